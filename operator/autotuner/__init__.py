@@ -1,0 +1,1 @@
+"""Finds the best inference-engine parameters for an LLM by measuring them."""
