@@ -1,0 +1,146 @@
+"""What both kinds share: group, base model, bounded strings and lists, conditions."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic.alias_generators import to_camel
+
+GROUP = "autotuner.io"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+TASKS = "tuningtasks"
+EXPERIMENTS = "tuningexperiments"
+
+TASK_LABEL = f"{GROUP}/task"
+FINISHED_LABEL = f"{GROUP}/finished"
+EXPERIMENT_UID_LABEL = f"{GROUP}/experiment-uid"
+
+TASK_NAME_MAX = 40
+EXPERIMENT_NAME_MAX = 50
+# OME gives its own Services these endings: an InferenceService called x-engine collides with that of x.
+RESERVED_ENDINGS = ("-engine", "-decoder", "-router")
+
+
+class Model(BaseModel):
+    """An object of the API: camelCase outside, snake_case inside, nothing unknown, never changed in place."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
+
+    def dump(self) -> dict[str, Any]:
+        """The object as the API server stores it: camelCase, absent where unset."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def cel(rule: str, message: str, **more: str) -> dict[str, str]:
+    """One entry of x-kubernetes-validations."""
+    return {"rule": rule, "message": message, **more}
+
+
+def rules(*validations: dict[str, str]) -> dict[str, Any]:
+    """Schema keywords that carry CEL rules; for `json_schema_extra`."""
+    return {"x-kubernetes-validations": list(validations)}
+
+
+def list_map(*keys: str) -> dict[str, Any]:
+    """Schema keywords of a list of named things."""
+    return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}
+
+
+ATOMIC: dict[str, Any] = {"x-kubernetes-list-type": "atomic"}
+# Never `set` for numbers: CEL finds an unchanged set of whole numbers unequal.
+UNIQUE = rules(cel("self.all(v, self.exists_one(w, w == v))", "must not repeat a value"))
+
+ObjectName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=253)]
+ShortName = Annotated[str, StringConstraints(pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$", max_length=30)]
+Text = Annotated[str, StringConstraints(max_length=1024)]
+Word = Annotated[str, StringConstraints(max_length=63)]
+ImageRef = Annotated[str, StringConstraints(max_length=500)]
+Argument = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+FlagName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][-A-Za-z0-9_.]*$", max_length=63)]
+Timestamp = Annotated[str, StringConstraints(max_length=40), WithJsonSchema({"type": "string", "format": "date-time"})]
+Seconds = Annotated[int, Field(ge=1, le=604800)]
+# An int stays an int: 1 must become --tp-size=1, not 1.0. Booleans are not numbers here.
+Number = Annotated[
+    Annotated[int, Field(strict=True)] | Annotated[float, Field(strict=True, allow_inf_nan=False)],
+    WithJsonSchema({"type": "number", "minimum": -1e12, "maximum": 1e12}),
+]
+Real = Annotated[float, Field(ge=-1e15, le=1e15, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
+Concurrency = Annotated[int, Field(ge=1, le=4096)]
+LabelMap = Annotated[
+    dict[Annotated[str, StringConstraints(max_length=317)], Annotated[str, StringConstraints(max_length=63)]],
+    Field(max_length=16),
+]
+FreeObject = Annotated[dict[str, Any], WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True})]
+Arguments = Annotated[list[Argument], Field(max_length=128, json_schema_extra=ATOMIC)]
+
+EngineName = Literal["SGLang", "VLLM", "Custom"]
+ModelKind = Literal["ClusterBaseModel", "BaseModel"]
+RuntimeKind = Literal["ClusterServingRuntime", "ServingRuntime"]
+LatencyMetric = Literal["TTFT", "TPOT", "E2ELatency"]
+ThroughputMetric = Literal["OutputThroughput", "OutputThroughputPerGPU", "TotalThroughput", "RequestThroughput"]
+Statistic = Literal["Mean", "P50", "P90", "P95", "P99"]
+LATENCY_METRICS = ("TTFT", "TPOT", "E2ELatency")
+
+
+class Toleration(Model):
+    """A core/v1 toleration."""
+
+    key: Annotated[str, StringConstraints(max_length=317)] | None = None
+    operator: Literal["Exists", "Equal"] | None = None
+    value: Word | None = None
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
+    toleration_seconds: Annotated[int, Field(ge=0, le=604800)] | None = None
+
+
+Tolerations = Annotated[list[Toleration], Field(max_length=16, json_schema_extra=ATOMIC)]
+
+
+class Condition(Model):
+    """A metav1.Condition."""
+
+    type: Word
+    status: Literal["True", "False", "Unknown"]
+    reason: Word
+    message: Annotated[str, StringConstraints(max_length=2048)] = ""
+    last_transition_time: Timestamp
+    observed_generation: Count = 0
+
+
+Conditions = Annotated[list[Condition], Field(max_length=10, json_schema_extra=list_map("type"))]
+
+
+class SecretKey(Model):
+    """A key of a Secret in the task's namespace. Only ever passed on as secretKeyRef; never read."""
+
+    name: ObjectName
+    key: Annotated[str, StringConstraints(pattern=r"^[-._a-zA-Z0-9]+$", max_length=253)]
+
+
+class Parameter(Model):
+    """A parameter's name and its value as written on the command line; a toggle's is true or false."""
+
+    name: FlagName
+    value: Annotated[str, StringConstraints(max_length=253)]
+
+
+def name_rule(maximum: int) -> dict[str, str]:
+    """The rule for names that children carry: OME refuses a leading digit and dots, Services want room."""
+    endings = " && ".join(f"!self.metadata.name.endsWith('{ending}')" for ending in RESERVED_ENDINGS)
+    return cel(
+        f"self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$') && self.metadata.name.size() <= {maximum}"
+        f" && {endings}",
+        f"metadata.name: use at most {maximum} lower-case letters, digits and dashes, beginning with a letter and"
+        f" not ending in {', '.join(RESERVED_ENDINGS[:-1])} or {RESERVED_ENDINGS[-1]}"
+        " (the InferenceService and the Job bear this name)",
+    )
+
+
+def unchanged(field: str, *, optional: bool = False, root: str = "") -> str:
+    """CEL that holds when `field` below self (and `root`) is what it was; the optional syntax would cost too much."""
+    new, old = f"self.{root}{field}", f"oldSelf.{root}{field}"
+    if not optional:
+        return f"{new} == {old}"
+    return f"(has({new}) == has({old}) && (!has({new}) || {new} == {old}))"

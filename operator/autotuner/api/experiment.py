@@ -1,0 +1,244 @@
+"""TuningExperiment: one measured configuration. Usable alone: deploy this, measure it, clean up."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, StringConstraints
+
+from autotuner.api.benchmark import LADDER_RULE, Slos, Timeouts, Traffic
+from autotuner.api.common import (
+    EXPERIMENT_NAME_MAX,
+    Arguments,
+    Concurrency,
+    Conditions,
+    Count,
+    EngineName,
+    ImageRef,
+    LabelMap,
+    Model,
+    ModelKind,
+    ObjectName,
+    Parameter,
+    Real,
+    RuntimeKind,
+    ShortName,
+    Timestamp,
+    Tolerations,
+    Word,
+    cel,
+    list_map,
+    name_rule,
+    rules,
+    unchanged,
+)
+
+Purpose = Literal["Baseline", "Start", "Search", "Confirm"]
+ExperimentPhase = Literal[
+    "Pending", "Queued", "Pulling", "Starting", "Benchmarking", "Releasing", "Succeeded", "Failed"
+]
+Ladder = Literal["Complete", "StoppedSLO", "StoppedHopeless", "Broken"]
+
+
+class ModelRef(Model):
+    """An OME model."""
+
+    kind: ModelKind = "ClusterBaseModel"
+    name: ObjectName
+
+
+class RuntimeRef(Model):
+    """An OME serving runtime."""
+
+    kind: RuntimeKind = "ClusterServingRuntime"
+    name: ObjectName
+
+
+class Accelerator(Model):
+    """What the engine's pod asks for."""
+
+    resource: Annotated[str, StringConstraints(max_length=253)] = Field(
+        default="nvidia.com/gpu", description="The extended resource; empty for engines without one."
+    )
+    count: Annotated[int, Field(ge=1, le=1024)] = Field(
+        default=1, description="Accelerators of one engine; figures per GPU divide by it."
+    )
+    product: Annotated[str, StringConstraints(max_length=63)] | None = Field(
+        default=None, description="Required node label nvidia.com/gpu.product: comparable experiments run on one kind."
+    )
+
+
+class EnvironmentVariable(Model):
+    """An environment variable of the engine."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=253)]
+    value: Annotated[str, StringConstraints(max_length=4096)] = ""
+
+
+class Service(Model):
+    """The InferenceService to measure, fully resolved."""
+
+    model: ModelRef
+    runtime: RuntimeRef
+    engine: EngineName
+    args: Arguments = Field(default=[], description="The engine's complete tunable argument list.")
+    env: Annotated[list[EnvironmentVariable], Field(max_length=64, json_schema_extra=list_map("name"))] | None = None
+    image: ImageRef = Field(default="", description="Overrides the runtime's image.")
+    accelerator: Accelerator = Accelerator()
+    node_selector: LabelMap | None = None
+    tolerations: Tolerations | None = None
+
+
+class Resources(Model):
+    """Resources of the benchmark's container."""
+
+    requests: LabelMap | None = None
+    limits: LabelMap | None = None
+
+
+class Benchmark(Traffic):
+    """The measurement, fully resolved."""
+
+    model_config = ConfigDict(json_schema_extra=rules(LADDER_RULE))
+
+    placement: Literal["Any", "SameNode", "OtherNode"] = Field(
+        default="Any", description="Where the benchmark runs in relation to the engine."
+    )
+    seed: Annotated[str, StringConstraints(max_length=63)] = Field(
+        default="", description="Prompts are drawn from it; equal seeds send equal prompts."
+    )
+    image: ImageRef = Field(default="", description="The benchmark image; the operator's own if empty.")
+    resources: Resources | None = None
+
+
+class Stop(Model):
+    """When the ladder need not be climbed further."""
+
+    slos: Slos | None = Field(default=None, description="The hard SLOs: a broken ceiling ends the ladder.")
+
+
+_UNCHANGED = " && ".join(
+    [unchanged(field) for field in ("purpose", "block", "service", "benchmark", "timeouts")]
+    + [unchanged(field, optional=True) for field in ("parameters", "stop")]
+)
+
+
+class ExperimentSpec(Model):
+    """What to deploy and measure. Immutable, except that it can be cancelled."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            cel(
+                _UNCHANGED,
+                "a TuningExperiment cannot be changed, only cancelled (cancel: true); create another one",
+                reason="FieldValueForbidden",
+            ),
+            cel(
+                "self.cancel || !oldSelf.cancel",
+                "cancel cannot be taken back; create another TuningExperiment",
+                fieldPath=".cancel",
+                reason="FieldValueForbidden",
+            ),
+        )
+    )
+
+    cancel: bool = Field(default=False, description="End it now: everything is deleted and the GPUs are freed.")
+    purpose: Purpose = Field(default="Search", description="Why the task wants it.")
+    block: Annotated[int, Field(ge=0, le=1000)] = Field(
+        default=0, description="Repeat block; another block sends other prompts."
+    )
+    parameters: Annotated[list[Parameter], Field(max_length=32, json_schema_extra=list_map("name"))] | None = None
+    service: Service
+    benchmark: Benchmark
+    stop: Stop | None = None
+    timeouts: Timeouts = Timeouts()
+
+
+class Distribution(Model):
+    """A latency over the requests of a level, in seconds."""
+
+    mean: Real
+    p50: Real
+    p90: Real
+    p95: Real
+    p99: Real
+
+
+class Level(Model):
+    """What was measured at one scenario and concurrency, in SI units; what could not be measured is absent."""
+
+    scenario: ShortName
+    concurrency: Concurrency
+    requests: Count = Field(description="Requests in the steady window that the figures are of.")
+    errors: Count = Field(description="Failed requests of the whole level.")
+    duration_seconds: Real = Field(description="Length of the steady window.")
+    output_tokens_per_second: Real
+    total_tokens_per_second: Real
+    requests_per_second: Real
+    ttft_seconds: Distribution = Field(description="Time to first token.")
+    tpot_seconds: Distribution | None = Field(default=None, description="Time per output token after the first.")
+    e2e_latency_seconds: Distribution = Field(description="From sending a request to its last token.")
+    output_tokens_mean: Real
+
+
+Levels = Annotated[list[Level], Field(max_length=12, json_schema_extra=list_map("scenario", "concurrency"))]
+
+
+class Times(Model):
+    """When each step was reached."""
+
+    created: Timestamp | None = None
+    scheduled: Timestamp | None = None
+    container_started: Timestamp | None = None
+    engine_ready: Timestamp | None = None
+    first_request: Timestamp | None = None
+    benchmark_finished: Timestamp | None = None
+    released: Timestamp | None = None
+
+
+class EnginePod(Model):
+    """The engine pod that was measured: levels count only while it stays the same and does not restart."""
+
+    uid: Word
+    restarts: Count = 0
+
+
+class Evidence(Model):
+    """The last words of the container that failed."""
+
+    exit_code: Annotated[int, Field(ge=-1, le=255)] | None = None
+    log_tail: Annotated[str, StringConstraints(max_length=2048)] = ""
+
+
+class ExperimentStatus(Model):
+    """What was observed; a function of the experiment's objects."""
+
+    observed_generation: Count | None = None
+    phase: ExperimentPhase | None = None
+    conditions: Conditions | None = None
+    reason: Word | None = None
+    message: Annotated[str, StringConstraints(max_length=1024)] | None = None
+    levels: Levels | None = None
+    ladder: Ladder | None = None
+    times: Times | None = None
+    node: Word | None = None
+    benchmark_node: Word | None = None
+    accelerator_product: Word | None = None
+    image: ImageRef | None = None
+    image_id: ImageRef | None = Field(default=None, alias="imageID")
+    engine_pod: EnginePod | None = None
+    fingerprint: Word | None = Field(
+        default=None,
+        description="Hash of model, runtime, image, accelerator, arguments and benchmark: equal ones are comparable.",
+    )
+    gpu_seconds: Real | None = Field(default=None, description="From scheduled to released, times accelerators.")
+    evidence: Evidence | None = None
+
+
+class TuningExperiment(Model):
+    """One configuration of an inference engine: deployed, measured, and cleaned up."""
+
+    model_config = ConfigDict(json_schema_extra=rules(name_rule(EXPERIMENT_NAME_MAX)))
+
+    spec: ExperimentSpec
+    status: ExperimentStatus | None = None
