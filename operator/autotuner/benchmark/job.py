@@ -1,0 +1,137 @@
+"""The benchmark Job of an experiment: pure, from its spec and the engine's address."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from autotuner.api import quantity
+from autotuner.api.benchmark import Slo
+from autotuner.api.common import EXPERIMENT_UID_LABEL
+from autotuner.api.experiment import ExperimentSpec
+from autotuner.benchmark.spec import (
+    DEFAULT_TERMINATION_LOG,
+    SPEC_VARIABLE,
+    TERMINATION_LOG_VARIABLE,
+    RunnerScenario,
+    RunnerSpec,
+    TokenizerSource,
+)
+from autotuner.benchmark.spec import Slo as SloInSi
+from autotuner.rendering import render
+from autotuner.serving.ome import labels, owner_reference
+
+Object = dict[str, Any]
+
+CONTAINER = "benchmark"
+WORK_DIR = "/var/run/autotuner-benchmark"
+GRACE_SECONDS = 10
+# Beyond all clocks of the operator, which name the cause; this one only catches a Job that nobody watches any more.
+DEADLINE_SLACK_SECONDS = 600
+_BACKENDS = {"SGLang": "sglang", "VLLM": "vllm", "Custom": "openai"}
+# genai-bench's client is one thread: a whole core, and no limit that would throttle it.
+_RESOURCES = {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"memory": "4Gi"}}
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the Job needs to know beyond its experiment."""
+
+    port: int  # of the engine
+    image: str  # when the experiment names none
+    model_path: str = ""  # where the model lies on the node
+    model_node_label: str = ""  # set to Ready on nodes that have it
+    hub_endpoint: str = ""
+
+
+def benchmark_job(experiment: Mapping[str, Any], spec: ExperimentSpec, around: Surroundings) -> Object:
+    """The Job that measures this experiment."""
+    meta, benchmark, timeouts = experiment["metadata"], spec.benchmark, spec.timeouts
+    on_model_node = benchmark.tokenizer.source == "ModelVolume"
+    follows_engine = on_model_node or benchmark.placement == "SameNode"
+    resources = benchmark.resources.dump() if benchmark.resources else _RESOURCES
+    return render(
+        "benchmark-job.yaml.j2",
+        name=meta["name"],
+        namespace=meta["namespace"],
+        labels=labels(meta["name"], meta["uid"]),
+        owner=owner_reference(experiment),
+        deadline_seconds=timeouts.pull_seconds
+        + timeouts.startup_seconds
+        + timeouts.benchmark_seconds
+        + DEADLINE_SLACK_SECONDS,
+        grace_seconds=GRACE_SECONDS,
+        affinity=_affinity(benchmark.placement, meta["uid"]),
+        node_selector={around.model_node_label: "Ready"} if on_model_node and around.model_node_label else {},
+        tolerations=[t.dump() for t in spec.service.tolerations or []] if follows_engine else [],
+        container=CONTAINER,
+        image=benchmark.image or around.image,
+        env=_environment(runner_spec(experiment, spec, around), spec, around),
+        resources=resources,
+        work_dir=WORK_DIR,
+        model_path=around.model_path if on_model_node else "",
+    )
+
+
+def runner_spec(experiment: Mapping[str, Any], spec: ExperimentSpec, around: Surroundings) -> RunnerSpec:
+    """What the runner inside the Job is told."""
+    meta, benchmark = experiment["metadata"], spec.benchmark
+    tokenizer = TokenizerSource(
+        source=benchmark.tokenizer.source,
+        id=benchmark.tokenizer.id,
+        path=around.model_path if benchmark.tokenizer.source == "ModelVolume" else None,
+    )
+    return RunnerSpec(
+        api_base=f"http://{meta['name']}-engine.{meta['namespace']}.svc.cluster.local:{around.port}",
+        backend=_BACKENDS[spec.service.engine],
+        scenarios=[RunnerScenario(name=s.name, load=s.load) for s in benchmark.scenarios],
+        concurrency=list(benchmark.concurrency),
+        max_minutes_per_level=benchmark.max_minutes_per_level,
+        max_requests_per_level=benchmark.max_requests_per_level,
+        tokenizer=tokenizer,
+        request_params=dict(benchmark.request_params or {}),
+        seed=benchmark.seed or meta["uid"],
+        block=spec.block,
+        slos=[_in_si(slo) for slo in (spec.stop.slos if spec.stop else None) or []],
+        startup_seconds=spec.timeouts.pull_seconds + spec.timeouts.startup_seconds,
+        work_dir=Path(WORK_DIR),
+    )
+
+
+def _in_si(slo: Slo) -> SloInSi:
+    return SloInSi(
+        metric=slo.metric,
+        statistic=slo.statistic,
+        max=quantity.parse(slo.max) if slo.max else None,
+        min=quantity.parse(slo.min) if slo.min else None,
+    )
+
+
+def _environment(runner: RunnerSpec, spec: ExperimentSpec, around: Surroundings) -> list[Object]:
+    env: list[Object] = [
+        # The API server would expand $(NAME); $$( is how it writes $(.
+        {"name": SPEC_VARIABLE, "value": runner.dump_json().replace("$(", "$$(")},
+        {"name": TERMINATION_LOG_VARIABLE, "value": DEFAULT_TERMINATION_LOG},
+        {"name": "HOME", "value": WORK_DIR},
+    ]
+    if around.hub_endpoint:
+        env.append({"name": "HF_ENDPOINT", "value": around.hub_endpoint})
+    if secret := spec.benchmark.tokenizer.token_secret:
+        env.append({"name": "HF_TOKEN", "valueFrom": {"secretKeyRef": secret.dump()}})
+    return env
+
+
+def _affinity(placement: str, uid: str) -> Object:
+    if placement == "Any":
+        return {}
+    engine = {
+        "labelSelector": {
+            "matchLabels": {EXPERIMENT_UID_LABEL: uid},
+            "matchExpressions": [{"key": "ome.io/inferenceservice", "operator": "Exists"}],
+        },
+        "topologyKey": "kubernetes.io/hostname",
+    }
+    kind = "podAffinity" if placement == "SameNode" else "podAntiAffinity"
+    return {kind: {"requiredDuringSchedulingIgnoredDuringExecution": [engine]}}

@@ -1,0 +1,79 @@
+"""What the child records of a level, and the file in which it hands that to the runner."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, astuple, dataclass, field, fields
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request; times in seconds of the client's monotonic clock."""
+
+    user: int
+    start: float
+    first: float
+    """When the first token arrived; the end if none did."""
+    end: float
+    """When it was answered, had failed, or was cut off by the end of the level."""
+    input_tokens: int = 0
+    output_tokens: int = 0
+    asked: int = 0
+    """Output tokens asked for; 0 if the engine was to decide."""
+    usage: bool = False
+    """The engine itself counted the tokens."""
+    error: str = ""
+    cut: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """It was answered."""
+        return not self.cut and not self.error
+
+    @property
+    def failed(self) -> bool:
+        """It ended in an error."""
+        return not self.cut and bool(self.error)
+
+    @property
+    def seconds_per_token(self) -> float | None:
+        """Mean time per output token after the first; None where there is none, or it came in one piece."""
+        if self.output_tokens < 2 or self.end - self.first < 0.001:
+            return None
+        return (self.end - self.first) / (self.output_tokens - 1)
+
+
+@dataclass(frozen=True)
+class LevelRun:
+    """Everything recorded at one scenario and concurrency; `counted_*` are genai-bench's own counts."""
+
+    index: int
+    scenario: str
+    concurrency: int
+    started: float
+    stopped: float
+    counted_completed: int = 0
+    counted_errors: int = 0
+    client_cpu_seconds: float = 0.0
+    client_lag_seconds: float = 0.0
+    """95th percentile of how late the client's event loop was."""
+    outage: str = ""
+    """The last error, if at the end there was nothing but errors."""
+    requests: list[Request] = field(default_factory=list)
+
+    def write(self, path: Path) -> None:
+        """Write it so that a reader sees all or nothing."""
+        body = asdict(self) | {"requests": [astuple(r) for r in self.requests]}
+        partial = path.with_suffix(".partial")
+        partial.write_text(json.dumps(body))
+        partial.replace(path)
+
+    @classmethod
+    def read(cls, path: Path) -> LevelRun:
+        """What `write` wrote."""
+        body = json.loads(path.read_text())
+        known = {f.name for f in fields(cls)}
+        return cls(
+            **{k: v for k, v in body.items() if k in known} | {"requests": [Request(*r) for r in body["requests"]]}
+        )

@@ -1,0 +1,174 @@
+"""The result of a benchmark, and its form in the container's termination message (at most 4096 bytes)."""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from autotuner.api.experiment import Distribution, Ladder, Level
+
+MAX_BYTES = 4096
+MAX_MESSAGE = 900
+MAX_WARNINGS = 6
+MAX_WARNING = 240
+_COMPRESSED = "z:"
+_VERSION = 1
+_STATISTICS = ("mean", "p50", "p90", "p95", "p99")
+
+Failure = Literal["Tokenizer", "EngineNotServing", "Acceptance", "Terminated", "Internal", "Spec"]
+
+
+class Result(BaseModel):
+    """What a benchmark found. Levels that finished before a failure are in it and valid.
+
+    Attributes:
+        levels: the accepted levels, in the order measured.
+        ladder: how it ended; None if nothing was measured.
+        failure: the kind of failure, None if the result is accepted.
+        message: for people: why it failed, or why the ladder ended early.
+        warnings: about levels that are valid.
+        engine_ready, first_request, benchmark_finished: RFC 3339, as the runner saw them. first_request is the first
+            one of genai-bench, warm-up included.
+        warmup_seconds, levels_seconds: spent on warm-up, and on all levels with their ramps.
+        overhead_seconds: benchmark_finished - first_request less those two.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    levels: tuple[Level, ...] = ()
+    ladder: Ladder | None = None
+    failure: Failure | None = None
+    message: str = ""
+    warnings: tuple[str, ...] = ()
+    engine_ready: str | None = None
+    first_request: str | None = None
+    benchmark_finished: str | None = None
+    warmup_seconds: float = 0.0
+    levels_seconds: float = 0.0
+    overhead_seconds: float | None = None
+
+    @property
+    def ok(self) -> bool:
+        """The benchmark ended as it should."""
+        return self.failure is None
+
+
+def encode(result: Result) -> str:
+    """The result as text of at most 4096 bytes; figures keep five digits."""
+    text = _as_json(result, MAX_WARNINGS, MAX_MESSAGE)
+    if len(text) <= MAX_BYTES:
+        return text
+    for warnings, message in ((MAX_WARNINGS, MAX_MESSAGE), (2, 400), (0, 200)):
+        packed = zlib.compress(_as_json(result, warnings, message).encode(), 9)
+        text = _COMPRESSED + base64.b85encode(packed).decode()
+        if len(text) <= MAX_BYTES:
+            return text
+    raise ValueError(f"{len(result.levels)} levels do not fit into {MAX_BYTES} bytes")
+
+
+def decode(text: str) -> Result:
+    """The result in a termination message.
+
+    Raises:
+        ValueError: this is not one.
+    """
+    text = text.strip()
+    try:
+        if text.startswith(_COMPRESSED):
+            text = zlib.decompress(base64.b85decode(text.removeprefix(_COMPRESSED))).decode()
+        body = json.loads(text)
+        if body["v"] != _VERSION:
+            raise ValueError(f"version {body['v']} of the result is unknown to this operator")
+        levels = tuple(_level(row, body["s"]) for row in body["l"])
+        ready, first, finished = body["t"]
+        warmup, spent, overhead = body["d"]
+        return Result(
+            levels=levels,
+            ladder=body["ladder"],
+            failure=body["failure"],
+            message=body["message"],
+            warnings=tuple(body["warnings"]),
+            engine_ready=ready,
+            first_request=first,
+            benchmark_finished=finished,
+            warmup_seconds=warmup,
+            levels_seconds=spent,
+            overhead_seconds=overhead,
+        )
+    except (KeyError, TypeError, IndexError, UnicodeDecodeError, zlib.error, ValidationError) as error:
+        raise ValueError(f"not a benchmark result: {error}") from error
+
+
+def _as_json(result: Result, warnings: int, message: int) -> str:
+    scenarios = list(dict.fromkeys(level.scenario for level in result.levels))
+    body = {
+        "v": _VERSION,
+        "ladder": result.ladder,
+        "failure": result.failure,
+        "message": _short(result.message, message),
+        "warnings": [_short(w, MAX_WARNING) for w in result.warnings[:warnings]],
+        "t": [result.engine_ready, result.first_request, result.benchmark_finished],
+        "d": [_digits(result.warmup_seconds), _digits(result.levels_seconds), _digits(result.overhead_seconds)],
+        "s": scenarios,
+        "l": [_row(level, scenarios) for level in result.levels],
+    }
+    # Escaped, so that characters are bytes and an incomplete one can never be cut.
+    return json.dumps(body, separators=(",", ":"), allow_nan=False)
+
+
+def _row(level: Level, scenarios: list[str]) -> list[Any]:
+    return [
+        scenarios.index(level.scenario),
+        level.concurrency,
+        level.requests,
+        level.errors,
+        _digits(level.duration_seconds),
+        _digits(level.output_tokens_per_second),
+        _digits(level.total_tokens_per_second),
+        _digits(level.requests_per_second),
+        _statistics(level.ttft_seconds),
+        _statistics(level.tpot_seconds),
+        _statistics(level.e2e_latency_seconds),
+        _digits(level.output_tokens_mean),
+    ]
+
+
+def _level(row: list[Any], scenarios: list[str]) -> Level:
+    scenario, concurrency, requests, errors, duration, output, total, rate, ttft, tpot, e2e, mean = row
+    first, last = _distribution(ttft), _distribution(e2e)
+    if first is None or last is None:
+        raise TypeError("a level without latencies")
+    return Level(
+        scenario=scenarios[scenario],
+        concurrency=concurrency,
+        requests=requests,
+        errors=errors,
+        duration_seconds=duration,
+        output_tokens_per_second=output,
+        total_tokens_per_second=total,
+        requests_per_second=rate,
+        ttft_seconds=first,
+        tpot_seconds=_distribution(tpot),
+        e2e_latency_seconds=last,
+        output_tokens_mean=mean,
+    )
+
+
+def _statistics(distribution: Distribution | None) -> list[float | None] | None:
+    return [_digits(getattr(distribution, name)) for name in _STATISTICS] if distribution else None
+
+
+def _distribution(values: list[float] | None) -> Distribution | None:
+    return Distribution(**dict(zip(_STATISTICS, values, strict=True))) if values is not None else None
+
+
+def _digits(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.5g}")
+
+
+def _short(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"

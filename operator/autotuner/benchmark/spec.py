@@ -1,0 +1,132 @@
+"""What one benchmark Job measures: written by the operator into the Job, read by the runner inside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic.alias_generators import to_camel
+
+from autotuner.api.benchmark import LOAD_PATTERN
+from autotuner.api.common import Concurrency, ShortName, Statistic
+
+SPEC_VARIABLE = "AUTOTUNER_BENCHMARK"
+KEY_VARIABLE = "AUTOTUNER_API_KEY"
+TERMINATION_LOG_VARIABLE = "TERMINATION_LOG"
+DEFAULT_TERMINATION_LOG = "/dev/termination-log"
+
+# The runner reads streams and counts tokens: a request that changes those would be measured wrongly, not differently.
+RESERVED_PARAMS = ("model", "messages", "stream", "stream_options", "n")
+
+
+class SpecError(ValueError):
+    """The Job's description cannot be used; the message names the field."""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
+
+
+class RunnerScenario(_Model):
+    """One kind of traffic, in genai-bench's language."""
+
+    name: ShortName
+    load: Annotated[str, StringConstraints(pattern=LOAD_PATTERN)]
+
+
+class TokenizerSource(_Model):
+    """Where the tokenizer comes from: a hub repository (id), a folder of the model's volume (path), or built in."""
+
+    source: Literal["Hub", "ModelVolume", "Builtin"]
+    id: str | None = None
+    path: str | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.source == "Hub" and not self.id:
+            raise ValueError("source Hub needs an id")
+        if self.source == "ModelVolume" and not self.path:
+            raise ValueError("source ModelVolume needs a path")
+        return self
+
+
+class Slo(BaseModel):
+    """A promise in SI units; only ceilings (`max`) can end a ladder early."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True)
+
+    metric: str
+    statistic: Statistic | None = None
+    max: float | None = None
+    min: float | None = None
+
+
+class RunnerSpec(_Model):
+    """Everything the runner needs but the API key, which comes in its own variable."""
+
+    api_base: Annotated[str, StringConstraints(pattern=r"^https?://[^/]+$")] = Field(description="http://host:port")
+    model: str = Field(default="", description="The served name; if empty, the only one of /v1/models.")
+    backend: Literal["sglang", "vllm", "openai"]
+    task: Literal["text-to-text"] = "text-to-text"
+    scenarios: Annotated[list[RunnerScenario], Field(min_length=1, max_length=12)]
+    concurrency: Annotated[list[Concurrency], Field(min_length=1, max_length=12)]
+    max_minutes_per_level: Annotated[int, Field(ge=1)] = 2
+    max_requests_per_level: Annotated[int, Field(ge=1)] = 400
+    tokenizer: TokenizerSource
+    request_params: dict[str, Any] = {}
+    seed: str = ""
+    block: int = 0
+    slos: list[Slo] = []
+    startup_seconds: Annotated[float, Field(gt=0)] = Field(default=1800, description="How long to wait for the engine.")
+    work_dir: Path = Field(description="A writable folder; everything is written below it.")
+
+    @field_validator("concurrency")
+    @classmethod
+    def _ascending(cls, ladder: list[int]) -> list[int]:
+        return sorted(set(ladder))
+
+    @field_validator("scenarios")
+    @classmethod
+    def _distinct(cls, scenarios: list[RunnerScenario]) -> list[RunnerScenario]:
+        if len({scenario.name for scenario in scenarios}) < len(scenarios):
+            raise ValueError("two scenarios have the same name")
+        return scenarios
+
+    @field_validator("request_params")
+    @classmethod
+    def _measurable(cls, params: dict[str, Any]) -> dict[str, Any]:
+        reserved = sorted(set(params) & set(RESERVED_PARAMS))
+        if reserved:
+            raise ValueError(f"{reserved[0]} is set by the benchmark itself; remove it")
+        if params.get("ignore_eos") is False:
+            raise ValueError("ignore_eos: false would end answers early and make lengths incomparable; remove it")
+        return params
+
+    @property
+    def levels(self) -> list[tuple[RunnerScenario, int]]:
+        """The ladder in the order in which genai-bench climbs it: scenario by scenario, upwards."""
+        return [(scenario, concurrency) for scenario in self.scenarios for concurrency in self.concurrency]
+
+    def dump_json(self) -> str:
+        """The value of AUTOTUNER_BENCHMARK."""
+        return self.model_dump_json(by_alias=True, exclude_none=True)
+
+
+def load_spec(environment: Mapping[str, str]) -> RunnerSpec:
+    """The spec in the environment.
+
+    Raises:
+        SpecError: it is missing or wrong.
+    """
+    text = environment.get(SPEC_VARIABLE, "")
+    if not text:
+        raise SpecError(f"{SPEC_VARIABLE} is not set; the operator writes it into the Job")
+    try:
+        return RunnerSpec.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        field = ".".join(str(part) for part in first["loc"])
+        message = first["msg"].removeprefix("Value error, ")
+        raise SpecError(f"benchmark.{field}: {message}" if field else f"{SPEC_VARIABLE}: {message}") from error
