@@ -3,6 +3,8 @@
 It plays OME's controller and model agent as they were observed on a real API server. It installs small CRDs of its
 own (unless others are there, such as OME's real ones), creates namespace ``ome``, prints ``ready`` and works until
 SIGTERM. To play a manager that is down, stop the process; the next one takes everything up where it finds it.
+With ``--install-only`` it ends after the installation. Do that before a kube-controller-manager starts: its garbage
+collector learns of new kinds only once a minute, and until then foreground deletion of their objects hangs.
 
 What it does
 

@@ -26,6 +26,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--kubeconfig", type=Path, default=os.environ.get("KUBECONFIG"), help="default: $KUBECONFIG")
     parser.add_argument("--agent-delay", type=float, default=0.2, metavar="SECONDS", help="time of a model's download")
     parser.add_argument("--no-agent", action="store_true", help="play the controller only")
+    parser.add_argument("--install-only", action="store_true", help="install the kinds and the policy, then end")
     parser.add_argument("--log-level", default="INFO")
     found = parser.parse_args(argv)
     if not found.kubeconfig:
@@ -33,10 +34,12 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return found
 
 
-async def work(kubeconfig: Path, agent_delay: float | None) -> None:
+async def work(kubeconfig: Path, agent_delay: float | None, install_only: bool = False) -> None:
     """Installs, says so on stdout, and plays OME for ever."""
     async with Api(kubeconfig, agent="ome") as api:
         await _install_when_there(api)
+        if install_only:
+            return
         models = Models(api, agent_delay)
         await models.fill()
         services = Services(api, models.base_models, models.cluster_models)
@@ -59,7 +62,8 @@ async def main(argv: Sequence[str] | None = None) -> int:
     """Runs until SIGTERM or SIGINT; returns the exit code."""
     options = arguments(argv)
     logging.basicConfig(level=options.log_level, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
-    task = asyncio.create_task(work(Path(options.kubeconfig), None if options.no_agent else options.agent_delay))
+    delay = None if options.no_agent else options.agent_delay
+    task = asyncio.create_task(work(Path(options.kubeconfig), delay, options.install_only))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     try:
