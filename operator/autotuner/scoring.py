@@ -121,10 +121,11 @@ def score(
         # A latency has one candidate only; of equal throughputs the lowest concurrency wins.
         value, level = max(feasible, key=lambda pair: pair[0])
         return Score(value, True, (level.scenario, level.concurrency), level, 0.0, "")
+    tried = counted
     if any((scenario.name, at) not in measured for at in counted for scenario in scenarios):
         # A broken SLO ends the ladder: it is why a level further up was not measured.
-        counted = [at for at in rungs if at <= counted[-1]]
-    broken = [rungs[at] for at in counted if rungs[at].broken]
+        tried = [at for at in rungs if at <= counted[-1]]
+    broken = [rungs[at] for at in tried if rungs[at].broken]
     if broken:
         return _nearest(broken)
     return _nothing("; ".join(dict.fromkeys(reason for at in counted for reason in rungs[at].missing)))

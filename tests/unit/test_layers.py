@@ -1,0 +1,96 @@
+"""The architecture in rules: who may import whom."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import autotuner
+
+PACKAGE = Path(autotuner.__file__).parent
+PURE = ("policy", "search", "scoring", "engines", "presets")
+ISOLATED = ("benchmark", "simulator")
+SHADOWING = {"queue", "random", "types", "logging", "signal", "select", "operator"}
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Full names of what a module imports, wherever in it; `from a import b` gives a and a.b."""
+    package = module_name(path).split(".") if path.name == "__init__.py" else module_name(path).split(".")[:-1]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            source = ".".join([*base, *([node.module] if node.module else [])])
+            yield source
+            yield from (f"{source}.{alias.name}" for alias in node.names)
+
+
+IMPORTS = {module_name(path): set(imports(path)) for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def within(name: str, *packages: str) -> bool:
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
+
+
+def ours(*parts: str) -> tuple[str, ...]:
+    return tuple(f"autotuner.{part}" for part in parts)
+
+
+def importers(*targets: str) -> set[str]:
+    return {module for module, names in IMPORTS.items() if any(within(name, *targets) for name in names)}
+
+
+def reachable(start: str) -> set[str]:
+    """Every name that importing a module imports in the end."""
+    seen: set[str] = set()
+    waiting = [start]
+    while waiting:
+        for name in IMPORTS.get(waiting.pop(), set()) - seen:
+            seen.add(name)
+            waiting.append(name)
+    return seen
+
+
+def test_the_walk_sees_the_package() -> None:
+    assert {"autotuner", *ours("scoring", "search", "search.space", "api.common")} <= IMPORTS.keys()
+    assert {"autotuner.api", "autotuner.api.quantity"} <= IMPORTS["autotuner.scoring"]
+    assert "re" in reachable("autotuner.scoring")
+
+
+def test_only_main_imports_kopf() -> None:
+    assert importers("kopf") <= set(ours("main"))
+
+
+def test_only_kube_imports_kubernetes() -> None:
+    assert importers("kubernetes") <= set(ours("kube"))
+
+
+@pytest.mark.parametrize("module", [name for name in IMPORTS if within(name, *ours(*PURE))])
+def test_decisions_reach_no_cluster_and_no_clock(module: str) -> None:
+    forbidden = ("kopf", "kubernetes", "asyncio", "aiohttp", "socket", "time", *ours("kube", "controllers", "main"))
+    assert not [name for name in reachable(module) if within(name, *forbidden)]
+
+
+@pytest.mark.parametrize("module", [name for name in IMPORTS if within(name, *ours(*ISOLATED))])
+def test_the_benchmark_image_needs_nothing_of_the_operator(module: str) -> None:
+    forbidden = ("kopf", "kubernetes", "prometheus_client", *ours("controllers", "policy", "kube", "main"))
+    assert not [name for name in reachable(module) if within(name, *forbidden)]
+
+
+@pytest.mark.parametrize("module", [name for name in IMPORTS if not within(name, *ours(*ISOLATED))])
+def test_the_operator_needs_nothing_of_the_benchmark_image(module: str) -> None:
+    assert not [name for name in IMPORTS[module] if within(name, "genai_bench", "locust", "gevent", "transformers")]
+
+
+def test_nothing_shadows_the_standard_library() -> None:
+    assert not (PACKAGE.parent / "__init__.py").exists(), "it would hide the standard library's operator module"
+    assert not [path for path in PACKAGE.rglob("*.py") if path.stem in SHADOWING]

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from collections import Counter
+from typing import get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autotuner.search import Configuration, Outcome, Record, Space, Strategy, suggest
+from autotuner.search.sampling import permuted
+from tests.unit.builders import make_parameters
+
+SPACE = Space.of(make_parameters(tp_size=[1, 2, 4], chunk=[1024, 2048, 4096, 8192], mixed=True))
+STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
+
+
+def recorded(*configurations: Configuration | None, outcome: Outcome = "value") -> list[Record]:
+    return [Record(configuration, outcome, 1.0) for configuration in configurations]
+
+
+def test_grid_goes_in_the_user_s_order() -> None:
+    proposed = suggest("Grid", SPACE, [], [], 3, seed=7)
+    assert [tuple(configuration.values()) for configuration in proposed] == [
+        (1, 1024, False),
+        (1, 1024, True),
+        (1, 2048, False),
+    ]
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_every_configuration_is_proposed_exactly_once(strategy: Strategy) -> None:
+    proposed = suggest(strategy, SPACE, [], [], 1000, seed=3)
+    assert sorted(map(SPACE.index, proposed)) == list(range(SPACE.size))
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("outcome", get_args(Outcome))
+def test_what_was_tried_is_not_proposed_again_however_it_ended(strategy: Strategy, outcome: Outcome) -> None:
+    first, second, third = suggest(strategy, SPACE, [], [], 3, seed=1)
+    assert suggest(strategy, SPACE, recorded(second, outcome=outcome), [first], 1, seed=1) == [third]
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_one_at_a_time_or_all_at_once_or_after_a_restart_comes_to_the_same(strategy: Strategy) -> None:
+    at_once = suggest(strategy, SPACE, [], [], SPACE.size, seed=5)
+    done: list[Configuration] = []
+    while proposed := suggest(strategy, SPACE, recorded(*done), [], 1, seed=5):
+        done += proposed
+    assert done == at_once
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_the_order_in_which_experiments_end_does_not_matter(strategy: Strategy) -> None:
+    taken = suggest(strategy, SPACE, [], [], 6, seed=5)
+    one = suggest(strategy, SPACE, recorded(*taken[:4]), taken[4:], 4, seed=5)
+    other = suggest(strategy, SPACE, recorded(*reversed(taken[2:])), taken[:2], 4, seed=5)
+    assert one == other
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_an_exhausted_space_gives_fewer(strategy: Strategy) -> None:
+    *most, last = suggest(strategy, SPACE, [], [], SPACE.size, seed=0)
+    assert suggest(strategy, SPACE, recorded(*most), [], 5, seed=0) == [last]
+    assert suggest(strategy, SPACE, recorded(*most), [last], 5, seed=0) == []
+
+
+@pytest.mark.parametrize("count", [0, -1])
+def test_nothing_wanted_nothing_proposed(count: int) -> None:
+    assert suggest("Random", SPACE, [], [], count, seed=0) == []
+
+
+def test_the_baseline_and_strangers_take_no_place() -> None:
+    stranger = Configuration((("other", 1),))
+    assert suggest("Grid", SPACE, recorded(None, stranger), [], 1, seed=0) == [SPACE.at(0)]
+
+
+def test_another_seed_gives_another_order() -> None:
+    orders = {tuple(suggest("Random", SPACE, [], [], SPACE.size, seed)) for seed in range(20)}
+    assert len(orders) == 20
+
+
+def test_a_billion_configurations_are_not_listed() -> None:
+    huge = Space.of(make_parameters(**{f"p{number}": list(range(8)) for number in range(10)}))
+    taken = suggest("Random", huge, [], [], 500, seed=2)
+    assert len(set(taken)) == 500
+    assert not set(suggest("Random", huge, recorded(*taken), [], 10, seed=2)) & set(taken)
+
+
+@given(st.integers(1, 600), st.integers(0, 2**31 - 1))
+def test_a_permutation_visits_each_number_exactly_once(size: int, seed: int) -> None:
+    assert sorted(permuted(index, size, seed) for index in range(size)) == list(range(size))
+
+
+@pytest.mark.parametrize("size", [2, 3, 5, 8, 24])
+def test_each_number_comes_first_equally_often(size: int) -> None:
+    runs = 500 * size
+    firsts = Counter(permuted(0, size, seed) for seed in range(runs))
+    chi_square = sum((firsts[number] - 500) ** 2 / 500 for number in range(size))
+    # Above its mean by more than five standard deviations: one chance in millions.
+    assert chi_square < (size - 1) + 5 * (2 * (size - 1)) ** 0.5
