@@ -7,6 +7,7 @@ tests should not believe the code that they test.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
@@ -117,6 +118,14 @@ class Api:
     async def text(self, path: str, **params: Parameter) -> str:
         """Reads something that is not JSON, such as ``.../pods/NAME/log`` or ``/readyz``."""
         return await self._send("GET", path, params)
+
+    async def ready(self) -> None:
+        """Waits until the API server says that it is ready; for ever, if the caller sets no limit."""
+        while True:
+            with contextlib.suppress(ApiError, *AWAY):
+                await self.text("/readyz")
+                return
+            await asyncio.sleep(_RETRY_SECONDS[0])
 
     async def create(self, path: str, body: Object, **params: Parameter) -> Object:
         """Creates an object in the collection `path`."""

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.testbed import kubeconfig, processes
-from tests.testbed.api import AWAY, Api, ApiError, Object
+from tests.testbed.api import Api, ApiError, Object
 from tests.testbed.controlplane import ControlPlane, SetupError, find_programs
 from tests.testbed.node.agent import LABEL
 
@@ -166,7 +166,7 @@ class Supervisor:
         begun = time.monotonic()
         foreign = foreign_kubeconfig()
         if foreign is None:
-            await self._start_plane()
+            await self._start_apiserver()
         else:
             say(f"using the cluster of KUBECONFIG={foreign}")
             shutil.copyfile(foreign, self.kubeconfig)
@@ -174,7 +174,9 @@ class Supervisor:
             if foreign is not None and await _has_nodes(api):
                 say("that cluster has a testbed's nodes already")
             else:
-                await self._start_nodes(api, foreign)
+                await self._start_node(foreign)  # it waits for the API server itself: its imports take a second
+                await self._start_controllers()
+                await self._await_nodes(api)
         if self._options.kubeconfig is not None:
             shutil.copyfile(self.kubeconfig, self._options.kubeconfig)
         about = {"pid": os.getpid(), "identity": self.identity, "kubeconfig": str(self.kubeconfig)}
@@ -186,37 +188,50 @@ class Supervisor:
         self.services[name] = service
         return service
 
-    async def _start_plane(self) -> None:
+    async def _start_apiserver(self) -> None:
         programs = await asyncio.to_thread(find_programs)
         plane = self._plane = ControlPlane.prepare(self.folder, self._options.audit)
         configs = {user: plane.keys / f"{user.replace(':', '-')}.kubeconfig" for user in plane.tokens}
         configs["admin"] = self.kubeconfig
         flags = plane.flags(configs)
-        services = {name: self._add(name, [*programs[name], *flags[name]]) for name in programs}
+        for name in programs:
+            self._add(name, [*programs[name], *flags[name]])
         say("starting etcd and kube-apiserver")
         for name in ("etcd", "kube-apiserver"):
-            await services[name].start()
+            await self.services[name].start()
         while not (plane.certificate.exists() and plane.key.exists()):
-            services["kube-apiserver"].check()
+            self._check("etcd", "kube-apiserver")
             await asyncio.sleep(_POLL_SECONDS)
         for user, path in configs.items():
             kubeconfig.write(path, plane.server, plane.certificate.read_bytes(), plane.tokens[user])
-        await self._await_plane()
-        say("starting kube-controller-manager and kube-scheduler")
-        for name in ("kube-controller-manager", "kube-scheduler"):
-            await services[name].start()
 
-    async def _await_plane(self, seconds: float = 60) -> None:
+    async def _start_controllers(self) -> None:
+        """Starts what needs an API server that is ready."""
+        names = []
+        if self._plane is not None:
+            await self._await_apiserver()
+            names += ["kube-controller-manager", "kube-scheduler"]
+        if self._options.ome:
+            config = str(self._config_of("testbed-ome"))
+            self._add("ome", [sys.executable, "-m", "tests.testbed.ome", "--kubeconfig", config])
+            names.append("ome")
+        if names:
+            say(f"starting {', '.join(names)}")
+        for name in names:
+            await self.services[name].start()
+
+    async def _await_apiserver(self, seconds: float = 60) -> None:
         async with Api(self.kubeconfig) as api, asyncio.timeout(seconds):
-            while True:
-                self.services["etcd"].check()
-                self.services["kube-apiserver"].check()
-                with contextlib.suppress(ApiError, *AWAY):
-                    await api.text("/readyz")
-                    return
-                await asyncio.sleep(_POLL_SECONDS)
+            ready = asyncio.create_task(api.ready())
+            while not ready.done():
+                self._check("etcd", "kube-apiserver")
+                await asyncio.wait({ready}, timeout=_POLL_SECONDS)
 
-    async def _start_nodes(self, api: Api, foreign: Path | None) -> None:
+    def _check(self, *names: str) -> None:
+        for name in names:
+            self.services[name].check()
+
+    async def _start_node(self, foreign: Path | None) -> None:
         net, self._net_claim = _claim_net(244 if foreign is None else 200)
         words = [sys.executable, "-m", "tests.testbed.node", "--kubeconfig", str(self._config_of("testbed-node"))]
         words += ["--folder", str(self.folder), "--testbed", self.identity, "--net", str(net), "--nodes", *_NODES]
@@ -224,16 +239,7 @@ class Supervisor:
             words += ["--certificate", str(self._plane.certificate), "--key", str(self._plane.key)]
         else:
             words += ["--unregister", *_own_certificate(self.folder)]
-        started = [self._add("node", words)]
-        if self._options.ome:
-            config = str(self._config_of("testbed-ome"))
-            started.append(self._add("ome", [sys.executable, "-m", "tests.testbed.ome", "--kubeconfig", config]))
-        say(f"starting {' and '.join(service.name for service in started)}")
-        for service in started:
-            await service.start()
-        for service in started:
-            await service.said_ready()
-        await self._await_nodes(api)
+        await self._add("node", words).start()
 
     def _config_of(self, user: str) -> Path:
         return self.kubeconfig if self._plane is None else self._plane.keys / f"{user}.kubeconfig"
@@ -241,14 +247,11 @@ class Supervisor:
     async def _await_nodes(self, api: Api, seconds: float = 60) -> None:
         """Waits until pods can be scheduled: nodes ready and free of taints, the default service account there."""
         async with asyncio.timeout(seconds):
-            while True:
-                nodes = [await api.get(f"/api/v1/nodes/{name}") for name in _NODES]
-                with contextlib.suppress(ApiError):
-                    await api.get("/api/v1/namespaces/default/serviceaccounts/default")
-                    if all(_is_ready(node) and not node["spec"].get("taints") for node in nodes):
-                        return
-                for service in self.services.values():
-                    service.check()
+            for name in ("node", "ome"):
+                if name in self.services:
+                    await self.services[name].said_ready()
+            while not await _can_schedule(api):
+                self._check(*self.services)
                 await asyncio.sleep(_POLL_SECONDS)
 
     async def control(self, command: str, name: str) -> None:
@@ -263,7 +266,7 @@ class Supervisor:
         if command == "start":
             await service.start()
             if name == "kube-apiserver":
-                await self._await_plane()
+                await self._await_apiserver()
             elif name in ("node", "ome"):
                 await service.said_ready()
         elif command == "stop":
@@ -308,6 +311,14 @@ def _new_folder(wanted: Path | None) -> Path:
 def _is_ready(node: Object) -> bool:
     conditions = node.get("status", {}).get("conditions") or []
     return any(entry["type"] == "Ready" and entry["status"] == "True" for entry in conditions)
+
+
+async def _can_schedule(api: Api) -> bool:
+    with contextlib.suppress(ApiError):
+        await api.get("/api/v1/namespaces/default/serviceaccounts/default")
+        nodes = [await api.get(f"/api/v1/nodes/{name}") for name in _NODES]
+        return all(_is_ready(node) and not node["spec"].get("taints") for node in nodes)
+    return False
 
 
 async def _has_nodes(api: Api) -> bool:

@@ -85,6 +85,7 @@ class Agent:
 
     async def run(self) -> None:
         """Works until cancelled."""
+        await self._api.ready()
         async with asyncio.TaskGroup() as group:
             for name in self._nodes:
                 await self._register(name)
