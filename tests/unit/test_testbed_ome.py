@@ -9,7 +9,7 @@ from tests.testbed.ome.checks import mismatch, refusal
 from tests.testbed.ome.models import aggregate, outcome
 from tests.testbed.ome.render import Service, SilentError, children, engine_service_name, model_label
 from tests.testbed.ome.status import ready, status
-from tests.testbed.ome.switches import sabotage, switches
+from tests.testbed.ome.switches import sabotage, slow_stop_seconds, switches
 
 Object = dict[str, Any]
 
@@ -339,6 +339,12 @@ def test_switches_add_up_and_typos_are_refused() -> None:
     assert switches(service, chosen, None) == {"warn", "late-url", "never-ready"}
     with pytest.raises(ValueError, match="neverready"):
         switches(isvc(annotations={key: "neverready"}))
+
+
+def test_the_first_to_say_how_slow_a_stop_is_decides() -> None:
+    slow = isvc(annotations={"testbed.autotuner.io/slow-stop-seconds": "1.5"})
+    assert slow_stop_seconds(slow, runtime()) == slow_stop_seconds(runtime(), slow) == 1.5
+    assert slow_stop_seconds(isvc(), None) == 5
 
 
 def test_sabotage_changes_a_copy_only() -> None:
