@@ -58,7 +58,7 @@ def _syntax_problem(argument: Argument) -> str | None:
 def parameter_problems(parameters: Sequence[SearchParameter], fixed: Sequence[str], flags: Flags) -> list[str]:
     """Messages about search parameters; see `Engine.parameter_problems`."""
     found: list[str] = []
-    fixed_at = {flags.flag_of(token): index for index, token in reversed(list(enumerate(fixed)))}
+    fixed_at = {flags.flag_of(token): index for index, token in enumerate(fixed)}
     seen: dict[str, str] = {}
     for parameter in parameters:
         flag = flags.canonical(parameter.name)
