@@ -1,0 +1,200 @@
+"""The experiment controller: observe one TuningExperiment, let the policy decide, act."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from autotuner import clock
+from autotuner.api.common import EXPERIMENT_UID_LABEL, FINISHED_LABEL, TASK_LABEL
+from autotuner.api.experiment import ExperimentSpec, ExperimentStatus
+from autotuner.benchmark import job as benchmark_job
+from autotuner.controllers import events
+from autotuner.controllers.workqueue import Key
+from autotuner.kube import (
+    DEPLOYMENT,
+    EVENT,
+    EXPERIMENT,
+    INFERENCE_SERVICE,
+    JOB,
+    MODELS,
+    NODE,
+    POD,
+    RUNTIMES,
+    AlreadyExistsError,
+    Kube,
+    RejectedError,
+)
+from autotuner.policy import endings
+from autotuner.policy.experiment import Plan, decide, finished
+from autotuner.policy.observed import ObservedExperiment
+from autotuner.serving import models, ome, pods
+from autotuner.settings import Settings
+
+log = logging.getLogger(__name__)
+Object = dict[str, Any]
+
+
+class ExperimentController:
+    """Deploys, waits, benchmarks and releases. Knows nothing of search."""
+
+    def __init__(self, kube: Kube, settings: Settings) -> None:
+        self._kube, self._settings = kube, settings
+
+    async def reconcile(self, key: Key) -> float | None:
+        """One pass; see `workqueue.Reconcile`."""
+        experiment = await self._kube.get(EXPERIMENT, key.namespace, key.name)
+        if experiment is None or "deletionTimestamp" in experiment["metadata"]:
+            return None  # the garbage collector follows the owner references
+        now = clock.now()
+        seen = await self._observe(experiment, now)
+        plan = decide(seen, now)
+        rejection = await self._create(seen, plan)
+        if rejection:
+            plan = decide(replace(seen, rejection=rejection), now)
+        await self._record(seen, plan)
+        if plan.release:
+            await self._release(seen)
+        if finished(plan.status):
+            return None
+        return self._settings.look_again_in(plan.look_again)
+
+    async def _observe(self, experiment: Object, now: datetime) -> ObservedExperiment:
+        spec = ExperimentSpec.model_validate(experiment["spec"])
+        status = ExperimentStatus.model_validate(experiment.get("status") or {})
+        seen = ObservedExperiment(
+            experiment, spec, status, model=None, runtime=None, serving_seconds=self._settings.serving_seconds
+        )
+        if finished(status):
+            return seen
+        namespace, name = experiment["metadata"]["namespace"], experiment["metadata"]["name"]
+        uid = experiment["metadata"]["uid"]
+        service, job, found, model, runtime = await asyncio.gather(
+            self._kube.get(INFERENCE_SERVICE, namespace, name),
+            self._kube.get(JOB, namespace, name),
+            self._kube.list(POD, namespace, labels=f"{EXPERIMENT_UID_LABEL}={uid}"),
+            self._referenced(MODELS[spec.service.model.kind], namespace, spec.service.model.name),
+            self._referenced(RUNTIMES[spec.service.runtime.kind], namespace, spec.service.runtime.name),
+        )
+        engine = [pod for pod in found if "ome.io/inferenceservice" in pod["metadata"]["labels"]]
+        seen = replace(
+            seen,
+            model=model,
+            runtime=runtime,
+            service=service,
+            owns_service=service is not None and ome.controlled_by(service, uid),
+            job=job,
+            owns_job=job is not None and ome.controlled_by(job, uid),
+            engine_pods=tuple(pods.view(pod, ome.CONTAINER) for pod in engine),
+            benchmark_pods=tuple(pods.view(pod, benchmark_job.CONTAINER) for pod in found if pod not in engine),
+        )
+        return await self._look_closer(seen, now)
+
+    async def _referenced(self, resource: Any, namespace: str, name: str) -> Object | None:
+        return await self._kube.get(
+            resource, namespace if resource.kind in ("BaseModel", "ServingRuntime") else None, name
+        )
+
+    async def _look_closer(self, seen: ObservedExperiment, now: datetime) -> ObservedExperiment:
+        """What is read only in some states: OME's events, logs of what ended, nodes of pods that linger."""
+        if seen.status.reason:
+            return replace(seen, lost_nodes=await self._lost_nodes(seen))
+        if seen.owns_service and not seen.engine_pods:
+            seen = await self._with_silence_explained(seen)
+        if seen.engine and seen.engine.node and not seen.status.accelerator_product:
+            seen = replace(seen, node=await self._kube.get(NODE, None, seen.engine.node))
+        namespace = seen.object["metadata"]["namespace"]
+        pod = seen.engine
+        if pod and (pod.ended or endings.startup_overdue(seen, now)):
+            previous = pod.running and pod.ended is not None
+            log_text = await self._kube.logs(namespace, pod.name, ome.CONTAINER, previous=previous)
+            seen = replace(seen, engine_log=log_text)
+        pod = seen.benchmark
+        if pod and pod.ended and pod.ended.exit_code != 0:
+            log_text = await self._kube.logs(namespace, pod.name, benchmark_job.CONTAINER, previous=False)
+            seen = replace(seen, benchmark_log=log_text)
+        return seen
+
+    async def _with_silence_explained(self, seen: ObservedExperiment) -> ObservedExperiment:
+        assert seen.service is not None
+        namespace = seen.object["metadata"]["namespace"]
+        found, deployment = await asyncio.gather(
+            self._kube.list(EVENT, namespace, fields=f"involvedObject.uid={seen.service['metadata']['uid']}"),
+            self._kube.get(DEPLOYMENT, namespace, f"{seen.name}-engine"),
+        )
+        failure = ome.replica_failure(deployment)
+        return replace(seen, events=tuple(ome.read_events(found)), replica_failure=failure or "")
+
+    async def _lost_nodes(self, seen: ObservedExperiment) -> frozenset[str]:
+        """Nodes that are gone or NotReady among those of the pods that are still listed."""
+        names = {pod.node for pod in seen.engine_pods + seen.benchmark_pods if pod.node and pod.deleting}
+        lost = set()
+        for name in names:
+            node = await self._kube.get(NODE, None, name)
+            if node is None or not pods.node_ready(node):
+                lost.add(name)
+        return frozenset(lost)
+
+    async def _create(self, seen: ObservedExperiment, plan: Plan) -> str:
+        """Create what the plan wants; returns the API server's words if it refuses."""
+        namespace = seen.object["metadata"]["namespace"]
+        try:
+            if plan.create_service:
+                body = ome.inference_service(seen.object, seen.spec.service)
+                await self._kube.create(INFERENCE_SERVICE, namespace, body)
+            if plan.create_job:
+                await self._kube.create(JOB, namespace, self._job(seen))
+        except AlreadyExistsError:
+            return ""  # it appeared since it was looked for: the next pass sees whose it is
+        except RejectedError as problem:
+            return problem.message
+        return ""
+
+    def _job(self, seen: ObservedExperiment) -> Object:
+        assert seen.engine is not None
+        around = benchmark_job.Surroundings(
+            port=seen.engine.port,
+            image=self._settings.benchmark_image,
+            model_path=models.path(seen.model),
+            model_node_label=models.node_label(seen.spec.service.model, seen.object["metadata"]["namespace"]),
+            hub_endpoint=self._settings.hub_endpoint,
+        )
+        return benchmark_job.benchmark_job(seen.object, seen.spec, around)
+
+    async def _record(self, seen: ObservedExperiment, plan: Plan) -> None:
+        """Write the status if it changed; only then the label and the events."""
+        experiment, status = seen.object, plan.status.dump()
+        if status != (experiment.get("status") or {}):
+            experiment = await self._kube.apply_status(EXPERIMENT, experiment, status)
+            self._log(experiment, plan)
+        if plan.mark_finished:
+            label = {"metadata": {"labels": {FINISHED_LABEL: "true"}}}
+            meta = experiment["metadata"]
+            await self._kube.merge(EXPERIMENT, meta["namespace"], meta["name"], label)
+        await events.send(self._kube, experiment, plan.happenings)
+
+    async def _release(self, seen: ObservedExperiment) -> None:
+        namespace = seen.object["metadata"]["namespace"]
+        doomed = ((INFERENCE_SERVICE, seen.service, seen.owns_service), (JOB, seen.job, seen.owns_job))
+        await asyncio.gather(
+            *(
+                self._kube.delete(resource, namespace, seen.name, child["metadata"]["uid"])
+                for resource, child, ours in doomed
+                if child is not None and ours and "deletionTimestamp" not in child["metadata"]
+            )
+        )
+
+    def _log(self, experiment: Object, plan: Plan) -> None:
+        meta = experiment["metadata"]
+        for happening in plan.happenings:
+            level = logging.WARNING if happening.kind == "Warning" else logging.INFO
+            context = {
+                "task": meta.get("labels", {}).get(TASK_LABEL, ""),
+                "experiment": meta["name"],
+                "namespace": meta["namespace"],
+                "phase": plan.status.phase,
+            }
+            log.log(level, "%s: %s", happening.reason, happening.message, extra=context)

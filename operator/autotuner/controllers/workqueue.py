@@ -1,0 +1,103 @@
+"""A keyed work queue: events only say *look again*, one worker per key, failures come back later and later."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+from autotuner.kube import ConflictError, KubeError
+
+log = logging.getLogger(__name__)
+
+FIRST_BACKOFF = 0.2
+MAX_BACKOFF = 30.0
+
+
+class Key(NamedTuple):
+    """The object to look at."""
+
+    namespace: str
+    name: str
+
+
+# Looks at one object and acts; says after how many seconds to look again although nothing happens (None: not at all).
+Reconcile = Callable[[Key], Awaitable[float | None]]
+
+
+class WorkQueue:
+    """Runs `reconcile` for keys, at most one pass per key at a time and `workers` passes in all.
+
+    A key added while its pass runs is looked at again afterwards. A pass that raises is repeated with exponential
+    backoff; a conflict (the object changed under it) at once.
+    """
+
+    def __init__(self, name: str, reconcile: Reconcile, workers: int) -> None:
+        self._name, self._reconcile = name, reconcile
+        self._slots = asyncio.Semaphore(workers)
+        self._running: dict[Key, asyncio.Task[None]] = {}
+        self._dirty: set[Key] = set()
+        self._timers: dict[Key, asyncio.TimerHandle] = {}
+        self._failures: dict[Key, int] = {}
+        self._closed = False
+
+    def add(self, key: Key) -> None:
+        """Look at the key as soon as a worker is free."""
+        if self._closed:
+            return
+        self._cancel_timer(key)
+        if key in self._running:
+            self._dirty.add(key)
+            return
+        task = asyncio.get_running_loop().create_task(self._pass(key), name=f"{self._name} {key.namespace}/{key.name}")
+        self._running[key] = task
+
+    def add_after(self, key: Key, seconds: float) -> None:
+        """Look at the key after so many seconds, unless something is sooner."""
+        loop = asyncio.get_running_loop()
+        timer = self._timers.get(key)
+        if self._closed or (timer and timer.when() <= loop.time() + seconds):
+            return
+        self._cancel_timer(key)
+        self._timers[key] = loop.call_later(seconds, self.add, key)
+
+    async def close(self) -> None:
+        """Stop; passes that run are cancelled."""
+        self._closed = True
+        for timer in self._timers.values():
+            timer.cancel()
+        tasks = list(self._running.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _pass(self, key: Key) -> None:
+        again: float | None = None
+        try:
+            async with self._slots:
+                self._dirty.discard(key)
+                again = await self._reconcile(key)
+                self._failures.pop(key, None)
+        except ConflictError:
+            again = 0.0
+        except KubeError as problem:
+            again = self._backoff(key)
+            log.warning("%s; again in %.1f s", problem, again, extra={"queue": self._name, "object": key.name})
+        except Exception:
+            again = self._backoff(key)
+            log.exception("pass failed; again in %.1f s", again, extra={"queue": self._name, "object": key.name})
+        finally:
+            del self._running[key]
+        if key in self._dirty:
+            self.add(key)
+        elif again is not None:
+            self.add_after(key, again)
+
+    def _backoff(self, key: Key) -> float:
+        failures = self._failures[key] = self._failures.get(key, 0) + 1
+        return float(min(FIRST_BACKOFF * 2 ** (failures - 1), MAX_BACKOFF))
+
+    def _cancel_timer(self, key: Key) -> None:
+        if timer := self._timers.pop(key, None):
+            timer.cancel()

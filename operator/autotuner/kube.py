@@ -1,0 +1,235 @@
+"""The only module that talks to the API server: dicts in, dicts out, over the client's generic request.
+
+The typed API classes are not used on purpose: importing them alone costs 100 MB of memory.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kubernetes.aio.client.api_client import ApiClient
+from kubernetes.aio.client.configuration import Configuration
+from kubernetes.aio.config.incluster_config import load_incluster_config
+from kubernetes.aio.config.kube_config import load_kube_config
+
+from autotuner.api.common import EXPERIMENTS, GROUP, TASKS, VERSION
+
+Object = dict[str, Any]
+FIELD_MANAGER = "autotuner"
+REQUEST_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A kind as the API server addresses it."""
+
+    group: str
+    version: str
+    plural: str
+    kind: str
+
+    @property
+    def api_version(self) -> str:
+        """The `apiVersion` of its objects."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    def path(self, namespace: str | None, name: str = "", subresource: str = "") -> str:
+        """The URL path of one object or of the collection."""
+        root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+        parts = [root, *(["namespaces", namespace] if namespace else []), self.plural]
+        return "/".join([*parts, *([name] if name else []), *([subresource] if subresource else [])])
+
+
+TASK = Resource(GROUP, VERSION, TASKS, "TuningTask")
+EXPERIMENT = Resource(GROUP, VERSION, EXPERIMENTS, "TuningExperiment")
+INFERENCE_SERVICE = Resource("ome.io", "v1beta1", "inferenceservices", "InferenceService")
+CLUSTER_BASE_MODEL = Resource("ome.io", "v1beta1", "clusterbasemodels", "ClusterBaseModel")
+BASE_MODEL = Resource("ome.io", "v1beta1", "basemodels", "BaseModel")
+CLUSTER_SERVING_RUNTIME = Resource("ome.io", "v1beta1", "clusterservingruntimes", "ClusterServingRuntime")
+SERVING_RUNTIME = Resource("ome.io", "v1beta1", "servingruntimes", "ServingRuntime")
+MODELS = {r.kind: r for r in (CLUSTER_BASE_MODEL, BASE_MODEL)}
+RUNTIMES = {r.kind: r for r in (CLUSTER_SERVING_RUNTIME, SERVING_RUNTIME)}
+JOB = Resource("batch", "v1", "jobs", "Job")
+DEPLOYMENT = Resource("apps", "v1", "deployments", "Deployment")
+POD = Resource("", "v1", "pods", "Pod")
+NODE = Resource("", "v1", "nodes", "Node")
+EVENT = Resource("", "v1", "events", "Event")
+
+
+class KubeError(Exception):
+    """The API server refused or did not answer; `message` is its own."""
+
+    def __init__(self, status: int, reason: str, message: str) -> None:
+        super().__init__(f"{reason or status}: {message}")
+        self.status, self.reason, self.message = status, reason, message
+
+
+class ConflictError(KubeError):
+    """409: the object is not what it was when it was read; look again."""
+
+
+class AlreadyExistsError(KubeError):
+    """409 on create: an object of that name is there."""
+
+
+class RejectedError(KubeError):
+    """The request is refused for what it says (400, 403, 404, 405, 422): sending it again would not help."""
+
+
+def error(status: int, body: str) -> KubeError:
+    """The exception for an answer that is not a success."""
+    try:
+        document = json.loads(body)
+        reason, message = document.get("reason") or "", document.get("message") or body
+    except (ValueError, AttributeError):
+        reason, message = "", body[:500]
+    if reason == "AlreadyExists":
+        return AlreadyExistsError(status, reason, message)
+    if status == 409:
+        return ConflictError(status, reason, message)
+    if status in (400, 403, 404, 405, 422):
+        return RejectedError(status, reason, message)
+    return KubeError(status, reason, message)
+
+
+class Kube:
+    """A connection to the API server; make it inside the event loop and close it there."""
+
+    def __init__(self, client: ApiClient) -> None:
+        self._client = client
+
+    @classmethod
+    async def connect(cls) -> Kube:
+        """By service account inside a cluster, else by kubeconfig.
+
+        Raises:
+            RuntimeError: neither is there.
+        """
+        configuration = Configuration()
+        if "KUBERNETES_SERVICE_HOST" in os.environ and "KUBECONFIG" not in os.environ:
+            load_incluster_config(client_configuration=configuration)
+        else:
+            try:
+                await load_kube_config(client_configuration=configuration)
+            except Exception as problem:
+                raise RuntimeError(f"no cluster: {problem}; set KUBECONFIG or run inside a cluster") from problem
+        return cls(ApiClient(configuration))
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: Object | None = None,
+        content_type: str = "application/json",
+    ) -> str:
+        """The answer's text.
+
+        Raises:
+            KubeError: any status but 2xx, or no answer (status 0).
+        """
+        arguments = await self._client.param_serialize(
+            method,
+            path,
+            query_params=list((query or {}).items()),
+            header_params={"Content-Type": content_type, "Accept": "application/json, */*"},
+            body=body,
+            auth_settings=["BearerToken"],
+        )
+        try:
+            response = await self._client.call_api(*arguments, _request_timeout=REQUEST_SECONDS)
+            text: str = (await response.read()).decode(errors="replace")
+        except (TimeoutError, OSError) as problem:
+            raise KubeError(0, "Unreachable", f"{method} {path}: {problem or type(problem).__name__}") from problem
+        if not 200 <= response.status <= 299:
+            raise error(response.status, text)
+        return text
+
+    async def get(self, resource: Resource, namespace: str | None, name: str) -> Object | None:
+        """The object, or None if there is none (or its kind is not installed)."""
+        try:
+            result: Object = json.loads(await self.request("GET", resource.path(namespace, name)))
+        except RejectedError as problem:
+            if problem.status == 404:
+                return None
+            raise
+        return result
+
+    async def list(self, resource: Resource, namespace: str | None, **selectors: str) -> list[Object]:
+        """All objects that match `labels` and `fields` selectors; kind and apiVersion filled in."""
+        names = {"labels": "labelSelector", "fields": "fieldSelector"}
+        query = {names[key]: value for key, value in selectors.items()}
+        document = json.loads(await self.request("GET", resource.path(namespace), query))
+        identity = {"apiVersion": resource.api_version, "kind": resource.kind}
+        return [{**identity, **item} for item in document["items"]]
+
+    async def create(self, resource: Resource, namespace: str | None, body: Object) -> Object:
+        """POST, strictly validated.
+
+        Raises:
+            AlreadyExistsError, RejectedError, KubeError: as said there.
+        """
+        query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
+        created: Object = json.loads(await self.request("POST", resource.path(namespace), query, body))
+        return created
+
+    async def apply_status(self, resource: Resource, seen: Object, status: Object) -> Object:
+        """Make `status` the object's whole status, provided that the object is still as seen.
+
+        Raises:
+            ConflictError: it is not.
+        """
+        meta = seen["metadata"]
+        body = {
+            "apiVersion": resource.api_version,
+            "kind": resource.kind,
+            "metadata": {"name": meta["name"], "resourceVersion": meta["resourceVersion"]},
+            "status": status,
+        }
+        path = resource.path(meta["namespace"], meta["name"], "status")
+        query = {"fieldManager": FIELD_MANAGER, "force": "true"}
+        text = await self.request("PATCH", path, query, body, "application/apply-patch+yaml")
+        applied: Object = json.loads(text)
+        return applied
+
+    async def merge(self, resource: Resource, namespace: str, name: str, body: Object) -> Object:
+        """JSON merge patch, for the few fields of our own objects that change."""
+        path, query = resource.path(namespace, name), {"fieldManager": FIELD_MANAGER}
+        patched: Object = json.loads(await self.request("PATCH", path, query, body, "application/merge-patch+json"))
+        return patched
+
+    async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
+        """Delete exactly this object and, before it, what it owns; gone already is fine."""
+        body = {"propagationPolicy": "Foreground", "preconditions": {"uid": uid}}
+        try:
+            await self.request("DELETE", resource.path(namespace, name), body=body)
+        except (RejectedError, ConflictError) as problem:
+            if problem.status not in (404, 409):
+                raise
+
+    async def logs(self, namespace: str, pod: str, container: str, *, previous: bool, limit: int = 65536) -> str:
+        """The last lines of a container's log; empty when there is none any more."""
+        query = {"container": container, "tailLines": "200", "limitBytes": str(limit)}
+        if previous:
+            query["previous"] = "true"
+        try:
+            return await self.request("GET", POD.path(namespace, pod, "log"), query)
+        except KubeError:
+            return ""
+
+    async def served(self) -> bool:
+        """Whether the API server is ready and serves our kinds; kopf that starts before stays deaf."""
+        try:
+            await self.request("GET", "/readyz")
+            document = json.loads(await self.request("GET", f"/apis/{GROUP}/{VERSION}"))
+        except KubeError:
+            return False
+        return {TASKS, EXPERIMENTS} <= {resource["name"] for resource in document["resources"]}

@@ -1,0 +1,58 @@
+"""Conditions: one way to set them, so that lastTransitionTime moves only when the status does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal
+
+from autotuner import clock
+from autotuner.api.common import Condition
+
+Status = Literal["True", "False", "Unknown"]
+MESSAGE_MAX = 1024
+
+
+def shorten(text: str, limit: int = MESSAGE_MAX) -> str:
+    """At most `limit` characters of the text, marked where it was cut."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+class ConditionSet:
+    """The conditions of one object while a pass recomputes them."""
+
+    def __init__(self, existing: Sequence[Condition] | None, generation: int, now: datetime) -> None:
+        self._conditions = {condition.type: condition for condition in existing or ()}
+        self._generation, self._now = generation, now
+
+    def set(self, kind: str, status: Status, reason: str, message: str = "") -> None:
+        """Record what is so now; the transition time stays unless the status changed."""
+        before = self._conditions.get(kind)
+        since = before.last_transition_time if before and before.status == status else clock.stamp(self._now)
+        self._conditions[kind] = Condition(
+            type=kind,
+            status=status,
+            reason=reason,
+            message=shorten(message),
+            last_transition_time=since,
+            observed_generation=self._generation,
+        )
+
+    def get(self, kind: str) -> Condition | None:
+        """The condition of this type, if set."""
+        return self._conditions.get(kind)
+
+    def list(self) -> list[Condition]:
+        """All of them, in the order in which they were first set."""
+        return list(self._conditions.values())
+
+
+def find(conditions: Sequence[Condition] | None, kind: str) -> Condition | None:
+    """The condition of this type, if set."""
+    return next((condition for condition in conditions or () if condition.type == kind), None)
+
+
+def is_true(conditions: Sequence[Condition] | None, kind: str) -> bool:
+    """Whether the condition of this type is set and True."""
+    condition = find(conditions, kind)
+    return condition is not None and condition.status == "True"

@@ -1,0 +1,136 @@
+"""What can be known to be wrong with a task before anything is created; each problem names the field."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from autotuner import engines
+from autotuner.api.common import EngineName
+from autotuner.api.task import TaskSpec
+from autotuner.benchmark.spec import RESERVED_PARAMS
+from autotuner.presets import Presets, is_simulated
+from autotuner.serving import models
+
+Reason = Literal["InvalidSpec", "UnknownPreset", "NotFound", "ReservedFlag", "Shadowed", "Forbidden"]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with a task; the message begins with the field."""
+
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """The cluster, as far as a task refers to it."""
+
+    model: Mapping[str, Any] | None  # live: the one named, or that of the preset's name
+    runtime: Mapping[str, Any] | None  # live, when named
+    shadow: str = ""  # a namespaced object that OME would prefer to the one chosen
+    may_create: bool = True
+
+
+def engine_of(spec: TaskSpec, presets: Presets) -> EngineName | None:
+    """Whose flags the parameters are; None if the preset is unknown."""
+    if spec.runtime.preset is None:
+        return spec.runtime.engine
+    preset = presets.runtimes.get(spec.runtime.preset)
+    return preset.engine if preset else None
+
+
+def check(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[Problem]:
+    """Everything that is wrong, most basic first; empty if the task can start."""
+    return [
+        *_references(spec, presets, around),
+        *_flags(spec, presets),
+        *_benchmark(spec, presets, around),
+    ]
+
+
+def _references(spec: TaskSpec, presets: Presets, around: Surroundings) -> Iterator[Problem]:
+    model, runtime = spec.model, spec.runtime
+    if model.preset is not None and model.preset not in presets.models:
+        yield _unknown("model.preset", model.preset, presets.models)
+    elif model.preset is not None and around.model is None and not around.may_create:
+        yield Problem("NotFound", f"model.preset: {_forbidden(f'ClusterBaseModel {model.preset}')}")
+    if model.name is not None and around.model is None:
+        yield Problem("NotFound", f"model.name: {model.kind} {model.name} does not exist; create it, or name another")
+    if runtime.preset is not None and runtime.preset not in presets.runtimes:
+        yield _unknown("runtime.preset", runtime.preset, presets.runtimes)
+    if runtime.name is not None and around.runtime is None:
+        yield Problem(
+            "NotFound", f"runtime.name: {runtime.kind} {runtime.name} does not exist; create it, or name another"
+        )
+    if around.shadow:
+        yield Problem("InvalidSpec", around.shadow)
+
+
+def _forbidden(what: str) -> str:
+    return f"{what} does not exist, and this operator may not create cluster-scoped objects; ask for it to be created"
+
+
+def _unknown(field: str, name: str, known: Iterable[str]) -> Problem:
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(names)}"
+    return Problem("UnknownPreset", f"{field}: no preset is called {name}; {hint}")
+
+
+def _flags(spec: TaskSpec, presets: Presets) -> Iterator[Problem]:
+    name = engine_of(spec, presets)
+    if name is None:
+        return
+    engine = engines.get(name)
+    fixed, baseline = spec.runtime.extra_args or [], spec.baseline.args if spec.baseline else []
+    messages = [
+        *engine.problems(fixed, "runtime.extraArgs"),
+        *engine.problems(baseline, "baseline.args"),
+        *engine.parameter_problems(spec.parameters, fixed),
+    ]
+    for message in messages:
+        yield Problem(
+            "ReservedFlag" if any(text in message for text in engine.reserved.values()) else "InvalidSpec", message
+        )
+
+
+def _benchmark(spec: TaskSpec, presets: Presets, around: Surroundings) -> Iterator[Problem]:
+    benchmark = spec.benchmark
+    objective = spec.objectives[0]
+    if objective.concurrency is not None and objective.concurrency not in benchmark.concurrency:
+        ladder = ", ".join(str(level) for level in benchmark.concurrency)
+        yield Problem(
+            "InvalidSpec",
+            f"objectives[0].concurrency: {objective.concurrency} is not on the ladder; choose one of {ladder}",
+        )
+    for name in sorted(set(benchmark.request_params or {}) & set(RESERVED_PARAMS)):
+        yield Problem("InvalidSpec", f"benchmark.requestParams.{name}: set by the benchmark itself; remove it")
+    source = benchmark.tokenizer.source
+    runtime = _runtime_spec(spec, presets, around)
+    if source == "Builtin" and runtime is not None and not is_simulated(runtime):
+        yield Problem(
+            "InvalidSpec",
+            "benchmark.tokenizer.source: Builtin counts bytes and only fits the simulated engine; use Hub or ModelVolume",
+        )
+    if source == "ModelVolume" and not _model_path(spec, presets, around):
+        yield Problem(
+            "InvalidSpec",
+            "benchmark.tokenizer.source: ModelVolume needs a model with spec.storage.path; use Hub with an id",
+        )
+
+
+def _runtime_spec(spec: TaskSpec, presets: Presets, around: Surroundings) -> Mapping[str, Any] | None:
+    if spec.runtime.preset is None:
+        return around.runtime["spec"] if around.runtime else None
+    preset = presets.runtimes.get(spec.runtime.preset)
+    return preset.spec if preset else None
+
+
+def _model_path(spec: TaskSpec, presets: Presets, around: Surroundings) -> str:
+    if around.model is not None:
+        return models.path(around.model)
+    return models.path({"spec": presets.models.get(spec.model.preset or "", {})})

@@ -1,0 +1,76 @@
+"""What a person reads about a running search: phase, message, the best so far."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from autotuner import scoring
+from autotuner.api.task import Best, BestLevel, Confidence, Objective, TaskPhase, TaskSpec, TaskStatus
+from autotuner.policy.conditions import find, is_true
+from autotuner.policy.records import Measured
+
+
+def phase(status: TaskStatus, suspended: bool) -> TaskPhase:
+    """One word for people: a projection of the conditions, never read by a decision."""
+    finished = is_true(status.conditions, "Finished")
+    if suspended and not finished:
+        return "Suspended"
+    if not finished and status.start_time is None:
+        return "Pending"
+    succeeded = find(status.conditions, "Succeeded")
+    return {"True": "Succeeded", "False": "Failed"}.get(succeeded.status if succeeded else "", "Running")  # type: ignore[return-value]
+
+
+def best(measured: Iterable[Measured], baseline: Measured | None, objective: Objective) -> Best | None:
+    """The best feasible experiment so far, the baseline included: nobody is advised to run something worse."""
+    leader: Measured | None = None
+    for one in measured:
+        if one.score is None or one.score.value is None:
+            continue
+        held = leader.score.value if leader and leader.score else None
+        if held is None or scoring.better(one.score.value, held, objective.metric):
+            leader = one
+    if leader is None or leader.score is None or leader.score.value is None or leader.score.metrics is None:
+        return None
+    percent = scoring.gain_percent(
+        leader.score.value, baseline.score.value if baseline and baseline.score else None, objective.metric
+    )
+    metrics = leader.score.metrics
+    return Best(
+        experiment=leader.name,
+        parameters=list(leader.spec.parameters or []),
+        args=list(leader.spec.service.args),
+        value=leader.score.value,
+        gain=scoring.format_gain(percent) if percent is not None else None,
+        gain_percent=round(percent, 2) if percent is not None else None,
+        confidence=Confidence(verdict=scoring.verdict(baseline.score if baseline else None)),
+        level=BestLevel(scenario=metrics.scenario, concurrency=metrics.concurrency),
+        metrics=metrics,
+    )
+
+
+def message(running: Measured, number: int, wanted: int, leader: Best | None, spec: TaskSpec) -> str:
+    """`experiment 12 of 30 benchmarking; best 1893 tok/s/GPU by llama-chat-7 (+31.0% over baseline)`."""
+    step = (running.status.phase or "Pending").lower()
+    what = "baseline" if running.is_baseline else f"experiment {number} of {wanted}"
+    text = f"{what} {step}"
+    if running.status.message and running.status.phase not in ("Benchmarking", "Starting", "Releasing"):
+        text += f" ({running.status.message})"
+    if leader is None:
+        return text
+    value = scoring.format_value(leader.value, spec.objectives[0].metric)
+    gain = f" ({leader.gain} over baseline)" if leader.gain else ""
+    return f"{text}; best {value} by {leader.experiment}{gain}"
+
+
+def nearest(measured: Iterable[Measured]) -> str:
+    """Which experiment came nearest to the SLOs, and what it misses; or why nothing was measured at all."""
+    every = list(measured)
+    missed = [(one.score.shortfall, one) for one in every if one.score is not None and one.score.level is not None]
+    if missed:
+        _, one = min(missed, key=lambda pair: pair[0])
+        assert one.score is not None
+        return f"no configuration keeps the SLOs; nearest is {one.name}: {one.score.explanation}"
+    if not every:
+        return "nothing was measured"
+    return f"no configuration could be measured; last, {every[-1].name}: {every[-1].status.message}"

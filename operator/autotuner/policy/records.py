@@ -1,0 +1,116 @@
+"""From experiments to what the search and the score work on: outcome, value, fingerprint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from autotuner import scoring
+from autotuner.api.common import GROUP
+from autotuner.api.experiment import ExperimentSpec, ExperimentStatus
+from autotuner.api.task import TaskSpec
+from autotuner.hashing import digest
+from autotuner.policy.conditions import is_true
+from autotuner.policy.endings import OUTCOMES, Outcome
+from autotuner.policy.observed import ObservedExperiment
+from autotuner.scoring import Score
+from autotuner.search import Configuration, Record, Space
+from autotuner.search import Outcome as SearchOutcome
+
+WITHDRAWN_ANNOTATION = f"{GROUP}/withdrawn"
+
+
+def fingerprint(seen: ObservedExperiment, image_id: str, product: str | None) -> str:
+    """Equal for two experiments exactly when their figures may be compared: all that matters but seed and block."""
+    service, benchmark = seen.spec.service.dump(), seen.spec.benchmark.dump()
+    return digest(
+        {
+            "model": (seen.model or {}).get("spec"),
+            "runtime": (seen.runtime or {}).get("spec"),
+            "imageID": image_id,
+            "accelerator": {**service["accelerator"], "product": product},
+            "args": service["args"],
+            "env": service.get("env", []),
+            "benchmark": {key: value for key, value in benchmark.items() if key != "seed"},
+        },
+        32,
+    )
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One experiment of a task, read for the search and the score."""
+
+    name: str
+    index: int
+    object: Mapping[str, Any]
+    spec: ExperimentSpec
+    status: ExperimentStatus
+    configuration: Configuration | None  # None: the baseline
+    outcome: Outcome | None  # None: not finished
+    score: Score | None  # only of what was measured
+    withdrawn: bool  # cancelled by the task itself, which was suspended: as if it had never been
+
+    @property
+    def finished(self) -> bool:
+        """Whether it is over and everything is released."""
+        return is_true(self.status.conditions, "Finished")
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether it measures what runs today."""
+        return self.spec.purpose == "Baseline"
+
+
+def index_of(name: str) -> int:
+    """The number at the end of an experiment's name."""
+    return int(name.rpartition("-")[2])
+
+
+def read(objects: Iterable[Mapping[str, Any]], task: TaskSpec, space: Space) -> list[Measured]:
+    """The task's experiments by index, each scored by the task's own objective and SLOs."""
+    return sorted((_read(item, task, space) for item in objects), key=lambda measured: measured.index)
+
+
+def _read(item: Mapping[str, Any], task: TaskSpec, space: Space) -> Measured:
+    spec = ExperimentSpec.model_validate(item["spec"])
+    status = ExperimentStatus.model_validate(item.get("status") or {})
+    finished = is_true(status.conditions, "Finished")
+    score = None
+    outcome = OUTCOMES[status.reason] if finished and status.reason else None
+    if outcome in ("value", "infeasible"):
+        score = scoring.score(
+            status.levels or [],
+            task.benchmark.scenarios,
+            task.benchmark.concurrency,
+            task.objectives[0],
+            task.slos or [],
+            spec.service.accelerator.count,
+        )
+        outcome = "value" if score.feasible else "infeasible"
+    annotations = item["metadata"].get("annotations") or {}
+    return Measured(
+        name=item["metadata"]["name"],
+        index=index_of(item["metadata"]["name"]),
+        object=item,
+        spec=spec,
+        status=status,
+        configuration=None if spec.purpose == "Baseline" else space.read(spec.parameters or []),
+        outcome=outcome,
+        score=score,
+        withdrawn=outcome == "nothing" and annotations.get(WITHDRAWN_ANNOTATION) == "true",
+    )
+
+
+def for_search(measured: Iterable[Measured]) -> list[Record]:
+    """What the search is told: everything that ended, except what the task withdrew itself."""
+    records = []
+    for one in measured:
+        if one.is_baseline or one.outcome is None or one.withdrawn:
+            continue
+        # A configuration that somebody cancelled is taken, and nothing was learned about it.
+        outcome: SearchOutcome = "environment" if one.outcome in ("nothing", "stop") else one.outcome
+        value, shortfall = (one.score.value, one.score.shortfall) if one.score else (None, 0.0)
+        records.append(Record(one.configuration, outcome, value, shortfall))
+    return records

@@ -1,0 +1,114 @@
+"""InferenceServices: how one is written, and what OME's events and Deployment say about it.
+
+OME's own status is not used: it stays empty on most failures and stays Ready through some.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from autotuner.api.common import EXPERIMENT_UID_LABEL, GROUP
+from autotuner.api.experiment import Service
+from autotuner.rendering import render
+
+Object = dict[str, Any]
+
+CONTAINER = "ome-container"
+EXPERIMENT_LABEL = f"{GROUP}/experiment"
+GRACE_SECONDS = 10
+# Warnings that mean "this can never be deployed". Healthy starts emit other warnings (InternalError, UpdateFailed),
+# and even these are believed only once they repeat.
+_DOOMED = (
+    "RuntimeValidationError",
+    "RuntimeFetchError",
+    "RuntimeSelectionError",
+    "DeploymentModeError",
+    "ModelReconcileError",
+    "MergeSpecsError",
+)
+_DOOMED_COUNT = 3
+
+
+def labels(name: str, uid: str) -> dict[str, str]:
+    """What marks the objects of one experiment; flows from the InferenceService to its pods."""
+    return {EXPERIMENT_LABEL: name, EXPERIMENT_UID_LABEL: uid}
+
+
+def owner_reference(owner: Mapping[str, Any]) -> Object:
+    """A controller reference to the owner, which the garbage collector follows even without us."""
+    return {
+        "apiVersion": owner["apiVersion"],
+        "kind": owner["kind"],
+        "name": owner["metadata"]["name"],
+        "uid": owner["metadata"]["uid"],
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+def controlled_by(child: Mapping[str, Any], uid: str) -> bool:
+    """Whether the child's controller reference names this owner; labels prove nothing, users copy objects."""
+    references = child["metadata"].get("ownerReferences", [])
+    return any(reference.get("controller") and reference["uid"] == uid for reference in references)
+
+
+def inference_service(experiment: Mapping[str, Any], service: Service) -> Object:
+    """The InferenceService of an experiment, as it is created and never touched again."""
+    meta, accelerator = experiment["metadata"], service.accelerator
+    selector = dict(service.node_selector or {})
+    if accelerator.product:
+        selector["nvidia.com/gpu.product"] = accelerator.product
+    resources = {accelerator.resource: str(accelerator.count)} if accelerator.resource else {}
+    return render(
+        "inferenceservice.yaml.j2",
+        name=meta["name"],
+        namespace=meta["namespace"],
+        labels=labels(meta["name"], meta["uid"]),
+        owner=owner_reference(experiment),
+        model=service.model.dump(),
+        runtime=service.runtime.dump(),
+        grace_seconds=GRACE_SECONDS,
+        node_selector=selector,
+        tolerations=[toleration.dump() for toleration in service.tolerations or []],
+        container=CONTAINER,
+        args=list(service.args),
+        image=service.image,
+        env=[variable.dump() for variable in service.env or []],
+        resources=resources,
+    )
+
+
+@dataclass(frozen=True)
+class ServingEvent:
+    """An event about an InferenceService."""
+
+    kind: str  # Normal | Warning
+    reason: str
+    message: str
+    count: int
+
+
+def read_events(events: Iterable[Mapping[str, Any]]) -> list[ServingEvent]:
+    """Events as decisions use them, oldest first."""
+    ordered = sorted(events, key=lambda e: e.get("lastTimestamp") or e.get("eventTime") or "")
+    return [
+        ServingEvent(e.get("type", ""), e.get("reason", ""), e.get("message", ""), e.get("count") or 1) for e in ordered
+    ]
+
+
+def incompatible(events: Iterable[ServingEvent]) -> str | None:
+    """OME's words when it will never deploy this; None while it may."""
+    for event in events:
+        if event.kind == "Warning" and event.reason in _DOOMED and event.count >= _DOOMED_COUNT:
+            return f"{event.reason}: {event.message}"
+    return None
+
+
+def replica_failure(deployment: Mapping[str, Any] | None) -> str | None:
+    """Why the Deployment cannot make pods (quota, Pod Security), in the API server's words."""
+    for condition in ((deployment or {}).get("status") or {}).get("conditions", []):
+        if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
+            return f"{condition.get('reason', '')}: {condition.get('message', '')}"
+    return None
