@@ -15,6 +15,7 @@ import sys
 import time
 from typing import Any
 
+from autotuner.benchmark.absent import leave_out
 from autotuner.benchmark.prompts import Prompts
 from autotuner.benchmark.recorder import Recorder
 from autotuner.benchmark.spec import KEY_VARIABLE, RunnerSpec, load_spec
@@ -191,11 +192,13 @@ def main() -> None:
         sys.exit(1)
     pipes.tell(tokenizer=None)
 
-    from genai_bench.cli.cli import cli
-
-    from autotuner.benchmark.hooks import install
-
+    # After transformers, which looks at what is installed.
+    leave_out()
     try:
+        from genai_bench.cli.cli import cli
+
+        from autotuner.benchmark.hooks import install
+
         install(LadderSession(spec, key, tokenizer, pipes))
         cli.main(args=arguments(spec), standalone_mode=False)
     except BaseException as error:

@@ -28,7 +28,7 @@ TICK_SECONDS = 0.1
 LONGEST_ERROR = 300
 LONGEST_BACKOFF_SECONDS = 1.0
 # Output tokens of a warm-up request: compilation and graph capture happen in the first steps.
-WARMUP_TOKENS = 32
+WARMUP_TOKENS = 8
 
 
 class Session(Protocol):

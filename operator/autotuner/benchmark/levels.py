@@ -31,7 +31,6 @@ STREAMED_SECONDS = 0.001
 class Limits:
     """What the level was allowed, for messages that say what to change."""
 
-    max_requests: int
     max_minutes: int
     holds_length: bool
     """The engine is told to ignore the end of text, so answers must have the length asked for."""
@@ -65,7 +64,7 @@ def judge(run: LevelRun, limits: Limits) -> Judgement:
     steady = _steady_part(run)
     problem = (
         _answers_problem(run, limits)
-        or _sample_problem(run, steady, limits)
+        or _sample_problem(steady, limits)
         or _length_problem(steady, limits)
         or _count_problem(run)
     )
@@ -73,18 +72,6 @@ def judge(run: LevelRun, limits: Limits) -> Judgement:
         return Judgement(None, f"{run.scenario} at concurrency {run.concurrency}: {problem}")
     level = _figures(run, steady)
     return Judgement(level, None, tuple(_warnings(run, steady, level)))
-
-
-def steady_requests(run_requests: Sequence[Request]) -> int:
-    """How many answers lie after their user's first finished request."""
-    seen: set[int] = set()
-    count = 0
-    for request in run_requests:
-        if request.cut:
-            continue
-        count += request.user in seen and request.ok
-        seen.add(request.user)
-    return count
 
 
 def _steady_part(run: LevelRun) -> _Steady:
@@ -150,20 +137,15 @@ def _answers_problem(run: LevelRun, limits: Limits) -> str | None:
     return None
 
 
-def _sample_problem(run: LevelRun, steady: _Steady, limits: Limits) -> str | None:
+def _sample_problem(steady: _Steady, limits: Limits) -> str | None:
     count = len(steady.answered)
     if count >= MIN_STEADY_REQUESTS and steady.seconds >= MIN_STEADY_SECONDS:
         return None
-    finished = sum(1 for r in run.requests if not r.cut)
-    wanted = 3 * max(run.concurrency, MIN_STEADY_REQUESTS)
-    advice = (
-        f"raise benchmark.maxRequestsPerLevel (now {limits.max_requests}) to {max(wanted, 2 * limits.max_requests)}"
-        if finished >= limits.max_requests
-        else f"raise benchmark.maxMinutesPerLevel (now {limits.max_minutes}) or lower the concurrency"
-    )
+    # The limit of requests cannot be the cause: a level goes on until there are enough, or the time is over.
     return (
         f"only {count} requests in {steady.seconds:.2f} s after every user's first one; at least"
-        f" {MIN_STEADY_REQUESTS} in {MIN_STEADY_SECONDS} s are needed: {advice}"
+        f" {MIN_STEADY_REQUESTS} in {MIN_STEADY_SECONDS} s are needed: raise benchmark.maxMinutesPerLevel (now"
+        f" {limits.max_minutes}), or lower the concurrency or the length of answers"
     )
 
 

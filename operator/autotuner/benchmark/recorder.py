@@ -6,7 +6,7 @@ import itertools
 import time
 from pathlib import Path
 
-from autotuner.benchmark.levels import MIN_STEADY_REQUESTS
+from autotuner.benchmark.levels import MIN_STEADY_REQUESTS, MIN_STEADY_SECONDS
 from autotuner.benchmark.records import LevelRun, Request
 
 OUTAGE_ROUNDS = 2
@@ -25,8 +25,9 @@ class Recorder:
         self._index, self._scenario, self._concurrency = index, scenario, concurrency
         self._requests: list[Request] = []
         self._users = itertools.count()
-        self._returning: set[int] = set()
+        self._last_end: dict[int, float] = {}
         self._finished = self._steady = self._errors_in_a_row = 0
+        self._steady_user_seconds = 0.0
         self._lateness: list[float] = []
         self._started, self._cpu = time.monotonic(), time.process_time()
 
@@ -40,8 +41,10 @@ class Recorder:
         if request.cut:
             return
         self._finished += 1
-        self._steady += request.ok and request.user in self._returning
-        self._returning.add(request.user)
+        if request.user in self._last_end:
+            self._steady += request.ok
+            self._steady_user_seconds += request.end - self._last_end[request.user]
+        self._last_end[request.user] = request.end
         self._errors_in_a_row = self._errors_in_a_row + 1 if request.failed else 0
 
     def late_by(self, seconds: float) -> None:
@@ -57,9 +60,12 @@ class Recorder:
 
     @property
     def enough(self) -> bool:
-        """The limit of requests is reached, and not only by the ramp."""
-        steady = max(MIN_STEADY_REQUESTS, self._concurrency // 2)
-        return self._finished >= self._max_requests and self._steady >= steady
+        """The limit of requests is reached, and a round of them lies behind the ramp: else the level is no use."""
+        return (
+            self._finished >= self._max_requests
+            and self._steady >= max(MIN_STEADY_REQUESTS, self._concurrency)
+            and self._steady_user_seconds >= MIN_STEADY_SECONDS * self._concurrency
+        )
 
     def finish(self, folder: Path, completed: int, errors: int) -> Path:
         """The level is over: write it down, with genai-bench's own counts of answers and errors."""

@@ -170,5 +170,12 @@ def _digits(value: float | None) -> float | None:
     return None if value is None else float(f"{value:.5g}")
 
 
+def rounded(body: dict[str, Any]) -> dict[str, Any]:
+    """The same with every float at five digits."""
+    return {
+        k: rounded(v) if isinstance(v, dict) else _digits(v) if isinstance(v, float) else v for k, v in body.items()
+    }
+
+
 def _short(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"

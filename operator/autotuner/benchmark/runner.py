@@ -24,7 +24,7 @@ from autotuner.benchmark.engine import Engine, NotServingError
 from autotuner.benchmark.ladder import ladder_top
 from autotuner.benchmark.levels import Limits, judge
 from autotuner.benchmark.records import LevelRun
-from autotuner.benchmark.result import Failure, Result, encode
+from autotuner.benchmark.result import Failure, Result, encode, rounded
 from autotuner.benchmark.spec import (
     DEFAULT_TERMINATION_LOG,
     KEY_VARIABLE,
@@ -178,7 +178,7 @@ class Runner:
     def _accept(self, run: LevelRun) -> None:
         spec = self._spec
         # "openai" engines are not asked to ignore the end of text.
-        limits = Limits(spec.max_requests_per_level, spec.max_minutes_per_level, spec.backend != "openai")
+        limits = Limits(spec.max_minutes_per_level, spec.backend != "openai")
         judgement = judge(run, limits)
         self.progress.levels_seconds += run.stopped - run.started
         self.progress.warnings += judgement.warnings
@@ -188,7 +188,7 @@ class Runner:
             raise BenchmarkError("Acceptance", judgement.problem or "a level was not accepted")
         self.progress.levels.append(judgement.level)
         self._say(_readable(judgement.level))
-        self._say(json.dumps(judgement.level.dump(), separators=(",", ":")))
+        self._say(json.dumps(rounded(judgement.level.dump()), separators=(",", ":")))
 
     def _await_tokenizer(self) -> None:
         self._await(lambda: self._tokenizer_loaded, 0.0, "")

@@ -1,0 +1,168 @@
+"""From single requests to a level: the figures, and what makes them unbelievable."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from autotuner.benchmark.levels import Limits, judge
+from autotuner.benchmark.records import LevelRun, Request
+
+LIMITS = Limits(max_minutes=2, holds_length=True)
+
+
+def request(user: int = 0, start: float = 0.0, tokens: int = 11, ttft: float = 0.1, tpot: float = 0.01) -> Request:
+    first = start + ttft
+    return Request(user, start, first, first + tpot * (tokens - 1), 100, tokens, tokens, usage=True)
+
+
+def level_run(requests: list[Request], concurrency: int = 1, **more: object) -> LevelRun:
+    run = LevelRun(
+        index=0,
+        scenario="chat",
+        concurrency=concurrency,
+        started=0.0,
+        stopped=max((r.end for r in requests), default=60.0),
+        counted_completed=sum(r.ok for r in requests),
+        counted_errors=sum(r.failed for r in requests),
+        requests=requests,
+    )
+    return replace(run, **more)  # type: ignore[arg-type]
+
+
+def one_user(count: int = 10, **shape: float) -> list[Request]:
+    requests: list[Request] = []
+    for _ in range(count):
+        requests.append(request(start=requests[-1].end if requests else 0.0, **shape))  # type: ignore[arg-type]
+    return requests
+
+
+def closed_loop(concurrency: int, until: int, seed: int, spread: float = 15.0) -> LevelRun:
+    """What a client would see: users that send on, cut off when so many requests have finished."""
+    draw = random.Random(seed)
+    running = dict.fromkeys(range(concurrency), 0.0)
+    requests: list[Request] = []
+    ends = {user: _answer(user, 0.0, draw, spread) for user in running}
+    while len(requests) < until:
+        user = min(ends, key=lambda u: ends[u].end)
+        requests.append(ends[user])
+        ends[user] = _answer(user, ends[user].end + 0.002, draw, spread)
+    now = requests[-1].end
+    cut = [replace(r, end=now, cut=True, output_tokens=0) for r in ends.values() if r.start < now]
+    return level_run(requests + cut, concurrency, stopped=now)
+
+
+def _answer(user: int, start: float, draw: random.Random, spread: float) -> Request:
+    return request(user, start, max(2, int(draw.gauss(60, spread))), ttft=0.2 * draw.uniform(0.8, 1.2))
+
+
+def test_a_steady_user_gives_the_plain_figures() -> None:
+    level = judge(level_run(one_user(11)), LIMITS).level
+    assert level is not None
+    assert level.requests == 10, "the first request is the ramp"
+    assert level.duration_seconds == pytest.approx(2.0)
+    assert level.output_tokens_per_second == pytest.approx(11 / 0.2)
+    assert level.total_tokens_per_second == pytest.approx(111 / 0.2)
+    assert level.requests_per_second == pytest.approx(5)
+    assert level.ttft_seconds.mean == pytest.approx(0.1)
+    assert level.ttft_seconds.p99 == pytest.approx(0.1)
+    assert level.tpot_seconds is not None and level.tpot_seconds.p50 == pytest.approx(0.01)
+    assert level.e2e_latency_seconds.p90 == pytest.approx(0.2)
+    assert level.output_tokens_mean == pytest.approx(11)
+
+
+def test_the_ramp_does_not_count() -> None:
+    slow_start = [replace(one_user(1)[0], first=9.0, end=9.5)]
+    rest = [replace(r, start=r.start + 9.5, first=r.first + 9.5, end=r.end + 9.5) for r in one_user(10)]
+    level = judge(level_run(slow_start + rest), LIMITS).level
+    assert level is not None
+    assert level.ttft_seconds.p99 == pytest.approx(0.1)
+    assert level.output_tokens_per_second == pytest.approx(55)
+
+
+@pytest.mark.parametrize(("concurrency", "until"), [(8, 60), (32, 70), (64, 400)])
+def test_short_levels_are_not_biased_by_what_was_cut_off(concurrency: int, until: int) -> None:
+    truth = 60 / (0.002 + 0.2 + 0.01 * 59)
+    levels = [judge(closed_loop(concurrency, until, seed), LIMITS).level for seed in range(40)]
+    found = [level.output_tokens_per_second / concurrency for level in levels if level]
+    latencies = [level.e2e_latency_seconds.mean for level in levels if level]
+    assert len(found) == 40
+    assert sum(found) / 40 == pytest.approx(truth, rel=0.015)
+    assert sum(latencies) / 40 == pytest.approx(0.2 + 0.01 * 59, rel=0.02)
+
+
+def test_lock_step_is_not_counted_in_waves() -> None:
+    waves = [request(user, start=0.2 * wave + 1e-4 * user) for wave in range(4) for user in range(16)]
+    cut = [replace(request(user, start=0.8), end=0.85, cut=True) for user in range(16)]
+    level = judge(level_run(waves + cut, 16), LIMITS).level
+    assert level is not None
+    assert level.output_tokens_per_second == pytest.approx(16 * 11 / 0.2, rel=0.01)
+
+
+def test_a_single_token_has_no_time_per_token() -> None:
+    level = judge(level_run([replace(r, output_tokens=1, asked=1) for r in one_user(20)]), LIMITS).level
+    assert level is not None and level.tpot_seconds is None
+
+
+def test_errors_are_counted_but_are_no_latency() -> None:
+    requests = one_user(40)
+    requests[20] = replace(requests[20], error="HTTP 500: busy", output_tokens=0, first=requests[20].end)
+    level = judge(level_run(requests), LIMITS).level
+    assert level is not None
+    assert (level.errors, level.requests) == (1, 38)
+    assert level.ttft_seconds.p99 == pytest.approx(0.1)
+    assert level.output_tokens_per_second == pytest.approx(55 * 38 / 39)
+
+
+def failing(every: int) -> list[Request]:
+    return [replace(r, error="HTTP 500: busy") if i % every == 0 else r for i, r in enumerate(one_user(40))]
+
+
+def each(change: Callable[[Request], Request]) -> list[Request]:
+    return [change(r) for r in one_user(20)]
+
+
+@pytest.mark.parametrize(
+    ("run", "words"),
+    [
+        (level_run([]), "no request finished within 2 min"),
+        (level_run(failing(every=3)), "14 of 40 requests failed (at most 10% may); the last one: HTTP 500: busy"),
+        (level_run(one_user(30), outage="HTTP 503: refused"), "stopped answering after 30 requests"),
+        (level_run(one_user(5)), "only 4 requests in 0.80 s"),
+        (level_run(one_user(20, ttft=0.001, tpot=0.001)), "in 0.21 s"),
+        (level_run(each(lambda r: replace(r, usage=False))), "19 of 19 answers carry no usage"),
+        (level_run(each(lambda r: replace(r, output_tokens=5))), "answers have 5 tokens on average where 11"),
+        (level_run(one_user(20), counted_completed=13), "genai-bench counted 13 answers"),
+    ],
+)
+def test_a_level_that_cannot_be_believed_is_refused(run: LevelRun, words: str) -> None:
+    judgement = judge(run, LIMITS)
+    assert judgement.level is None
+    assert words in (judgement.problem or "")
+    assert (judgement.problem or "").startswith("chat at concurrency 1: ")
+
+
+def test_short_answers_are_fine_where_the_engine_may_end_them() -> None:
+    run = level_run(each(lambda r: replace(r, output_tokens=5)))
+    assert judge(run, Limits(max_minutes=2, holds_length=False)).level is not None
+
+
+@pytest.mark.parametrize(
+    ("run", "words"),
+    [
+        (level_run(one_user(), client_cpu_seconds=1.99), "the benchmark itself was the bottleneck"),
+        (level_run(one_user(), client_lag_seconds=0.05), "late by 50 ms"),
+        (level_run(each(lambda r: replace(r, first=r.end - 1e-4))), "arrive in one piece"),
+    ],
+)
+def test_a_level_with_a_reservation_warns(run: LevelRun, words: str) -> None:
+    judgement = judge(run, LIMITS)
+    assert judgement.level is not None
+    assert words in " ".join(judgement.warnings)
+
+
+def test_a_clean_level_does_not_warn() -> None:
+    assert judge(level_run(one_user()), LIMITS).warnings == ()
