@@ -169,7 +169,7 @@ class Api:
                     for change in changes:
                         yield change
                 assert known is not None
-                async for kind, obj in self._events(path, params, version):
+                async for kind, obj in self.events(path, version, **params):
                     failures = 0
                     version = obj["metadata"]["resourceVersion"]
                     if kind == "BOOKMARK":
@@ -189,7 +189,12 @@ class Api:
                 await asyncio.sleep(_RETRY_SECONDS[min(failures, len(_RETRY_SECONDS) - 1)])
             failures += 1
 
-    async def _events(self, path: str, params: dict[str, Parameter], version: str) -> AsyncIterator[tuple[str, Object]]:
+    async def events(self, path: str, version: str, **params: Parameter) -> AsyncIterator[tuple[str, Object]]:
+        """Yields the events of one watch request after `version`, bookmarks too, until the server ends it.
+
+        Raises:
+            ApiError: the watch was refused, or the version has expired (410).
+        """
         query = {
             **params,
             "watch": True,

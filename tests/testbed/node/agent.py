@@ -59,7 +59,7 @@ def node_object(name: str, port: int) -> Object:
         "capacity": _RESOURCES,
         "allocatable": _RESOURCES,
         "conditions": conditions,
-        "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}, {"type": "Hostname", "address": name}],
+        "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}],
         "daemonEndpoints": {"kubeletEndpoint": {"Port": port}},
         "nodeInfo": {**dict.fromkeys(_INFO, ""), "kubeletVersion": "v1.34.4-testbed", "operatingSystem": "linux"},
     }
