@@ -33,6 +33,7 @@ from autotuner.api.common import (
     unchanged,
 )
 
+ACCELERATORS_MAX = 1024
 Purpose = Literal["Baseline", "Start", "Search", "Confirm"]
 ExperimentPhase = Literal[
     "Pending", "Queued", "Pulling", "Starting", "Benchmarking", "Releasing", "Succeeded", "Failed"
@@ -60,7 +61,7 @@ class Accelerator(Model):
     resource: Annotated[str, StringConstraints(max_length=253)] = Field(
         default="nvidia.com/gpu", description="The extended resource; empty for engines without one."
     )
-    count: Annotated[int, Field(ge=1, le=1024)] = Field(
+    count: Annotated[int, Field(ge=1, le=ACCELERATORS_MAX)] = Field(
         default=1, description="Accelerators of one engine; figures per GPU divide by it."
     )
     product: Annotated[str, StringConstraints(max_length=63)] | None = Field(
@@ -177,7 +178,9 @@ class Level(Model):
     requests_per_second: Real
     ttft_seconds: Distribution = Field(description="Time to first token.")
     tpot_seconds: Distribution | None = Field(default=None, description="Time per output token after the first.")
-    e2e_latency_seconds: Distribution = Field(description="From sending a request to its last token.")
+    e2e_latency_seconds: Distribution = Field(
+        alias="e2eLatencySeconds", description="From sending a request to its last token."
+    )
     output_tokens_mean: Real
 
 

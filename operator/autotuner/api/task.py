@@ -45,6 +45,8 @@ Values = Annotated[list[Number], Field(min_length=1, max_length=64, json_schema_
 Choices = Annotated[
     list[Choice], Field(min_length=1, max_length=64, json_schema_extra={"x-kubernetes-list-type": "set"})
 ]
+SPACE_MAX = 2**53 - 1  # what a JSON number holds exactly
+SpaceSize = Annotated[int, Field(ge=0, le=SPACE_MAX)]
 TaskPhase = Literal["Pending", "Running", "Confirming", "Succeeded", "Failed", "Suspended"]
 
 
@@ -188,7 +190,7 @@ class Resolved(Model):
     model: ObjectName
     runtime: ObjectName
     engine: EngineName
-    configurations: Count = Field(description="Size of the search space.")
+    configurations: SpaceSize = Field(description="Size of the search space.")
     accelerator: Word | None = None
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
+
+from pydantic import ValidationError
 
 from autotuner import clock
 from autotuner.api.common import TASK_LABEL
@@ -27,7 +30,7 @@ from autotuner.kube import (
 )
 from autotuner.policy import blueprint
 from autotuner.policy.records import WITHDRAWN_ANNOTATION
-from autotuner.policy.task import ObservedTask, TaskPlan, decide, finished
+from autotuner.policy.task import ObservedTask, TaskPlan, decide, finished, refuse
 from autotuner.presets import Presets, model_object, runtime_object
 from autotuner.serving import models
 from autotuner.serving.ome import controlled_by
@@ -48,8 +51,11 @@ class TaskController:
         task = await self._kube.get(TASK, key.namespace, key.name)
         if task is None or "deletionTimestamp" in task["metadata"]:
             return None  # the garbage collector follows the owner references
-        seen = await self._observe(task)
         now = clock.now()
+        try:
+            seen = await self._observe(task)
+        except ValidationError as problem:
+            return await self._refuse(task, problem, now)
         plan = decide(seen, now)
         corrected = await self._create(seen, plan)
         if corrected is not None:
@@ -60,6 +66,17 @@ class TaskController:
         if finished(plan.status):
             return None
         return self._settings.look_again_in(plan.look_again)
+
+    async def _refuse(self, task: Object, problem: ValidationError, now: datetime) -> float | None:
+        if "startTime" in (task.get("status") or {}):
+            raise problem  # it was valid when it started: keep what is known and try again
+        first = problem.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        plan = refuse(task, f"{where}: {first['msg']}; the installed CRDs are not those of this operator", now)
+        before = [c["message"] for c in (task.get("status") or {}).get("conditions", [])]
+        if plan.status.message not in before:
+            await self._kube.apply_status(TASK, task, plan.status.dump())
+        return None
 
     async def _observe(self, task: Object) -> ObservedTask:
         spec = TaskSpec.model_validate(task["spec"])
@@ -121,13 +138,13 @@ class TaskController:
                 return (
                     f"{field}: BaseModel {name} in namespace {namespace} hides the ClusterBaseModel from OME; remove it"
                 )
-        if runtime and (seen.spec.runtime.preset or seen.spec.runtime.kind == "ClusterServingRuntime"):
-            if await self._kube.get(SERVING_RUNTIME, namespace, runtime):
-                field = "runtime.preset" if seen.spec.runtime.preset else "runtime.name"
-                return (
-                    f"{field}: ServingRuntime {runtime} in namespace {namespace} hides the ClusterServingRuntime"
-                    " from OME; remove it"
-                )
+        clusterwide = seen.spec.runtime.preset or seen.spec.runtime.kind == "ClusterServingRuntime"
+        if runtime and clusterwide and await self._kube.get(SERVING_RUNTIME, namespace, runtime):
+            field = "runtime.preset" if seen.spec.runtime.preset else "runtime.name"
+            return (
+                f"{field}: ServingRuntime {runtime} in namespace {namespace} hides the ClusterServingRuntime"
+                " from OME; remove it"
+            )
         return ""
 
     async def _create(self, seen: ObservedTask, plan: TaskPlan) -> ObservedTask | None:

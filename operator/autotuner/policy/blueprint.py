@@ -8,6 +8,7 @@ from typing import Any, cast
 from autotuner import engines
 from autotuner.api.common import API_VERSION, GROUP, TASK_LABEL, EngineName, Parameter, Toleration
 from autotuner.api.experiment import (
+    ACCELERATORS_MAX,
     Accelerator,
     Benchmark,
     ExperimentSpec,
@@ -76,7 +77,7 @@ def experiment(
         args=args,
         accelerator=Accelerator(
             resource=placement.accelerator_resource,
-            count=engines.get(engine).accelerators(args),
+            count=min(engines.get(engine).accelerators(args), ACCELERATORS_MAX),
             product=product,
         ),
         node_selector=placement.node_selector or None,

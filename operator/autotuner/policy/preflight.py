@@ -114,7 +114,7 @@ def _benchmark(spec: TaskSpec, presets: Presets, around: Surroundings) -> Iterat
     if source == "Builtin" and runtime is not None and not is_simulated(runtime):
         yield Problem(
             "InvalidSpec",
-            "benchmark.tokenizer.source: Builtin counts bytes and only fits the simulated engine; use Hub or ModelVolume",
+            "benchmark.tokenizer.source: Builtin counts bytes: for the simulated engine only; use Hub or ModelVolume",
         )
     if source == "ModelVolume" and not _model_path(spec, presets, around):
         yield Problem(

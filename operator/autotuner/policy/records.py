@@ -103,14 +103,24 @@ def _read(item: Mapping[str, Any], task: TaskSpec, space: Space) -> Measured:
     )
 
 
+# A configuration that somebody cancelled is taken, and nothing was learned about it.
+_TOLD: Mapping[Outcome, SearchOutcome] = {
+    "value": "value",
+    "infeasible": "infeasible",
+    "crash": "crash",
+    "environment": "environment",
+    "impossible": "impossible",
+    "stop": "environment",
+    "nothing": "environment",
+}
+
+
 def for_search(measured: Iterable[Measured]) -> list[Record]:
     """What the search is told: everything that ended, except what the task withdrew itself."""
     records = []
     for one in measured:
         if one.is_baseline or one.outcome is None or one.withdrawn:
             continue
-        # A configuration that somebody cancelled is taken, and nothing was learned about it.
-        outcome: SearchOutcome = "environment" if one.outcome in ("nothing", "stop") else one.outcome
         value, shortfall = (one.score.value, one.score.shortfall) if one.score else (None, 0.0)
-        records.append(Record(one.configuration, outcome, value, shortfall))
+        records.append(Record(one.configuration, _TOLD[one.outcome], value, shortfall))
     return records

@@ -17,6 +17,7 @@ from autotuner.api.task import (
     Created,
     ExperimentCounts,
     ReasonCount,
+    SPACE_MAX,
     Resolved,
     TaskSpec,
     TaskStatus,
@@ -170,6 +171,19 @@ def decide(seen: ObservedTask, now: datetime) -> TaskPlan:
     return _prepare(draft) or _tune(draft)
 
 
+def refuse(task: Object, message: str, now: datetime) -> TaskPlan:
+    """A spec that cannot even be read: installed CRDs and operator are of different versions."""
+    generation = int(task["metadata"].get("generation", 0))
+    conditions = ConditionSet(None, generation, now)
+    conditions.set("Valid", "False", "InvalidSpec", message)
+    conditions.set("Succeeded", "Unknown", "InvalidSpec", message)
+    conditions.set("Finished", "False", "InvalidSpec")
+    status = TaskStatus(
+        observed_generation=generation, phase="Pending", conditions=conditions.list(), message=shorten(message)
+    )
+    return TaskPlan(status)
+
+
 def _surroundings(seen: ObservedTask) -> preflight.Surroundings:
     return preflight.Surroundings(seen.model, seen.runtime, seen.shadow, seen.may_create)
 
@@ -301,7 +315,7 @@ def _runtime_ready(draft: _Draft) -> TaskPlan | None:
         model=seen.model["metadata"]["name"],
         runtime=name,
         engine=seen.engine,
-        configurations=seen.space.size,
+        configurations=min(seen.space.size, SPACE_MAX),
         accelerator=product,
     )
     return None

@@ -102,9 +102,9 @@ def _check_longest(config: EngineConfig, cache: float, tokens: int) -> None:
     needed = config.context * kv_bytes_per_token(config) / GIB
     raise StartupError(
         f"ValueError: To serve at least one request with the models's max seq len ({config.context}), "
-        f"({needed:.2f} GiB KV cache is needed, which is larger than the available KV cache memory ({cache:.2f} GiB). Based on the "
-        f"available memory, the estimated maximum model length is {tokens}. Try increasing `gpu_memory_utilization` "
-        "or decreasing `max_model_len` when initializing the engine."
+        f"({needed:.2f} GiB KV cache is needed, which is larger than the available KV cache memory ({cache:.2f} GiB). "
+        f"Based on the available memory, the estimated maximum model length is {tokens}. Try increasing "
+        "`gpu_memory_utilization` or decreasing `max_model_len` when initializing the engine."
     )
 
 

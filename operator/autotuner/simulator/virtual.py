@@ -13,7 +13,7 @@ from autotuner.simulator.model import Engine, Sequence, Step
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """Request shapes in genai-bench's notation: D(in,out), N(mean,sd)/(mean,sd), U(min,max)/(min,max)."""
+    """Request shapes in genai-bench's notation: D(in,out), N(mean,sd)/(mean,sd), U(min,max)/(min,max), U(in,out)."""
 
     kind: str
     prompt: tuple[int, int]
@@ -29,6 +29,9 @@ class Workload:
         if match := re.fullmatch(r"D\((\d+),(\d+)\)", text):
             prompt, output = (int(group) for group in match.groups())
             return cls("D", (prompt, 0), (output, 0))
+        if match := re.fullmatch(r"U\((\d+),(\d+)\)", text):
+            prompt, output = (int(group) for group in match.groups())
+            return cls("U", (1, prompt), (1, output))
         if match := re.fullmatch(r"([NU])\((\d+),(\d+)\)/\((\d+),(\d+)\)", text):
             a, b, c, d = (int(group) for group in match.groups()[1:])
             return cls(match.group(1), (a, b), (c, d))
@@ -36,14 +39,14 @@ class Workload:
 
     def sample(self, generator: random.Random) -> tuple[int, int]:
         """Draw the prompt and output tokens of one request."""
-        return self._draw(generator, self.prompt), self._draw(generator, self.output)
+        return self._draw(generator, self.prompt, 1), self._draw(generator, self.output, 2)
 
-    def _draw(self, generator: random.Random, bounds: tuple[int, int]) -> int:
+    def _draw(self, generator: random.Random, bounds: tuple[int, int], least: int) -> int:
         if self.kind == "D":
             return bounds[0]
         if self.kind == "U":
-            return generator.randint(*bounds)
-        return max(1, int(generator.gauss(*bounds)))
+            return max(least, int(generator.uniform(*bounds)))
+        return max(least, int(generator.gauss(*bounds)))
 
 
 @dataclass(frozen=True, slots=True)
