@@ -12,12 +12,12 @@ from typing import Any
 from autotuner import clock, engines, scoring
 from autotuner.api.common import EngineName
 from autotuner.api.task import (
+    SPACE_MAX,
     BaselineResult,
     Best,
     Created,
     ExperimentCounts,
     ReasonCount,
-    SPACE_MAX,
     Resolved,
     TaskSpec,
     TaskStatus,
