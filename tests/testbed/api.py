@@ -239,14 +239,20 @@ class Api:
         return f"{root}/namespaces/{namespace}/{plural}" if namespaced else f"{root}/{plural}"
 
     async def apply_all(self, objects: Iterable[Object], manager: str, dry_run: bool = False) -> Objects:
-        """Applies objects server-side one after the other; waits for each CustomResourceDefinition to be served."""
+        """Applies objects server-side one after the other; kinds that are new among them are served afterwards."""
         options: dict[str, Any] = {"dryRun": "All"} if dry_run else {}
-        applied = []
+        applied: Objects = []
+        new: Objects = []
         for item in objects:
+            is_kind = item["kind"] == "CustomResourceDefinition"
+            while new and not is_kind:
+                await self._served(new.pop())
             path = f"{await self.collection(item)}/{item['metadata']['name']}"
             applied.append(await self.apply(path, item, manager, **options))
-            if item["kind"] == "CustomResourceDefinition" and not dry_run:
-                await self._served(item)
+            if is_kind and not dry_run:
+                new.append(item)
+        for item in new:
+            await self._served(item)
         return applied
 
     async def _served(self, definition: Object, seconds: float = 20) -> None:
