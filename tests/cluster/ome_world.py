@@ -67,7 +67,7 @@ class World:
             await self.api.patch(f"{self.isvcs}/{name}", {"metadata": {"annotations": {SWITCH: None}}})
             await self.api.delete(f"{self.isvcs}/{name}", FOREGROUND)
         await wait_for(self._empty, f"the services and pods of {self.name} are gone", 60)
-        await self.remove(f"{self.models}/{self.name}")
+        await self.remove_model()
         await self.remove(f"{self.runtimes}/{self.name}")
         await self.api.delete(f"/api/v1/namespaces/{self.name}")
 
@@ -75,9 +75,18 @@ class World:
         return not (await self.api.list(self.isvcs))["items"] and not await self.pods()
 
     async def remove(self, path: str) -> None:
-        """Deletes an object that may be gone already."""
+        """Deletes an object that may be gone already, and waits until it is."""
+
+        async def gone() -> bool:
+            return await self.found(path) is None
+
         if await self.found(path):
             await self.api.delete(path)
+            await wait_for(gone, f"{path} is gone")
+
+    async def remove_model(self) -> None:
+        """Deletes the model and waits until it is gone."""
+        await self.remove(f"{self.models}/{self.name}")
 
     async def create_model(self, annotations: dict[str, str] | None = None, **spec: Any) -> Object:
         """Makes the model, by default one that every node has without a file."""

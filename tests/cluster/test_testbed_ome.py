@@ -152,7 +152,7 @@ async def test_a_model_with_dots_in_its_name_is_silent_too(world: World) -> None
     assert await world.events() == {}
     await world.api.delete(f"{world.isvcs}/exp-one")
     await world.gone()
-    await world.api.delete(f"{world.models}/{dotted}")
+    await world.remove(f"{world.models}/{dotted}")
 
 
 async def _state(world: World, wanted: str) -> Object | None:
@@ -172,12 +172,7 @@ async def test_a_model_becomes_ready_on_the_nodes_and_leaves_no_trace(world: Wor
     nodes = [node["metadata"]["name"] for node in (await world.api.list("/api/v1/nodes"))["items"]]
     assert status["nodesReady"] == sorted(nodes)
     assert await wait_for(lambda: _labelled(world), "the nodes are labelled") == sorted(nodes)
-    await world.api.delete(f"{world.models}/{world.name}")
-
-    async def gone() -> bool:
-        return await world.found(f"{world.models}/{world.name}") is None
-
-    await wait_for(gone, "the model is gone")
+    await world.remove_model()
     assert await _labelled(world) == []
     entry = await world.api.get(f"/api/v1/namespaces/ome/configmaps/{nodes[0]}")
     assert f"clusterbasemodel.{world.name}" not in entry.get("data", {})
@@ -222,7 +217,7 @@ async def test_without_its_model_a_deleted_service_stays_until_the_model_is_back
     await world.create_runtime()
     await world.create_service()
     await world.deployed()
-    await world.api.delete(f"{world.models}/{world.name}")
+    await world.remove_model()
     await world.api.delete(f"{world.isvcs}/exp-one", FOREGROUND)
 
     async def no_pods() -> bool:
@@ -456,3 +451,38 @@ async def test_defaults_are_those_of_ome(world: World) -> None:
     assert stored["spec"]["model"] == {"apiGroup": "ome.io", "kind": "ClusterBaseModel", "name": "m"}
     assert stored["spec"]["runtime"] == {"apiGroup": "ome.io", "kind": "ClusterServingRuntime", "name": "r"}
     assert json.dumps(stored["spec"]["engine"]) == '{"volumes": [{"name": "v", "nfs": {}}]}'
+
+
+async def test_what_happens_while_the_manager_is_down_is_done_when_it_is_back(bed: Testbed, world: World) -> None:
+    await world.create_model()
+    await world.create_runtime()
+    await world.create_service("before")
+    await world.ready("before")
+    await asyncio.to_thread(bed.kill_ome)
+    try:
+        await world.create_service("meanwhile")
+        await world.api.delete(f"{world.isvcs}/before", FOREGROUND)
+
+        async def no_pods() -> bool:
+            return not await world.pods("before")
+
+        await wait_for(no_pods, "the garbage collector has stopped the pods", 30)
+        assert "inferenceservice.finalizers" in (await world.service("before") or {})["metadata"]["finalizers"]
+        assert await world.deployment("meanwhile") is None
+    finally:
+        await asyncio.to_thread(bed.start_ome)
+    await world.gone("before")
+    await world.ready("meanwhile")
+
+
+async def test_an_api_server_that_was_away_is_found_again(bed: Testbed, world: World) -> None:
+    await world.create_model()
+    await world.create_runtime()
+    await world.create_service("before")
+    await world.ready("before")
+    await asyncio.to_thread(bed.stop_apiserver)
+    await asyncio.to_thread(bed.start_apiserver)
+    await world.create_service("after")
+    await world.ready("after")
+    await world.api.delete(f"{world.isvcs}/before", FOREGROUND)
+    await world.gone("before")
