@@ -23,10 +23,11 @@ FOREGROUND = [sys.executable, "-m", "tests.testbed", "up", "--no-ome"]
 BY_API = """
 import json, os, signal
 from tests.testbed import Testbed
-bed = Testbed.start(ome=False)
-about = {"kubeconfig": str(bed.kubeconfig), "folder": str(bed.folder), "pid": bed._process.pid}
-print(json.dumps({**about, "identity": bed._identity}), flush=True)
-signal.pause()
+bed = Testbed.start(ome=False, keep=KEEP)
+about = json.loads((bed.folder / "supervisor.json").read_text())
+print(json.dumps({**about, "folder": str(bed.folder)}), flush=True)
+if not KEEP:
+    signal.pause()
 """
 
 
@@ -95,13 +96,23 @@ async def test_ctrl_c_ends_everything(started: tuple[subprocess.Popen[str], dict
     assert nothing_left(about)
 
 
-@pytest.mark.parametrize("started", [[sys.executable, "-c", BY_API]], indirect=True)
+@pytest.mark.parametrize("started", [[sys.executable, "-c", f"KEEP = False\n{BY_API}"]], indirect=True)
 @pytest.mark.parametrize("victim", ["parent", "supervisor"])
 async def test_sigkill_leaves_nothing(started: tuple[subprocess.Popen[str], dict[str, str]], victim: str) -> None:
     process, about = started
     await run_stubborn_pod(about)
     os.kill(process.pid if victim == "parent" else int(about["pid"]), signal.SIGKILL)
     wait_until(lambda: nothing_left(about))
+
+
+@pytest.mark.parametrize("started", [[sys.executable, "-c", f"KEEP = True\n{BY_API}"]], indirect=True)
+async def test_a_kept_testbed_outlives_its_parent(started: tuple[subprocess.Popen[str], dict[str, str]]) -> None:
+    process, about = started
+    assert process.wait(timeout=20) == 0
+    await run_stubborn_pod(about)
+    down = [sys.executable, "-m", "tests.testbed", "down", about["folder"]]
+    assert subprocess.run(down, cwd=ROOT, check=False).returncode == 0
+    assert nothing_left(about)
 
 
 def test_a_cluster_elsewhere_is_refused(tmp_path: Path) -> None:

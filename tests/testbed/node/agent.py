@@ -123,8 +123,8 @@ class Agent:
             try:
                 await self._renew(name)
                 if turn % _STATUS_EVERY == 0:
-                    status = node_object(name, self.log_port)["status"]
-                    await self._api.patch(f"/api/v1/nodes/{name}/status", {"status": status})
+                    beat = {"conditions": node_object(name, self.log_port)["status"]["conditions"]}
+                    await self._api.patch(f"/api/v1/nodes/{name}/status", {"status": beat})
                 turn += 1
                 await asyncio.sleep(_RENEW_SECONDS)
             except ApiError as error:
