@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from autotuner.api import quantity
 from autotuner.api.common import (
@@ -19,6 +19,7 @@ from autotuner.api.common import (
     Statistic,
     ThroughputMetric,
     cel,
+    explained,
     list_map,
     rules,
 )
@@ -30,7 +31,7 @@ LOAD_PATTERN = (
 )
 LADDER_RULE = cel(
     "self.scenarios.size() * self.concurrency.size() <= 12",
-    "benchmark: scenarios x concurrency make more than 12 levels; measure fewer of one",
+    "scenarios x concurrency make more than 12 levels; measure fewer of one",
 )
 
 
@@ -39,10 +40,11 @@ class Scenario(Model):
 
     name: ShortName = Field(description="Its name in the results.")
     load: Annotated[str, StringConstraints(pattern=LOAD_PATTERN, max_length=64)] = Field(
+        json_schema_extra=explained("write N(mean,sd)/(mean,sd), U(min,max)/(min,max) or D(in,out)"),
         description=(
             "Tokens in and out in genai-bench's language: N(mean,sd)/(mean,sd), U(min,max)/(min,max) or D(in,out)."
             " D moves in lock-step and biases TTFT at high concurrency."
-        )
+        ),
     )
     weight: Annotated[float, Field(ge=0.01, le=1000)] = Field(
         default=1.0, description="Its share in the objective when there are several scenarios."
@@ -56,12 +58,13 @@ class Tokenizer(Model):
         json_schema_extra=rules(
             cel(
                 "(self.source == 'Hub') == has(self.id)",
-                "benchmark.tokenizer: source Hub needs an id (for example meta-llama/Llama-3.2-1B-Instruct);"
-                " the other sources take none",
+                "source Hub needs an id (for example meta-llama/Llama-3.2-1B-Instruct); the other sources take none",
+                fieldPath=".id",
             ),
             cel(
                 "!has(self.tokenSecret) || self.source == 'Hub'",
-                "benchmark.tokenizer.tokenSecret: only with source Hub",
+                "only with source Hub",
+                fieldPath=".tokenSecret",
             ),
         ),
     )
@@ -100,18 +103,25 @@ class Traffic(Model):
     )
 
 
+# The API server sees the pattern in the rule about units below: one mistake, one message.
+Quantity = Annotated[
+    str,
+    StringConstraints(pattern=quantity.PATTERN, max_length=24),
+    WithJsonSchema({"type": "string", "maxLength": 24}),
+]
 _SLO_RULES = rules(
-    cel("has(self.max) != has(self.min)", "slos: give exactly one of max and min"),
+    cel("has(self.max) != has(self.min)", "give exactly one of max and min"),
     cel(
         "!has(self.statistic) || self.metric in ['TTFT', 'TPOT', 'E2ELatency']",
-        "slos: statistic goes with TTFT, TPOT and E2ELatency only",
+        "only with TTFT, TPOT and E2ELatency",
+        fieldPath=".statistic",
     ),
     cel(
-        "(has(self.max) ? self.max : has(self.min) ? self.min : '').matches("
-        "self.metric in ['TTFT', 'TPOT', 'E2ELatency'] ? '[0-9](ms|s)$' : self.metric == 'ErrorRate' ? '%$' :"
-        " self.metric == 'RequestThroughput' ? 'req/s$' : 'tok/s$')",
-        "slos: the unit must fit the metric: ms or s for TTFT, TPOT and E2ELatency, % for ErrorRate,"
-        " req/s for RequestThroughput, tok/s for the other throughputs",
+        "has(self.max) == has(self.min) || (has(self.max) ? self.max : self.min).matches("
+        f"r'{quantity.NUMBER_PATTERN}' + (self.metric in ['TTFT', 'TPOT', 'E2ELatency'] ? '(ms|s)$' :"
+        " self.metric == 'ErrorRate' ? '%$' : self.metric == 'RequestThroughput' ? 'req/s$' : 'tok/s$'))",
+        "write a number and the metric's unit: ms or s for TTFT, TPOT and E2ELatency, % for ErrorRate,"
+        " req/s for RequestThroughput, tok/s for the other throughputs (for example 500ms)",
     ),
 )
 
@@ -123,12 +133,8 @@ class Slo(Model):
 
     metric: Literal[LatencyMetric, "ErrorRate", ThroughputMetric]
     statistic: Statistic | None = Field(default=None, description="Of a latency; P99 if absent.")
-    max: Annotated[str, StringConstraints(pattern=quantity.PATTERN, max_length=24)] | None = Field(
-        default=None, description="A ceiling with its unit, for example 500ms or 1%."
-    )
-    min: Annotated[str, StringConstraints(pattern=quantity.PATTERN, max_length=24)] | None = Field(
-        default=None, description="A floor with its unit, for example 900tok/s."
-    )
+    max: Quantity | None = Field(default=None, description="A ceiling with its unit, for example 500ms or 1%.")
+    min: Quantity | None = Field(default=None, description="A floor with its unit, for example 900tok/s.")
 
 
 Slos = Annotated[list[Slo], Field(max_length=10, json_schema_extra=ATOMIC)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
@@ -43,6 +44,15 @@ def rules(*validations: dict[str, str]) -> dict[str, Any]:
     return {"x-kubernetes-validations": list(validations)}
 
 
+def explained(message: str) -> Callable[[dict[str, Any]], None]:
+    """Has the API server say this, instead of quoting the pattern, when a string does not match."""
+
+    def rewrite(schema: dict[str, Any]) -> None:
+        schema.update(rules(cel(f"self.matches(r'{schema.pop('pattern')}')", message)))
+
+    return rewrite
+
+
 def list_map(*keys: str) -> dict[str, Any]:
     """Schema keywords of a list of named things."""
     return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}
@@ -58,7 +68,11 @@ Text = Annotated[str, StringConstraints(max_length=1024)]
 Word = Annotated[str, StringConstraints(max_length=63)]
 ImageRef = Annotated[str, StringConstraints(max_length=500)]
 Argument = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
-FlagName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][-A-Za-z0-9_.]*$", max_length=63)]
+FlagName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9][-A-Za-z0-9_.]*$", max_length=63),
+    Field(json_schema_extra=explained("write the engine's flag without its leading dashes, for example tp-size")),
+]
 Timestamp = Annotated[str, StringConstraints(max_length=40), WithJsonSchema({"type": "string", "format": "date-time"})]
 Seconds = Annotated[int, Field(ge=1, le=604800)]
 # An int stays an int: 1 must become --tp-size=1, not 1.0. Booleans are not numbers here.

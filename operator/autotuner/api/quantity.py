@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-PATTERN = r"^[0-9]{1,9}(\.[0-9]{1,6})?(ms|s|%|tok/s|req/s)$"
+NUMBER_PATTERN = r"^[0-9]{1,9}(\.[0-9]{1,6})?"
+PATTERN = rf"{NUMBER_PATTERN}(ms|s|%|tok/s|req/s)$"
 _SCALE = {"ms": 1e-3, "s": 1.0, "%": 1e-2, "tok/s": 1.0, "req/s": 1.0}
 _PARTS = re.compile(r"^([0-9.]+)(.+)$")
 

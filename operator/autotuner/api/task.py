@@ -55,7 +55,7 @@ class TaskModel(Model):
 
     model_config = ConfigDict(
         json_schema_extra=rules(
-            cel("has(self.preset) != has(self.name)", "model: give exactly one of preset and name"),
+            cel("has(self.preset) != has(self.name)", "give exactly one of preset and name"),
         )
     )
 
@@ -74,10 +74,11 @@ class TaskRuntime(Model):
 
     model_config = ConfigDict(
         json_schema_extra=rules(
-            cel("has(self.preset) != has(self.name)", "runtime: give exactly one of preset and name"),
+            cel("has(self.preset) != has(self.name)", "give exactly one of preset and name"),
             cel(
                 "has(self.preset) != has(self.engine)",
-                "runtime.engine: required with name (SGLang, VLLM or Custom); a preset brings its own",
+                "required with name (SGLang, VLLM or Custom); a preset brings its own",
+                fieldPath=".engine",
             ),
         )
     )
@@ -101,7 +102,7 @@ class SearchParameter(Model):
         json_schema_extra=rules(
             cel(
                 "[has(self.values), has(self.choices), has(self.toggle)].filter(x, x).size() == 1",
-                "parameters: give exactly one of values (numbers), choices (strings) and toggle: true",
+                "give exactly one of values (numbers), choices (strings) and toggle: true",
             )
         )
     )
@@ -125,7 +126,7 @@ class Objective(Model):
         json_schema_extra=rules(
             cel(
                 "self.metric in ['TTFT', 'TPOT', 'E2ELatency'] || (!has(self.statistic) && !has(self.concurrency))",
-                "objectives: statistic and concurrency go with TTFT, TPOT and E2ELatency only;"
+                "statistic and concurrency go with TTFT, TPOT and E2ELatency only;"
                 " a throughput is that of its best level",
             )
         )
