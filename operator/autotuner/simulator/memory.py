@@ -1,8 +1,8 @@
 """What fits into the GPU: the capacity of the KV cache in tokens, or the engine's out-of-memory message.
 
 Weights = parameters x bytes / (tensor x pipeline). Beside weights and cache a GPU holds the CUDA context, buffers of
-the collectives, captured graphs, and the activations of the largest step (96 bytes per token and hidden unit; SGLang's
-own estimate, 1.5 MB per token of a chunk, is twice that for a hidden size of 8192).
+the collectives, captured graphs, and the activations of the largest step (128 bytes per token and hidden unit; SGLang's
+own estimate, 1.5 MB per token of a chunk, is 192 for a hidden size of 8192).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from autotuner.simulator.profiles import GIB
 
 CONTEXT_GIB = 0.6
 COLLECTIVES_GIB = 0.4
-ACTIVATION_BYTES = 96
+ACTIVATION_BYTES = 128
 GRAPH_BYTES = 8
 
 

@@ -149,8 +149,9 @@ def configure(args: argparse.Namespace, gpu: Gpu, model: Model, memory_gib: floa
     chunk, graph = _by_memory(memory_gib, args.tp_size)
     chunk = chunk if args.chunked_prefill_size is None else args.chunked_prefill_size
     graph = args.cuda_graph_max_bs or graph
-    # Its heuristic: 1.5 MB for each token of a chunk and 2 MB for each sequence of a graph stay free.
-    spare = (max(chunk, 2048) * 1.5 + graph * 2) / 1024
+    largest = args.max_prefill_tokens if chunk < 0 else chunk
+    # Its heuristic: 1.5 MB for each token of the largest step and 2 MB for each sequence of a graph stay free.
+    spare = (max(largest, 2048) * 1.5 + graph * 2) / 1024
     fraction = args.mem_fraction_static or round(max(0.5, (memory_gib - spare) / memory_gib), 3)
     fp8 = args.quantization in ("fp8", "mxfp8", "w8a8_fp8", "modelopt_fp8")
     return EngineConfig(
@@ -164,7 +165,7 @@ def configure(args: argparse.Namespace, gpu: Gpu, model: Model, memory_gib: floa
         data_attention=args.enable_dp_attention,
         memory_fraction=fraction,
         max_running=args.max_running_requests or 2048,
-        step_tokens=args.max_prefill_tokens if chunk < 0 else min(chunk, max(args.max_prefill_tokens, 1)),
+        step_tokens=min(largest, args.max_prefill_tokens),
         chunked=chunk > 0,
         mixed=args.enable_mixed_chunk and chunk > 0,
         policy=args.schedule_policy,

@@ -1,0 +1,74 @@
+"""How late the simulated engine writes its last chunks, with real genai-bench as the client.
+
+    .venv/bin/python -m tests.benchmarks.simulator_lateness [requests]
+
+Prints a table; exits 1 if a figure is beyond its bar. The last column is the machine's own share: how late a thread
+that only sleeps wakes up meanwhile (95th percentile). Where it nears 1 ms, the machine is busy with other work.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.e2e.simulated import genai_bench, simulator
+
+CONCURRENCY = 64
+# 95th percentile of the last chunk, in ms: requests that end together (D) come back together.
+BARS = {"N(200,40)/(50,10)": 2.0, "D(200,50)": 15.0}
+
+
+@contextmanager
+def sleeper() -> Iterator[list[float]]:
+    """Collect how late a plain sleep of 5 ms ends, in seconds, until the block is left."""
+    late: list[float] = []
+    stop = threading.Event()
+
+    def sleep() -> None:
+        while not stop.is_set():
+            due = time.monotonic() + 0.005
+            time.sleep(0.005)
+            late.append(time.monotonic() - due)
+
+    thread = threading.Thread(target=sleep)
+    thread.start()
+    try:
+        yield late
+    finally:
+        stop.set()
+        thread.join()
+
+
+def measure(scenario: str, requests: int) -> dict[str, float]:
+    """Lateness of the last chunks of one level, in ms by quantile, their number, and the machine's own lateness."""
+    with tempfile.TemporaryDirectory() as folder, simulator("--enable-metrics") as engine, sleeper() as machine:
+        genai_bench(engine.url, Path(folder), scenario, [CONCURRENCY], requests)
+        summary = json.loads(engine.get("/sim/lateness")[1])["last_chunk"]
+    summary["machine"] = sorted(machine)[int(0.95 * len(machine))]
+    return {name: value if name == "count" else 1000 * value for name, value in summary.items()}
+
+
+def main() -> int:
+    requests = int(sys.argv[1]) if len(sys.argv) > 1 else 1500
+    print(
+        f"{'scenario':20}{'chunks':>8}{'p50 ms':>9}{'p95 ms':>9}{'p99 ms':>9}{'max ms':>9}{'bar p95':>9}{'machine':>9}"
+    )
+    missed = 0
+    for scenario, bar in BARS.items():
+        found = measure(scenario, requests)
+        figures = "".join(f"{found[name]:9.2f}" for name in ("0.5", "0.95", "0.99", "max"))
+        within = found["0.95"] < bar
+        missed += not within
+        row = f"{scenario:20}{found['count']:8.0f}{figures}{bar:9.1f}{found['machine']:9.2f}"
+        print(f"{row}  {'within' if within else 'MISSED'}", flush=True)
+    return min(missed, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
