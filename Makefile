@@ -26,4 +26,7 @@ $(UV):
 
 setup: .venv/ok .venv-benchmark/ok  ## make both environments
 
-.PHONY: help setup
+demo: setup  ## the whole loop on this machine, no cluster or GPU needed (KEEP=1 leaves it up)
+	@$(PYTHON) -m tests.demo $(if $(KEEP),--keep)
+
+.PHONY: help setup demo

@@ -39,9 +39,13 @@ class Operator:
         kubeconfig: of the cluster.
         log_path: where its log goes, one JSON object per line; a restarted one appends.
         env: further AUTOTUNER_* settings.
+        outlive: let it go on when this process ends; whoever wants that must stop it another way.
     """
 
-    def __init__(self, kubeconfig: Path, log_path: Path, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, kubeconfig: Path, log_path: Path, env: Mapping[str, str] | None = None, *, outlive: bool = False
+    ) -> None:
+        self._outlive = outlive
         self.log_path = log_path
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AUTOTUNER_", "KUBE"))}
         self._environment = {**inherited, "KUBECONFIG": str(kubeconfig), **(env or {})}
@@ -72,7 +76,7 @@ class Operator:
                 stderr=output,
                 env=self._environment,
                 start_new_session=True,  # a terminal's Ctrl-C is for those who started it
-                preexec_fn=_die_with_parent,
+                preexec_fn=None if self._outlive else _die_with_parent,
             )
 
     def kill(self) -> None:

@@ -23,7 +23,7 @@ class Testbed:
 
     def __init__(self, process: subprocess.Popen[str], about: dict[str, Any]) -> None:
         self._process = process
-        self._identity: str = about["identity"]
+        self.identity: str = about["identity"]
         self.kubeconfig = Path(about["kubeconfig"])
         self.folder = Path(about["folder"])
         self.logs = self.folder / "logs"
@@ -110,4 +110,4 @@ class Testbed:
         """Returns the command lines of the pods' processes that are alive."""
         from tests.testbed.supervisor import containers
 
-        return [process.command for process in containers(self._identity)]
+        return [process.command for process in containers(self.identity)]

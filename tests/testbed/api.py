@@ -83,9 +83,10 @@ class Api:
         params: dict[str, Parameter],
         body: Any = None,
         content_type: str = "application/json",
+        accept: str = "application/json",
     ) -> str:
         data = None if body is None else json.dumps(body)
-        headers = {} if data is None else {"Content-Type": content_type}
+        headers = {"Accept": accept} | ({} if data is None else {"Content-Type": content_type})
         limit = aiohttp.ClientTimeout(total=60)
         url = self.cluster.server + path
         async with self._session.request(
@@ -118,6 +119,12 @@ class Api:
     async def text(self, path: str, **params: Parameter) -> str:
         """Reads something that is not JSON, such as ``.../pods/NAME/log`` or ``/readyz``."""
         return await self._send("GET", path, params)
+
+    async def table(self, path: str, **params: Parameter) -> Object:
+        """Reads a collection as the table that kubectl prints."""
+        accept = "application/json;as=Table;v=v1;g=meta.k8s.io"
+        result: Object = json.loads(await self._send("GET", path, params, accept=accept))
+        return result
 
     async def ready(self) -> None:
         """Waits until the API server says that it is ready; for ever, if the caller sets no limit."""
