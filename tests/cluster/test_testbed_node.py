@@ -128,7 +128,7 @@ async def test_a_missing_config_map_holds_a_container_back(api: Api, namespace: 
             "example/unknown:1",
             "IfNotPresent",
             "ErrImagePull",
-            'failed to pull and unpack image "docker.io/example/unknown:1"',
+            'failed to pull and unpack image "example/unknown:1"',
         ),
         ("example/unknown:1", "IfNotPresent", "ImagePullBackOff", 'Back-off pulling image "example/unknown:1"'),
         ("example/unknown:1", "Never", "ErrImageNeverPull", "is not present with pull policy of Never"),

@@ -60,8 +60,8 @@ def test_mounts_and_the_termination_log_have_local_paths() -> None:
     ]
     paths = podspec.mount_paths({"volumeMounts": mounts}, {"a": "/pod/a"}, "/pod/end")
     assert paths == {"/data": "/pod/a", "/part": "/pod/a/x/y", "/dev/termination-log": "/pod/end"}
-    own = podspec.mount_paths({"terminationMessagePath": "/tmp/why"}, {}, "/pod/end")
-    assert own == {"/tmp/why": "/pod/end"}
+    own = podspec.mount_paths({"terminationMessagePath": "/run/why"}, {}, "/pod/end")
+    assert own == {"/run/why": "/pod/end"}
 
 
 @pytest.mark.parametrize(

@@ -99,9 +99,9 @@ def test_images_are_known_by_the_end_of_their_repository(images: Images, tmp_pat
 @pytest.mark.parametrize(
     ("image", "name"),
     [
-        ("busybox", "docker.io/library/busybox:latest"),
-        ("team/notautotuner/benchmark2", "docker.io/team/notautotuner/benchmark2:latest"),
-        ("notautotuner/benchmark:1", "docker.io/notautotuner/benchmark:1"),
+        ("busybox", "busybox:latest"),
+        ("team/notautotuner/benchmark2", "team/notautotuner/benchmark2:latest"),
+        ("notautotuner/benchmark:1", "notautotuner/benchmark:1"),
         ("example.org/x:1", "example.org/x:1"),
     ],
 )

@@ -64,7 +64,7 @@ class Images:
             return found
         if pull_policy == "Never":
             raise ImageError("ErrImageNeverPull", f'Container image "{image}" is not present with pull policy of Never')
-        name = _full_name(match["repository"], match["tag"], match["digest"])
+        name = image if match["tag"] or match["digest"] else f"{image}:latest"
         raise ImageError(
             "ErrImagePull",
             f'failed to pull and unpack image "{name}": failed to resolve reference "{name}": {name}: not found',
@@ -80,13 +80,3 @@ class Images:
                 lock = self._root / "locks" / f"{name}.txt"
                 return _virtual_environment(self._root / folder, lock, self._shared)
         return None
-
-
-def _full_name(repository: str, tag: str | None, digest: str | None) -> str:
-    """Writes a name as containerd does, registry and tag included."""
-    first = repository.split("/")[0]
-    if "/" not in repository:
-        repository = f"docker.io/library/{repository}"
-    elif "." not in first and ":" not in first and first != "localhost":
-        repository = f"docker.io/{repository}"
-    return f"{repository}@{digest}" if digest else f"{repository}:{tag or 'latest'}"
