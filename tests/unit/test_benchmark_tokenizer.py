@@ -8,16 +8,13 @@ import pytest
 
 from autotuner.benchmark import builtin_tokenizer
 from autotuner.benchmark.spec import TokenizerSource
-from autotuner.benchmark.tokenizer_loading import TokenizerError, explain, load_tokenizer
+from autotuner.benchmark.tokenizer_loading import Hub, TokenizerError, explain, load_tokenizer
 
 
 class GatedRepoError(Exception): ...
 
 
 class RepositoryNotFoundError(Exception): ...
-
-
-class OfflineModeIsEnabled(Exception): ...  # noqa: N818 - named as huggingface_hub names it
 
 
 class LocalEntryNotFoundError(Exception): ...
@@ -44,20 +41,20 @@ HUB = TokenizerSource(source="Hub", id="meta/llama")
 
 
 @pytest.mark.parametrize(
-    ("error", "token", "words"),
+    ("error", "token", "hub", "words"),
     [
-        (caused(OSError("no"), GatedRepoError("x")), False, "give benchmark.tokenizer.tokenSecret"),
-        (caused(OSError("no"), GatedRepoError("x")), True, "accept the model's licence"),
-        (caused(OSError("no"), http_error(401)), False, "give benchmark.tokenizer.tokenSecret"),
-        (caused(OSError("no"), RepositoryNotFoundError("x")), False, "no such repository"),
-        (caused(OSError("no"), LocalEntryNotFoundError("x"), OfflineModeIsEnabled("x")), False, "switched off"),
-        (caused(OSError("no"), LocalEntryNotFoundError("x")), False, "cannot be reached"),
-        (OSError("meta/llama does not appear to have a file"), False, "has no tokenizer"),
-        (ValueError("strange\nfile"), False, "cannot be loaded: strange"),
+        (caused(OSError("no"), GatedRepoError("x")), False, "reached", "give benchmark.tokenizer.tokenSecret"),
+        (caused(OSError("no"), GatedRepoError("x")), True, "reached", "accept the model's licence"),
+        (caused(OSError("no"), http_error(401)), False, "reached", "give benchmark.tokenizer.tokenSecret"),
+        (caused(OSError("no"), RepositoryNotFoundError("x")), False, "reached", "no such repository"),
+        (caused(OSError("no"), LocalEntryNotFoundError("x")), False, "switched off", "switched off"),
+        (caused(OSError("no"), LocalEntryNotFoundError("x")), False, "unreachable", "cannot be reached"),
+        (OSError("meta/llama does not appear to have a file"), False, "reached", "has no tokenizer"),
+        (ValueError("strange\nfile"), False, "reached", "cannot be loaded: strange"),
     ],
 )
-def test_the_message_names_the_field_and_what_to_do(error: Exception, token: bool, words: str) -> None:
-    message = explain(HUB, error, token)
+def test_the_message_names_the_field_and_what_to_do(error: Exception, token: bool, hub: Hub, words: str) -> None:
+    message = explain(HUB, error, token, hub)
     assert message.startswith("benchmark.tokenizer")
     assert "'meta/llama'" in message
     assert words in message

@@ -32,7 +32,7 @@ class Child:
         self._events, events = os.pipe()
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(  # noqa: S603 - our own module
-                [sys.executable, "-P", "-m", "autotuner.benchmark.entry", str(commands), str(events)],
+                [sys.executable, "-P", "-m", "autotuner.benchmark.entry", *map(str, (commands, events, os.getpid()))],
                 pass_fds=(commands, events),
                 stdin=subprocess.DEVNULL,
                 stdout=output,

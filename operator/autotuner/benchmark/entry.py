@@ -177,9 +177,10 @@ def arguments(spec: RunnerSpec) -> list[str]:
 
 
 def main() -> None:
-    """Run as the runner's child: the two pipes' file descriptors are the arguments."""
-    _die_with_parent()
-    pipes = Pipes(int(sys.argv[1]), int(sys.argv[2]))
+    """Run as the runner's child: the pipes' file descriptors and its process id are the arguments."""
+    commands, events, parent = map(int, sys.argv[1:])
+    _die_with_parent(parent)
+    pipes = Pipes(commands, events)
     spec = load_spec(os.environ)
     key = os.environ.pop(KEY_VARIABLE, "")
 
@@ -206,10 +207,12 @@ def main() -> None:
         raise
 
 
-def _die_with_parent() -> None:
+def _die_with_parent(parent: int) -> None:
     """Even a runner that is killed outright must not leave a client that goes on loading the engine."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from autotuner.benchmark.builtin_tokenizer import FOLDER
 from autotuner.benchmark.spec import TokenizerSource
 
 _NEEDED = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "tiktoken.model")
+
+
+PROBES = 2
+PROBE_SECONDS = 10.0
+
+Hub = Literal["not needed", "reached", "unreachable", "switched off"]
 
 
 class TokenizerError(Exception):
@@ -34,15 +40,34 @@ def load_tokenizer(source: TokenizerSource, token: str | None) -> Any:
         _check_folder(source, Path(where))
     from transformers import AutoTokenizer
 
+    hub = _look_for_hub() if source.source == "Hub" else "not needed"
     try:
         # A repository's own code is never run: this container holds the API key.
-        return AutoTokenizer.from_pretrained(where, token=token or None, trust_remote_code=False)
+        return AutoTokenizer.from_pretrained(
+            where, token=token or None, trust_remote_code=False, local_files_only=hub != "reached"
+        )
     except Exception as error:
         # Whatever a strange file raises, it is the tokenizer that is at fault.
-        raise TokenizerError(explain(source, error, bool(token))) from error
+        raise TokenizerError(explain(source, error, bool(token), hub)) from error
 
 
-def explain(source: TokenizerSource, error: BaseException, has_token: bool) -> str:
+def _look_for_hub() -> Hub:
+    """Whether there is a hub: its own client would try for a minute before it says no."""
+    import requests
+    from huggingface_hub import constants  # type: ignore[import-not-found] # only where no types are checked
+
+    if constants.HF_HUB_OFFLINE:
+        return "switched off"
+    for _ in range(PROBES):
+        try:
+            requests.head(constants.ENDPOINT, timeout=PROBE_SECONDS)
+            return "reached"
+        except requests.RequestException:
+            continue
+    return "unreachable"
+
+
+def explain(source: TokenizerSource, error: BaseException, has_token: bool, hub: Hub) -> str:
     """One line for the user: what is wrong with benchmark.tokenizer and what to write instead."""
     if source.source != "Hub":
         return f"benchmark.tokenizer: the files in {location(source)} cannot be loaded: {_first_line(error)}"
@@ -50,35 +75,23 @@ def explain(source: TokenizerSource, error: BaseException, has_token: bool) -> s
     names = {type(link).__name__ for link in _chain(error)}
     text = " ".join(str(link) for link in _chain(error))
     statuses = {s for s in map(_status, _chain(error)) if s}
-    if "GatedRepoError" in names or statuses & {401, 403} or "gated repo" in text:
-        return f"{field}: {_refused(has_token)}"
-    if "OfflineModeIsEnabled" in names or "offline mode" in text.lower() or "HF_HUB_OFFLINE" in text:
+    if hub == "switched off":
         return (
             f"{field}: downloads are switched off (HF_HUB_OFFLINE) and it is not in the cache; use source ModelVolume,"
             " or allow the download"
         )
-    if {"RepositoryNotFoundError", "RevisionNotFoundError", "HFValidationError"} & names or 404 in statuses:
-        return f"{field}: there is no such repository on the hub; check the spelling"
-    if "EntryNotFoundError" in names or "RemoteEntryNotFoundError" in names or "does not appear to have" in text:
-        return f"{field}: the repository has no tokenizer that transformers can load: {_first_line(error)}"
-    if names & _UNREACHABLE or "couldn't connect" in text.lower():
+    if hub == "unreachable":
         return (
             f"{field}: the hub cannot be reached from the benchmark's pod; use source ModelVolume, or allow the"
             " connection (HF_ENDPOINT, https_proxy)"
         )
+    if "GatedRepoError" in names or statuses & {401, 403} or "gated repo" in text:
+        return f"{field}: {_refused(has_token)}"
+    if {"RepositoryNotFoundError", "RevisionNotFoundError", "HFValidationError"} & names or 404 in statuses:
+        return f"{field}: there is no such repository on the hub; check the spelling"
+    if "EntryNotFoundError" in names or "RemoteEntryNotFoundError" in names or "does not appear to have" in text:
+        return f"{field}: the repository has no tokenizer that transformers can load: {_first_line(error)}"
     return f"{field}: it cannot be loaded: {_first_line(error)}"
-
-
-_UNREACHABLE = {
-    "ConnectError",
-    "ConnectTimeout",
-    "ConnectionError",
-    "LocalEntryNotFoundError",
-    "ReadTimeout",
-    "Timeout",
-    "TimeoutException",
-    "gaierror",
-}
 
 
 def _refused(has_token: bool) -> str:
