@@ -2,31 +2,67 @@
 # .venv (operator and development tools) and .venv-benchmark (the benchmark image: genai-bench, simulated engine).
 UV := .cache/uv/bin/uv
 PYTHON := .venv/bin/python
+VENV := $(UV) venv --quiet --allow-existing --python '>=3.11,<3.13'
 
 .DEFAULT_GOAL := help
+.PHONY: help setup demo test unit e2e lint generate lock verify bench clean
 
 help:  ## what one can do here
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 $(UV):
-	python3 -m venv .cache/uv
-	.cache/uv/bin/pip install --quiet 'uv==0.13.8'
+	@echo "installing uv"
+	@python3 -m venv .cache/uv
+	@.cache/uv/bin/pip install --quiet --disable-pip-version-check 'uv==0.13.8'
 
 .venv/ok: $(UV) locks/dev.txt pyproject.toml
-	$(UV) venv --quiet --allow-existing .venv
-	$(UV) pip sync --quiet --python .venv --require-hashes locks/dev.txt
-	$(UV) pip install --quiet --python .venv --no-deps --editable .
+	@echo "making .venv"
+	@$(VENV) .venv
+	@$(UV) pip sync --quiet --python .venv --require-hashes locks/dev.txt
+	@$(UV) pip install --quiet --python .venv --no-deps --editable .
 	@touch $@
 
 .venv-benchmark/ok: $(UV) locks/benchmark.txt pyproject.toml
-	$(UV) venv --quiet --allow-existing .venv-benchmark
-	$(UV) pip sync --quiet --python .venv-benchmark --require-hashes locks/benchmark.txt
-	$(UV) pip install --quiet --python .venv-benchmark --no-deps --editable .
+	@echo "making .venv-benchmark"
+	@$(VENV) .venv-benchmark
+	@$(UV) pip sync --quiet --python .venv-benchmark --require-hashes locks/benchmark.txt
+	@$(UV) pip install --quiet --python .venv-benchmark --no-deps --editable .
 	@touch $@
 
-setup: .venv/ok .venv-benchmark/ok  ## make both environments
+setup: .venv/ok .venv-benchmark/ok  ## make both environments (the other targets do it themselves)
 
 demo: setup  ## the whole loop on this machine, no cluster or GPU needed (KEEP=1 leaves it up)
 	@$(PYTHON) -m tests.demo $(if $(KEEP),--keep)
 
-.PHONY: help setup demo
+test: setup  ## lint, types, unit tests, cluster tests, end-to-end tests
+	@$(PYTHON) -m tests.suite
+
+unit: setup  ## the unit tests alone
+	@$(PYTHON) -m tests.suite unit
+
+e2e: setup  ## the end-to-end tests alone
+	@$(PYTHON) -m tests.suite e2e
+
+lint: setup  ## ruff and mypy
+	@$(PYTHON) -m tests.suite lint types
+
+generate: setup  ## write what is generated: CRDs, the built-in tokenizer
+	@$(PYTHON) -m autotuner.api.crd crds
+	@.venv-benchmark/bin/python -m autotuner.benchmark.builtin_tokenizer
+
+lock: $(UV)  ## resolve the dependencies anew
+	@for name in operator benchmark; do \
+	  $(UV) pip compile --quiet pyproject.toml --extra $$name --universal --upgrade --generate-hashes \
+	    --no-emit-index-url --no-header -o locks/$$name.txt; done
+	@$(UV) pip compile --quiet pyproject.toml --extra operator --group dev -c locks/operator.txt --universal \
+	  --upgrade --generate-hashes --no-emit-index-url --no-header -o locks/dev.txt
+
+verify: generate test  ## generate and test, and refuse a tree in which something generated was not committed
+	@git diff --exit-code -- crds operator/autotuner/benchmark/tokenizer
+
+bench: setup  ## the figures that are promised: latency of the operator, lateness of the simulated engine
+	@$(PYTHON) -m tests.benchmarks.latency
+	@$(PYTHON) -m tests.benchmarks.simulator_lateness
+
+clean:  ## remove the environments
+	@rm -rf .venv .venv-benchmark .cache

@@ -9,6 +9,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from autotuner.scoring import format_value
+
 Object = dict[str, Any]
 
 _STYLES = {"Succeeded": "green", "Failed": "red", "Benchmarking": "cyan", "Releasing": "dim"}
@@ -65,8 +67,7 @@ def kubectl(table: Object) -> str:
     """A meta.k8s.io Table as kubectl prints it."""
     columns = [(i, column) for i, column in enumerate(table["columnDefinitions"]) if column["priority"] == 0]
     rows = [[column["name"].upper() for _, column in columns]]
-    for entry in table["rows"]:
-        rows.append([_cell(entry["cells"][i]) for i, _ in columns])
+    rows += [[_cell(entry["cells"][i]) for i, _ in columns] for entry in table["rows"]]
     widths = [max(len(cells[i]) for cells in rows) for i in range(len(columns))]
     return "\n".join("   ".join(text.ljust(width) for text, width in zip(cells, widths, strict=True)) for cells in rows)
 
@@ -83,11 +84,13 @@ def answer(task: Object) -> str:
     best = status.get("best")
     if not best:
         return f"No configuration was found: {status.get('message', '')}"
-    metrics, level = best["metrics"], best["level"]
+    metrics, level, baseline = best["metrics"], best["level"], status["baseline"]
+    metric = task["spec"]["objectives"][0]["metric"]
     ttft, tpot = metrics["ttftSeconds"], metrics.get("tpotSeconds", {})
+    before = format_value(baseline["value"], metric) if "value" in baseline else "no value"
     lines = [
-        f"Best: {best['experiment']}, {best['value']:.0f} tok/s/GPU, {best.get('gain', 'no')} gain over the baseline"
-        f" ({status['baseline']['experiment']}, {status['baseline'].get('value', 0):.0f}); {best['confidence']['verdict']}",
+        f"Best: {best['experiment']}, {format_value(best['value'], metric)}, {best.get('gain', 'no')} gain over the"
+        f" baseline ({baseline['experiment']}, {before}); {best['confidence']['verdict']}",
         *(f"  {one['name']:<24} {one['value']}" for one in best["parameters"]),
         f"  measured at {level['scenario']} x {level['concurrency']}:"
         f" {metrics['outputTokensPerSecond']:.0f} tok/s, TTFT P95 {ttft['p95'] * 1000:.0f} ms,"
