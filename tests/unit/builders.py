@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from autotuner import clock
 from autotuner.api.benchmark import Scenario, Slo
 from autotuner.api.common import LatencyMetric, Statistic, ThroughputMetric
-from autotuner.api.experiment import Distribution, Level
+from autotuner.api.experiment import Distribution, ExperimentSpec, ExperimentStatus, Level
 from autotuner.api.task import Objective, SearchParameter
+from autotuner.benchmark.result import Result, encode
+from autotuner.policy.observed import ObservedExperiment
+from autotuner.serving import pods
+from autotuner.serving.ome import controlled_by
+
+Object = dict[str, Any]
 
 
 def make_distribution(p99: float, mean: float | None = None) -> Distribution:
@@ -69,3 +80,228 @@ def _parameter(name: str, given: list[int] | list[float] | list[str] | bool) -> 
         return SearchParameter(name=name, toggle=True)
     kind = "choices" if isinstance(given[0], str) else "values"
     return SearchParameter.model_validate({"name": name, kind: given})
+
+
+T0 = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)  # when the world of a test begins
+
+
+def after(seconds: float) -> datetime:
+    return T0 + timedelta(seconds=seconds)
+
+
+def at(seconds: float) -> str:
+    """A Kubernetes timestamp, seconds after the world began."""
+    return clock.stamp(after(seconds))
+
+
+def merged(base: Object, changes: Mapping[str, Any]) -> Object:
+    """Deep merge; None removes."""
+    result = dict(base)
+    for key, value in changes.items():
+        if value is None:
+            result.pop(key, None)
+        elif isinstance(value, Mapping) and isinstance(result.get(key), Mapping):
+            result[key] = merged(result[key], value)
+        else:
+            result[key] = value
+    return result
+
+
+def make_model(state: str = "Ready", name: str = "llama", path: str = "/models/llama", **status: Any) -> Object:
+    return {
+        "apiVersion": "ome.io/v1beta1",
+        "kind": "ClusterBaseModel",
+        "metadata": {"name": name, "uid": f"uid-{name}"},
+        "spec": {
+            "modelFormat": {"name": "safetensors", "version": "1.0.0"},
+            "modelArchitecture": "LlamaForCausalLM",
+            "storage": {"path": path},
+        },
+        "status": {"state": state, **status} if state else {},
+    }
+
+
+def make_runtime(name: str = "engine-runtime", args: Sequence[str] = (), **engine_config: Any) -> Object:
+    runner = {"name": "ome-container", "image": "engine:1", "command": ["serve"], "args": list(args)}
+    return {
+        "apiVersion": "ome.io/v1beta1",
+        "kind": "ClusterServingRuntime",
+        "metadata": {"name": name, "uid": f"uid-{name}"},
+        "spec": {"engineConfig": {"runner": runner, **engine_config}},
+    }
+
+
+_EXPERIMENT_SPEC: Object = {
+    "service": {
+        "model": {"name": "llama"},
+        "runtime": {"name": "engine-runtime"},
+        "engine": "SGLang",
+        "args": ["--tp-size=2"],
+        "accelerator": {"count": 2},
+    },
+    "benchmark": {
+        "scenarios": [{"name": "chat", "load": "D(100,250)"}],
+        "concurrency": [8],
+        "tokenizer": {"source": "Builtin"},
+        "image": "benchmark:1",
+    },
+}
+
+
+def make_experiment(name: str = "chat-1", *, status: Object | None = None, **spec: Any) -> Object:
+    """A TuningExperiment; its uid is `uid-NAME`, its spec a small one changed by what is given."""
+    return {
+        "apiVersion": "autotuner.io/v1alpha1",
+        "kind": "TuningExperiment",
+        "metadata": {
+            "name": name,
+            "namespace": "team",
+            "uid": f"uid-{name}",
+            "resourceVersion": "7",
+            "generation": 1,
+            "creationTimestamp": at(0),
+            "labels": {"autotuner.io/task": "chat"},
+        },
+        "spec": merged(_EXPERIMENT_SPEC, spec),
+        "status": status or {},
+    }
+
+
+def controller(owner: Object) -> Object:
+    """The owner reference by which an object belongs to another."""
+    return {
+        "kind": owner["kind"],
+        "name": owner["metadata"]["name"],
+        "uid": owner["metadata"]["uid"],
+        "controller": True,
+    }
+
+
+def _child(kind: str, owner: Object | None, name: str, created: float, *, deleting: bool) -> Object:
+    meta: Object = {"name": name, "namespace": "team", "uid": f"uid-{kind}-{name}", "creationTimestamp": at(created)}
+    if owner:
+        meta["ownerReferences"] = [controller(owner)]
+    if deleting:
+        meta["deletionTimestamp"] = at(created)
+    return {"kind": kind, "metadata": meta}
+
+
+def make_isvc(
+    owner: Object | None = None, name: str = "chat-1", created: float = 1, *, deleting: bool = False
+) -> Object:
+    """An InferenceService; without an owner somebody made it by hand."""
+    return _child("InferenceService", owner, name, created, deleting=deleting)
+
+
+def make_job(
+    owner: Object | None = None,
+    name: str = "chat-1",
+    created: float = 3,
+    *,
+    failed: tuple[str, str] | None = None,
+    deleting: bool = False,
+) -> Object:
+    """A Job; `failed` is the reason and message of its Failed condition."""
+    job = _child("Job", owner, name, created, deleting=deleting)
+    if failed:
+        job["status"] = {
+            "conditions": [{"type": "Failed", "status": "True", "reason": failed[0], "message": failed[1]}]
+        }
+    return job
+
+
+def terminated(exit_code: int, reason: str = "Error", message: str = "", finished: float = 60) -> Object:
+    """The end of a container, as its status holds it."""
+    return {
+        "exitCode": exit_code,
+        "reason": reason,
+        "message": message,
+        "startedAt": at(5),
+        "finishedAt": at(finished),
+    }
+
+
+def make_pod(
+    role: str = "engine",
+    *,
+    uid: str | None = None,
+    created: float = 2,
+    node: str | None = "node-a",
+    scheduled: float = 3,
+    unschedulable: str = "",
+    waiting: tuple[str, str] | None = None,
+    started: float | None = None,
+    ready: float | None = None,
+    ended: Object | None = None,
+    restarted: Object | None = None,
+    deleting: bool = False,
+) -> Object:
+    """A core/v1 Pod of an engine or a benchmark; `restarted` is how its container ended the time before."""
+    state: Object = {}
+    if waiting:
+        state = {"waiting": {"reason": waiting[0], "message": waiting[1]}}
+    elif ended:
+        state = {"terminated": ended}
+    elif started is not None:
+        state = {"running": {"startedAt": at(started)}}
+    conditions = [{"type": "PodScheduled", "status": "False", "message": unschedulable}]
+    if node:
+        conditions = [{"type": "PodScheduled", "status": "True", "lastTransitionTime": at(scheduled)}]
+    if ready is not None:
+        conditions.append({"type": "Ready", "status": "True", "lastTransitionTime": at(ready)})
+    container = {"engine": "ome-container", "benchmark": "benchmark"}[role]
+    status = {
+        "name": container,
+        "state": state,
+        "lastState": {"terminated": restarted} if restarted else {},
+        "restartCount": 1 if restarted else 0,
+        "image": f"{role}:1",
+        "imageID": f"sha256:{role}",
+    }
+    return {
+        "metadata": {
+            "name": f"{role}-pod",
+            "namespace": "team",
+            "uid": uid or f"uid-{role}-pod",
+            "creationTimestamp": at(created),
+            "labels": {"ome.io/inferenceservice": "chat-1"} if role == "engine" else {},
+            **({"deletionTimestamp": at(created)} if deleting else {}),
+        },
+        "spec": {
+            "nodeName": node,
+            "containers": [{"name": container, "image": f"{role}:1", "ports": [{"containerPort": 8080}]}],
+        },
+        "status": {"conditions": conditions, "containerStatuses": [status] if node else []},
+    }
+
+
+def make_result(*levels: Level, **more: Any) -> Object:
+    """The end of a benchmark's container that says this."""
+    failed = more.get("failure") is not None
+    result = Result(
+        levels=levels, ladder=None if failed else "Complete", first_request=at(30), benchmark_finished=at(60), **more
+    )
+    return terminated(1 if failed else 0, "Error" if failed else "Completed", encode(result))
+
+
+def seen(
+    experiment: Object | None = None,
+    *,
+    engine: Sequence[Object] = (),
+    benchmark: Sequence[Object] = (),
+    **more: Any,
+) -> ObservedExperiment:
+    """What a pass of the experiment controller saw; pods are given as the API server has them."""
+    body = experiment or make_experiment()
+    uid, service, job = body["metadata"]["uid"], more.get("service"), more.get("job")
+    around: Object = {
+        "model": make_model(),
+        "runtime": make_runtime(),
+        "owns_service": service is not None and controlled_by(service, uid),
+        "owns_job": job is not None and controlled_by(job, uid),
+        "engine_pods": tuple(pods.view(pod, "ome-container") for pod in engine),
+        "benchmark_pods": tuple(pods.view(pod, "benchmark") for pod in benchmark),
+        **more,
+    }
+    spec, status = ExperimentSpec.model_validate(body["spec"]), ExperimentStatus.model_validate(body["status"])
+    return ObservedExperiment(body, spec, status, **around)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from autotuner import clock, engines
 from autotuner.benchmark.result import Result, decode
@@ -38,6 +38,8 @@ OUTCOMES: dict[str, Outcome] = {
 SUCCEEDED = frozenset({"Completed", "SLOViolated"})
 
 _PULL_FAILURES = ("ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
+_UNMADE = ("CreateContainerConfigError", "CreateContainerError")
+_UNMADE_SECONDS = 60
 # A benchmark fails within moments of the engine's death; the engine's pod says so a little later.
 _ENGINE_DEATH_GRACE = timedelta(seconds=3)
 LOG_TAIL = 2000
@@ -180,7 +182,9 @@ def _summary(result: Result) -> str:
 
 
 def _job_failed(seen: ObservedExperiment) -> Ending | None:
-    for condition in ((seen.job or {}).get("status") or {}).get("conditions", []):
+    if seen.job is None or not seen.owns_job:
+        return None
+    for condition in (seen.job.get("status") or {}).get("conditions", []):
         if condition["type"] == "Failed" and condition["status"] == "True":
             words = f"{condition.get('reason', '')}: {condition.get('message', '')}"
             timed_out = condition.get("reason") == "DeadlineExceeded"
@@ -206,9 +210,11 @@ def deadlines(seen: ObservedExperiment) -> Iterator[Deadline]:
     """The clocks that run in the experiment's present state."""
     limits, times = seen.spec.timeouts, seen.status.times
     if not seen.owns_service:
-        yield _waiting_to_create(seen)
+        yield from _waiting_to_create(seen)
         return
     assert seen.service is not None
+    if unmade := _benchmark_unmade(seen):
+        yield unmade
     pod = seen.engine
     if pod is None:
         yield Deadline(
@@ -223,33 +229,51 @@ def deadlines(seen: ObservedExperiment) -> Iterator[Deadline]:
         words = f"{pod.waiting_reason or 'waiting'} {pod.waiting_message}".strip()
         message = f"the engine's container did not start within {limits.pull_seconds} s: {words}"
         yield Deadline(_after(pod.scheduled_at, limits.pull_seconds), Ending("PullTimeout", message))
-    elif times is None or times.engine_ready is None:
+    elif (ready_at := (times and times.engine_ready) or pod.ready_at) is None:
         message = f"the engine was not ready {limits.startup_seconds} s after its container started; see evidence"
         ending = Ending("StartupTimeout", message, log_tail=seen.engine_log[-LOG_TAIL:])
         yield Deadline(_after(pod.started_at, limits.startup_seconds), ending)
     else:
-        yield Deadline(_after(times.engine_ready, limits.benchmark_seconds), Ending("BenchmarkTimeout", _slow(seen)))
+        yield Deadline(_after(ready_at, limits.benchmark_seconds), Ending("BenchmarkTimeout", _slow(seen)))
 
 
-def _waiting_to_create(seen: ObservedExperiment) -> Deadline:
-    created = seen.object["metadata"]["creationTimestamp"]
-    at = _after(created, seen.spec.timeouts.queue_seconds)
-    if seen.service is not None:
-        return Deadline(at, Ending("ServingNotCreated", obstacle(seen)))
+def _waiting_to_create(seen: ObservedExperiment) -> Iterator[Deadline]:
+    at = _after(seen.object["metadata"]["creationTimestamp"], seen.spec.timeouts.queue_seconds)
     model = seen.spec.service.model
-    return Deadline(at, Ending("ModelNotReady", f"{model.kind} {model.name} did not become Ready in time"))
+    if seen.service is not None:
+        yield Deadline(at, Ending("ServingNotCreated", obstacle(seen)))
+    elif models.state(seen.model) != "Ready":
+        yield Deadline(at, Ending("ModelNotReady", f"{model.kind} {model.name} did not become Ready in time"))
+
+
+def _benchmark_unmade(seen: ObservedExperiment) -> Deadline | None:
+    """A Secret that is missing stays missing: no reason to hold accelerators until the benchmark's own clock."""
+    pod = seen.benchmark
+    if pod is None or pod.scheduled_at is None or pod.waiting_reason not in _UNMADE:
+        return None
+    words = f"{pod.waiting_reason}: {pod.waiting_message}"
+    ending = Ending("BenchmarkFailed", f"the benchmark's container cannot be made: {words}")
+    return Deadline(_after(pod.scheduled_at, _UNMADE_SECONDS), ending)
 
 
 def obstacle(seen: ObservedExperiment) -> str:
     """Whose InferenceService bears our name, when it is not ours."""
     assert seen.service is not None
-    meta = seen.service["metadata"]
-    owners = [
-        f"{owner['kind']} {owner['name']}" for owner in meta.get("ownerReferences", []) if owner.get("controller")
-    ]
-    whose = f"belongs to {owners[0]}" if owners else "has no owner"
-    leaving = "; it is being deleted" if "deletionTimestamp" in meta else "; delete it or choose another name"
-    return f"an InferenceService {meta['name']} exists already and {whose} (uid {meta['uid']}){leaving}"
+    return f"an InferenceService {_whose(seen.service)}"
+
+
+def job_obstacle(seen: ObservedExperiment) -> str:
+    """Whose Job bears our name; empty unless it is another's."""
+    return f"a Job {_whose(seen.job)}" if seen.job is not None and not seen.owns_job else ""
+
+
+def _whose(taken: Mapping[str, Any]) -> str:
+    meta = taken["metadata"]
+    owners = [owner for owner in meta.get("ownerReferences", []) if owner.get("controller")]
+    whose = f"belongs to {owners[0]['kind']} {owners[0]['name']}" if owners else "has no owner"
+    uid = owners[0]["uid"] if owners else meta["uid"]
+    leaving = "it is being deleted" if "deletionTimestamp" in meta else "delete it or choose another name"
+    return f"{meta['name']} exists already and {whose} (uid {uid}); {leaving}"
 
 
 def _silence(seen: ObservedExperiment) -> str:
@@ -266,7 +290,7 @@ def _slow(seen: ObservedExperiment) -> str:
     message = f"the benchmark did not finish within {seen.spec.timeouts.benchmark_seconds} s of the engine being ready"
     pod = seen.benchmark
     if pod is None:
-        return f"{message}: its Job made no pod"
+        return f"{message}: {job_obstacle(seen) or 'its Job made no pod'}"
     if pod.scheduled_at is None:
         return f"{message}: no node took its pod: {pod.unschedulable}"
     if pod.started_at is None:

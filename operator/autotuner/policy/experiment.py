@@ -140,6 +140,8 @@ def _progress(seen: ObservedExperiment) -> tuple[ExperimentPhase, str]:
 
 def _benchmark_progress(seen: ObservedExperiment) -> str:
     pod = seen.benchmark
+    if taken := endings.job_obstacle(seen):
+        return f"engine ready; waiting: {taken}"
     if pod is None or pod.node is None:
         words = pod.unschedulable if pod else ""
         return f"engine ready; waiting for a node for the benchmark{': ' + words if words else ''}"

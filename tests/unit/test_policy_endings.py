@@ -1,0 +1,569 @@
+"""How an experiment ends: each rule and each clock by what was seen."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, get_args
+
+import pytest
+
+from autotuner.policy import endings
+from autotuner.policy.endings import OUTCOMES, Outcome
+from autotuner.policy.experiment import judge
+from autotuner.serving.ome import ServingEvent
+from tests.unit.builders import (
+    Object,
+    after,
+    at,
+    make_experiment,
+    make_isvc,
+    make_job,
+    make_level,
+    make_model,
+    make_pod,
+    make_result,
+    seen,
+    terminated,
+)
+
+TIMEOUTS = {
+    "queueSeconds": 100,
+    "pullSeconds": 200,
+    "startupSeconds": 300,
+    "benchmarkSeconds": 400,
+    "teardownSeconds": 50,
+}
+EXPERIMENT = make_experiment(timeouts=TIMEOUTS)
+OTHER = make_experiment() | {"metadata": make_experiment()["metadata"] | {"uid": "uid-of-another"}}
+OURS: Object = {"service": make_isvc(EXPERIMENT), "job": make_job(EXPERIMENT)}
+SCHEDULED = make_pod()
+STARTED = make_pod(started=10)
+READY = make_pod(started=10, ready=20)
+MEASURING = make_experiment(
+    timeouts=TIMEOUTS,
+    status={
+        "times": {"created": at(1), "scheduled": at(3), "containerStarted": at(10), "engineReady": at(20)},
+        "enginePod": {"uid": "uid-engine-pod", "restarts": 0},
+    },
+)
+IN_TIME = 30.0
+
+
+def doomed(count: int = 3, reason: str = "RuntimeValidationError", kind: str = "Warning") -> ServingEvent:
+    return ServingEvent(kind, reason, "no format of the model fits", count)
+
+
+def found(experiment: Object = EXPERIMENT, now: float = IN_TIME, **state: Any) -> endings.Ending | None:
+    return endings.find(seen(experiment, **state), after(now))
+
+
+ENDINGS: list[tuple[str, Object, str, str]] = [
+    (
+        "it is cancelled",
+        {"experiment": make_experiment(cancel=True), **OURS, "engine": [READY]},
+        "Cancelled",
+        "cancelled on request",
+    ),
+    (
+        "the API server refuses the InferenceService",
+        {"rejection": "spec.engine: Invalid value"},
+        "AdmissionRejected",
+        "the API server refused: spec.engine: Invalid value",
+    ),
+    (
+        "the model does not exist",
+        {"model": None},
+        "ModelNotReady",
+        "ClusterBaseModel llama does not exist; create it",
+    ),
+    (
+        "the model is Failed",
+        {"model": make_model("Failed", nodesFailed=["node-a", "node-b"])},
+        "ModelNotReady",
+        "ClusterBaseModel llama is Failed: OME's model agent could not make it ready on node-a, node-b;"
+        " its log says why (storage path, access to the hub)",
+    ),
+    (
+        "the runtime does not exist",
+        {"runtime": None},
+        "RuntimeIncompatible",
+        "ClusterServingRuntime engine-runtime does not exist; create it",
+    ),
+    (
+        "OME repeats that it will not deploy it",
+        {**OURS, "events": (doomed(),)},
+        "RuntimeIncompatible",
+        "OME will not deploy it: RuntimeValidationError: no format of the model fits",
+    ),
+    (
+        "the InferenceService is deleted by somebody else",
+        {"experiment": MEASURING, "job": make_job(EXPERIMENT)},
+        "ServingNotCreated",
+        "somebody else deleted the InferenceService while it was being measured",
+    ),
+    (
+        "the InferenceService is being deleted by somebody else",
+        {"experiment": MEASURING, "service": make_isvc(MEASURING, deleting=True), "engine": [READY]},
+        "ServingNotCreated",
+        "somebody else deleted the InferenceService while it was being measured",
+    ),
+    (
+        "the engine's image cannot be pulled",
+        {**OURS, "engine": [make_pod(waiting=("ImagePullBackOff", "no such image"))]},
+        "ImagePullFailed",
+        "the engine's image engine:1 cannot be pulled: ImagePullBackOff: no such image",
+    ),
+    (
+        "the benchmark's image has no valid name",
+        {
+            **OURS,
+            "engine": [STARTED],
+            "benchmark": [make_pod("benchmark", waiting=("InvalidImageName", "bad reference"))],
+        },
+        "ImagePullFailed",
+        "the benchmark's image benchmark:1 cannot be pulled: InvalidImageName: bad reference",
+    ),
+    (
+        "the container used too much memory",
+        {**OURS, "engine": [make_pod(ended=terminated(137, "OOMKilled"))], "engine_log": "loading\nstill loading"},
+        "OutOfMemory",
+        "the engine used more memory than its container may (OOMKilled)",
+    ),
+    (
+        "the engine says that the accelerator's memory is exhausted",
+        {
+            **OURS,
+            "engine": [make_pod(ended=terminated(1))],
+            "engine_log": "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB",
+        },
+        "OutOfMemory",
+        "the engine said: torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB",
+    ),
+    (
+        "the engine refuses its arguments",
+        {
+            **OURS,
+            "engine": [make_pod(ended=terminated(2))],
+            "engine_log": "usage: x\nlaunch_server.py: error: unrecognized arguments: --tpsize=2",
+        },
+        "InvalidArguments",
+        "the engine said: launch_server.py: error: unrecognized arguments: --tpsize=2",
+    ),
+    (
+        "the engine ends without a word that is known",
+        {**OURS, "engine": [make_pod(ended=terminated(0))], "engine_log": "bye\n\n"},
+        "EngineCrashed",
+        "the engine's container ended with exit code 0; its last line: bye",
+    ),
+    (
+        "the engine's log is gone, but its termination message is there",
+        {**OURS, "engine": [make_pod(ended=terminated(0, message="last words"))]},
+        "EngineCrashed",
+        "the engine's container ended with exit code 0; its last line: last words",
+    ),
+    (
+        "the engine has restarted and runs again",
+        {**OURS, "experiment": MEASURING, "engine": [make_pod(started=25, ready=28, restarted=terminated(0))]},
+        "EngineCrashed",
+        "the engine's container ended with exit code 0; its last line: nothing",
+    ),
+    (
+        "the pod that was measured is another one now",
+        {**OURS, "experiment": MEASURING, "engine": [make_pod(uid="uid-new", started=25, ready=28)]},
+        "EngineCrashed",
+        "the engine's pod was deleted or replaced while it was being measured",
+    ),
+    (
+        "the pod that was measured is being deleted",
+        {**OURS, "experiment": MEASURING, "engine": [make_pod(started=10, ready=20, deleting=True)]},
+        "EngineCrashed",
+        "the engine's pod was deleted or replaced while it was being measured",
+    ),
+    (
+        "the pod that was measured is gone",
+        {**OURS, "experiment": MEASURING},
+        "EngineCrashed",
+        "the engine's pod was deleted or replaced while it was being measured",
+    ),
+    (
+        "all levels are measured",
+        {
+            **OURS,
+            "experiment": MEASURING,
+            "engine": [READY],
+            "benchmark": [make_pod("benchmark", ended=make_result(make_level(8), make_level(16)))],
+        },
+        "Completed",
+        "2 levels measured",
+    ),
+    (
+        "one level is measured, with a warning",
+        {
+            **OURS,
+            "engine": [READY],
+            "benchmark": [make_pod("benchmark", ended=make_result(make_level(), warnings=("few requests",)))],
+        },
+        "Completed",
+        "1 level measured; few requests",
+    ),
+    (
+        "the engine never gave an answer",
+        {
+            **OURS,
+            "engine": [READY],
+            "benchmark": [
+                make_pod("benchmark", ended=make_result(failure="EngineNotServing", message="no model list"))
+            ],
+            "now": 63.0,
+        },
+        "EngineNotServing",
+        "no model list",
+    ),
+    (
+        "the tokenizer cannot be loaded",
+        {
+            **OURS,
+            "engine": [READY],
+            "benchmark": [
+                make_pod("benchmark", ended=make_result(failure="Tokenizer", message="benchmark.tokenizer.id: gated"))
+            ],
+            "now": 63.0,
+        },
+        "BenchmarkFailed",
+        "benchmark.tokenizer.id: gated",
+    ),
+    (
+        "the benchmark failed and no engine is left that could have died",
+        {
+            **OURS,
+            "benchmark": [make_pod("benchmark", ended=make_result(failure="Acceptance", message="too many errors"))],
+            "now": 60.0,
+        },
+        "BenchmarkFailed",
+        "too many errors",
+    ),
+    (
+        "the benchmark leaves no result",
+        {
+            **OURS,
+            "engine": [READY],
+            "benchmark": [make_pod("benchmark", ended=terminated(137, "OOMKilled"))],
+            "benchmark_log": "starting\nlevel 1\n\n",
+        },
+        "BenchmarkFailed",
+        "the benchmark ended with exit code 137 and no result; its last line: level 1",
+    ),
+    (
+        "the benchmark's Job fails without a pod",
+        {
+            "service": make_isvc(EXPERIMENT),
+            "job": make_job(EXPERIMENT, failed=("BackoffLimitExceeded", "too many pods")),
+            "engine": [READY],
+        },
+        "BenchmarkFailed",
+        "the benchmark's Job failed: BackoffLimitExceeded: too many pods",
+    ),
+    (
+        "the benchmark's Job has run into its own deadline",
+        {
+            "service": make_isvc(EXPERIMENT),
+            "job": make_job(EXPERIMENT, failed=("DeadlineExceeded", "longer than specified deadline")),
+            "engine": [READY],
+        },
+        "BenchmarkTimeout",
+        "the benchmark's Job failed: DeadlineExceeded: longer than specified deadline",
+    ),
+]
+
+
+@pytest.mark.parametrize(("state", "reason", "message"), [row[1:] for row in ENDINGS], ids=[row[0] for row in ENDINGS])
+def test_ends_when(state: Object, reason: str, message: str) -> None:
+    ending = found(**state)
+
+    assert ending is not None
+    assert (ending.reason, ending.message) == (reason, message)
+
+
+def test_measured_well_but_against_the_slos_is_told_as_such() -> None:
+    strict = make_experiment(stop={"slos": [{"metric": "TTFT", "max": "100ms"}]})
+    state = seen(
+        strict,
+        **OURS,
+        engine=[READY],
+        benchmark=[make_pod("benchmark", ended=make_result(make_level(ttft=0.2)))],
+    )
+    ending = endings.find(state, after(IN_TIME))
+    assert ending is not None
+
+    judged = judge(state, ending)
+
+    assert judged.reason == "SLOViolated"
+    assert judged.message == "no level keeps the SLOs; nearest: TTFT P99 200ms at chat x 8, above 100ms by 100 %"
+    assert judged.result == ending.result
+
+
+CLOCKS: list[tuple[str, Object, float, str, str]] = [
+    (
+        "the model never becomes Ready",
+        {"model": make_model("In_Transit")},
+        100,
+        "ModelNotReady",
+        "ClusterBaseModel llama did not become Ready in time",
+    ),
+    (
+        "the name stays taken",
+        {"service": make_isvc(OTHER, deleting=True)},
+        100,
+        "ServingNotCreated",
+        "an InferenceService chat-1 exists already and belongs to TuningExperiment chat-1 (uid uid-of-another);"
+        " it is being deleted",
+    ),
+    (
+        "OME stays silent",
+        {**OURS},
+        61,
+        "ServingNotCreated",
+        "no engine pod 60 s after the InferenceService was created: OME says nothing;"
+        " look at the log of ome-controller-manager in namespace ome",
+    ),
+    (
+        "OME's last warning explains its silence",
+        {**OURS, "events": (doomed(reason="InternalError", count=9), doomed(kind="Normal"))},
+        61,
+        "ServingNotCreated",
+        "no engine pod 60 s after the InferenceService was created:"
+        " OME says InternalError: no format of the model fits",
+    ),
+    (
+        "the Deployment may not make pods",
+        {**OURS, "replica_failure": "FailedCreate: exceeded quota", "events": (doomed(count=1),)},
+        61,
+        "ServingNotCreated",
+        "no engine pod 60 s after the InferenceService was created: FailedCreate: exceeded quota",
+    ),
+    (
+        "no node is free",
+        {**OURS, "engine": [make_pod(node=None, unschedulable="0/2 nodes: insufficient nvidia.com/gpu")]},
+        102,
+        "QueueTimeout",
+        "no node took the engine's pod within 100 s: 0/2 nodes: insufficient nvidia.com/gpu",
+    ),
+    (
+        "the image takes too long",
+        {**OURS, "engine": [make_pod(waiting=("ContainerCreating", ""))]},
+        203,
+        "PullTimeout",
+        "the engine's container did not start within 200 s: ContainerCreating",
+    ),
+    (
+        "the engine never becomes ready",
+        {**OURS, "engine": [STARTED], "engine_log": "loading weights"},
+        310,
+        "StartupTimeout",
+        "the engine was not ready 300 s after its container started; see evidence",
+    ),
+    (
+        "the benchmark takes too long",
+        {
+            **OURS,
+            "experiment": MEASURING,
+            "engine": [READY],
+            "benchmark": [make_pod("benchmark", started=10)],
+        },
+        420,
+        "BenchmarkTimeout",
+        "the benchmark did not finish within 400 s of the engine being ready;"
+        " raise timeouts.benchmarkSeconds or measure fewer or shorter levels",
+    ),
+    (
+        "the benchmark finds no node",
+        {
+            **OURS,
+            "experiment": MEASURING,
+            "engine": [READY],
+            "benchmark": [make_pod("benchmark", node=None, unschedulable="too many pods")],
+        },
+        420,
+        "BenchmarkTimeout",
+        "the benchmark did not finish within 400 s of the engine being ready: no node took its pod: too many pods",
+    ),
+    (
+        "the benchmark's Job makes no pod",
+        {**OURS, "experiment": MEASURING, "engine": [READY]},
+        420,
+        "BenchmarkTimeout",
+        "the benchmark did not finish within 400 s of the engine being ready: its Job made no pod",
+    ),
+    (
+        "another's Job bears the benchmark's name",
+        {"service": OURS["service"], "experiment": MEASURING, "engine": [READY], "job": make_job()},
+        420,
+        "BenchmarkTimeout",
+        "the benchmark did not finish within 400 s of the engine being ready: a Job chat-1 exists already and"
+        " has no owner (uid uid-Job-chat-1); delete it or choose another name",
+    ),
+    (
+        "the benchmark's container cannot be made",
+        {
+            **OURS,
+            "engine": [STARTED],
+            "benchmark": [make_pod("benchmark", waiting=("CreateContainerConfigError", 'secret "hf-token" not found'))],
+        },
+        63,
+        "BenchmarkFailed",
+        'the benchmark\'s container cannot be made: CreateContainerConfigError: secret "hf-token" not found',
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("state", "edge", "reason", "message"), [row[1:] for row in CLOCKS], ids=[row[0] for row in CLOCKS]
+)
+def test_runs_out_exactly_at_its_edge_when(state: Object, edge: float, reason: str, message: str) -> None:
+    experiment = state.get("experiment", EXPERIMENT)
+    others = {key: value for key, value in state.items() if key != "experiment"}
+    before = endings.find(seen(experiment, **others), after(edge) - timedelta(milliseconds=1))
+    ending = endings.find(seen(experiment, **others), after(edge))
+
+    assert before is None
+    assert ending is not None
+    assert (ending.reason, ending.message) == (reason, message)
+
+
+GOES_ON: list[tuple[str, Object]] = [
+    ("nothing exists yet", {}),
+    ("nothing exists yet, however long the operator was away", {"now": 9999.0}),
+    ("another's InferenceService will go away", {"service": make_isvc(OTHER, deleting=True)}),
+    ("the model is deleted after the engine was made", {**OURS, "engine": [STARTED], "model": None}),
+    ("the runtime is deleted after the engine was made", {**OURS, "engine": [STARTED], "runtime": None}),
+    ("OME's warning has not repeated", {**OURS, "events": (doomed(count=2),)}),
+    ("OME warns of what healthy starts also show", {**OURS, "events": (doomed(9, "InternalError"),)}),
+    ("OME's word is not a warning", {**OURS, "events": (doomed(9, kind="Normal"),)}),
+    ("OME warned, but made a pod", {**OURS, "events": (doomed(9),), "engine": [STARTED]}),
+    ("a first pull failed", {**OURS, "engine": [make_pod(waiting=("ErrImagePull", "timeout"))]}),
+    ("a pod was replaced before it was measured", {**OURS, "engine": [make_pod(deleting=True), STARTED]}),
+    ("another's Job failed", {**OURS, "job": make_job(OTHER, failed=("DeadlineExceeded", ""))}),
+    (
+        "the engine became ready while the operator was away",
+        {**OURS, "engine": [make_pod(started=10, ready=309)], "now": 400.0},
+    ),
+    (
+        "a failed benchmark may be the echo of an engine's death",
+        {
+            **OURS,
+            "engine": [READY],
+            "benchmark": [make_pod("benchmark", ended=make_result(failure="Acceptance", message="errors"))],
+            "now": 62.9,
+        },
+    ),
+    (
+        "a Secret has only just been created",
+        {
+            **OURS,
+            "engine": [STARTED],
+            "benchmark": [make_pod("benchmark", waiting=("CreateContainerConfigError", "no secret"))],
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize("state", [row[1] for row in GOES_ON], ids=[row[0] for row in GOES_ON])
+def test_goes_on_although(state: Object) -> None:
+    assert found(**state) is None
+
+
+def test_results_that_came_before_a_clock_ran_out_count() -> None:
+    ending = found(
+        MEASURING,
+        now=9999,
+        **OURS,
+        engine=[READY],
+        benchmark=[make_pod("benchmark", ended=make_result(make_level()))],
+    )
+
+    assert ending is not None
+    assert ending.reason == "Completed"
+
+
+def test_the_engines_death_explains_a_failed_benchmark() -> None:
+    ending = found(
+        MEASURING,
+        **OURS,
+        engine=[make_pod(ended=terminated(1))],
+        engine_log="torch.OutOfMemoryError: CUDA out of memory.",
+        benchmark=[make_pod("benchmark", ended=make_result(failure="Acceptance", message="connection refused"))],
+    )
+
+    assert ending is not None
+    assert ending.reason == "OutOfMemory"
+
+
+def test_evidence_is_the_end_of_the_log() -> None:
+    ending = found(**OURS, engine=[make_pod(ended=terminated(3))], engine_log="x" * 5000 + "the end")
+
+    assert ending is not None
+    assert ending.exit_code == 3
+    assert len(ending.log_tail) == endings.LOG_TAIL
+    assert ending.log_tail.endswith("the end")
+
+
+def test_a_startup_timeout_keeps_the_log_as_evidence() -> None:
+    state = seen(EXPERIMENT, **OURS, engine=[STARTED], engine_log="loading shard 3 of 9")
+
+    ending = endings.find(state, after(310))
+
+    assert ending is not None
+    assert ending.log_tail == "loading shard 3 of 9"
+    assert endings.startup_overdue(state, after(310))
+    assert not endings.startup_overdue(state, after(309))
+
+
+MOMENTS: list[tuple[str, Object, float, float | None]] = [
+    ("the queue clock", {**OURS, "engine": [make_pod(node=None)]}, 30, 102),
+    ("the pull clock", {**OURS, "engine": [SCHEDULED]}, 30, 203),
+    ("the startup clock", {**OURS, "engine": [STARTED]}, 30, 310),
+    ("the benchmark clock", {**OURS, "experiment": MEASURING, "engine": [READY]}, 30, 420),
+    (
+        "the grace after a failed benchmark",
+        {
+            **OURS,
+            "experiment": MEASURING,
+            "engine": [READY],
+            "benchmark": [make_pod("benchmark", ended=make_result(failure="Acceptance", message="errors"))],
+        },
+        61,
+        63,
+    ),
+    ("no clock that has run out", {**OURS, "engine": [STARTED]}, 310, None),
+]
+
+
+@pytest.mark.parametrize(("state", "now", "want"), [row[1:] for row in MOMENTS], ids=[row[0] for row in MOMENTS])
+def test_is_looked_at_again_for(state: Object, now: float, want: float | None) -> None:
+    experiment = state.get("experiment", EXPERIMENT)
+    others = {key: value for key, value in state.items() if key != "experiment"}
+
+    moment = endings.next_deadline(seen(experiment, **others), after(now))
+
+    assert moment == (None if want is None else after(want))
+
+
+def test_every_ending_has_a_meaning_for_the_search() -> None:
+    reached = {row[2] for row in ENDINGS} | {row[3] for row in CLOCKS} | {"SLOViolated"}
+
+    assert reached == set(OUTCOMES)
+    assert set(OUTCOMES.values()) <= set(get_args(Outcome))
+
+
+@pytest.mark.parametrize(
+    ("owner", "deleting", "want"),
+    [
+        (None, False, "has no owner (uid uid-InferenceService-chat-1); delete it or choose another name"),
+        (OTHER, False, "belongs to TuningExperiment chat-1 (uid uid-of-another); delete it or choose another name"),
+        (OTHER, True, "belongs to TuningExperiment chat-1 (uid uid-of-another); it is being deleted"),
+    ],
+)
+def test_says_whose_the_name_is(owner: Object | None, deleting: bool, want: str) -> None:
+    state = seen(EXPERIMENT, service=make_isvc(owner, deleting=deleting))
+
+    assert endings.obstacle(state) == f"an InferenceService chat-1 exists already and {want}"
