@@ -1,0 +1,280 @@
+"""Both kinds on a real API server: that it accepts them, what it shows of them, and what it refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from autotuner.api import crd
+from tests.support.objects import Object, edited, experiments, make_experiment, make_task, tasks
+from tests.testbed import Testbed, kubeconfig
+from tests.testbed.api import APPLY, Api, ApiError
+
+CRDS = Path(__file__).parents[2] / "crds"
+TABLE = "application/json;as=Table;g=meta.k8s.io;v=v1"
+Edits = Mapping[str, Any]
+
+B, P, S = "spec.benchmark", "spec.parameters", "spec.slos"
+NAME = "metadata.name: use at most 40 lower-case letters, digits and dashes"
+FLAG = 'spec.parameters[0].name: Invalid value: "string": write the engine\'s flag without its leading dashes'
+REPEATED = 'Invalid value: "array": must not repeat a value'
+ONE_LIMIT = 'spec.slos[0]: Invalid value: "object": give exactly one of max and min'
+UNIT = 'spec.slos[0]: Invalid value: "object": write a number and the metric\'s unit: ms or s for TTFT'
+MODEL = 'spec.model: Invalid value: "object": give exactly one of preset and name'
+RUNTIME = 'spec.runtime: Invalid value: "object": give exactly one of preset and name'
+ENGINE = 'spec.runtime.engine: Invalid value: "object": required with name (SGLang, VLLM or Custom)'
+ONE_OF = (
+    'spec.parameters[0]: Invalid value: "object": give exactly one of values (numbers), choices (strings) and toggle'
+)
+HUB = 'spec.benchmark.tokenizer.id: Invalid value: "object": source Hub needs an id'
+LEVELS = 'spec.benchmark: Invalid value: "object": scenarios x concurrency make more than 12 levels'
+LOAD = 'spec.benchmark.scenarios[0].load: Invalid value: "string": write N(mean,sd)/(mean,sd)'
+THROUGHPUT = 'spec.objectives[0]: Invalid value: "object": statistic and concurrency go with TTFT, TPOT and E2ELatency'
+ENGINE_ALONE = {"spec.runtime.preset": None, "spec.runtime.engine": "SGLang"}
+NAME_ALONE = {"spec.runtime.preset": None, "spec.runtime.name": "mine"}
+TWO_SCENARIOS = {f"{B}.scenarios.1": {"name": "other", "load": "D(9,9)"}, f"{B}.concurrency": [1, 2, 3, 4, 5, 6, 7]}
+
+# what is written -> what the refusal says
+REFUSED: dict[str, tuple[Edits, str]] = {
+    "two models": ({"spec.model.name": "mine"}, MODEL),
+    "no model": ({"spec.model.preset": None}, MODEL),
+    "two runtimes": ({"spec.runtime.name": "mine"}, RUNTIME),
+    "no runtime": (ENGINE_ALONE, RUNTIME),
+    "a runtime by name without engine": (NAME_ALONE, ENGINE),
+    "a runtime preset with engine": ({"spec.runtime.engine": "SGLang"}, ENGINE),
+    "an unknown engine": ({**NAME_ALONE, "spec.runtime.engine": "TGI"}, 'spec.runtime.engine: Unsupported value'),
+    "no parameters": ({P: []}, "spec.parameters in body should have at least 1 items"),
+    "values and choices": ({f"{P}.0.choices": ["1"]}, ONE_OF),
+    "values and toggle": ({f"{P}.0.toggle": True}, ONE_OF),
+    "neither values, choices nor toggle": ({f"{P}.0.values": None}, ONE_OF),
+    "a toggle that is false": ({f"{P}.3.toggle": False}, "spec.parameters[3].toggle: Unsupported value: false"),
+    "empty values": ({f"{P}.0.values": []}, "spec.parameters[0].values in body should have at least 1 items"),
+    "empty choices": ({f"{P}.2.choices": []}, "spec.parameters[2].choices in body should have at least 1 items"),
+    "an empty choice": ({f"{P}.2.choices": ["a", ""]}, "spec.parameters[2].choices[1] in body should be at least 1"),
+    "a string among numbers": ({f"{P}.0.values": [1, "2"]}, "parameters[0].values[1] in body must be of type number"),
+    "a number among strings": ({f"{P}.2.choices": ["a", 1]}, "parameters[2].choices[1] in body must be of type string"),
+    "the same number twice": ({f"{P}.0.values": [1, 2, 1]}, f'spec.parameters[0].values: {REPEATED}'),
+    "the same string twice": ({f"{P}.2.choices": ["a", "a"]}, 'spec.parameters[2].choices[1]: Duplicate value: "a"'),
+    "the same parameter twice": ({f"{P}.1.name": "tp-size"}, "spec.parameters[1]: Duplicate value"),
+    "a parameter with dashes": ({f"{P}.0.name": "--tp-size"}, FLAG),
+    "an SLO with max and min": ({f"{S}.0.min": "1ms"}, ONE_LIMIT),
+    "an SLO with neither": ({f"{S}.0.max": None}, ONE_LIMIT),
+    "an SLO without unit": ({f"{S}.0.max": "500"}, UNIT),
+    "an SLO that is a bare number": ({f"{S}.0.max": 500}, "spec.slos[0].max in body must be of type string"),
+    "an SLO with a space": ({f"{S}.0.max": "500 ms"}, UNIT),
+    "an SLO with another metric's unit": ({f"{S}.0.max": "500tok/s"}, UNIT),
+    "an error rate in seconds": ({f"{S}.0": {"metric": "ErrorRate", "max": "1s"}}, UNIT),
+    "requests in tokens": ({f"{S}.0": {"metric": "RequestThroughput", "min": "9tok/s"}}, UNIT),
+    "a statistic of a throughput": (
+        {f"{S}.0": {"metric": "OutputThroughput", "statistic": "P99", "min": "9tok/s"}},
+        'spec.slos[0].statistic: Invalid value: "object": only with TTFT, TPOT and E2ELatency',
+    ),
+    "an unknown metric": ({f"{S}.0.metric": "ttft"}, 'spec.slos[0].metric: Unsupported value: "ttft"'),
+    "no tokenizer": ({f"{B}.tokenizer": None}, "spec.benchmark.tokenizer: Required value"),
+    "the hub without id": ({f"{B}.tokenizer": {"source": "Hub"}}, HUB),
+    "an id without the hub": ({f"{B}.tokenizer.id": "a/b"}, HUB),
+    "a hub token without the hub": (
+        {f"{B}.tokenizer.tokenSecret": {"name": "hf", "key": "token"}},
+        'spec.benchmark.tokenizer.tokenSecret: Invalid value: "object": only with source Hub',
+    ),
+    "a load with a slash missing": ({f"{B}.scenarios.0.load": "N(100,10)(20,2)"}, LOAD),
+    "a load of two numbers": ({f"{B}.scenarios.0.load": "100,20"}, LOAD),
+    "no scenarios": ({f"{B}.scenarios": []}, "spec.benchmark.scenarios in body should have at least 1 items"),
+    "a ladder of 13 levels": ({f"{B}.concurrency": [*range(1, 14)]}, "spec.benchmark.concurrency: Too many: 13"),
+    "two scenarios of 7 levels": (TWO_SCENARIOS, LEVELS),
+    "the same level twice": ({f"{B}.concurrency": [4, 4]}, f'spec.benchmark.concurrency: {REPEATED}'),
+    "a level of nobody": ({f"{B}.concurrency": [0]}, "spec.benchmark.concurrency[0] in body should be greater than or"),
+    "two objectives": ({"spec.objectives.1": {"metric": "TTFT"}}, "spec.objectives: Too many: 2: must have at most 1"),
+    "no objective": ({"spec.objectives": []}, "spec.objectives in body should have at least 1 items"),
+    "a throughput at one level": ({"spec.objectives.0.concurrency": 4}, THROUGHPUT),
+    "an unknown strategy": ({"spec.search.strategy": "Bayes"}, 'spec.search.strategy: Unsupported value: "Bayes"'),
+    "no budget": ({"spec.search.maxExperiments": None}, "spec.search.maxExperiments: Required value"),
+    "nothing to measure": ({"spec.search.maxExperiments": 0}, "spec.search.maxExperiments in body should be"),
+    "no patience": ({"spec.timeouts.queueSeconds": 0}, "spec.timeouts.queueSeconds in body should be greater than"),
+    "a typo": ({"spec.search.maxExperiment": 4}, 'unknown field "spec.search.maxExperiment"'),
+    "a typo in a list": ({f"{P}.0.value": [1]}, 'unknown field "spec.parameters[0].value"'),
+    "a name of 41 characters": ({"metadata.name": "a" * 41}, NAME),
+    "a name ending like OME's own": ({"metadata.name": "chat-engine"}, NAME),
+    "a name ending like OME's router": ({"metadata.name": "chat-router"}, NAME),
+    "a name that begins with a digit": ({"metadata.name": "1chat"}, NAME),
+    "a name with a dot": ({"metadata.name": "chat.v1"}, NAME),
+    "a name with a capital": ({"metadata.name": "Chat"}, NAME),
+}  # fmt: skip
+
+ACCEPTED: dict[str, Edits] = {
+    "as built": {},
+    "a model and a runtime by name": {
+        "spec.model": {"name": "mine", "kind": "BaseModel"},
+        "spec.runtime": {"name": "mine", "kind": "ServingRuntime", "engine": "Custom"},
+    },
+    "a name of 40 characters": {"metadata.name": "a" * 40},
+    "a latency at one level": {"spec.objectives.0": {"metric": "TPOT", "statistic": "Mean", "concurrency": 4}},
+    "the hub with a token": {
+        f"{B}.tokenizer": {"source": "Hub", "id": "a/b", "tokenSecret": {"name": "hf", "key": "token"}}
+    },
+    "uniform loads": {f"{B}.scenarios.0.load": "U(10,20)/(1,2)"},
+    "every unit": {
+        S: [
+            {"metric": "TPOT", "max": "0.04s"},
+            {"metric": "ErrorRate", "max": "1%"},
+            {"metric": "RequestThroughput", "min": "2.5req/s"},
+            {"metric": "TotalThroughput", "min": "900tok/s"},
+        ]
+    },
+    "twelve levels": {f"{B}.concurrency": [*range(1, 13)]},
+    "placement": {
+        "spec.placement": {
+            "nodeSelector": {"pool": "gpu"},
+            "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists"}],
+            "acceleratorResource": "",
+        }
+    },
+}
+
+
+async def ask(
+    bed: Testbed, method: str, path: str, accept: str = "application/json", body: Object | None = None
+) -> Any:
+    """Sends a request and returns the answer's headers and document: warnings and tables are below the test client."""
+    cluster = kubeconfig.load(bed.kubeconfig)
+    headers = {**cluster.headers, "Accept": accept, "Content-Type": APPLY}
+    async with (
+        aiohttp.ClientSession(headers=headers) as session,
+        session.request(method, cluster.server + path, json=body, ssl=cluster.tls or False) as response,
+    ):
+        assert response.status == 200, await response.text()
+        return response.headers, await response.json()
+
+
+def test_committed_definitions_are_those_of_the_models() -> None:
+    expected = {name: crd.render(document) for name, document in crd.definitions().items()}
+    assert {path.name: path.read_text() for path in CRDS.iterdir()} == expected
+
+
+@pytest.mark.parametrize("name", sorted(crd.definitions()))
+async def test_api_server_accepts_the_definition_without_a_word(bed: Testbed, crds: None, name: str) -> None:
+    definition = crd.definitions()[name]
+    path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{definition['metadata']['name']}"
+    headers, applied = await ask(bed, "PATCH", f"{path}?fieldManager=install&fieldValidation=Strict", body=definition)
+    assert headers.getall("Warning", []) == []
+    conditions = {condition["type"]: condition["status"] for condition in applied["status"]["conditions"]}
+    assert conditions["Established"] == "True"
+    assert conditions["NamesAccepted"] == "True"
+    assert "NonStructuralSchema" not in conditions
+
+
+async def test_kinds_have_short_names_and_a_status_of_their_own(api: Api, crds: None) -> None:
+    found = {kind["name"]: kind for kind in (await api.get("/apis/autotuner.io/v1alpha1"))["resources"]}
+    assert found["tuningtasks"]["shortNames"] == ["tt"]
+    assert found["tuningexperiments"]["shortNames"] == ["tx"]
+    assert {"tuningtasks/status", "tuningexperiments/status"} <= set(found)
+
+
+@pytest.mark.parametrize("case", REFUSED)
+async def test_refused_with_the_field_named(api: Api, crds: None, case: str) -> None:
+    edits, message = REFUSED[case]
+    with pytest.raises(ApiError) as refusal:
+        await api.create(tasks("default"), make_task(edits=edits), dryRun="All", fieldValidation="Strict")
+    assert message in refusal.value.message
+
+
+@pytest.mark.parametrize("case", ACCEPTED)
+async def test_accepted(api: Api, crds: None, case: str) -> None:
+    task = make_task(edits=ACCEPTED[case])
+    created = await api.create(tasks("default"), task, dryRun="All", fieldValidation="Strict")
+    assert created["metadata"]["name"] == task["metadata"]["name"]
+
+
+async def test_defaults_are_written_by_the_api_server(api: Api, crds: None) -> None:
+    task = edited(make_task(), {"spec.search": {"maxExperiments": 1}})
+    spec = (await api.create(tasks("default"), task, dryRun="All"))["spec"]
+    assert spec["search"] == {"strategy": "Random", "maxExperiments": 1, "seed": 0}
+    assert spec["placement"] == {"acceleratorResource": "nvidia.com/gpu"}
+    assert spec["model"]["readyTimeoutSeconds"] == 7200
+    assert spec["timeouts"]["queueSeconds"] == 3600
+    assert spec["suspend"] is False
+
+
+async def show(bed: Testbed, path: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What `kubectl get` shows of the only object of a collection, and what `-o wide` adds."""
+    _, table = await ask(bed, "GET", path, TABLE)
+    cells = zip(table["columnDefinitions"], table["rows"][0]["cells"], strict=True)
+    named = [(column["name"], column["priority"], cell) for column, cell in cells if column["name"] != "Age"]
+    return {n: cell for n, p, cell in named if p == 0}, {n: cell for n, p, cell in named if p > 0}
+
+
+async def test_columns_of_a_task(bed: Testbed, api: Api, crds: None, namespace: str) -> None:
+    await api.create(tasks(namespace), make_task("chat"))
+    level = level_of("chat", 4)
+    status = {
+        "phase": "Running",
+        "message": "experiment 2 of 4 benchmarking",
+        "conditions": [condition("Valid", "True", "Valid"), condition("Succeeded", "Unknown", "Running")],
+        "resolved": {"model": "llama", "runtime": "sglang-12345678", "engine": "SGLang", "configurations": 8},
+        "experiments": {"summary": "1/4", "nextIndex": 3, "running": 1, "succeeded": 1, "infeasible": 0, "failed": 0},
+        "best": {
+            "experiment": "chat-1",
+            "parameters": [{"name": "tp-size", "value": "1"}],
+            "args": ["--tp-size=1"],
+            "value": 1893.5,
+            "gain": "+31.0%",
+            "gainPercent": 31.0,
+            "confidence": {"verdict": "Unconfirmed"},
+            "level": {"scenario": "chat", "concurrency": 4},
+            "metrics": level,
+        },
+    }  # fmt: skip
+    await api.patch(f"{tasks(namespace)}/chat/status", {"status": status}, fieldValidation="Strict")
+    shown, wide = await show(bed, tasks(namespace))
+    assert shown == {
+        "Name": "chat",
+        "Model": "llama",
+        "Runtime": "sglang-12345678",
+        "Phase": "Running",
+        "Experiments": "1/4",
+        "Best": 1893.5,
+        "Gain": "+31.0%",
+    }
+    assert wide == {"Objective": "OutputThroughput", "Reason": "Running", "Message": "experiment 2 of 4 benchmarking"}
+
+
+async def test_columns_of_an_experiment(bed: Testbed, api: Api, crds: None, namespace: str) -> None:
+    await api.create(experiments(namespace), make_experiment("chat-1", {"spec.service.accelerator.count": 2}))
+    status = {
+        "phase": "Succeeded",
+        "reason": "Completed",
+        "node": "node-a",
+        "message": "2 levels measured",
+        "levels": [level_of("chat", 1), level_of("chat", 4)],
+        "ladder": "Complete",
+    }
+    await api.patch(f"{experiments(namespace)}/chat-1/status", {"status": status}, fieldValidation="Strict")
+    shown, wide = await show(bed, experiments(namespace))
+    assert shown == {"Name": "chat-1", "Phase": "Succeeded", "Reason": "Completed", "GPUs": 2, "Node": "node-a"}
+    assert wide.pop("Args").startswith('["--tp-size=1"')
+    assert wide == {"Purpose": "Search", "Message": "2 levels measured"}
+
+
+def condition(kind: str, status: str, reason: str) -> Object:
+    return {"type": kind, "status": status, "reason": reason, "lastTransitionTime": "2026-01-01T00:00:00Z"}
+
+
+def level_of(scenario: str, concurrency: int) -> Object:
+    latency = {"mean": 0.1, "p50": 0.1, "p90": 0.2, "p95": 0.2, "p99": 0.3}
+    return {
+        "scenario": scenario,
+        "concurrency": concurrency,
+        "requests": 10,
+        "errors": 0,
+        "durationSeconds": 5.0,
+        "outputTokensPerSecond": 1893.5,
+        "totalTokensPerSecond": 9460.0,
+        "requestsPerSecond": 7.4,
+        "ttftSeconds": latency,
+        "e2eLatencySeconds": latency,
+        "outputTokensMean": 255.0,
+    }
