@@ -15,8 +15,9 @@ from autotuner.simulator.metrics import Lateness
 from autotuner.simulator.model import Engine, Sequence, Step
 from autotuner.simulator.wire import Answer
 
-# The event loop's timers are a millisecond coarse; the rest is slept exactly, which blocks it for that long at most.
-TIMER_SECONDS = 0.0012
+# The event loop's timers are a millisecond coarse, and reading a request takes another: so the end of each step is slept
+# exactly, blocking the loop. What arrives meanwhile would not be seen by the model before the next step anyway.
+EXACT_SECONDS = 0.0025
 
 
 @dataclass(slots=True, eq=False)
@@ -55,8 +56,11 @@ class Job:
 class Driver:
     """Runs one engine in real time."""
 
-    def __init__(self, engine: Engine, lateness: Lateness, on_finish: Callable[[], None]) -> None:
+    def __init__(
+        self, engine: Engine, lateness: Lateness, on_finish: Callable[[], None], exact: float = EXACT_SECONDS
+    ) -> None:
         self.engine = engine
+        self._exact = exact
         self._lateness = lateness
         self._on_finish = on_finish
         self._arrived = asyncio.Event()
@@ -77,7 +81,7 @@ class Driver:
                 clock = time.monotonic()
                 continue
             clock += step.duration
-            await _sleep_until(clock)
+            await _sleep_until(clock, self._exact)
             self._deliver(step, clock)
 
     def _deliver(self, step: Step, due: float) -> None:
@@ -102,10 +106,10 @@ class Driver:
             self._lateness.last_chunk.append(time.monotonic() - due)
 
 
-async def _sleep_until(due: float) -> None:
+async def _sleep_until(due: float, exact: float) -> None:
     remaining = due - time.monotonic()
     # Also when late: requests and closed connections must get their turn.
-    await asyncio.sleep(max(0.0, remaining - TIMER_SECONDS))
+    await asyncio.sleep(max(0.0, remaining - exact))
     remaining = due - time.monotonic()
     if remaining > 0:
         time.sleep(remaining)

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from autotuner.simulator import wire
 from autotuner.simulator.config import StartupError
-from autotuner.simulator.driver import Driver, Job
+from autotuner.simulator.driver import EXACT_SECONDS, Driver, Job
 from autotuner.simulator.flags import Settings
 from autotuner.simulator.metrics import Lateness, exposition
 from autotuner.simulator.model import Engine, Sequence
@@ -60,7 +60,8 @@ class Server:
         await asyncio.sleep(settings.startup_seconds / 2)
         if settings.fault.name == "hang":
             return
-        self._drivers = [Driver(engine, self.lateness, self._on_finish) for engine in self.engines]
+        exact = EXACT_SECONDS / len(self.engines)
+        self._drivers = [Driver(engine, self.lateness, self._on_finish, exact) for engine in self.engines]
         for driver in self._drivers:
             task = asyncio.create_task(driver.run())
             task.add_done_callback(self._on_driver_end)
