@@ -10,8 +10,9 @@ from autotuner import clock
 from autotuner.api.benchmark import Scenario, Slo
 from autotuner.api.common import LatencyMetric, Statistic, ThroughputMetric
 from autotuner.api.experiment import Distribution, ExperimentSpec, ExperimentStatus, Level
-from autotuner.api.task import Objective, SearchParameter
+from autotuner.api.task import Objective, SearchParameter, TaskStatus
 from autotuner.benchmark.result import Result, encode
+from autotuner.policy.conditions import find
 from autotuner.policy.observed import ObservedExperiment
 from autotuner.serving import pods
 from autotuner.serving.ome import controlled_by
@@ -305,3 +306,15 @@ def seen(
     }
     spec, status = ExperimentSpec.model_validate(body["spec"]), ExperimentStatus.model_validate(body["status"])
     return ObservedExperiment(body, spec, status, **around)
+
+
+def written(body: Object, status: ExperimentStatus | TaskStatus) -> Object:
+    """The object after this status was written."""
+    return {**body, "status": status.dump()}
+
+
+def condition(status: ExperimentStatus | TaskStatus, kind: str) -> tuple[str, str]:
+    """Status and reason of a condition that must be there."""
+    found = find(status.conditions, kind)
+    assert found is not None, f"no condition {kind}"
+    return found.status, found.reason

@@ -87,7 +87,8 @@ def _advance(seen: ObservedExperiment, now: datetime) -> Plan:
     conditions.set("Scheduled", "True" if scheduled else "False", "Scheduled" if scheduled else "Waiting")
     conditions.set("EngineReady", "True" if ready else "False", "Ready" if ready else phase)
     conditions.set("Benchmarked", "False", "Running" if ready else "Waiting")
-    conditions.set("Released", "False", "InUse")
+    # False only from the beginning of the release, whose clock runs from this transition.
+    conditions.set("Released", "Unknown", "InUse")
     conditions.set("Succeeded", "Unknown", phase, message)
     conditions.set("Finished", "False", phase)
     status = status.model_copy(update={"conditions": conditions.list()})
@@ -244,13 +245,18 @@ def _release(seen: ObservedExperiment, now: datetime) -> Plan:
 
 
 def _in_the_way(seen: ObservedExperiment) -> list[str]:
-    """What still exists of the experiment, by name; pods on nodes that are gone hold nothing."""
-    objects = []
-    if seen.service is not None and seen.owns_service:
-        objects.append(f"InferenceService {seen.name}")
-    if seen.job is not None and seen.owns_job:
-        objects.append(f"Job {seen.name}")
-    return objects + [f"pod {pod.name} on {pod.node}" for pod in _pods(seen) if pod.node not in seen.lost_nodes]
+    """What still holds the slot, by name: not pods on lost nodes, nor what only waits for such pods."""
+    children = (("InferenceService", seen.service, seen.owns_service), ("Job", seen.job, seen.owns_job))
+    left = [(kind, child) for kind, child, ours in children if child is not None and ours]
+    pods = [pod for pod in _pods(seen) if pod.node not in seen.lost_nodes]
+    stranded = not pods and bool(_pods(seen))
+    if stranded and all("deletionTimestamp" in child["metadata"] for _, child in left):
+        return []
+    return [f"{kind} {seen.name}" for kind, _ in left] + [_whereabouts(pod) for pod in pods]
+
+
+def _whereabouts(pod: PodView) -> str:
+    return f"pod {pod.name} {f'on {pod.node}' if pod.node else 'without a node'}"
 
 
 def _pods(seen: ObservedExperiment) -> tuple[PodView, ...]:

@@ -1,0 +1,244 @@
+"""One pass over a TuningExperiment after the other: what is created, written, deleted, told, and when to look again."""
+
+from __future__ import annotations
+
+import pytest
+
+from autotuner.policy.conditions import is_true
+from autotuner.policy.experiment import Plan, decide
+from autotuner.policy.observed import ObservedExperiment
+from tests.unit.builders import (
+    Object,
+    after,
+    at,
+    condition,
+    make_experiment,
+    make_isvc,
+    make_job,
+    make_level,
+    make_model,
+    make_pod,
+    make_result,
+    seen,
+    written,
+)
+
+EXPERIMENT = make_experiment(timeouts={"teardownSeconds": 50})
+SERVICE: Object = {"service": make_isvc(EXPERIMENT)}
+OURS: Object = {**SERVICE, "job": make_job(EXPERIMENT)}
+NODE = {"metadata": {"labels": {"nvidia.com/gpu.product": "H100"}}}
+READY = make_pod(started=10, ready=20)
+MEASURED = make_pod("benchmark", ended=make_result(make_level()))
+
+
+def measured() -> Plan:
+    """The plan of the pass that saw the results."""
+    state = seen(EXPERIMENT, **OURS, engine=[READY], benchmark=[MEASURED], node=NODE)
+    return decide(state, after(61))
+
+
+def measured_at(plan: Plan) -> list[int]:
+    """The concurrencies of the levels that were written down."""
+    return [level.concurrency for level in plan.status.levels or []]
+
+
+PHASES: list[tuple[str, Object, str, str]] = [
+    (
+        "the model is being downloaded",
+        {"model": make_model("In_Transit")},
+        "Pending",
+        "waiting for ClusterBaseModel llama to be Ready (it is In_Transit)",
+    ),
+    (
+        "OME has not looked at the model",
+        {"model": make_model("")},
+        "Pending",
+        "waiting for ClusterBaseModel llama to be Ready (it is without a state)",
+    ),
+    ("all is there", {}, "Pending", "creating the InferenceService"),
+    (
+        "somebody's InferenceService bears the name",
+        {"service": make_isvc()},
+        "Pending",
+        "waiting: an InferenceService chat-1 exists already and has no owner (uid uid-InferenceService-chat-1);"
+        " delete it or choose another name",
+    ),
+    ("OME has not made a pod", SERVICE, "Queued", "waiting for OME to create the engine's pod"),
+    (
+        "the scheduler has not looked",
+        {**SERVICE, "engine": [make_pod(node=None)]},
+        "Queued",
+        "waiting for a node: not looked at by the scheduler yet",
+    ),
+    (
+        "no node is free",
+        {**SERVICE, "engine": [make_pod(node=None, unschedulable="insufficient nvidia.com/gpu")]},
+        "Queued",
+        "waiting for a node: insufficient nvidia.com/gpu",
+    ),
+    ("the pod has a node", {**SERVICE, "engine": [make_pod()]}, "Pulling", "pulling engine:1 on node-a"),
+    (
+        "the registry does not answer",
+        {**SERVICE, "engine": [make_pod(waiting=("ErrImagePull", "timeout"))]},
+        "Pulling",
+        "pulling engine:1 on node-a (ErrImagePull: timeout)",
+    ),
+    ("the engine loads", {**OURS, "engine": [make_pod(started=10)]}, "Starting", "engine starting on node-a"),
+    (
+        "the benchmark has no pod yet",
+        {**OURS, "engine": [READY]},
+        "Benchmarking",
+        "engine ready; waiting for a node for the benchmark",
+    ),
+    (
+        "the benchmark finds no node",
+        {**OURS, "engine": [READY], "benchmark": [make_pod("benchmark", node=None, unschedulable="too many pods")]},
+        "Benchmarking",
+        "engine ready; waiting for a node for the benchmark: too many pods",
+    ),
+    (
+        "somebody's Job bears the name",
+        {**SERVICE, "job": make_job(), "engine": [READY]},
+        "Benchmarking",
+        "engine ready; waiting: a Job chat-1 exists already and has no owner (uid uid-Job-chat-1);"
+        " delete it or choose another name",
+    ),
+    (
+        "the benchmark's container is being made",
+        {**OURS, "engine": [READY], "benchmark": [make_pod("benchmark", waiting=("ContainerCreating", ""))]},
+        "Benchmarking",
+        "engine ready; benchmark ContainerCreating on node-a",
+    ),
+    (
+        "the benchmark runs",
+        {**OURS, "engine": [READY], "benchmark": [make_pod("benchmark", started=12)]},
+        "Benchmarking",
+        "benchmarking 1 level; kubectl logs job/chat-1 shows each",
+    ),
+]
+
+
+@pytest.mark.parametrize(("state", "phase", "message"), [row[1:] for row in PHASES], ids=[row[0] for row in PHASES])
+def test_tells_how_far_it_is_when(state: Object, phase: str, message: str) -> None:
+    plan = decide(seen(EXPERIMENT, **state), after(15))
+
+    assert (plan.status.phase, plan.status.message) == (phase, message)
+    assert condition(plan.status, "Succeeded") == ("Unknown", phase)
+    assert condition(plan.status, "Finished") == ("False", phase)
+    assert plan.happenings[0] == ("Normal", phase, message)
+    assert not plan.release
+    assert (
+        decide(seen(written(EXPERIMENT, plan.status), **state), after(16)).status == plan.status
+    )  # time alone changes nothing
+
+
+CREATIONS: list[tuple[str, Object, bool, bool]] = [
+    ("nothing while the model is not Ready", {"model": make_model("In_Transit")}, False, False),
+    ("the InferenceService once the model is Ready", {}, True, False),
+    ("nothing under a name that is taken", {"service": make_isvc()}, False, False),
+    ("nothing beside its own InferenceService", SERVICE, False, False),
+    ("no Job while the engine has no node", {**SERVICE, "engine": [make_pod(node=None)]}, False, False),
+    ("the Job as soon as the engine has a node", {**SERVICE, "engine": [make_pod()]}, False, True),
+    ("the Job also late", {**SERVICE, "engine": [READY]}, False, True),
+    ("no second Job", {**OURS, "engine": [READY]}, False, False),
+    ("no Job under a name that is taken", {**SERVICE, "job": make_job(), "engine": [READY]}, False, False),
+]
+
+
+@pytest.mark.parametrize(("state", "service", "job"), [row[1:] for row in CREATIONS], ids=[row[0] for row in CREATIONS])
+def test_creates(state: Object, service: bool, job: bool) -> None:
+    plan = decide(seen(EXPERIMENT, **state), after(15))
+
+    assert (plan.create_service, plan.create_job) == (service, job)
+
+
+NEXT_LOOKS: list[tuple[str, Object, float]] = [
+    ("a model that is awaited", {"model": make_model("In_Transit")}, 17),
+    ("a name that is taken", {"service": make_isvc()}, 17),
+    ("OME's events while it makes no pod", SERVICE, 16),
+    ("the queue clock", {**SERVICE, "engine": [make_pod(node=None)]}, 3602),
+    ("the startup clock", {**OURS, "engine": [make_pod(started=10)]}, 1810),
+]
+
+
+@pytest.mark.parametrize(("state", "want"), [row[1:] for row in NEXT_LOOKS], ids=[row[0] for row in NEXT_LOOKS])
+def test_looks_again_for(state: Object, want: float) -> None:
+    assert decide(seen(EXPERIMENT, **state), after(15)).look_again == after(want)
+
+
+def test_writes_down_what_was_measured_on_what() -> None:
+    status = decide(seen(EXPERIMENT, **OURS, engine=[READY], node=NODE), after(21)).status
+
+    assert (status.node, status.accelerator_product) == ("node-a", "H100")
+    assert (status.image, status.image_id) == ("engine:1", "sha256:engine")
+    assert status.engine_pod is not None
+    assert status.engine_pod.uid == "uid-engine-pod"
+    assert status.times is not None
+    assert status.times.dump() == {
+        "created": at(1),
+        "scheduled": at(3),
+        "containerStarted": at(10),
+        "engineReady": at(20),
+    }
+
+
+def test_a_pod_is_bound_to_the_measurement_only_once_it_is_ready() -> None:
+    assert decide(seen(EXPERIMENT, **OURS, engine=[make_pod(started=10)]), after(21)).status.engine_pod is None
+
+
+def test_an_engine_that_is_unready_for_a_moment_was_ready() -> None:
+    before = decide(seen(EXPERIMENT, **OURS, engine=[READY]), after(21))
+
+    plan = decide(seen(written(EXPERIMENT, before.status), **OURS, engine=[make_pod(started=10)]), after(5000))
+
+    assert plan.status.reason == "BenchmarkTimeout"  # not StartupTimeout
+    assert (
+        decide(seen(written(EXPERIMENT, before.status), **OURS, engine=[make_pod(started=10)]), after(25)).status
+        == before.status
+    )
+
+
+def test_a_step_is_told_once() -> None:
+    first = decide(seen(EXPERIMENT, **SERVICE), after(2))
+    again = decide(seen(written(EXPERIMENT, first.status), **SERVICE), after(3))
+
+    assert [happening.reason for happening in first.happenings] == ["Queued"]
+    assert again.happenings == ()
+
+
+def test_the_same_passes_give_the_same_status_whenever_the_operator_restarts() -> None:
+    """Each step is seen twice, as after a restart: the second pass must add nothing."""
+    steps: list[Object] = [
+        {},
+        SERVICE,
+        {**SERVICE, "engine": [make_pod()]},
+        {**OURS, "engine": [make_pod(started=10)]},
+        {**OURS, "engine": [READY], "node": NODE},
+        {**OURS, "engine": [READY], "benchmark": [make_pod("benchmark", started=12)]},
+        {**OURS, "engine": [READY], "benchmark": [MEASURED]},
+        {"engine": [make_pod(deleting=True)]},
+        {},
+    ]
+    body, now = EXPERIMENT, 0.0
+    phases = []
+    for step in steps:
+        plan = decide(seen(body, **step), after(now))
+        body = written(body, plan.status)
+        phases.append(plan.status.phase)
+        if step.get("benchmark") != [MEASURED]:
+            repeated: ObservedExperiment = seen(body, **step)
+            assert decide(repeated, after(now + 0.5)).status.dump() == body["status"]
+        now += 10
+
+    assert phases == [
+        "Pending",
+        "Queued",
+        "Pulling",
+        "Starting",
+        "Benchmarking",
+        "Benchmarking",
+        "Releasing",
+        "Releasing",
+        "Succeeded",
+    ]
+    assert is_true(plan.status.conditions, "Finished")

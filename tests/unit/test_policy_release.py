@@ -1,0 +1,229 @@
+"""The end of an experiment: results first, then the release of everything, then for good."""
+
+from __future__ import annotations
+
+import pytest
+
+from autotuner.policy.experiment import Plan, decide, finished
+from tests.unit.builders import (
+    Object,
+    after,
+    at,
+    condition,
+    make_experiment,
+    make_isvc,
+    make_job,
+    make_level,
+    make_pod,
+    make_result,
+    seen,
+    terminated,
+    written,
+)
+
+EXPERIMENT = make_experiment(timeouts={"teardownSeconds": 50})
+SERVICE: Object = {"service": make_isvc(EXPERIMENT)}
+OURS: Object = {**SERVICE, "job": make_job(EXPERIMENT)}
+NODE = {"metadata": {"labels": {"nvidia.com/gpu.product": "H100"}}}
+READY = make_pod(started=10, ready=20)
+MEASURED = make_pod("benchmark", ended=make_result(make_level()))
+
+
+def measured() -> Plan:
+    """The plan of the pass that saw the results."""
+    state = seen(EXPERIMENT, **OURS, engine=[READY], benchmark=[MEASURED], node=NODE)
+    return decide(state, after(61))
+
+
+def measured_at(plan: Plan) -> list[int]:
+    """The concurrencies of the levels that were written down."""
+    return [level.concurrency for level in plan.status.levels or []]
+
+
+class TestRelease:
+    def test_results_are_written_before_anything_is_said_to_be_over(self) -> None:
+        plan = measured()
+
+        assert plan.release
+        assert not plan.mark_finished
+        assert not finished(plan.status)
+        assert (plan.status.phase, plan.status.reason, plan.status.ladder) == ("Releasing", "Completed", "Complete")
+        assert measured_at(plan) == [8]
+        assert plan.status.times is not None
+        assert (plan.status.times.first_request, plan.status.times.benchmark_finished) == (at(30), at(60))
+        assert plan.status.fingerprint is not None
+        assert plan.status.evidence is None
+        assert condition(plan.status, "Benchmarked") == ("True", "Completed")
+        assert condition(plan.status, "Released") == ("False", "Releasing")
+        assert condition(plan.status, "Succeeded") == ("Unknown", "Releasing")
+        assert plan.happenings == (("Normal", "Completed", "1 level measured"),)
+        assert plan.look_again == after(66)
+
+    def test_what_was_measured_before_a_failure_is_kept(self) -> None:
+        result = make_result(make_level(4), failure="Acceptance", message="too many errors")
+        broken = make_pod("benchmark", ended=result)
+        plan = decide(seen(EXPERIMENT, **OURS, engine=[READY], benchmark=[broken]), after(64))
+
+        assert plan.status.reason == "BenchmarkFailed"
+        assert measured_at(plan) == [4]
+        assert plan.status.fingerprint is None
+        assert plan.happenings == (("Warning", "BenchmarkFailed", "too many errors"),)
+
+    def test_a_crash_leaves_evidence(self) -> None:
+        plan = decide(
+            seen(EXPERIMENT, **OURS, engine=[make_pod(ended=terminated(139))], engine_log="segfault at 0"), after(20)
+        )
+
+        assert plan.status.evidence is not None
+        assert plan.status.evidence.dump() == {"exitCode": 139, "logTail": "segfault at 0"}
+        assert condition(plan.status, "Benchmarked") == ("False", plan.status.reason)
+
+    def test_cancelling_is_no_warning(self) -> None:
+        plan = decide(seen({**EXPERIMENT, "spec": EXPERIMENT["spec"] | {"cancel": True}}), after(5))
+
+        assert plan.happenings == (("Normal", "Cancelled", "cancelled on request"),)
+
+    def test_cancelling_after_the_results_changes_nothing(self) -> None:
+        body = written(EXPERIMENT, measured().status)
+        plan = decide(seen({**body, "spec": body["spec"] | {"cancel": True}}), after(63))
+
+        assert (plan.status.reason, plan.status.phase) == ("Completed", "Succeeded")
+
+    IN_THE_WAY: tuple[tuple[str, Object], ...] = (
+        ("the InferenceService", {"service": make_isvc(EXPERIMENT, deleting=True)}),
+        ("the Job", {"job": make_job(EXPERIMENT, deleting=True)}),
+        ("the engine's pod", {"engine": [make_pod(deleting=True)]}),
+        ("the benchmark's pod", {"benchmark": [make_pod("benchmark", deleting=True)]}),
+        ("a pod that never had a node", {"engine": [make_pod(node=None, deleting=True)]}),
+        (
+            "one of two pods, the other being on a lost node",
+            {
+                "engine": [make_pod(deleting=True), make_pod(node="node-b", deleting=True)],
+                "lost_nodes": frozenset({"node-a"}),
+            },
+        ),
+        (
+            "an InferenceService whose deletion has not begun",
+            {**SERVICE, "engine": [make_pod(deleting=True)], "lost_nodes": frozenset({"node-a"})},
+        ),
+        (
+            "an InferenceService that no lost node explains",
+            {"service": make_isvc(EXPERIMENT, deleting=True), "lost_nodes": frozenset({"node-a"})},
+        ),
+    )
+
+    @pytest.mark.parametrize("left", [row[1] for row in IN_THE_WAY], ids=[row[0] for row in IN_THE_WAY])
+    def test_the_slot_is_held_by(self, left: Object) -> None:
+        body = written(EXPERIMENT, measured().status)
+        plan = decide(seen(body, **left), after(70))
+
+        assert plan.release
+        assert plan.status.dump() == body["status"]
+        assert plan.look_again == after(75)
+
+    GONE: tuple[tuple[str, Object], ...] = (
+        ("nothing is left", {}),
+        ("what is left is another's", {"service": make_isvc(), "job": make_job()}),
+        (
+            "the last pod is on a node that is lost",
+            {"engine": [make_pod(deleting=True)], "lost_nodes": frozenset({"node-a"})},
+        ),
+        (
+            "what is left only waits for a pod on a lost node",
+            {
+                "service": make_isvc(EXPERIMENT, deleting=True),
+                "job": make_job(EXPERIMENT, deleting=True),
+                "engine": [make_pod(deleting=True)],
+                "lost_nodes": frozenset({"node-a"}),
+            },
+        ),
+    )
+
+    @pytest.mark.parametrize("left", [row[1] for row in GONE], ids=[row[0] for row in GONE])
+    def test_is_over_when(self, left: Object) -> None:
+        plan = decide(seen(written(EXPERIMENT, measured().status), **left), after(103))
+
+        assert finished(plan.status)
+        assert plan.mark_finished
+        assert (plan.status.phase, plan.status.reason) == ("Succeeded", "Completed")
+        assert condition(plan.status, "Released") == ("True", "Released")
+        assert condition(plan.status, "Succeeded") == ("True", "Completed")
+        assert condition(plan.status, "Finished") == ("True", "Completed")
+        assert plan.status.gpu_seconds == 200.0  # two accelerators from second 3 to second 103
+        assert plan.status.times is not None
+        assert plan.status.times.released == at(103)
+        assert plan.happenings == (("Normal", "Released", "everything is deleted; it held its node for 100 s"),)
+
+    def test_a_failure_ends_as_failed(self) -> None:
+        ending = decide(seen(EXPERIMENT, model=None), after(5))
+        plan = decide(seen(written(EXPERIMENT, ending.status), model=None), after(6))
+
+        assert (plan.status.phase, plan.status.reason) == ("Failed", "ModelNotReady")
+        assert condition(plan.status, "Succeeded") == ("False", "ModelNotReady")
+        assert plan.status.gpu_seconds == 0.0
+        assert plan.status.message == "ClusterBaseModel llama does not exist; create it"
+
+    def test_the_teardown_clock_starts_with_the_release(self) -> None:
+        started = decide(seen(EXPERIMENT, **SERVICE), after(2))
+        body = written(EXPERIMENT, started.status)
+        ended = decide(seen(body, **OURS, engine=[READY], benchmark=[MEASURED]), after(1000))
+
+        plan = decide(seen(written(EXPERIMENT, ended.status), engine=[make_pod(deleting=True)]), after(1049))
+
+        assert condition(plan.status, "Released") == ("False", "Releasing")
+        assert plan.happenings == ()
+        assert plan.look_again == after(1050)
+
+    def test_a_release_that_takes_too_long_names_what_is_in_the_way(self) -> None:
+        body = written(EXPERIMENT, measured().status)
+        left: Object = {
+            "service": make_isvc(EXPERIMENT, deleting=True),
+            "engine": [make_pod(deleting=True)],
+            "benchmark": [make_pod("benchmark", node=None, deleting=True)],
+        }
+
+        plan = decide(seen(body, **left), after(111))
+
+        message = (
+            "not gone after 50 s: InferenceService chat-1, pod engine-pod on node-a, pod benchmark-pod without a node"
+        )
+        assert condition(plan.status, "Released") == ("False", "TeardownStuck")
+        assert plan.happenings == (("Warning", "TeardownStuck", message),)
+        assert plan.release
+        assert plan.look_again == after(116)
+        again = decide(seen(written(EXPERIMENT, plan.status), **left), after(120))
+        assert again.status == plan.status
+        assert again.happenings == ()
+
+    def test_a_release_that_was_stuck_ends_like_any_other(self) -> None:
+        stuck = decide(seen(written(EXPERIMENT, measured().status), engine=[make_pod(deleting=True)]), after(111))
+
+        assert finished(decide(seen(written(EXPERIMENT, stuck.status)), after(130)).status)
+
+    def test_a_model_that_was_deleted_is_named_as_the_cause(self) -> None:
+        stuck = decide(
+            seen(written(EXPERIMENT, measured().status), service=make_isvc(EXPERIMENT, deleting=True), model=None),
+            after(111),
+        )
+
+        assert stuck.happenings[0].message == (
+            "not gone after 50 s: InferenceService chat-1; ClusterBaseModel llama was deleted, and OME cannot let go"
+            " of an InferenceService without its model: re-create it"
+        )
+
+
+class TestFinished:
+    BODY = written(EXPERIMENT, decide(seen(written(EXPERIMENT, measured().status)), after(70)).status)
+
+    def test_nothing_brings_it_back(self) -> None:
+        plan = decide(seen({**self.BODY, "spec": self.BODY["spec"] | {"cancel": True}}, **OURS), after(9999))
+
+        assert plan.status.dump() == self.BODY["status"]
+        assert not (plan.create_service or plan.create_job or plan.release or plan.happenings)
+
+    @pytest.mark.parametrize(("label", "want"), [(None, True), ("false", True), ("true", False)])
+    def test_the_label_is_set_until_it_is_there(self, label: str | None, want: bool) -> None:
+        labels = {"autotuner.io/finished": label} if label else {}
+        body = {**self.BODY, "metadata": {**self.BODY["metadata"], "labels": labels}}
+
+        assert decide(seen(body), after(80)).mark_finished is want
