@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from autotuner.policy.conditions import is_true
@@ -40,6 +42,11 @@ def measured() -> Plan:
 def measured_at(plan: Plan) -> list[int]:
     """The concurrencies of the levels that were written down."""
     return [level.concurrency for level in plan.status.levels or []]
+
+
+def later(before: Plan, **state: Any) -> ObservedExperiment:
+    """What is seen once the plan's status was written."""
+    return seen(written(EXPERIMENT, before.status), **state)
 
 
 PHASES: list[tuple[str, Object, str, str]] = [
@@ -127,9 +134,7 @@ def test_tells_how_far_it_is_when(state: Object, phase: str, message: str) -> No
     assert condition(plan.status, "Finished") == ("False", phase)
     assert plan.happenings[0] == ("Normal", phase, message)
     assert not plan.release
-    assert (
-        decide(seen(written(EXPERIMENT, plan.status), **state), after(16)).status == plan.status
-    )  # time alone changes nothing
+    assert decide(later(plan, **state), after(16)).status == plan.status  # time alone changes nothing
 
 
 CREATIONS: list[tuple[str, Object, bool, bool]] = [
@@ -189,18 +194,15 @@ def test_a_pod_is_bound_to_the_measurement_only_once_it_is_ready() -> None:
 def test_an_engine_that_is_unready_for_a_moment_was_ready() -> None:
     before = decide(seen(EXPERIMENT, **OURS, engine=[READY]), after(21))
 
-    plan = decide(seen(written(EXPERIMENT, before.status), **OURS, engine=[make_pod(started=10)]), after(5000))
+    plan = decide(later(before, **OURS, engine=[make_pod(started=10)]), after(5000))
 
     assert plan.status.reason == "BenchmarkTimeout"  # not StartupTimeout
-    assert (
-        decide(seen(written(EXPERIMENT, before.status), **OURS, engine=[make_pod(started=10)]), after(25)).status
-        == before.status
-    )
+    assert decide(later(before, **OURS, engine=[make_pod(started=10)]), after(25)).status == before.status
 
 
 def test_a_step_is_told_once() -> None:
     first = decide(seen(EXPERIMENT, **SERVICE), after(2))
-    again = decide(seen(written(EXPERIMENT, first.status), **SERVICE), after(3))
+    again = decide(later(first, **SERVICE), after(3))
 
     assert [happening.reason for happening in first.happenings] == ["Queued"]
     assert again.happenings == ()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from autotuner.policy.experiment import Plan, decide, finished
+from autotuner.policy.observed import ObservedExperiment
 from tests.unit.builders import (
     Object,
     after,
@@ -27,6 +30,11 @@ OURS: Object = {**SERVICE, "job": make_job(EXPERIMENT)}
 NODE = {"metadata": {"labels": {"nvidia.com/gpu.product": "H100"}}}
 READY = make_pod(started=10, ready=20)
 MEASURED = make_pod("benchmark", ended=make_result(make_level()))
+
+
+def later(before: Plan, **state: Any) -> ObservedExperiment:
+    """What is seen once the plan's status was written."""
+    return seen(written(EXPERIMENT, before.status), **state)
 
 
 def measured() -> Plan:
@@ -141,7 +149,7 @@ class TestRelease:
 
     @pytest.mark.parametrize("left", [row[1] for row in GONE], ids=[row[0] for row in GONE])
     def test_is_over_when(self, left: Object) -> None:
-        plan = decide(seen(written(EXPERIMENT, measured().status), **left), after(103))
+        plan = decide(later(measured(), **left), after(103))
 
         assert finished(plan.status)
         assert plan.mark_finished
@@ -156,7 +164,7 @@ class TestRelease:
 
     def test_a_failure_ends_as_failed(self) -> None:
         ending = decide(seen(EXPERIMENT, model=None), after(5))
-        plan = decide(seen(written(EXPERIMENT, ending.status), model=None), after(6))
+        plan = decide(later(ending, model=None), after(6))
 
         assert (plan.status.phase, plan.status.reason) == ("Failed", "ModelNotReady")
         assert condition(plan.status, "Succeeded") == ("False", "ModelNotReady")
@@ -168,7 +176,7 @@ class TestRelease:
         body = written(EXPERIMENT, started.status)
         ended = decide(seen(body, **OURS, engine=[READY], benchmark=[MEASURED]), after(1000))
 
-        plan = decide(seen(written(EXPERIMENT, ended.status), engine=[make_pod(deleting=True)]), after(1049))
+        plan = decide(later(ended, engine=[make_pod(deleting=True)]), after(1049))
 
         assert condition(plan.status, "Released") == ("False", "Releasing")
         assert plan.happenings == ()
@@ -191,18 +199,18 @@ class TestRelease:
         assert plan.happenings == (("Warning", "TeardownStuck", message),)
         assert plan.release
         assert plan.look_again == after(116)
-        again = decide(seen(written(EXPERIMENT, plan.status), **left), after(120))
+        again = decide(later(plan, **left), after(120))
         assert again.status == plan.status
         assert again.happenings == ()
 
     def test_a_release_that_was_stuck_ends_like_any_other(self) -> None:
-        stuck = decide(seen(written(EXPERIMENT, measured().status), engine=[make_pod(deleting=True)]), after(111))
+        stuck = decide(later(measured(), engine=[make_pod(deleting=True)]), after(111))
 
-        assert finished(decide(seen(written(EXPERIMENT, stuck.status)), after(130)).status)
+        assert finished(decide(later(stuck), after(130)).status)
 
     def test_a_model_that_was_deleted_is_named_as_the_cause(self) -> None:
         stuck = decide(
-            seen(written(EXPERIMENT, measured().status), service=make_isvc(EXPERIMENT, deleting=True), model=None),
+            later(measured(), service=make_isvc(EXPERIMENT, deleting=True), model=None),
             after(111),
         )
 
@@ -213,7 +221,7 @@ class TestRelease:
 
 
 class TestFinished:
-    BODY = written(EXPERIMENT, decide(seen(written(EXPERIMENT, measured().status)), after(70)).status)
+    BODY = written(EXPERIMENT, decide(later(measured()), after(70)).status)
 
     def test_nothing_brings_it_back(self) -> None:
         plan = decide(seen({**self.BODY, "spec": self.BODY["spec"] | {"cancel": True}}, **OURS), after(9999))
