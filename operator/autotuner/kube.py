@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -225,11 +225,16 @@ class Kube:
         except KubeError:
             return ""
 
-    async def served(self) -> bool:
-        """Whether the API server is ready and serves our kinds; kopf that starts before stays deaf."""
+    async def obstacle(self, namespaces: Sequence[str]) -> str:
+        """Why our kinds cannot be served yet; empty once they can: kopf that starts before stays deaf.
+
+        Discovery lists a kind a moment before its storage answers, so the kinds are read in earnest.
+        """
         try:
             await self.request("GET", "/readyz")
-            document = json.loads(await self.request("GET", f"/apis/{GROUP}/{VERSION}"))
-        except KubeError:
-            return False
-        return {TASKS, EXPERIMENTS} <= {resource["name"] for resource in document["resources"]}
+            for resource in (TASK, EXPERIMENT):
+                for namespace in namespaces or (None,):
+                    await self.request("GET", resource.path(namespace), {"limit": "1"})
+        except KubeError as problem:
+            return str(problem)
+        return ""

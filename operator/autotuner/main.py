@@ -83,13 +83,13 @@ def _kopf_settings() -> kopf.OperatorSettings:
     return settings
 
 
-async def _wait_until_served(kube: Kube) -> None:
+async def _wait_until_served(kube: Kube, settings: Settings) -> None:
     """Wait for the API server and our kinds: kopf that starts before them stays deaf."""
-    told = False
-    while not await kube.served():
-        if not told:
-            log.info("waiting for the API server to serve %s/%s (are the CRDs installed?)", GROUP, VERSION)
-            told = True
+    told = ""
+    while problem := await kube.obstacle(settings.namespaces):
+        if problem != told:
+            log.warning("waiting for %s/%s: %s (are the CRDs and the roles installed?)", GROUP, VERSION, problem)
+            told = problem
         await asyncio.sleep(_STARTUP_POLL)
 
 
@@ -98,7 +98,7 @@ async def run(settings: Settings) -> None:
     known = presets.load(settings.presets or presets.default_folder())
     kube = await Kube.connect()
     try:
-        await _wait_until_served(kube)
+        await _wait_until_served(kube, settings)
         tasks = WorkQueue("tasks", TaskController(kube, known, settings).reconcile, settings.workers)
         experiments = WorkQueue("experiments", ExperimentController(kube, settings).reconcile, settings.workers)
         where = ", ".join(settings.namespaces) or "all namespaces"
