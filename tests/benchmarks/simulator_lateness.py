@@ -2,8 +2,8 @@
 
     .venv/bin/python -m tests.benchmarks.simulator_lateness [requests]
 
-Prints a table; exits 1 if a figure stays beyond its bar in three runs. The last column is the machine's own share: how late a thread
-that only sleeps wakes up meanwhile (95th percentile). Where it nears 1 ms, the machine is busy with other work.
+Prints a table; exits 1 if a figure stays beyond its bar in three runs. The last column is the machine's own share: how
+late a thread that only sleeps wakes up meanwhile (95th percentile). Near 1 ms the machine is busy with other work.
 """
 
 from __future__ import annotations
