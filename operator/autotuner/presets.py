@@ -109,6 +109,13 @@ def _format(model: Mapping[str, Any]) -> Object:
     return supported
 
 
+def contains(live: Any, wanted: Any) -> bool:
+    """Whether a live value says all that the wanted one says; the API server may have added defaults."""
+    if isinstance(wanted, Mapping):
+        return isinstance(live, Mapping) and all(contains(live.get(key), value) for key, value in wanted.items())
+    return bool(live == wanted)
+
+
 def runner(runtime_spec: Mapping[str, Any]) -> Mapping[str, Any]:
     """The engine's container in a runtime; empty if it has none."""
     found: Mapping[str, Any] = (runtime_spec.get("engineConfig") or {}).get("runner") or {}

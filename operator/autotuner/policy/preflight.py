@@ -14,7 +14,7 @@ from autotuner.benchmark.spec import RESERVED_PARAMS
 from autotuner.presets import Presets, is_simulated
 from autotuner.serving import models
 
-Reason = Literal["InvalidSpec", "UnknownPreset", "NotFound", "ReservedFlag", "Shadowed", "Forbidden"]
+Reason = Literal["InvalidSpec", "UnknownPreset", "NotFound", "ReservedFlag"]
 
 
 @dataclass(frozen=True)
@@ -134,3 +134,28 @@ def _model_path(spec: TaskSpec, presets: Presets, around: Surroundings) -> str:
     if around.model is not None:
         return models.path(around.model)
     return models.path({"spec": presets.models.get(spec.model.preset or "", {})})
+
+
+# genai-bench's client answers C requests at once in a D scenario, and its own delay lands in TTFT.
+_LOCKSTEP_FROM = 16
+# The built-in prompts share words as no real traffic does: a cache or a draft is helped by them.
+_TEXT_SENSITIVE = ("radix-cache", "prefix-caching", "speculative", "schedule-policy")
+
+
+def warnings(spec: TaskSpec) -> list[str]:
+    """What works but may mislead; told in the Valid condition."""
+    found = []
+    metrics = {spec.objectives[0].metric, *(slo.metric for slo in spec.slos or [])}
+    if "TTFT" in metrics and max(spec.benchmark.concurrency) > _LOCKSTEP_FROM:
+        found += [
+            f"benchmark.scenarios[{scenario.name}].load: D moves in lock-step and biases TTFT above concurrency"
+            f" {_LOCKSTEP_FROM}; N or U with the same means does not"
+            for scenario in spec.benchmark.scenarios
+            if scenario.load.startswith("D")
+        ]
+    found += [
+        f"parameters[{parameter.name}]: its effect depends on the text of the prompts, and the benchmark's is artificial"
+        for parameter in spec.parameters
+        if any(word in parameter.name for word in _TEXT_SENSITIVE)
+    ]
+    return found

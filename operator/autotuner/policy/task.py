@@ -27,7 +27,7 @@ from autotuner.policy import blueprint, preflight, progress, records
 from autotuner.policy.conditions import ConditionSet, is_true, shorten
 from autotuner.policy.experiment import Happening
 from autotuner.policy.records import Measured
-from autotuner.presets import Presets
+from autotuner.presets import Presets, contains
 from autotuner.search import Space, suggest
 from autotuner.serving import models
 
@@ -138,7 +138,7 @@ class _Draft:
         status = status.model_copy(update={"phase": progress.phase(status, self.seen.spec.suspend)})
         if (status.phase, status.experiments) != (before.phase, before.experiments):
             status = status.model_copy(update={"last_progress_time": clock.stamp(self.now)})
-        if succeeded and before.phase != status.phase and status.phase:
+        if succeeded and before.phase != status.phase and status.phase != "Pending":
             kind = "Warning" if status.phase == "Failed" else "Normal"
             self.happenings.append(Happening(kind, succeeded.reason, message))
         return TaskPlan(status, happenings=tuple(self.happenings), look_again=look_again, **actions)
@@ -152,14 +152,14 @@ def finished(status: TaskStatus) -> bool:
 def decide(seen: ObservedTask, now: datetime) -> TaskPlan:
     """The plan for one pass."""
     if finished(seen.status):
-        return TaskPlan(seen.status)
+        return _stay_finished(seen, now)
     draft = _Draft(seen, now, ConditionSet(seen.status.conditions, seen.generation, now))
     started = seen.status.start_time is not None
     if not started:
         problems = preflight.check(seen.spec, seen.presets, _surroundings(seen))
         if problems:
             return _invalid(draft, problems)
-        draft.conditions.set("Valid", "True", "Valid")
+        draft.conditions.set("Valid", "True", "Valid", "; ".join(preflight.warnings(seen.spec)))
         if seen.spec.suspend:
             return _suspended(draft)
         return _start(draft)
@@ -169,6 +169,18 @@ def decide(seen: ObservedTask, now: datetime) -> TaskPlan:
     if seen.running:
         return _follow(draft)
     return _prepare(draft) or _tune(draft)
+
+
+def _stay_finished(seen: ObservedTask, now: datetime) -> TaskPlan:
+    """Never restart; an edit is acknowledged, so that nobody waits for it, and told to be without effect."""
+    if seen.status.observed_generation == seen.generation:
+        return TaskPlan(seen.status)
+    message = "the task is finished: changes have no effect; create another TuningTask to search again"
+    conditions = ConditionSet(seen.status.conditions, seen.generation, now)
+    for condition in seen.status.conditions or []:
+        conditions.set(condition.type, condition.status, condition.reason, condition.message)
+    status = seen.status.model_copy(update={"observed_generation": seen.generation, "conditions": conditions.list()})
+    return TaskPlan(status, happenings=(Happening("Warning", "AlreadyFinished", message),))
 
 
 def refuse(task: Object, message: str, now: datetime) -> TaskPlan:
@@ -191,7 +203,7 @@ def _surroundings(seen: ObservedTask) -> preflight.Surroundings:
 def _invalid(draft: _Draft, problems: Sequence[preflight.Problem]) -> TaskPlan:
     """Say everything that is wrong; nothing is created, and fixing it resumes the task."""
     message = "; ".join(problem.message for problem in problems)
-    reason = problems[0].reason if problems[0].reason != "Shadowed" else "InvalidSpec"
+    reason = problems[0].reason
     before = draft.conditions.get("Valid")
     if before is None or (before.reason, before.message) != (reason, shorten(message)):
         draft.happenings.append(Happening("Warning", reason, message))
@@ -274,17 +286,17 @@ def _difference(seen: ObservedTask) -> str:
     if seen.wanted_model is None or seen.model is None:
         return ""
     wanted, live = seen.wanted_model["spec"], seen.model["spec"]
-    fields = [key for key in wanted if live.get(key) != wanted[key]]
+    fields = [key for key in wanted if not contains(live.get(key), wanted[key])]
     return f"used as found; it differs from the preset in {', '.join(fields)}" if fields else ""
 
 
 def _wait_for_model(draft: _Draft, message: str) -> TaskPlan:
-    seen = draft.seen
-    limit = seen.spec.model.ready_timeout_seconds
-    assert seen.status.start_time is not None
-    overdue = clock.parse(seen.status.start_time) + timedelta(seconds=limit)
+    """Not from the start of the task: a model that was Ready for hours has its whole time again."""
+    limit, ready = draft.seen.spec.model.ready_timeout_seconds, draft.conditions.get("ModelReady")
+    assert ready is not None
+    overdue = clock.parse(ready.last_transition_time) + timedelta(seconds=limit)
     if draft.now >= overdue:
-        message = f"not ready {limit} s after the start (model.readyTimeoutSeconds): {message}"
+        message = f"not Ready for {limit} s (model.readyTimeoutSeconds): {message}"
         draft.conditions.set("ModelReady", "False", "Timeout", message)
         return _end(draft, False, "ModelNotReady", message)
     return draft.plan(message, min(draft.now + _POLL, overdue))
@@ -296,13 +308,14 @@ def _runtime_ready(draft: _Draft) -> TaskPlan | None:
         draft.conditions.set("RuntimeReady", "False", "Shadowed", seen.shadow)
         return draft.plan(seen.shadow, draft.now + _POLL)
     if seen.runtime is None:
-        wanted = seen.wanted_runtime
-        if wanted is None or not seen.may_create:
-            name = wanted["metadata"]["name"] if wanted else spec.name or spec.preset
+        wanted, resolved = seen.wanted_runtime, seen.status.resolved
+        proposed = wanted["metadata"]["name"] if wanted else spec.name or spec.preset
+        name = resolved.runtime if resolved else proposed
+        # Once resolved it keeps its name: the preset of an upgraded operator would be another runtime.
+        if wanted is None or name != proposed or not seen.may_create:
             message = f"runtime {name} does not exist; create it"
             draft.conditions.set("RuntimeReady", "False", "NotFound", message)
             return draft.plan(message, draft.now + _POLL)
-        name = wanted["metadata"]["name"]
         draft.conditions.set("RuntimeReady", "False", "Waiting", f"creating ClusterServingRuntime {name}")
         return draft.plan(f"creating ClusterServingRuntime {name} from its preset", draft.now, create_runtime=wanted)
     name = seen.runtime["metadata"]["name"]
