@@ -139,7 +139,7 @@ def _model_path(spec: TaskSpec, presets: Presets, around: Surroundings) -> str:
 # genai-bench's client answers C requests at once in a D scenario, and its own delay lands in TTFT.
 _LOCKSTEP_FROM = 16
 # The built-in prompts share words as no real traffic does: a cache or a draft is helped by them.
-_TEXT_SENSITIVE = ("radix-cache", "prefix-caching", "speculative", "schedule-policy")
+_TEXT_SENSITIVE = ("radix-cache", "prefix-caching", "speculative")
 
 
 def warnings(spec: TaskSpec) -> list[str]:
@@ -154,7 +154,7 @@ def warnings(spec: TaskSpec) -> list[str]:
             if scenario.load.startswith("D")
         ]
     found += [
-        f"parameters[{parameter.name}]: its effect depends on the text of the prompts, and the benchmark's is artificial"
+        f"parameters[{parameter.name}]: its effect depends on the text of the prompts; the benchmark's is artificial"
         for parameter in spec.parameters
         if any(word in parameter.name for word in _TEXT_SENSITIVE)
     ]
