@@ -1,0 +1,309 @@
+"""The beginning of a task: an invalid spec, the start, model and runtime."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from autotuner.policy import blueprint
+from autotuner.policy.conditions import find
+from autotuner.policy.task import decide, finished, refuse
+from tests.unit.builders import Object, after, at, condition, written
+from tests.unit.task_builders import MODEL, live_model, live_runtime, make_task, observed, started
+
+RUNTIME_NAME = live_runtime()["metadata"]["name"]
+VLLM_PARAMETERS = [{"name": "max-num-seqs", "values": [8, 16]}]
+
+
+def mine(body: Object, task: Object) -> Object:
+    """A live object that this task created."""
+    return {**body, **blueprint.mark_created_for(body, task)}
+
+
+class TestInvalid:
+    TASK = make_task(runtime={"preset": "simulated-sglan"}, benchmark={"requestParams": {"model": "x"}})
+    MESSAGE = (
+        "runtime.preset: no preset is called simulated-sglan; did you mean simulated-sglang?;"
+        " benchmark.requestParams.model: set by the benchmark itself; remove it"
+    )
+
+    def test_everything_that_is_wrong_is_said_and_nothing_created(self) -> None:
+        plan = decide(observed(self.TASK), after(1))
+
+        assert plan.status.message == self.MESSAGE
+        assert condition(plan.status, "Valid") == ("False", "UnknownPreset")
+        assert condition(plan.status, "Succeeded") == ("Unknown", "InvalidSpec")
+        assert condition(plan.status, "Finished") == ("False", "InvalidSpec")
+        assert (plan.status.phase, plan.status.start_time) == ("Pending", None)
+        assert plan.happenings == (("Warning", "UnknownPreset", self.MESSAGE),)
+        assert plan.create_model is plan.create_runtime is plan.create_experiment is None
+        assert plan.look_again == after(11)
+
+    def test_is_told_once(self) -> None:
+        first = decide(observed(self.TASK), after(1))
+        again = decide(observed(written(self.TASK, first.status)), after(20))
+
+        assert again.happenings == ()
+        assert again.status == first.status
+
+    def test_another_mistake_is_told_again(self) -> None:
+        first = decide(observed(self.TASK), after(1))
+        task = make_task(runtime={"preset": "nonsense"})
+
+        again = decide(observed(written(task, first.status)), after(20))
+
+        assert [happening.reason for happening in again.happenings] == ["UnknownPreset"]
+
+    def test_fixing_it_starts_the_task(self) -> None:
+        first = decide(observed(self.TASK), after(1))
+
+        plan = decide(observed(written(make_task(), first.status)), after(20))
+
+        assert condition(plan.status, "Valid") == ("True", "Valid")
+        assert plan.status.start_time == at(20)
+
+    def test_a_missing_object_is_awaited(self) -> None:
+        task = make_task(model={"preset": None, "name": "my-model"})
+
+        plan = decide(observed(task, model=None), after(1))
+
+        assert condition(plan.status, "Valid") == ("False", "NotFound")
+        assert plan.status.message == "model.name: ClusterBaseModel my-model does not exist; create it, or name another"
+        assert plan.look_again == after(3)
+
+    def test_a_mistake_is_told_also_while_suspended(self) -> None:
+        task = make_task(suspend=True, runtime={"preset": "nonsense"})
+
+        plan = decide(observed(task), after(1))
+
+        assert condition(plan.status, "Valid") == ("False", "UnknownPreset")
+        assert plan.status.phase == "Suspended"
+
+    def test_a_spec_that_cannot_be_read_is_refused_with_its_reason(self) -> None:
+        plan = refuse(make_task(), "search.strategy: Input should be 'Random' or 'Grid'", after(1))
+
+        assert condition(plan.status, "Valid") == ("False", "InvalidSpec")
+        assert condition(plan.status, "Finished") == ("False", "InvalidSpec")
+        assert plan.status.phase == "Pending"
+        assert plan.status.message == "search.strategy: Input should be 'Random' or 'Grid'"
+
+
+class TestStart:
+    def test_is_written_before_anything_is_created(self) -> None:
+        plan = decide(observed(model=None, runtime=None), after(5))
+
+        assert plan.status.start_time == at(5)
+        assert plan.create_model is plan.create_runtime is plan.create_experiment is None
+        assert plan.look_again == after(5)
+        assert plan.status.phase == "Running"
+        assert plan.status.message == "started: 4 configurations to choose from"
+        assert condition(plan.status, "ModelReady") == ("Unknown", "Waiting")
+        assert condition(plan.status, "RuntimeReady") == ("Unknown", "Waiting")
+        assert condition(plan.status, "Succeeded") == ("Unknown", "Running")
+        assert condition(plan.status, "Finished") == ("False", "Running")
+        assert plan.status.experiments is not None
+        assert plan.status.experiments.summary == "0/3"
+        assert plan.happenings == (("Normal", "Running", plan.status.message),)
+
+    def test_a_single_configuration_is_one(self) -> None:
+        task = make_task(parameters=[{"name": "tp-size", "values": [1]}])
+
+        assert decide(observed(task), after(5)).status.message == "started: 1 configuration to choose from"
+
+    def test_waits_while_suspended(self) -> None:
+        plan = decide(observed(make_task(suspend=True)), after(5))
+
+        assert plan.status.start_time is None
+        assert plan.status.phase == "Suspended"
+        assert plan.status.message == "suspended; set suspend: false to go on"
+        assert condition(plan.status, "Valid") == ("True", "Valid")
+        assert condition(plan.status, "Succeeded") == ("Unknown", "Suspended")
+
+    def test_is_remembered(self) -> None:
+        plan = decide(observed(started()), after(60))
+
+        assert plan.status.start_time == at(0)
+
+
+class TestModel:
+    def test_is_created_from_its_preset_when_missing(self) -> None:
+        task = started()
+        plan = decide(observed(task, model=None, runtime=None, wanted_runtime=None), after(1))
+
+        assert plan.create_model is not None
+        assert plan.create_model["metadata"]["name"] == MODEL
+        assert plan.create_model["metadata"]["annotations"] == {"autotuner.io/created-for": "uid-chat"}
+        assert plan.status.message == f"creating ClusterBaseModel {MODEL} from its preset"
+        assert condition(plan.status, "ModelReady") == ("False", "Waiting")
+        assert plan.status.created is None
+        assert plan.look_again == after(1)
+
+    def test_is_said_to_be_created_when_it_was(self) -> None:
+        task = started()
+        model = mine(live_model("In_Transit"), task)
+
+        plan = decide(observed(task, model=model, runtime=None), after(1))
+
+        assert plan.status.created is not None
+        assert plan.status.created.cluster_base_model == MODEL
+        assert plan.create_model is None
+
+    @pytest.mark.parametrize(
+        ("state", "words"),
+        [("In_Transit", "it is In_Transit"), ("", "it is without a state"), ("Importing", "it is Importing")],
+    )
+    def test_is_awaited(self, state: str, words: str) -> None:
+        plan = decide(observed(started(), model=live_model(state), runtime=None), after(1))
+
+        assert plan.status.message == f"waiting for ClusterBaseModel {MODEL} to be Ready ({words})"
+        assert condition(plan.status, "ModelReady") == ("False", "Waiting")
+        assert plan.status.created is None
+        assert plan.look_again == after(3)
+        assert plan.create_runtime is plan.create_experiment is None
+
+    def test_that_failed_ends_the_task(self) -> None:
+        model = live_model("Failed", nodesFailed=["node-a"])
+        plan = decide(observed(started(), model=model), after(1))
+
+        assert finished(plan.status)
+        assert condition(plan.status, "Succeeded") == ("False", "ModelNotReady")
+        assert condition(plan.status, "ModelReady") == ("False", "Failed")
+        assert plan.status.message == (
+            f"ClusterBaseModel {MODEL}: OME's model agent could not make it ready on node-a; its log says why"
+            " (storage path, access to the hub)"
+        )
+        assert plan.happenings == (("Warning", "ModelNotReady", plan.status.message),)
+
+    def test_that_stays_away_ends_the_task_exactly_in_time(self) -> None:
+        task = started(model={"readyTimeoutSeconds": 60})
+        waiting = decide(observed(task, model=live_model("In_Transit")), after(10))
+        task = written(task, waiting.status)
+
+        before = decide(observed(task, model=live_model("In_Transit")), after(70) - timedelta(milliseconds=1))
+        plan = decide(observed(task, model=live_model("In_Transit")), after(70))
+
+        assert not finished(before.status)
+        assert before.look_again == after(70)
+        assert condition(plan.status, "Succeeded") == ("False", "ModelNotReady")
+        assert condition(plan.status, "ModelReady") == ("False", "Timeout")
+        assert plan.status.message == (
+            f"not Ready for 60 s (model.readyTimeoutSeconds): waiting for ClusterBaseModel {MODEL} to be Ready"
+            " (it is In_Transit)"
+        )
+
+    def test_that_was_ready_has_its_whole_time_again(self) -> None:
+        task = started(model={"readyTimeoutSeconds": 60})
+        task = written(task, decide(observed(task), after(1)).status)
+
+        lost = decide(observed(task, model=live_model("In_Transit")), after(9000))
+
+        assert not finished(lost.status)
+        late = decide(observed(written(task, lost.status), model=live_model("In_Transit")), after(9060))
+        assert condition(late.status, "Succeeded") == ("False", "ModelNotReady")
+
+    def test_that_is_deleted_is_asked_for(self) -> None:
+        task = started(model={"preset": None, "name": "my-model", "kind": "BaseModel"})
+        plan = decide(observed(task, model=None, wanted_model=None), after(1))
+
+        assert plan.status.message == "BaseModel my-model is gone; re-create it"
+        assert condition(plan.status, "ModelReady") == ("False", "NotFound")
+
+    def test_of_a_preset_is_asked_for_where_nothing_may_be_created(self) -> None:
+        plan = decide(observed(started(), model=None, may_create=False), after(1))
+
+        assert plan.create_model is None
+        assert plan.status.message == f"ClusterBaseModel {MODEL} is gone; re-create it"
+
+    def test_differs_from_the_preset_and_is_used_as_found(self) -> None:
+        model = live_model()
+        model["spec"] = {**model["spec"], "storage": {"path": "/elsewhere"}, "vendor": "me"}
+
+        plan = decide(observed(started(), model=model), after(1))
+
+        found = find(plan.status.conditions, "ModelReady")
+        assert found is not None
+        assert (found.status, found.message) == ("True", "used as found; it differs from the preset in vendor, storage")
+
+    def test_refused_by_the_api_server_ends_the_task(self) -> None:
+        plan = decide(observed(started(), model=None, rejection=("ClusterBaseModel", "forbidden")), after(1))
+
+        assert condition(plan.status, "Succeeded") == ("False", "AdmissionRejected")
+        assert condition(plan.status, "ModelReady") == ("False", "Failed")
+        assert plan.status.message == "the API server refused the ClusterBaseModel: forbidden"
+
+
+class TestRuntime:
+    def test_is_created_from_its_preset_when_missing(self) -> None:
+        plan = decide(observed(started(), runtime=None), after(1))
+
+        assert plan.create_runtime is not None
+        assert plan.create_runtime["metadata"]["name"] == RUNTIME_NAME
+        assert plan.status.message == f"creating ClusterServingRuntime {RUNTIME_NAME} from its preset"
+        assert condition(plan.status, "ModelReady") == ("True", "Ready")
+        assert condition(plan.status, "RuntimeReady") == ("False", "Waiting")
+        assert plan.look_again == after(1)
+
+    def test_is_resolved_once_it_is_there(self) -> None:
+        task = started()
+        plan = decide(observed(task, runtime=mine(live_runtime(), task)), after(1))
+
+        assert condition(plan.status, "RuntimeReady") == ("True", "Ready")
+        assert plan.status.resolved is not None
+        assert plan.status.resolved.dump() == {
+            "model": MODEL,
+            "runtime": RUNTIME_NAME,
+            "engine": "SGLang",
+            "configurations": 4,
+        }
+        assert plan.status.created is not None
+        assert plan.status.created.dump() == {"clusterServingRuntime": RUNTIME_NAME}
+
+    def test_that_is_hidden_from_ome_stops_everything_until_it_is_not(self) -> None:
+        shadow = (
+            "runtime.preset: ServingRuntime x in namespace team hides the ClusterServingRuntime from OME; remove it"
+        )
+        plan = decide(observed(started(), shadow=shadow), after(1))
+
+        assert condition(plan.status, "RuntimeReady") == ("False", "Shadowed")
+        assert plan.status.message == shadow
+        assert plan.create_experiment is None
+        assert plan.look_again == after(3)
+
+    def test_that_is_hidden_before_the_start_is_a_mistake_in_the_spec(self) -> None:
+        plan = decide(observed(shadow="runtime.name: hidden"), after(1))
+
+        assert condition(plan.status, "Valid") == ("False", "InvalidSpec")
+        assert plan.look_again == after(3)
+
+    def test_that_is_named_and_gone_is_asked_for(self) -> None:
+        task = started(runtime={"preset": None, "name": "my-runtime", "engine": "VLLM"}, parameters=VLLM_PARAMETERS)
+        plan = decide(observed(task, runtime=None, wanted_runtime=None), after(1))
+
+        assert plan.status.message == "runtime my-runtime does not exist; create it"
+        assert condition(plan.status, "RuntimeReady") == ("False", "NotFound")
+        assert plan.look_again == after(3)
+
+    def test_of_a_preset_is_asked_for_where_nothing_may_be_created(self) -> None:
+        plan = decide(observed(started(), runtime=None, may_create=False), after(1))
+
+        assert plan.create_runtime is None
+        assert plan.status.message == f"runtime {RUNTIME_NAME} does not exist; create it"
+
+    def test_of_an_older_preset_is_not_replaced_under_another_name(self) -> None:
+        task = started()
+        task = written(task, decide(observed(task), after(1)).status)
+        newer = live_runtime()
+        newer["metadata"] = {"name": "simulated-sglang-newer"}
+
+        plan = decide(observed(task, runtime=None, wanted_runtime=newer), after(2))
+
+        assert plan.create_runtime is None
+        assert plan.status.message == f"runtime {RUNTIME_NAME} does not exist; create it"
+        assert plan.look_again == after(4)
+
+    def test_refused_by_the_api_server_ends_the_task(self) -> None:
+        plan = decide(observed(started(), runtime=None, rejection=("ClusterServingRuntime", "denied")), after(1))
+
+        assert condition(plan.status, "RuntimeReady") == ("False", "Failed")
+        assert condition(plan.status, "Succeeded") == ("False", "AdmissionRejected")
