@@ -422,7 +422,9 @@ def _answer(draft: _Draft, reason: str) -> TaskPlan:
         return _end(draft, False, "NoFeasibleConfiguration", progress.nearest(seen.measured))
     value = scoring.format_value(best.value, objective.metric)
     gain = f" ({best.gain} over the baseline)" if best.gain else ""
-    searched = "the whole space was measured" if reason == "SpaceExhausted" else f"{len(seen.search)} experiments"
+    count = len(seen.search)
+    counted = f"{count} experiment{'s' if count != 1 else ''}"
+    searched = "the whole space was measured" if reason == "SpaceExhausted" else counted
     return _end(draft, True, reason, f"best {value} by {best.experiment}{gain}; {searched}")
 
 

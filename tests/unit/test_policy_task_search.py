@@ -1,0 +1,337 @@
+"""The loop of a task: the baseline, one experiment after the other, what stops it, and what a person reads."""
+
+from __future__ import annotations
+
+import pytest
+
+from autotuner.policy.task import decide, finished
+from tests.unit.builders import Object, after, at, condition, make_level, written
+from tests.unit.task_builders import (
+    Story,
+    fate,
+    live_model,
+    live_runtime,
+    observed,
+    running,
+    speed,
+    started,
+)
+
+SLOW = make_level(ttft=0.9)
+BASELINE = speed(1000)
+
+
+class TestOrder:
+    def test_the_baseline_comes_first(self) -> None:
+        plan = Story().step()
+
+        body = plan.create_experiment
+        assert body is not None
+        assert body["metadata"]["name"] == "chat-0"
+        assert body["spec"]["purpose"] == "Baseline"
+        assert plan.status.message == "the baseline starting as chat-0"
+        assert plan.happenings == (("Normal", "ExperimentCreated", "chat-0: the baseline"),)
+
+    def test_then_one_after_the_other_until_enough_are_measured(self) -> None:
+        story = Story()
+        plan = story.tell(BASELINE, speed(1), speed(2), speed(3))
+
+        assert story.names == ["chat-0", "chat-1", "chat-2", "chat-3"]
+        assert story.parameters == [[], ["1", "0.8"], ["1", "0.9"], ["2", "0.8"]]
+        assert finished(plan.status)
+        assert condition(plan.status, "Succeeded") == ("True", "Completed")
+
+    def test_each_is_announced_by_its_number(self) -> None:
+        story = Story()
+        story.tell(BASELINE)
+
+        assert story.plans[-1].status.message == "experiment 1 of 3 starting as chat-1"
+        assert story.plans[-1].happenings == (("Normal", "ExperimentCreated", "chat-1: experiment 1 of 3"),)
+
+    def test_a_small_space_is_exhausted(self) -> None:
+        story = Story(started(search={"maxExperiments": 9}))
+        plan = story.tell(BASELINE, speed(1), speed(2), speed(3), speed(4))
+
+        assert condition(plan.status, "Succeeded") == ("True", "SpaceExhausted")
+        assert plan.status.experiments is not None
+        assert plan.status.experiments.summary == "4/4"
+
+    def test_nothing_is_created_while_one_runs(self) -> None:
+        story = Story()
+        story.step()
+        story.end(running)
+
+        assert story.step().create_experiment is None
+
+    def test_more_experiments_may_be_wanted_later(self) -> None:
+        story = Story()
+        story.tell(BASELINE, speed(1))
+        story.task["spec"]["search"] = {**story.task["spec"]["search"], "maxExperiments": 1}
+        story.end(speed(2))
+
+        assert condition(story.step().status, "Succeeded") == ("True", "Completed")
+
+    def test_a_second_pass_over_the_same_changes_nothing(self) -> None:
+        story = Story()
+        story.step()
+        first = story.step()
+
+        assert story.step().status == first.status
+
+
+class TestIndices:
+    def test_are_used_up_by_what_exists_even_if_the_status_was_not_written(self) -> None:
+        story = Story()
+        before = story.task
+        story.tell(BASELINE)
+        story.end(speed(5))
+        story.task = before
+
+        assert story.step().create_experiment is not None
+        assert story.names[-1] == "chat-2"
+
+    def test_are_never_used_again_although_an_experiment_was_deleted(self) -> None:
+        story = Story()
+        story.tell(BASELINE, speed(1))
+        del story.experiments[1:]
+
+        story.step()
+
+        assert story.names == ["chat-0", "chat-3"]
+
+    def test_advance_with_the_creation(self) -> None:
+        plan = Story().step()
+
+        assert plan.status.experiments is not None
+        assert (plan.status.experiments.next_index, plan.status.experiments.running) == (1, 1)
+
+    def test_wait_for_a_name_that_is_taken(self) -> None:
+        story = Story()
+        taken = "a TuningExperiment of this name belongs to TuningTask chat (uid uid-old); it is being deleted"
+
+        plan = story.step(obstacle=taken)
+
+        assert plan.create_experiment is None
+        assert plan.status.message == f"waiting to create chat-0: {taken}"
+        assert plan.status.experiments is not None
+        assert plan.status.experiments.next_index == 0
+        assert plan.look_again == after(10.5)
+        assert story.step().create_experiment is not None
+
+    def test_a_refused_experiment_ends_the_task(self) -> None:
+        plan = Story().step(rejection=("TuningExperiment", "exceeded quota"))
+
+        assert condition(plan.status, "Succeeded") == ("False", "AdmissionRejected")
+        assert plan.status.message == "the API server refused the TuningExperiment: exceeded quota"
+
+
+class TestBaseline:
+    @pytest.mark.parametrize("reason", ["OutOfMemory", "InvalidArguments", "EngineCrashed", "StartupTimeout"])
+    def test_that_crashes_does_not_stop_the_search(self, reason: str) -> None:
+        story = Story()
+        plan = story.tell(fate(reason), speed(1), speed(3), speed(2))
+
+        assert condition(plan.status, "Succeeded") == ("True", "Completed")
+        assert plan.status.best is not None
+        assert plan.status.best.confidence.verdict == "BaselineFailed"
+        assert (plan.status.best.gain, plan.status.best.gain_percent) == (None, None)
+        assert plan.status.baseline is not None
+        assert plan.status.baseline.dump() == {"experiment": "chat-0"}
+        assert plan.status.message == "best 3.00 tok/s by chat-2; 3 experiments"
+
+    def test_that_breaks_the_slos_leaves_no_gain(self) -> None:
+        story = Story(started(slos=[{"metric": "TTFT", "max": "500ms"}]))
+        plan = story.tell(fate("Completed", SLOW), speed(1), speed(3), speed(2))
+
+        assert plan.status.best is not None
+        assert plan.status.best.confidence.verdict == "BaselineInfeasible"
+        assert plan.status.best.gain is None
+
+    @pytest.mark.parametrize("reason", ["ImagePullFailed", "QueueTimeout", "BenchmarkFailed", "Cancelled"])
+    def test_that_says_nothing_is_repeated(self, reason: str) -> None:
+        story = Story()
+        story.tell(fate(reason))
+        story.end(BASELINE)
+        plan = story.step()
+
+        assert story.names == ["chat-0", "chat-1", "chat-2"]
+        assert [one["spec"]["purpose"] for one in story.experiments] == ["Baseline", "Baseline", "Search"]
+        assert plan.status.baseline is not None
+        assert plan.status.baseline.experiment == "chat-1"
+
+    def test_fixes_the_accelerator(self) -> None:
+        story = Story()
+        story.tell(fate("Completed", acceleratorProduct="H100"))
+
+        product = story.experiments[1]["spec"]["service"]["accelerator"]["product"]
+        assert product == "H100"
+        assert "product" not in story.experiments[0]["spec"]["service"]["accelerator"]
+        assert story.plans[-1].status.resolved is not None
+        assert story.plans[-1].status.resolved.accelerator == "H100"
+
+
+class TestStops:
+    @pytest.mark.parametrize("reason", ["ModelNotReady", "RuntimeIncompatible", "AdmissionRejected"])
+    def test_at_once_for_a_cause_that_is_common_to_all(self, reason: str) -> None:
+        story = Story()
+        plan = story.tell(BASELINE, speed(1), fate(reason, message="gone"))
+
+        assert finished(plan.status)
+        assert condition(plan.status, "Succeeded") == ("False", reason)
+        assert condition(plan.status, "Finished") == ("True", reason)
+        assert plan.status.phase == "Failed"
+        assert plan.status.message == "chat-2: gone"
+        assert plan.status.best is not None  # what was found stays
+
+    def test_after_three_environmental_endings_in_a_row_of_any_kind(self) -> None:
+        story = Story(started(search={"maxExperiments": 4}))
+        plan = story.tell(
+            BASELINE, fate("QueueTimeout"), fate("ImagePullFailed"), fate("BenchmarkFailed", message="no disk")
+        )
+
+        assert condition(plan.status, "Succeeded") == ("False", "BenchmarkFailed")
+        assert plan.status.message == "chat-3: no disk"
+
+    def test_after_three_baselines_that_the_environment_spoiled(self) -> None:
+        plan = Story().tell(fate("QueueTimeout"), fate("QueueTimeout"), fate("QueueTimeout"))
+
+        assert condition(plan.status, "Succeeded") == ("False", "QueueTimeout")
+
+    def test_not_when_something_was_learned_between_them(self) -> None:
+        story = Story(started(search={"maxExperiments": 4}))
+        plan = story.tell(
+            BASELINE, fate("QueueTimeout"), fate("QueueTimeout"), fate("OutOfMemory"), fate("QueueTimeout")
+        )
+
+        assert condition(plan.status, "Succeeded") == ("True", "Completed")
+        assert plan.status.message == "best 1000 tok/s by chat-0 (+0.0% over the baseline); 4 experiments"
+
+    def test_not_for_crashes(self) -> None:
+        story = Story()
+        plan = story.tell(BASELINE, fate("OutOfMemory"), fate("EngineCrashed"), fate("StartupTimeout"))
+
+        assert condition(plan.status, "Succeeded") == ("True", "Completed")
+        assert plan.status.experiments is not None
+        assert [reason.dump() for reason in plan.status.experiments.reasons or []] == [
+            {"reason": "EngineCrashed", "count": 1},
+            {"reason": "OutOfMemory", "count": 1},
+            {"reason": "StartupTimeout", "count": 1},
+        ]
+
+
+class TestAnswer:
+    def test_names_the_best_and_its_gain(self) -> None:
+        story = Story()
+        plan = story.tell(BASELINE, speed(900), speed(1310), speed(1100))
+        best = plan.status.best
+
+        assert best is not None
+        assert (best.experiment, best.value) == ("chat-2", 1310.0)
+        assert (best.gain, best.gain_percent) == ("+31.0%", 31.0)
+        assert best.confidence.verdict == "Unconfirmed"
+        assert [pair.dump() for pair in best.parameters] == [
+            {"name": "tp-size", "value": "1"},
+            {"name": "mem-fraction-static", "value": "0.9"},
+        ]
+        assert best.args == ["--tp-size=1", "--mem-fraction-static=0.9"]
+        assert best.level.dump() == {"scenario": "chat", "concurrency": 8}
+        assert best.metrics.output_tokens_per_second == 1310
+        assert plan.status.message == "best 1310 tok/s by chat-2 (+31.0% over the baseline); 3 experiments"
+        assert plan.status.phase == "Succeeded"
+        assert plan.status.completion_time == at(50)
+        assert plan.happenings == (("Normal", "Completed", plan.status.message),)
+
+    def test_is_the_baseline_when_nothing_is_better(self) -> None:
+        plan = Story().tell(BASELINE, speed(900), speed(1000), speed(1))
+
+        assert plan.status.best is not None
+        assert (plan.status.best.experiment, plan.status.best.gain) == ("chat-0", "+0.0%")
+        assert plan.status.best.parameters == []
+
+    def test_speaks_of_one_experiment_as_one(self) -> None:
+        plan = Story(started(search={"maxExperiments": 1})).tell(BASELINE, speed(1100))
+
+        assert plan.status.message == "best 1100 tok/s by chat-1 (+10.0% over the baseline); 1 experiment"
+
+    def test_says_when_the_whole_space_was_measured(self) -> None:
+        story = Story(started(search={"maxExperiments": 9}))
+        plan = story.tell(BASELINE, speed(1), speed(2), speed(3), speed(2000))
+
+        assert plan.status.message == (
+            "best 2000 tok/s by chat-4 (+100.0% over the baseline); the whole space was measured"
+        )
+
+    def test_of_a_latency_is_the_lowest(self) -> None:
+        story = Story(started(objectives=[{"metric": "TTFT"}]))
+        plan = story.tell(*(fate("Completed", make_level(ttft=ttft)) for ttft in (0.4, 0.5, 0.3, 0.35)))
+
+        assert plan.status.best is not None
+        assert (plan.status.best.experiment, plan.status.best.gain) == ("chat-2", "+25.0%")
+        assert plan.status.message == "best 300 ms by chat-2 (+25.0% over the baseline); 3 experiments"
+
+    def test_leaves_out_what_breaks_the_slos(self) -> None:
+        story = Story(started(slos=[{"metric": "TTFT", "max": "500ms"}]))
+        fast_but_late = fate("SLOViolated", make_level(throughput=9000, ttft=0.9))
+        plan = story.tell(BASELINE, fast_but_late, speed(1200), speed(1100))
+
+        assert plan.status.best is not None
+        assert plan.status.best.experiment == "chat-2"
+        assert plan.status.experiments is not None
+        assert (plan.status.experiments.succeeded, plan.status.experiments.infeasible) == (2, 1)
+        assert plan.status.experiments.failed == 0
+
+    def test_without_a_feasible_one_names_the_nearest(self) -> None:
+        story = Story(started(slos=[{"metric": "TTFT", "max": "500ms"}]))
+        plan = story.tell(*(fate("SLOViolated", make_level(ttft=ttft)) for ttft in (2.0, 0.9, 0.55, 0.7)))
+
+        assert condition(plan.status, "Succeeded") == ("False", "NoFeasibleConfiguration")
+        assert plan.status.phase == "Failed"
+        assert plan.status.best is None
+        assert plan.status.message == (
+            "no configuration keeps the SLOs; nearest is chat-2: TTFT P99 550ms at chat x 8, above 500ms by 10 %"
+        )
+
+    def test_without_any_figures_says_why(self) -> None:
+        crash = fate("EngineCrashed", message="the engine said: no")
+        plan = Story().tell(crash, crash, crash, crash)
+
+        assert condition(plan.status, "Succeeded") == ("False", "NoFeasibleConfiguration")
+        assert plan.status.message == "no configuration could be measured; last, chat-3: the engine said: no"
+
+    def test_stays(self) -> None:
+        story = Story()
+        over = story.tell(BASELINE, speed(1), speed(2), speed(3))
+        task = story.task
+        task["spec"]["search"] = {**task["spec"]["search"], "maxExperiments": 99}
+
+        plan = decide(observed(task, story.experiments, model=None), after(9999))
+
+        assert plan.status == over.status
+        assert plan.create_experiment is None
+        assert plan.happenings == ()
+
+
+def test_experiments_of_a_model_that_went_away_wait_for_it() -> None:
+    story = Story()
+    story.step()
+    story.end(BASELINE)
+
+    plan = story.step(model=live_model("In_Transit"))
+
+    assert plan.create_experiment is None
+    assert condition(plan.status, "ModelReady") == ("False", "Waiting")
+    assert story.step().create_experiment is not None
+
+
+def test_the_same_world_gives_the_same_answer_after_a_restart() -> None:
+    """Status and experiments are all there is: a story told from what was written goes on alike."""
+    story = Story(started(search={"strategy": "Random", "seed": 5}))
+    story.tell(BASELINE, speed(1))
+    story.end(speed(2))
+    body: Object = written(story.task, story.plans[-1].status)
+
+    once = decide(observed(body, story.experiments, runtime=live_runtime()), after(99))
+    twice = decide(observed(body, list(reversed(story.experiments)), runtime=live_runtime()), after(99))
+
+    assert once == twice
+    assert once.create_experiment is not None
