@@ -39,7 +39,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 @pytest.fixture(scope="module", autouse=True)
 def hanging(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BenchmarkRun]:
-    """A benchmark of an engine that hangs. It takes its minute while the other tests run."""
+    """A benchmark of an engine that hangs. It takes half a minute while the other tests run."""
     with fake_engine(fault="hang", fault_after=10) as engine:
         run = start_benchmark(tmp_path_factory.mktemp("hanging"), engine.url)
         yield run
@@ -249,7 +249,8 @@ def test_a_runner_killed_outright_takes_genai_bench_with_it(start: Start) -> Non
         time.sleep(0.02)
 
 
-def test_an_engine_that_hangs_fails_after_its_time(hanging: BenchmarkRun) -> None:
+def test_an_engine_that_hangs_is_not_waited_for(hanging: BenchmarkRun) -> None:
     assert hanging.wait(120) == 1
     assert hanging.result.failure == "Acceptance"
-    assert "no request finished within 1 min" in hanging.result.message or "requests" in hanging.result.message
+    assert "the engine stopped answering after" in hanging.result.message
+    assert "nothing for 30 s, where answers took" in hanging.result.message

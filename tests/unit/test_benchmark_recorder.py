@@ -50,6 +50,26 @@ def test_an_outage_is_nothing_but_errors() -> None:
     assert found.outage == "HTTP 503: gone"
 
 
+def test_silence_is_an_outage_once_it_is_longer_than_any_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    found = feed(recorder(1000), 3)
+    now += 29
+    assert found.outage is None
+    now += 2
+    assert found.outage == "nothing for 31 s, where answers took 0.1 s at most"
+    found.add(answer(0, 4.0))
+    assert found.outage is None
+
+
+def test_no_answer_yet_is_no_outage(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    found = recorder()
+    now += 3600
+    assert found.outage is None
+
+
 def test_single_errors_are_no_outage() -> None:
     found = recorder(1000)
     for turn in range(100):

@@ -11,6 +11,9 @@ from autotuner.benchmark.records import LevelRun, Request
 
 OUTAGE_ROUNDS = 2
 OUTAGE_ERRORS = 20
+# No answer for so long, and for so many times the longest answer: the engine hangs.
+STALL_SECONDS = 30.0
+STALL_ANSWERS = 10
 
 
 class Recorder:
@@ -27,9 +30,10 @@ class Recorder:
         self._users = itertools.count()
         self._last_end: dict[int, float] = {}
         self._finished = self._steady = self._errors_in_a_row = 0
-        self._steady_user_seconds = 0.0
+        self._steady_user_seconds = self._longest_answer = 0.0
         self._lateness: list[float] = []
         self._started, self._cpu = time.monotonic(), time.process_time()
+        self._last_answer = self._started
 
     def next_user(self) -> int:
         """The number of a user that joins."""
@@ -41,6 +45,8 @@ class Recorder:
         if request.cut:
             return
         self._finished += 1
+        self._last_answer = time.monotonic()
+        self._longest_answer = max(self._longest_answer, request.end - request.start)
         if request.user in self._last_end:
             self._steady += request.ok
             self._steady_user_seconds += request.end - self._last_end[request.user]
@@ -53,10 +59,13 @@ class Recorder:
 
     @property
     def outage(self) -> str | None:
-        """The last error, if for a while there was nothing but errors."""
-        if self._errors_in_a_row < max(OUTAGE_ERRORS, OUTAGE_ROUNDS * self._concurrency):
-            return None
-        return next(r.error for r in reversed(self._requests) if r.failed)
+        """What happened, if for a while there was nothing but errors, or nothing at all."""
+        if self._errors_in_a_row >= max(OUTAGE_ERRORS, OUTAGE_ROUNDS * self._concurrency):
+            return next(r.error for r in reversed(self._requests) if r.failed)
+        silence = time.monotonic() - self._last_answer
+        if self._longest_answer and silence > max(STALL_SECONDS, STALL_ANSWERS * self._longest_answer):
+            return f"nothing for {silence:.0f} s, where answers took {self._longest_answer:.1f} s at most"
+        return None
 
     @property
     def enough(self) -> bool:

@@ -59,7 +59,7 @@ class LevelRun:
     client_lag_seconds: float = 0.0
     """95th percentile of how late the client's event loop was."""
     outage: str = ""
-    """The last error, if at the end there was nothing but errors."""
+    """What happened, if in the end the engine did not answer any more."""
     requests: list[Request] = field(default_factory=list)
 
     def write(self, path: Path) -> None:

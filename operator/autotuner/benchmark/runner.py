@@ -154,12 +154,12 @@ class Runner:
             if not self._wanted(concurrency):
                 self._child.tell(run=False)
                 continue
+            if self._spec.backend == "sglang":
+                self._engine.flush_cache()
             self._child.tell(run=True, model=model)
             self._accept(self._await_level())
             if not any(self._wanted(c) for _, c in levels[index + 1 :]):
                 break
-            if self._spec.backend == "sglang":
-                self._engine.flush_cache()
         top = ladder_top(self.progress.levels, self._spec.slos)
         self.progress.ladder = "StoppedSLO" if len(self.progress.levels) < len(levels) else "Complete"
         self.progress.note = f"the ladder ended early: {top[1]}" if top else ""
