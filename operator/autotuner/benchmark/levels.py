@@ -187,8 +187,8 @@ def _warnings(run: LevelRun, steady: _Steady, level: Level) -> list[str]:
         )
     elif run.client_lag_seconds > max(CLIENT_LAG_SECONDS, CLIENT_LAG_SHARE * level.ttft_seconds.mean):
         found.append(
-            f"{where}: the benchmark was late by {run.client_lag_seconds * 1000:.0f} ms (p95), which TTFT includes; give"
-            " it a whole core"
+            f"{where}: the benchmark was late by {run.client_lag_seconds * 1000:.0f} ms (p95), which TTFT includes;"
+            " give it a whole core"
         )
     whole = sum(1 for r, _ in steady.answered if r.output_tokens > 1 and r.end - r.first < STREAMED_SECONDS)
     if whole > 0.05 * level.requests:
