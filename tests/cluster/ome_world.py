@@ -63,13 +63,20 @@ class World:
         if not await self.found(f"{self.models}/{self.name}"):  # OME keeps services whose model is missing
             await self.create_model()
         for isvc in (await self.api.list(self.isvcs))["items"]:
-            name = isvc["metadata"]["name"]
-            await self.api.patch(f"{self.isvcs}/{name}", {"metadata": {"annotations": {SWITCH: None}}})
-            await self.api.delete(f"{self.isvcs}/{name}", FOREGROUND)
+            await self._discard(f"{self.isvcs}/{isvc['metadata']['name']}")
         await wait_for(self._empty, f"the services and pods of {self.name} are gone", 60)
         await self.remove_model()
         await self.remove(f"{self.runtimes}/{self.name}")
         await self.api.delete(f"/api/v1/namespaces/{self.name}")
+
+    async def _discard(self, path: str) -> None:
+        """Deletes a service that may be stuck on request, or may go by itself meanwhile."""
+        try:
+            await self.api.patch(path, {"metadata": {"annotations": {SWITCH: None}}})
+            await self.api.delete(path, FOREGROUND)
+        except ApiError as error:
+            if error.status != 404:
+                raise
 
     async def _empty(self) -> bool:
         return not (await self.api.list(self.isvcs))["items"] and not await self.pods()

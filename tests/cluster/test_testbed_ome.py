@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -445,12 +444,16 @@ async def test_defaults_are_those_of_ome(world: World) -> None:
         "apiVersion": "ome.io/v1beta1",
         "kind": "InferenceService",
         "metadata": {"name": "x"},
-        "spec": {"model": {"name": "m"}, "runtime": {"name": "r"}, "engine": {"volumes": [{"name": "v", "nfs": {}}]}},
+        "spec": {
+            "model": {"name": "m"},
+            "runtime": {"name": "r"},
+            "engine": {"volumes": [{"name": "v", "emptyDir": {}}]},
+        },
     }
     stored = await world.api.create(world.isvcs, body, fieldValidation="Strict", dryRun="All")
     assert stored["spec"]["model"] == {"apiGroup": "ome.io", "kind": "ClusterBaseModel", "name": "m"}
     assert stored["spec"]["runtime"] == {"apiGroup": "ome.io", "kind": "ClusterServingRuntime", "name": "r"}
-    assert json.dumps(stored["spec"]["engine"]) == '{"volumes": [{"name": "v", "nfs": {}}]}'
+    assert stored["spec"]["engine"] == {"volumes": [{"name": "v", "emptyDir": {}}]}
 
 
 async def test_what_happens_while_the_manager_is_down_is_done_when_it_is_back(bed: Testbed, world: World) -> None:
