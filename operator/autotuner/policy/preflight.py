@@ -11,7 +11,7 @@ from autotuner import engines
 from autotuner.api.common import EngineName
 from autotuner.api.task import TaskSpec
 from autotuner.benchmark.spec import RESERVED_PARAMS
-from autotuner.presets import Presets, is_simulated
+from autotuner.presets import Presets, is_simulated, runner
 from autotuner.serving import models
 
 Reason = Literal["InvalidSpec", "UnknownPreset", "NotFound", "ReservedFlag"]
@@ -48,6 +48,7 @@ def check(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[Proble
     return [
         *_references(spec, presets, around),
         *_flags(spec, presets),
+        *_switches(spec, presets, around),
         *_benchmark(spec, presets, around),
     ]
 
@@ -95,6 +96,22 @@ def _flags(spec: TaskSpec, presets: Presets) -> Iterator[Problem]:
     for message in messages:
         yield Problem(
             "ReservedFlag" if any(text in message for text in engine.reserved.values()) else "InvalidSpec", message
+        )
+
+
+def _switches(spec: TaskSpec, presets: Presets, around: Surroundings) -> Iterator[Problem]:
+    """An empty list would not switch anything off: OME keeps the runtime's own arguments then."""
+    name, runtime = engine_of(spec, presets), _runtime_spec(spec, presets, around)
+    own = list(runner(runtime or {}).get("args") or [])
+    if name is None or not own or not all(parameter.toggle for parameter in spec.parameters):
+        return
+    engine = engines.get(name)
+    off = {parameter.name: False for parameter in spec.parameters}
+    if not engine.compose(engine.merge(own, spec.runtime.extra_args or []), off):
+        yield Problem(
+            "InvalidSpec",
+            f"parameters[{spec.parameters[0].name}]: without it no argument is left, and OME would use the runtime's"
+            " own, which have it; fix some other flag in runtime.extraArgs",
         )
 
 

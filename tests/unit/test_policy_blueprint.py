@@ -1,0 +1,195 @@
+"""The TuningExperiment that a task creates: complete arguments, placement, owner."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from autotuner.api.experiment import ExperimentSpec
+from autotuner.policy import blueprint
+from autotuner.search import Configuration, Space
+from tests.unit.builders import Object, make_model, make_runtime
+from tests.unit.task_builders import make_spec, make_task
+
+
+def configured(**values: Any) -> Configuration:
+    return Configuration(tuple((name.replace("_", "-"), value) for name, value in values.items()))
+
+
+ARGUMENTS: list[tuple[str, Object, list[str], Configuration | None, list[str]]] = [
+    ("the baseline is the runtime's own", {}, ["--tp-size=1"], None, ["--tp-size=1"]),
+    (
+        "the baseline's arguments win over the runtime's",
+        {"baseline": {"args": ["--tp=2", "--x=1"]}},
+        ["--tp-size=1"],
+        None,
+        ["--tp=2", "--x=1"],
+    ),
+    (
+        "fixed flags are in the baseline too, and win",
+        {"baseline": {"args": ["--x=1"]}, "runtime": {"extraArgs": ["--x=2", "--log"]}},
+        [],
+        None,
+        ["--x=2", "--log"],
+    ),
+    (
+        "tuned flags win over the runtime's and stay in their place",
+        {},
+        ["--tp-size=1", "--mem-fraction-static", "0.9"],
+        configured(mem_fraction_static=0.8),
+        ["--tp-size=1", "--mem-fraction-static=0.8"],
+    ),
+    (
+        "the baseline's arguments are not searched with",
+        {"baseline": {"args": ["--x=1"]}, "runtime": {"extraArgs": ["--log"]}},
+        ["--tp-size=1"],
+        configured(tp_size=4),
+        ["--tp-size=4", "--log"],
+    ),
+    (
+        "a switch that is off is off although the runtime has it on",
+        {},
+        ["--enable-mixed-chunk", "--tp-size=1"],
+        configured(enable_mixed_chunk=False),
+        ["--tp-size=1"],
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("changes", "own", "configuration", "want"), [row[1:] for row in ARGUMENTS], ids=[row[0] for row in ARGUMENTS]
+)
+def test_arguments(changes: Object, own: list[str], configuration: Configuration | None, want: list[str]) -> None:
+    runtime = make_runtime(args=own)
+
+    assert blueprint.arguments("SGLang", make_spec(**changes), runtime, configuration) == want
+
+
+def test_arguments_of_a_runtime_without_an_engine() -> None:
+    assert blueprint.arguments("SGLang", make_spec(), {"spec": {}}, configured(tp_size=2)) == ["--tp-size=2"]
+
+
+def experiment(
+    configuration: Configuration | None = None,
+    *,
+    index: int = 3,
+    purpose: str = "Search",
+    product: str | None = None,
+    runtime: Object | None = None,
+    **changes: Any,
+) -> Object:
+    return blueprint.experiment(
+        make_task(),
+        make_spec(**changes),
+        index=index,
+        purpose=purpose,
+        configuration=configuration,
+        engine="SGLang",
+        model=make_model(),
+        runtime=runtime or make_runtime(),
+        product=product,
+        benchmark_image="benchmark:2",
+    )
+
+
+def test_belongs_to_its_task() -> None:
+    meta = experiment()["metadata"]
+
+    assert meta["name"] == "chat-3"
+    assert meta["namespace"] == "team"
+    assert meta["labels"] == {"autotuner.io/task": "chat"}
+    assert meta["ownerReferences"] == [
+        {
+            "apiVersion": "autotuner.io/v1alpha1",
+            "kind": "TuningTask",
+            "name": "chat",
+            "uid": "uid-chat",
+            "controller": True,
+            "blockOwnerDeletion": True,
+        }
+    ]
+
+
+def test_is_fully_resolved() -> None:
+    body = experiment(
+        Space.of(make_spec().parameters).at(2),
+        slos=[{"metric": "TTFT", "max": "500ms"}],
+        timeouts={"queueSeconds": 7},
+        placement={"nodeSelector": {"pool": "gpu"}},
+        benchmark={"requestParams": {"temperature": 0.5}},
+    )
+    spec = ExperimentSpec.model_validate(body["spec"])
+
+    assert spec.dump() == body["spec"]
+    assert body["spec"]["parameters"] == [
+        {"name": "tp-size", "value": "2"},
+        {"name": "mem-fraction-static", "value": "0.8"},
+    ]
+    assert body["spec"]["service"] == {
+        "model": {"kind": "ClusterBaseModel", "name": "llama"},
+        "runtime": {"kind": "ClusterServingRuntime", "name": "engine-runtime"},
+        "engine": "SGLang",
+        "args": ["--tp-size=2", "--mem-fraction-static=0.8"],
+        "image": "",
+        "accelerator": {"resource": "nvidia.com/gpu", "count": 2},
+        "nodeSelector": {"pool": "gpu"},
+    }
+    assert body["spec"]["benchmark"]["seed"] == "uid-chat"
+    assert body["spec"]["benchmark"]["image"] == "benchmark:2"
+    assert body["spec"]["benchmark"]["requestParams"] == {"temperature": 0.5}
+    assert body["spec"]["stop"] == {"slos": [{"metric": "TTFT", "max": "500ms"}]}
+    assert body["spec"]["timeouts"]["queueSeconds"] == 7
+    assert body["spec"]["cancel"] is False
+
+
+def test_a_baseline_names_no_parameters() -> None:
+    spec = experiment(purpose="Baseline")["spec"]
+
+    assert spec["purpose"] == "Baseline"
+    assert "parameters" not in spec
+    assert "stop" not in spec
+
+
+def test_is_pinned_to_the_baselines_accelerator() -> None:
+    assert experiment(product="H100")["spec"]["service"]["accelerator"]["product"] == "H100"
+
+
+def test_asks_for_no_accelerator_where_there_is_none_but_counts_them() -> None:
+    accelerator = experiment(configured(tp_size=4), placement={"acceleratorResource": ""})["spec"]["service"][
+        "accelerator"
+    ]
+
+    assert accelerator == {"resource": "", "count": 4}
+
+
+RUNTIMES_OWN = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
+USERS = {"key": "team", "operator": "Equal", "value": "ml"}
+
+
+@pytest.mark.parametrize(
+    ("own", "users", "want"),
+    [
+        ([RUNTIMES_OWN], [], None),
+        ([], [USERS], [USERS]),
+        ([RUNTIMES_OWN], [USERS], [RUNTIMES_OWN, USERS]),
+    ],
+    ids=["without the user's, OME keeps the runtime's", "the user's alone", "both, since OME replaces the list whole"],
+)
+def test_tolerations(own: list[Object], users: list[Object], want: list[Object] | None) -> None:
+    body = experiment(runtime=make_runtime(tolerations=own), placement={"tolerations": users})
+
+    assert body["spec"]["service"].get("tolerations") == want
+
+
+def test_shared_objects_say_for_whom_they_were_made() -> None:
+    task, other = make_task(), make_task("other")
+    body = {**make_model(), "metadata": {"name": "llama", "annotations": {"kept": "yes"}}}
+
+    marked = blueprint.mark_created_for(body, task)
+
+    assert marked["metadata"]["annotations"] == {"kept": "yes", "autotuner.io/created-for": "uid-chat"}
+    assert "ownerReferences" not in marked["metadata"]
+    assert blueprint.created_by(marked, task)
+    assert not blueprint.created_by(marked, other)
+    assert not blueprint.created_by(make_model(), task)

@@ -1,0 +1,112 @@
+"""Conditions and messages."""
+
+from __future__ import annotations
+
+import pytest
+
+from autotuner.policy import progress
+from autotuner.policy.conditions import ConditionSet, find, is_true, shorten
+from tests.unit.builders import Object, after, at
+from tests.unit.task_builders import Story, ended, make_task, observed, started
+
+
+def test_the_transition_time_moves_only_with_the_status() -> None:
+    first = ConditionSet(None, 1, after(0))
+    first.set("Succeeded", "Unknown", "Running", "one")
+    second = ConditionSet(first.list(), 2, after(10))
+    second.set("Succeeded", "Unknown", "Suspended", "two")
+    third = ConditionSet(second.list(), 2, after(20))
+    third.set("Succeeded", "True", "Completed")
+
+    assert [one.last_transition_time for one in (*first.list(), *second.list(), *third.list())] == [
+        at(0),
+        at(0),
+        at(20),
+    ]
+    assert [one.reason for one in second.list()] == ["Suspended"]
+    assert [one.message for one in third.list()] == [""]
+    assert [one.observed_generation for one in second.list()] == [2]
+
+
+def test_conditions_keep_their_order_and_those_not_set() -> None:
+    before = ConditionSet(None, 1, after(0))
+    for kind in ("Valid", "ModelReady", "Finished"):
+        before.set(kind, "False", "Waiting")
+    now = ConditionSet(before.list(), 1, after(5))
+    now.set("ModelReady", "True", "Ready")
+
+    assert [one.type for one in now.list()] == ["Valid", "ModelReady", "Finished"]
+    assert now.get("Valid") == before.get("Valid")
+    assert now.get("Other") is None
+
+
+def test_a_condition_is_true_only_if_it_says_so() -> None:
+    conditions = ConditionSet(None, 1, after(0))
+    conditions.set("A", "True", "Yes")
+    conditions.set("B", "Unknown", "Maybe")
+
+    assert is_true(conditions.list(), "A")
+    assert not is_true(conditions.list(), "B")
+    assert not is_true(conditions.list(), "C")
+    assert not is_true(None, "A")
+    assert find(None, "A") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "want"), [("abc", 3, "abc"), ("abcd", 3, "ab…"), ("", 3, "")], ids=["fits", "cut", "empty"]
+)
+def test_shorten(text: str, limit: int, want: str) -> None:
+    assert shorten(text, limit) == want
+
+
+def test_a_long_message_is_cut_where_it_is_written() -> None:
+    conditions = ConditionSet(None, 1, after(0))
+    conditions.set("A", "True", "Yes", "x" * 5000)
+
+    assert len(conditions.list()[0].message) == 1024
+
+
+PHASES: list[tuple[str, Object, bool, str]] = [
+    ("not looked at", {}, False, "Pending"),
+    ("suspended before the start", {}, True, "Suspended"),
+    ("started", {"startTime": at(0)}, False, "Running"),
+    ("suspended", {"startTime": at(0)}, True, "Suspended"),
+    ("running", {"startTime": at(0), "conditions": [("Succeeded", "Unknown")]}, False, "Running"),
+    (
+        "succeeded",
+        {"startTime": at(0), "conditions": [("Succeeded", "True"), ("Finished", "True")]},
+        False,
+        "Succeeded",
+    ),
+    ("failed", {"startTime": at(0), "conditions": [("Succeeded", "False"), ("Finished", "True")]}, False, "Failed"),
+    (
+        "suspended too late",
+        {"startTime": at(0), "conditions": [("Succeeded", "True"), ("Finished", "True")]},
+        True,
+        "Succeeded",
+    ),
+]
+
+
+@pytest.mark.parametrize(("status", "suspended", "want"), [row[1:] for row in PHASES], ids=[row[0] for row in PHASES])
+def test_the_phase_is_a_projection_of_the_conditions(status: Object, suspended: bool, want: str) -> None:
+    conditions = [
+        {"type": kind, "status": value, "reason": "X", "lastTransitionTime": at(0)}
+        for kind, value in status.get("conditions", [])
+    ]
+    task = make_task(status={**status, "conditions": conditions})
+
+    assert progress.phase(observed(task).status, suspended) == want
+
+
+def test_nothing_measured_is_said_to_be_nothing() -> None:
+    assert progress.nearest([]) == "nothing was measured"
+
+
+def test_the_best_needs_a_value() -> None:
+    story = Story(started())
+    story.step()
+    story.end(lambda experiment: ended(experiment, "OutOfMemory"))
+    seen = observed(story.task, story.experiments)
+
+    assert progress.best(seen.measured, seen.baseline, seen.spec.objectives[0]) is None

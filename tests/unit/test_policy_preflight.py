@@ -1,0 +1,228 @@
+"""What is wrong with a task before anything is created: each problem names its field and what to write instead."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from autotuner.api.task import TaskSpec
+from autotuner.policy.preflight import Problem, Surroundings, check, engine_of
+from tests.unit.builders import Object, make_runtime
+from tests.unit.task_builders import MODEL, live_model, make_spec, shipped
+
+NAMED_RUNTIME: Object = {"preset": None, "name": "my-runtime", "engine": "SGLang"}
+SECOND_BENCHMARK = {"scenarios": [{"name": "chat", "load": "D(100,250)"}], "concurrency": [4, 8]}
+
+
+def problems(spec: TaskSpec, **around: Any) -> list[Problem]:
+    return check(spec, shipped(), Surroundings(**{"model": live_model(), "runtime": None} | around))
+
+
+PROBLEMS: list[tuple[str, Object, Object, str, str]] = [
+    (
+        "an unknown model preset, with a hint",
+        {"model": {"preset": "llama-3-2-1b-instrukt"}},
+        {"model": None},
+        "UnknownPreset",
+        f"model.preset: no preset is called llama-3-2-1b-instrukt; did you mean {MODEL}?",
+    ),
+    (
+        "an unknown model preset like no other",
+        {"model": {"preset": "zzz"}},
+        {"model": None},
+        "UnknownPreset",
+        f"model.preset: no preset is called zzz; there are {', '.join(sorted(shipped().models))}",
+    ),
+    (
+        "an unknown runtime preset",
+        {"runtime": {"preset": "simulated-vlm"}},
+        {},
+        "UnknownPreset",
+        "runtime.preset: no preset is called simulated-vlm; did you mean simulated-vllm?",
+    ),
+    (
+        "a model preset where nothing may be created",
+        {},
+        {"model": None, "may_create": False},
+        "NotFound",
+        f"model.preset: ClusterBaseModel {MODEL} does not exist, and this operator may not create cluster-scoped"
+        " objects; ask for it to be created",
+    ),
+    (
+        "a model that does not exist",
+        {"model": {"preset": None, "name": "my-model", "kind": "BaseModel"}},
+        {"model": None},
+        "NotFound",
+        "model.name: BaseModel my-model does not exist; create it, or name another",
+    ),
+    (
+        "a runtime that does not exist",
+        {"runtime": NAMED_RUNTIME, "benchmark": {"tokenizer": {"source": "Hub", "id": "x"}}},
+        {},
+        "NotFound",
+        "runtime.name: ClusterServingRuntime my-runtime does not exist; create it, or name another",
+    ),
+    (
+        "a hidden model",
+        {},
+        {"shadow": "model.preset: BaseModel x hides it"},
+        "InvalidSpec",
+        "model.preset: BaseModel x hides it",
+    ),
+    (
+        "a reserved flag among the fixed ones",
+        {"runtime": {"extraArgs": ["--port=80"]}},
+        {},
+        "ReservedFlag",
+        'runtime.extraArgs[0]: "--port": the flag is set by the operator; remove it',
+    ),
+    (
+        "a reserved flag in the baseline",
+        {"baseline": {"args": ["--tp-size=1", "--api-key", "x"]}},
+        {},
+        "ReservedFlag",
+        'baseline.args[1]: "--api-key": a key among the arguments is readable by everyone who may see the pod;'
+        " remove it",
+    ),
+    (
+        "a reserved flag as a parameter",
+        {"parameters": [{"name": "model-path", "choices": ["a", "b"]}]},
+        {},
+        "ReservedFlag",
+        "parameters[model-path]: the flag is set by the operator; choose the model in spec.model",
+    ),
+    (
+        "a word that is no flag",
+        {"runtime": {"extraArgs": ["tp-size=1"]}},
+        {},
+        "InvalidSpec",
+        'runtime.extraArgs[0]: "tp-size=1": not a flag: an argument begins with a dash, for example --name=value',
+    ),
+    (
+        "a parameter that is fixed too",
+        {"runtime": {"extraArgs": ["--tp=1"]}},
+        {},
+        "InvalidSpec",
+        "parameters[tp-size]: the flag is also in runtime.extraArgs[0]; remove one of them",
+    ),
+    (
+        "a template in a value",
+        {"parameters": [{"name": "schedule-policy", "choices": ["{{.Name}}"]}]},
+        {},
+        "InvalidSpec",
+        'parameters[schedule-policy]: OME would expand "{{" as a template; write the value without it',
+    ),
+    (
+        "a latency at a concurrency that is not measured",
+        {"benchmark": SECOND_BENCHMARK, "objectives": [{"metric": "TTFT", "concurrency": 16}]},
+        {},
+        "InvalidSpec",
+        "objectives[0].concurrency: 16 is not on the ladder; choose one of 4, 8",
+    ),
+    (
+        "a request parameter that the benchmark sets",
+        {"benchmark": {"requestParams": {"temperature": 0, "stream": False}}},
+        {},
+        "InvalidSpec",
+        "benchmark.requestParams.stream: set by the benchmark itself; remove it",
+    ),
+    (
+        "the built-in tokenizer with a real engine's preset",
+        {"runtime": {"preset": "sglang-llama-small"}},
+        {},
+        "InvalidSpec",
+        "benchmark.tokenizer.source: Builtin counts bytes: for the simulated engine only; use Hub or ModelVolume",
+    ),
+    (
+        "the built-in tokenizer with a real engine's runtime",
+        {"runtime": NAMED_RUNTIME},
+        {"runtime": make_runtime("my-runtime")},
+        "InvalidSpec",
+        "benchmark.tokenizer.source: Builtin counts bytes: for the simulated engine only; use Hub or ModelVolume",
+    ),
+    (
+        "the model's volume of a model without a path",
+        {"benchmark": {"tokenizer": {"source": "ModelVolume"}}},
+        {"model": {"spec": {"storage": {"storageUri": "hf://x/y"}}}},
+        "InvalidSpec",
+        "benchmark.tokenizer.source: ModelVolume needs a model with spec.storage.path; use Hub with an id",
+    ),
+    (
+        "switches whose going off would leave OME the runtime's own arguments",
+        {
+            "runtime": NAMED_RUNTIME,
+            "parameters": [{"name": "enable-mixed-chunk", "toggle": True}],
+            "benchmark": {"tokenizer": {"source": "Hub", "id": "x"}},
+        },
+        {"runtime": make_runtime("my-runtime", ["--enable-mixed-chunk"])},
+        "InvalidSpec",
+        "parameters[enable-mixed-chunk]: without it no argument is left, and OME would use the runtime's own, which"
+        " have it; fix some other flag in runtime.extraArgs",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("changes", "around", "reason", "message"), [row[1:] for row in PROBLEMS], ids=[row[0] for row in PROBLEMS]
+)
+def test_refuses(changes: Object, around: Object, reason: str, message: str) -> None:
+    assert problems(make_spec(**changes), **around) == [Problem(reason, message)]  # type: ignore[arg-type]
+
+
+FINE: list[tuple[str, Object, Object]] = [
+    ("presets", {}, {}),
+    ("a model preset that is not there yet", {}, {"model": None}),
+    ("a model preset that somebody else created", {}, {"may_create": False}),
+    (
+        "a vLLM preset",
+        {"runtime": {"preset": "simulated-vllm"}, "parameters": [{"name": "max-num-seqs", "values": [8]}]},
+        {},
+    ),
+    (
+        "a named runtime of the simulated engine",
+        {"runtime": NAMED_RUNTIME},
+        {"runtime": {"spec": shipped().runtimes["simulated-sglang"].spec}},
+    ),
+    (
+        "the model's volume of a preset that is not there yet",
+        {"benchmark": {"tokenizer": {"source": "ModelVolume"}}},
+        {"model": None},
+    ),
+    ("a latency at a level of the ladder", {"objectives": [{"metric": "TTFT", "concurrency": 8}]}, {}),
+    (
+        "switches beside other arguments of the runtime",
+        {"parameters": [{"name": "enable-mixed-chunk", "toggle": True}]},
+        {},
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "around"), [row[1:] for row in FINE], ids=[row[0] for row in FINE])
+def test_accepts(changes: Object, around: Object) -> None:
+    assert problems(make_spec(**changes), **around) == []
+
+
+def test_says_everything_at_once_most_basic_first() -> None:
+    spec = make_spec(
+        model={"preset": "zzz"}, runtime={"extraArgs": ["--host=0.0.0.0"]}, benchmark={"requestParams": {"stream": 1}}
+    )
+
+    assert [problem.message.split(":")[0] for problem in problems(spec)] == [
+        "model.preset",
+        "runtime.extraArgs[0]",
+        "benchmark.requestParams.stream",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("runtime", "engine"),
+    [
+        ({}, "SGLang"),
+        ({"preset": "simulated-vllm"}, "VLLM"),
+        ({"preset": "zzz"}, None),
+        ({"preset": None, "name": "x", "engine": "Custom"}, "Custom"),
+    ],
+)
+def test_knows_whose_flags_the_parameters_are(runtime: Object, engine: str | None) -> None:
+    assert engine_of(make_spec(runtime=runtime), shipped()) == engine

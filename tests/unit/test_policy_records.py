@@ -1,0 +1,132 @@
+"""From experiments to what the search is told, and when two may be compared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from autotuner.policy import records
+from autotuner.search import Configuration, Space
+from tests.unit.builders import Object, make_experiment, make_level, make_model, make_runtime, seen
+from tests.unit.task_builders import ended, make_spec, running
+
+SPEC = make_spec(slos=[{"metric": "TTFT", "max": "500ms"}])
+SPACE = Space.of(SPEC.parameters)
+
+
+def tried(name: str = "chat-1", tp: int = 1, mem: str = "0.8", **spec: Any) -> Object:
+    parameters = [{"name": "tp-size", "value": str(tp)}, {"name": "mem-fraction-static", "value": mem}]
+    return make_experiment(name, **{"parameters": parameters, **spec})
+
+
+def read(*experiments: Object) -> list[records.Measured]:
+    return records.read(experiments, SPEC, SPACE)
+
+
+def hashed(image: str = "sha256:1", product: str | None = "H100", **state: Any) -> str:
+    return records.fingerprint(seen(**state), image, product)
+
+
+OTHER_MODEL = make_model()
+OTHER_MODEL["spec"] = {**OTHER_MODEL["spec"], "storage": {"path": "/elsewhere"}}
+
+DIFFERENT: list[tuple[str, Object]] = [
+    ("another model", {"model": OTHER_MODEL}),
+    ("another runtime", {"runtime": make_runtime(args=["--x"])}),
+    ("another image", {"image": "sha256:2"}),
+    ("another accelerator", {"product": "A100"}),
+    ("other arguments", {"experiment": make_experiment(service={"args": ["--tp-size=4"]})}),
+    ("another count", {"experiment": make_experiment(service={"accelerator": {"count": 4}})}),
+    ("other variables", {"experiment": make_experiment(service={"env": [{"name": "X", "value": "1"}]})}),
+    ("another ladder", {"experiment": make_experiment(benchmark={"concurrency": [8, 16]})}),
+    ("other requests", {"experiment": make_experiment(benchmark={"requestParams": {"temperature": 1}})}),
+]
+ALIKE: list[tuple[str, Object]] = [
+    ("another name", {"experiment": make_experiment("other-9")}),
+    ("another seed", {"experiment": make_experiment(benchmark={"seed": "another-task"})}),
+    ("another block", {"experiment": make_experiment(block=3)}),
+    ("other timeouts", {"experiment": make_experiment(timeouts={"queueSeconds": 5})}),
+    ("another purpose", {"experiment": make_experiment(purpose="Baseline")}),
+    ("another state of the model", {"model": make_model("In_Transit")}),
+    (
+        "a product that the spec already demands",
+        {"experiment": make_experiment(service={"accelerator": {"product": "H100"}})},
+    ),
+]
+
+
+@pytest.mark.parametrize("change", [row[1] for row in DIFFERENT], ids=[row[0] for row in DIFFERENT])
+def test_figures_are_not_comparable_with(change: Object) -> None:
+    assert hashed(**change) != hashed()
+
+
+@pytest.mark.parametrize("change", [row[1] for row in ALIKE], ids=[row[0] for row in ALIKE])
+def test_figures_are_comparable_in_spite_of(change: Object) -> None:
+    assert hashed(**change) == hashed()
+
+
+OUTCOMES: list[tuple[str, Object, str | None, str | None]] = [
+    ("one that has not begun", tried(), None, None),
+    ("one under way", running(tried()), None, None),
+    ("one that has a reason but is not released", running(tried()) | {"reason": "Completed"}, None, None),
+    ("one that was measured", ended(tried()), "value", "value"),
+    (
+        "one that breaks the task's SLOs",
+        ended(tried(), "SLOViolated", make_level(ttft=0.9)),
+        "infeasible",
+        "infeasible",
+    ),
+    ("one whose own SLOs were stricter than the task's", ended(tried(), "SLOViolated"), "value", "value"),
+    ("one that lacks a level", ended(tried(), "Completed", make_level(16)), "infeasible", "infeasible"),
+    ("one that crashed", ended(tried(), "OutOfMemory"), "crash", "crash"),
+    ("one that the environment spoiled", ended(tried(), "QueueTimeout"), "environment", "environment"),
+    ("one that stops the task", ended(tried(), "ModelNotReady"), "stop", "environment"),
+    ("one that somebody cancelled", ended(tried(), "Cancelled"), "nothing", "environment"),
+    ("one that the task withdrew", ended(tried(), "Cancelled", withdrawn=True), "nothing", None),
+    ("one that ended before it was withdrawn", ended(tried(), withdrawn=True), "value", "value"),
+]
+
+
+@pytest.mark.parametrize(
+    ("experiment", "outcome", "told"), [row[1:] for row in OUTCOMES], ids=[row[0] for row in OUTCOMES]
+)
+def test_outcome_of(experiment: Object, outcome: str | None, told: str | None) -> None:
+    (one,) = read(experiment)
+
+    assert one.outcome == outcome
+    assert [record.outcome for record in records.for_search([one])] == ([told] if told else [])
+
+
+def test_a_record_carries_configuration_and_value() -> None:
+    (record,) = records.for_search(read(ended(tried(tp=2, mem="0.9"), "Completed", make_level(throughput=700))))
+
+    assert record.configuration == Configuration((("tp-size", 2), ("mem-fraction-static", 0.9)))
+    assert (record.value, record.shortfall) == (700.0, 0.0)
+
+
+def test_a_record_of_what_is_infeasible_says_by_how_much() -> None:
+    (record,) = records.for_search(read(ended(tried(), "SLOViolated", make_level(ttft=0.75))))
+
+    assert record.value is None
+    assert record.shortfall == pytest.approx(0.5)
+
+
+def test_a_baseline_is_no_point_of_the_space() -> None:
+    measured = read(ended(make_experiment("chat-0", purpose="Baseline")))
+
+    assert measured[0].configuration is None
+    assert measured[0].is_baseline
+    assert measured[0].score is not None
+    assert records.for_search(measured) == []
+
+
+def test_experiments_are_read_in_the_order_of_their_index() -> None:
+    names = [one.name for one in read(tried("chat-10"), tried("chat-9"), tried("chat-2"))]
+
+    assert names == ["chat-2", "chat-9", "chat-10"]
+
+
+@pytest.mark.parametrize(("name", "index"), [("chat-0", 0), ("a-2-b-17", 17)])
+def test_the_index_is_the_end_of_the_name(name: str, index: int) -> None:
+    assert records.index_of(name) == index
