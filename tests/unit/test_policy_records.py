@@ -8,7 +8,7 @@ import pytest
 
 from autotuner.policy import records
 from autotuner.search import Configuration, Space
-from tests.unit.builders import Object, make_experiment, make_level, make_model, make_runtime, seen
+from tests.unit.builders import Object, make_experiment, make_level, make_model, make_runtime, merged, seen
 from tests.unit.task_builders import ended, make_spec, running
 
 SPEC = make_spec(slos=[{"metric": "TTFT", "max": "500ms"}])
@@ -69,7 +69,12 @@ def test_figures_are_comparable_in_spite_of(change: Object) -> None:
 OUTCOMES: list[tuple[str, Object, str | None, str | None]] = [
     ("one that has not begun", tried(), None, None),
     ("one under way", running(tried()), None, None),
-    ("one that has a reason but is not released", running(tried()) | {"reason": "Completed"}, None, None),
+    (
+        "one that has a reason but is not released",
+        merged(running(tried()), {"status": {"reason": "Completed"}}),
+        None,
+        None,
+    ),
     ("one that was measured", ended(tried()), "value", "value"),
     (
         "one that breaks the task's SLOs",
