@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from autotuner.benchmark.result import decode
-from tests.support.operator import Operator, install_crds
+from tests.support.operator import Operator
 from tests.testbed import Testbed
 from tests.testbed.api import Api
 
@@ -158,7 +158,6 @@ async def measure(bed: Testbed, experiments: int) -> tuple[Moments, list[Object]
     """Run both tasks; returns what was seen and the experiments of the quick and of the slowly starting engine."""
     moments = Moments()
     async with Api(bed.kubeconfig) as api:
-        await install_crds(api)
         await api.create("/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
         watches = [asyncio.create_task(moments.watch(api, kind)) for kind in COLLECTIONS]
         with Operator(bed.kubeconfig, bed.logs / "operator.log"):

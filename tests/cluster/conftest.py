@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from tests.support.operator import install_crds
 from tests.testbed import Testbed
 from tests.testbed.api import Api
 
@@ -17,17 +15,6 @@ from tests.testbed.api import Api
 def bed() -> Iterator[Testbed]:
     with Testbed.start() as testbed:
         yield testbed
-
-
-@pytest.fixture(scope="session")
-def crds(bed: Testbed) -> None:
-    """Both kinds of the product are served."""
-
-    async def install() -> None:
-        async with Api(bed.kubeconfig, agent="test") as client:
-            await install_crds(client)
-
-    asyncio.run(install())
 
 
 @pytest.fixture

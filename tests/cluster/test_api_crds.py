@@ -156,7 +156,7 @@ def test_committed_definitions_are_those_of_the_models() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(crd.definitions()))
-async def test_api_server_accepts_the_definition_without_a_word(bed: Testbed, crds: None, name: str) -> None:
+async def test_api_server_accepts_the_definition_without_a_word(bed: Testbed, name: str) -> None:
     definition = crd.definitions()[name]
     path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{definition['metadata']['name']}"
     headers, applied = await ask(bed, "PATCH", f"{path}?fieldManager=install&fieldValidation=Strict", body=definition)
@@ -167,7 +167,7 @@ async def test_api_server_accepts_the_definition_without_a_word(bed: Testbed, cr
     assert "NonStructuralSchema" not in conditions
 
 
-async def test_kinds_have_short_names_and_a_status_of_their_own(api: Api, crds: None) -> None:
+async def test_kinds_have_short_names_and_a_status_of_their_own(api: Api) -> None:
     found = {kind["name"]: kind for kind in (await api.get("/apis/autotuner.io/v1alpha1"))["resources"]}
     assert found["tuningtasks"]["shortNames"] == ["tt"]
     assert found["tuningexperiments"]["shortNames"] == ["tx"]
@@ -175,7 +175,7 @@ async def test_kinds_have_short_names_and_a_status_of_their_own(api: Api, crds: 
 
 
 @pytest.mark.parametrize("case", REFUSED)
-async def test_refused_with_the_field_named(api: Api, crds: None, case: str) -> None:
+async def test_refused_with_the_field_named(api: Api, case: str) -> None:
     edits, message = REFUSED[case]
     with pytest.raises(ApiError) as refusal:
         await api.create(tasks("default"), make_task(edits=edits), dryRun="All", fieldValidation="Strict")
@@ -183,13 +183,13 @@ async def test_refused_with_the_field_named(api: Api, crds: None, case: str) -> 
 
 
 @pytest.mark.parametrize("case", ACCEPTED)
-async def test_accepted(api: Api, crds: None, case: str) -> None:
+async def test_accepted(api: Api, case: str) -> None:
     task = make_task(edits=ACCEPTED[case])
     created = await api.create(tasks("default"), task, dryRun="All", fieldValidation="Strict")
     assert created["metadata"]["name"] == task["metadata"]["name"]
 
 
-async def test_defaults_are_written_by_the_api_server(api: Api, crds: None) -> None:
+async def test_defaults_are_written_by_the_api_server(api: Api) -> None:
     task = edited(make_task(), {"spec.search": {"maxExperiments": 1}})
     spec = (await api.create(tasks("default"), task, dryRun="All"))["spec"]
     assert spec["search"] == {"strategy": "Random", "maxExperiments": 1, "seed": 0}
@@ -207,7 +207,7 @@ async def show(bed: Testbed, path: str) -> tuple[dict[str, Any], dict[str, Any]]
     return {n: cell for n, p, cell in named if p == 0}, {n: cell for n, p, cell in named if p > 0}
 
 
-async def test_columns_of_a_task(bed: Testbed, api: Api, crds: None, namespace: str) -> None:
+async def test_columns_of_a_task(bed: Testbed, api: Api, namespace: str) -> None:
     await api.create(tasks(namespace), make_task("chat"))
     level = level_of("chat", 4)
     status = {
@@ -242,7 +242,7 @@ async def test_columns_of_a_task(bed: Testbed, api: Api, crds: None, namespace: 
     assert wide == {"Objective": "OutputThroughput", "Reason": "Running", "Message": "experiment 2 of 4 benchmarking"}
 
 
-async def test_columns_of_an_experiment(bed: Testbed, api: Api, crds: None, namespace: str) -> None:
+async def test_columns_of_an_experiment(bed: Testbed, api: Api, namespace: str) -> None:
     await api.create(experiments(namespace), make_experiment("chat-1", {"spec.service.accelerator.count": 2}))
     status = {
         "phase": "Succeeded",

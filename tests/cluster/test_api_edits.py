@@ -87,7 +87,7 @@ async def refusal(api: Api, path: str, edits: Edits) -> str:
     return ""
 
 
-async def test_before_the_start_every_edit_is_free(api: Api, crds: None, namespace: str) -> None:
+async def test_before_the_start_every_edit_is_free(api: Api, namespace: str) -> None:
     await api.create(tasks(namespace), make_task("chat"))
     path = f"{tasks(namespace)}/chat"
     await api.patch(f"{path}/status", {"status": {"phase": "Pending"}})
@@ -96,20 +96,20 @@ async def test_before_the_start_every_edit_is_free(api: Api, crds: None, namespa
         assert changed["metadata"]["generation"] == 2, field
 
 
-async def test_after_the_start_what_is_searched_is_fixed(api: Api, crds: None, namespace: str) -> None:
+async def test_after_the_start_what_is_searched_is_fixed(api: Api, namespace: str) -> None:
     path = await start(api, namespace)
     said = {field: await refusal(api, path, edits) for field, edits in FIXED_AT_START.items()}
     assert {field: message for field, message in said.items() if STARTED not in message} == {}
 
 
-async def test_after_the_start_what_steers_is_free(api: Api, crds: None, namespace: str) -> None:
+async def test_after_the_start_what_steers_is_free(api: Api, namespace: str) -> None:
     path = await start(api, namespace)
     said = {field: await refusal(api, path, edits) for field, edits in FREE_AFTER_START.items()}
     assert {field: message for field, message in said.items() if message} == {}
 
 
 @pytest.mark.parametrize("space", SEARCH_SPACES)
-async def test_after_the_start_suspend_and_status_pass(api: Api, crds: None, namespace: str, space: str) -> None:
+async def test_after_the_start_suspend_and_status_pass(api: Api, namespace: str, space: str) -> None:
     path = await start(api, namespace, SEARCH_SPACES[space])
     suspended = await api.patch(path, {"spec": {"suspend": True}})
     assert suspended["spec"]["suspend"] is True
@@ -117,7 +117,7 @@ async def test_after_the_start_suspend_and_status_pass(api: Api, crds: None, nam
     assert merged["status"] == {"startTime": START, "phase": "Running", "message": "on it"}
 
 
-async def test_after_the_start_the_same_manifest_applies_again(api: Api, crds: None, namespace: str) -> None:
+async def test_after_the_start_the_same_manifest_applies_again(api: Api, namespace: str) -> None:
     manifest = make_task("chat")
     path = f"{tasks(namespace)}/chat"
     await api.apply(path, manifest, "kubectl")
@@ -126,7 +126,7 @@ async def test_after_the_start_the_same_manifest_applies_again(api: Api, crds: N
     assert again["metadata"]["generation"] == 1
 
 
-async def test_the_order_of_choices_and_parameters_is_no_change(api: Api, crds: None, namespace: str) -> None:
+async def test_the_order_of_choices_and_parameters_is_no_change(api: Api, namespace: str) -> None:
     path = await start(api, namespace)
     spec = (await api.get(path))["spec"]
     spec["parameters"].reverse()
@@ -134,7 +134,7 @@ async def test_the_order_of_choices_and_parameters_is_no_change(api: Api, crds: 
     await write(api, path, {"spec": spec})
 
 
-async def test_spec_writes_leave_the_status_alone(api: Api, crds: None, namespace: str) -> None:
+async def test_spec_writes_leave_the_status_alone(api: Api, namespace: str) -> None:
     path = await start(api, namespace)
     await write(api, path, {"status": None, "spec.suspend": True})
     await api.patch(path, {"status": {"startTime": None, "phase": "Pending"}})
@@ -143,7 +143,7 @@ async def test_spec_writes_leave_the_status_alone(api: Api, crds: None, namespac
     assert STARTED in await refusal(api, path, {"status": None, "spec.search.seed": 1})
 
 
-async def test_status_writes_leave_the_spec_alone(api: Api, crds: None, namespace: str) -> None:
+async def test_status_writes_leave_the_spec_alone(api: Api, namespace: str) -> None:
     path = await start(api, namespace)
     await api.patch(f"{path}/status", {"spec": {"suspend": True}, "status": {"message": "on it"}})
     after = await api.get(path)
@@ -167,14 +167,14 @@ EXPERIMENT_EDITS: dict[str, Edits] = {
 }
 
 
-async def test_an_experiment_is_fixed_from_the_start(api: Api, crds: None, namespace: str) -> None:
+async def test_an_experiment_is_fixed_from_the_start(api: Api, namespace: str) -> None:
     await api.create(experiments(namespace), make_experiment("chat-1"), fieldValidation="Strict")
     path = f"{experiments(namespace)}/chat-1"
     said = {field: await refusal(api, path, edits) for field, edits in EXPERIMENT_EDITS.items()}
     assert {field: message for field, message in said.items() if UNCHANGEABLE not in message} == {}
 
 
-async def test_an_experiment_is_cancelled_once_and_for_all(api: Api, crds: None, namespace: str) -> None:
+async def test_an_experiment_is_cancelled_once_and_for_all(api: Api, namespace: str) -> None:
     await api.create(experiments(namespace), make_experiment("chat-1"), fieldValidation="Strict")
     path = f"{experiments(namespace)}/chat-1"
     assert (await write(api, path, {"spec.cancel": True}))["spec"]["cancel"] is True
@@ -185,12 +185,12 @@ async def test_an_experiment_is_cancelled_once_and_for_all(api: Api, crds: None,
 
 
 @pytest.mark.parametrize("name", ["a" * 51, "chat-1-engine", "1-chat", "chat.1"])
-async def test_names_that_ome_could_not_use_are_refused(api: Api, crds: None, name: str) -> None:
+async def test_names_that_ome_could_not_use_are_refused(api: Api, name: str) -> None:
     with pytest.raises(ApiError, match=r"metadata\.name: use at most 50 lower-case letters"):
         await api.create(experiments("default"), make_experiment(name), dryRun="All")
 
 
-async def test_a_typo_in_an_experiment_is_refused(api: Api, crds: None) -> None:
+async def test_a_typo_in_an_experiment_is_refused(api: Api) -> None:
     typo = make_experiment(edits={"spec.service.acelerator": {"count": 2}})
     with pytest.raises(ApiError, match=r'unknown field "spec\.service\.acelerator"'):
         await api.create(experiments("default"), typo, dryRun="All", fieldValidation="Strict")

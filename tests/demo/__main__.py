@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.live import Live
 
 from tests.demo import screen
-from tests.support.operator import Operator, install_crds
+from tests.support.operator import Operator
 from tests.testbed import Testbed, TestbedError
 from tests.testbed.api import Api, load_documents
 
@@ -45,7 +45,6 @@ async def main(example: Path, keep: bool) -> int:
     )
     try:
         async with Api(bed.kubeconfig) as api:
-            await install_crds(api)
             await api.create("/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
             operator.start()
             (manifest,) = load_documents(example)

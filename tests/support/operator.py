@@ -13,17 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from tests.testbed.api import Api, load_documents
-
 ROOT = Path(__file__).parents[2]
 _LIBC = ctypes.CDLL(None)
-
-
-async def install_crds(api: Api) -> None:
-    """Applies both kinds of the product and returns when they are served; installed ones are brought up to date."""
-    await api.apply_all(
-        [document for path in sorted((ROOT / "crds").glob("*.yaml")) for document in load_documents(path)], "install"
-    )
 
 
 def _die_with_parent() -> None:

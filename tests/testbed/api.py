@@ -314,3 +314,11 @@ def load_documents(path: Path) -> list[Object]:
 async def apply_file(api: Api, path: Path, manager: str, dry_run: bool = False) -> Objects:
     """Applies each document of a YAML file server-side."""
     return await api.apply_all(load_documents(path), manager, dry_run)
+
+
+async def install_crds(api: Api) -> None:
+    """Applies both kinds of the product and returns when they are served; installed ones are brought up to date."""
+    folder = Path(__file__).parents[2] / "crds"
+    await api.apply_all(
+        [document for path in sorted(folder.glob("*.yaml")) for document in load_documents(path)], "install"
+    )

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.testbed import kubeconfig, processes
-from tests.testbed.api import Api, ApiError, Object
+from tests.testbed.api import Api, ApiError, Object, install_crds
 from tests.testbed.controlplane import ControlPlane, SetupError, find_programs
 from tests.testbed.node.agent import LABEL
 
@@ -206,19 +206,25 @@ class Supervisor:
             kubeconfig.write(path, plane.server, plane.certificate.read_bytes(), plane.tokens[user])
 
     async def _start_controllers(self) -> None:
-        """Starts what needs an API server that is ready."""
-        names = []
+        """Starts what needs an API server that is ready.
+
+        The kinds come before kube-controller-manager: its garbage collector learns of later ones only every 30 s, and
+        until then no foreground deletion of them gets on.
+        """
         if self._plane is not None:
             await self._await_apiserver()
-            names += ["kube-controller-manager", "kube-scheduler"]
         if self._options.ome:
+            say("installing the kinds, starting OME's stand-in")
             config = str(self._config_of("testbed-ome"))
-            self._add("ome", [sys.executable, "-m", "tests.testbed.ome", "--kubeconfig", config])
-            names.append("ome")
-        if names:
-            say(f"starting {', '.join(names)}")
-        for name in names:
-            await self.services[name].start()
+            stand_in = self._add("ome", [sys.executable, "-m", "tests.testbed.ome", "--kubeconfig", config])
+            await stand_in.start()
+            async with Api(self.kubeconfig) as api, asyncio.timeout(60):
+                await install_crds(api)
+                await stand_in.said_ready()
+        if self._plane is not None:
+            say("starting kube-controller-manager, kube-scheduler")
+            for name in ("kube-controller-manager", "kube-scheduler"):
+                await self.services[name].start()
 
     async def _await_apiserver(self, seconds: float = 60) -> None:
         async with Api(self.kubeconfig) as api, asyncio.timeout(seconds):
@@ -247,9 +253,7 @@ class Supervisor:
     async def _await_nodes(self, api: Api, seconds: float = 60) -> None:
         """Waits until pods can be scheduled: nodes ready and free of taints, the default service account there."""
         async with asyncio.timeout(seconds):
-            for name in ("node", "ome"):
-                if name in self.services:
-                    await self.services[name].said_ready()
+            await self.services["node"].said_ready()
             while not await _can_schedule(api):
                 self._check(*self.services)
                 await asyncio.sleep(_POLL_SECONDS)
