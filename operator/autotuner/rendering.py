@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import re
 from functools import cache
 from typing import Any
 
 import yaml
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Undefined
+
+_PAIR = re.compile(r"\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})")
 
 
 @cache
 def _environment() -> Environment:
     # Values go through tojson, which is YAML too; autoescape would turn quotes into HTML.
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("autotuner", "templates"),
         undefined=StrictUndefined,
         autoescape=False,  # noqa: S701
@@ -20,6 +24,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=_refuse_bare,
     )
+    environment.filters["tojson"] = _tojson
+    return environment
 
 
 class _Json(str):
@@ -27,9 +33,15 @@ class _Json(str):
 
 
 def _tojson(value: Any) -> _Json:
-    import json
+    if isinstance(value, Undefined):
+        str(value)  # raises the error that names it
+    # YAML knows no surrogate pairs: one character is one escape.
+    return _Json(_PAIR.sub(_one_escape, json.dumps(value)))
 
-    return _Json(json.dumps(value))
+
+def _one_escape(pair: re.Match[str]) -> str:
+    high, low = (int(half, 16) for half in pair.groups())
+    return f"\\U{0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00):08x}"
 
 
 def _refuse_bare(value: Any) -> Any:
@@ -45,7 +57,5 @@ def render(template: str, **values: Any) -> dict[str, Any]:
         jinja2.UndefinedError: a value that the template names is missing.
         TypeError: the template prints a value without `tojson`.
     """
-    environment = _environment()
-    environment.filters["tojson"] = _tojson
-    document: dict[str, Any] = yaml.safe_load(environment.get_template(template).render(**values))
+    document: dict[str, Any] = yaml.safe_load(_environment().get_template(template).render(**values))
     return document

@@ -111,8 +111,8 @@ def _in_si(slo: Slo) -> SloInSi:
 
 def _environment(runner: RunnerSpec, spec: ExperimentSpec, around: Surroundings) -> list[Object]:
     env: list[Object] = [
-        # The API server would expand $(NAME); $$( is how it writes $(.
-        {"name": SPEC_VARIABLE, "value": runner.dump_json().replace("$(", "$$(")},
+        # The kubelet expands $(NAME) and takes $$ for $.
+        {"name": SPEC_VARIABLE, "value": runner.dump_json().replace("$", "$$")},
         {"name": TERMINATION_LOG_VARIABLE, "value": DEFAULT_TERMINATION_LOG},
         {"name": "HOME", "value": WORK_DIR},
     ]
