@@ -10,7 +10,9 @@ from autotuner import presets
 from autotuner.api.experiment import Level
 from autotuner.api.task import TaskSpec, TaskStatus
 from autotuner.policy import blueprint
-from autotuner.policy.task import ObservedTask, TaskPlan, decide, finished
+from autotuner.policy.draft import TaskPlan
+from autotuner.policy.observed_task import ObservedTask
+from autotuner.policy.task import decide, finished
 from autotuner.presets import Presets, model_object, runtime_object
 from tests.unit.builders import Object, after, at, make_level, merged, written
 

@@ -29,8 +29,10 @@ from autotuner.kube import (
     RejectedError,
 )
 from autotuner.policy import blueprint
+from autotuner.policy.draft import TaskPlan
+from autotuner.policy.observed_task import ObservedTask
 from autotuner.policy.records import WITHDRAWN_ANNOTATION
-from autotuner.policy.task import ObservedTask, TaskPlan, decide, finished, refuse
+from autotuner.policy.task import decide, finished, refuse
 from autotuner.presets import Presets, model_object, runtime_object
 from autotuner.serving import models
 from autotuner.serving.ome import controlled_by

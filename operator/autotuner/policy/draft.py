@@ -1,0 +1,67 @@
+"""What one pass over a task decides, while it is being put together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from autotuner import clock
+from autotuner.api.task import TaskStatus
+from autotuner.policy import progress
+from autotuner.policy.conditions import ConditionSet, shorten
+from autotuner.policy.experiment import Happening
+from autotuner.policy.observed_task import ObservedTask
+
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class TaskPlan:
+    """What one pass will do: create first, then write the status, then cancel and tell."""
+
+    status: TaskStatus
+    create_model: Object | None = None
+    create_runtime: Object | None = None
+    create_experiment: Object | None = None
+    withdraw: tuple[str, ...] = ()  # experiments to cancel
+    happenings: tuple[Happening, ...] = ()
+    look_again: datetime | None = None
+
+
+@dataclass
+class Draft:
+    """The status while a pass writes it."""
+
+    seen: ObservedTask
+    now: datetime
+    conditions: ConditionSet
+    changes: dict[str, Any] = field(default_factory=dict)
+    happenings: list[Happening] = field(default_factory=list)
+
+    def plan(self, message: str, look_again: datetime | None = None, **actions: Any) -> TaskPlan:
+        """The pass ends here, with this message and these actions."""
+        before = self.seen.status
+        succeeded = self.conditions.get("Succeeded")
+        status = before.model_copy(
+            update={
+                **self.changes,
+                "observed_generation": self.seen.generation,
+                "conditions": self.conditions.list(),
+                "message": shorten(message),
+            }
+        )
+        status = status.model_copy(update={"phase": progress.phase(status, self.seen.spec.suspend)})
+        if (status.phase, status.experiments) != (before.phase, before.experiments):
+            status = status.model_copy(update={"last_progress_time": clock.stamp(self.now)})
+        if succeeded and before.phase != status.phase and status.phase != "Pending":
+            kind = "Warning" if status.phase == "Failed" else "Normal"
+            self.happenings.append(Happening(kind, succeeded.reason, message))
+        return TaskPlan(status, happenings=tuple(self.happenings), look_again=look_again, **actions)
+
+    def end(self, succeeded: bool, reason: str, message: str) -> TaskPlan:
+        """The task is over for good."""
+        self.conditions.set("Succeeded", "True" if succeeded else "False", reason, message)
+        self.conditions.set("Finished", "True", reason, message)
+        self.changes["completion_time"] = clock.stamp(self.now)
+        return self.plan(message)
