@@ -63,9 +63,14 @@ def load(folder: Path) -> Presets:
 
 
 def _read(path: Path, keys: set[str]) -> Object:
-    document = yaml.safe_load(path.read_text())
+    try:
+        document = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as problem:
+        raise ValueError(f"{path}: not YAML: {problem}") from problem
     if not isinstance(document, dict) or set(document) != keys:
         raise ValueError(f"{path}: a preset has exactly the keys {', '.join(sorted(keys))}")
+    if not isinstance(document["spec"], dict):
+        raise ValueError(f"{path}: spec is not a mapping")
     return document
 
 

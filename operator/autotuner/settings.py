@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -49,9 +50,15 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
             parsed = float(value)
         except ValueError:
             parsed = 0.0
-        if parsed <= 0:
+        if not 0 < parsed < math.inf:
             raise ValueError(f"AUTOTUNER_{name}: {value!r} is not a number above 0")
         return parsed
+
+    def whole(name: str, default: int) -> int:
+        value = text(name, str(default))
+        if not value.isdecimal() or int(value) == 0:
+            raise ValueError(f"AUTOTUNER_{name}: {value!r} is not a whole number above 0")
+        return int(value)
 
     def choice(name: str, default: str, *allowed: str) -> str:
         value = text(name, default)
@@ -66,8 +73,8 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         presets=Path(presets) if presets else None,
         cluster_objects=choice("CLUSTER_OBJECTS", "true", "true", "false") == "true",
         hub_endpoint=text("HUB_ENDPOINT", ""),
-        serving_seconds=int(number("SERVING_SECONDS", defaults.serving_seconds)),
+        serving_seconds=whole("SERVING_SECONDS", defaults.serving_seconds),
         resync_seconds=number("RESYNC_SECONDS", defaults.resync_seconds),
-        workers=int(number("WORKERS", defaults.workers)),
+        workers=whole("WORKERS", defaults.workers),
         log_format=choice("LOG_FORMAT", defaults.log_format, "json", "text"),
     )

@@ -1,0 +1,143 @@
+"""The operator's settings, its clock, and how it addresses the API server."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from autotuner import clock, kube
+from autotuner.kube import AlreadyExistsError, ConflictError, KubeError, RejectedError
+from autotuner.settings import Settings, from_environment
+from tests.unit.builders import after, at
+
+
+class TestSettings:
+    def test_nothing_set_is_the_default(self) -> None:
+        assert from_environment({}) == Settings()
+
+    def test_each_variable_is_read(self) -> None:
+        settings = from_environment(
+            {
+                "AUTOTUNER_NAMESPACES": "team-a, team-b,",
+                "AUTOTUNER_BENCHMARK_IMAGE": "my/image:1",
+                "AUTOTUNER_PRESETS": "/presets",
+                "AUTOTUNER_CLUSTER_OBJECTS": "false",
+                "AUTOTUNER_HUB_ENDPOINT": "http://hub",
+                "AUTOTUNER_SERVING_SECONDS": "5",
+                "AUTOTUNER_RESYNC_SECONDS": "0.5",
+                "AUTOTUNER_WORKERS": "3",
+                "AUTOTUNER_LOG_FORMAT": "text",
+            }
+        )
+
+        assert settings == Settings(
+            namespaces=("team-a", "team-b"),
+            benchmark_image="my/image:1",
+            presets=Path("/presets"),
+            cluster_objects=False,
+            hub_endpoint="http://hub",
+            serving_seconds=5,
+            resync_seconds=0.5,
+            workers=3,
+            log_format="text",
+        )
+
+    @pytest.mark.parametrize(
+        ("name", "value", "words"),
+        [
+            ("RESYNC_SECONDS", "soon", "'soon' is not a number above 0"),
+            ("RESYNC_SECONDS", "0", "'0' is not a number above 0"),
+            ("RESYNC_SECONDS", "nan", "'nan' is not a number above 0"),
+            ("RESYNC_SECONDS", "inf", "'inf' is not a number above 0"),
+            ("SERVING_SECONDS", "-1", "'-1' is not a whole number above 0"),
+            ("SERVING_SECONDS", "1.5", "'1.5' is not a whole number above 0"),
+            ("WORKERS", "0.5", "'0.5' is not a whole number above 0"),
+            ("WORKERS", "inf", "'inf' is not a whole number above 0"),
+            ("CLUSTER_OBJECTS", "yes", "'yes' is none of true, false"),
+            ("LOG_FORMAT", "xml", "'xml' is none of json, text"),
+        ],
+    )
+    def test_a_bad_value_is_named(self, name: str, value: str, words: str) -> None:
+        with pytest.raises(ValueError, match=f"^AUTOTUNER_{name}: {words}$"):
+            from_environment({f"AUTOTUNER_{name}": value})
+
+    @pytest.mark.parametrize(("moment", "want"), [(None, 30.0), (-5, 0.0), (0, 0.0), (7, 7.0), (500, 30.0)], ids=str)
+    def test_looks_again_in_time_but_never_later_than_the_resync(
+        self, moment: float | None, want: float, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(clock, "now", lambda: after(0))
+
+        assert Settings().look_again_in(None if moment is None else after(moment)) == want
+
+
+class TestClock:
+    def test_stamps_are_utc_with_milliseconds(self) -> None:
+        moment = datetime(2026, 3, 1, 14, 0, 0, 123999, tzinfo=timezone(timedelta(hours=2)))
+
+        assert clock.stamp(moment) == "2026-03-01T12:00:00.123Z"
+
+    @pytest.mark.parametrize(
+        "text", ["2026-03-01T12:00:00Z", "2026-03-01T12:00:00.000000Z", "2026-03-01T14:00:00+02:00"]
+    )
+    def test_stamps_of_any_precision_are_read(self, text: str) -> None:
+        assert clock.parse(text) == after(0)
+
+    @pytest.mark.parametrize(
+        ("start", "end", "want"),
+        [(at(1), at(3.5), 2.5), (at(3), at(1), 0.0), (None, at(1), None), (at(1), None, None)],
+    )
+    def test_seconds_between(self, start: str | None, end: str | None, want: float | None) -> None:
+        assert clock.seconds_between(start, end) == want
+
+    def test_now_knows_its_zone(self) -> None:
+        assert clock.now().tzinfo is UTC
+
+
+class TestPaths:
+    @pytest.mark.parametrize(
+        ("resource", "arguments", "want"),
+        [
+            (kube.POD, ("team", "p"), "/api/v1/namespaces/team/pods/p"),
+            (kube.POD, ("team", "p", "log"), "/api/v1/namespaces/team/pods/p/log"),
+            (kube.POD, (None,), "/api/v1/pods"),
+            (kube.NODE, (None, "n"), "/api/v1/nodes/n"),
+            (kube.JOB, ("team",), "/apis/batch/v1/namespaces/team/jobs"),
+            (
+                kube.TASK,
+                ("team", "t", "status"),
+                "/apis/autotuner.io/v1alpha1/namespaces/team/tuningtasks/t/status",
+            ),
+            (kube.CLUSTER_BASE_MODEL, (None, "m"), "/apis/ome.io/v1beta1/clusterbasemodels/m"),
+        ],
+    )
+    def test_path(self, resource: kube.Resource, arguments: tuple[str | None, ...], want: str) -> None:
+        assert resource.path(*arguments) == want  # type: ignore[arg-type]
+
+    def test_api_version(self) -> None:
+        assert (kube.POD.api_version, kube.JOB.api_version) == ("v1", "batch/v1")
+
+
+class TestErrors:
+    @pytest.mark.parametrize(
+        ("status", "body", "kind", "reason", "message"),
+        [
+            (409, '{"reason": "AlreadyExists", "message": "exists"}', AlreadyExistsError, "AlreadyExists", "exists"),
+            (409, '{"reason": "Conflict", "message": "changed"}', ConflictError, "Conflict", "changed"),
+            (422, '{"reason": "Invalid", "message": "no"}', RejectedError, "Invalid", "no"),
+            (403, '{"reason": "Forbidden", "message": "no"}', RejectedError, "Forbidden", "no"),
+            (404, "404 page not found", RejectedError, "", "404 page not found"),
+            (500, '{"reason": "InternalError", "message": "failed calling webhook"}', KubeError, "InternalError", None),
+            (429, '{"message": "slow down"}', KubeError, "", "slow down"),
+            (503, "", KubeError, "", ""),
+            (502, "[]", KubeError, "", "[]"),
+            (500, "x" * 9999, KubeError, "", "x" * 500),
+        ],
+    )
+    def test_error(self, status: int, body: str, kind: type[KubeError], reason: str, message: str | None) -> None:
+        problem = kube.error(status, body)
+
+        assert type(problem) is kind
+        assert (problem.status, problem.reason) == (status, reason)
+        assert message is None or problem.message == message
