@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from aiohttp import ClientError
 from kubernetes.aio.client.api_client import ApiClient
 from kubernetes.aio.client.configuration import Configuration
 from kubernetes.aio.config.incluster_config import load_incluster_config
@@ -147,7 +148,7 @@ class Kube:
         try:
             response = await self._client.call_api(*arguments, _request_timeout=REQUEST_SECONDS)
             text: str = (await response.read()).decode(errors="replace")
-        except (TimeoutError, OSError) as problem:
+        except (ClientError, TimeoutError, OSError) as problem:
             raise KubeError(0, "Unreachable", f"{method} {path}: {problem or type(problem).__name__}") from problem
         if not 200 <= response.status <= 299:
             raise error(response.status, text)

@@ -1,0 +1,176 @@
+"""What the API server's answers become, over a connection that is made up."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from aiohttp import ClientPayloadError, ServerDisconnectedError
+
+from autotuner.kube import EXPERIMENT, POD, ConflictError, Kube, KubeError, RejectedError
+from tests.unit.builders import Object, make_experiment
+
+Answer = tuple[int, Any] | Exception
+
+
+class Response:
+    def __init__(self, status: int, body: Any) -> None:
+        self.status = status
+        self._body = body if isinstance(body, str) else json.dumps(body)
+
+    async def read(self) -> bytes:
+        return self._body.encode()
+
+
+class Client:
+    """Plays the generated client: keeps the requests, gives the answers in turn."""
+
+    def __init__(self, *answers: Answer) -> None:
+        self.requests: list[Object] = []
+        self._answers = list(answers)
+
+    async def param_serialize(self, method: str, path: str, **more: Any) -> tuple[Object]:
+        return ({"method": method, "path": path, **more},)
+
+    async def call_api(self, request: Object, **_: Any) -> Response:
+        self.requests.append(request)
+        answer = self._answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return Response(*answer)
+
+
+def connected(*answers: Answer) -> tuple[Kube, Client]:
+    client = Client(*answers)
+    return Kube(client), client
+
+
+GONE = (404, {"reason": "NotFound", "message": "gone"})
+CONFLICT = (409, {"reason": "Conflict", "message": "changed"})
+
+
+async def test_a_missing_object_is_none() -> None:
+    kube, _ = connected(GONE)
+
+    assert await kube.get(POD, "team", "p") is None
+
+
+async def test_a_forbidden_object_is_not_missing() -> None:
+    kube, _ = connected((403, {"reason": "Forbidden", "message": "no"}))
+
+    with pytest.raises(RejectedError, match="Forbidden: no"):
+        await kube.get(POD, "team", "p")
+
+
+@pytest.mark.parametrize(
+    "problem", [ServerDisconnectedError(), ClientPayloadError("half"), OSError("refused"), TimeoutError()]
+)
+async def test_no_answer_is_an_error_that_is_tried_again(problem: Exception) -> None:
+    kube, _ = connected(problem)
+
+    with pytest.raises(KubeError, match="GET /api/v1/namespaces/team/pods/p") as caught:
+        await kube.get(POD, "team", "p")
+    assert (caught.value.status, caught.value.reason) == (0, "Unreachable")
+    assert type(caught.value) is KubeError
+
+
+async def test_items_of_a_list_know_their_kind() -> None:
+    kube, client = connected((200, {"items": [{"metadata": {"name": "p"}}]}))
+
+    assert await kube.list(POD, "team", labels="a=b", fields="c=d") == [
+        {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}}
+    ]
+    assert client.requests[0]["query_params"] == [("labelSelector", "a=b"), ("fieldSelector", "c=d")]
+
+
+async def test_a_status_is_applied_to_what_was_seen_only() -> None:
+    kube, client = connected((200, {}))
+    seen = make_experiment()
+
+    await kube.apply_status(EXPERIMENT, seen, {"phase": "Pending"})
+
+    request = client.requests[0]
+    assert request["path"].endswith("/tuningexperiments/chat-1/status")
+    assert request["header_params"]["Content-Type"] == "application/apply-patch+yaml"
+    assert request["body"] == {
+        "apiVersion": "autotuner.io/v1alpha1",
+        "kind": "TuningExperiment",
+        "metadata": {"name": "chat-1", "resourceVersion": "7"},
+        "status": {"phase": "Pending"},
+    }
+
+
+async def test_a_stale_status_is_a_conflict() -> None:
+    kube, _ = connected(CONFLICT)
+
+    with pytest.raises(ConflictError):
+        await kube.apply_status(EXPERIMENT, make_experiment(), {})
+
+
+async def test_creation_is_strict() -> None:
+    kube, client = connected((201, {"metadata": {"uid": "u"}}))
+
+    assert await kube.create(POD, "team", {"kind": "Pod"}) == {"metadata": {"uid": "u"}}
+    assert ("fieldValidation", "Strict") in client.requests[0]["query_params"]
+
+
+async def test_exactly_this_object_is_deleted_and_first_what_it_owns() -> None:
+    kube, client = connected((200, {}))
+
+    await kube.delete(POD, "team", "p", "uid-1")
+
+    assert client.requests[0]["body"] == {"propagationPolicy": "Foreground", "preconditions": {"uid": "uid-1"}}
+
+
+@pytest.mark.parametrize("answer", [GONE, CONFLICT], ids=["already gone", "another of its name"])
+async def test_deleting_what_is_not_there_is_fine(answer: Answer) -> None:
+    kube, _ = connected(answer)
+
+    await kube.delete(POD, "team", "p", "uid-1")
+
+
+async def test_a_deletion_that_is_refused_is_told() -> None:
+    kube, _ = connected((403, {"reason": "Forbidden", "message": "no"}))
+
+    with pytest.raises(RejectedError):
+        await kube.delete(POD, "team", "p", "uid-1")
+
+
+@pytest.mark.parametrize(
+    ("answer", "want"),
+    [((200, "line 1\nline 2"), "line 1\nline 2"), (GONE, ""), (ServerDisconnectedError(), "")],
+    ids=["a log", "no log any more", "no answer"],
+)
+async def test_logs(answer: Answer, want: str) -> None:
+    kube, client = connected(answer)
+
+    assert await kube.logs("team", "p", "main", previous=True) == want
+    assert ("previous", "true") in client.requests[0]["query_params"]
+
+
+EMPTY = (200, {"items": []})
+ABSENT = (404, "404 page not found")
+
+
+@pytest.mark.parametrize(
+    ("answers", "want"),
+    [
+        ([(200, "ok"), EMPTY, EMPTY], ""),
+        ([(200, "ok"), EMPTY, ABSENT], "404: 404 page not found"),
+        ([(500, "etcd failed")], "500: etcd failed"),
+        ([ServerDisconnectedError()], "Unreachable: GET /readyz: Server disconnected"),
+    ],
+    ids=["both kinds", "one kind", "not ready", "not there"],
+)
+async def test_what_keeps_our_kinds_from_being_served(answers: list[Answer], want: str) -> None:
+    kube, _ = connected(*answers)
+
+    assert await kube.obstacle([]) == want
+
+
+async def test_the_kinds_are_read_where_the_operator_may_read_them() -> None:
+    kube, client = connected((200, "ok"), EMPTY, EMPTY, EMPTY, EMPTY)
+
+    assert await kube.obstacle(["a", "b"]) == ""
+    assert [request["path"].split("/")[5] for request in client.requests[1:]] == ["a", "b", "a", "b"]

@@ -1,0 +1,231 @@
+"""The work queue: one pass per key at a time, nothing lost, failures later and later."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from autotuner.controllers import workqueue
+from autotuner.controllers.workqueue import Key, WorkQueue
+from autotuner.kube import ConflictError, KubeError
+
+A, B = Key("team", "a"), Key("team", "b")
+LONG = 3600.0
+
+
+class Passes:
+    """A reconcile that is told what to do, and says what happened."""
+
+    def __init__(self) -> None:
+        self.begun: list[Key] = []
+        self.running = 0
+        self.most = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.outcomes: list[float | Exception | None] = []
+
+    async def __call__(self, key: Key) -> float | None:
+        self.begun.append(key)
+        self.running += 1
+        self.most = max(self.most, self.running)
+        try:
+            await self.gate.wait()
+        finally:
+            self.running -= 1
+        outcome = self.outcomes.pop(0) if self.outcomes else None
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+
+@pytest.fixture
+async def passes() -> Passes:
+    return Passes()
+
+
+@pytest.fixture
+async def queue(passes: Passes) -> AsyncIterator[WorkQueue]:
+    queue = WorkQueue("test", passes, workers=2)
+    yield queue
+    await queue.close()
+
+
+@pytest.fixture
+def delays(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The delays that the queue asks for; every one of them passes at once."""
+    asked: list[float] = []
+    real = WorkQueue.add_after
+
+    def add_after(self: WorkQueue, key: Key, seconds: float) -> None:
+        asked.append(seconds)
+        real(self, key, 0.0)
+
+    monkeypatch.setattr(WorkQueue, "add_after", add_after)
+    return asked
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not holds():
+            await asyncio.sleep(0)
+
+
+async def idle(queue: WorkQueue) -> None:
+    """Until nothing runs, and nothing that is due waits."""
+    for _ in range(5):
+        await until(lambda: not queue._running)
+        await asyncio.sleep(0)
+
+
+async def test_looks_at_what_is_added(queue: WorkQueue, passes: Passes) -> None:
+    queue.add(A)
+    queue.add(B)
+    await idle(queue)
+
+    assert passes.begun == [A, B]
+
+
+async def test_looks_once_at_what_is_added_often_before_its_pass(queue: WorkQueue, passes: Passes) -> None:
+    for _ in range(5):
+        queue.add(A)
+    await idle(queue)
+
+    assert passes.begun == [A]
+
+
+async def test_looks_again_at_what_is_added_during_its_pass_but_never_twice_at_a_time(
+    queue: WorkQueue, passes: Passes
+) -> None:
+    passes.gate.clear()
+    queue.add(A)
+    await until(lambda: passes.running == 1)
+    for _ in range(5):
+        queue.add(A)
+    passes.gate.set()
+    await idle(queue)
+
+    assert passes.begun == [A, A]
+    assert passes.most == 1
+
+
+async def test_runs_as_many_passes_as_it_has_workers(queue: WorkQueue, passes: Passes) -> None:
+    passes.gate.clear()
+    for name in "abcde":
+        queue.add(Key("team", name))
+    await until(lambda: passes.running == 2)
+    passes.gate.set()
+    await idle(queue)
+
+    assert passes.most == 2
+    assert len(passes.begun) == 5
+
+
+async def test_does_not_look_again_unless_asked(queue: WorkQueue, passes: Passes, delays: list[float]) -> None:
+    queue.add(A)
+    await idle(queue)
+
+    assert delays == []
+
+
+async def test_looks_again_when_the_pass_says_so(queue: WorkQueue, passes: Passes, delays: list[float]) -> None:
+    passes.outcomes = [7.5, 0.0]
+    queue.add(A)
+    await until(lambda: len(passes.begun) == 3)
+
+    assert delays == [7.5, 0.0]
+
+
+async def test_an_event_during_the_pass_counts_for_more_than_its_wish(
+    queue: WorkQueue, passes: Passes, delays: list[float]
+) -> None:
+    passes.outcomes = [LONG, None]
+    passes.gate.clear()
+    queue.add(A)
+    await until(lambda: passes.running == 1)
+    queue.add(A)
+    passes.gate.set()
+    await idle(queue)
+
+    assert passes.begun == [A, A]
+    assert delays == []
+
+
+async def test_an_event_comes_before_what_was_planned(queue: WorkQueue, passes: Passes) -> None:
+    passes.outcomes = [LONG, None]
+    queue.add(A)
+    await idle(queue)
+    queue.add(A)
+    await idle(queue)
+
+    assert passes.begun == [A, A]
+    assert queue._timers == {}  # the plan is void
+
+
+@pytest.mark.parametrize("problem", [KubeError(500, "InternalError", "webhook"), RuntimeError("a mistake of ours")])
+async def test_failures_come_back_later_and_later(
+    queue: WorkQueue, passes: Passes, delays: list[float], problem: Exception
+) -> None:
+    passes.outcomes = [problem] * 10
+    queue.add(A)
+    await until(lambda: len(passes.begun) == 11)
+
+    assert delays == [0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 30.0, 30.0]
+
+
+async def test_a_success_forgets_the_failures(queue: WorkQueue, passes: Passes, delays: list[float]) -> None:
+    bad = KubeError(500, "", "no")
+    passes.outcomes = [bad, bad, 1.0, bad]
+    queue.add(A)
+    await until(lambda: len(passes.begun) == 5)
+
+    assert delays == [0.2, 0.4, 1.0, 0.2]
+
+
+async def test_failures_of_one_key_do_not_slow_another(queue: WorkQueue, passes: Passes, delays: list[float]) -> None:
+    passes.outcomes = [KubeError(500, "", "no"), None, KubeError(500, "", "no")]
+    queue.add(A)
+    await idle(queue)
+    queue.add(B)
+    await idle(queue)
+
+    assert delays == [workqueue.FIRST_BACKOFF, workqueue.FIRST_BACKOFF]
+
+
+async def test_a_conflict_comes_back_at_once_and_is_no_failure(
+    queue: WorkQueue, passes: Passes, delays: list[float]
+) -> None:
+    conflict = ConflictError(409, "Conflict", "changed")
+    passes.outcomes = [conflict, conflict, KubeError(500, "", "no")]
+    queue.add(A)
+    await until(lambda: len(passes.begun) == 4)
+
+    assert delays == [0.0, 0.0, 0.2]
+
+
+@pytest.mark.parametrize(("first", "second"), [(0.01, LONG), (LONG, 0.01)])
+async def test_of_two_plans_the_sooner_one_counts(
+    queue: WorkQueue, passes: Passes, first: float, second: float
+) -> None:
+    queue.add_after(A, first)
+    queue.add_after(A, second)
+    await until(lambda: len(passes.begun) == 1)
+    await idle(queue)
+
+    assert queue._timers == {}
+    assert passes.begun == [A]
+
+
+async def test_closing_cancels_what_runs_and_forgets_what_was_planned(queue: WorkQueue, passes: Passes) -> None:
+    passes.gate.clear()
+    queue.add(A)
+    queue.add_after(B, 0.01)
+    await until(lambda: passes.running == 1)
+    await queue.close()
+    queue.add(B)
+    queue.add_after(B, 0.0)
+    await asyncio.sleep(0.02)
+
+    assert passes.running == 0
+    assert passes.begun == [A]
