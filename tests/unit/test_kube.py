@@ -149,8 +149,8 @@ async def test_logs(answer: Answer, want: str) -> None:
     assert ("previous", "true") in client.requests[0]["query_params"]
 
 
-EMPTY = (200, {"items": []})
-ABSENT = (404, "404 page not found")
+EMPTY: Answer = (200, {"items": []})
+ABSENT: Answer = (404, "404 page not found")
 
 
 @pytest.mark.parametrize(
