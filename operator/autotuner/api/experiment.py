@@ -224,8 +224,8 @@ class ExperimentStatus(Model):
     levels: Levels | None = None
     ladder: Ladder | None = None
     times: Times | None = None
-    node: Word | None = None
-    benchmark_node: Word | None = None
+    node: ObjectName | None = None
+    benchmark_node: ObjectName | None = None
     accelerator_product: Word | None = None
     image: ImageRef | None = None
     image_id: ImageRef | None = Field(default=None, alias="imageID")
