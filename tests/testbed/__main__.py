@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.testbed.controlplane import SetupError
+from tests.testbed.gomodule import SetupError
 from tests.testbed.supervisor import Options, Supervisor, say, watch_parent
 
 

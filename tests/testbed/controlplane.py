@@ -7,18 +7,15 @@ module beside this file, built into ``$XDG_CACHE_HOME/autotuner`` under a name t
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import hashlib
 import os
 import random
 import secrets
-import shutil
 import socket
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.testbed.gomodule import GoModule, SetupError
 
 MODULE = Path(__file__).parent / "controlplane"
 VERSION = "1.34.4"
@@ -44,68 +41,20 @@ rules:
 """
 
 
-class SetupError(Exception):
-    """Something that the testbed needs is not there; the message says what to do."""
-
-
-def cache_folder() -> Path:
-    """Returns the folder for what outlives a testbed, and makes it."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(home) / "autotuner"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _tool(name: str, why: str) -> str:
-    found = shutil.which(name)
-    if found is None:
-        raise SetupError(f"`{name}` is not on PATH: {why}")
-    return found
-
-
 def build() -> Path:
     """Returns the program that holds the whole control plane; builds it where the cache has none.
 
     Raises:
         SetupError: there is no Go, or the build failed.
     """
-    go = _tool("go", "the testbed's control plane is built with it (https://go.dev/dl), or set KUBEBUILDER_ASSETS")
-    version = subprocess.run([go, "version"], cwd=MODULE, capture_output=True, text=True, check=True).stdout
-    sources = b"\0".join((MODULE / name).read_bytes() for name in ("main.go", "go.mod", "go.sum"))
-    key = hashlib.sha256(b"\0".join([sources, version.encode(), " ".join(_FLAGS).encode()])).hexdigest()[:16]
-    cache = cache_folder()
-    program = cache / f"controlplane-{key}"
-    if program.exists():
-        return program
-    with _locked(cache / "controlplane.lock"):
-        if not program.exists():
-            _compile(go, program)
-    return program
-
-
-def _compile(go: str, program: Path) -> None:
-    print(
-        f"testbed: building Kubernetes {VERSION}'s control plane; this happens once and takes some minutes ...",
-        file=sys.stderr,
-        flush=True,
+    module = GoModule(
+        MODULE,
+        ("main.go", "go.mod", "go.sum"),
+        _FLAGS,
+        f"Kubernetes {VERSION}'s control plane",
+        "or set KUBEBUILDER_ASSETS",
     )
-    unfinished = program.with_suffix(f".{os.getpid()}")
-    environment = {**os.environ, "CGO_ENABLED": "0"}
-    result = subprocess.run(
-        [go, "build", *_FLAGS, "-o", str(unfinished), "."], cwd=MODULE, env=environment, check=False
-    )
-    if result.returncode != 0:
-        unfinished.unlink(missing_ok=True)
-        raise SetupError(f"the control plane cannot be built: `go build` in {MODULE} ended with {result.returncode}")
-    unfinished.rename(program)
-    print("testbed: control plane built", file=sys.stderr, flush=True)
+    return module.build("controlplane")
 
 
 def find_programs(environment: Mapping[str, str] = os.environ) -> dict[str, list[str]]:

@@ -20,7 +20,8 @@ from pathlib import Path
 
 from tests.testbed import kubeconfig, processes
 from tests.testbed.api import Api, ApiError, Object, install_crds
-from tests.testbed.controlplane import ControlPlane, SetupError, find_programs
+from tests.testbed.controlplane import ControlPlane, find_programs
+from tests.testbed.gomodule import SetupError
 from tests.testbed.node.agent import LABEL
 
 ROOT = Path(__file__).parents[2]

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.testbed.controlplane import PROGRAMS, SetupError, build, find_programs
+from tests.testbed.controlplane import PROGRAMS, build, find_programs
+from tests.testbed.gomodule import SetupError
 from tests.testbed.node.container import Container
 from tests.testbed.node.context import Addresses, local
 from tests.testbed.node.images import ImageError, Images

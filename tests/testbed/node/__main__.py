@@ -15,7 +15,7 @@ import aiohttp
 
 from tests.testbed import processes
 from tests.testbed.api import Api, Object
-from tests.testbed.controlplane import cache_folder
+from tests.testbed.gomodule import cache_folder
 from tests.testbed.node.agent import Agent
 from tests.testbed.node.context import Addresses, Context
 from tests.testbed.node.images import Images

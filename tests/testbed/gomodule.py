@@ -1,0 +1,99 @@
+"""Go modules beside the tests, built once into a cache under a name that says what they were built from."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class SetupError(Exception):
+    """Something that the testbed needs is not there; the message says what to do."""
+
+
+def cache_folder() -> Path:
+    """Returns the folder for what outlives a testbed, and makes it."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    folder = Path(home) / "autotuner"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@dataclass(frozen=True)
+class GoModule:
+    """What is built, and from what.
+
+    Args:
+        folder: the module's.
+        sources: the files in it that decide about the result.
+        flags: of ``go build``.
+        title: what it is, for people who wait for it.
+        instead: what else one can do who has no Go.
+    """
+
+    folder: Path
+    sources: tuple[str, ...]
+    flags: tuple[str, ...]
+    title: str
+    instead: str = ""
+
+    def build(self, name: str, package: str = ".") -> Path:
+        """Returns the program (for the package ``tool``: the folder of programs); builds it where the cache has none.
+
+        Args:
+            name: how its name in the cache begins.
+            package: what to build.
+
+        Raises:
+            SetupError: there is no Go, or the build failed.
+        """
+        go = shutil.which("go")
+        if go is None:
+            raise SetupError(
+                f"`go` is not on PATH: {self.title} is built with it (https://go.dev/dl){', ' * bool(self.instead)}"
+                f"{self.instead}"
+            )
+        cache = cache_folder()
+        result = cache / f"{name}-{self._key(go)}"
+        if result.exists():
+            return result
+        with _locked(cache / f"{name}.lock"):
+            if not result.exists():
+                self._compile(go, package, result)
+        return result
+
+    def _key(self, go: str) -> str:
+        version = subprocess.run([go, "version"], cwd=self.folder, capture_output=True, text=True, check=True).stdout
+        parts = [*((self.folder / name).read_bytes() for name in self.sources), version.encode()]
+        return hashlib.sha256(b"\0".join([*parts, " ".join(self.flags).encode()])).hexdigest()[:16]
+
+    def _compile(self, go: str, package: str, result: Path) -> None:
+        print(f"building {self.title}; this happens once and takes some minutes ...", file=sys.stderr, flush=True)
+        unfinished = result.with_suffix(f".{os.getpid()}")
+        output = f"{unfinished}/" if package == "tool" else str(unfinished)
+        ended = subprocess.run(
+            [go, "build", *self.flags, "-o", output, package],
+            cwd=self.folder,
+            env={**os.environ, "CGO_ENABLED": "0"},
+            check=False,
+        )
+        if ended.returncode != 0:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            unfinished.unlink(missing_ok=True)
+            raise SetupError(f"{self.title} cannot be built: `go build` in {self.folder} ended with {ended.returncode}")
+        unfinished.rename(result)
+        print(f"built {self.title}", file=sys.stderr, flush=True)
