@@ -1,0 +1,226 @@
+"""The experiment controller's passes: what is written in which order, and what a crash between two writes leaves."""
+
+from __future__ import annotations
+
+import pytest
+
+from autotuner import clock
+from autotuner.controllers.experiment import ExperimentController
+from autotuner.controllers.workqueue import Key
+from autotuner.kube import AlreadyExistsError, ConflictError, KubeError, RejectedError
+from autotuner.settings import Settings
+from tests.unit.builders import (
+    Object,
+    after,
+    make_experiment,
+    make_isvc,
+    make_job,
+    make_level,
+    make_model,
+    make_pod,
+    make_result,
+    make_runtime,
+    merged,
+)
+from tests.unit.fake_kube import FakeKube
+
+KEY = Key("team", "chat-1")
+EXPERIMENT = make_experiment()
+UID_LABEL = {"autotuner.io/experiment-uid": "uid-chat-1"}
+WORLD = (EXPERIMENT, make_model(), make_runtime())
+READY = make_pod(started=10, ready=20)
+MEASURED = make_pod("benchmark", ended=make_result(make_level()))
+
+
+@pytest.fixture(autouse=True)
+def now(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock, "now", lambda: after(61))
+
+
+def labelled(pod: Object) -> Object:
+    return merged({"kind": "Pod", **pod}, {"metadata": {"labels": UID_LABEL}})
+
+
+def world(*more: Object) -> FakeKube:
+    return FakeKube(*WORLD, *more)
+
+
+def finishing() -> FakeKube:
+    """A world in which the results are there."""
+    return world(make_isvc(EXPERIMENT), make_job(EXPERIMENT), labelled(READY), labelled(MEASURED))
+
+
+async def passed(kube: FakeKube) -> float | None:
+    return await ExperimentController(kube.as_kube(), Settings()).reconcile(KEY)
+
+
+def status_of(kube: FakeKube) -> Object:
+    found: Object = kube.objects["TuningExperiment", "chat-1"]["status"]
+    return found
+
+
+async def test_creates_the_inference_service_before_it_says_so() -> None:
+    kube = world()
+
+    again = await passed(kube)
+
+    assert kube.writes == ["create InferenceService", "status TuningExperiment"]
+    assert status_of(kube)["phase"] == "Pending"
+    assert kube.events == ["Pending"]
+    assert again == 2.0
+
+
+async def test_a_second_pass_over_the_same_writes_nothing() -> None:
+    kube = world(make_isvc(EXPERIMENT))
+    await passed(kube)
+    kube.calls.clear()
+
+    await passed(kube)
+
+    assert kube.writes == []
+
+
+async def test_writes_the_results_before_it_deletes_anything() -> None:
+    kube = finishing()
+
+    await passed(kube)
+
+    assert kube.writes[0] == "status TuningExperiment"
+    assert sorted(kube.writes[1:]) == ["delete InferenceService", "delete Job"]
+    assert status_of(kube)["levels"]
+    assert kube.events == ["Completed"]
+
+
+@pytest.mark.parametrize(
+    "problem", [ConflictError(409, "Conflict", "changed"), KubeError(500, "", "etcd")], ids=["stale", "server error"]
+)
+async def test_deletes_nothing_while_the_results_are_not_written(problem: Exception) -> None:
+    kube = finishing()
+    kube.refuse["status", "TuningExperiment"] = problem
+
+    with pytest.raises(KubeError):
+        await passed(kube)
+
+    assert kube.writes == ["status TuningExperiment"]
+    assert kube.events == []
+
+
+async def test_deletes_what_was_not_deleted_before_the_operator_died() -> None:
+    kube = finishing()
+    kube.refuse["delete", "InferenceService"] = KubeError(0, "", "killed")
+    with pytest.raises(KubeError):
+        await passed(kube)
+    kube.refuse.clear()
+    kube.calls.clear()
+
+    await passed(kube)
+
+    assert "delete InferenceService" in kube.writes
+    assert "status TuningExperiment" not in kube.writes
+    assert kube.events == ["Completed"]  # told once
+
+
+async def test_is_labelled_as_finished_after_the_last_status() -> None:
+    kube = finishing()
+    await passed(kube)
+    for gone in (("InferenceService", "chat-1"), ("Job", "chat-1"), ("Pod", "engine-pod"), ("Pod", "benchmark-pod")):
+        del kube.objects[gone]
+    kube.calls.clear()
+
+    assert await passed(kube) is None
+
+    assert kube.writes == ["status TuningExperiment", "merge TuningExperiment"]
+    assert status_of(kube)["phase"] == "Succeeded"
+    assert kube.objects["TuningExperiment", "chat-1"]["metadata"]["labels"]["autotuner.io/finished"] == "true"
+    kube.calls.clear()
+    assert await passed(kube) is None
+    assert kube.calls == [("get", "TuningExperiment")]
+
+
+async def test_never_deletes_what_is_anothers() -> None:
+    kube = world(make_isvc(), make_job())
+    kube.objects["TuningExperiment", "chat-1"]["spec"]["cancel"] = True
+
+    await passed(kube)
+    await passed(kube)
+
+    assert not [write for write in kube.writes if write.startswith("delete")]
+    assert status_of(kube)["reason"] == "Cancelled"
+    assert status_of(kube)["phase"] == "Failed"
+
+
+async def test_never_deletes_what_only_bears_its_labels() -> None:
+    copied = merged(make_isvc(), {"metadata": {"labels": UID_LABEL}})
+    kube = world(copied)
+    kube.objects["TuningExperiment", "chat-1"]["spec"]["cancel"] = True
+
+    await passed(kube)
+
+    assert "delete InferenceService" not in kube.writes
+
+
+async def test_what_appears_meanwhile_is_looked_at_in_the_next_pass() -> None:
+    kube = world()
+    kube.refuse["create", "InferenceService"] = AlreadyExistsError(409, "AlreadyExists", "chat-1")
+
+    assert await passed(kube) == 2.0
+
+    assert "reason" not in status_of(kube)
+    kube.objects["InferenceService", "chat-1"] = make_isvc()
+    await passed(kube)
+    assert status_of(kube)["message"].startswith("waiting: an InferenceService chat-1 exists already")
+
+
+async def test_a_refusal_ends_it_with_the_api_servers_words() -> None:
+    kube = world()
+    kube.refuse["create", "InferenceService"] = RejectedError(422, "Invalid", "spec.engine: Invalid value")
+
+    await passed(kube)
+
+    assert status_of(kube)["reason"] == "AdmissionRejected"
+    assert status_of(kube)["message"] == "the API server refused: spec.engine: Invalid value"
+
+
+async def test_a_webhook_that_fails_is_tried_again() -> None:
+    kube = world()
+    kube.refuse["create", "InferenceService"] = KubeError(500, "InternalError", "failed calling webhook")
+
+    with pytest.raises(KubeError):
+        await passed(kube)
+    assert status_of(kube) == {}
+
+
+async def test_an_event_that_cannot_be_sent_stops_nothing() -> None:
+    kube = finishing()
+    kube.refuse["create", "Event"] = KubeError(500, "", "no")
+
+    await passed(kube)
+
+    assert "delete InferenceService" in kube.writes
+
+
+@pytest.mark.parametrize("state", ["gone", "deleting"])
+async def test_an_experiment_that_goes_is_left_to_the_garbage_collector(state: str) -> None:
+    kube = world(make_isvc(EXPERIMENT))
+    if state == "gone":
+        del kube.objects["TuningExperiment", "chat-1"]
+    else:
+        kube.objects["TuningExperiment", "chat-1"]["metadata"]["deletionTimestamp"] = "now"
+
+    assert await passed(kube) is None
+    assert kube.writes == []
+
+
+@pytest.mark.parametrize(("ready", "phase"), [("True", "Releasing"), ("Unknown", "Succeeded"), (None, "Succeeded")])
+async def test_only_nodes_that_answer_hold_their_pods(ready: str | None, phase: str) -> None:
+    kube = finishing()
+    await passed(kube)
+    del kube.objects["Pod", "benchmark-pod"]
+    kube.objects["Pod", "engine-pod"]["metadata"]["deletionTimestamp"] = "then"
+    if ready:
+        node = {"kind": "Node", "metadata": {"name": "node-a"}}
+        kube.objects["Node", "node-a"] = {**node, "status": {"conditions": [{"type": "Ready", "status": ready}]}}
+
+    await passed(kube)
+
+    assert status_of(kube)["phase"] == phase

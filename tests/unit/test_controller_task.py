@@ -1,0 +1,214 @@
+"""The task controller's passes: what it looks for, what it creates, and what it leaves alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from autotuner import clock
+from autotuner.controllers.task import TaskController
+from autotuner.controllers.workqueue import Key
+from autotuner.kube import ConflictError, KubeError, RejectedError
+from autotuner.settings import Settings
+from tests.unit.builders import Object, after, controller, make_experiment, merged
+from tests.unit.fake_kube import FakeKube
+from tests.unit.task_builders import MODEL, live_model, live_runtime, make_task, running, shipped, started
+
+KEY = Key("team", "chat")
+RUNTIME = live_runtime()["metadata"]["name"]
+
+
+@pytest.fixture(autouse=True)
+def now(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock, "now", lambda: after(10))
+
+
+def world(task: Object, *more: Object) -> FakeKube:
+    return FakeKube(task, *more)
+
+
+async def passed(kube: FakeKube, settings: Settings | None = None) -> float | None:
+    return await TaskController(kube.as_kube(), shipped(), settings or Settings()).reconcile(KEY)
+
+
+def status_of(kube: FakeKube) -> Object:
+    found: Object = kube.objects["TuningTask", "chat"]["status"]
+    return found
+
+
+def child(task: Object, name: str = "chat-0", **meta: object) -> Object:
+    experiment = make_experiment(name, purpose="Baseline")
+    return merged(experiment, {"metadata": {"ownerReferences": [controller(task)], **meta}})
+
+
+async def test_the_start_is_written_before_the_first_object() -> None:
+    kube = world(make_task())
+
+    assert await passed(kube) == 0.0
+
+    assert kube.writes == ["status TuningTask"]
+    assert status_of(kube)["startTime"]
+
+
+async def test_a_start_that_meets_an_edit_creates_nothing() -> None:
+    kube = world(make_task())
+    kube.refuse["status", "TuningTask"] = ConflictError(409, "Conflict", "edited")
+
+    with pytest.raises(ConflictError):
+        await passed(kube)
+    assert [kind for kind, _ in kube.objects] == ["TuningTask"]
+
+
+async def test_creates_model_runtime_and_baseline_one_after_the_other() -> None:
+    kube = world(started())
+    await passed(kube)
+    kube.objects["ClusterBaseModel", MODEL]["status"] = {"state": "Ready"}
+    await passed(kube)
+    await passed(kube)
+
+    assert [write for write in kube.writes if write.startswith("create")] == [
+        "create ClusterBaseModel",
+        "create ClusterServingRuntime",
+        "create TuningExperiment",
+    ]
+    assert status_of(kube)["created"] == {"clusterBaseModel": MODEL, "clusterServingRuntime": RUNTIME}
+    assert ("TuningExperiment", "chat-0") in kube.objects
+
+
+async def test_looks_first_and_says_that_it_created_nothing() -> None:
+    kube = world(started(), live_model(), live_runtime())
+
+    await passed(kube)
+
+    assert "created" not in status_of(kube)
+    assert kube.writes == ["create TuningExperiment", "status TuningTask"]
+
+
+async def test_creates_nothing_cluster_wide_where_it_may_not() -> None:
+    kube = world(started(), live_model())
+
+    await passed(kube, Settings(cluster_objects=False))
+
+    assert "create ClusterServingRuntime" not in kube.writes
+    assert status_of(kube)["message"] == f"runtime {RUNTIME} does not exist; create it"
+
+
+async def test_what_somebody_else_creates_meanwhile_is_used() -> None:
+    kube = world(started())
+    first = FakeKube.create
+
+    async def late(self: FakeKube, *arguments: object) -> Object:
+        self.objects["ClusterBaseModel", MODEL] = live_model()
+        return await first(self, *arguments)  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FakeKube, "create", late)
+        await passed(kube)
+
+    assert "created" not in status_of(kube)
+
+
+async def test_does_not_pick_up_the_children_of_a_task_of_the_same_name() -> None:
+    task = started()
+    old = child({**task, "metadata": {**task["metadata"], "uid": "uid-old"}}, deletionTimestamp="then")
+    kube = world(task, live_model(), live_runtime(), old)
+
+    again = await passed(kube)
+
+    assert status_of(kube)["message"] == (
+        "waiting to create chat-0: a TuningExperiment of this name belongs to TuningTask chat (uid uid-old);"
+        " it is being deleted"
+    )
+    assert status_of(kube)["experiments"]["nextIndex"] == 0
+    assert again == 0.5
+
+
+async def test_picks_up_its_own_children_after_a_lost_status() -> None:
+    task = started()
+    kube = world(task, live_model(), live_runtime(), running(child(task)))
+
+    await passed(kube)
+
+    assert "create TuningExperiment" not in kube.writes
+    assert status_of(kube)["experiments"]["nextIndex"] == 1
+
+
+async def test_a_refused_experiment_ends_the_task_with_the_api_servers_words() -> None:
+    kube = world(started(), live_model(), live_runtime())
+    kube.refuse["create", "TuningExperiment"] = RejectedError(403, "Forbidden", "exceeded quota")
+
+    assert await passed(kube) is None
+
+    assert status_of(kube)["phase"] == "Failed"
+    assert status_of(kube)["message"] == "the API server refused the TuningExperiment: exceeded quota"
+
+
+async def test_a_server_error_is_tried_again() -> None:
+    kube = world(started(), live_model(), live_runtime())
+    kube.refuse["create", "TuningExperiment"] = KubeError(500, "InternalError", "failed calling webhook")
+
+    with pytest.raises(KubeError):
+        await passed(kube)
+    assert "status TuningTask" not in kube.writes
+
+
+async def test_suspending_cancels_what_runs_and_marks_it_as_withdrawn() -> None:
+    task = started()
+    task["spec"]["suspend"] = True
+    kube = world(task, live_model(), live_runtime(), running(child(task)))
+
+    await passed(kube)
+
+    experiment = kube.objects["TuningExperiment", "chat-0"]
+    assert experiment["spec"]["cancel"] is True
+    assert experiment["metadata"]["annotations"] == {"autotuner.io/withdrawn": "true"}
+    assert kube.writes == ["status TuningTask", "merge TuningExperiment"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "field"),
+    [("BaseModel", MODEL, "model.preset"), ("ServingRuntime", RUNTIME, "runtime.preset")],
+)
+async def test_a_namespaced_object_that_ome_would_prefer_is_refused(kind: str, name: str, field: str) -> None:
+    shadow = {"kind": kind, "metadata": {"name": name}}
+    kube = world(make_task(), live_model(), live_runtime(), shadow)
+
+    await passed(kube)
+
+    assert (
+        status_of(kube)["message"]
+        == f"{field}: {kind} {name} in namespace team hides the Cluster{kind} from OME; remove it"
+    )
+    assert "startTime" not in status_of(kube)
+
+
+class TestUnreadable:
+    TASK = make_task(search={"strategy": "Bayesian"})
+    WORDS = "search.strategy: Input should be 'Random' or 'Grid'; the installed CRDs are not those of this operator"
+
+    async def test_a_spec_is_refused_once(self) -> None:
+        kube = world(self.TASK)
+        await passed(kube)
+        await passed(kube)
+
+        assert status_of(kube)["message"] == self.WORDS
+        assert kube.writes == ["status TuningTask"]
+
+
+@pytest.mark.parametrize("state", ["gone", "deleting"])
+async def test_a_task_that_goes_is_left_to_the_garbage_collector(state: str) -> None:
+    kube = world(started())
+    if state == "gone":
+        kube.objects.clear()
+    else:
+        kube.objects["TuningTask", "chat"]["metadata"]["deletionTimestamp"] = "now"
+
+    assert await passed(kube) is None
+    assert kube.writes == []
+
+
+async def test_never_touches_an_inference_service() -> None:
+    task = started()
+    kube = world(task, live_model(), live_runtime(), running(child(task)))
+    await passed(kube)
+
+    assert "InferenceService" not in {kind for _, kind in kube.calls}
