@@ -19,7 +19,9 @@ COMMANDS = {
     "lint": (["ruff", "check", "."], ["ruff", "format", "--check", "--quiet", "."]),
     "types": (
         ["mypy"],
-        ["mypy", "-p", "tests.testbed", "-p", "tests.support", "-p", "tests.demo", "-m", "tests.suite"],
+        ["mypy", "-p", "tests.testbed", "-p", "tests.support", "-p", "tests.demo", "-p", "tests.tools", "-m", "tests.suite"],
+        ["mypy", "packaging/generate.py"],
+        ["mypy", "-p", "gitops", "-p", "monitoring"],
     ),
 }
 SUITES = {"unit": "tests/unit", "cluster": "tests/cluster", "e2e": "tests/e2e"}

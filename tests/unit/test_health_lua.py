@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from autotuner.policy import experiment, task
+from gitops.__main__ import SNIPPET, render
 from tests.support.gitops import HEALTH, flux, health
 from tests.unit.builders import (
     Object,
@@ -148,8 +149,10 @@ def test_an_experiment_is_judged_by_its_status(body: Object, argo: str, message:
     assert words.startswith(message)
 
 
-def test_the_snippet_for_argocd_cm_holds_the_script_for_both_kinds() -> None:
-    snippet = yaml.safe_load((HEALTH.parent / "argocd-cm.yaml").read_text())
+def test_the_snippet_for_argocd_cm_is_generated_and_holds_the_script_for_both_kinds() -> None:
+    text = SNIPPET.read_text()
+    snippet = yaml.safe_load(text)
 
+    assert text == render(), "make generate"
     assert set(snippet["data"]) == KEYS
     assert set(snippet["data"].values()) == {HEALTH.read_text()}
