@@ -1,4 +1,4 @@
-"""Command-line tools that the tests use, from a Go module: helm, kubeconform, kustomize. `python -m tests.tools NAME`."""
+"""Command-line tools of the tests, from a Go module: helm, kubeconform, kustomize. `python -m tests.tools NAME`."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from pathlib import Path
 
 from tests.testbed.gomodule import GoModule
 
+# Unstamped, helm says that charts are rendered for Kubernetes 1.20.
+_CAPABILITIES = "helm.sh/helm/v3/pkg/chartutil"
+_LINKER_FLAGS = f"-s -w -X {_CAPABILITIES}.k8sVersionMajor=1 -X {_CAPABILITIES}.k8sVersionMinor=34"
 _MODULE = GoModule(
     folder=Path(__file__).parent,
     sources=("go.mod", "go.sum"),
-    flags=("-buildvcs=false", "-ldflags", "-s -w"),
+    flags=("-buildvcs=false", "-ldflags", _LINKER_FLAGS),
     title="helm, kubeconform and kustomize",
 )
-# A major version in an import path is not part of the program's name.
 PROGRAMS = ("helm", "kubeconform", "kustomize")
 
 
