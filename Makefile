@@ -46,10 +46,11 @@ e2e: setup  ## the end-to-end tests alone
 lint: setup  ## ruff and mypy
 	@$(PYTHON) -m tests.suite lint types
 
-generate: setup  ## write what is generated: CRDs, dashboard, GitOps snippet, built-in tokenizer
+generate: setup  ## write what is generated: CRDs, dashboard, GitOps snippet, chart, manifests, tokenizer
 	@$(PYTHON) -m autotuner.api.crd crds
 	@$(PYTHON) -m monitoring
 	@$(PYTHON) -m gitops
+	@helm=$$($(PYTHON) -m tests.tools helm) && $(PYTHON) packaging/generate.py --helm "$$helm"
 	@.venv-benchmark/bin/python -m autotuner.benchmark.builtin_tokenizer
 
 lock: $(UV)  ## resolve the dependencies anew
@@ -60,7 +61,7 @@ lock: $(UV)  ## resolve the dependencies anew
 	  --upgrade --generate-hashes --no-emit-index-url --no-header -o locks/dev.txt
 
 verify: generate test  ## generate and test, and refuse a tree in which something generated was not committed
-	@git diff --exit-code -- crds gitops monitoring operator/autotuner/benchmark/tokenizer
+	@git diff --exit-code -- crds gitops helm manifests monitoring operator/autotuner/benchmark/tokenizer
 
 bench: setup  ## the figures that are promised: latency of the operator, lateness of the simulated engine
 	@$(PYTHON) -m tests.benchmarks.latency

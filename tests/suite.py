@@ -19,7 +19,8 @@ COMMANDS = {
     "lint": (["ruff", "check", "."], ["ruff", "format", "--check", "--quiet", "."]),
     "types": (
         ["mypy"],
-        ["mypy", "-p", "tests.testbed", "-p", "tests.support", "-p", "tests.demo", "-p", "tests.tools", "-m", "tests.suite"],
+        ["mypy", "-p", "tests.testbed", "-p", "tests.support", "-p", "tests.demo", "-m", "tests.suite"],
+        ["mypy", "-p", "tests.tools"],
         ["mypy", "packaging/generate.py"],
         ["mypy", "-p", "gitops", "-p", "monitoring"],
     ),
