@@ -151,6 +151,31 @@ async def test_our_images_are_environments_with_their_locks_as_identity(pods: Po
     assert found["status"]["containerStatuses"][0]["imageID"].startswith("sha256:")
 
 
+WHO_AM_I = """
+import base64, json, os, ssl, urllib.request
+config = json.load(open(os.environ["KUBECONFIG"]))
+cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
+review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+headers = {"Authorization": "Bearer " + user["token"], "Content-Type": "application/json"}
+url = cluster["server"] + "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
+request = urllib.request.Request(url, json.dumps(review).encode(), headers)
+answer = urllib.request.urlopen(request, context=ssl.create_default_context(cadata=authority))
+print(json.load(answer)["status"]["userInfo"]["username"])
+"""
+
+
+async def test_a_pod_with_a_token_reaches_the_api_as_its_service_account(pods: Pods, namespace: str) -> None:
+    container = {"name": "main", "image": SHELL, "command": ["python3", "-c", WHO_AM_I]}
+    await pods.run(pod(container, automountServiceAccountToken=True), DONE)
+    assert await pods.log() == f"system:serviceaccount:{namespace}:default\n"
+
+
+async def test_a_pod_without_a_token_has_no_kubeconfig(pods: Pods) -> None:
+    await pods.run(pod(shell('echo "<$KUBECONFIG>"')), DONE)
+    assert await pods.log() == "<>\n"
+
+
 async def test_probes_decide_over_started_ready_and_alive(api: Api, pods: Pods, tmp_path: Path) -> None:
     def probe(file: str, failures: int) -> dict[str, object]:
         return {"exec": {"command": ["test", "-e", f"/state/{file}"]}, "periodSeconds": 1, "failureThreshold": failures}

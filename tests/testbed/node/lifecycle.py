@@ -8,6 +8,7 @@ import signal
 from pathlib import Path
 from typing import Any, Protocol
 
+from tests.testbed import kubeconfig
 from tests.testbed.api import AWAY, ApiError
 from tests.testbed.node import podspec
 from tests.testbed.node.container import Container, Run
@@ -21,6 +22,7 @@ log = logging.getLogger(__name__)
 
 PULL_SECONDS = "testbed.autotuner.io/pull-seconds"
 OOM_KILLED = "testbed.autotuner.io/oom-killed"
+SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 _FIRST_BACK_OFF, _LAST_BACK_OFF = 10.0, 300.0  # seconds, as the kubelet's
 _PULL_ERROR_SHOWN = 0.3  # seconds between ErrImagePull and ImagePullBackOff
@@ -146,6 +148,7 @@ class Lifecycle:
             "HOSTNAME": self._pod.object["metadata"]["name"],
             **self._node.variables,
             **environment.variables,
+            **self._identity(paths),
         }
         delay, told = 0.2, ""
         while True:
@@ -162,6 +165,16 @@ class Lifecycle:
                 log.warning("configuration of %s: %s", container.marker, error)
             await asyncio.sleep(delay)
             delay = min(2 * delay, 2.0)
+
+    def _identity(self, paths: dict[str, str]) -> dict[str, str]:
+        """KUBECONFIG for a pod with a token: clients have the token's path in their own code, and it is not there."""
+        account = paths.get(SERVICE_ACCOUNT)
+        if account is None:
+            return {}
+        token, authority = Path(account, "token").read_text(), Path(account, "ca.crt").read_bytes()
+        path = self._folder / "kubeconfig"
+        kubeconfig.write(path, self._node.api.cluster.server, authority, token)
+        return {"KUBECONFIG": str(path)}
 
     async def _configure(
         self, container: Container, base: dict[str, str], paths: dict[str, str]
