@@ -222,6 +222,7 @@ async def cluster_scoped(api: Api) -> list[tuple[Object, str]]:
 
 @pytest.fixture
 async def user(api: Api, namespace: str, operator: Operator) -> AsyncIterator[Tasks]:
+    assert operator.alive, operator.errors()
     user = Tasks(api, namespace)
     yield user
     await user.remove()
