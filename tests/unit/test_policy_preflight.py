@@ -149,6 +149,25 @@ PROBLEMS: list[tuple[str, Object, Object, str, str]] = [
         "benchmark.tokenizer.source: ModelVolume needs a model with spec.storage.path; use Hub with an id",
     ),
     (
+        "more arguments than are passed on",
+        {
+            "runtime": {"extraArgs": [f"--x{number}=1" for number in range(126)]},
+            "parameters": [{"name": "chunked-prefill-size", "values": [512, 2048]}],
+        },
+        {},
+        "InvalidSpec",
+        "parameters: joined with the runtime's own and runtime.extraArgs: List should have at most 128 items after"
+        " validation, not 129",
+    ),
+    (
+        "a flag and its value that are too long once they are joined",
+        {"baseline": {"args": ["--json", "x" * 1024]}},
+        {},
+        "InvalidSpec",
+        "baseline.args: joined with the runtime's own and runtime.extraArgs:"
+        " String should have at most 1024 characters",
+    ),
+    (
         "switches whose going off would leave OME the runtime's own arguments",
         {
             "runtime": NAMED_RUNTIME,

@@ -7,14 +7,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from pydantic import TypeAdapter, ValidationError
+
 from autotuner import engines
-from autotuner.api.common import EngineName
-from autotuner.api.task import TaskSpec
+from autotuner.api.common import Arguments, EngineName
+from autotuner.api.task import SearchParameter, TaskSpec
 from autotuner.benchmark.spec import RESERVED_PARAMS
 from autotuner.presets import Presets, is_simulated, runner
 from autotuner.serving import models
 
 Reason = Literal["InvalidSpec", "UnknownPreset", "NotFound", "ReservedFlag"]
+
+
+_ARGUMENTS: TypeAdapter[list[str]] = TypeAdapter(Arguments)
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,7 @@ def check(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[Proble
     return [
         *_references(spec, presets, around),
         *_flags(spec, presets),
-        *_switches(spec, presets, around),
+        *_complete(spec, presets, around),
         *_benchmark(spec, presets, around),
     ]
 
@@ -99,20 +104,36 @@ def _flags(spec: TaskSpec, presets: Presets) -> Iterator[Problem]:
         )
 
 
-def _switches(spec: TaskSpec, presets: Presets, around: Surroundings) -> Iterator[Problem]:
-    """An empty list would not switch anything off: OME keeps the runtime's own arguments then."""
+def _complete(spec: TaskSpec, presets: Presets, around: Surroundings) -> Iterator[Problem]:
+    """What is wrong with complete argument lists, although each part of them is right."""
     name, runtime = engine_of(spec, presets), _runtime_spec(spec, presets, around)
-    own = list(runner(runtime or {}).get("args") or [])
-    if name is None or not own or not all(parameter.toggle for parameter in spec.parameters):
+    if name is None or runtime is None:
         return
-    engine = engines.get(name)
-    off = {parameter.name: False for parameter in spec.parameters}
-    if not engine.compose(engine.merge(own, spec.runtime.extra_args or []), off):
+    engine, own = engines.get(name), list(runner(runtime).get("args") or [])
+    fixed = spec.runtime.extra_args or []
+    tuned = {parameter.name: _longest(parameter) for parameter in spec.parameters}
+    baseline = spec.baseline.args if spec.baseline else []
+    for field, args in (
+        ("baseline.args", engine.merge(own, baseline, fixed)),
+        ("parameters", engine.compose(engine.merge(own, fixed), tuned)),
+    ):
+        try:
+            _ARGUMENTS.validate_python(args)
+        except ValidationError as problem:
+            words = problem.errors(include_url=False)[0]["msg"]
+            yield Problem("InvalidSpec", f"{field}: joined with the runtime's own and runtime.extraArgs: {words}")
+    off = {parameter.name: False for parameter in spec.parameters if parameter.toggle}
+    # OME takes an empty list for none, and keeps the runtime's own.
+    if own and len(off) == len(spec.parameters) and not engine.compose(engine.merge(own, fixed), off):
         yield Problem(
             "InvalidSpec",
             f"parameters[{spec.parameters[0].name}]: without it no argument is left, and OME would use the runtime's"
             " own, which have it; fix some other flag in runtime.extraArgs",
         )
+
+
+def _longest(parameter: SearchParameter) -> engines.Value:
+    return max(parameter.values or parameter.choices or [True], key=lambda value: len(str(value)))
 
 
 def _benchmark(spec: TaskSpec, presets: Presets, around: Surroundings) -> Iterator[Problem]:
