@@ -15,7 +15,6 @@ from tests.testbed import Testbed, kubeconfig
 from tests.testbed.api import APPLY, Api, ApiError
 
 CRDS = Path(__file__).parents[2] / "crds"
-TABLE = "application/json;as=Table;g=meta.k8s.io;v=v1"
 Edits = Mapping[str, Any]
 
 B, P, S = "spec.benchmark", "spec.parameters", "spec.slos"
@@ -136,18 +135,17 @@ ACCEPTED: dict[str, Edits] = {
 }
 
 
-async def ask(
-    bed: Testbed, method: str, path: str, accept: str = "application/json", body: Object | None = None
-) -> Any:
-    """Sends a request and returns the answer's headers and document: warnings and tables are below the test client."""
+async def apply(bed: Testbed, path: str, body: Object) -> tuple[list[str], Object]:
+    """Applies an object; returns the API server's warnings, which the test client does not read, and the object."""
     cluster = kubeconfig.load(bed.kubeconfig)
-    headers = {**cluster.headers, "Accept": accept, "Content-Type": APPLY}
+    url = f"{cluster.server}{path}?fieldManager=install&fieldValidation=Strict&force=true"
+    headers = {**cluster.headers, "Content-Type": APPLY}
     async with (
         aiohttp.ClientSession(headers=headers) as session,
-        session.request(method, cluster.server + path, json=body, ssl=cluster.tls or False) as response,
+        session.patch(url, json=body, ssl=cluster.tls or False) as response,
     ):
         assert response.status == 200, await response.text()
-        return response.headers, await response.json()
+        return response.headers.getall("Warning", []), await response.json()
 
 
 def test_committed_definitions_are_those_of_the_models() -> None:
@@ -159,8 +157,8 @@ def test_committed_definitions_are_those_of_the_models() -> None:
 async def test_api_server_accepts_the_definition_without_a_word(bed: Testbed, name: str) -> None:
     definition = crd.definitions()[name]
     path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{definition['metadata']['name']}"
-    headers, applied = await ask(bed, "PATCH", f"{path}?fieldManager=install&fieldValidation=Strict", body=definition)
-    assert headers.getall("Warning", []) == []
+    warnings, applied = await apply(bed, path, definition)
+    assert warnings == []
     conditions = {condition["type"]: condition["status"] for condition in applied["status"]["conditions"]}
     assert conditions["Established"] == "True"
     assert conditions["NamesAccepted"] == "True"
@@ -199,15 +197,15 @@ async def test_defaults_are_written_by_the_api_server(api: Api) -> None:
     assert spec["suspend"] is False
 
 
-async def show(bed: Testbed, path: str) -> tuple[dict[str, Any], dict[str, Any]]:
+async def show(api: Api, path: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """What `kubectl get` shows of the only object of a collection, and what `-o wide` adds."""
-    _, table = await ask(bed, "GET", path, TABLE)
+    table = await api.table(path)
     cells = zip(table["columnDefinitions"], table["rows"][0]["cells"], strict=True)
     named = [(column["name"], column["priority"], cell) for column, cell in cells if column["name"] != "Age"]
     return {n: cell for n, p, cell in named if p == 0}, {n: cell for n, p, cell in named if p > 0}
 
 
-async def test_columns_of_a_task(bed: Testbed, api: Api, namespace: str) -> None:
+async def test_columns_of_a_task(api: Api, namespace: str) -> None:
     await api.create(tasks(namespace), make_task("chat"))
     level = level_of("chat", 4)
     status = {
@@ -229,7 +227,7 @@ async def test_columns_of_a_task(bed: Testbed, api: Api, namespace: str) -> None
         },
     }  # fmt: skip
     await api.patch(f"{tasks(namespace)}/chat/status", {"status": status}, fieldValidation="Strict")
-    shown, wide = await show(bed, tasks(namespace))
+    shown, wide = await show(api, tasks(namespace))
     assert shown == {
         "Name": "chat",
         "Model": "llama",
@@ -242,7 +240,7 @@ async def test_columns_of_a_task(bed: Testbed, api: Api, namespace: str) -> None
     assert wide == {"Objective": "OutputThroughput", "Reason": "Running", "Message": "experiment 2 of 4 benchmarking"}
 
 
-async def test_columns_of_an_experiment(bed: Testbed, api: Api, namespace: str) -> None:
+async def test_columns_of_an_experiment(api: Api, namespace: str) -> None:
     await api.create(experiments(namespace), make_experiment("chat-1", {"spec.service.accelerator.count": 2}))
     status = {
         "phase": "Succeeded",
@@ -253,7 +251,7 @@ async def test_columns_of_an_experiment(bed: Testbed, api: Api, namespace: str) 
         "ladder": "Complete",
     }
     await api.patch(f"{experiments(namespace)}/chat-1/status", {"status": status}, fieldValidation="Strict")
-    shown, wide = await show(bed, experiments(namespace))
+    shown, wide = await show(api, experiments(namespace))
     assert shown == {"Name": "chat-1", "Phase": "Succeeded", "Reason": "Completed", "GPUs": 2, "Node": "node-a"}
     assert wide.pop("Args").startswith('["--tp-size=1"')
     assert wide == {"Purpose": "Search", "Message": "2 levels measured"}
