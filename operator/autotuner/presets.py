@@ -101,6 +101,12 @@ def runtime_object(preset: RuntimePreset, model: Mapping[str, Any]) -> Object:
     }
 
 
+def missing_format(model: Mapping[str, Any]) -> str:
+    """The field that OME demands of a runtime's format and that this model does not have; empty if it has both."""
+    spec = model.get("spec") or {}
+    return next((key for key in ("modelFormat", "modelFramework") if not (spec.get(key) or {}).get("name")), "")
+
+
 def _format(model: Mapping[str, Any]) -> Object:
     supported: Object = {"autoSelect": False}
     for key in ("modelFormat", "modelFramework"):

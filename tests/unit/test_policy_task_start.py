@@ -259,6 +259,17 @@ class TestRuntime:
         assert plan.status.created is not None
         assert plan.status.created.dump() == {"clusterServingRuntime": RUNTIME_NAME}
 
+    @pytest.mark.parametrize("field", ["modelFormat", "modelFramework"])
+    def test_a_model_that_ome_could_not_compare_is_told_apart(self, field: str) -> None:
+        model = live_model()
+        del model["spec"][field]
+        plan = decide(observed(started(), model=model, runtime=None), after(5))
+
+        assert condition(plan.status, "RuntimeReady") == ("False", "Incompatible")
+        assert f"without spec.{field}" in (plan.status.message or "")
+        assert plan.create_runtime is None
+        assert plan.look_again is not None
+
     def test_that_is_hidden_from_ome_stops_everything_until_it_is_not(self) -> None:
         shadow = (
             "runtime.preset: ServingRuntime x in namespace team hides the ClusterServingRuntime from OME; remove it"

@@ -9,7 +9,7 @@ from autotuner.api.task import SPACE_MAX, Created, Resolved
 from autotuner.policy import blueprint
 from autotuner.policy.draft import Draft, TaskPlan
 from autotuner.policy.observed_task import ObservedTask
-from autotuner.presets import contains
+from autotuner.presets import contains, missing_format
 from autotuner.serving import models
 
 _POLL = timedelta(seconds=2)  # objects of OME are not watched
@@ -95,6 +95,10 @@ def _runtime_ready(draft: Draft) -> TaskPlan | None:
         if wanted is None or name != proposed or not seen.may_create:
             message = f"runtime {name} does not exist; create it"
             draft.conditions.set("RuntimeReady", "False", "NotFound", message)
+            return draft.plan(message, draft.now + _POLL)
+        if lacking := missing_format(seen.model or {}):
+            message = f"{spec.preset} cannot serve a model without spec.{lacking}: OME compares it; set it in the model"
+            draft.conditions.set("RuntimeReady", "False", "Incompatible", message)
             return draft.plan(message, draft.now + _POLL)
         draft.conditions.set("RuntimeReady", "False", "Waiting", f"creating ClusterServingRuntime {name}")
         return draft.plan(f"creating ClusterServingRuntime {name} from its preset", draft.now, create_runtime=wanted)
