@@ -15,6 +15,11 @@ def stamp(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def micro_stamp(moment: datetime) -> str:
+    """RFC 3339 with exactly six decimals, as the API server demands of a Lease."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
 def parse(text: str) -> datetime:
     """The moment that a timestamp of any precision names."""
     return datetime.fromisoformat(text)

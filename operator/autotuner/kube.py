@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,6 +59,8 @@ DEPLOYMENT = Resource("apps", "v1", "deployments", "Deployment")
 POD = Resource("", "v1", "pods", "Pod")
 NODE = Resource("", "v1", "nodes", "Node")
 EVENT = Resource("", "v1", "events", "Event")
+LEASE = Resource("coordination.k8s.io", "v1", "leases", "Lease")
+_METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
 class KubeError(Exception):
@@ -100,12 +102,15 @@ def error(status: int, body: str) -> KubeError:
 class Kube:
     """A connection to the API server; make it inside the event loop and close it there."""
 
-    def __init__(self, client: ApiClient) -> None:
-        self._client = client
+    def __init__(self, client: ApiClient, may_write: Callable[[], bool] = lambda: True) -> None:
+        self._client, self._may_write = client, may_write
 
     @classmethod
-    async def connect(cls) -> Kube:
+    async def connect(cls, may_write: Callable[[], bool] = lambda: True) -> Kube:
         """By service account inside a cluster, else by kubeconfig.
+
+        Args:
+            may_write: asked before anything is written; if it says no, nothing is sent.
 
         Raises:
             RuntimeError: neither is there.
@@ -118,7 +123,7 @@ class Kube:
                 await load_kube_config(client_configuration=configuration)
             except Exception as problem:
                 raise RuntimeError(f"no cluster: {problem}; set KUBECONFIG or run inside a cluster") from problem
-        return cls(ApiClient(configuration))
+        return cls(ApiClient(configuration), may_write)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -131,17 +136,20 @@ class Kube:
         query: Mapping[str, str] | None = None,
         body: Object | None = None,
         content_type: str = "application/json",
+        accept: str = "application/json, */*",
     ) -> str:
         """The answer's text.
 
         Raises:
             KubeError: any status but 2xx, or no answer (status 0).
         """
+        if method != "GET" and not self._may_write():
+            raise KubeError(0, "NotLeader", f"{method} {path}: not sent, another operator may act by now")
         arguments = await self._client.param_serialize(
             method,
             path,
             query_params=list((query or {}).items()),
-            header_params={"Content-Type": content_type, "Accept": "application/json, */*"},
+            header_params={"Content-Type": content_type, "Accept": accept},
             body=body,
             auth_settings=["BearerToken"],
         )
@@ -163,6 +171,12 @@ class Kube:
                 return None
             raise
         return result
+
+    async def list_metadata(self, resource: Resource, namespace: str | None, labels: str = "") -> list[Object]:
+        """The `metadata` of all objects that match; cheap where the objects are large."""
+        query = {"labelSelector": labels} if labels else {}
+        text = await self.request("GET", resource.path(namespace), query, accept=_METADATA_ONLY)
+        return [item["metadata"] for item in json.loads(text)["items"]]
 
     async def list(self, resource: Resource, namespace: str | None, **selectors: str) -> list[Object]:
         """All objects that match `labels` and `fields` selectors; kind and apiVersion filled in."""
@@ -207,6 +221,16 @@ class Kube:
         patched: Object = json.loads(await self.request("PATCH", path, query, body, "application/merge-patch+json"))
         return patched
 
+    async def replace(self, resource: Resource, body: Object) -> Object:
+        """PUT, provided that the object is still as it was when `body` was read.
+
+        Raises:
+            ConflictError: it is not.
+        """
+        path = resource.path(body["metadata"]["namespace"], body["metadata"]["name"])
+        replaced: Object = json.loads(await self.request("PUT", path, {"fieldManager": FIELD_MANAGER}, body))
+        return replaced
+
     async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
         """Delete exactly this object and, before it, what it owns; gone already is fine."""
         body = {"propagationPolicy": "Foreground", "preconditions": {"uid": uid}}
@@ -226,16 +250,18 @@ class Kube:
         except KubeError:
             return ""
 
-    async def obstacle(self, namespaces: Sequence[str]) -> str:
-        """Why our kinds cannot be served yet; empty once they can: kopf that starts before stays deaf.
+    async def obstacle(self, resources: Iterable[Resource], namespaces: Sequence[str]) -> str:
+        """Why these kinds cannot be served yet; empty once they can: kopf that starts before stays deaf.
 
         Discovery lists a kind a moment before its storage answers, so the kinds are read in earnest.
         """
+        what = "the API server"
         try:
             await self.request("GET", "/readyz")
-            for resource in (TASK, EXPERIMENT):
+            for resource in resources:
+                what = f"{resource.plural}.{resource.group}"
                 for namespace in namespaces or (None,):
                     await self.request("GET", resource.path(namespace), {"limit": "1"})
         except KubeError as problem:
-            return str(problem)
+            return f"{what}: {problem}"
         return ""

@@ -1,7 +1,11 @@
-"""The operator process: kopf watches and wakes, two queues work. Run as `python -m autotuner.main`."""
+"""The operator process: kopf watches and wakes, two queues work. Run as `python -m autotuner.main`.
+
+`python -m autotuner.main cancel` frees all GPUs before an uninstall.
+"""
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import logging
 import sys
@@ -10,35 +14,43 @@ from typing import Any
 
 import kopf
 
-from autotuner import __version__, logs, presets
+from autotuner import logs, metrics, process
 from autotuner.api.common import EXPERIMENT_UID_LABEL, EXPERIMENTS, FINISHED_LABEL, GROUP, TASKS, VERSION
-from autotuner.controllers.experiment import ExperimentController
-from autotuner.controllers.task import TaskController
+from autotuner.cancel import UnfinishedError, cancel_all
 from autotuner.controllers.workqueue import Key, WorkQueue
-from autotuner.kube import Kube
+from autotuner.kube import Kube, KubeError
+from autotuner.leader import LeadershipLostError
 from autotuner.serving.ome import EXPERIMENT_LABEL
 from autotuner.settings import Settings, from_environment
+from autotuner.watchfulness import Watchfulness
 
 log = logging.getLogger("autotuner")
 
-Wake = Callable[[Mapping[str, Any]], None]
-_STARTUP_POLL = 0.5
+Wake = Callable[[Mapping[str, Any], bool], None]
 
 
-def watches(tasks: WorkQueue, experiments: WorkQueue) -> dict[tuple[str, str, str], Wake]:
-    """What is watched, and whom a change of it wakes. An event carries nothing but *look again*."""
+def watches(tasks: WorkQueue, experiments: WorkQueue, watchfulness: Watchfulness) -> dict[tuple[str, str, str], Wake]:
+    """What is watched, and whom a change of it wakes, given the object and whether it is gone.
 
-    def task(body: Mapping[str, Any]) -> None:
-        tasks.add(Key(body["metadata"]["namespace"], body["metadata"]["name"]))
+    An event carries nothing but *look again*; only metrics read the object.
+    """
 
-    def experiment(body: Mapping[str, Any]) -> None:
+    def task(body: Mapping[str, Any], gone: bool) -> None:
+        meta = body["metadata"]
+        tasks.add(Key(meta["namespace"], meta["name"]))
+        watchfulness.saw(meta, gone=gone)
+        metrics.OBJECTS.task(body, gone=gone)
+
+    def experiment(body: Mapping[str, Any], gone: bool) -> None:
         meta = body["metadata"]
         experiments.add(Key(meta["namespace"], meta["name"]))
         for owner in meta.get("ownerReferences", []):
             if owner.get("controller") and owner["kind"] == "TuningTask":
                 tasks.add(Key(meta["namespace"], owner["name"]))
+        watchfulness.saw(meta, gone=gone)
+        metrics.OBJECTS.experiment(body, gone=gone)
 
-    def child(body: Mapping[str, Any]) -> None:
+    def child(body: Mapping[str, Any], _: bool) -> None:
         name = body["metadata"].get("labels", {}).get(EXPERIMENT_LABEL)
         if name:
             experiments.add(Key(body["metadata"]["namespace"], name))
@@ -62,8 +74,8 @@ def _registry(handlers: Mapping[tuple[str, str, str], Wake]) -> kopf.OperatorReg
 
     def register(resource: tuple[str, str, str], wake: Wake) -> None:
         @kopf.on.event(*resource, id=resource[2], registry=registry)
-        async def woken(body: kopf.Body, **_: Any) -> None:
-            wake(body)
+        async def woken(body: kopf.Body, event: kopf.RawEvent, **_: Any) -> None:
+            wake(body, event["type"] == "DELETED")
 
     for resource, wake in handlers.items():
         register(resource, wake)
@@ -73,6 +85,8 @@ def _registry(handlers: Mapping[tuple[str, str, str], Wake]) -> kopf.OperatorReg
 def _kopf_settings() -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False
+    # Without rights to read CustomResourceDefinitions and Namespaces: what is watched is there before kopf starts.
+    settings.scanning.disabled = True
     # An API server that is away is asked again every two seconds: it was 13 s until it was noticed to be back.
     settings.networking.error_backoffs = [1, 1] + [2] * 200
     settings.networking.request_timeout = 60
@@ -83,37 +97,40 @@ def _kopf_settings() -> kopf.OperatorSettings:
     return settings
 
 
-async def _wait_until_served(kube: Kube, settings: Settings) -> None:
-    """Wait for the API server and our kinds: kopf that starts before them stays deaf."""
-    told = ""
-    while problem := await kube.obstacle(settings.namespaces):
-        if problem != told:
-            log.warning("waiting for %s/%s: %s (are the CRDs and the roles installed?)", GROUP, VERSION, problem)
-            told = problem
-        await asyncio.sleep(_STARTUP_POLL)
+async def watch(
+    settings: Settings, tasks: WorkQueue, experiments: WorkQueue, watchfulness: Watchfulness, unwatch: asyncio.Event
+) -> asyncio.Task[None]:
+    """Start kopf; see `process.Watch`."""
+    others = asyncio.all_tasks()
+    roots = await kopf.spawn_tasks(
+        registry=_registry(watches(tasks, experiments, watchfulness)),
+        settings=_kopf_settings(),
+        standalone=True,
+        clusterwide=not settings.namespaces,
+        namespaces=settings.namespaces,
+        stop_flag=unwatch,
+    )
+    return asyncio.create_task(kopf.run_tasks(roots, ignored=others))
 
 
-async def run(settings: Settings) -> None:
-    """Work until a signal ends the process."""
-    known = presets.load(settings.presets or presets.default_folder())
+async def _cancel(settings: Settings, home: str, timeout: float) -> None:
     kube = await Kube.connect()
     try:
-        await _wait_until_served(kube, settings)
-        tasks = WorkQueue("tasks", TaskController(kube, known, settings).reconcile, settings.workers)
-        experiments = WorkQueue("experiments", ExperimentController(kube, settings).reconcile, settings.workers)
-        where = ", ".join(settings.namespaces) or "all namespaces"
-        log.info("autotuner %s serves %s", __version__, where)
-        await kopf.operator(
-            registry=_registry(watches(tasks, experiments)),
-            settings=_kopf_settings(),
-            standalone=True,
-            clusterwide=not settings.namespaces,
-            namespaces=settings.namespaces,
-        )
-        await tasks.close()
-        await experiments.close()
+        count = await cancel_all(kube, home, settings.namespaces, timeout)
+        log.info("no experiment holds GPUs any more; cancelled: %d", count)
     finally:
         await kube.close()
+
+
+def _arguments(settings: Settings) -> argparse.Namespace:
+    parser = argparse.ArgumentParser("python -m autotuner.main", description="The autotuner operator.")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    commands.add_parser("run", help="watch and act (the default)")
+    cancel = commands.add_parser("cancel", help="cancel all experiments and wait until they are released")
+    cancel.add_argument("--timeout", type=float, default=600.0, metavar="SECONDS", help="default: 600")
+    where = "where the operator runs; default: POD_NAMESPACE"
+    cancel.add_argument("--namespace", default=settings.home, required=not settings.home, help=where)
+    return parser.parse_args()
 
 
 def main() -> None:
@@ -122,10 +139,14 @@ def main() -> None:
         settings = from_environment()
     except ValueError as problem:
         sys.exit(f"autotuner: {problem}")
+    arguments = _arguments(settings)
     logs.configure(settings.log_format)
     try:
-        asyncio.run(run(settings))
-    except (RuntimeError, FileNotFoundError, ValueError) as problem:
+        if arguments.command == "cancel":
+            asyncio.run(_cancel(settings, arguments.namespace, arguments.timeout))
+        else:
+            asyncio.run(process.run(settings, watch))
+    except (RuntimeError, OSError, ValueError, KubeError, LeadershipLostError, UnfinishedError) as problem:
         sys.exit(f"autotuner: {problem}")
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import os
+import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -25,6 +26,11 @@ class Settings:
     resync_seconds: float = 30.0
     workers: int = 20
     log_format: str = "json"  # or text
+    metrics_port: int = 0  # /metrics; 0: not served
+    health_port: int = 0  # /healthz and /readyz; 0: not served
+    leader_election: bool = False  # wait for the Lease before acting; needs `home`
+    identity: str = field(default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}")  # among candidates
+    home: str = ""  # the operator's own namespace, which holds the Lease; empty outside clusters
 
     def look_again_in(self, moment: datetime | None) -> float:
         """Seconds until then, and never longer than the resync period: an event may be missed."""
@@ -34,7 +40,7 @@ class Settings:
 
 
 def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
-    """Read AUTOTUNER_* variables.
+    """Read AUTOTUNER_* variables, POD_NAME and POD_NAMESPACE.
 
     Raises:
         ValueError: a variable that is not what it should be, by name.
@@ -60,6 +66,12 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
             raise ValueError(f"AUTOTUNER_{name}: {value!r} is not a whole number above 0")
         return int(value)
 
+    def port(name: str) -> int:
+        value = text(name, "0")
+        if not value.isdecimal() or int(value) > 65535:
+            raise ValueError(f"AUTOTUNER_{name}: {value!r} is no port (0: off)")
+        return int(value)
+
     def choice(name: str, default: str, *allowed: str) -> str:
         value = text(name, default)
         if value not in allowed:
@@ -67,6 +79,10 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         return value
 
     presets = text("PRESETS", "")
+    home = environ.get("POD_NAMESPACE", "")
+    leader_election = choice("LEADER_ELECTION", "false", "true", "false") == "true"
+    if leader_election and not home:
+        raise ValueError("AUTOTUNER_LEADER_ELECTION: POD_NAMESPACE must say where the Lease is")
     return Settings(
         namespaces=tuple(name for name in text("NAMESPACES", "").replace(" ", "").split(",") if name),
         benchmark_image=text("BENCHMARK_IMAGE", defaults.benchmark_image),
@@ -77,4 +93,9 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         resync_seconds=number("RESYNC_SECONDS", defaults.resync_seconds),
         workers=whole("WORKERS", defaults.workers),
         log_format=choice("LOG_FORMAT", defaults.log_format, "json", "text"),
+        metrics_port=port("METRICS_PORT"),
+        health_port=port("HEALTH_PORT"),
+        leader_election=leader_election,
+        identity=environ.get("POD_NAME", "") or defaults.identity,
+        home=home,
     )

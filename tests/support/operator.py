@@ -56,6 +56,16 @@ class Operator:
         """Whether it runs."""
         return self._process is not None and self._process.poll() is None
 
+    def signal(self, number: int) -> None:
+        """Sends it a signal, for example SIGSTOP, as a machine that stalls does."""
+        assert self._process is not None, "it was never started"
+        self._process.send_signal(number)
+
+    def wait(self, seconds: float = 10) -> int:
+        """Waits for its end; returns its exit code."""
+        assert self._process is not None, "it was never started"
+        return self._process.wait(seconds)
+
     def start(self) -> None:
         """Starts it; it may not work yet when this returns."""
         assert not self.alive, "it runs already"

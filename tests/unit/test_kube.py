@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientPayloadError, ServerDisconnectedError
 
-from autotuner.kube import EXPERIMENT, POD, ConflictError, Kube, KubeError, RejectedError
+from autotuner.kube import EXPERIMENT, LEASE, POD, TASK, ConflictError, Kube, KubeError, RejectedError
 from tests.unit.builders import Object, make_experiment
 
 Answer = tuple[int, Any] | Exception
@@ -108,6 +108,35 @@ async def test_a_stale_status_is_a_conflict() -> None:
         await kube.apply_status(EXPERIMENT, make_experiment(), {})
 
 
+async def test_nothing_is_written_once_another_may_act() -> None:
+    client = Client((200, {"metadata": {}}))
+    kube = Kube(client, may_write=lambda: False)
+
+    with pytest.raises(KubeError, match="another operator may act"):
+        await kube.create(POD, "team", {"kind": "Pod"})
+    assert client.requests == []
+    assert await kube.get(POD, "team", "p") == {"metadata": {}}
+
+
+async def test_metadata_is_all_that_is_asked_for() -> None:
+    kube, client = connected((200, {"items": [{"metadata": {"name": "p"}}]}))
+
+    assert await kube.list_metadata(POD, None, "a=b") == [{"name": "p"}]
+    assert "PartialObjectMetadataList" in client.requests[0]["header_params"]["Accept"]
+    assert client.requests[0]["query_params"] == [("labelSelector", "a=b")]
+
+
+async def test_an_object_is_replaced_as_it_was_read() -> None:
+    kube, client = connected((200, {"spec": {}}))
+    body = {"metadata": {"name": "autotuner", "namespace": "home", "resourceVersion": "7"}}
+
+    await kube.replace(LEASE, body)
+
+    request = client.requests[0]
+    assert (request["method"], request["body"]) == ("PUT", body)
+    assert request["path"] == "/apis/coordination.k8s.io/v1/namespaces/home/leases/autotuner"
+
+
 async def test_creation_is_strict() -> None:
     kube, client = connected((201, {"metadata": {"uid": "u"}}))
 
@@ -157,20 +186,20 @@ ABSENT: Answer = (404, "404 page not found")
     ("answers", "want"),
     [
         ([(200, "ok"), EMPTY, EMPTY], ""),
-        ([(200, "ok"), EMPTY, ABSENT], "404: 404 page not found"),
-        ([(500, "etcd failed")], "500: etcd failed"),
-        ([ServerDisconnectedError()], "Unreachable: GET /readyz: Server disconnected"),
+        ([(200, "ok"), EMPTY, ABSENT], "tuningexperiments.autotuner.io: 404: 404 page not found"),
+        ([(500, "etcd failed")], "the API server: 500: etcd failed"),
+        ([ServerDisconnectedError()], "the API server: Unreachable: GET /readyz: Server disconnected"),
     ],
     ids=["both kinds", "one kind", "not ready", "not there"],
 )
 async def test_what_keeps_our_kinds_from_being_served(answers: list[Answer], want: str) -> None:
     kube, _ = connected(*answers)
 
-    assert await kube.obstacle([]) == want
+    assert await kube.obstacle((TASK, EXPERIMENT), []) == want
 
 
 async def test_the_kinds_are_read_where_the_operator_may_read_them() -> None:
     kube, client = connected((200, "ok"), EMPTY, EMPTY, EMPTY, EMPTY)
 
-    assert await kube.obstacle(["a", "b"]) == ""
+    assert await kube.obstacle((TASK, EXPERIMENT), ["a", "b"]) == ""
     assert [request["path"].split("/")[5] for request in client.requests[1:]] == ["a", "b", "a", "b"]

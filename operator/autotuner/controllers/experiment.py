@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from autotuner import clock
+from autotuner import clock, metrics
 from autotuner.api.common import EXPERIMENT_UID_LABEL, FINISHED_LABEL, TASK_LABEL
 from autotuner.api.experiment import ExperimentSpec, ExperimentStatus
 from autotuner.benchmark import job as benchmark_job
@@ -170,6 +170,9 @@ class ExperimentController:
         if status != (experiment.get("status") or {}):
             experiment = await self._kube.apply_status(EXPERIMENT, experiment, status)
             self._log(experiment, plan)
+            if finished(plan.status) and not finished(seen.status):
+                meta = experiment["metadata"]
+                metrics.count_experiment(meta["namespace"], meta.get("labels", {}).get(TASK_LABEL, ""), status)
         if plan.mark_finished:
             label = {"metadata": {"labels": {FINISHED_LABEL: "true"}}}
             meta = experiment["metadata"]

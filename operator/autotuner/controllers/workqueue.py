@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
+from autotuner import metrics
 from autotuner.kube import ConflictError, KubeError
 
 log = logging.getLogger(__name__)
@@ -35,15 +37,27 @@ class WorkQueue:
 
     def __init__(self, name: str, reconcile: Reconcile, workers: int) -> None:
         self._name, self._reconcile = name, reconcile
+        self._figures = metrics.QueueFigures(name, self.waiting)
         self._slots = asyncio.Semaphore(workers)
         self._running: dict[Key, asyncio.Task[None]] = {}
         self._dirty: set[Key] = set()
         self._timers: dict[Key, asyncio.TimerHandle] = {}
         self._failures: dict[Key, int] = {}
+        self._woken: dict[Key, float] = {}  # since when an event waits to be answered
+        self._active = 0
         self._closed = False
 
+    def waiting(self) -> int:
+        """How many keys wait for a worker, or for the end of their own pass."""
+        return len(self._running) - self._active + len(self._dirty)
+
     def add(self, key: Key) -> None:
-        """Look at the key as soon as a worker is free."""
+        """Something happened: look at the key as soon as a worker is free."""
+        if not self._closed:
+            self._woken.setdefault(key, time.monotonic())
+            self._start(key)
+
+    def _start(self, key: Key) -> None:
         if self._closed:
             return
         self._cancel_timer(key)
@@ -60,14 +74,16 @@ class WorkQueue:
         if self._closed or (timer and timer.when() <= loop.time() + seconds):
             return
         self._cancel_timer(key)
-        self._timers[key] = loop.call_later(seconds, self.add, key)
+        self._timers[key] = loop.call_later(seconds, self._start, key)
 
-    async def close(self) -> None:
-        """Stop; passes that run are cancelled."""
+    async def close(self, grace: float = 0.0) -> None:
+        """Stop: nothing new begins, and passes that still run after `grace` seconds are cancelled."""
         self._closed = True
         for timer in self._timers.values():
             timer.cancel()
         tasks = list(self._running.values())
+        if tasks and grace > 0:
+            await asyncio.wait(tasks, timeout=grace)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -76,8 +92,8 @@ class WorkQueue:
         again: float | None = None
         try:
             async with self._slots:
-                self._dirty.discard(key)
-                again = await self._reconcile(key)
+                if not self._closed:
+                    again = await self._work(key)
                 self._failures.pop(key, None)
         except ConflictError:
             again = 0.0
@@ -90,9 +106,23 @@ class WorkQueue:
         finally:
             del self._running[key]
         if key in self._dirty:
-            self.add(key)
+            self._start(key)
         elif again is not None:
             self.add_after(key, again)
+
+    async def _work(self, key: Key) -> float | None:
+        self._dirty.discard(key)
+        woken = self._woken.pop(key, None)
+        self._active += 1
+        try:
+            with self._figures.timed(woken):
+                return await self._reconcile(key)
+        except BaseException:
+            if woken is not None:
+                self._woken[key] = woken  # the event is not answered yet
+            raise
+        finally:
+            self._active -= 1
 
     def _backoff(self, key: Key) -> float:
         failures = self._failures[key] = self._failures.get(key, 0) + 1
