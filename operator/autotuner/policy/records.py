@@ -78,7 +78,8 @@ def _read(item: Mapping[str, Any], task: TaskSpec, space: Space) -> Measured:
     status = ExperimentStatus.model_validate(item.get("status") or {})
     finished = is_true(status.conditions, "Finished")
     score = None
-    outcome = OUTCOMES[status.reason] if finished and status.reason else None
+    # A reason of a newer version says nothing about the configuration.
+    outcome = OUTCOMES.get(status.reason, "environment") if finished and status.reason else None
     if outcome in ("value", "infeasible"):
         score = scoring.score(
             status.levels or [],
