@@ -178,6 +178,7 @@ class ControlPlane:
             "--endpoint-reconciler-type=none",  # a loopback address is refused as an endpoint
             "--service-cluster-ip-range=10.96.0.0/16",
             "--authorization-mode=RBAC",
+            "--enable-admission-plugins=OwnerReferencesPermissionEnforcement",  # as on OpenShift
             f"--token-auth-file={self.keys / 'tokens.csv'}",
             f"--cert-dir={self.keys}",
             "--service-account-issuer=https://kubernetes.default.svc.cluster.local",

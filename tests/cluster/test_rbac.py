@@ -1,0 +1,170 @@
+"""The operator's rights are what it uses: no more, and no less. The API server's audit log says what it used."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.e2e.story import ENDLESS, Story, condition, traffic
+from tests.support.accounts import Right, account_kubeconfig, audited, make_account, needed, rights
+from tests.support.operator import ROOT, Operator
+from tests.support.waiting import wait_for
+from tests.testbed import Testbed
+from tests.testbed.api import Api, ApiError
+
+Object = dict[str, Any]
+
+RULES: dict[str, list[Object]] = yaml.safe_load((ROOT / "packaging" / "rbac.yaml").read_text())
+CLUSTER = RULES["operatorCluster"] + RULES["operatorClusterObjects"]
+# Asked for by an admission plug-in beside the request itself.
+IMPLIED = {Right("autotuner.io", f"{plural}/finalizers", "update") for plural in ("tuningtasks", "tuningexperiments")}
+# What every user may read: discovery.
+PUBLIC = ("/api", "/apis", "/readyz", "/version")
+
+
+@pytest.fixture(scope="module")
+def bed() -> Iterator[Testbed]:
+    """A testbed that writes down every request."""
+    with Testbed.start(audit=True) as testbed:
+        yield testbed
+
+
+@pytest.fixture
+async def api(bed: Testbed) -> AsyncIterator[Api]:
+    async with Api(bed.kubeconfig, agent="test") as client:
+        yield client
+
+
+@pytest.fixture
+async def story(bed: Testbed, api: Api, tmp_path: Path) -> AsyncIterator[Story]:
+    """A namespace that is served and the operator's own."""
+    idle = Operator(bed.kubeconfig, tmp_path / "nobody.log")
+    idle.log_path.touch()
+    async with Story.begin(bed, idle, api) as place:
+        yield place
+
+
+def started(story: Story, kubeconfig: Path, **settings: str) -> Operator:
+    operator = Operator(
+        kubeconfig,
+        kubeconfig.with_suffix(".log"),
+        {
+            "AUTOTUNER_LEADER_ELECTION": "true",
+            "AUTOTUNER_SERVING_SECONDS": "15",
+            "POD_NAME": "operator",
+            "POD_NAMESPACE": story.namespace,
+            **settings,
+        },
+    )
+    story.operator = operator
+    operator.start()
+    return operator
+
+
+async def release(story: Story, kubeconfig: Path) -> None:
+    """Runs `cancel` as the chart's hook does."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "autotuner.main", "cancel", "--timeout=60"),
+        env={**os.environ, "KUBECONFIG": str(kubeconfig), "POD_NAMESPACE": story.namespace},
+    )
+    assert await process.wait() == 0
+
+
+def check(bed: Testbed, user: str, granted: set[Right]) -> None:
+    """Nothing was denied, and nothing is granted that was not used."""
+    entries = list(audited(bed, user))
+    refused = [entry["requestURI"] for entry in entries if entry["responseStatus"]["code"] == 403]
+    assert not refused
+    used = {right for right in map(needed, entries) if right}
+    assert used - granted == set(), "used, though another role must have granted it"
+    assert granted - IMPLIED - used == set(), "granted, but never used"
+    elsewhere = {entry["requestURI"].split("?")[0] for entry in entries if needed(entry) is None}
+    assert all(path.startswith(PUBLIC) for path in elsewhere), elsewhere
+
+
+async def test_every_right_is_used_and_none_is_missing(bed: Testbed, api: Api, story: Story, tmp_path: Path) -> None:
+    home = {story.namespace: RULES["operatorHome"]}
+    user = await make_account(api, story.namespace, "operator", CLUSTER + RULES["operatorNamespaced"], home)
+    hook = await make_account(
+        api, story.namespace, "hook", RULES["cancelNamespaced"], {story.namespace: RULES["cancelHome"]}
+    )
+    operator = started(story, await account_kubeconfig(api, bed, user, tmp_path))
+    try:
+        killed = await story.make_runtime(
+            "killed", {"spec.engineConfig.annotations": {"testbed.autotuner.io/oom-killed": "true"}}
+        )
+        await story.create_experiment("killed-1", {"spec.service.runtime.name": killed})
+        await story.create_task({"spec.model": {"preset": "llama-3-2-1b-instruct"}, "spec.benchmark": traffic(ENDLESS)})
+        assert (await story.experiment_finished("killed-1"))["status"]["reason"] == "OutOfMemory"
+        await story.in_phase("chat-0", "Benchmarking")
+        await story.patch_task({"suspend": True})
+        assert (await story.experiment_finished("chat-0"))["status"]["reason"] == "Cancelled"
+        await story.make_runtime()
+        await story.create_experiment("alone-1", {"spec.benchmark": traffic(ENDLESS)})
+        await story.in_phase("alone-1", "Benchmarking")
+        # What the hook finds at its first uninstall: the operator's Lease. Without one it makes it.
+        await release(story, await account_kubeconfig(api, bed, hook, tmp_path))
+        assert (await story.experiment_finished("alone-1", 1))["status"]["reason"] == "Cancelled"
+    finally:
+        assert operator.terminate() == 0
+    await api.delete(f"/apis/coordination.k8s.io/v1/namespaces/{story.namespace}/leases/autotuner")
+    await release(story, tmp_path / f"{story.namespace}-hook.kubeconfig")
+    check(bed, user, rights(CLUSTER + RULES["operatorNamespaced"] + RULES["operatorHome"]))
+    check(bed, hook, rights(RULES["cancelNamespaced"] + RULES["cancelHome"]))
+    assert not operator.errors()
+
+
+async def test_one_namespace_needs_no_rights_elsewhere(bed: Testbed, api: Api, story: Story, tmp_path: Path) -> None:
+    home = {story.namespace: RULES["operatorNamespaced"] + RULES["operatorHome"]}
+    user = await make_account(api, story.namespace, "operator", RULES["operatorCluster"], home)
+    kubeconfig = await account_kubeconfig(api, bed, user, tmp_path)
+    operator = started(story, kubeconfig, AUTOTUNER_NAMESPACES=story.namespace, AUTOTUNER_CLUSTER_OBJECTS="false")
+    try:
+        await story.create_task({"spec.runtime": {"preset": "absent"}})
+
+        async def told() -> bool:
+            return condition(await story.task(), "Valid").get("reason") == "UnknownPreset"
+
+        await wait_for(told, "the task is judged")
+    finally:
+        assert operator.terminate() == 0
+    assert not [entry["requestURI"] for entry in audited(bed, user) if entry["responseStatus"]["code"] == 403]
+    assert not operator.errors()
+
+
+async def test_owner_references_need_the_right_to_block_the_owner(
+    bed: Testbed, api: Api, story: Story, tmp_path: Path
+) -> None:
+    """Where the admission plug-in is on, as in this testbed."""
+    rules = [rule for rule in RULES["operatorNamespaced"] if not any("finalizers" in it for it in rule["resources"])]
+    assert len(rules) == len(RULES["operatorNamespaced"]) - 1
+    owner = await story.create_experiment("alone-1")
+    reference = {
+        **{key: owner[key] for key in ("apiVersion", "kind")},
+        **{key: owner["metadata"][key] for key in ("name", "uid")},
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+    service: Object = {
+        "apiVersion": "ome.io/v1beta1",
+        "kind": "InferenceService",
+        "metadata": {"name": "alone-1", "ownerReferences": [reference]},
+        "spec": {"model": {"name": story.namespace}},
+    }
+    path = f"/apis/ome.io/v1beta1/namespaces/{story.namespace}/inferenceservices"
+    for name, granted in (("less", rules), ("enough", RULES["operatorNamespaced"])):
+        user = await make_account(api, story.namespace, name, [], {story.namespace: granted})
+        async with Api(await account_kubeconfig(api, bed, user, tmp_path), agent="test") as client:
+            if name == "less":
+                with pytest.raises(ApiError, match="blockOwnerDeletion"):
+                    await client.create(path, service, dryRun="All")
+            else:
+                await client.create(path, service, dryRun="All")
