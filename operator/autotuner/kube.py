@@ -176,7 +176,7 @@ class Kube:
         """The `metadata` of all objects that match; cheap where the objects are large."""
         query = {"labelSelector": labels} if labels else {}
         text = await self.request("GET", resource.path(namespace), query, accept=_METADATA_ONLY)
-        return [item["metadata"] for item in json.loads(text)["items"]]
+        return [item["metadata"] for item in json.loads(text)["items"] or []]
 
     async def list(self, resource: Resource, namespace: str | None, **selectors: str) -> list[Object]:
         """All objects that match `labels` and `fields` selectors; kind and apiVersion filled in."""
@@ -184,7 +184,7 @@ class Kube:
         query = {names[key]: value for key, value in selectors.items()}
         document = json.loads(await self.request("GET", resource.path(namespace), query))
         identity = {"apiVersion": resource.api_version, "kind": resource.kind}
-        return [{**identity, **item} for item in document["items"]]
+        return [{**identity, **item} for item in document["items"] or []]
 
     async def create(self, resource: Resource, namespace: str | None, body: Object) -> Object:
         """POST, strictly validated.

@@ -99,7 +99,9 @@ class WorkQueue:
             again = 0.0
         except KubeError as problem:
             again = self._backoff(key)
-            log.warning("%s; again in %.1f s", problem, again, extra={"queue": self._name, "object": key.name})
+            # Deleted in mid-pass: the next look finds nothing to do. Not worth a warning beside every kubectl delete.
+            level = logging.INFO if problem.status == 404 else logging.WARNING
+            log.log(level, "%s; again in %.1f s", problem, again, extra={"queue": self._name, "object": key.name})
         except Exception:
             again = self._backoff(key)
             log.exception("pass failed; again in %.1f s", again, extra={"queue": self._name, "object": key.name})
