@@ -61,7 +61,7 @@ lock: $(UV)  ## resolve the dependencies anew
 	  --upgrade --generate-hashes --no-emit-index-url --no-header -o locks/dev.txt
 
 verify: generate test  ## generate and test, and refuse a tree in which something generated was not committed
-	@git diff --exit-code -- crds gitops helm manifests monitoring operator/autotuner/benchmark/tokenizer
+	@git diff --exit-code -- crds docs/metrics.md gitops helm manifests monitoring operator/autotuner/benchmark/tokenizer
 
 bench: setup  ## the figures that are promised: latency of the operator, lateness of the simulated engine
 	@$(PYTHON) -m tests.benchmarks.latency

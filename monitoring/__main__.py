@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from monitoring import dashboard
+from monitoring import dashboard, metrics_page
 
-dashboard.FILE.write_text(dashboard.render())
-sys.stdout.write(f"wrote {dashboard.FILE.name}\n")
+for page in (dashboard, metrics_page):
+    page.FILE.write_text(page.render())
+    sys.stdout.write(f"wrote {page.FILE.name}\n")

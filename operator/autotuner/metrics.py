@@ -28,6 +28,7 @@ from prometheus_client.registry import Collector
 
 from autotuner import __version__, clock
 from autotuner.kube import ConflictError
+from autotuner.policy.endings import OUTCOMES
 
 Object = Mapping[str, Any]
 
@@ -77,6 +78,12 @@ _STEPS = {
     "teardown": ("benchmarkFinished", "released"),
 }
 _ACTIVE_PHASES = ("Pending", "Queued", "Pulling", "Starting", "Benchmarking", "Releasing")
+
+# To increase() and rate() the first value of a series is no increase: series that can be known begin at 0.
+for _reason in OUTCOMES:
+    EXPERIMENTS.labels(_reason)
+for _step in _STEPS:
+    STEP_SECONDS.labels(_step)
 
 
 class QueueFigures:
@@ -134,6 +141,7 @@ class Objects(Collector):
         key = (body["metadata"]["namespace"], body["metadata"]["name"])
         if not gone:
             self._tasks[key] = _task_figures(body)
+            GPU_SECONDS.labels(*key)  # from 0 on
             return
         self._tasks.pop(key, None)
         with contextlib.suppress(KeyError):
