@@ -15,7 +15,7 @@ from typing import Any
 from autotuner import clock
 from autotuner.api.common import GROUP
 from autotuner.controllers.workqueue import Key, Reconcile
-from autotuner.kube import LEASE, AlreadyExistsError, Kube, KubeError, RejectedError
+from autotuner.kube import LEASE, AlreadyExistsError, ConflictError, Kube, KubeError
 from autotuner.leader import NAME
 
 log = logging.getLogger(__name__)
@@ -36,22 +36,30 @@ def until(lease: Mapping[str, Any] | None) -> datetime:
 
 
 async def request(kube: Kube, namespace: str, seconds: float) -> None:
-    """Ask the operator of this namespace to propose nothing for so long from now."""
+    """Ask the operator of this namespace to propose nothing for so long from now.
+
+    Raises:
+        KubeError: the Lease cannot be read or written.
+    """
     moment = clock.stamp(clock.now() + timedelta(seconds=seconds))
-    metadata = {"name": NAME, "namespace": namespace, "annotations": {ANNOTATION: moment}}
-    for _ in range(2):
+    while True:
         try:
-            await kube.merge(LEASE, namespace, NAME, {"metadata": {"annotations": {ANNOTATION: moment}}})
+            await _annotate(kube, namespace, moment)
             return
-        except RejectedError as problem:
-            if problem.status != 404:
-                raise
-        try:
-            body = {"apiVersion": LEASE.api_version, "kind": LEASE.kind, "metadata": metadata}
-            await kube.create(LEASE, namespace, body)
-            return
-        except AlreadyExistsError:
-            continue  # the operator made it in between
+        except (AlreadyExistsError, ConflictError):
+            await asyncio.sleep(0)  # the operator was faster
+
+
+async def _annotate(kube: Kube, namespace: str, moment: str) -> None:
+    lease = await kube.get(LEASE, namespace, NAME)
+    if lease is None:
+        metadata = {"name": NAME, "namespace": namespace, "annotations": {ANNOTATION: moment}}
+        body = {"apiVersion": LEASE.api_version, "kind": LEASE.kind, "metadata": metadata}
+        await kube.create(LEASE, namespace, body)
+        return
+    annotations = lease["metadata"].setdefault("annotations", {})
+    annotations[ANNOTATION] = moment
+    await kube.replace(LEASE, lease)
 
 
 class Pause:

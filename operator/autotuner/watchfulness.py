@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,51 +26,54 @@ SELECTORS = {TASK: "", EXPERIMENT: f"!{FINISHED_LABEL}"}
 
 
 @dataclass(frozen=True)
-class _Version:
+class _Delivery:
     version: str
-    since: float
+    at: float
 
 
 class Watchfulness:
-    """What the watches delivered and what they missed, by uid."""
+    """What the watches delivered and since when they miss something, by uid."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
-        self._seen: dict[str, _Version] = {}
-        self._missed: dict[str, _Version] = {}
+        self._delivered: dict[str, _Delivery] = {}
+        self._missed: dict[str, float] = {}
+        self._compared = now()
 
     def saw(self, meta: Mapping[str, Any], *, gone: bool = False) -> None:
-        """A watch delivered this object."""
+        """A watch delivered the object with this metadata."""
         if gone:
-            self._seen.pop(meta["uid"], None)
+            self._delivered.pop(meta["uid"], None)
         else:
-            self._seen[meta["uid"]] = _Version(meta["resourceVersion"], self._now())
+            self._delivered[meta["uid"]] = _Delivery(meta["resourceVersion"], self._now())
 
-    def compare(self, listed: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-        """Take note of what the API server has; returns what no watch has delivered (yet)."""
-        now, missed, found = self._now(), [], {}
-        for meta in listed:
-            found[meta["uid"]] = meta["resourceVersion"]
-            seen = self._seen.get(meta["uid"])
-            if seen is None or seen.version != meta["resourceVersion"]:
-                missed.append(meta)
-        self._missed = {meta["uid"]: self._first_missed(meta, now) for meta in missed}
-        # What was deleted while a watch was interrupted is never told of.
-        self._seen = {uid: seen for uid, seen in self._seen.items() if uid in found or now - seen.since < DEAF_SECONDS}
-        return missed
+    def compare(self, listed: Mapping[str, str]) -> set[str]:
+        """Take note of what the API server has (uid -> resourceVersion); returns what no watch has delivered (yet)."""
+        self._compared = self._now()
+        self._missed = {uid: self._since(uid) for uid, version in listed.items() if not self._has(uid, version)}
+        # What is deleted while a watch is interrupted is never told of.
+        fresh = self._compared - DEAF_SECONDS
+        self._delivered = {uid: it for uid, it in self._delivered.items() if uid in listed or it.at > fresh}
+        return set(self._missed)
+
+    def interrupted(self) -> None:
+        """There was nothing to compare with: what was missed until now may be on its way."""
+        self._missed = {}
 
     def deaf(self) -> str:
         """Why the watches cannot be relied on; empty if they can, as far as is known."""
-        since = min((missed.since for missed in self._missed.values()), default=self._now())
-        seconds = self._now() - since
+        seconds = max((self._compared - since for since in self._missed.values()), default=0.0)
         if seconds < DEAF_SECONDS:
             return ""
-        return f"the watches have missed {len(self._missed)} objects, for {seconds:.0f} s"
+        return f"the watches have missed changes of {len(self._missed)} objects, for {seconds:.0f} s"
 
-    def _first_missed(self, meta: Mapping[str, Any], now: float) -> _Version:
-        before = self._missed.get(meta["uid"])
-        same = before is not None and before.version == meta["resourceVersion"]
-        return before if before and same else _Version(meta["resourceVersion"], now)
+    def _has(self, uid: str, version: str) -> bool:
+        return uid in self._delivered and self._delivered[uid].version == version
+
+    def _since(self, uid: str) -> float:
+        """Since when changes of the object are missed; what has been delivered meanwhile shows a watch that works."""
+        before = self._missed.get(uid, self._compared)
+        return self._compared if uid in self._delivered and self._delivered[uid].at > before else before
 
 
 async def look_around(
@@ -83,18 +86,22 @@ async def look_around(
     while True:
         await asyncio.sleep(period)
         try:
-            for key, queue in await _missed(kube, watchfulness, queues, namespaces):
-                queue.add(key)
+            listed = await _list(kube, namespaces)
         except KubeError as problem:
+            watchfulness.interrupted()
             log.info("cannot compare the watches with the API server: %s", problem)
+            continue
+        versions = {uid: meta["resourceVersion"] for uid, (_, meta) in listed.items()}
+        for uid in watchfulness.compare(versions):
+            plural, meta = listed[uid]
+            queues[plural].add(Key(meta["namespace"], meta["name"]))
 
 
-async def _missed(
-    kube: Kube, watchfulness: Watchfulness, queues: Mapping[str, WorkQueue], namespaces: Sequence[str]
-) -> list[tuple[Key, WorkQueue]]:
-    listed: list[Object] = []
-    for resource, labels in SELECTORS.items():
-        for namespace in namespaces or (None,):
-            found = await kube.list_metadata(resource, namespace, labels)
-            listed += [{**meta, "plural": resource.plural} for meta in found]
-    return [(Key(meta["namespace"], meta["name"]), queues[meta["plural"]]) for meta in watchfulness.compare(listed)]
+async def _list(kube: Kube, namespaces: Sequence[str]) -> dict[str, tuple[str, Object]]:
+    """Plural and metadata of what the watches should have delivered, by uid."""
+    return {
+        meta["uid"]: (resource.plural, meta)
+        for resource, labels in SELECTORS.items()
+        for namespace in namespaces or (None,)
+        for meta in await kube.list_metadata(resource, namespace, labels)
+    }

@@ -43,12 +43,14 @@ class FakeKube:
 
     async def list(self, resource: Resource, namespace: str | None, **selectors: str) -> list[Object]:
         self._called("list", resource)
-        wanted = dict([selectors["labels"].split("=", 1)]) if "labels" in selectors else {}
         return [
             copy.deepcopy(body)
             for (kind, _), body in self.objects.items()
-            if kind == resource.kind and wanted.items() <= body["metadata"].get("labels", {}).items()
+            if kind == resource.kind and _selected(body, selectors.get("labels", ""))
         ]
+
+    async def list_metadata(self, resource: Resource, namespace: str | None, labels: str = "") -> list[Object]:
+        return [body["metadata"] for body in await self.list(resource, namespace, labels=labels)]
 
     async def logs(self, *_: Any, **__: Any) -> str:
         self.calls.append(("logs", "Pod"))
@@ -78,6 +80,16 @@ class FakeKube:
         live["metadata"]["resourceVersion"] = str(self._version)
         return copy.deepcopy(live)
 
+    async def replace(self, resource: Resource, body: Object) -> Object:
+        self._called("replace", resource)
+        live = self.objects[resource.kind, body["metadata"]["name"]]
+        if live["metadata"]["resourceVersion"] != body["metadata"]["resourceVersion"]:
+            raise ConflictError(409, "Conflict", "the object has been modified")
+        self._version += 1
+        metadata = {**body["metadata"], "resourceVersion": str(self._version)}
+        self.objects[resource.kind, body["metadata"]["name"]] = copy.deepcopy({**body, "metadata": metadata})
+        return copy.deepcopy(self.objects[resource.kind, body["metadata"]["name"]])
+
     async def merge(self, resource: Resource, namespace: str, name: str, body: Object) -> Object:
         self._called("merge", resource)
         if (resource.kind, name) not in self.objects:
@@ -89,3 +101,12 @@ class FakeKube:
         self._called("delete", resource)
         assert self.objects[resource.kind, name]["metadata"]["uid"] == uid
         self.objects[resource.kind, name]["metadata"]["deletionTimestamp"] = at(1)
+
+
+def _selected(body: Object, selector: str) -> bool:
+    """Whether the labels match `name=value`, `!name` or nothing in particular."""
+    labels = body["metadata"].get("labels", {})
+    if selector.startswith("!"):
+        return selector[1:] not in labels
+    name, _, value = selector.partition("=")
+    return not selector or labels.get(name) == value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -15,7 +16,10 @@ from tests.unit.builders import after, at
 
 class TestSettings:
     def test_nothing_set_is_the_default(self) -> None:
-        assert from_environment({}) == Settings()
+        nothing = from_environment({})
+
+        assert nothing == Settings(identity=nothing.identity)
+        assert nothing.identity.endswith(f"-{os.getpid()}")
 
     def test_each_variable_is_read(self) -> None:
         settings = from_environment(
@@ -29,6 +33,11 @@ class TestSettings:
                 "AUTOTUNER_RESYNC_SECONDS": "0.5",
                 "AUTOTUNER_WORKERS": "3",
                 "AUTOTUNER_LOG_FORMAT": "text",
+                "AUTOTUNER_METRICS_PORT": "8080",
+                "AUTOTUNER_HEALTH_PORT": "8081",
+                "AUTOTUNER_LEADER_ELECTION": "true",
+                "POD_NAME": "operator-0",
+                "POD_NAMESPACE": "home",
             }
         )
 
@@ -42,6 +51,11 @@ class TestSettings:
             resync_seconds=0.5,
             workers=3,
             log_format="text",
+            metrics_port=8080,
+            health_port=8081,
+            leader_election=True,
+            identity="operator-0",
+            home="home",
         )
 
     @pytest.mark.parametrize(
@@ -56,6 +70,10 @@ class TestSettings:
             ("WORKERS", "0.5", "'0.5' is not a whole number above 0"),
             ("WORKERS", "inf", "'inf' is not a whole number above 0"),
             ("CLUSTER_OBJECTS", "yes", "'yes' is none of true, false"),
+            ("METRICS_PORT", "http", "'http' is no port .0: off."),
+            ("HEALTH_PORT", "65536", "'65536' is no port .0: off."),
+            ("LEADER_ELECTION", "1", "'1' is none of true, false"),
+            ("LEADER_ELECTION", "true", "POD_NAMESPACE must say where the Lease is"),
             ("LOG_FORMAT", "xml", "'xml' is none of json, text"),
         ],
     )

@@ -229,3 +229,29 @@ async def test_closing_cancels_what_runs_and_forgets_what_was_planned(queue: Wor
 
     assert passes.running == 0
     assert passes.begun == [A]
+
+
+async def test_a_graceful_end_lets_passes_that_run_come_to_their_end(queue: WorkQueue, passes: Passes) -> None:
+    passes.gate.clear()
+    passes.outcomes = [0.0] * 5
+    for name in "abc":
+        queue.add(Key("team", name))
+    queue.add_after(B, 0.0)
+    await until(lambda: passes.running == 2)
+    closing = asyncio.create_task(queue.close(grace=5))
+    await asyncio.sleep(0)
+    passes.gate.set()
+    await closing
+
+    assert len(passes.begun) == 2  # neither what waited for a worker nor what was planned
+    assert len(passes.outcomes) == 3  # both came to their end
+
+
+async def test_a_graceful_end_does_not_wait_for_ever(queue: WorkQueue, passes: Passes) -> None:
+    passes.gate.clear()
+    queue.add(A)
+    await until(lambda: passes.running == 1)
+    async with asyncio.timeout(5):
+        await queue.close(grace=0.01)
+
+    assert passes.running == 0

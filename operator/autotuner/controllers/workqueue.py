@@ -87,6 +87,7 @@ class WorkQueue:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._dirty.clear()
 
     async def _pass(self, key: Key) -> None:
         again: float | None = None
