@@ -1,0 +1,303 @@
+"""The admission policy: what users bring of their own takes their own right to create such an object."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support.chart import objects, render
+from tests.support.objects import edited, experiments, make_experiment, make_task, tasks
+from tests.support.waiting import wait_for
+from tests.testbed import Testbed
+from tests.testbed.api import Api, ApiError
+
+Object = dict[str, Any]
+RIGHTS = "/apis/rbac.authorization.k8s.io/v1"
+POLICIES = "/apis/admissionregistration.k8s.io/v1"
+RELEASE, HOME = "policy", "default"  # another name than any that runs, so that nobody is taken for its operator
+OPERATOR = f"{RELEASE}-autotuner"
+# The API server removes fields that the schema does not have before policies see them. So that the policy's rules for
+# fields to come are tested too, the same policy is made once more for kinds of this group, whose spec takes anything.
+OPEN = "open.autotuner.test"
+OME_CLUSTER_KINDS = ["clusterbasemodels", "clusterservingruntimes"]
+OME_KINDS = ["basemodels", "servingruntimes"]
+
+
+def rule(group: str, resources: list[str], *verbs: str) -> Object:
+    return {"apiGroups": [group], "resources": resources, "verbs": list(verbs) or ["create"]}
+
+
+TUNING = rule("autotuner.io", ["tuningtasks", "tuningexperiments"], "create", "patch", "get")
+OPEN_TUNING = {**TUNING, "apiGroups": [OPEN]}
+# User -> what he may do in the whole cluster, beside creating and editing tasks and experiments.
+USERS: dict[str, list[Object]] = {
+    "platform": [rule("ome.io", OME_CLUSTER_KINDS + OME_KINDS), rule("batch", ["jobs"])],
+    "namespace-owner": [rule("ome.io", OME_KINDS), rule("batch", ["jobs"])],
+    "tuner": [],
+    OPERATOR: [],
+}
+
+
+@pytest.fixture(scope="module")
+def tokens(bed: Testbed) -> Iterator[dict[str, str]]:
+    """The policies are in force, and service accounts stand for users: name -> token."""
+    made: list[str] = []
+
+    async def install() -> dict[str, str]:
+        found = {}
+        async with Api(bed.kubeconfig, agent="test") as api:
+            policies = [i for i in objects(render({}, HOME, RELEASE)) if i["kind"].startswith("ValidatingAdmission")]
+            await api.apply_all([open_kind()], "test")
+            for item in [*policies, *map(opened, policies)]:
+                made.append(f"{await api.collection(item)}/{item['metadata']['name']}")
+                await api.apply(made[-1], item, "test")
+            for name, rules in USERS.items():
+                made.extend(await make_user(api, name, [TUNING, OPEN_TUNING, *rules]))
+                account = f"/api/v1/namespaces/{HOME}/serviceaccounts/{name}"
+                request = await api.create(f"{account}/token", {"spec": {"expirationSeconds": 3600}})
+                found[name] = request["status"]["token"]
+        return found
+
+    async def remove() -> None:
+        async with Api(bed.kubeconfig, agent="test") as api:
+            for path in [*made, f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/tuningtasks.{OPEN}"]:
+                await api.delete(path)
+
+    yield asyncio.run(install())
+    asyncio.run(remove())
+
+
+def open_kind() -> Object:
+    """TuningTasks of a group of the test's own, whose spec takes anything."""
+    anything = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    schema = {"openAPIV3Schema": {"type": "object", "properties": {"spec": anything}}}
+    version = {"name": "v1alpha1", "served": True, "storage": True, "schema": schema}
+    names = {"plural": "tuningtasks", "singular": "tuningtask", "kind": "TuningTask", "listKind": "TuningTaskList"}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"tuningtasks.{OPEN}"},
+        "spec": {"group": OPEN, "scope": "Namespaced", "names": names, "versions": [version]},
+    }
+
+
+def opened(item: Object) -> Object:
+    """A policy or binding for the test's own group."""
+    name = f"open-{item['metadata']['name']}"
+    if "policyName" in item["spec"]:
+        return edited(item, {"metadata.name": name, "spec.policyName": f"open-{item['spec']['policyName']}"})
+    return edited(item, {"metadata.name": name, "spec.matchConstraints.resourceRules.0.apiGroups": [OPEN]})
+
+
+async def make_user(api: Api, name: str, rules: list[Object]) -> list[str]:
+    """A service account with rights in the whole cluster; returns the paths of what was made."""
+    full = f"admission-{name}"
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": full}
+    subject = {"kind": "ServiceAccount", "name": name, "namespace": HOME}
+    accounts = f"/api/v1/namespaces/{HOME}/serviceaccounts"
+    await api.create(accounts, {"metadata": {"name": name}})
+    await api.create(f"{RIGHTS}/clusterroles", {"metadata": {"name": full}, "rules": rules})
+    binding = {"metadata": {"name": full}, "roleRef": role, "subjects": [subject]}
+    await api.create(f"{RIGHTS}/clusterrolebindings", binding)
+    return [f"{accounts}/{name}", f"{RIGHTS}/clusterroles/{full}", f"{RIGHTS}/clusterrolebindings/{full}"]
+
+
+def open_tasks(namespace: str) -> str:
+    return f"/apis/{OPEN}/v1alpha1/namespaces/{namespace}/tuningtasks"
+
+
+def open_task(edits: Mapping[str, Any]) -> Object:
+    return make_task(edits={"apiVersion": f"{OPEN}/v1alpha1", **edits})
+
+
+class Users:
+    """Connections of users, made when asked for."""
+
+    def __init__(self, bed: Testbed, tokens: dict[str, str], folder: Path) -> None:
+        self._bed, self._tokens, self._folder = bed, tokens, folder
+        self._open: dict[str, Api] = {}
+
+    async def __call__(self, name: str) -> Api:
+        if name not in self._open:
+            config = yaml.safe_load(self._bed.kubeconfig.read_text())
+            config["users"][0]["user"] = {"token": self._tokens[name]}
+            path = self._folder / f"{name}.yaml"
+            path.write_text(yaml.safe_dump(config))
+            self._open[name] = await Api(path, agent=name).__aenter__()
+        return self._open[name]
+
+    async def close(self) -> None:
+        for api in self._open.values():
+            await api.__aexit__(None, None, None)
+
+
+@pytest.fixture
+async def users(bed: Testbed, tokens: dict[str, str], tmp_path: Path, namespace: str) -> AsyncIterator[Users]:
+    """The policies already answer: they do so some moments after they were written."""
+    found = Users(bed, tokens, tmp_path)
+    tuner = await found("tuner")
+    own_image = make_experiment(edits={"spec.service.image": "registry.example/engine:1"})
+
+    own_model = open_task({"spec.model.custom": {"name": "mine"}})
+
+    async def enforced() -> bool:
+        refused = [
+            await refusal(tuner, experiments(namespace), own_image),
+            await refusal(tuner, open_tasks(namespace), own_model),
+        ]
+        return all(refused)
+
+    await wait_for(enforced, "admission policy in force")
+    yield found
+    await found.close()
+
+
+async def refusal(api: Api, path: str, body: Object) -> str:
+    """What the API server says against creating it; empty if nothing. Nothing is kept."""
+    try:
+        await api.create(path, body, dryRun="All")
+    except ApiError as error:
+        assert error.status == 403, error
+        return error.message
+    return ""
+
+
+OWN: list[tuple[dict[str, Any], str]] = [
+    ({"spec.service.image": "registry.example/engine:1"}, "spec.service: image takes the right to create clusterserv"),
+    ({"spec.service.env": [{"name": "A", "value": "1"}]}, "spec.service: env takes the right to create clusterserv"),
+    ({"spec.benchmark.image": "registry.example/bench:1"}, "spec.benchmark: image takes the right to create jobs"),
+]
+PLAIN = {"spec.service.env": None}
+
+
+@pytest.mark.parametrize(("edits", "complaint"), OWN)
+async def test_one_who_may_not_is_refused_and_told_why(
+    users: Users, namespace: str, edits: Mapping[str, Any], complaint: str
+) -> None:
+    body = make_experiment(edits={**PLAIN, **edits})
+
+    told = await refusal(await users("tuner"), experiments(namespace), body)
+
+    assert complaint in told
+    assert f"system:serviceaccount:{HOME}:tuner does not have" in told
+
+
+@pytest.mark.parametrize(("edits", "complaint"), OWN)
+async def test_one_who_may_is_not_refused(
+    users: Users, namespace: str, edits: Mapping[str, Any], complaint: str
+) -> None:
+    body = make_experiment(edits={**PLAIN, **edits})
+
+    assert await refusal(await users("platform"), experiments(namespace), body) == ""
+
+
+@pytest.mark.parametrize("user", USERS)
+async def test_what_brings_nothing_of_its_own_is_everybodys(users: Users, namespace: str, user: str) -> None:
+    api = await users(user)
+
+    assert await refusal(api, tasks(namespace), make_task()) == ""
+    assert await refusal(api, experiments(namespace), make_experiment(edits=PLAIN)) == ""
+
+
+async def test_a_namespaced_runtime_takes_the_namespaced_right(users: Users, namespace: str) -> None:
+    clusterwide = make_experiment()
+    namespaced = edited(clusterwide, {"spec.service.runtime.kind": "ServingRuntime"})
+    owner = await users("namespace-owner")
+
+    assert "create clusterservingruntimes.ome.io" in await refusal(owner, experiments(namespace), clusterwide)
+    assert await refusal(owner, experiments(namespace), namespaced) == ""
+    assert "create servingruntimes.ome.io" in await refusal(await users("tuner"), experiments(namespace), namespaced)
+
+
+async def test_the_operator_makes_experiments_of_tasks_whose_users_were_asked(users: Users, namespace: str) -> None:
+    body = make_experiment(edits={"spec.service.image": "registry.example/engine:1"})
+
+    assert await refusal(await users(OPERATOR), experiments(namespace), body) == ""
+
+
+async def test_one_who_may_not_may_cancel_what_another_brought(users: Users, namespace: str) -> None:
+    body = make_experiment(edits={"spec.service.image": "registry.example/engine:1"})
+    await (await users("platform")).create(experiments(namespace), body)
+    path = f"{experiments(namespace)}/{body['metadata']['name']}"
+
+    after = await (await users("tuner")).patch(path, {"spec": {"cancel": True}})
+
+    assert after["spec"]["cancel"] is True
+    assert after["spec"]["service"]["image"] == "registry.example/engine:1"
+
+
+MODEL, RUNTIME = {"name": "mine", "spec": {}}, {"spec": {}}
+TO_COME: list[tuple[dict[str, Any], str]] = [
+    ({"spec.model.custom": MODEL}, "spec.model: custom takes the right to create clusterbasemodels.ome.io"),
+    (
+        {"spec.model.overrides": {"storage": {"path": "/"}}},
+        "spec.model: overrides takes the right to create clusterbasem",
+    ),
+    ({"spec.runtime.custom": RUNTIME}, "spec.runtime: custom takes the right to create clusterservingruntimes.ome.io"),
+    (
+        {"spec.runtime.overrides": RUNTIME, "spec.runtime.env": [{"name": "A"}]},
+        "spec.runtime: overrides, env takes the right to create clusterservingruntimes.ome.io",
+    ),
+    ({"spec.runtime.image": "registry.example/engine:1"}, "spec.runtime: image takes the right to create clusterserv"),
+    (
+        {"spec.benchmark.image": "registry.example/bench:1"},
+        "spec.benchmark: image takes the right to create jobs.batch",
+    ),
+]
+
+
+@pytest.mark.parametrize(("edits", "complaint"), TO_COME)
+async def test_fields_to_come_are_asked_about(
+    users: Users, namespace: str, edits: Mapping[str, Any], complaint: str
+) -> None:
+    body = open_task(edits)
+
+    assert complaint in await refusal(await users("tuner"), open_tasks(namespace), body)
+    assert await refusal(await users("platform"), open_tasks(namespace), body) == ""
+
+
+@pytest.mark.parametrize(("part", "kind"), [("model", "basemodels"), ("runtime", "servingruntimes")])
+async def test_namespaced_objects_of_ones_own_take_the_namespaced_right(
+    users: Users, namespace: str, part: str, kind: str
+) -> None:
+    clusterwide = open_task({f"spec.{part}.custom": {"name": "mine"}})
+    namespaced = edited(clusterwide, {f"spec.{part}.scope": "Namespaced"})
+    owner = await users("namespace-owner")
+
+    assert f"create cluster{kind}.ome.io" in await refusal(owner, open_tasks(namespace), clusterwide)
+    assert await refusal(owner, open_tasks(namespace), namespaced) == ""
+    assert f"create {kind}.ome.io" in await refusal(await users("tuner"), open_tasks(namespace), namespaced)
+
+
+async def test_empty_values_bring_nothing(users: Users, namespace: str) -> None:
+    empty = {"spec.runtime.image": "", "spec.runtime.env": [], "spec.runtime.overrides": {}, "spec.model.overrides": {}}
+
+    assert await refusal(await users("tuner"), open_tasks(namespace), open_task(empty)) == ""
+
+
+async def test_an_edit_is_asked_about_only_where_it_touches_what_was_brought(users: Users, namespace: str) -> None:
+    body = open_task({"spec.model.overrides": {"storage": {"path": "/models"}}})
+    await (await users("platform")).create(open_tasks(namespace), body)
+    path = f"{open_tasks(namespace)}/{body['metadata']['name']}"
+    tuner = await users("tuner")
+
+    await tuner.patch(path, {"spec": {"suspend": True}})
+    for other in ({"preset": "another"}, {"scope": "Namespaced"}, {"overrides": {"storage": {"path": "/"}}}):
+        with pytest.raises(ApiError, match=r"spec\.model: overrides takes the right to create"):
+            await tuner.patch(path, {"spec": {"model": other}})
+
+
+async def test_the_policies_fit_the_schemas(api: Api, users: Users) -> None:
+    for policy in (f"{OPERATOR}-tasks", f"{OPERATOR}-experiments"):
+        path = f"{POLICIES}/validatingadmissionpolicies/{policy}"
+
+        async def checked(path: str = path) -> Object | None:
+            status = (await api.get(path)).get("status", {})
+            return status if "typeChecking" in status else None
+
+        assert (await wait_for(checked, f"{policy} checked"))["typeChecking"] == {}
