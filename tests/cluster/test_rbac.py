@@ -78,6 +78,11 @@ async def release(story: Story, kubeconfig: Path) -> None:
     assert await process.wait() == 0
 
 
+async def cancelled(story: Story, name: str) -> bool:
+    body = await story.experiment(name)
+    return body is not None and bool(body["spec"]["cancel"])
+
+
 def check(bed: Testbed, user: str, granted: set[Right]) -> None:
     """Nothing was denied, and nothing is granted that was not used."""
     entries = list(audited(bed, user))
@@ -111,10 +116,10 @@ async def test_every_right_is_used_and_none_is_missing(bed: Testbed, api: Api, s
         await story.create_experiment("alone-1", {"spec.benchmark": traffic(ENDLESS)})
         await story.in_phase("alone-1", "Benchmarking")
         # Before an uninstall the hook does it, or somebody in the operator's own pod.
-        await asyncio.gather(
-            release(story, await account_kubeconfig(api, bed, hook, tmp_path)),
-            release(story, tmp_path / f"{story.namespace}-operator.kubeconfig"),
-        )
+        releases = [asyncio.create_task(release(story, await account_kubeconfig(api, bed, hook, tmp_path)))]
+        await wait_for(lambda: cancelled(story, "alone-1"), "the hook cancels")
+        releases.append(asyncio.create_task(release(story, tmp_path / f"{story.namespace}-operator.kubeconfig")))
+        await asyncio.gather(*releases)
         assert (await story.experiment_finished("alone-1", 1))["status"]["reason"] == "Cancelled"
     finally:
         assert operator.terminate() == 0
