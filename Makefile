@@ -5,7 +5,7 @@ PYTHON := .venv/bin/python
 VENV := $(UV) venv --quiet --allow-existing --python '>=3.11,<3.13'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit e2e lint generate lock verify bench clean
+.PHONY: help setup demo test unit e2e realnode lint generate lock verify bench clean
 
 help:  ## what one can do here
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -40,8 +40,11 @@ test: setup  ## lint, types, unit tests, cluster tests, end-to-end tests
 unit: setup  ## the unit tests alone
 	@$(PYTHON) -m tests.suite unit
 
-e2e: setup  ## the end-to-end tests alone
-	@$(PYTHON) -m tests.suite e2e
+e2e: setup  ## the end-to-end tests alone; with KUBECONFIG, the stories for any cluster on that one
+	@$(PYTHON) -m tests.suite $(if $(KUBECONFIG),realnode,e2e)
+
+realnode: setup  ## the stories on a real node of this machine alone
+	@$(PYTHON) -m tests.suite realnode
 
 lint: setup  ## ruff and mypy
 	@$(PYTHON) -m tests.suite lint types

@@ -14,6 +14,8 @@ from autotuner.simulator.flags import parse
 from autotuner.simulator.virtual import Client, Workload, simulate
 from tests.e2e.simulated import MODEL_PATH, Simulated, genai_bench, simulator
 
+pytestmark = pytest.mark.alone
+
 SCENARIO = "U(100,300)/(20,40)"
 QUIET = "--sim-noise=0"
 REQUESTS = {1: 50, 8: 300, 32: 400}

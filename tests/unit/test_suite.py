@@ -27,4 +27,4 @@ def test_a_report_is_added_up(attributes: str, want: Count) -> None:
 
 def test_an_unknown_step_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["lunit"]) == 2
-    assert "there are lint, types, unit, cluster, e2e" in capsys.readouterr().err
+    assert "there are lint, types, unit, cluster, e2e, alone" in capsys.readouterr().err
