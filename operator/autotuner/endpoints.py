@@ -28,8 +28,8 @@ def _probe(problem: str, status: int) -> web.Response:
 
 
 @contextlib.asynccontextmanager
-async def served(port: int, routes: Mapping[str, Answer]) -> AsyncIterator[None]:
-    """Serve GETs of these paths on all addresses while this is entered; port 0: do not.
+async def served(port: int, routes: Mapping[str, Answer], address: str = "") -> AsyncIterator[None]:
+    """Serve GETs of these paths on this address (empty: on all) while this is entered; port 0: do not.
 
     Raises:
         OSError: the port cannot be had.
@@ -43,7 +43,7 @@ async def served(port: int, routes: Mapping[str, Answer]) -> AsyncIterator[None]
     runner = web.AppRunner(application, access_log=None, handle_signals=False, shutdown_timeout=1.0)
     await runner.setup()
     try:
-        await web.TCPSite(runner, port=port).start()
+        await web.TCPSite(runner, address or None, port).start()
         yield
     finally:
         await runner.cleanup()

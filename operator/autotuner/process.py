@@ -53,8 +53,9 @@ class _Process:
     async def run(self) -> None:
         self._listen()
         async with contextlib.AsyncExitStack() as stack:
-            await stack.enter_async_context(served(self._settings.health_port, self._health.routes()))
-            await stack.enter_async_context(served(self._settings.metrics_port, {"/metrics": _exposition}))
+            settings = self._settings
+            await stack.enter_async_context(served(settings.health_port, self._health.routes(), settings.address))
+            await stack.enter_async_context(served(settings.metrics_port, {"/metrics": _exposition}, settings.address))
             kube = await Kube.connect(may_write=lambda: self._election is None or self._election.leads)
             stack.push_async_callback(kube.close)
             await self._unless_stopped(self._wait_until_served(kube))

@@ -28,6 +28,7 @@ class Settings:
     log_format: str = "json"  # or text
     metrics_port: int = 0  # /metrics; 0: not served
     health_port: int = 0  # /healthz and /readyz; 0: not served
+    address: str = ""  # both are served on; all if empty
     leader_election: bool = False  # wait for the Lease before acting; needs `home`
     identity: str = field(default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}")  # among candidates
     home: str = ""  # the operator's own namespace, which holds the Lease; empty outside clusters
@@ -95,6 +96,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         log_format=choice("LOG_FORMAT", defaults.log_format, "json", "text"),
         metrics_port=port("METRICS_PORT"),
         health_port=port("HEALTH_PORT"),
+        address=text("ADDRESS", ""),
         leader_election=leader_election,
         identity=environ.get("POD_NAME", "") or defaults.identity,
         home=home,

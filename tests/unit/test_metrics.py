@@ -237,6 +237,11 @@ class TestEndpoints:
                 async with served(port, {}):
                     pass
 
+    async def test_on_an_address_of_its_own_it_is_in_nobodys_way(self) -> None:
+        port = free_port()
+        async with served(port, {}, "127.0.0.2"), served(port, {"/": lambda: web.Response(text="ok")}, "127.0.0.1"):
+            assert await self.ask(port, "/") == (200, "ok")
+
     async def test_port_0_serves_nothing(self) -> None:
         async with served(0, {"/": lambda: web.Response()}):
             pass

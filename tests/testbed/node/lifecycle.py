@@ -146,6 +146,7 @@ class Lifecycle:
             "TMPDIR": str(scratch),
             "LANG": "C.UTF-8",
             "HOSTNAME": self._pod.object["metadata"]["name"],
+            "AUTOTUNER_ADDRESS": self._address,  # two operators cannot both listen on all addresses
             **self._node.variables,
             **environment.variables,
             **self._identity(paths),
