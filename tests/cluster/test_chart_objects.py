@@ -75,7 +75,6 @@ async def home(api: Api, cluster: None) -> AsyncIterator[str]:
 
 def kustomized(folder: Path, overlay: str, namespace: str) -> str:
     """An overlay as people use it: from a folder of their own, in a namespace of their own."""
-    manifests = ROOT / "manifests"
     own = {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
@@ -83,9 +82,14 @@ def kustomized(folder: Path, overlay: str, namespace: str) -> str:
         "resources": [str(Path("..", "manifests", "overlays", overlay))],
         "components": [str(Path("..", "manifests", "components", "monitoring"))],
     }
-    (folder / "manifests").symlink_to(manifests)
+    return build(folder, yaml.safe_dump(own))
+
+
+def build(folder: Path, kustomization: str) -> str:
+    """What a kustomization beside our manifests builds."""
+    (folder / "manifests").symlink_to(ROOT / "manifests")
     (folder / "own").mkdir()
-    (folder / "own" / "kustomization.yaml").write_text(yaml.safe_dump(own))
+    (folder / "own" / "kustomization.yaml").write_text(kustomization)
     done = subprocess.run([tool("kustomize"), "build", folder / "own"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -117,6 +121,16 @@ def test_the_manifests_conform_to_the_schemas(schema_location: str, overlay: str
     text = kustomized(tmp_path, overlay, "chart")
 
     assert conform(schema_location, text) == all_valid(text)
+
+
+def test_the_readmes_overlay_is_of_one_namespace(schema_location: str, tmp_path: Path) -> None:
+    readme = (ROOT / "manifests" / "README.md").read_text()
+    text = build(tmp_path, readme.split("```yaml\n")[1].split("```")[0])
+
+    assert conform(schema_location, text) == all_valid(text)
+    assert {item["metadata"].get("namespace", "tuning") for item in objects(text)} == {"tuning"}
+    assert "serviceaccount:autotuner:" not in text
+    assert "system:serviceaccount:tuning:autotuner" in text
 
 
 def test_the_examples_conform_to_the_schemas(schema_location: str) -> None:

@@ -182,6 +182,15 @@ def test_what_is_switched_off_is_not_there() -> None:
     assert only(text, "Deployment")["spec"]["strategy"] == {"type": "Recreate"}
 
 
+def test_several_replicas_prefer_several_nodes() -> None:
+    pod = only(render(SETS["everything"]), "Deployment")["spec"]["template"]
+    (constraint,) = pod["spec"]["topologySpreadConstraints"]
+
+    assert constraint["topologyKey"] == "kubernetes.io/hostname"
+    assert constraint["whenUnsatisfiable"] == "ScheduleAnyway"
+    assert constraint["labelSelector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
+
+
 @pytest.mark.parametrize(
     ("values", "complaint"),
     [
