@@ -9,7 +9,7 @@ import yaml
 
 from autotuner.policy import experiment, task
 from gitops.__main__ import SNIPPET, render
-from tests.support.gitops import HEALTH, flux, health
+from tests.support.gitops import HEALTH, ROOT, flux, health
 from tests.unit.builders import (
     Object,
     after,
@@ -147,6 +147,18 @@ def test_an_experiment_is_judged_by_its_status(body: Object, argo: str, message:
 
     assert verdict == argo
     assert words.startswith(message)
+
+
+def test_the_application_sets_values_that_the_chart_has() -> None:
+    applications = list(yaml.safe_load_all((HEALTH.parent / "application.yaml").read_text()))
+    values = yaml.safe_load((ROOT / "helm" / "autotuner" / "values.yaml").read_text())
+    source, waves = applications[0]["spec"]["source"], [one["metadata"]["annotations"] for one in applications]
+
+    assert (ROOT / source["path"] / "Chart.yaml").exists()
+    for name, value in source["helm"]["valuesObject"].items():
+        assert type(values[name]) is type(value)
+        assert not isinstance(value, dict) or value.keys() <= values[name].keys()
+    assert [one["argocd.argoproj.io/sync-wave"] for one in waves] == ["-1", "0"]
 
 
 def test_the_snippet_for_argocd_cm_is_generated_and_holds_the_script_for_both_kinds() -> None:
