@@ -66,8 +66,9 @@ lock: $(UV)  ## resolve the dependencies anew
 verify: generate test  ## generate and test, and refuse a tree in which something generated was not committed
 	@git diff --exit-code -- crds docs/metrics.md gitops helm manifests monitoring operator/autotuner/benchmark/tokenizer
 
-bench: setup  ## the figures that are promised: latency of the operator, lateness of the simulated engine
+bench: setup  ## the figures that are promised: the operator's latency and take-over, the simulated engine's lateness
 	@$(PYTHON) -m tests.benchmarks.latency
+	@$(PYTHON) -m tests.benchmarks.takeover
 	@$(PYTHON) -m tests.benchmarks.simulator_lateness
 
 clean:  ## remove the environments
