@@ -71,7 +71,16 @@ class Story:
         met = [entry for entry in operator.errors()[told:] if not _told_of_absence(entry)]
         assert not met, f"the operator met something unforeseen: {met}"
 
+    async def _tell(self) -> None:
+        """Print the state of things: pytest shows it where a story fails."""
+        for path in (tasks(self.namespace), experiments(self.namespace), f"{OME}/clusterbasemodels"):
+            for item in (await self.api.list(path))["items"]:
+                status = {key: item.get("status", {}).get(key) for key in ("phase", "state", "reason", "message")}
+                print(path.rpartition("/")[2], item["metadata"]["name"], status)
+        print(*self.operator.log_path.read_text().splitlines()[-40:], f"alive: {self.operator.alive}", sep="\n")
+
     async def _end(self) -> None:
+        await self._tell()
         if not self.operator.alive:
             self.operator.start()
         for collection in (tasks(self.namespace), experiments(self.namespace)):
