@@ -102,10 +102,13 @@ async def watch(
 ) -> asyncio.Task[None]:
     """Start kopf; see `process.Watch`."""
     others = asyncio.all_tasks()
+    # Else kopf asks for the user's name, and the one of the container has none. Its type for it is private.
+    identity: Any = settings.identity
     roots = await kopf.spawn_tasks(
         registry=_registry(watches(tasks, experiments, watchfulness)),
         settings=_kopf_settings(),
         standalone=True,
+        identity=identity,
         clusterwide=not settings.namespaces,
         namespaces=settings.namespaces,
         stop_flag=unwatch,
