@@ -22,7 +22,7 @@ FORMAT: Object = {
 FOREGROUND: Object = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Foreground"}
 
 
-async def wait_for(look: Callable[[], Awaitable[Found | None]], what: str, seconds: float = 20) -> Found:
+async def wait_for(look: Callable[[], Awaitable[Found | None]], what: str, seconds: float = 60) -> Found:
     """Returns the first thing found that is true."""
     try:
         async with asyncio.timeout(seconds):

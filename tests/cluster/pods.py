@@ -47,7 +47,7 @@ class Pods:
         self.api = api
         self.path = f"/api/v1/namespaces/{namespace}/pods"
 
-    async def run(self, body: Object, condition: Any, seconds: float = 20) -> Object:
+    async def run(self, body: Object, condition: Any, seconds: float = 60) -> Object:
         """Creates a pod and waits for a condition."""
         await self.api.create(self.path, body)
         return await until(self.api, self.path, body["metadata"]["name"], condition, seconds)

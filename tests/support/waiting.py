@@ -10,7 +10,7 @@ Found = TypeVar("Found")
 _POLL_SECONDS = 0.05
 
 
-async def wait_for(look: Callable[[], Awaitable[Found | None]], what: str, seconds: float = 20) -> Found:
+async def wait_for(look: Callable[[], Awaitable[Found | None]], what: str, seconds: float = 60) -> Found:
     """Returns the first thing found that is true.
 
     Raises:

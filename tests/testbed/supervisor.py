@@ -107,9 +107,19 @@ class Service:
             await asyncio.sleep(_POLL_SECONDS)
 
 
+def _listened_nets(table: str) -> set[int]:
+    """The second bytes of the 127.N addresses on which something listens, from /proc/net/tcp: a leftover's, perhaps."""
+    rows = [line.split() for line in table.splitlines()[1:]]
+    # Addresses are little-endian hex; state 0A is LISTEN. 127.0 is everybody's.
+    return {int(row[1][4:6], 16) for row in rows if row[3] == "0A" and row[1][6:8] == "7F"} - {0}
+
+
 def _claim_net(first: int) -> tuple[int, socket.socket]:
     """Chooses the pods' net, 10.N and 127.N, so that no other testbed of this machine has it; held by a socket."""
+    taken = _listened_nets(Path("/proc/net/tcp").read_text())
     for net in range(first, 128, -1):
+        if net in taken:
+            continue
         claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         try:
             claim.bind(f"\0autotuner-testbed-net-{net}")

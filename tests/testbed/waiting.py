@@ -10,7 +10,7 @@ from tests.testbed.api import Api, Object
 Condition = Callable[[Object], bool]
 
 
-async def until(api: Api, collection: str, name: str, condition: Condition, seconds: float = 20) -> Object:
+async def until(api: Api, collection: str, name: str, condition: Condition, seconds: float = 60) -> Object:
     """Returns the object as soon as it meets the condition.
 
     Raises:
@@ -32,7 +32,7 @@ async def until(api: Api, collection: str, name: str, condition: Condition, seco
     raise AssertionError(f"{collection}/{name} was deleted; last: {last and last.get('status')}")
 
 
-async def gone(api: Api, collection: str, name: str, seconds: float = 20) -> None:
+async def gone(api: Api, collection: str, name: str, seconds: float = 60) -> None:
     """Returns as soon as there is no object of that name."""
     try:
         async with asyncio.timeout(seconds):

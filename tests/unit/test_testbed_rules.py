@@ -15,7 +15,7 @@ from tests.testbed.node.context import Addresses, local
 from tests.testbed.node.images import ImageError, Images
 from tests.testbed.node.proxy import Directory, UnreachableError, rewrite
 from tests.testbed.node.status import conditions, phase
-from tests.testbed.supervisor import foreign_kubeconfig
+from tests.testbed.supervisor import _listened_nets, foreign_kubeconfig
 
 RUNNING: dict[str, Any] = {"running": {}}
 WAITING: dict[str, Any] = {"waiting": {"reason": "ContainerCreating"}}
@@ -237,3 +237,15 @@ def test_a_missing_go_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(SetupError, match="`go` is not on PATH"):
         build()
+
+
+def test_a_net_on_which_something_listens_is_not_for_another_testbed() -> None:
+    table = """\
+  sl  local_address rem_address   st tx_queue rx_queue
+   0: 0701F47F:1F90 00000000:0000 0A 00000000:00000000
+   1: 0100007F:1F90 00000000:0000 0A 00000000:00000000
+   2: 0701F37F:1F90 0100007F:9999 01 00000000:00000000
+   3: 0501F40A:1F90 00000000:0000 0A 00000000:00000000
+"""
+
+    assert _listened_nets(table) == {244}
