@@ -1,11 +1,13 @@
 """Runs the test steps one after the other and adds them up; the last line says how many passed and failed.
 
 `python -m tests.suite [STEP ...]`: all steps, or those named. A test that is skipped counts as failed: what a test
-needs is installed or its absence is an error.
+needs is installed or its absence is an error. Only a real node cannot be had everywhere: without one the stories on it
+are not run, and the sum says so. They use the cluster that KUBECONFIG names only if their step is named.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -14,18 +16,29 @@ import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.realnode.cluster import obstacle
+
 ROOT = Path(__file__).parents[1]
 COMMANDS = {
     "lint": (["ruff", "check", "."], ["ruff", "format", "--check", "--quiet", "."]),
     "types": (
         ["mypy"],
         ["mypy", "-p", "tests.testbed", "-p", "tests.support", "-p", "tests.demo", "-m", "tests.suite"],
-        ["mypy", "-p", "tests.tools"],
+        ["mypy", "-p", "tests.tools", "-p", "tests.realnode"],
         ["mypy", "packaging/generate.py"],
         ["mypy", "-p", "gitops", "-p", "monitoring"],
     ),
 }
-SUITES = {"unit": "tests/unit", "cluster": "tests/cluster", "e2e": "tests/e2e"}
+# Cluster and end-to-end tests mostly wait: two at a time, each worker with a testbed of its own. Those that compare
+# times with a model are marked `alone` and have the machine to themselves.
+_TWO = ("-n2", "--dist=loadfile")
+SUITES = {
+    "unit": ("tests/unit",),
+    "cluster": ("tests/cluster", *_TWO),
+    "e2e": ("tests/e2e", "-m", "not alone", *_TWO),
+    "alone": ("tests/e2e", "-m", "alone"),
+    "realnode": ("tests/realnode",),
+}
 
 
 @dataclass(frozen=True)
@@ -45,17 +58,23 @@ def run_commands(name: str) -> Count:
     return Count(codes.count(0), len(codes) - codes.count(0))
 
 
-def run_pytest(name: str) -> Count:
+def run_pytest(name: str, environment: dict[str, str]) -> Count:
     """One check a test; a run that breaks off or finds no test is one more failure."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        words = [sys.executable, "-m", "pytest", SUITES[name], f"--junitxml={report}", "-ra", "--durations=5"]
-        code = subprocess.run(words, cwd=ROOT).returncode
+        words = [sys.executable, "-m", "pytest", *SUITES[name], f"--junitxml={report}", "-ra", "--durations=5"]
+        code = subprocess.run(words, cwd=ROOT, env=environment).returncode
         if not report.exists():
             return Count(0, 1)
         count = tally(ElementTree.parse(report).getroot())
     broken = code not in (0, 1) or (code == 1 and count.failed == 0) or count.passed + count.failed == 0
     return count + Count(0, 1) if broken else count
+
+
+def surroundings(name: str, *, chosen: bool) -> dict[str, str]:
+    """The environment of a step: nobody's cluster gets an operator because its KUBECONFIG happens to be set."""
+    spared = "KUBECONFIG" if name == "realnode" and not chosen else ""
+    return {key: value for key, value in os.environ.items() if key != spared}
 
 
 def tally(report: ElementTree.Element) -> Count:
@@ -76,8 +95,12 @@ def main(names: list[str]) -> int:
     total, lines = Count(0, 0), []
     for name in steps:
         print(f"== {name}", flush=True)
+        environment = surroundings(name, chosen=bool(names))
+        if name == "realnode" and (why := obstacle(environment)):
+            lines.append(f"{name:<8} not run: no real node here, {why}")
+            continue
         begun = time.monotonic()
-        count = run_commands(name) if name in COMMANDS else run_pytest(name)
+        count = run_commands(name) if name in COMMANDS else run_pytest(name, environment)
         total += count
         lines.append(f"{name:<8} {count.passed:>5} passed {count.failed:>3} failed {time.monotonic() - begun:6.0f} s")
     print("\n".join(["", *lines, f"{total.passed} passed, {total.failed} failed"]), flush=True)

@@ -77,7 +77,7 @@ class Story:
             for item in (await self.api.list(path))["items"]:
                 status = {key: item.get("status", {}).get(key) for key in ("phase", "state", "reason", "message")}
                 print(path.rpartition("/")[2], item["metadata"]["name"], status)
-        print(*self.operator.log_path.read_text().splitlines()[-40:], f"alive: {self.operator.alive}", sep="\n")
+        print(*self.operator.log()[-40:], f"alive: {self.operator.alive}", sep="\n")
 
     async def _end(self) -> None:
         await self._tell()

@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from tests.suite import Count, main, tally
+from tests.suite import Count, main, surroundings, tally
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,20 @@ def test_a_report_is_added_up(attributes: str, want: Count) -> None:
 def test_an_unknown_step_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["lunit"]) == 2
     assert "there are lint, types, unit, cluster, e2e, alone" in capsys.readouterr().err
+
+
+def test_the_whole_suite_leaves_the_users_cluster_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBECONFIG", "production")
+
+    assert "KUBECONFIG" not in surroundings("realnode", chosen=False)
+    assert surroundings("realnode", chosen=True)["KUBECONFIG"] == "production"
+    assert surroundings("e2e", chosen=False)["KUBECONFIG"] == "production"
+
+
+def test_without_a_real_node_its_stories_are_told_as_not_run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("tests.suite.obstacle", lambda _: "it needs root")
+
+    assert main(["realnode"]) == 0
+    assert "realnode not run: no real node here, it needs root\n0 passed, 0 failed" in capsys.readouterr().out

@@ -1,0 +1,43 @@
+"""`helm uninstall` while an experiment runs, and the way back."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from tests.e2e.story import ENDLESS, condition, traffic
+from tests.realnode.installation import NAMESPACE, RELEASE
+from tests.realnode.story import RealStory
+from tests.support.waiting import wait_for
+
+FIRST_PASS_SECONDS = 30
+# In the namespace: every kind that the chart or the operator makes there. In the cluster: likewise.
+HOME = "deployments,replicasets,pods,jobs,services,serviceaccounts,configmaps,roles,rolebindings,networkpolicies"
+WIDE = "clusterroles,clusterrolebindings,validatingadmissionpolicies,validatingadmissionpolicybindings"
+EVERYWHERE = {"serviceaccount/default", "configmap/kube-root-ca.crt"}
+
+
+async def test_an_uninstall_frees_everything_first(story: RealStory) -> None:
+    await story.create_task({"spec.benchmark": traffic(ENDLESS)})
+    await story.mid_benchmark("chat-0")
+    await asyncio.to_thread(story.operator.uninstall)
+    try:
+        cancelled = await story.experiment("chat-0")
+        assert cancelled
+        assert condition(cancelled, "Finished")["reason"] == "Cancelled"
+        assert condition(cancelled, "Released")["status"] == "True"
+        assert await story.left() == []
+        assert condition(await story.task(), "Finished").get("status") != "True", "the task waits for the operator"
+        assert len(await story.experiments()) == 1, "nothing was begun while it was uninstalled"
+        kept = story.bed.kubectl("get", HOME, f"-n={NAMESPACE}", "-o=name").split()
+        assert set(kept) == EVERYWHERE
+        assert story.bed.kubectl("get", WIDE, f"-l=app.kubernetes.io/instance={RELEASE}", "-o=name") == ""
+    finally:
+        begun = time.monotonic()
+        await asyncio.to_thread(story.operator.install)
+    await wait_for(lambda: story.experiment("chat-1"), "the task goes on", 60)
+    assert time.monotonic() - begun < FIRST_PASS_SECONDS
+    await story.mid_benchmark("chat-1")
+    again = await story.experiment("chat-1")
+    assert again
+    assert again["spec"]["purpose"] == "Baseline", "what was cancelled is measured again"
