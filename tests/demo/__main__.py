@@ -49,7 +49,7 @@ async def main(example: Path, keep: bool) -> int:
             operator.start()
             (manifest,) = load_documents(example)
             name = manifest["metadata"]["name"]
-            console.print(f"[bold]2.[/] kubectl apply -n {NAMESPACE} -f {example.relative_to(ROOT)}")
+            console.print(f"[bold]2.[/] kubectl apply -n {NAMESPACE} -f {_shown(example)}")
             await api.create(TASKS, manifest, fieldValidation="Strict")
             task = await _follow(api, name)
             peak = operator.resident_bytes / 1e6
@@ -60,7 +60,7 @@ async def main(example: Path, keep: bool) -> int:
                 await _clean_up(api, name)
         succeeded = task["status"]["phase"] == "Succeeded"
         if keep:
-            _say_how(bed)
+            _say_how(bed, name)
         return 0 if succeeded else 1
     finally:
         if not keep:
@@ -70,6 +70,10 @@ async def main(example: Path, keep: bool) -> int:
             bed.stop()
             if left:
                 console.print(f"[red]left running: {left}[/]")
+
+
+def _shown(path: Path) -> str:
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
 
 
 async def _follow(api: Api, name: str) -> dict[str, Any]:
@@ -100,6 +104,12 @@ async def _tell(api: Api, task: dict[str, Any]) -> None:
     console.print(f"\n[bold]3.[/] kubectl get tuningtasks -n {NAMESPACE}")
     console.print(screen.kubectl(await api.table(TASKS)), soft_wrap=True)
     console.print(f"\n[bold]4.[/] {screen.answer(task)}", soft_wrap=True)
+    console.print(
+        f"\n[bold]5.[/] Look further: kubectl get tt -n {NAMESPACE} {task['metadata']['name']} -o yaml shows all of status;"
+        f" kubectl get tx -n {NAMESPACE} -o wide\n   every experiment with its arguments and why it ended"
+        " (make demo KEEP=1 leaves the cluster up for that)",
+        soft_wrap=True,
+    )
 
 
 async def _clean_up(api: Api, name: str) -> None:
@@ -117,13 +127,13 @@ async def _clean_up(api: Api, name: str) -> None:
     console.print("[dim]The task was deleted; no experiment, InferenceService, Job or pod is left.[/]")
 
 
-def _say_how(bed: Testbed) -> None:
+def _say_how(bed: Testbed, name: str) -> None:
     kubectl = shutil.which("kubectl") or "kubectl"
     console.print(
         f"\n[bold]Kept running.[/] Look further:\n"
         f"  export KUBECONFIG={bed.kubeconfig}\n"
         f"  {Path(kubectl).name} get tt,tx -n {NAMESPACE} -o wide\n"
-        f"  {Path(kubectl).name} get tt -n {NAMESPACE} quickstart -o yaml\n"
+        f"  {Path(kubectl).name} get tt -n {NAMESPACE} {name} -o yaml\n"
         f"  tail -f {bed.logs}/operator.log\n"
         f"Stop everything:\n"
         f"  {Path(sys.executable).relative_to(ROOT)} -m tests.testbed down {bed.folder}",
