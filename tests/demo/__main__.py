@@ -105,9 +105,9 @@ async def _tell(api: Api, task: dict[str, Any]) -> None:
     console.print(screen.kubectl(await api.table(TASKS)), soft_wrap=True)
     console.print(f"\n[bold]4.[/] {screen.answer(task)}", soft_wrap=True)
     console.print(
-        f"\n[bold]5.[/] Look further: kubectl get tt -n {NAMESPACE} {task['metadata']['name']} -o yaml shows all of status;"
-        f" kubectl get tx -n {NAMESPACE} -o wide\n   every experiment with its arguments and why it ended"
-        " (make demo KEEP=1 leaves the cluster up for that)",
+        "\n[bold]5.[/] Look further (make demo KEEP=1 leaves the cluster up):\n"
+        f"  kubectl get tt -n {NAMESPACE} {task['metadata']['name']} -o yaml   the whole answer\n"
+        f"  kubectl get tx -n {NAMESPACE} -o wide   every experiment, its arguments, why it ended",
         soft_wrap=True,
     )
 
