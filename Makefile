@@ -41,7 +41,7 @@ unit: setup  ## the unit tests alone
 	@$(PYTHON) -m tests.suite unit
 
 e2e: setup  ## the end-to-end tests alone; with KUBECONFIG, the stories for any cluster on that one
-	@$(PYTHON) -m tests.suite $(if $(KUBECONFIG),realnode,e2e)
+	@$(PYTHON) -m tests.suite $(if $(KUBECONFIG),realnode,e2e alone)
 
 realnode: setup  ## the stories on a real node of this machine alone
 	@$(PYTHON) -m tests.suite realnode
