@@ -10,13 +10,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.realnode.cluster import Cluster
+from tests.realnode.node import ROOT
 from tests.support.chart import CHART, helm
-from tests.support.objects import make_task
+from tests.support.objects import edited, make_task
+from tests.testbed.api import load_documents
 
 Object = dict[str, Any]
 
 NAMESPACE = "autotuner-system"
 RELEASE = "autotuner"
+# OME mounts a model's path from its host, which Pod Security's `restricted` forbids. The simulated engine reads none.
+STORAGE = {"storageUri": "vendor://simulated"}
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 
 
@@ -57,7 +61,7 @@ class Installation:
         values = {
             "image": {"repository": repository, "tag": tag},
             "benchmark": {"image": self.cluster.benchmark_image},
-            "metrics": {"enabled": True},
+            "presets": presets(self.cluster.benchmark_image),
         }
         self._helm("install", str(CHART), values=values)
 
@@ -110,7 +114,10 @@ class Installation:
         return [entry for pod in self.pods() if _has_log(pod) for entry in self._log_of(pod["metadata"]["name"])]
 
     def _log_of(self, pod: str) -> list[Object]:
-        lines = self.cluster.kubectl("logs", pod, f"-n={NAMESPACE}", "--ignore-errors").splitlines()
+        try:
+            lines = self.cluster.kubectl("logs", pod, f"-n={NAMESPACE}").splitlines()
+        except AssertionError:
+            return []  # gone since it was listed
         return [json.loads(line) if line.startswith("{") else {"message": line} for line in lines]
 
     def errors(self) -> list[Object]:
@@ -137,3 +144,16 @@ class Installation:
 def _has_log(pod: Object) -> bool:
     statuses = pod["status"].get("containerStatuses", [])
     return bool(statuses) and "waiting" not in statuses[0]["state"]
+
+
+def presets(image: str) -> Object:
+    """The chart's value `presets`: those of the quick start with the image at hand and a model without a path."""
+    folder = ROOT / "presets"
+    (model,) = load_documents(folder / "models" / "llama-3-2-1b-instruct.yaml")
+    (runtime,) = load_documents(folder / "runtimes" / "simulated-sglang.yaml")
+    runner = "spec.engineConfig.runner"
+    size = {"name": "MODEL_PATH", "value": "llama-3-2-1b-instruct"}
+    return {
+        "models": {"llama-3-2-1b-instruct": edited(model, {"spec.storage": STORAGE})},
+        "runtimes": {"simulated-sglang": edited(runtime, {f"{runner}.image": image, f"{runner}.env.1": size})},
+    }

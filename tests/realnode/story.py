@@ -7,12 +7,9 @@ from typing import Any
 
 from tests.e2e.story import Story
 from tests.realnode.cluster import Cluster
-from tests.realnode.installation import Installation
+from tests.realnode.installation import STORAGE, Installation
 
 Object = dict[str, Any]
-
-# OME mounts a model's path from its host, which Pod Security's `restricted` forbids. The simulated engine reads none.
-STORAGE = {"storageUri": "vendor://simulated"}
 
 
 class RealStory(Story):
@@ -22,12 +19,8 @@ class RealStory(Story):
     operator: Installation  # type: ignore[assignment]
 
     async def make_model(self, name: str, fate: str = "Ready", **spec: Any) -> str:
-        return await super().make_model(name, fate, storage=STORAGE, **spec)
+        return await super().make_model(name, fate, storage=dict(STORAGE), **spec)
 
     async def make_runtime(self, name: str = "", edits: Mapping[str, Any] | None = None) -> str:
         own = {"spec.engineConfig.runner.image": self.bed.benchmark_image}
         return await super().make_runtime(name, {**own, **(edits or {})})
-
-    async def create_task(self, edits: Mapping[str, Any] | None = None, name: str = "chat") -> Object:
-        own = {"spec.runtime": {"preset": "simulated-sglang", "image": self.bed.benchmark_image}}
-        return await super().create_task({**own, **(edits or {})}, name)
