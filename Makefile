@@ -44,7 +44,7 @@ e2e: setup  ## the end-to-end tests alone; with KUBECONFIG, the stories for any 
 	@$(PYTHON) -m tests.suite $(if $(KUBECONFIG),realnode,e2e alone)
 
 realnode: setup  ## the stories on a real node of this machine alone
-	@$(PYTHON) -m tests.suite realnode
+	@env -u KUBECONFIG $(PYTHON) -m tests.suite realnode
 
 lint: setup  ## ruff and mypy
 	@$(PYTHON) -m tests.suite lint types
