@@ -29,13 +29,13 @@ COMMANDS = {
         ["mypy", "-p", "gitops", "-p", "monitoring"],
     ),
 }
-# Cluster and end-to-end tests mostly wait: two at a time, each worker with a testbed of its own. Those that compare
-# times with a model are marked `alone` and have the machine to themselves.
-_TWO = ("-n2", "--dist=loadfile")
+# Cluster and end-to-end tests mostly wait: two at a time, each worker with a testbed of its own. A file of cluster
+# tests may have another testbed for itself, so it stays with one worker; stories are long, so who is done takes over.
+# Those that compare times with a model are marked `alone` and have the machine to themselves.
 SUITES = {
     "unit": ("tests/unit",),
-    "cluster": ("tests/cluster", *_TWO),
-    "e2e": ("tests/e2e", "-m", "not alone", *_TWO),
+    "cluster": ("tests/cluster", "-n2", "--dist=loadfile"),
+    "e2e": ("tests/e2e", "-m", "not alone", "-n2", "--dist=worksteal"),
     "alone": ("tests/e2e", "-m", "alone"),
     "realnode": ("tests/realnode",),
 }
