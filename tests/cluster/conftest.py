@@ -9,6 +9,7 @@ import pytest
 
 from tests.testbed import Testbed
 from tests.testbed.api import Api
+from tests.testbed.waiting import until
 
 
 @pytest.fixture(scope="session")
@@ -27,5 +28,6 @@ async def api(bed: Testbed) -> AsyncIterator[Api]:
 async def namespace(api: Api) -> AsyncIterator[str]:
     name = f"t-{secrets.token_hex(4)}"
     await api.create("/api/v1/namespaces", {"metadata": {"name": name}})
+    await until(api, f"/api/v1/namespaces/{name}/serviceaccounts", "default", lambda _: True)  # else pods are refused
     yield name
     await api.delete(f"/api/v1/namespaces/{name}")

@@ -178,7 +178,8 @@ async def test_a_pod_without_a_token_has_no_kubeconfig(pods: Pods) -> None:
 
 async def test_probes_decide_over_started_ready_and_alive(api: Api, pods: Pods, tmp_path: Path) -> None:
     def probe(file: str, failures: int) -> dict[str, object]:
-        return {"exec": {"command": ["test", "-e", f"/state/{file}"]}, "periodSeconds": 1, "failureThreshold": failures}
+        command = {"command": ["test", "-e", f"/state/{file}"]}
+        return {"exec": command, "periodSeconds": 1, "timeoutSeconds": 20, "failureThreshold": failures}
 
     (tmp_path / "alive").touch()
     container = shell("exec sleep 60", volumeMounts=[{"name": "state", "mountPath": "/state"}])
