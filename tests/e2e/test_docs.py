@@ -93,12 +93,20 @@ async def prepare(kubeconfig: Path) -> None:
 
 
 def checkout(folder: Path) -> None:
-    """The repository, with a first task that is over soon: its commands stay what they are."""
+    """The repository, with a first task that is over soon: its commands stay what they are.
+
+    Of ten requests the slowest decides over P95: its promise is left to the demo and to the stories.
+    """
     for name in ("crds", "gitops", "helm", "manifests", "monitoring"):
         (folder / name).symlink_to(ROOT / name)
     task = edited(
         yaml.safe_load((ROOT / "examples" / "quickstart.yaml").read_text()),
-        {"spec.search.maxExperiments": 1, "spec.benchmark.concurrency": [2], "spec.benchmark.maxRequestsPerLevel": 10},
+        {
+            "spec.search.maxExperiments": 1,
+            "spec.benchmark.concurrency": [2],
+            "spec.benchmark.maxRequestsPerLevel": 10,
+            "spec.slos": [{"metric": "ErrorRate", "max": "1%"}],
+        },
     )
     (folder / "examples").mkdir()
     (folder / "examples" / "quickstart.yaml").write_text(yaml.safe_dump(task))
@@ -130,7 +138,8 @@ def test_every_command_works(reader: Reader, documents: Sequence[str]) -> None:
         for command in commands((ROOT / document).read_text()):
             printed = reader.type(command)
             for part, answer in ANSWERS.items():
-                assert part not in command or answer in printed, f"{command}\n{printed}"
+                good = part not in command or answer in printed
+                assert good, f"{command}\n{printed}\n{reader.type('kubectl get tt,tx --all-namespaces -o wide')}"
 
 
 def test_every_document_with_commands_is_read() -> None:
