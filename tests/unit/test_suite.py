@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from tests.suite import Count, main, surroundings, tally
+from tests.suite import Count, failures, main, surroundings, tally
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,15 @@ def test_without_a_real_node_its_stories_are_told_as_not_run(
 
     assert main(["realnode"]) == 0
     assert "realnode not run: no real node here, it needs root\n0 passed, 0 failed" in capsys.readouterr().out
+
+
+def test_failed_tests_are_named_as_pytest_takes_them() -> None:
+    report = ElementTree.fromstring(
+        """<testsuites><testsuite>
+        <testcase classname="tests.e2e.test_a" name="test_good" file="tests/e2e/test_a.py"/>
+        <testcase classname="tests.e2e.test_a" name="test_bad[x-1]" file="tests/e2e/test_a.py"><failure/></testcase>
+        <testcase classname="tests.e2e.test_b.TestIt" name="test_set_up" file="tests/e2e/test_b.py"><error/></testcase>
+        </testsuite></testsuites>"""
+    )
+
+    assert failures(report) == ["tests/e2e/test_a.py::test_bad[x-1]", "tests/e2e/test_b.py::TestIt::test_set_up"]
