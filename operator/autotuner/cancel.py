@@ -61,15 +61,17 @@ async def cancel_all(
     begun, told, cancelled = now(), "", set[str]()
     await pause.request(kube, home, timeout + AFTERWARDS_SECONDS)
     while True:
-        obstacle = await _push(kube, namespaces, cancelled)
-        if not obstacle and now() - begun >= SETTLE_SECONDS:
+        # Sooner, a task that knows nothing of the pause would answer the cancellation with the next experiment.
+        settled = now() - begun >= SETTLE_SECONDS
+        obstacle = await _push(kube, namespaces, cancelled) if settled else "waiting for the operator to pause"
+        if not obstacle:
             await pause.request(kube, home, AFTERWARDS_SECONDS)
             return len(cancelled)
         if obstacle and obstacle != told:
             log.info("%s", obstacle)
         told = obstacle
         if now() - begun >= timeout:
-            raise UnfinishedError(f"not over within {timeout:.0f} s: {obstacle or 'the operator may not know yet'}")
+            raise UnfinishedError(f"not over within {timeout:.0f} s: {obstacle}")
         await asyncio.sleep(POLL_SECONDS)
 
 

@@ -97,6 +97,21 @@ async def test_what_a_task_started_before_it_knew_is_cancelled_too(world: Callab
     assert await here.cancel() == 1
 
 
+async def test_nothing_is_cancelled_before_the_operator_knows_or_it_would_begin_the_next(
+    world: Callable[..., World],
+) -> None:
+    here = world(make_lease(), owned(make_experiment("chat-1")))
+    cancelled: list[float] = []
+
+    def note(seconds: float) -> None:
+        if here.kube.objects["TuningExperiment", "chat-1"]["spec"].get("cancel"):
+            cancelled.append(seconds)
+
+    here.at_sleep = note
+    assert await here.cancel() == 1
+    assert min(cancelled) > SETTLE_SECONDS
+
+
 async def test_it_does_not_believe_in_an_end_before_the_operator_knows(world: Callable[..., World]) -> None:
     here = world(make_lease())
     assert await here.cancel() == 0
@@ -126,7 +141,12 @@ async def test_a_missing_right_is_told(world: Callable[..., World]) -> None:
 async def test_an_experiment_that_goes_meanwhile_is_fine(world: Callable[..., World]) -> None:
     here = world(make_lease(), make_experiment("alone-1"))
     here.kube.refuse["merge", "TuningExperiment"] = RejectedError(404, "NotFound", "alone-1")
-    here.at_sleep = lambda _: here.kube.objects.pop(("TuningExperiment", "alone-1"), None) and None
+
+    def go(seconds: float) -> None:
+        if seconds > SETTLE_SECONDS:
+            here.kube.objects.pop(("TuningExperiment", "alone-1"), None)
+
+    here.at_sleep = go
     assert await here.cancel() == 1
 
 
