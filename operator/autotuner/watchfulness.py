@@ -92,8 +92,8 @@ async def look_around(
             log.info("cannot compare the watches with the API server: %s", problem)
             continue
         versions = {uid: meta["resourceVersion"] for uid, (_, meta) in listed.items()}
-        for uid in watchfulness.compare(versions):
-            plural, meta = listed[uid]
+        missed = watchfulness.compare(versions)
+        for plural, meta in (listed[uid] for uid in listed if uid in missed):
             queues[plural].add(Key(meta["namespace"], meta["name"]))
 
 
