@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from autotuner.api import quantity
-from autotuner.api.benchmark import Scenario, Slo
+from autotuner.api.benchmark import Scenario
 from autotuner.api.common import LATENCY_METRICS, Statistic
 from autotuner.api.experiment import Distribution, Level
-from autotuner.api.task import Objective
+from autotuner.api.goals import Objective, Slo
 
 Verdict = Literal["Unconfirmed", "BaselineFailed", "BaselineInfeasible"]
 

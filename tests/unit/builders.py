@@ -7,10 +7,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from autotuner import clock
-from autotuner.api.benchmark import Scenario, Slo
+from autotuner.api.benchmark import Scenario
 from autotuner.api.common import LatencyMetric, Statistic, ThroughputMetric
 from autotuner.api.experiment import Distribution, ExperimentSpec, ExperimentStatus, Level
-from autotuner.api.task import Objective, SearchParameter, TaskStatus
+from autotuner.api.goals import Objective, Slo
+from autotuner.api.parameters import SearchParameter
+from autotuner.api.task_status import TaskStatus
 from autotuner.benchmark.result import Result, encode
 from autotuner.policy.conditions import find
 from autotuner.policy.observed import ObservedExperiment

@@ -8,7 +8,8 @@ from typing import Any
 
 from autotuner import presets
 from autotuner.api.experiment import Level
-from autotuner.api.task import TaskSpec, TaskStatus
+from autotuner.api.task import TaskSpec
+from autotuner.api.task_status import TaskStatus
 from autotuner.policy import blueprint
 from autotuner.policy.draft import TaskPlan
 from autotuner.policy.observed_task import ObservedTask

@@ -13,7 +13,8 @@ from pydantic import Field
 from autotuner.api import crd
 from autotuner.api.common import Model
 from autotuner.api.experiment import ExperimentStatus, TuningExperiment
-from autotuner.api.task import TaskStatus, TuningTask
+from autotuner.api.task import TuningTask
+from autotuner.api.task_status import TaskStatus
 from autotuner.policy.experiment import decide
 from tests.unit.builders import (
     Object,

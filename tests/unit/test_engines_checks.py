@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from autotuner.api.task import SearchParameter
+from autotuner.api.parameters import SearchParameter
 from autotuner.engines import Engine, get
 from tests.unit.builders import make_parameters
 

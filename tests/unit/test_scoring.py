@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from autotuner import scoring
-from autotuner.api.benchmark import Scenario, Slo
+from autotuner.api.benchmark import Scenario
 from autotuner.api.experiment import Level
+from autotuner.api.goals import Slo
 from autotuner.scoring import Score, score
 from tests.unit.builders import make_level, make_objective, make_scenario, make_slo
 

@@ -126,6 +126,34 @@ class Condition(Model):
 Conditions = Annotated[list[Condition], Field(max_length=10, json_schema_extra=list_map("type"))]
 
 
+class EnvironmentVariable(Model):
+    """An environment variable of the engine."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=253)]
+    value: Annotated[str, StringConstraints(max_length=4096)] = ""
+
+
+Environment = Annotated[list[EnvironmentVariable], Field(max_length=64, json_schema_extra=list_map("name"))]
+
+
+class Volume(Model):
+    """The model's weights on a PersistentVolumeClaim of the namespace."""
+
+    claim_name: ObjectName = Field(description="The PersistentVolumeClaim.")
+    sub_path: Annotated[str, StringConstraints(max_length=512)] = Field(
+        default="", description="The model's folder in it; empty for its root."
+    )
+    mount_path: Annotated[str, StringConstraints(pattern=r"^/[^:]*$", max_length=512)] = Field(
+        default="/models",
+        json_schema_extra=explained("write an absolute path without a colon"),
+        description="Where engine and benchmark see it; the engine's MODEL_PATH.",
+    )
+    annotations: bool = Field(
+        default=False,
+        description="Write the annotations ome.io/storage-type, pvc-name, pvc-subpath and mount-path too.",
+    )
+
+
 class SecretKey(Model):
     """A key of a Secret in the task's namespace. Only ever passed on as secretKeyRef; never read."""
 

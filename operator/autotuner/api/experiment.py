@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints
 
-from autotuner.api.benchmark import LADDER_RULE, Slos, Timeouts, Traffic
+from autotuner.api.benchmark import LADDER_RULE, Timeouts, Traffic
 from autotuner.api.common import (
     EXPERIMENT_NAME_MAX,
     Arguments,
@@ -14,6 +14,7 @@ from autotuner.api.common import (
     Conditions,
     Count,
     EngineName,
+    Environment,
     ImageRef,
     LabelMap,
     Model,
@@ -25,6 +26,7 @@ from autotuner.api.common import (
     ShortName,
     Timestamp,
     Tolerations,
+    Volume,
     Word,
     cel,
     list_map,
@@ -32,6 +34,7 @@ from autotuner.api.common import (
     rules,
     unchanged,
 )
+from autotuner.api.goals import Slos
 
 ACCELERATORS_MAX = 1024
 Purpose = Literal["Baseline", "Start", "Search", "Confirm"]
@@ -69,13 +72,6 @@ class Accelerator(Model):
     )
 
 
-class EnvironmentVariable(Model):
-    """An environment variable of the engine."""
-
-    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=253)]
-    value: Annotated[str, StringConstraints(max_length=4096)] = ""
-
-
 class Service(Model):
     """The InferenceService to measure, fully resolved."""
 
@@ -83,9 +79,10 @@ class Service(Model):
     runtime: RuntimeRef
     engine: EngineName
     args: Arguments = Field(default=[], description="The engine's complete tunable argument list.")
-    env: Annotated[list[EnvironmentVariable], Field(max_length=64, json_schema_extra=list_map("name"))] | None = None
+    env: Environment | None = None
     image: ImageRef = Field(default="", description="Overrides the runtime's image.")
     accelerator: Accelerator = Accelerator()
+    volume: Volume | None = None
     node_selector: LabelMap | None = None
     tolerations: Tolerations | None = None
 
@@ -102,9 +99,6 @@ class Benchmark(Traffic):
 
     model_config = ConfigDict(json_schema_extra=rules(LADDER_RULE))
 
-    placement: Literal["Any", "SameNode", "OtherNode"] = Field(
-        default="Any", description="Where the benchmark runs in relation to the engine."
-    )
     seed: Annotated[str, StringConstraints(max_length=63)] = Field(
         default="", description="Prompts are drawn from it; equal seeds send equal prompts."
     )

@@ -6,137 +6,29 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints
 
-from autotuner.api.benchmark import LADDER_RULE, Slos, Timeouts, Traffic
+from autotuner.api.benchmark import LADDER_RULE, Timeouts, Traffic
 from autotuner.api.common import (
     ATOMIC,
     TASK_NAME_MAX,
-    UNIQUE,
     Arguments,
-    Concurrency,
-    Conditions,
-    Count,
-    EngineName,
-    FlagName,
     LabelMap,
-    LatencyMetric,
     Model,
-    ModelKind,
-    Number,
-    ObjectName,
-    Parameter,
-    Real,
-    RuntimeKind,
-    ShortName,
-    Statistic,
-    ThroughputMetric,
-    Timestamp,
     Tolerations,
-    Word,
     cel,
-    list_map,
     name_rule,
     rules,
     unchanged,
 )
-from autotuner.api.experiment import Level
-
-Choice = Annotated[str, StringConstraints(min_length=1, max_length=253)]
-Values = Annotated[list[Number], Field(min_length=1, max_length=64, json_schema_extra={**ATOMIC, **UNIQUE})]
-Choices = Annotated[
-    list[Choice], Field(min_length=1, max_length=64, json_schema_extra={"x-kubernetes-list-type": "set"})
-]
-SPACE_MAX = 2**53 - 1  # what a JSON number holds exactly
-SpaceSize = Annotated[int, Field(ge=0, le=SPACE_MAX)]
-TaskPhase = Literal["Pending", "Running", "Confirming", "Succeeded", "Failed", "Suspended"]
-
-
-class TaskModel(Model):
-    """The model to serve."""
-
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            cel("has(self.preset) != has(self.name)", "give exactly one of preset and name"),
-        )
-    )
-
-    preset: ObjectName | None = Field(
-        default=None, description="A model preset; its ClusterBaseModel is created if missing."
-    )
-    name: ObjectName | None = Field(default=None, description="An existing model.")
-    kind: ModelKind = Field(default="ClusterBaseModel", description="The kind of the existing model.")
-    ready_timeout_seconds: Annotated[int, Field(ge=1, le=604800)] = Field(
-        default=7200, description="How long the model may take to become Ready on a node."
-    )
-
-
-class TaskRuntime(Model):
-    """The serving runtime, and what every experiment has in common."""
-
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            cel("has(self.preset) != has(self.name)", "give exactly one of preset and name"),
-            cel(
-                "has(self.preset) != has(self.engine)",
-                "required with name (SGLang, VLLM or Custom); a preset brings its own",
-                fieldPath=".engine",
-            ),
-        )
-    )
-
-    preset: ObjectName | None = Field(
-        default=None,
-        description="A runtime preset; a ClusterServingRuntime named after it and its content is created if missing.",
-    )
-    name: ObjectName | None = Field(default=None, description="An existing runtime.")
-    kind: RuntimeKind = Field(default="ClusterServingRuntime", description="The kind of the existing runtime.")
-    engine: EngineName | None = Field(default=None, description="Whose flags the parameters are.")
-    extra_args: Arguments | None = Field(
-        default=None, description="Fixed flags of every experiment, the baseline included."
-    )
-
-
-class SearchParameter(Model):
-    """One dimension of the search space."""
-
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            cel(
-                "[has(self.values), has(self.choices), has(self.toggle)].filter(x, x).size() == 1",
-                "give exactly one of values (numbers), choices (strings) and toggle: true",
-            )
-        )
-    )
-
-    name: FlagName = Field(description="The engine's flag without its leading dashes.")
-    values: Values | None = Field(default=None, description="Numbers, which have an order.")
-    choices: Choices | None = Field(default=None, description="Strings, which have none.")
-    toggle: Literal[True] | None = Field(default=None, description="A switch that is tried on and off.")
+from autotuner.api.goals import Objective, Slos
+from autotuner.api.parameters import Constraints, Parallelism, Quantization, SearchParameters, StartPoints
+from autotuner.api.target import TaskModel, TaskRuntime
+from autotuner.api.task_status import TaskStatus
 
 
 class Baseline(Model):
     """What runs today; the gain is measured against it."""
 
     args: Arguments = Field(default=[], description="Engine arguments; empty for the runtime's own.")
-
-
-class Objective(Model):
-    """What to make as good as possible: throughput is maximised, latency minimised."""
-
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            cel(
-                "self.metric in ['TTFT', 'TPOT', 'E2ELatency'] || (!has(self.statistic) && !has(self.concurrency))",
-                "statistic and concurrency go with TTFT, TPOT and E2ELatency only;"
-                " a throughput is that of its best level",
-            )
-        )
-    )
-
-    metric: Literal[ThroughputMetric, LatencyMetric]
-    statistic: Statistic | None = Field(default=None, description="Of a latency; P99 if absent.")
-    concurrency: Concurrency | None = Field(
-        default=None, description="The level at which a latency is judged; the highest of the ladder if absent."
-    )
 
 
 class Search(Model):
@@ -149,6 +41,7 @@ class Search(Model):
     seed: Annotated[int, Field(ge=0, le=2147483647)] = Field(
         default=0, description="The same seed proposes the same configurations."
     )
+    start_points: StartPoints | None = Field(default=None, description="Configurations to measure first.")
 
 
 class TaskBenchmark(Traffic):
@@ -170,12 +63,26 @@ class Placement(Model):
 class TaskSpec(Model):
     """The search: free to edit until it has started, then fixed but for suspend, timeouts and maxExperiments."""
 
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            cel(
+                "(has(self.parameters) && self.parameters.size() > 0) || has(self.parallelism)"
+                " || has(self.quantization)",
+                "there is nothing to search: give parameters, parallelism or quantization",
+                fieldPath=".parameters",
+            )
+        )
+    )
+
     suspend: bool = Field(
         default=False, description="Start nothing; running experiments are cancelled and their GPUs freed."
     )
     model: TaskModel
     runtime: TaskRuntime
-    parameters: Annotated[list[SearchParameter], Field(min_length=1, max_length=32, json_schema_extra=list_map("name"))]
+    parameters: SearchParameters = Field(default=[], description="The search space: flags of the engine.")
+    constraints: Constraints | None = Field(default=None, description="Rules that every configuration must keep.")
+    parallelism: Parallelism | None = None
+    quantization: Quantization | None = None
     baseline: Baseline | None = None
     benchmark: TaskBenchmark
     objectives: Annotated[list[Objective], Field(min_length=1, max_length=1, json_schema_extra=ATOMIC)]
@@ -183,100 +90,6 @@ class TaskSpec(Model):
     search: Search
     timeouts: Timeouts = Timeouts()
     placement: Placement = Placement()
-
-
-class Resolved(Model):
-    """What the words of the spec came to."""
-
-    model: ObjectName
-    runtime: ObjectName
-    engine: EngineName
-    configurations: SpaceSize = Field(description="Size of the search space.")
-    accelerator: Word | None = None
-
-
-class Created(Model):
-    """Objects that this task created; they stay when it goes, for the next task."""
-
-    cluster_base_model: ObjectName | None = None
-    cluster_serving_runtime: ObjectName | None = None
-
-
-class ReasonCount(Model):
-    """How many experiments ended with a reason."""
-
-    reason: Word
-    count: Count
-
-
-class ExperimentCounts(Model):
-    """How far the search is."""
-
-    summary: Word
-    next_index: Count
-    running: Count
-    succeeded: Count
-    infeasible: Count
-    failed: Count
-    reasons: Annotated[list[ReasonCount], Field(max_length=32, json_schema_extra=list_map("reason"))] | None = None
-
-
-class BaselineResult(Model):
-    """The baseline's experiment and its value, if it has one."""
-
-    experiment: ObjectName
-    value: Real | None = None
-
-
-class BestLevel(Model):
-    """The level that the value was measured at."""
-
-    scenario: ShortName
-    concurrency: Concurrency
-
-
-class Confidence(Model):
-    """How far the gain can be trusted."""
-
-    verdict: Literal["Unconfirmed", "BaselineInfeasible", "BaselineFailed"]
-
-
-class Best(Model):
-    """The best configuration measured so far that keeps every promise."""
-
-    experiment: ObjectName
-    parameters: Annotated[list[Parameter], Field(max_length=32, json_schema_extra=list_map("name"))]
-    args: Arguments = Field(description="Ready to paste into the engine's command line.")
-    value: Real
-    gain: Word | None = None
-    gain_percent: Real | None = None
-    confidence: Confidence
-    level: BestLevel
-    metrics: Level
-
-
-class Usage(Model):
-    """What the task has cost; advances when experiments end."""
-
-    gpu_hours: Real
-
-
-class TaskStatus(Model):
-    """What was observed and decided."""
-
-    observed_generation: Count | None = None
-    phase: TaskPhase | None = None
-    conditions: Conditions | None = None
-    message: Annotated[str, StringConstraints(max_length=1024)] | None = None
-    resolved: Resolved | None = None
-    created: Created | None = None
-    experiments: ExperimentCounts | None = None
-    baseline: BaselineResult | None = None
-    best: Best | None = None
-    usage: Usage | None = None
-    start_time: Timestamp | None = None
-    completion_time: Timestamp | None = None
-    last_progress_time: Timestamp | None = None
 
 
 _UNCHANGED = " && ".join(
@@ -293,7 +106,10 @@ _UNCHANGED = " && ".join(
             "placement",
         )
     ]
-    + [unchanged(field, root="spec.", optional=True) for field in ("baseline", "slos")]
+    + [
+        unchanged(field, root="spec.", optional=True)
+        for field in ("constraints", "parallelism", "quantization", "baseline", "slos", "search.startPoints")
+    ]
 )
 
 

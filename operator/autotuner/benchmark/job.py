@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from autotuner.api import quantity
-from autotuner.api.benchmark import Slo
 from autotuner.api.common import EXPERIMENT_UID_LABEL
 from autotuner.api.experiment import ExperimentSpec
+from autotuner.api.goals import Slo
 from autotuner.benchmark.spec import (
     DEFAULT_TERMINATION_LOG,
     SPEC_VARIABLE,

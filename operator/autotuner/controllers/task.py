@@ -12,7 +12,8 @@ from pydantic import ValidationError
 
 from autotuner import clock
 from autotuner.api.common import TASK_LABEL
-from autotuner.api.task import TaskSpec, TaskStatus
+from autotuner.api.task import TaskSpec
+from autotuner.api.task_status import TaskStatus
 from autotuner.controllers import events
 from autotuner.controllers.workqueue import Key
 from autotuner.kube import (

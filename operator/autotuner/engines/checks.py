@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from autotuner.api.task import SearchParameter
+from autotuner.api.parameters import SearchParameter
 from autotuner.engines import arguments
 from autotuner.engines.arguments import Argument
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from autotuner.api.common import EngineName
-from autotuner.api.task import SearchParameter
+from autotuner.api.parameters import SearchParameter
 from autotuner.engines import arguments, checks, diagnosis
 from autotuner.engines.arguments import Argument, Value
 from autotuner.engines.diagnosis import Diagnosis

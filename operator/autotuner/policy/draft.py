@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from autotuner import clock
-from autotuner.api.task import TaskStatus
+from autotuner.api.task_status import TaskStatus
 from autotuner.policy import progress
 from autotuner.policy.conditions import ConditionSet, shorten
 from autotuner.policy.experiment import Happening

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from autotuner import clock, scoring
 from autotuner.api.common import FINISHED_LABEL
 from autotuner.api.experiment import EnginePod, Evidence, ExperimentPhase, ExperimentStatus, Times
-from autotuner.api.task import Objective
+from autotuner.api.goals import Objective
 from autotuner.policy import endings
 from autotuner.policy.conditions import ConditionSet, is_true, shorten
 from autotuner.policy.endings import Ending

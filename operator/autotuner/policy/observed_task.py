@@ -7,7 +7,8 @@ from functools import cached_property
 from typing import Any
 
 from autotuner.api.common import EngineName
-from autotuner.api.task import TaskSpec, TaskStatus
+from autotuner.api.task import TaskSpec
+from autotuner.api.task_status import TaskStatus
 from autotuner.policy import preflight, records
 from autotuner.policy.records import Measured
 from autotuner.presets import Presets

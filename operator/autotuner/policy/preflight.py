@@ -11,7 +11,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from autotuner import engines
 from autotuner.api.common import Arguments, EngineName
-from autotuner.api.task import SearchParameter, TaskSpec
+from autotuner.api.parameters import SearchParameter
+from autotuner.api.task import TaskSpec
 from autotuner.benchmark.spec import RESERVED_PARAMS
 from autotuner.presets import Presets, is_simulated, runner
 from autotuner.serving import models

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from autotuner import scoring
-from autotuner.api.task import Best, BestLevel, Confidence, Objective, TaskPhase, TaskSpec, TaskStatus
+from autotuner.api.goals import Objective
+from autotuner.api.task import TaskSpec
+from autotuner.api.task_status import Best, BestLevel, Confidence, TaskPhase, TaskStatus
 from autotuner.policy.conditions import find, is_true
 from autotuner.policy.records import Measured
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from autotuner import clock
-from autotuner.api.task import SPACE_MAX, Created, Resolved
+from autotuner.api.task_status import SPACE_MAX, Created, Resolved
 from autotuner.policy import blueprint
 from autotuner.policy.draft import Draft, TaskPlan
 from autotuner.policy.observed_task import ObservedTask

@@ -8,14 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from autotuner import clock, engines, scoring
-from autotuner.api.task import (
-    BaselineResult,
-    Best,
-    ExperimentCounts,
-    ReasonCount,
-    TaskStatus,
-    Usage,
-)
+from autotuner.api.task_status import BaselineResult, Best, ExperimentCounts, ReasonCount, TaskStatus, Usage
 from autotuner.policy import blueprint, preflight, progress, readiness, records
 from autotuner.policy.conditions import ConditionSet, is_true, shorten
 from autotuner.policy.draft import Draft, TaskPlan

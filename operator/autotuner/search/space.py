@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from autotuner.api.common import Parameter
-from autotuner.api.task import SearchParameter
+from autotuner.api.parameters import SearchParameter
 from autotuner.engines.arguments import Value, text
 
 

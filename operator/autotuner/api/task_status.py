@@ -1,0 +1,143 @@
+"""TuningTask.status: what was observed and decided."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from autotuner.api.common import (
+    Arguments,
+    Concurrency,
+    Conditions,
+    Count,
+    EngineName,
+    Model,
+    ObjectName,
+    Parameter,
+    Real,
+    ShortName,
+    Timestamp,
+    Word,
+    list_map,
+)
+from autotuner.api.experiment import Level
+
+SPACE_MAX = 2**53 - 1  # what a JSON number holds exactly
+SpaceSize = Annotated[int, Field(ge=0, le=SPACE_MAX)]
+TaskPhase = Literal["Pending", "Running", "Confirming", "Succeeded", "Failed", "Suspended"]
+
+
+class Removed(Model):
+    """What one rule removed from the search space."""
+
+    rule: Annotated[str, StringConstraints(max_length=253)]
+    count: SpaceSize
+
+
+class Resolved(Model):
+    """What the words of the spec came to."""
+
+    model: ObjectName
+    runtime: ObjectName
+    engine: EngineName
+    configurations: SpaceSize = Field(description="Configurations that can be chosen.")
+    estimated: bool = Field(default=False, description="The number is an estimate: the space is too large to count.")
+    removed_by: Annotated[list[Removed], Field(max_length=64, json_schema_extra=list_map("rule"))] | None = Field(
+        default=None, description="How many configurations each rule removed, in the order of the rules."
+    )
+    accelerator: Word | None = None
+
+
+class Created(Model):
+    """Objects that this task created; they stay when it goes, for the next task."""
+
+    cluster_base_model: ObjectName | None = None
+    base_model: ObjectName | None = None
+    cluster_serving_runtime: ObjectName | None = None
+    serving_runtime: ObjectName | None = None
+
+
+class ReasonCount(Model):
+    """How many experiments ended with a reason."""
+
+    reason: Word
+    count: Count
+
+
+class ExperimentCounts(Model):
+    """How far the search is."""
+
+    summary: Word
+    next_index: Count
+    running: Count
+    succeeded: Count
+    infeasible: Count
+    failed: Count
+    reasons: Annotated[list[ReasonCount], Field(max_length=32, json_schema_extra=list_map("reason"))] | None = None
+
+
+class BaselineResult(Model):
+    """The baseline's experiment and its value, if it has one."""
+
+    experiment: ObjectName
+    value: Real | None = None
+
+
+class BestLevel(Model):
+    """The level that the value was measured at."""
+
+    scenario: ShortName
+    concurrency: Concurrency
+
+
+class Confidence(Model):
+    """How far the gain can be trusted."""
+
+    verdict: Literal["Unconfirmed", "BaselineInfeasible", "BaselineFailed"]
+
+
+class Best(Model):
+    """The best configuration measured so far that keeps every promise."""
+
+    experiment: ObjectName
+    parameters: Annotated[list[Parameter], Field(max_length=32, json_schema_extra=list_map("name"))]
+    args: Arguments = Field(description="Ready to paste into the engine's command line.")
+    value: Real
+    gain: Word | None = None
+    gain_percent: Real | None = None
+    confidence: Confidence
+    level: BestLevel
+    metrics: Level
+
+
+class Preview(Model):
+    """What a suspended task would do."""
+
+    config_map: ObjectName = Field(description="Holds the InferenceService of the first experiment.")
+    gpu_hours: Real = Field(description="A rough estimate of the whole search.")
+
+
+class Usage(Model):
+    """What the task has cost; advances when experiments end."""
+
+    gpu_hours: Real
+
+
+class TaskStatus(Model):
+    """What was observed and decided."""
+
+    observed_generation: Count | None = None
+    phase: TaskPhase | None = None
+    conditions: Conditions | None = None
+    message: Annotated[str, StringConstraints(max_length=1024)] | None = None
+    resolved: Resolved | None = None
+    created: Created | None = None
+    experiments: ExperimentCounts | None = None
+    baseline: BaselineResult | None = None
+    best: Best | None = None
+    preview: Preview | None = Field(default=None, description="While suspended before the start.")
+    usage: Usage | None = None
+    start_time: Timestamp | None = None
+    completion_time: Timestamp | None = None
+    last_progress_time: Timestamp | None = None
