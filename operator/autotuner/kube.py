@@ -59,6 +59,7 @@ DEPLOYMENT = Resource("apps", "v1", "deployments", "Deployment")
 POD = Resource("", "v1", "pods", "Pod")
 NODE = Resource("", "v1", "nodes", "Node")
 EVENT = Resource("", "v1", "events", "Event")
+CONFIG_MAP = Resource("", "v1", "configmaps", "ConfigMap")
 LEASE = Resource("coordination.k8s.io", "v1", "leases", "Lease")
 _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
@@ -213,6 +214,18 @@ class Kube:
         query = {"fieldManager": FIELD_MANAGER, "force": "true"}
         text = await self.request("PATCH", path, query, body, "application/apply-patch+yaml")
         applied: Object = json.loads(text)
+        return applied
+
+    async def apply(self, resource: Resource, body: Object) -> Object:
+        """Create the object, or make what `body` says of it so.
+
+        Raises:
+            RejectedError, KubeError: as said there.
+        """
+        meta = body["metadata"]
+        query = {"fieldManager": FIELD_MANAGER, "force": "true"}
+        path = resource.path(meta["namespace"], meta["name"])
+        applied: Object = json.loads(await self.request("PATCH", path, query, body, "application/apply-patch+yaml"))
         return applied
 
     async def merge(self, resource: Resource, namespace: str, name: str, body: Object) -> Object:

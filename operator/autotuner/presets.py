@@ -101,6 +101,34 @@ def runtime_object(preset: RuntimePreset, model: Mapping[str, Any]) -> Object:
     }
 
 
+def content_name(preset: str, spec: Mapping[str, Any]) -> str:
+    """The name of an object that is named after its content."""
+    return f"{preset}-{digest(dict(spec))}"
+
+
+def deep_merge(spec: Mapping[str, Any], overrides: Mapping[str, Any]) -> Object:
+    """The spec under overrides: mappings are merged, lists and all else replaced, null removes a key."""
+    merged = copy.deepcopy(dict(spec))
+    for key, value in overrides.items():
+        if value is None:
+            merged.pop(key, None)
+        elif isinstance(value, Mapping):
+            merged[key] = deep_merge(merged[key] if isinstance(merged.get(key), Mapping) else {}, value)
+        else:
+            merged[key] = copy.deepcopy(value)
+    return merged
+
+
+def difference(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+    """In which fields a live object says something else than the wanted one."""
+    return [key for key in wanted if not contains(live.get(key), wanted[key])]
+
+
+def incompatible(model: Mapping[str, Any], runtime: Mapping[str, Any]) -> str | None:  # noqa: ARG001
+    """Why OME will not serve the model with the runtime; None if it will."""
+    return None
+
+
 def missing_format(model: Mapping[str, Any]) -> str:
     """The field that OME demands of a runtime's format and that this model does not have; empty if it has both."""
     spec = model.get("spec") or {}

@@ -85,12 +85,12 @@ class Engine:
     def _identity(self, argument: Argument) -> str:
         return self.flag_of(argument.spelling) or ""
 
-    def accelerators(self, args: Sequence[str]) -> int:
+    def accelerators(self, args: Sequence[str], command: Sequence[str] = ()) -> int:
         """Accelerators of one engine with these arguments, at least 1: the product of its parallel degrees.
 
-        A malformed degree counts as 1: the engine itself will refuse it.
+        A malformed degree counts as 1: the engine itself will refuse it. Arguments come after the command's own.
         """
-        given = {self._identity(argument): argument for argument in arguments.parse(args)}
+        given = {self._identity(argument): argument for argument in arguments.parse([*command, *args])}
         folded = {degree for switch, degree in self.folded.items() if switch in given}
         count = 1
         for degree in self.degrees:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, cast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from autotuner import engines
-from autotuner.api.common import API_VERSION, GROUP, TASK_LABEL, EngineName, Parameter, Toleration
+from autotuner.api.common import API_VERSION, GROUP, TASK_LABEL, EngineName, EnvironmentVariable, Toleration
 from autotuner.api.experiment import (
     ACCELERATORS_MAX,
     Accelerator,
@@ -20,7 +21,7 @@ from autotuner.api.experiment import (
 )
 from autotuner.api.task import TaskSpec
 from autotuner.presets import runner
-from autotuner.search import Configuration
+from autotuner.search import Configuration, Rendered, Space
 from autotuner.serving.ome import owner_reference
 
 Object = dict[str, Any]
@@ -39,66 +40,69 @@ def created_by(live: Mapping[str, Any], task: Mapping[str, Any]) -> bool:
     return bool(annotations.get(CREATED_FOR) == task["metadata"]["uid"])
 
 
-def arguments(
-    engine_name: EngineName,
-    spec: TaskSpec,
-    runtime: Mapping[str, Any],
-    configuration: Mapping[str, engines.Value] | None,
-) -> list[str]:
-    """The complete argument list: the runtime's own, then fixed ones, then what is tuned (or the baseline's)."""
-    engine = engines.get(engine_name)
-    own = list(runner(runtime.get("spec") or {}).get("args") or [])
-    extra = spec.runtime.extra_args or []
-    if configuration is None:
-        return engine.merge(own, spec.baseline.args if spec.baseline else [], extra)
-    return engine.compose(engine.merge(own, extra), configuration)
+@dataclass(frozen=True)
+class Ingredients:
+    """What all experiments of a task have in common.
+
+    Attributes:
+        task: the TuningTask.
+        spec: its spec.
+        engine: whose arguments they are.
+        model: live, or as it would be created.
+        runtime: live, or as it would be created.
+        space: the search space, which renders configurations.
+        product: of the accelerator, once experiment 0 has fixed it.
+        benchmark_image: the operator's own.
+    """
+
+    task: Mapping[str, Any]
+    spec: TaskSpec
+    engine: EngineName
+    model: Mapping[str, Any]
+    runtime: Mapping[str, Any]
+    space: Space
+    product: str | None
+    benchmark_image: str
+
+
+def fixed_arguments(engine: EngineName, spec: TaskSpec, runtime_spec: Mapping[str, Any]) -> list[str]:
+    """What every configuration starts from: the runtime's own arguments and, stronger, the task's fixed ones."""
+    own = list(runner(runtime_spec).get("args") or [])
+    return engines.get(engine).merge(own, spec.runtime.extra_args or [])
+
+
+def _rendered(common: Ingredients, configuration: Configuration | None) -> Rendered:
+    """The complete argument list and environment; of the baseline if there is no configuration."""
+    spec = common.spec
+    if configuration is not None:
+        return common.space.render(configuration)
+    own = list(runner(common.runtime.get("spec") or {}).get("args") or [])
+    baseline = spec.baseline.args if spec.baseline else []
+    args = engines.get(common.engine).merge(own, baseline, spec.runtime.extra_args or [])
+    return Rendered(tuple(args), ())
 
 
 def experiment(
-    task: Mapping[str, Any],
-    spec: TaskSpec,
-    *,
-    index: int,
-    purpose: str,
-    configuration: Mapping[str, engines.Value] | None,
-    engine: EngineName,
-    model: Mapping[str, Any],
-    runtime: Mapping[str, Any],
-    product: str | None,
-    benchmark_image: str,
+    common: Ingredients, *, index: int, purpose: Purpose, configuration: Configuration | None, block: int = 0
 ) -> Object:
     """The object to create."""
-    args = arguments(engine, spec, runtime, configuration)
-    placement = spec.placement
-    service = Service(
-        model=ModelRef(kind=model["kind"], name=model["metadata"]["name"]),
-        runtime=RuntimeRef(kind=runtime["kind"], name=runtime["metadata"]["name"]),
-        engine=engine,
-        args=args,
-        accelerator=Accelerator(
-            resource=placement.accelerator_resource,
-            count=min(engines.get(engine).accelerators(args), ACCELERATORS_MAX),
-            product=product,
-        ),
-        node_selector=placement.node_selector or None,
-        tolerations=_tolerations(spec, runtime),
-    )
+    task, spec = common.task, common.spec
     body = ExperimentSpec(
-        purpose=cast(Purpose, purpose),
-        parameters=_parameters(configuration),
-        service=service,
+        purpose=purpose,
+        block=block,
+        parameters=configuration.parameters() if configuration is not None else None,
+        service=_service(common, configuration),
         benchmark=Benchmark(
-            **spec.benchmark.model_dump(exclude_none=True), seed=task["metadata"]["uid"], image=benchmark_image
+            **spec.benchmark.model_dump(exclude_none=True), seed=task["metadata"]["uid"], image=common.benchmark_image
         ),
         stop=Stop(slos=list(spec.slos)) if spec.slos else None,
         timeouts=spec.timeouts,
     )
-    name = f"{task['metadata']['name']}-{index}"
     return {
         "apiVersion": API_VERSION,
         "kind": "TuningExperiment",
         "metadata": {
-            "name": name,
+            "name": f"{task['metadata']['name']}-{index}",
             "namespace": task["metadata"]["namespace"],
             "labels": {TASK_LABEL: task["metadata"]["name"]},
             "ownerReferences": [owner_reference(task)],
@@ -107,8 +111,34 @@ def experiment(
     }
 
 
-def _parameters(configuration: Mapping[str, engines.Value] | None) -> list[Parameter] | None:
-    return configuration.parameters() if isinstance(configuration, Configuration) else None
+def _service(common: Ingredients, configuration: Configuration | None) -> Service:
+    spec, placement = common.spec, common.spec.placement
+    rendered = _rendered(common, configuration)
+    container = runner(common.runtime.get("spec") or {})
+    count = engines.get(common.engine).accelerators(rendered.args, container.get("command") or [])
+    return Service(
+        model=ModelRef(kind=common.model["kind"], name=common.model["metadata"]["name"]),
+        runtime=RuntimeRef(kind=common.runtime["kind"], name=common.runtime["metadata"]["name"]),
+        engine=common.engine,
+        args=list(rendered.args),
+        env=_environment(spec.runtime.env or [], rendered.env),
+        image=spec.runtime.image,
+        accelerator=Accelerator(
+            resource=placement.accelerator_resource,
+            count=min(count, ACCELERATORS_MAX),
+            product=common.product,
+        ),
+        volume=spec.model.volume,
+        node_selector=placement.node_selector or None,
+        tolerations=_tolerations(spec, common.runtime),
+    )
+
+
+def _environment(
+    fixed: Sequence[EnvironmentVariable], tuned: Sequence[EnvironmentVariable]
+) -> list[EnvironmentVariable] | None:
+    """One value for each name: what is tuned is stronger."""
+    return list({variable.name: variable for variable in (*fixed, *tuned)}.values()) or None
 
 
 def _tolerations(spec: TaskSpec, runtime: Mapping[str, Any]) -> list[Toleration] | None:

@@ -24,6 +24,7 @@ class TaskPlan:
     create_model: Object | None = None
     create_runtime: Object | None = None
     create_experiment: Object | None = None
+    write_preview: Object | None = None
     withdraw: tuple[str, ...] = ()  # experiments to cancel
     happenings: tuple[Happening, ...] = ()
     look_again: datetime | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -9,15 +10,15 @@ from typing import Any
 from autotuner.api.common import EngineName
 from autotuner.api.task import TaskSpec
 from autotuner.api.task_status import TaskStatus
-from autotuner.policy import preflight, records
+from autotuner.policy import preflight, records, targets
+from autotuner.policy.blueprint import Ingredients
 from autotuner.policy.records import Measured
+from autotuner.policy.targets import Reference
 from autotuner.presets import Presets
 from autotuner.search import Space
+from autotuner.serving import nodes
 
 Object = dict[str, Any]
-
-# Endings after which a baseline is repeated: they say nothing about what runs today.
-_REPEATED = ("environment", "nothing", "stop")
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class ObservedTask:
     runtime: Object | None = None  # live
     wanted_model: Object | None = None  # of the preset
     wanted_runtime: Object | None = None  # of the preset for the live model
+    nodes: tuple[Object, ...] = ()
+    preview: Object | None = None  # the live ConfigMap, while the task is suspended before its start
     shadow: str = ""
     may_create: bool = True
     benchmark_image: str = ""
@@ -44,10 +47,69 @@ class ObservedTask:
         """The generation of the spec that was read."""
         return int(self.object["metadata"].get("generation", 0))
 
+    @property
+    def namespace(self) -> str:
+        """The task's, and all that it creates."""
+        return str(self.object["metadata"]["namespace"])
+
+    @cached_property
+    def model_reference(self) -> Reference | None:
+        """The model that the task means; None if its preset is unknown."""
+        return targets.model(self.spec.model, self.presets, self.namespace)
+
+    @cached_property
+    def runtime_reference(self) -> Reference | None:
+        """The runtime that the task means; None while that depends on a model which is not Ready."""
+        spec, resolved, wanted = self.spec.runtime, self.status.resolved, self.wanted_runtime
+        if spec.name is not None:
+            return Reference(spec.kind, spec.name, "runtime.name")
+        field = "runtime.custom" if spec.custom else "runtime.preset"
+        # The name is fixed by the start: an upgrade that changes a preset must not split a task.
+        fixed = resolved.runtime if resolved and self.status.start_time else ""
+        name = fixed or (wanted["metadata"]["name"] if wanted else "")
+        if spec.custom is not None:
+            name = spec.custom.name
+        return Reference(targets.runtime_kind(spec), name, field) if name else None
+
+    def may_make(self, reference: Reference) -> bool:
+        """Whether this operator may create such an object if it is missing."""
+        return self.may_create or not reference.clusterwide
+
     @cached_property
     def space(self) -> Space:
-        """The search space."""
-        return Space.of(self.spec.parameters)
+        """The search space, once the spec is known to be valid."""
+        return preflight.space(self.spec, self.presets, self.surroundings, self.engine)
+
+    @property
+    def surroundings(self) -> preflight.Surroundings:
+        """The cluster, as far as the spec refers to it."""
+        product = self.baseline_product
+        placement = self.spec.placement
+        return preflight.Surroundings(
+            self.model,
+            self.runtime,
+            self.shadow,
+            self.may_create,
+            capacity=nodes.capacity(self.nodes, placement.accelerator_resource, placement.node_selector or {}, product),
+        )
+
+    def ingredients(self, model: Mapping[str, Any], runtime: Mapping[str, Any]) -> Ingredients:
+        """What the experiments have in common, with this model and runtime."""
+        return Ingredients(
+            task=self.object,
+            spec=self.spec,
+            engine=self.engine,
+            model=model,
+            runtime=runtime,
+            space=self.space,
+            product=self.baseline_product,
+            benchmark_image=self.benchmark_image,
+        )
+
+    @property
+    def baseline_product(self) -> str | None:
+        """The accelerator that experiment 0 has fixed; read before anything is scored, for the space depends on it."""
+        return records.baseline_product(self.experiments)
 
     @cached_property
     def measured(self) -> list[Measured]:
@@ -67,7 +129,7 @@ class ObservedTask:
     @cached_property
     def baseline(self) -> Measured | None:
         """The baseline's experiment that counts: the last one that was not cancelled or spoiled by the environment."""
-        settled = [one for one in self.measured if one.is_baseline and one.outcome not in _REPEATED]
+        settled = [one for one in self.measured if one.is_baseline and one.outcome not in records.REPEATED]
         return settled[-1] if settled else None
 
     @property

@@ -10,6 +10,7 @@ from autotuner.api.task import TaskSpec
 from autotuner.api.task_status import Best, BestLevel, Confidence, TaskPhase, TaskStatus
 from autotuner.policy.conditions import find, is_true
 from autotuner.policy.records import Measured
+from autotuner.search import Space
 
 
 def phase(status: TaskStatus, suspended: bool) -> TaskPhase:
@@ -21,6 +22,12 @@ def phase(status: TaskStatus, suspended: bool) -> TaskPhase:
         return "Pending"
     succeeded = find(status.conditions, "Succeeded")
     return {"True": "Succeeded", "False": "Failed"}.get(succeeded.status if succeeded else "", "Running")  # type: ignore[return-value]
+
+
+def points(space: Space) -> str:
+    """How many configurations there are to choose from, for people."""
+    about = "" if space.exact else "about "
+    return f"{about}{space.size} configuration{'s' if space.size != 1 else ''}"
 
 
 def best(measured: Iterable[Measured], baseline: Measured | None, objective: Objective) -> Best | None:

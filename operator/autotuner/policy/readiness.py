@@ -5,14 +5,27 @@ from __future__ import annotations
 from datetime import timedelta
 
 from autotuner import clock
-from autotuner.api.task_status import SPACE_MAX, Created, Resolved
+from autotuner.api.task_status import SPACE_MAX, Created, Removed, Resolved
 from autotuner.policy import blueprint
 from autotuner.policy.draft import Draft, TaskPlan
+from autotuner.policy.experiment import Happening
 from autotuner.policy.observed_task import ObservedTask
-from autotuner.presets import contains, missing_format
+from autotuner.presets import difference, incompatible, missing_format
 from autotuner.serving import models
 
 _POLL = timedelta(seconds=2)  # objects of OME are not watched
+_CONDITION_OF = {
+    "ClusterBaseModel": "ModelReady",
+    "BaseModel": "ModelReady",
+    "ClusterServingRuntime": "RuntimeReady",
+    "ServingRuntime": "RuntimeReady",
+}
+_CREATED_AS = {
+    "ClusterBaseModel": "cluster_base_model",
+    "BaseModel": "base_model",
+    "ClusterServingRuntime": "cluster_serving_runtime",
+    "ServingRuntime": "serving_runtime",
+}
 
 
 def prepare(draft: Draft) -> TaskPlan | None:
@@ -22,52 +35,55 @@ def prepare(draft: Draft) -> TaskPlan | None:
     draft.conditions.set("Finished", "False", "Running")
     if seen.rejection:
         kind, words = seen.rejection
-        condition = {"ClusterBaseModel": "ModelReady", "ClusterServingRuntime": "RuntimeReady"}.get(kind)
         message = f"the API server refused the {kind}: {words}"
-        if condition:
-            draft.conditions.set(condition, "False", "Failed", message)
+        if kind in _CONDITION_OF:
+            draft.conditions.set(_CONDITION_OF[kind], "False", "Failed", message)
         return draft.end(False, "AdmissionRejected", message)
     return _model_ready(draft) or _runtime_ready(draft)
 
 
 def _model_ready(draft: Draft) -> TaskPlan | None:
-    seen, spec = draft.seen, draft.seen.spec.model
-    name, kind = spec.preset or spec.name, "ClusterBaseModel" if spec.preset else spec.kind
+    seen, reference = draft.seen, draft.seen.model_reference
+    assert reference is not None, "checked by preflight"
     state = models.state(seen.model)
     if seen.model is None:
-        if seen.wanted_model is None or not seen.may_create:
-            message = f"{kind} {name} is gone; re-create it"
+        if seen.wanted_model is None or not seen.may_make(reference):
+            message = f"{reference} is gone; re-create it"
             draft.conditions.set("ModelReady", "False", "NotFound", message)
             return _wait_for_model(draft, message)
-        draft.conditions.set("ModelReady", "False", "Waiting", f"creating {kind} {name}")
-        message = f"creating {kind} {name} from its preset"
-        return draft.plan(message, draft.now, create_model=seen.wanted_model)
-    if blueprint.created_by(seen.model, seen.object):
-        draft.changes["created"] = _created(draft).model_copy(update={"cluster_base_model": name})
+        draft.conditions.set("ModelReady", "False", "Waiting", f"creating {reference}")
+        return draft.plan(f"creating {reference} as {reference.field} says", draft.now, create_model=seen.wanted_model)
+    _note_created(draft, seen.model)
     if state == "Failed":
-        message = f"{kind} {name}: {models.failed_nodes(seen.model)}"
+        message = f"{reference}: {models.failed_nodes(seen.model)}"
         draft.conditions.set("ModelReady", "False", "Failed", message)
         return draft.end(False, "ModelNotReady", message)
     if state != "Ready":
-        message = f"waiting for {kind} {name} to be Ready (it is {state or 'without a state'})"
+        message = f"waiting for {reference} to be Ready (it is {state or 'without a state'})"
         draft.conditions.set("ModelReady", "False", "Waiting", message)
         return _wait_for_model(draft, message)
-    draft.conditions.set("ModelReady", "True", "Ready", _difference(seen))
+    _ready(draft, "ModelReady", "ModelDiffers", seen.wanted_model, seen.model)
     return None
 
 
-def _created(draft: Draft) -> Created:
-    current: Created | None = draft.changes.get("created") or draft.seen.status.created
-    return current or Created()
+def _note_created(draft: Draft, live: blueprint.Object) -> None:
+    """Record what this very task made, and nothing else."""
+    if blueprint.created_by(live, draft.seen.object):
+        current: Created = draft.changes.get("created") or draft.seen.status.created or Created()
+        made = {_CREATED_AS[live["kind"]]: live["metadata"]["name"]}
+        draft.changes["created"] = current.model_copy(update=made)
 
 
-def _difference(seen: ObservedTask) -> str:
-    """In what an existing model differs from the preset of its name; it is used as it is."""
-    if seen.wanted_model is None or seen.model is None:
-        return ""
-    wanted, live = seen.wanted_model["spec"], seen.model["spec"]
-    fields = [key for key in wanted if not contains(live.get(key), wanted[key])]
-    return f"used as found; it differs from the preset in {', '.join(fields)}" if fields else ""
+def _ready(draft: Draft, condition: str, event: str, wanted: blueprint.Object | None, live: blueprint.Object) -> None:
+    """It is used as it is; in what it differs from what the task would have made is told, once as an event too."""
+    found = difference(live["spec"], wanted["spec"]) if wanted is not None else []
+    name = f"{live['kind']} {live['metadata']['name']}"
+    message = f"{name} is used as found; it differs in {'; '.join(found)}" if found else ""
+    before = draft.conditions.get(condition)
+    draft.conditions.set(condition, "True", "Ready", message)
+    after = draft.conditions.get(condition)
+    if message and (before is None or after is None or before.message != after.message):
+        draft.happenings.append(Happening("Warning", event, message))
 
 
 def _wait_for_model(draft: Draft, message: str) -> TaskPlan:
@@ -83,36 +99,52 @@ def _wait_for_model(draft: Draft, message: str) -> TaskPlan:
 
 
 def _runtime_ready(draft: Draft) -> TaskPlan | None:
-    seen, spec = draft.seen, draft.seen.spec.runtime
+    seen = draft.seen
     if seen.shadow:
         draft.conditions.set("RuntimeReady", "False", "Shadowed", seen.shadow)
         return draft.plan(seen.shadow, draft.now + _POLL)
     if seen.runtime is None:
-        wanted, resolved = seen.wanted_runtime, seen.status.resolved
-        proposed = wanted["metadata"]["name"] if wanted else spec.name or spec.preset
-        name = resolved.runtime if resolved else proposed
-        # Once resolved it keeps its name: the preset of an upgraded operator would be another runtime.
-        if wanted is None or name != proposed or not seen.may_create:
-            message = f"runtime {name} does not exist; create it"
-            draft.conditions.set("RuntimeReady", "False", "NotFound", message)
-            return draft.plan(message, draft.now + _POLL)
-        if lacking := missing_format(seen.model or {}):
-            message = f"{spec.preset} cannot serve a model without spec.{lacking}: OME compares it; set it in the model"
-            draft.conditions.set("RuntimeReady", "False", "Incompatible", message)
-            return draft.plan(message, draft.now + _POLL)
-        draft.conditions.set("RuntimeReady", "False", "Waiting", f"creating ClusterServingRuntime {name}")
-        return draft.plan(f"creating ClusterServingRuntime {name} from its preset", draft.now, create_runtime=wanted)
-    name = seen.runtime["metadata"]["name"]
-    if blueprint.created_by(seen.runtime, seen.object):
-        draft.changes["created"] = _created(draft).model_copy(update={"cluster_serving_runtime": name})
-    draft.conditions.set("RuntimeReady", "True", "Ready")
-    product = seen.baseline.status.accelerator_product if seen.baseline else None
+        return _without_runtime(draft)
     assert seen.model is not None
-    draft.changes["resolved"] = Resolved(
-        model=seen.model["metadata"]["name"],
-        runtime=name,
-        engine=seen.engine,
-        configurations=min(seen.space.size, SPACE_MAX),
-        accelerator=product,
-    )
+    _note_created(draft, seen.runtime)
+    if why := incompatible(seen.model, seen.runtime):
+        draft.conditions.set("RuntimeReady", "False", "Incompatible", why)
+        return draft.plan(why, draft.now + _POLL)
+    wanted = seen.wanted_runtime if seen.spec.runtime.custom else None  # others are named after their content
+    _ready(draft, "RuntimeReady", "RuntimeDiffers", wanted, seen.runtime)
+    draft.changes["resolved"] = resolved(seen, seen.model, seen.runtime)
     return None
+
+
+def _without_runtime(draft: Draft) -> TaskPlan:
+    seen, reference, wanted = draft.seen, draft.seen.runtime_reference, draft.seen.wanted_runtime
+    assert reference is not None, "known once the model is Ready"
+    # Once resolved it keeps its name: the preset of an upgraded operator would be another runtime.
+    if wanted is None or reference.name != wanted["metadata"]["name"] or not seen.may_make(reference):
+        message = f"{reference} does not exist; create it"
+        draft.conditions.set("RuntimeReady", "False", "NotFound", message)
+        return draft.plan(message, draft.now + _POLL)
+    lacking = missing_format(seen.model or {})
+    if lacking and seen.spec.runtime.preset:
+        message = (
+            f"{seen.spec.runtime.preset} cannot serve a model without spec.{lacking}: OME compares it; set it in the"
+            " model"
+        )
+        draft.conditions.set("RuntimeReady", "False", "Incompatible", message)
+        return draft.plan(message, draft.now + _POLL)
+    draft.conditions.set("RuntimeReady", "False", "Waiting", f"creating {reference}")
+    return draft.plan(f"creating {reference} as {reference.field} says", draft.now, create_runtime=wanted)
+
+
+def resolved(seen: ObservedTask, model: blueprint.Object, runtime: blueprint.Object) -> Resolved:
+    """What the words of the spec came to, with this model and runtime."""
+    space = seen.space
+    return Resolved(
+        model=model["metadata"]["name"],
+        runtime=runtime["metadata"]["name"],
+        engine=seen.engine,
+        configurations=min(space.size, SPACE_MAX),
+        estimated=not space.exact,
+        removed_by=[Removed(rule=rule, count=min(count, SPACE_MAX)) for rule, count in space.removed if count] or None,
+        accelerator=seen.baseline_product,
+    )

@@ -68,6 +68,21 @@ def index_of(name: str) -> int:
     return int(name.rpartition("-")[2])
 
 
+# Endings after which a baseline is repeated: they say nothing about what runs today.
+REPEATED = ("environment", "nothing", "stop")
+
+
+def baseline_product(objects: Iterable[Mapping[str, Any]]) -> str | None:
+    """The accelerator product that the baseline that counts ran on; None while there is none."""
+    found: dict[int, str | None] = {}
+    for item in objects:
+        status = item.get("status") or {}
+        over = OUTCOMES.get(status.get("reason", ""), "environment") not in REPEATED and "reason" in status
+        if item["spec"].get("purpose") == "Baseline" and over:
+            found[index_of(item["metadata"]["name"])] = status.get("acceleratorProduct")
+    return found[max(found)] if found else None
+
+
 def read(objects: Iterable[Mapping[str, Any]], task: TaskSpec, space: Space) -> list[Measured]:
     """The task's experiments by index, each scored by the task's own objective and SLOs."""
     return sorted((_read(item, task, space) for item in objects), key=lambda measured: measured.index)

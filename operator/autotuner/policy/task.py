@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from autotuner import clock, engines, scoring
+from autotuner import clock, scoring
+from autotuner.api.experiment import Purpose
 from autotuner.api.task_status import BaselineResult, Best, ExperimentCounts, ReasonCount, TaskStatus, Usage
-from autotuner.policy import blueprint, preflight, progress, readiness, records
+from autotuner.policy import blueprint, preflight, preview, progress, readiness, records
 from autotuner.policy.conditions import ConditionSet, is_true, shorten
 from autotuner.policy.draft import Draft, TaskPlan
 from autotuner.policy.experiment import Happening
 from autotuner.policy.observed_task import ObservedTask
 from autotuner.policy.records import Measured
-from autotuner.search import suggest
+from autotuner.search import Configuration, suggest
 
 Object = dict[str, Any]
 
@@ -36,14 +37,15 @@ def decide(seen: ObservedTask, now: datetime) -> TaskPlan:
     draft = Draft(seen, now, ConditionSet(seen.status.conditions, seen.generation, now))
     started = seen.status.start_time is not None
     if not started:
-        problems = preflight.check(seen.spec, seen.presets, _surroundings(seen))
+        problems = preflight.check(seen.spec, seen.presets, seen.surroundings)
         if problems:
             return _invalid(draft, problems)
-        draft.conditions.set("Valid", "True", "Valid", "; ".join(preflight.warnings(seen.spec)))
+        misleading = preflight.warnings(seen.spec, seen.presets, seen.surroundings)
+        draft.conditions.set("Valid", "True", "Valid", "; ".join(misleading))
         if seen.spec.suspend:
-            return _suspended(draft)
+            return _previewed(draft)
         return _start(draft)
-    draft.changes |= _counts(seen)
+    draft.changes |= {**_counts(seen), "preview": None}
     if seen.spec.suspend:
         return _suspended(draft)
     if seen.running:
@@ -76,10 +78,6 @@ def refuse(task: Object, message: str, now: datetime) -> TaskPlan:
     return TaskPlan(status)
 
 
-def _surroundings(seen: ObservedTask) -> preflight.Surroundings:
-    return preflight.Surroundings(seen.model, seen.runtime, seen.shadow, seen.may_create)
-
-
 def _invalid(draft: Draft, problems: Sequence[preflight.Problem]) -> TaskPlan:
     """Say everything that is wrong; nothing is created, and fixing it resumes the task."""
     message = "; ".join(problem.message for problem in problems)
@@ -103,16 +101,32 @@ def _suspended(draft: Draft) -> TaskPlan:
     return draft.plan(message, withdraw=tuple(running))
 
 
+def _previewed(draft: Draft) -> TaskPlan:
+    """Suspended before the start: say and show what would be done, and create nothing of it."""
+    seen, space = draft.seen, draft.seen.space
+    shown = preview.status(seen)
+    draft.changes["preview"] = shown
+    draft.changes["resolved"] = preview.resolved(seen)
+    for kind in ("ModelReady", "RuntimeReady"):
+        draft.conditions.set(kind, "Unknown", "Waiting", "nothing is created while suspended")
+    draft.conditions.set("Succeeded", "Unknown", "Suspended")
+    draft.conditions.set("Finished", "False", "Suspended")
+    message = (
+        f"suspended; {progress.points(space)} to choose from, at most {shown.gpu_hours:g} GPU-hours;"
+        f" ConfigMap {shown.config_map} shows the first InferenceService; set suspend: false to start"
+    )
+    return draft.plan(message, draft.now + _SLOW_POLL, write_preview=preview.config_map(seen))
+
+
 def _start(draft: Draft) -> TaskPlan:
     """Write the start before anything is created: from then on the spec is fixed."""
     seen = draft.seen
-    draft.changes |= {"start_time": clock.stamp(draft.now)} | _counts(seen)
+    draft.changes |= {"start_time": clock.stamp(draft.now), "resolved": None} | _counts(seen)
     for kind in ("ModelReady", "RuntimeReady"):
         draft.conditions.set(kind, "Unknown", "Waiting")
     draft.conditions.set("Succeeded", "Unknown", "Running")
     draft.conditions.set("Finished", "False", "Running")
-    points = f"{seen.space.size} configuration{'s' if seen.space.size != 1 else ''}"
-    return draft.plan(f"started: {points} to choose from", draft.now)
+    return draft.plan(f"started: {progress.points(seen.space)} to choose from", draft.now)
 
 
 def _follow(draft: Draft) -> TaskPlan:
@@ -168,20 +182,14 @@ def _stopping(measured: Sequence[Measured]) -> Measured | None:
     return last[-1] if spoiled else None
 
 
-def _create(draft: Draft, purpose: str, configuration: Mapping[str, engines.Value] | None) -> TaskPlan:
+def _create(draft: Draft, purpose: Purpose, configuration: Configuration | None) -> TaskPlan:
     seen = draft.seen
     counts: ExperimentCounts = draft.changes["experiments"]
     experiment = blueprint.experiment(
-        seen.object,
-        seen.spec,
+        seen.ingredients(seen.model or {}, seen.runtime or {}),
         index=counts.next_index,
         purpose=purpose,
         configuration=configuration,
-        engine=seen.engine,
-        model=seen.model or {},
-        runtime=seen.runtime or {},
-        product=seen.baseline.status.accelerator_product if seen.baseline else None,
-        benchmark_image=seen.benchmark_image,
     )
     name = experiment["metadata"]["name"]
     if seen.obstacle:

@@ -8,9 +8,19 @@ from typing import Literal
 
 from autotuner.search import grid, sampling
 from autotuner.search.record import Outcome, Record
-from autotuner.search.space import Configuration, Dimension, Space
+from autotuner.search.space import Configuration, Dimension, Facts, Rendered, Space
 
-__all__ = ["Configuration", "Dimension", "Outcome", "Record", "Space", "Strategy", "suggest"]
+__all__ = [
+    "Configuration",
+    "Dimension",
+    "Facts",
+    "Outcome",
+    "Record",
+    "Rendered",
+    "Space",
+    "Strategy",
+    "suggest",
+]
 
 Strategy = Literal["Random", "Grid"]
 

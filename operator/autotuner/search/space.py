@@ -8,8 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from autotuner.api.common import Parameter
+from typing import Any
+
+from autotuner import engines
+from autotuner.api.common import EngineName, EnvironmentVariable, Parameter
 from autotuner.api.parameters import SearchParameter
+from autotuner.api.task import TaskSpec
 from autotuner.engines.arguments import Value, text
 
 
@@ -67,15 +71,67 @@ class Dimension:
 
 
 @dataclass(frozen=True)
+class Facts:
+    """What is known around a space; None where nothing is.
+
+    Attributes:
+        model: spec of the model.
+        command: the runtime's command, which configurations do not change.
+        accelerators: the most that a node holds.
+        memory_mib: of one accelerator.
+    """
+
+    model: Mapping[str, Any]
+    command: tuple[str, ...] = ()
+    accelerators: int | None = None
+    memory_mib: int | None = None
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A configuration as the engine gets it."""
+
+    args: tuple[str, ...]
+    env: tuple[EnvironmentVariable, ...]
+
+
+@dataclass(frozen=True)
 class Space:
     """All configurations, numbered in mixed radix with the last parameter fastest."""
 
     dimensions: tuple[Dimension, ...]
 
+    engine: EngineName = "Custom"
+    fixed: tuple[str, ...] = ()
+
     @classmethod
-    def of(cls, parameters: Sequence[SearchParameter]) -> Space:
-        """The space of a task's parameters."""
-        return cls(tuple(_dimension(parameter) for parameter in parameters))
+    def of(cls, spec: TaskSpec, engine: EngineName, *, fixed: Sequence[str], facts: Facts) -> Space:  # noqa: ARG003
+        """The space of a task."""
+        return cls(tuple(_dimension(parameter) for parameter in spec.parameters), engine, tuple(fixed))
+
+    @property
+    def exact(self) -> bool:
+        """Whether the size is counted."""
+        return True
+
+    @property
+    def numbers(self) -> int:
+        """Numbers that `at` accepts."""
+        return self.size
+
+    @property
+    def removed(self) -> tuple[tuple[str, int], ...]:
+        """What each rule removed."""
+        return ()
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What is wrong with the space."""
+        return ()
+
+    def render(self, configuration: Configuration) -> Rendered:
+        """The complete argument list and environment of a configuration."""
+        return Rendered(tuple(engines.get(self.engine).compose(self.fixed, configuration)), ())
 
     @cached_property
     def size(self) -> int:

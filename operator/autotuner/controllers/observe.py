@@ -1,0 +1,119 @@
+"""What a pass over a task reads: its experiments, model, runtime, and the nodes they may use."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from autotuner.api.common import TASK_LABEL
+from autotuner.api.task import TaskSpec
+from autotuner.api.task_status import TaskStatus
+from autotuner.kube import (
+    BASE_MODEL,
+    CLUSTER_BASE_MODEL,
+    CLUSTER_SERVING_RUNTIME,
+    CONFIG_MAP,
+    EXPERIMENT,
+    MODELS,
+    NODE,
+    RUNTIMES,
+    SERVING_RUNTIME,
+    Kube,
+    Resource,
+)
+from autotuner.policy import blueprint, preview, targets
+from autotuner.policy.observed_task import ObservedTask
+from autotuner.policy.targets import Reference
+from autotuner.policy.task import finished
+from autotuner.presets import Presets
+from autotuner.serving import models
+from autotuner.serving.ome import controlled_by
+from autotuner.settings import Settings
+
+Object = dict[str, Any]
+_NODES_SECONDS = 60.0  # nodes are large and many, and what they could hold seldom changes
+_KINDS = {**MODELS, **RUNTIMES}
+
+
+class Observer:
+    """Reads the cluster around one task after the other."""
+
+    def __init__(self, kube: Kube, settings: Settings, now: Callable[[], float] = time.monotonic) -> None:
+        self._kube, self._settings, self._now = kube, settings, now
+        self._nodes: list[Object] = []
+        self._nodes_read = -_NODES_SECONDS
+
+    async def observe(self, task: Object, known: Presets) -> ObservedTask:
+        """Everything around a task.
+
+        Raises:
+            ValidationError: its spec cannot be read.
+        """
+        spec = TaskSpec.model_validate(task["spec"])
+        status = TaskStatus.model_validate(task.get("status") or {})
+        seen = ObservedTask(
+            task,
+            spec,
+            status,
+            known,
+            may_create=self._settings.cluster_objects,
+            benchmark_image=self._settings.benchmark_image,
+        )
+        if finished(status):
+            return seen
+        namespace, meta = seen.namespace, task["metadata"]
+        children, model, nodes = await asyncio.gather(
+            self._kube.list(EXPERIMENT, namespace, labels=f"{TASK_LABEL}={meta['name']}"),
+            self._get(seen.model_reference, namespace),
+            self._all_nodes(),
+        )
+        own = tuple(child for child in children if controlled_by(child, meta["uid"]))
+        seen = replace(seen, experiments=own, model=model, nodes=tuple(nodes))
+        if (wanted := targets.wanted_model(spec.model, known, namespace)) is not None:
+            seen = replace(seen, wanted_model=blueprint.mark_created_for(wanted, task))
+        seen = await self._with_runtime(seen)
+        if preview.is_wanted(seen):
+            seen = replace(seen, preview=await self._kube.get(CONFIG_MAP, namespace, preview.name(task)))
+        return seen
+
+    async def _get(self, reference: Reference | None, namespace: str) -> Object | None:
+        if reference is None:
+            return None
+        return await self._kube.get(
+            _KINDS[reference.kind], None if reference.clusterwide else namespace, reference.name
+        )
+
+    async def _with_runtime(self, seen: ObservedTask) -> ObservedTask:
+        """The live runtime, and the one that is wanted for the live model."""
+        spec, namespace = seen.spec.runtime, seen.namespace
+        if seen.model is not None and models.state(seen.model) == "Ready":
+            wanted = targets.wanted_runtime(spec, seen.presets, seen.model, namespace)
+            if wanted is not None:
+                seen = replace(seen, wanted_runtime=blueprint.mark_created_for(wanted, seen.object))
+        reference = seen.runtime_reference
+        runtime = await self._get(reference, namespace)
+        return replace(seen, runtime=runtime, shadow=await self._shadow(seen, reference))
+
+    async def _shadow(self, seen: ObservedTask, runtime: Reference | None) -> str:
+        """Namespaced objects come first for OME, whatever kind was asked for."""
+        hiding: tuple[tuple[Reference | None, Resource, Resource], ...] = (
+            (seen.model_reference, CLUSTER_BASE_MODEL, BASE_MODEL),
+            (runtime, CLUSTER_SERVING_RUNTIME, SERVING_RUNTIME),
+        )
+        for reference, cluster, namespaced in hiding:
+            if reference is None or not reference.clusterwide:
+                continue
+            if await self._kube.get(namespaced, seen.namespace, reference.name):
+                return (
+                    f"{reference.field}: {namespaced.kind} {reference.name} in namespace {seen.namespace} hides the"
+                    f" {cluster.kind} from OME; remove it"
+                )
+        return ""
+
+    async def _all_nodes(self) -> list[Object]:
+        if self._now() - self._nodes_read >= _NODES_SECONDS:
+            self._nodes, self._nodes_read = await self._kube.list(NODE, None), self._now()
+        return self._nodes

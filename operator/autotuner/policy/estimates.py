@@ -1,0 +1,39 @@
+"""What a search will cost, before anything is measured: rough, and rather too much than too little."""
+
+from __future__ import annotations
+
+from autotuner import engines
+from autotuner.api.common import EngineName
+from autotuner.api.task import TaskSpec
+from autotuner.search import Space
+
+# Scheduling, loading weights and capturing graphs, in seconds: what an experiment of a small model needs.
+_STARTUP_SECONDS = 300.0
+# Configurations looked at for the mean number of accelerators.
+_SAMPLE = 64
+
+
+def benchmark_seconds(spec: TaskSpec) -> float:
+    """The longest that a whole ladder can take, in seconds."""
+    levels = len(spec.benchmark.scenarios) * len(spec.benchmark.concurrency)
+    return levels * spec.benchmark.max_minutes_per_level * 60.0
+
+
+def gpu_hours(spec: TaskSpec, space: Space, engine: EngineName) -> float:
+    """GPU-hours of the whole search with its baseline, if every level takes as long as it may.
+
+    Args:
+        spec: of the task.
+        space: its search space.
+        engine: whose arguments they are.
+    """
+    experiments = 1 + min(spec.search.max_experiments, space.size)
+    seconds = benchmark_seconds(spec) + _STARTUP_SECONDS
+    return round(experiments * seconds * _mean_accelerators(space, engine) / 3600, 2)
+
+
+def _mean_accelerators(space: Space, engine: EngineName) -> float:
+    step = max(1, space.numbers // _SAMPLE)
+    found = [space.at(index) for index in range(0, space.numbers, step)][: 2 * _SAMPLE]
+    counts = [engines.get(engine).accelerators(space.render(one).args) for one in found if one is not None]
+    return sum(counts) / len(counts) if counts else 1.0

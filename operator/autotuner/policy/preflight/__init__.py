@@ -1,0 +1,58 @@
+"""What can be known to be wrong with a task before anything is created; each problem names the field."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from autotuner.api.common import EngineName
+from autotuner.api.task import TaskSpec
+from autotuner.policy.blueprint import fixed_arguments
+from autotuner.policy.preflight import flags, references, traffic
+from autotuner.policy.preflight.problem import Case, Problem, Reason, Surroundings
+from autotuner.presets import Presets, runner
+from autotuner.search import Facts, Space
+
+__all__ = ["Problem", "Reason", "Surroundings", "check", "engine_of", "space", "warnings"]
+
+
+def engine_of(spec: TaskSpec, presets: Presets) -> EngineName | None:
+    """Whose flags the parameters are; None if the preset is unknown."""
+    return Case(spec, presets, Surroundings(None, None)).engine
+
+
+def check(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[Problem]:
+    """Everything that is wrong, most basic first; empty if the task can start."""
+    case = Case(spec, presets, around)
+    found = [*references.problems(case), *flags.problems(case), *flags.complete(case), *traffic.problems(case)]
+    return found or list(_space(case))
+
+
+def warnings(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[str]:
+    """What works but may mislead; told in the Valid condition."""
+    return list(traffic.warnings(Case(spec, presets, around)))
+
+
+def space(spec: TaskSpec, presets: Presets, around: Surroundings, engine: EngineName) -> Space:
+    """The search space as far as the cluster can hold it; cheap when it was built before."""
+    case = Case(spec, presets, around)
+    runtime = case.runtime_spec or {}
+    facts = Facts(
+        model=case.model_spec,
+        command=tuple(runner(runtime).get("command") or ()),
+        accelerators=around.capacity.accelerators,
+        memory_mib=around.capacity.memory_mib,
+    )
+    return Space.of(spec, engine, fixed=fixed_arguments(engine, spec, runtime), facts=facts)
+
+
+def _space(case: Case) -> Iterator[Problem]:
+    """What is wrong with the space once its flags are right."""
+    assert case.engine is not None
+    found = space(case.spec, case.presets, case.around, case.engine)
+    yield from (Problem("InvalidSpec", message) for message in found.problems)
+    if not found.problems and found.size == 0:
+        rule, count = next(((rule, count) for rule, count in reversed(found.removed) if count), ("", 0))
+        yield Problem(
+            "EmptySpace",
+            f"parameters: no configuration is left: {rule} removes the last {count}; relax it, or offer other values",
+        )

@@ -1,0 +1,65 @@
+"""Are the flags of a task such as its engine knows, and is each complete argument list one?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pydantic import TypeAdapter, ValidationError
+
+from autotuner import engines
+from autotuner.api.common import Arguments
+from autotuner.api.parameters import SearchParameter
+from autotuner.policy.preflight.problem import Case, Problem
+from autotuner.presets import runner
+
+_ARGUMENTS: TypeAdapter[list[str]] = TypeAdapter(Arguments)
+
+
+def problems(case: Case) -> Iterator[Problem]:
+    """What is wrong with single flags."""
+    spec, name = case.spec, case.engine
+    if name is None:
+        return
+    engine = engines.get(name)
+    fixed, baseline = spec.runtime.extra_args or [], spec.baseline.args if spec.baseline else []
+    messages = [
+        *engine.problems(fixed, "runtime.extraArgs"),
+        *engine.problems(baseline, "baseline.args"),
+        *engine.parameter_problems(spec.parameters, fixed),
+    ]
+    for message in messages:
+        yield Problem(
+            "ReservedFlag" if any(text in message for text in engine.reserved.values()) else "InvalidSpec", message
+        )
+
+
+def complete(case: Case) -> Iterator[Problem]:
+    """What is wrong with complete argument lists, although each part of them is right."""
+    spec, name, runtime = case.spec, case.engine, case.runtime_spec
+    if name is None or runtime is None:
+        return
+    engine, own = engines.get(name), list(runner(runtime).get("args") or [])
+    fixed = spec.runtime.extra_args or []
+    tuned = {parameter.name: _longest(parameter) for parameter in spec.parameters}
+    baseline = spec.baseline.args if spec.baseline else []
+    for field, args in (
+        ("baseline.args", engine.merge(own, baseline, fixed)),
+        ("parameters", engine.compose(engine.merge(own, fixed), tuned)),
+    ):
+        try:
+            _ARGUMENTS.validate_python(args)
+        except ValidationError as problem:
+            words = problem.errors(include_url=False)[0]["msg"]
+            yield Problem("InvalidSpec", f"{field}: joined with the runtime's own and runtime.extraArgs: {words}")
+    off = {parameter.name: False for parameter in spec.parameters if parameter.toggle}
+    # OME takes an empty list for none, and keeps the runtime's own.
+    if own and len(off) == len(spec.parameters) and not engine.compose(engine.merge(own, fixed), off):
+        yield Problem(
+            "InvalidSpec",
+            f"parameters[{spec.parameters[0].name}]: without it no argument is left, and OME would use the runtime's"
+            " own, which have it; fix some other flag in runtime.extraArgs",
+        )
+
+
+def _longest(parameter: SearchParameter) -> engines.Value:
+    return max(parameter.values or parameter.choices or [True], key=lambda value: len(str(value)))
