@@ -15,6 +15,7 @@ from autotuner.policy.draft import TaskPlan
 from autotuner.policy.observed_task import ObservedTask
 from autotuner.policy.task import decide, finished
 from autotuner.presets import Presets, model_object, runtime_object
+from autotuner.search import Facts, Space
 from tests.unit.builders import Object, after, at, make_level, merged, written
 
 MODEL = "llama-3-2-1b-instruct"
@@ -61,6 +62,11 @@ def make_task(name: str = "chat", *, status: Object | None = None, **spec: Any) 
 
 def make_spec(**changes: Any) -> TaskSpec:
     return TaskSpec.model_validate(merged(_TASK_SPEC, changes))
+
+
+def make_space(spec: TaskSpec | None = None, *, fixed: Sequence[str] = (), **changes: Any) -> Space:
+    """The space of a task of the simulated engine, of which nothing is known."""
+    return Space.of(spec or make_spec(**changes), "SGLang", fixed=fixed, facts=Facts(model={}))
 
 
 def live_model(state: str = "Ready", **status: Any) -> Object:

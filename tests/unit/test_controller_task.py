@@ -89,7 +89,7 @@ async def test_creates_nothing_cluster_wide_where_it_may_not() -> None:
     await passed(kube, Settings(cluster_objects=False))
 
     assert "create ClusterServingRuntime" not in kube.writes
-    assert status_of(kube)["message"] == f"runtime {RUNTIME} does not exist; create it"
+    assert status_of(kube)["message"] == f"ClusterServingRuntime {RUNTIME} does not exist; create it"
 
 
 async def test_what_somebody_else_creates_meanwhile_is_used() -> None:

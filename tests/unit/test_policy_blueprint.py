@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
-from autotuner.api.experiment import ExperimentSpec
+from autotuner.api.experiment import ExperimentSpec, Purpose
+from autotuner.api.task import TaskSpec
 from autotuner.policy import blueprint
-from autotuner.search import Configuration, Space
-from tests.unit.builders import Object, make_model, make_runtime
-from tests.unit.task_builders import make_spec, make_task
+from autotuner.policy.blueprint import Ingredients
+from autotuner.search import Configuration
+from tests.unit.builders import Object, make_model, make_runtime, merged
+from tests.unit.task_builders import make_space, make_task
 
 
 def configured(**values: Any) -> Configuration:
@@ -57,40 +59,46 @@ ARGUMENTS: list[tuple[str, Object, list[str], Configuration | None, list[str]]] 
 ]
 
 
-@pytest.mark.parametrize(
-    ("changes", "own", "configuration", "want"), [row[1:] for row in ARGUMENTS], ids=[row[0] for row in ARGUMENTS]
-)
-def test_arguments(changes: Object, own: list[str], configuration: Configuration | None, want: list[str]) -> None:
-    runtime = make_runtime(args=own)
-
-    assert blueprint.arguments("SGLang", make_spec(**changes), runtime, configuration) == want
-
-
-def test_arguments_of_a_runtime_without_an_engine() -> None:
-    assert blueprint.arguments("SGLang", make_spec(), {"spec": {}}, configured(tp_size=2)) == ["--tp-size=2"]
+def ingredients(runtime: Object | None, product: str | None, changes: Object) -> Ingredients:
+    spec, live = TaskSpec.model_validate(merged(make_task()["spec"], changes)), runtime or make_runtime()
+    return Ingredients(
+        task=make_task(),
+        spec=spec,
+        engine="SGLang",
+        model=make_model(),
+        runtime=live,
+        space=make_space(spec, fixed=blueprint.fixed_arguments("SGLang", spec, live["spec"])),
+        product=product,
+        benchmark_image="benchmark:2",
+    )
 
 
 def experiment(
     configuration: Configuration | None = None,
     *,
     index: int = 3,
-    purpose: str = "Search",
+    purpose: Purpose = "Search",
     product: str | None = None,
-    runtime: Object | None = None,
+    live: Object | None = None,
     **changes: Any,
 ) -> Object:
-    return blueprint.experiment(
-        make_task(),
-        make_spec(**changes),
-        index=index,
-        purpose=purpose,
-        configuration=configuration,
-        engine="SGLang",
-        model=make_model(),
-        runtime=runtime or make_runtime(),
-        product=product,
-        benchmark_image="benchmark:2",
-    )
+    common = ingredients(live, product, changes)
+    return blueprint.experiment(common, index=index, purpose=purpose, configuration=configuration)
+
+
+@pytest.mark.parametrize(
+    ("changes", "own", "configuration", "want"), [row[1:] for row in ARGUMENTS], ids=[row[0] for row in ARGUMENTS]
+)
+def test_arguments(changes: Object, own: list[str], configuration: Configuration | None, want: list[str]) -> None:
+    body = experiment(configuration, live=make_runtime(args=own), **changes)
+
+    assert body["spec"]["service"]["args"] == want
+
+
+def test_arguments_of_a_runtime_without_an_engine() -> None:
+    body = experiment(configured(tp_size=2), live={**make_runtime(), "spec": {}})
+
+    assert body["spec"]["service"]["args"] == ["--tp-size=2"]
 
 
 def test_belongs_to_its_task() -> None:
@@ -113,7 +121,7 @@ def test_belongs_to_its_task() -> None:
 
 def test_is_fully_resolved() -> None:
     body = experiment(
-        Space.of(make_spec().parameters).at(2),
+        make_space().at(2),
         slos=[{"metric": "TTFT", "max": "500ms"}],
         timeouts={"queueSeconds": 7},
         placement={"nodeSelector": {"pool": "gpu"}},
@@ -177,7 +185,7 @@ USERS = {"key": "team", "operator": "Equal", "value": "ml"}
     ids=["without the user's, OME keeps the runtime's", "the user's alone", "both, since OME replaces the list whole"],
 )
 def test_tolerations(own: list[Object], users: list[Object], want: list[Object] | None) -> None:
-    body = experiment(runtime=make_runtime(tolerations=own), placement={"tolerations": users})
+    body = experiment(live=make_runtime(tolerations=own), placement={"tolerations": users})
 
     assert body["spec"]["service"].get("tolerations") == want
 

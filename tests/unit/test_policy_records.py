@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from autotuner.policy import records
-from autotuner.search import Configuration, Space
+from autotuner.search import Configuration
 from tests.unit.builders import Object, make_experiment, make_level, make_model, make_runtime, merged, seen
-from tests.unit.task_builders import ended, make_spec, running
+from tests.unit.task_builders import ended, make_space, make_spec, running
 
 SPEC = make_spec(slos=[{"metric": "TTFT", "max": "500ms"}])
-SPACE = Space.of(SPEC.parameters)
+SPACE = make_space(SPEC)
 
 
 def tried(name: str = "chat-1", tp: int = 1, mem: str = "0.8", **spec: Any) -> Object:

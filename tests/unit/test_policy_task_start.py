@@ -8,6 +8,7 @@ import pytest
 
 from autotuner.policy import blueprint
 from autotuner.policy.conditions import find
+from autotuner.policy.experiment import Happening
 from autotuner.policy.task import decide, finished, refuse
 from tests.unit.builders import Object, after, at, condition, written
 from tests.unit.task_builders import MODEL, live_model, live_runtime, make_task, observed, started
@@ -111,14 +112,32 @@ class TestStart:
 
         assert decide(observed(task), after(5)).status.message == "started: 1 configuration to choose from"
 
-    def test_waits_while_suspended(self) -> None:
-        plan = decide(observed(make_task(suspend=True)), after(5))
+    def test_is_previewed_while_suspended(self) -> None:
+        plan = decide(observed(make_task(suspend=True), model=None, runtime=None, wanted_runtime=None), after(5))
 
         assert plan.status.start_time is None
         assert plan.status.phase == "Suspended"
-        assert plan.status.message == "suspended; set suspend: false to go on"
+        assert plan.status.message == (
+            "suspended; 4 configurations to choose from, at most 0.7 GPU-hours; ConfigMap chat-preview shows the first"
+            " InferenceService; set suspend: false to start"
+        )
         assert condition(plan.status, "Valid") == ("True", "Valid")
         assert condition(plan.status, "Succeeded") == ("Unknown", "Suspended")
+        assert plan.create_model is plan.create_runtime is plan.create_experiment is None
+        resolved = plan.status.resolved
+        assert resolved is not None
+        assert (resolved.model, resolved.runtime, resolved.configurations) == (MODEL, RUNTIME_NAME, 4)
+
+    def test_a_preview_is_forgotten_at_the_start(self) -> None:
+        task = make_task(suspend=True)
+        task = written(task, decide(observed(task), after(5)).status)
+        task["spec"]["suspend"] = False
+
+        plan = decide(observed(task), after(6))
+        later = decide(observed(written(task, plan.status)), after(7))
+
+        assert plan.status.start_time == at(6)
+        assert (plan.status.resolved, later.status.preview) == (None, None)
 
     def test_is_remembered(self) -> None:
         plan = decide(observed(started()), after(60))
@@ -134,7 +153,7 @@ class TestModel:
         assert plan.create_model is not None
         assert plan.create_model["metadata"]["name"] == MODEL
         assert plan.create_model["metadata"]["annotations"] == {"autotuner.io/created-for": "uid-chat"}
-        assert plan.status.message == f"creating ClusterBaseModel {MODEL} from its preset"
+        assert plan.status.message == f"creating ClusterBaseModel {MODEL} as model.preset says"
         assert condition(plan.status, "ModelReady") == ("False", "Waiting")
         assert plan.status.created is None
         assert plan.look_again == after(1)
@@ -222,8 +241,21 @@ class TestModel:
         plan = decide(observed(started(), model=model), after(1))
 
         found = find(plan.status.conditions, "ModelReady")
-        assert found is not None
-        assert (found.status, found.message) == ("True", "used as found; it differs from the preset in vendor, storage")
+        assert found is not None and found.status == "True"
+        assert found.message.startswith(f"ClusterBaseModel {MODEL} is used as found; it differs in ")
+        assert "vendor" in found.message and "storage" in found.message
+        assert Happening("Warning", "ModelDiffers", found.message) in plan.happenings
+
+    def test_that_differs_is_told_once(self) -> None:
+        model = live_model()
+        model["spec"] = {**model["spec"], "vendor": "me"}
+        task = started()
+
+        first = decide(observed(task, model=model, runtime=None), after(1))
+        again = decide(observed(written(task, first.status), model=model, runtime=None), after(2))
+
+        assert [one.reason for one in first.happenings] == ["ModelDiffers"]
+        assert again.happenings == ()
 
     def test_refused_by_the_api_server_ends_the_task(self) -> None:
         plan = decide(observed(started(), model=None, rejection=("ClusterBaseModel", "forbidden")), after(1))
@@ -239,7 +271,7 @@ class TestRuntime:
 
         assert plan.create_runtime is not None
         assert plan.create_runtime["metadata"]["name"] == RUNTIME_NAME
-        assert plan.status.message == f"creating ClusterServingRuntime {RUNTIME_NAME} from its preset"
+        assert plan.status.message == f"creating ClusterServingRuntime {RUNTIME_NAME} as runtime.preset says"
         assert condition(plan.status, "ModelReady") == ("True", "Ready")
         assert condition(plan.status, "RuntimeReady") == ("False", "Waiting")
         assert plan.look_again == after(1)
@@ -255,6 +287,7 @@ class TestRuntime:
             "runtime": RUNTIME_NAME,
             "engine": "SGLang",
             "configurations": 4,
+            "estimated": False,
         }
         assert plan.status.created is not None
         assert plan.status.created.dump() == {"clusterServingRuntime": RUNTIME_NAME}
@@ -291,7 +324,7 @@ class TestRuntime:
         task = started(runtime={"preset": None, "name": "my-runtime", "engine": "VLLM"}, parameters=VLLM_PARAMETERS)
         plan = decide(observed(task, runtime=None, wanted_runtime=None), after(1))
 
-        assert plan.status.message == "runtime my-runtime does not exist; create it"
+        assert plan.status.message == "ClusterServingRuntime my-runtime does not exist; create it"
         assert condition(plan.status, "RuntimeReady") == ("False", "NotFound")
         assert plan.look_again == after(3)
 
@@ -299,7 +332,7 @@ class TestRuntime:
         plan = decide(observed(started(), runtime=None, may_create=False), after(1))
 
         assert plan.create_runtime is None
-        assert plan.status.message == f"runtime {RUNTIME_NAME} does not exist; create it"
+        assert plan.status.message == f"ClusterServingRuntime {RUNTIME_NAME} does not exist; create it"
 
     def test_of_an_older_preset_is_not_replaced_under_another_name(self) -> None:
         task = started()
@@ -310,7 +343,7 @@ class TestRuntime:
         plan = decide(observed(task, runtime=None, wanted_runtime=newer), after(2))
 
         assert plan.create_runtime is None
-        assert plan.status.message == f"runtime {RUNTIME_NAME} does not exist; create it"
+        assert plan.status.message == f"ClusterServingRuntime {RUNTIME_NAME} does not exist; create it"
         assert plan.look_again == after(4)
 
     def test_refused_by_the_api_server_ends_the_task(self) -> None:
