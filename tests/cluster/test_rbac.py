@@ -25,6 +25,17 @@ RULES: dict[str, list[Object]] = yaml.safe_load((ROOT / "packaging" / "rbac.yaml
 CLUSTER = RULES["operatorCluster"] + RULES["operatorClusterObjects"]
 # Asked for by an admission plug-in beside the request itself.
 IMPLIED = {Right("autotuner.io", f"{plural}/finalizers", "update") for plural in ("tuningtasks", "tuningexperiments")}
+# A task that makes its own objects in its namespace, after it has been previewed.
+NAMESPACED = {
+    "spec.suspend": True,
+    "spec.search": {"strategy": "Grid", "maxExperiments": 1},
+    "spec.model": {
+        "preset": "llama-3-2-1b-instruct",
+        "overrides": {"storage": {"path": "/models/llama-3-2-1b-own"}},
+        "scope": "Namespaced",
+    },
+    "spec.runtime": {"preset": "simulated-sglang", "overrides": {"disabled": False}, "scope": "Namespaced"},
+}
 # What every user may read: discovery.
 PUBLIC = ("/api", "/apis", "/readyz", "/version")
 
@@ -83,6 +94,10 @@ async def cancelled(story: Story, name: str) -> bool:
     return body is not None and bool(body["spec"]["cancel"])
 
 
+async def previewed(story: Story, name: str) -> bool:
+    return "preview" in (await story.task(name)).get("status", {})
+
+
 def check(bed: Testbed, user: str, granted: set[Right]) -> None:
     """Nothing was denied, and nothing is granted that was not used."""
     entries = list(audited(bed, user))
@@ -108,10 +123,14 @@ async def test_every_right_is_used_and_none_is_missing(bed: Testbed, api: Api, s
         )
         await story.create_experiment("killed-1", {"spec.service.runtime.name": killed})
         await story.create_task({"spec.model": {"preset": "llama-3-2-1b-instruct"}, "spec.benchmark": traffic(ENDLESS)})
+        await story.create_task(NAMESPACED, name="own")
         assert (await story.experiment_finished("killed-1"))["status"]["reason"] == "OutOfMemory"
         await story.in_phase("chat-0", "Benchmarking")
         await story.patch_task({"suspend": True})
         assert (await story.experiment_finished("chat-0"))["status"]["reason"] == "Cancelled"
+        await wait_for(lambda: previewed(story, "own"), "a preview is shown")
+        await story.patch_task({"suspend": False}, name="own")
+        assert (await story.task_finished("own"))["status"]["phase"] == "Succeeded"
         await story.make_runtime()
         await story.create_experiment("alone-1", {"spec.benchmark": traffic(ENDLESS)})
         await story.in_phase("alone-1", "Benchmarking")
