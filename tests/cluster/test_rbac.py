@@ -23,8 +23,9 @@ Object = dict[str, Any]
 
 RULES: dict[str, list[Object]] = yaml.safe_load((ROOT / "packaging" / "rbac.yaml").read_text())
 CLUSTER = RULES["operatorCluster"] + RULES["operatorClusterObjects"]
-# Asked for by an admission plug-in beside the request itself.
+# Asked for beside the request itself: by an admission plug-in, and by a server-side apply that creates.
 IMPLIED = {Right("autotuner.io", f"{plural}/finalizers", "update") for plural in ("tuningtasks", "tuningexperiments")}
+IMPLIED |= {Right("", "configmaps", "create")}
 # A task that makes its own objects in its namespace, after it has been previewed.
 NAMESPACED = {
     "spec.suspend": True,
