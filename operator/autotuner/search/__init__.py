@@ -52,6 +52,7 @@ def suggest(
         At most `count` configurations, all different; fewer when the space is exhausted.
     """
     tried = [record.configuration for record in records if record.configuration is not None]
-    taken = {space.index(configuration) for configuration in [*tried, *pending] if configuration in space}
-    free = (index for index in _ORDERS[strategy](space, seed) if index not in taken)
-    return [space.at(index) for index in islice(free, max(0, count))]
+    taken = {space.identity(configuration) for configuration in [*tried, *pending]}
+    found = (space.at(index) for index in _ORDERS[strategy](space, seed))
+    free = (one for one in found if one is not None and space.identity(one) not in taken)
+    return list(islice(free, max(0, count)))

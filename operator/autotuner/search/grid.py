@@ -9,4 +9,4 @@ from autotuner.search.space import Space
 
 def order(space: Space, seed: int) -> Iterator[int]:  # noqa: ARG001 - all strategies are called alike
     """Numbers in lexicographic order: the last parameter changes fastest, values in the user's order."""
-    return iter(range(space.size))
+    return iter(range(space.numbers))

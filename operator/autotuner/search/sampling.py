@@ -18,7 +18,7 @@ _ROUNDS = 8
 
 def order(space: Space, seed: int) -> Iterator[int]:
     """Numbers in random order, each exactly once."""
-    return (permuted(index, space.size, seed) for index in range(space.size))
+    return (permuted(index, space.numbers, seed) for index in range(space.numbers))
 
 
 def permuted(index: int, size: int, seed: int) -> int:

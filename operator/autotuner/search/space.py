@@ -1,191 +1,228 @@
-"""The search space: every combination of the parameters' values, numbered but never listed."""
+"""The search space: every combination of the parameters' values that the rules leave, numbered but never listed."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 
-from typing import Any
-
-from autotuner import engines
-from autotuner.api.common import EngineName, EnvironmentVariable, Parameter
-from autotuner.api.parameters import SearchParameter
+from autotuner.api.common import EngineName, Parameter
+from autotuner.api.parameters import Constraint, SearchParameter
 from autotuner.api.task import TaskSpec
 from autotuner.engines.arguments import Value, text
+from autotuner.search.activity import INACTIVE
+from autotuner.search.assembly import Assembly, Facts, Offer, assemble
+from autotuner.search.components import Component, components
+from autotuner.search.configuration import Configuration, Rendered
+from autotuner.search.counting import count
+from autotuner.search.dimensions import Dimension
+from autotuner.search.locating import locate
+
+__all__ = ["INACTIVE", "Configuration", "Dimension", "Facts", "Rendered", "Space"]
 
 
-@dataclass(frozen=True, eq=False)
-class Configuration(Mapping[str, Value]):
-    """One value for each parameter, in the order of the task.
-
-    Two are equal when they are written alike: an API server may give back 1.0 as 1.
-    """
-
-    pairs: tuple[tuple[str, Value], ...]
-
-    def __getitem__(self, name: str) -> Value:
-        return dict(self.pairs)[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return (name for name, _ in self.pairs)
-
-    def __len__(self) -> int:
-        return len(self.pairs)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Configuration) and self.key() == other.key()
-
-    def __hash__(self) -> int:
-        return hash(self.key())
-
-    def key(self) -> str:
-        """Its unambiguous text."""
-        return json.dumps([[name, text(value)] for name, value in self.pairs], separators=(",", ":"))
-
-    def parameters(self) -> list[Parameter]:
-        """As an experiment's `spec.parameters`; `Space.read` is the way back."""
-        return [Parameter(name=name, value=text(value)) for name, value in self.pairs]
-
-
-@dataclass(frozen=True)
-class Dimension:
-    """One parameter with its values in the user's order.
-
-    Attributes:
-        name: of the flag, without dashes.
-        values: without repetition; a toggle's are False, True.
-        ordered: whether neighbouring values are alike (numbers), or just different.
-    """
-
-    name: str
-    values: tuple[Value, ...]
-    ordered: bool
-
-    @cached_property
-    def positions(self) -> Mapping[str, int]:
-        """Written value -> its place."""
-        return {text(value): place for place, value in enumerate(self.values)}
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What is known around a space; None where nothing is.
-
-    Attributes:
-        model: spec of the model.
-        command: the runtime's command, which configurations do not change.
-        accelerators: the most that a node holds.
-        memory_mib: of one accelerator.
-    """
-
-    model: Mapping[str, Any]
-    command: tuple[str, ...] = ()
-    accelerators: int | None = None
-    memory_mib: int | None = None
-
-
-@dataclass(frozen=True)
-class Rendered:
-    """A configuration as the engine gets it."""
-
-    args: tuple[str, ...]
-    env: tuple[EnvironmentVariable, ...]
-
-
-@dataclass(frozen=True)
 class Space:
-    """All configurations, numbered in mixed radix with the last parameter fastest."""
+    """All configurations of a task.
 
-    dimensions: tuple[Dimension, ...]
+    Numbers are in mixed radix over the components that no rule joins, with the last parameter fastest among them.
 
-    engine: EngineName = "Custom"
-    fixed: tuple[str, ...] = ()
+    Attributes:
+        dimensions: parameters in the order of the task, then the words of parallelism and of quantization.
+        size: how many configurations can be chosen; an estimate unless `exact`.
+        exact: whether the size, and with it `removed`, was counted.
+        numbers: `at` takes 0 .. numbers - 1; equal to the size where all of the space is known.
+        removed: for each rule that forbids anything, in the order in which they are asked: how many configurations it
+            does, of those that no earlier rule has forbidden. Size and counts add up to all combinations of values,
+            those which differ in inactive parameters only counted as one.
+        problems: what is wrong with the task, one message each, beginning with the field. A space with problems is
+            there to be told about, not to be searched.
+        emptiness: which rule removes the last configurations, and why; empty if there are some.
+        start_points: the configurations that the task's start points mean.
+    """
+
+    def __init__(self, pieces: Assembly, offer: Offer) -> None:
+        """Work it out; use `of` or `over`, which remember."""
+        self._pieces = pieces
+        self._activity = pieces.activity
+        self._components: tuple[Component, ...] = components(pieces)
+        self.dimensions: tuple[Dimension, ...] = pieces.dimensions
+        counted = count(pieces, self._components)
+        self.size, self.exact, self.removed, self.emptiness = counted
+        self.numbers = math.prod(one.numbers for one in self._components) if self.size or not self.exact else 0
+        located = [
+            (f"search.startPoints[{index}].args", *self.locate(point.args))
+            for index, point in enumerate(offer.start_points)
+        ]
+        self.start_points = tuple(found for _, found, _ in located if found is not None)
+        wrong = [f"{where}: {problem}" for where, _, problem in located if problem]
+        self.problems: list[str] = [*pieces.problems, *pieces.complaints(), *wrong]
 
     @classmethod
-    def of(cls, spec: TaskSpec, engine: EngineName, *, fixed: Sequence[str], facts: Facts) -> Space:  # noqa: ARG003
-        """The space of a task."""
-        return cls(tuple(_dimension(parameter) for parameter in spec.parameters), engine, tuple(fixed))
+    def of(cls, spec: TaskSpec, engine: EngineName, *, fixed: Sequence[str] = (), facts: Facts | None = None) -> Space:
+        """The space of a task, worked out once for equal arguments.
 
-    @property
-    def exact(self) -> bool:
-        """Whether the size is counted."""
-        return True
+        Args:
+            spec: of the task.
+            engine: whose flags the parameters are.
+            fixed: arguments of every configuration: the runtime's own under `runtime.extraArgs`.
+            facts: about model and cluster; what they leave open forbids nothing.
+        """
+        offer = Offer(
+            tuple(spec.parameters),
+            tuple(spec.constraints or ()),
+            spec.parallelism,
+            spec.quantization,
+            tuple(spec.search.start_points or ()),
+            tuple(spec.runtime.extra_args or ()),
+        )
+        return _remembered(_Key.of(offer, engine, tuple(fixed), facts or Facts()))
 
-    @property
-    def numbers(self) -> int:
-        """Numbers that `at` accepts."""
-        return self.size
+    @classmethod
+    def over(
+        cls,
+        parameters: Sequence[SearchParameter],
+        constraints: Sequence[Constraint] = (),
+        *,
+        engine: EngineName = "Custom",
+        fixed: Sequence[str] = (),
+    ) -> Space:
+        """The space of parameters and constraints alone."""
+        offer = Offer(tuple(parameters), tuple(constraints))
+        return _remembered(_Key.of(offer, engine, tuple(fixed), Facts()))
 
-    @property
-    def removed(self) -> tuple[tuple[str, int], ...]:
-        """What each rule removed."""
-        return ()
-
-    @property
-    def problems(self) -> tuple[str, ...]:
-        """What is wrong with the space."""
-        return ()
-
-    def render(self, configuration: Configuration) -> Rendered:
-        """The complete argument list and environment of a configuration."""
-        return Rendered(tuple(engines.get(self.engine).compose(self.fixed, configuration)), ())
-
-    @cached_property
-    def size(self) -> int:
-        """Number of configurations."""
-        return math.prod(len(dimension.values) for dimension in self.dimensions)
-
-    def at(self, index: int) -> Configuration:
-        """The configuration of a number.
+    def at(self, index: int) -> Configuration | None:
+        """The configuration of a number; None where a rule forbids it, or where it means the same as another one.
 
         Raises:
-            IndexError: not in 0 .. size - 1.
+            IndexError: not in 0 .. numbers - 1.
         """
-        if not 0 <= index < self.size:
-            raise IndexError(f"{index} is not below {self.size}, the number of configurations")
-        pairs: list[tuple[str, Value]] = []
-        for dimension in reversed(self.dimensions):
-            index, place = divmod(index, len(dimension.values))
-            pairs.append((dimension.name, dimension.values[place]))
-        return Configuration(tuple(reversed(pairs)))
+        if not 0 <= index < self.numbers:
+            raise IndexError(f"{index} is not below {self.numbers}, the number of configurations")
+        places = [0] * len(self.dimensions)
+        for component in reversed(self._components):
+            index, number = divmod(index, component.numbers)
+            if not component.at(number, places):
+                return None
+        self._activity.settle(places)
+        return self._configuration(places)
 
-    def index(self, configuration: Mapping[str, Value]) -> int:
-        """The number of a configuration.
+    def build(self, places: Sequence[int]) -> Configuration | None:
+        """The configuration of one place for each dimension, whatever the places of inactive ones; None if forbidden.
+
+        A place beyond the list counts as the nearest one; INACTIVE, where the dimension is active, as the first.
+        """
+        settled = self._settled(places)
+        if not self.numbers or not all(component.allows(settled) for component in self._components):
+            return None
+        return self._configuration(settled)
+
+    def forbidden(self, places: Sequence[int]) -> str | None:
+        """The first rule that forbids places, and why; None if they may be chosen."""
+        settled = self._settled(places)
+        for rule in self._pieces.rules:
+            reason = rule.refusal(rule.states(settled))
+            if reason:
+                return f"{rule.name} forbids it: {reason}"
+        return None
+
+    def places(self, configuration: Mapping[str, Value]) -> tuple[int, ...]:
+        """One place for each dimension, INACTIVE where a condition switches it off.
 
         Raises:
-            ValueError: it is not one of this space.
+            ValueError: it is no configuration of this space's parameters.
         """
-        number = self._number({name: text(value) for name, value in configuration.items()})
-        if number is None:
+        found = self._places({name: text(value) for name, value in configuration.items()})
+        if found is None:
             raise ValueError(f"not a configuration of this space: {dict(configuration)}")
-        return number
+        return tuple(found)
 
-    def __contains__(self, configuration: Mapping[str, Value]) -> bool:
-        return self._number({name: text(value) for name, value in configuration.items()}) is not None
+    def identity(self, configuration: Mapping[str, Value]) -> str:
+        """Equal exactly when two configurations mean the same to the engine."""
+        return "\n".join(
+            writer.effect(tuple([configuration.get(self.dimensions[one].name) for one in writer.reads])).identity
+            for writer in self._pieces.writers
+        )
+
+    def render(self, configuration: Mapping[str, Value]) -> Rendered:
+        """The complete argument list, and the environment variables that the configuration sets."""
+        return self._pieces.line.render(
+            writer.effect(tuple([configuration.get(self.dimensions[one].name) for one in writer.reads]))
+            for writer in self._pieces.writers
+        )
 
     def read(self, parameters: Iterable[Parameter]) -> Configuration | None:
-        """The configuration that an experiment's `spec.parameters` name, whatever their order; None if of no such."""
-        number = self._number({parameter.name: parameter.value for parameter in parameters})
-        return None if number is None else self.at(number)
+        """The configuration that an experiment's `spec.parameters` name, whatever their order and today's rules.
 
-    def _number(self, written: Mapping[str, str]) -> int | None:
-        if written.keys() != {dimension.name for dimension in self.dimensions}:
+        None if they name what this space does not have.
+        """
+        found = self._places({parameter.name: parameter.value for parameter in parameters})
+        return None if found is None else self._configuration(found)
+
+    def locate(self, args: Sequence[str]) -> tuple[Configuration | None, str | None]:
+        """The configuration that a person's arguments mean.
+
+        Parameters that they do not name are unset where they may be, else as in the fixed arguments, else at their
+        first value; as far as that is forbidden, at the next value that is not.
+
+        Returns:
+            The configuration, or None and what is wrong with the arguments.
+        """
+        places, problem = locate(args, self._pieces, self._components)
+        return (None if places is None else self._configuration(places)), problem
+
+    def _settled(self, places: Sequence[int]) -> list[int]:
+        settled = [
+            0 if place < 0 else min(place, len(dimension.values) - 1)
+            for place, dimension in zip(places, self.dimensions, strict=True)
+        ]
+        self._activity.settle(settled)
+        return settled
+
+    def _configuration(self, settled: Sequence[int]) -> Configuration:
+        pairs: list[tuple[str, Value]] = []
+        for dimension, place in zip(self.dimensions, settled, strict=True):
+            value = dimension.values[place] if place != INACTIVE else None
+            if value is not None:
+                pairs.append((dimension.name, value))
+        return Configuration(tuple(pairs))
+
+    def _places(self, written: Mapping[str, str]) -> list[int] | None:
+        """Settled places of written values: what is not there is unset or inactive."""
+        if written.keys() - {dimension.name for dimension in self.dimensions}:
             return None
-        number = 0
-        for dimension in self.dimensions:
-            place = dimension.positions.get(written[dimension.name])
-            if place is None:
-                return None
-            number = number * len(dimension.values) + place
-        return number
+        found: list[int | None] = [
+            dimension.positions.get(written[dimension.name]) if dimension.name in written else dimension.unset
+            for dimension in self.dimensions
+        ]
+        settled = [INACTIVE if place is None else place for place in found]
+        for switch in self._activity.switches:
+            if not switch.is_on(settled):
+                if self.dimensions[switch.dimension].name in written:
+                    return None
+                settled[switch.dimension] = INACTIVE
+                found[switch.dimension] = INACTIVE
+        return None if None in found else settled
 
 
-def _dimension(parameter: SearchParameter) -> Dimension:
-    if parameter.values is not None:
-        return Dimension(parameter.name, tuple(parameter.values), ordered=True)
-    if parameter.choices is not None:
-        return Dimension(parameter.name, tuple(parameter.choices), ordered=False)
-    return Dimension(parameter.name, (False, True), ordered=False)
+@dataclass(frozen=True)
+class _Key:
+    """Everything that a space depends on: compared by its text, since models of the API have no hash."""
+
+    text: str
+    offer: Offer = field(compare=False)
+    engine: EngineName = field(compare=False)
+    fixed: tuple[str, ...] = field(compare=False)
+    facts: Facts = field(compare=False)
+
+    @classmethod
+    def of(cls, offer: Offer, engine: EngineName, fixed: tuple[str, ...], facts: Facts) -> _Key:
+        written = json.dumps([offer.dump(), engine, fixed, asdict(facts)], default=dict)
+        return cls(written, offer, engine, fixed, facts)
+
+
+# Of as many tasks as one operator looks at in turn; the largest space remembers some megabytes.
+@lru_cache(maxsize=64)
+def _remembered(key: _Key) -> Space:
+    return Space(assemble(key.offer, key.engine, key.fixed, key.facts), key.offer)

@@ -1,0 +1,146 @@
+"""A component that is too large to be worked out: its points are looked at when they are asked for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, MutableSequence, Sequence
+from itertools import islice, product
+
+import numpy as np
+
+from autotuner.search.activity import INACTIVE, States
+from autotuner.search.effects import Writer
+from autotuner.search.part import ASKED_MAX, Counted, Part
+
+# A share of one half is estimated to within two per cent (two standard errors).
+_SAMPLE = 2048
+_VISITED_MAX = 20_000
+_ALTERNATIVES_MAX = 64
+
+
+class Lazy:
+    """A part that is too large to be worked out: points are looked at when they are asked for."""
+
+    def __init__(self, part: Part) -> None:
+        """Estimate its size from a sample, and search it if the sample is empty."""
+        self.part = part
+        self.numbers = part.volume
+        self._ambiguous = [(writer, alike) for writer in part.writers if (alike := _alike(part, writer))]
+        self.counted, self.exact = self._estimate()
+
+    def at(self, number: int, places: MutableSequence[int]) -> bool:
+        """Write the point of a number below `numbers` into the places; False if a rule forbids it or it is a double."""
+        settled = self.part.settled(number)
+        if self.part.index(settled) != number or not self.allows(settled) or self._is_double(number, settled):
+            return False
+        for one in self.part.dimensions:
+            places[one] = settled[one]
+        return True
+
+    def allows(self, places: Sequence[int]) -> bool:
+        """Whether no rule forbids settled places."""
+        return self.part.refusing(places) is None
+
+    def _is_double(self, number: int, settled: Sequence[int]) -> bool:
+        """Whether a point with a lower number means the same, found by changing what the engine cannot tell apart."""
+        if not self._ambiguous:
+            return False
+        identity = self.part.identity(settled)
+        ways = [alike[self.part.effect(writer, settled).identity] for writer, alike in self._ambiguous]
+        for way in islice(product(*ways), _ALTERNATIVES_MAX):
+            places = list(settled)
+            for (writer, _), states in zip(self._ambiguous, way, strict=True):
+                for one, state in zip(writer.reads, states, strict=True):
+                    places[one] = state
+            self.part.activity.settle(places)
+            other = self.part.index(places)
+            if other < number and self.part.identity(places) == identity and self.allows(places):
+                return True
+        return False
+
+    def _estimate(self) -> tuple[Counted, bool]:
+        """The points left after each step, and whether they are known exactly: only if there are none at all.
+
+        A draw whose inactive dimensions could have had k values stands for 1/k of a canonical point.
+        """
+        part = self.part
+        lost = [0.0] * (len(part.rules) + 1)
+        total = left = 0.0
+        for places in _draws(part):
+            weight = 1.0 / math.prod(part.lengths[one] for one in part.dimensions if places[one] == INACTIVE)
+            total += weight
+            refusing = part.refusing(places)
+            if refusing is not None:
+                lost[refusing] += weight
+            elif self._is_double(part.index(places), places):
+                lost[-1] += weight
+            else:
+                left += weight
+        scale = part.volume / _SAMPLE
+        after, rest = [], total
+        for loss in lost[:-1]:
+            rest -= loss
+            after.append(max(rest, 0.0) * scale)
+        if left:
+            return Counted(total * scale, tuple(after), left * scale), False
+        found = _first_legal(part)
+        if found:
+            # Nothing in the sample, but there is something: at least this one.
+            return Counted(total * scale, tuple(max(one, 1.0) for one in after), 1.0), False
+        return Counted(total * scale, tuple(after), 0.0), found is not None
+
+
+def _draws(part: Part) -> Iterator[list[int]]:
+    """Settled places of points drawn from the part's product, always the same."""
+    generator = np.random.default_rng(0)
+    columns = [generator.integers(part.lengths[number], size=_SAMPLE) for number in part.dimensions]
+    for drawn in zip(*(column.tolist() for column in columns), strict=True):
+        places = [0] * len(part.lengths)
+        for number, place in zip(part.dimensions, drawn, strict=True):
+            places[number] = place
+        part.activity.settle(places)
+        yield places
+
+
+def _alike(part: Part, writer: Writer) -> dict[str, list[States]]:
+    """What a writer does -> the states of its dimensions that do it; empty if no two do the same.
+
+    Words of so many combinations that they cannot all be looked at are taken for distinct; `Space.identity` knows.
+    """
+    if math.prod(part.lengths[number] for number in writer.reads) > ASKED_MAX:
+        return {}
+    found: dict[str, list[States]] = {}
+    states = list(product(*(range(part.lengths[number]) for number in writer.reads)))
+    if part.activity.among(writer.reads) and len(writer.reads) == 1:
+        states.append((INACTIVE,))
+    for one in states:
+        places = dict(zip(writer.reads, one, strict=True))
+        found.setdefault(part.effect(writer, places).identity, []).append(one)
+    return found if len(found) < len(states) else {}
+
+
+def _first_legal(part: Part) -> bool | None:
+    """Whether some point keeps all rules, by depth-first search; None if that is not known after a while."""
+    order = part.dimensions
+    decided = [[rule for rule in part.rules if part.activity.closure(rule.reads)[-1:] == (number,)] for number in order]
+    places = [0] * len(part.lengths)
+    visited = 0
+
+    def descend(depth: int) -> bool | None:
+        nonlocal visited
+        if depth == len(order):
+            return True
+        for place in range(part.lengths[order[depth]]):
+            visited += 1
+            if visited > _VISITED_MAX:
+                return None
+            places[order[depth]] = place
+            settled = list(places)
+            part.activity.settle(settled)
+            if all(not rule.refusal(rule.states(settled)) for rule in decided[depth]):
+                deeper = descend(depth + 1)
+                if deeper is None or deeper:
+                    return deeper
+        return False
+
+    return descend(0)
