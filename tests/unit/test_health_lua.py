@@ -73,7 +73,7 @@ INVALID = looked_at(model={"preset": "llama-3"})
             edited(INVALID), "Progressing", "waiting for the operator", "InProgress", id="fixed, not yet seen"
         ),
         pytest.param(
-            looked_at(suspend=True), "Suspended", "suspended; 4 configurations", "Current", id="suspended before the start"
+            looked_at(suspend=True), "Suspended", "suspended; 4 configura", "Current", id="suspended before the start"
         ),
         pytest.param(started(), "Progressing", "started: 4 configurations", "Current", id="started"),
         pytest.param(told(speed(1000)), "Progressing", "experiment 1 of 3", "Current", id="measuring"),

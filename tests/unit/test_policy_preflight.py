@@ -12,6 +12,7 @@ from tests.unit.builders import Object, make_runtime
 from tests.unit.task_builders import MODEL, live_model, make_spec, shipped
 
 NAMED_RUNTIME: Object = {"preset": None, "name": "my-runtime", "engine": "SGLang"}
+CUSTOM_MODEL: Object = {"name": "own", "spec": {"storage": {"storageUri": "hf://a/b"}}}
 SECOND_BENCHMARK = {"scenarios": [{"name": "chat", "load": "D(100,250)"}], "concurrency": [4, 8]}
 
 
@@ -168,6 +169,53 @@ PROBLEMS: list[tuple[str, Object, Object, str, str]] = [
         " String should have at most 1024 characters",
     ),
     (
+        "a custom model where nothing may be created",
+        {"model": {"preset": None, "custom": CUSTOM_MODEL}},
+        {"model": None, "may_create": False},
+        "NotFound",
+        "model.custom: ClusterBaseModel own does not exist, and this operator may not create cluster-scoped objects;"
+        " ask for it to be created",
+    ),
+    (
+        "a custom model without a source",
+        {"model": {"preset": None, "custom": {"name": "own", "spec": {"vendor": "me"}}}},
+        {"model": None},
+        "InvalidSpec",
+        "model.custom: the spec has no storage.storageUri; OME demands one",
+    ),
+    (
+        "a label that would have Argo CD prune the model",
+        {"model": {"preset": None, "custom": {**CUSTOM_MODEL, "labels": {"app.kubernetes.io/instance": "x"}}}},
+        {"model": None},
+        "InvalidSpec",
+        "model.custom.labels[app.kubernetes.io/instance]: Argo CD would prune the object; remove it",
+    ),
+    (
+        "a custom runtime without an engine's image",
+        {
+            "runtime": {"preset": None, "custom": {"name": "own", "spec": {}}, "engine": "SGLang"},
+            "benchmark": {"tokenizer": {"source": "Hub", "id": "x"}},
+        },
+        {},
+        "InvalidSpec",
+        "runtime.custom.spec: engineConfig.runner has no image, so there is no engine to start",
+    ),
+    (
+        "overrides that take the engine's image away",
+        {"runtime": {"overrides": {"engineConfig": {"runner": {"image": None}}}}},
+        {},
+        "InvalidSpec",
+        "runtime.overrides: engineConfig.runner has no image, so there is no engine to start",
+    ),
+    (
+        "a ladder that cannot be climbed in time",
+        {"benchmark": {"maxMinutesPerLevel": 30, "concurrency": [1, 8, 32]}},
+        {},
+        "InvalidSpec",
+        "timeouts.benchmarkSeconds: the ladder may take 5400 s (1 scenarios x 3 levels x 30 min), but 3600 s are"
+        " allowed; allow more, or measure less",
+    ),
+    (
         "switches whose going off would leave OME the runtime's own arguments",
         {
             "runtime": NAMED_RUNTIME,
@@ -207,6 +255,19 @@ FINE: list[tuple[str, Object, Object]] = [
         "the model's volume of a preset that is not there yet",
         {"benchmark": {"tokenizer": {"source": "ModelVolume"}}},
         {"model": None},
+    ),
+    (
+        "objects of the namespace where nothing cluster-wide may be created",
+        {
+            "model": {"preset": None, "custom": CUSTOM_MODEL, "scope": "Namespaced"},
+            "runtime": {"overrides": {"disabled": False}, "scope": "Namespaced"},
+        },
+        {"model": None, "may_create": False},
+    ),
+    (
+        "an image that the task brings itself",
+        {"runtime": {"overrides": {"engineConfig": {"runner": {"image": None}}}, "image": "engine:2"}},
+        {},
     ),
     ("a latency at a level of the ladder", {"objectives": [{"metric": "TTFT", "concurrency": 8}]}, {}),
     (
