@@ -56,6 +56,15 @@ class TestOrder:
         assert plan.status.experiments is not None
         assert plan.status.experiments.summary == "4/4"
 
+    def test_start_points_come_before_what_the_search_likes(self) -> None:
+        points = [{"args": ["--tp=2", "--mem-fraction-static=0.9"]}, {"args": ["--mem-fraction-static=0.9"]}]
+        story = Story(started(search={"maxExperiments": 4, "startPoints": points}))
+        story.tell(*[speed(1000.0)] * 5)
+
+        purposes = [experiment["spec"]["purpose"] for experiment in story.experiments]
+        assert purposes == ["Baseline", "Start", "Start", "Search", "Search"]
+        assert story.parameters[1:] == [["2", "0.9"], ["1", "0.9"], ["1", "0.8"], ["2", "0.8"]]
+
     def test_nothing_is_created_while_one_runs(self) -> None:
         story = Story()
         story.step()

@@ -157,15 +157,20 @@ def _tune(draft: Draft) -> TaskPlan:
         return _create(draft, "Baseline", None)
     if len(seen.search) >= seen.spec.search.max_experiments:
         return _answer(draft, "Completed")
-    found = suggest(
-        seen.spec.search.strategy,
-        seen.space,
-        records.for_search(seen.measured),
-        [],
-        1,
-        seen.spec.search.seed,
-    )
-    return _create(draft, "Search", found[0]) if found else _answer(draft, "SpaceExhausted")
+    proposal = _proposal(seen)
+    return _create(draft, *proposal) if proposal else _answer(draft, "SpaceExhausted")
+
+
+def _proposal(seen: ObservedTask) -> tuple[Purpose, Configuration] | None:
+    """The user's start points first, each once; then what the search wants to know; None if nothing is left."""
+    space = seen.space
+    tried = {space.identity(one.configuration) for one in seen.search if one.configuration is not None}
+    for point in space.start_points:
+        if space.identity(point) not in tried:
+            return "Start", point
+    search = seen.spec.search
+    found = suggest(search.strategy, space, records.for_search(seen.measured), [], 1, search.seed)
+    return ("Search", found[0]) if found else None
 
 
 def _wanted(seen: ObservedTask) -> int:
