@@ -15,7 +15,7 @@ from autotuner.search.part import ASKED_MAX, Counted, Part
 # A share of one half is estimated to within two per cent (two standard errors).
 _SAMPLE = 2048
 _VISITED_MAX = 20_000
-_ALTERNATIVES_MAX = 64
+_ALTERNATIVES_MAX = 256
 
 
 class Lazy:
@@ -107,16 +107,15 @@ def _alike(part: Part, writer: Writer) -> dict[str, list[States]]:
 
     Words of so many combinations that they cannot all be looked at are taken for distinct; `Space.identity` knows.
     """
-    if math.prod(part.lengths[number] for number in writer.reads) > ASKED_MAX:
+    switched = {switch.dimension for switch in part.activity.switches}
+    choices = [[*range(part.lengths[one]), *([INACTIVE] if one in switched else [])] for one in writer.reads]
+    if math.prod(map(len, choices)) > ASKED_MAX:
         return {}
     found: dict[str, list[States]] = {}
-    states = list(product(*(range(part.lengths[number]) for number in writer.reads)))
-    if part.activity.among(writer.reads) and len(writer.reads) == 1:
-        states.append((INACTIVE,))
-    for one in states:
-        places = dict(zip(writer.reads, one, strict=True))
-        found.setdefault(part.effect(writer, places).identity, []).append(one)
-    return found if len(found) < len(states) else {}
+    for states in product(*choices):
+        effect = part.effect(writer, dict(zip(writer.reads, states, strict=True)))
+        found.setdefault(effect.identity, []).append(states)
+    return found if any(len(states) > 1 for states in found.values()) else {}
 
 
 def _first_legal(part: Part) -> bool | None:

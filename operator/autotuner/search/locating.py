@@ -66,12 +66,8 @@ def locate(
 def _sayings(args: Sequence[str], pieces: Assembly) -> list[_Saying]:
     named = by_flag(args, pieces.engine)
     touched = {flag for writer in pieces.writers for flag in writer.touches if not flag.startswith("$")}
-    for flag in named:
-        if flag not in touched:
-            there_are = ", ".join(f"--{one}" for one in sorted(touched))
-            raise _WrongError(
-                f"{_written(named[flag])} is no parameter of this search, which has {there_are}; leave it out"
-            )
+    for flag in sorted(named.keys() - touched):
+        _check_untouched(flag, named[flag], touched, pieces)
     found = []
     for writer in pieces.writers:
         mine = {flag: named[flag] for flag in named if flag in writer.touches}
@@ -80,6 +76,20 @@ def _sayings(args: Sequence[str], pieces: Assembly) -> list[_Saying]:
             raise _WrongError(_not_offered(writer, mine, pieces))
         found.append(_Saying(writer, mine, choices))
     return found
+
+
+def _check_untouched(flag: str, args: Sequence[str], touched: set[str], pieces: Assembly) -> None:
+    """A flag that is not searched may be said as it is: people paste whole argument lists.
+
+    Raises:
+        _WrongError: it is said otherwise.
+    """
+    fixed = pieces.line.fixed_flags.get(flag, ())
+    if fixed and _values(fixed, pieces.engine) == _values(args, pieces.engine):
+        return
+    there_are = ", ".join(f"--{one}" for one in sorted(touched))
+    but = f"; it is fixed as {_written(fixed)}" if fixed else ""
+    raise _WrongError(f"{_written(args)} is no parameter of this search, which has {there_are}{but}; leave it out")
 
 
 def _complete(sayings: Sequence[_Saying], component: Component, pieces: Assembly, places: list[int]) -> None:
@@ -95,7 +105,7 @@ def _complete(sayings: Sequence[_Saying], component: Component, pieces: Assembly
                 places[number] = state
         settled = list(places)
         pieces.activity.settle(settled)
-        idle = _named_but_inactive(sayings, settled)
+        idle = next((one for one in sayings if _cost_at(settled, one.writer, one.named, pieces) is None), None)
         if idle is None and component.allows(settled):
             return
         if not refusals:
@@ -103,16 +113,10 @@ def _complete(sayings: Sequence[_Saying], component: Component, pieces: Assembly
     raise _WrongError(refusals[0])
 
 
-def _named_but_inactive(sayings: Sequence[_Saying], settled: Sequence[int]) -> _Saying | None:
-    return next(
-        (one for one in sayings if one.named and all(settled[number] == INACTIVE for number in one.writer.reads)), None
-    )
-
-
 def _why_not(idle: _Saying | None, settled: Sequence[int], component: Component, pieces: Assembly) -> str:
     if idle is not None:
-        name = pieces.dimensions[idle.writer.reads[0]].name
-        return f"{_said(idle.named)} does not count here: parameters[{name}].when is false; leave it out"
+        off = [pieces.dimensions[number].name for number in idle.writer.reads if settled[number] == INACTIVE]
+        return f"{_said(idle.named)} does not count here: parameters[{off[0]}].when is false; leave it out"
     for rule in pieces.rules:
         reason = rule.refusal(rule.states(settled)) if set(rule.reads) <= set(component.part.dimensions) else None
         if reason:
@@ -124,16 +128,22 @@ def _choices(writer: Writer, named: Arguments, pieces: Assembly) -> list[States]
     lengths = [len(pieces.dimensions[one].values) for one in writer.reads]
     costs: dict[States, int] = {}
     for states in islice(product(*map(range, lengths)), _COMBINATIONS_MAX):
-        values = pieces.values(writer, dict(zip(writer.reads, states, strict=True)))
-        effect = writer.spelled_out(values, frozenset(named)) if writer.spelled_out else writer.effect(values)
-        cost = _cost(effect, named, pieces)
+        cost = _cost_at(dict(zip(writer.reads, states, strict=True)), writer, named, pieces)
         if cost is not None:
             costs[states] = cost
     return sorted(costs, key=costs.__getitem__)
 
 
-def _cost(effect: Effect, named: Arguments, pieces: Assembly) -> int | None:
+def _cost_at(
+    places: Sequence[int] | Mapping[int, int], writer: Writer, named: Arguments, pieces: Assembly
+) -> int | None:
     """None if something named is said otherwise; else 1 for a flag that the fixed arguments say too, 2 for others."""
+    values = pieces.values(writer, places)
+    spelled_out = writer.spelled_out(values, frozenset(named)) if writer.spelled_out else None
+    return _cost(spelled_out or writer.effect(values), named, pieces)
+
+
+def _cost(effect: Effect, named: Arguments, pieces: Assembly) -> int | None:
     engine, fixed = pieces.engine, pieces.line.fixed_flags
     if any(_values(effect.flags.get(flag, ()), engine) != _values(args, engine) for flag, args in named.items()):
         return None

@@ -31,7 +31,7 @@ class Space:
     Attributes:
         dimensions: parameters in the order of the task, then the words of parallelism and of quantization.
         size: how many configurations can be chosen; an estimate unless `exact`.
-        exact: whether the size, and with it `removed`, was counted.
+        exact: whether the size was counted, and with it `removed` (those of an empty space may be estimates).
         numbers: `at` takes 0 .. numbers - 1; equal to the size where all of the space is known.
         removed: for each rule that forbids anything, in the order in which they are asked: how many configurations it
             does, of those that no earlier rule has forbidden. Size and counts add up to all combinations of values,
