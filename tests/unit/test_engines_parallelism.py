@@ -1,0 +1,100 @@
+"""Words of parallelism: the flags of both engines, what cannot run, and presets that keep the engines' rules."""
+
+from __future__ import annotations
+
+import pytest
+
+from autotuner import engines
+from autotuner.api.common import EngineName
+from autotuner.engines.arguments import Value
+from autotuner.engines.parallelism import PRESETS, Words, flags, illegal, preset, touched
+from autotuner.engines.rules import RULES
+
+TENSOR, PIPELINE, DATA = "tensor-parallel-size", "pipeline-parallel-size", "data-parallel-size"
+FLAGS: list[tuple[EngineName, Words, dict[str, Value]]] = [
+    ("SGLang", {"tensor": 4}, {"tp-size": 4}),
+    ("VLLM", {"tensor": 4}, {TENSOR: 4}),
+    ("SGLang", {"pipeline": 2}, {"pp-size": 2}),
+    ("VLLM", {"pipeline": 2}, {PIPELINE: 2}),
+    ("SGLang", {"data": 8}, {"dp-size": 8}),
+    ("VLLM", {"data": 8}, {DATA: 8}),
+    ("SGLang", {"tensor": 8, "expert": 4}, {"tp-size": 8, "ep-size": 4}),
+    ("VLLM", {"tensor": 8, "expert": 8}, {TENSOR: 8, "enable-expert-parallel": True}),
+    ("VLLM", {"tensor": 4, "decodeContext": 2}, {TENSOR: 4, "decode-context-parallel-size": 2}),
+    ("SGLang", {"moeDenseTensor": 1}, {"moe-dense-tp-size": 1}),
+    (
+        "SGLang",
+        {"tensor": 8, "data": 4, "dataParallelAttention": True},
+        {"tp-size": 8, "dp-size": 4, "enable-dp-attention": True},
+    ),
+    ("SGLang", {"tensor": 1, "pipeline": 1, "data": 1, "expert": 1, "dataParallelAttention": False}, {}),
+    ("VLLM", {"tensor": 1, "pipeline": 1, "data": 1, "expert": 1, "decodeContext": 1}, {}),
+]
+
+
+@pytest.mark.parametrize(("engine", "words", "want"), FLAGS)
+def test_a_word_is_the_engines_flag(engine: EngineName, words: Words, want: dict[str, Value]) -> None:
+    assert illegal(engine, words) is None
+    assert flags(engine, words) == want
+    assert set(want) <= touched(engine, words)
+
+
+def test_one_is_said_where_the_runtime_says_otherwise() -> None:
+    fixed = {"tp-size", "dp-size"}
+
+    assert flags("SGLang", {"tensor": 1, "pipeline": 1}, fixed=fixed) == {"tp-size": 1}
+    assert flags("VLLM", {"expert": 1}, fixed={"enable-expert-parallel"}) == {"enable-expert-parallel": False}
+
+
+GPUS: list[tuple[EngineName, Words, int]] = [
+    ("SGLang", {"tensor": 2, "pipeline": 2, "data": 2}, 8),
+    ("VLLM", {"tensor": 2, "pipeline": 2, "data": 2}, 8),
+    ("SGLang", {"tensor": 8, "data": 4, "dataParallelAttention": True}, 8),
+    ("SGLang", {"tensor": 8, "expert": 8}, 8),
+    ("VLLM", {"tensor": 4, "decodeContext": 4}, 4),
+    ("VLLM", {"tensor": 2, "data": 4, "expert": 8}, 8),
+]
+
+
+@pytest.mark.parametrize(("engine", "words", "want"), GPUS)
+def test_accelerators_follow_from_the_flags(engine: EngineName, words: Words, want: int) -> None:
+    one = engines.get(engine)
+
+    assert one.accelerators(one.render(flags(engine, words))) == want
+
+
+ILLEGAL: list[tuple[EngineName, Words, bool | None, str]] = [
+    ("SGLang", {"decodeContext": 2}, None, "does not offer decodeContext"),
+    ("VLLM", {"moeDenseTensor": 1}, None, "does not offer moeDenseTensor"),
+    ("VLLM", {"dataParallelAttention": True}, None, "no switch for dataParallelAttention"),
+    ("SGLang", {"tensor": 4, "data": 3, "dataParallelAttention": True}, None, "data (3) must divide tensor (4)"),
+    ("SGLang", {"tensor": 4, "dataParallelAttention": True}, None, "does nothing with data 1"),
+    ("SGLang", {"tensor": 4, "expert": 8}, True, "expert (8) must divide tensor (4)"),
+    ("SGLang", {"moeDenseTensor": 2}, True, "takes moeDenseTensor 1 only"),
+    ("SGLang", {"tensor": 4, "expert": 4}, False, "the model is none"),
+    ("VLLM", {"tensor": 4, "data": 2, "expert": 4}, True, "always tensor x data (8)"),
+    ("VLLM", {"tensor": 4, "decodeContext": 3}, None, "decodeContext (3) must divide tensor (4)"),
+    ("Custom", {"tensor": 2}, None, "write them as parameters"),
+]
+
+
+@pytest.mark.parametrize(("engine", "words", "moe", "reason"), ILLEGAL)
+def test_what_cannot_run_is_told(engine: EngineName, words: Words, moe: bool | None, reason: str) -> None:
+    assert reason in (illegal(engine, words, moe=moe) or "")
+
+
+@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("engine", ["SGLang", "VLLM"])
+def test_presets_keep_the_engines_rules(engine: EngineName, name: str) -> None:
+    words = preset(name, 8)
+    reason = illegal(engine, words, moe=True)
+
+    assert (reason is None) == ((engine, name) != ("SGLang", "long-context")), reason
+    if reason is None:
+        given = {flag: str(value).lower() for flag, value in flags(engine, words).items()}
+        assert [rule.check(given) for rule in RULES[engine]] == [None] * len(RULES[engine])
+
+
+def test_high_throughput_takes_what_a_node_holds() -> None:
+    assert preset("high-throughput", 4)["data"] == 4
+    assert preset("high-throughput", None)["data"] == 8

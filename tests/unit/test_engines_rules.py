@@ -1,0 +1,118 @@
+"""What engines refuse although each flag is right, and whether weights fit."""
+
+from __future__ import annotations
+
+import pytest
+
+from autotuner.api.common import EngineName
+from autotuner.engines import memory
+from autotuner.engines.rules import RULES
+
+H100 = 81559  # MiB, as the node label says
+
+REFUSED: list[tuple[EngineName, dict[str, str], str]] = [
+    ("SGLang", {"mem-fraction-static": "1"}, "below 1"),
+    ("SGLang", {"mem-fraction-static": "0"}, "above 0"),
+    ("VLLM", {"gpu-memory-utilization": "1.1"}, "at most 1"),
+    ("SGLang", {"enable-dp-attention": "true", "tp-size": "4", "dp-size": "3"}, "must divide tp-size (4)"),
+    ("SGLang", {"tp-size": "4", "ep-size": "8"}, "ep-size (8)"),
+    ("SGLang", {"moe-dense-tp-size": "2"}, "may only be 1"),
+    ("SGLang", {"chunked-prefill-size": "1000", "page-size": "64"}, "page-size (64)"),
+    ("SGLang", {"pp-size": "2", "enable-mixed-chunk": "true"}, "exclude each other"),
+    ("SGLang", {"pp-size": "2", "speculative-algorithm": "NGRAM"}, "exclude each other"),
+    ("SGLang", {"speculative-algorithm": "NGRAM", "enable-mixed-chunk": "true"}, "exclude each other"),
+    ("SGLang", {"moe-runner-backend": "flashinfer_cutlass"}, "modelopt_fp4"),
+    ("VLLM", {"max-num-seqs": "512", "max-num-batched-tokens": "256"}, "must not exceed"),
+    (
+        "VLLM",
+        {"enable-chunked-prefill": "false", "max-num-batched-tokens": "2048", "max-model-len": "4096"},
+        "must hold max-model-len (4096)",
+    ),
+    ("VLLM", {"tensor-parallel-size": "4", "decode-context-parallel-size": "3"}, "must divide"),
+]
+
+
+def refusals(engine: EngineName, flags: dict[str, str]) -> list[str]:
+    found = []
+    for rule in RULES[engine]:
+        reason = rule.check({flag: value for flag, value in flags.items() if flag in rule.reads})
+        found += [reason] if reason else []
+    return found
+
+
+@pytest.mark.parametrize(("engine", "flags", "words"), REFUSED)
+def test_refuses_with_the_reason(engine: EngineName, flags: dict[str, str], words: str) -> None:
+    (reason,) = refusals(engine, flags)
+
+    assert words in reason
+
+
+FINE: list[tuple[EngineName, dict[str, str]]] = [
+    ("SGLang", {}),
+    ("SGLang", {"mem-fraction-static": "0.9", "tp-size": "8", "dp-size": "4", "enable-dp-attention": "true"}),
+    ("SGLang", {"tp-size": "2", "dp-size": "3"}),
+    ("SGLang", {"chunked-prefill-size": "-1", "page-size": "64"}),
+    ("SGLang", {"moe-runner-backend": "flashinfer_cutlass", "quantization": "modelopt_fp4"}),
+    ("VLLM", {"gpu-memory-utilization": "1", "max-num-seqs": "256", "max-num-batched-tokens": "256"}),
+    ("VLLM", {"max-num-batched-tokens": "2048", "max-model-len": "4096"}),
+    ("Custom", {"mem-fraction-static": "7"}),
+]
+
+
+@pytest.mark.parametrize(("engine", "flags"), FINE)
+def test_lets_pass(engine: EngineName, flags: dict[str, str]) -> None:
+    assert refusals(engine, flags) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "want"), [("70.6B", 70.6e9), ("671B", 671e9), ("500M", 500e6), ("1.24b", 1.24e9), ("large", None)]
+)
+def test_a_models_size_is_read(text: str, want: float | None) -> None:
+    assert memory.parameters(text) == want
+
+
+LLAMA_70B = {"modelParameterSize": "70.6B"}
+MEMORY: list[tuple[str, EngineName, dict[str, str], dict[str, str], float | None, bool]] = [
+    ("70B on one GPU", "SGLang", {"tp-size": "1"}, LLAMA_70B, H100, False),
+    ("70B on four GPUs", "SGLang", {"tp-size": "4"}, LLAMA_70B, H100, True),
+    (
+        "70B in two stages of two",
+        "VLLM",
+        {"tensor-parallel-size": "2", "pipeline-parallel-size": "2"},
+        LLAMA_70B,
+        H100,
+        True,
+    ),
+    ("70B in eight bits on one GPU", "SGLang", {"quantization": "fp8"}, LLAMA_70B, H100, True),
+    (
+        "70B in eight bits beside little",
+        "SGLang",
+        {"quantization": "fp8", "mem-fraction-static": "0.8"},
+        LLAMA_70B,
+        H100,
+        False,
+    ),
+    ("70B in four bits on one GPU", "SGLang", {}, {**LLAMA_70B, "quantization": "awq"}, H100, True),
+    ("70B with little memory", "SGLang", {"tp-size": "2", "mem-fraction-static": "0.5"}, LLAMA_70B, H100, False),
+    ("a size that is not told", "SGLang", {}, {}, H100, True),
+    ("a GPU that does not tell", "SGLang", {}, LLAMA_70B, None, True),
+    ("another engine", "Custom", {}, LLAMA_70B, H100, True),
+]
+
+
+@pytest.mark.parametrize(
+    ("engine", "flags", "model", "mib", "fits"), [row[1:] for row in MEMORY], ids=[row[0] for row in MEMORY]
+)
+def test_weights_fit(
+    engine: EngineName, flags: dict[str, str], model: dict[str, str], mib: float | None, fits: bool
+) -> None:
+    reason = memory.too_large(engine, flags, model, mib)
+
+    assert (reason is None) == fits, reason
+
+
+def test_what_does_not_fit_is_told_in_figures() -> None:
+    assert memory.too_large("SGLang", {"mem-fraction-static": "0.9"}, LLAMA_70B, H100) == (
+        "141 GB of weights per GPU do not fit into 75 GB (0.9 of 80 GiB less 2 GB); use more tensor or pipeline"
+        " parallelism, or fewer bits"
+    )
