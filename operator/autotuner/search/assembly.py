@@ -9,31 +9,14 @@ from typing import Any
 from autotuner import engines
 from autotuner.api.common import EngineName
 from autotuner.api.parameters import Constraint, Parallelism, Quantization, SearchParameter, StartPoint
-from autotuner.search import effects, rules
+from autotuner.search import effects, rules, words
 from autotuner.search.activity import INACTIVE, Activity, switches
 from autotuner.search.conditions import field_name
 from autotuner.search.dimensions import Dimension, DimensionError, of_parameter
 from autotuner.search.effects import CommandLine, Effect, Values, Writer
-from autotuner.search.rules import FlagRules, Rule
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What is known about model and cluster, as far as it rules configurations out.
-
-    Attributes:
-        model: the spec of the OME model; empty if unknown.
-        memory_mib: of the largest GPU that experiments may get; None if unknown.
-        accelerators: the most that one node could ever give; None if unknown.
-        longest_prompt: of the benchmark, in tokens; None if unknown.
-        command: of the runtime's container, which may hold flags too.
-    """
-
-    model: Mapping[str, Any] = field(default_factory=dict)
-    memory_mib: float | None = None
-    accelerators: int | None = None
-    longest_prompt: int | None = None
-    command: tuple[str, ...] = ()
+from autotuner.search.facts import Facts
+from autotuner.search.rules import Rule
+from autotuner.search.words import Section
 
 
 @dataclass(frozen=True)
@@ -52,7 +35,8 @@ class Offer:
         models = {
             "parameters": self.parameters,
             "constraints": self.constraints,
-            "words": [one for one in (self.parallelism, self.quantization) if one],
+            "parallelism": [self.parallelism] if self.parallelism else [],
+            "quantization": [self.quantization] if self.quantization else [],
             "startPoints": self.start_points,
         }
         return {name: [one.dump() for one in given] for name, given in models.items()} | {"extra": self.extra_args}
@@ -94,10 +78,20 @@ class Assembly:
     def complaints(self) -> Iterable[str]:
         """Rules that could not be answered somewhere; known once the space has been worked out."""
         for switch in self.activity.switches:
-            yield from (
-                f"parameters[{self.dimensions[switch.dimension].name}].when: {one}" for one in switch.complaints
-            )
+            where = f"parameters[{self.dimensions[switch.dimension].name}].when"
+            yield from (f"{where}: {complaint}" for complaint in switch.complaints)
         yield from (f"{rule.name}.rule: {rule.complaint}" for rule in self.rules if rule.complaint)
+
+
+@dataclass
+class _Draft:
+    """Pieces as they come together."""
+
+    dimensions: list[Dimension] = field(default_factory=list)
+    writers: list[Writer] = field(default_factory=list)
+    conditions: dict[int, str] = field(default_factory=dict)
+    rules: list[Rule] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
 
 
 def assemble(offer: Offer, name: EngineName, fixed: Sequence[str], facts: Facts) -> Assembly:
@@ -110,35 +104,70 @@ def assemble(offer: Offer, name: EngineName, fixed: Sequence[str], facts: Facts)
         facts: about model and cluster.
     """
     engine = engines.get(name)
-    problems: list[str] = []
-    dimensions: list[Dimension] = []
-    writers: list[Writer] = []
-    conditions: dict[int, str] = {}
-    for parameter in offer.parameters:
+    line = CommandLine(engine, fixed, facts.command)
+    draft = _Draft()
+    _add_parameters(draft, offer.parameters, engine)
+    if offer.parallelism is not None:
+        _add_section(draft, words.of_parallelism(offer.parallelism, engine, facts), engine, line, offer.extra_args)
+    if offer.quantization is not None:
+        _add_section(draft, words.of_quantization(offer.quantization, engine, facts), engine, line, offer.extra_args)
+    if draft.conditions or offer.constraints:
+        draft.problems += _names_alike(draft.dimensions)
+    on_and_off, wrong = switches(draft.conditions, draft.dimensions)
+    constraints, wrong_too = rules.of_constraints(offer.constraints, draft.dimensions)
+    writers = effects.separated(draft.writers)
+    flag_rules = rules.FlagRules(line, writers, draft.dimensions)
+    return Assembly(
+        engine,
+        tuple(draft.dimensions),
+        tuple(writers),
+        Activity(on_and_off),
+        (
+            *draft.rules,
+            *constraints,
+            *rules.of_engine(engine, flag_rules),
+            *rules.of_hardware(engine, flag_rules, facts),
+        ),
+        line,
+        (*draft.problems, *wrong, *wrong_too),
+    )
+
+
+def _add_parameters(draft: _Draft, parameters: Sequence[SearchParameter], engine: engines.Engine) -> None:
+    for parameter in parameters:
         try:
             dimension = of_parameter(parameter)
         except DimensionError as error:
-            problems.append(f"parameters[{parameter.name}].{error}")
+            draft.problems.append(f"parameters[{parameter.name}].{error}")
             continue
+        number = len(draft.dimensions)
         if parameter.when is not None:
-            conditions[len(dimensions)] = parameter.when
-        writers.append(effects.of_parameter(len(dimensions), parameter, engine))
-        dimensions.append(dimension)
-    line = CommandLine(engine, fixed)
-    problems += _names_alike(dimensions) if conditions or offer.constraints else []
-    separate = effects.separated(writers)
-    flag_rules = FlagRules(line, separate, dimensions)
-    constraints, wrong = rules.of_constraints(offer.constraints, dimensions)
-    on_and_off, wrong_conditions = switches(conditions, dimensions)
-    return Assembly(
-        engine,
-        tuple(dimensions),
-        tuple(separate),
-        Activity(on_and_off),
-        (*constraints, *_of_hardware(engine, flag_rules, facts)),
-        line,
-        (*problems, *wrong_conditions, *wrong),
-    )
+            draft.conditions[number] = parameter.when
+        draft.writers.append(effects.of_parameter(number, parameter, engine))
+        draft.dimensions.append(dimension)
+
+
+def _add_section(
+    draft: _Draft, section: Section, engine: engines.Engine, line: CommandLine, extra_args: Sequence[str]
+) -> None:
+    """Add the words' dimensions; they must not set what a parameter or the task's fixed arguments set."""
+    if engine.name == "Custom":
+        draft.problems.append(f"{section.name}: {section.illegal({})}")
+        return
+    first = len(draft.dimensions)
+    writer = section.writer(first, engine, line.known.keys())
+    for other in draft.writers:
+        for flag in sorted(other.touches & writer.touches):
+            where = f"parameters[{draft.dimensions[other.reads[0]].name}]"
+            draft.problems.append(f"{where}: --{flag} is set by {section.name} too; remove one of them")
+    for index, token in enumerate(extra_args):
+        if engine.flag_of(token) in writer.touches:
+            draft.problems.append(
+                f"runtime.extraArgs[{index}]: {token}: the flag is set by {section.name} too; remove one of them"
+            )
+    draft.dimensions += section.dimensions()
+    draft.writers.append(writer)
+    draft.rules += section.rules(first, draft.dimensions)
 
 
 def _names_alike(dimensions: Sequence[Dimension]) -> list[str]:
@@ -153,10 +182,3 @@ def _names_alike(dimensions: Sequence[Dimension]) -> list[str]:
             )
         seen.setdefault(name, dimension.name)
     return problems
-
-
-def _of_hardware(engine: engines.Engine, flag_rules: FlagRules, facts: Facts) -> list[Rule]:
-    found = []
-    if facts.accelerators is not None:
-        found.append(rules.accelerators(engine, flag_rules, facts.accelerators))
-    return found

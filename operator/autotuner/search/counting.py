@@ -33,7 +33,7 @@ def count(pieces: Assembly, components: Sequence[Component]) -> Count:
         total = 0.0 if _forbids_all(rule) else _after(rule, components, left)
         removed.append((rule.name, round(before) - round(total)))
         if before and not total:
-            emptiness = _emptied(rule, round(before), round(first))
+            emptiness = _emptied(rule, _reason(rule, components), round(before), round(first))
             break
     before, total = total, total and math.prod(component.counted.left for component in components)
     removed.append((SAME_ARGUMENTS, round(before) - round(total)))
@@ -53,6 +53,13 @@ def _after(rule: Rule, components: Sequence[Component], left: list[float]) -> fl
     return math.prod(left)
 
 
+def _reason(rule: Rule, components: Sequence[Component]) -> str:
+    for component in components:
+        if rule in component.part.rules:
+            return component.counted.reasons[component.part.rules.index(rule)]
+    return rule.refusal(()) or ""
+
+
 def _forbids_all(rule: Rule) -> bool:
     return not rule.reads and rule.refusal(()) is not None
 
@@ -65,7 +72,7 @@ def _is_known_empty(component: Component) -> bool:
     return component.exact and not component.counted.left
 
 
-def _emptied(rule: Rule, last: int, first: int) -> str:
+def _emptied(rule: Rule, reason: str, last: int, first: int) -> str:
     count = f"all {last} configurations" if last == first else f"the last {last} of {first} configurations"
-    reason = f": {rule.example}" if rule.example else ""
-    return f"{rule.name} removes {count}{reason}; loosen it, or offer other values"
+    because = f": {reason}" if reason else ""
+    return f"{rule.name} removes {count}{because}; loosen it, or offer other values"

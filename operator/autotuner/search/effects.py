@@ -10,10 +10,11 @@ from functools import cached_property, lru_cache
 from autotuner.api.common import EnvironmentVariable
 from autotuner.api.parameters import SearchParameter, Variant
 from autotuner.engines import Engine
-from autotuner.engines.arguments import Value, parse, tokens
+from autotuner.engines.arguments import Value, is_flag, parse, tokens
 from autotuner.search.configuration import Rendered
 from autotuner.search.partition import partition
 
+Args = tuple[str, ...]
 Values = tuple[Value | None, ...]
 _REMEMBERED = 1 << 16
 
@@ -27,7 +28,7 @@ class Effect:
         env: environment variables.
     """
 
-    flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    flags: Mapping[str, Args] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
@@ -81,12 +82,26 @@ def _of_variants(number: int, variants: Sequence[Variant], engine: Engine) -> Wr
     return Writer((number,), frozenset({*flags, *names}), remembered(effect))
 
 
-def by_flag(args: Sequence[str], engine: Engine) -> dict[str, tuple[str, ...]]:
+def by_flag(args: Sequence[str], engine: Engine) -> dict[str, Args]:
     """Canonical flag -> its arguments, all occurrences together."""
-    found: dict[str, tuple[str, ...]] = defaultdict(tuple)
+    found: dict[str, Args] = defaultdict(tuple)
     for argument in parse(args):
         found[engine.flag_of(argument.spelling) or ""] += tuple(tokens(argument))
     return dict(found)
+
+
+def value(args: Args, engine: Engine) -> str:
+    """What arguments say of their flag: its value or values, `true` for a bare switch, `false` for its `--no-` form."""
+    found: list[str] = []
+    for token in args:
+        spelling, equals, given = token.partition("=")
+        if not is_flag(token):
+            found.append(token)
+        elif equals:
+            found.append(given)
+        elif engine.negatable and spelling.startswith("--no-"):
+            found.append("false")
+    return " ".join(found) or "true"
 
 
 def remembered(effect: Callable[[Values], Effect]) -> Callable[[Values], Effect]:
@@ -110,7 +125,7 @@ def _joined(writers: Sequence[Writer]) -> Writer:
 
     def effect(values: Values) -> Effect:
         given = dict(zip(reads, values, strict=True))
-        flags: dict[str, tuple[str, ...]] = {}
+        flags: dict[str, Args] = {}
         env: dict[str, str] = {}
         for writer in writers:
             one = writer.effect(tuple(given[number] for number in writer.reads))
@@ -122,27 +137,34 @@ def _joined(writers: Sequence[Writer]) -> Writer:
 
 
 class CommandLine:
-    """Fixed arguments under the effects of a configuration."""
+    """Fixed arguments under the effects of a configuration.
 
-    def __init__(self, engine: Engine, fixed: Sequence[str]) -> None:
-        self._engine = engine
-        self._fixed = [(engine.flag_of(argument.spelling), tokens(argument)) for argument in parse(engine.merge(fixed))]
-        self.fixed_flags: Mapping[str, tuple[str, ...]] = by_flag(engine.merge(fixed), engine)
+    Attributes:
+        engine: whose flags they are.
+        fixed: canonical flag -> its fixed arguments.
+        known: the same with the flags of the container's command, which are weaker.
+    """
+
+    def __init__(self, engine: Engine, fixed: Sequence[str], command: Sequence[str]) -> None:
+        self.engine = engine
+        self._arguments = [(engine.flag_of(one.spelling) or "", tokens(one)) for one in parse(engine.merge(fixed))]
+        self.fixed: Mapping[str, Args] = by_flag(engine.merge(fixed), engine)
+        self.known: Mapping[str, Args] = by_flag(command, engine) | self.fixed
 
     def render(self, effects: Iterable[Effect]) -> Rendered:
         """The complete argument list: a flag of the fixed arguments keeps its place, new ones follow in order."""
-        flags: dict[str, tuple[str, ...]] = {}
+        flags: dict[str, Args] = {}
         env: dict[str, str] = {}
         for effect in effects:
             flags |= effect.flags
             env |= effect.env
-        kept = [token for flag, args in self._fixed if flags.get(flag or "", ("kept",)) for token in args]
-        args = self._engine.merge(kept, [token for given in flags.values() for token in given])
+        kept = [token for flag, args in self._arguments if flags.get(flag, args) for token in args]
+        args = self.engine.merge(kept, [token for given in flags.values() for token in given])
         return Rendered(tuple(args), tuple(EnvironmentVariable(name=name, value=env[name]) for name in env))
 
-    def flags(self, effects: Iterable[Effect]) -> dict[str, tuple[str, ...]]:
+    def flags(self, effects: Iterable[Effect]) -> dict[str, Args]:
         """Canonical flag -> its arguments, of all that is set in the end."""
-        flags = dict(self.fixed_flags)
+        flags = dict(self.known)
         for effect in effects:
             flags |= effect.flags
         return {flag: args for flag, args in flags.items() if args}

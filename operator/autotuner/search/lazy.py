@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, MutableSequence, Sequence
-from itertools import islice, product
+from itertools import accumulate, islice, product
 
 import numpy as np
 
@@ -65,6 +65,7 @@ class Lazy:
         """
         part = self.part
         lost = [0.0] * (len(part.rules) + 1)
+        reasons = [""] * len(part.rules)
         total = left = 0.0
         for places in _draws(part):
             weight = 1.0 / math.prod(part.lengths[one] for one in part.dimensions if places[one] == INACTIVE)
@@ -72,22 +73,21 @@ class Lazy:
             refusing = part.refusing(places)
             if refusing is not None:
                 lost[refusing] += weight
+                rule = part.rules[refusing]
+                reasons[refusing] = reasons[refusing] or rule.refusal(rule.states(places)) or ""
             elif self._is_double(part.index(places), places):
                 lost[-1] += weight
             else:
                 left += weight
         scale = part.volume / _SAMPLE
-        after, rest = [], total
-        for loss in lost[:-1]:
-            rest -= loss
-            after.append(max(rest, 0.0) * scale)
-        if left:
-            return Counted(total * scale, tuple(after), left * scale), False
-        found = _first_legal(part)
-        if found:
-            # Nothing in the sample, but there is something: at least this one.
-            return Counted(total * scale, tuple(max(one, 1.0) for one in after), 1.0), False
-        return Counted(total * scale, tuple(after), 0.0), found is not None
+        # Added up from what is left, so that nothing left is exactly zero.
+        after = [one * scale for one in accumulate(reversed(lost[1:]), initial=left)][:0:-1]
+        found: bool | None = True if left else _first_legal(part)
+        # Nothing in the sample, but something there: at least one.
+        least = 1.0 if found else 0.0
+        remaining = tuple(max(one, least) for one in after)
+        counted = Counted(total * scale, remaining, max(left * scale, least), tuple(reasons))
+        return counted, found is False
 
 
 def _draws(part: Part) -> Iterator[list[int]]:

@@ -36,14 +36,17 @@ class Listed:
         for switch in part.activity.switches:
             mask &= _canonical(part, switch.dimension)
         before = int(mask.sum())
-        after = []
+        after: list[int] = []
+        reasons: list[str] = []
         for rule in part.rules:
-            mask &= _table(part, rule)
+            forbidden = mask & ~_table(part, rule)
+            mask &= ~forbidden
             after.append(int(mask.sum()))
+            reasons.append(_reason(part, rule, forbidden))
         self._legal = mask.tobytes()
         self._points = _without_doubles(part, np.flatnonzero(mask))
         self.numbers = len(self._points)
-        self.counted = Counted(before, tuple(after), self.numbers)
+        self.counted = Counted(before, tuple(after), self.numbers, tuple(reasons))
 
     def at(self, number: int, places: MutableSequence[int]) -> bool:
         """Write the point of a number below `numbers` into the places, not yet settled; always True."""
@@ -89,6 +92,11 @@ def _table(part: Part, rule: Rule) -> Mask:
     closure = part.activity.closure(rule.reads)
     answers = [rule.refusal(rule.states(places)) is None for places, _ in _settled_cells(part, closure)]
     return _laid_out(part, closure, np.array(answers, dtype=np.bool_))
+
+
+def _reason(part: Part, rule: Rule, forbidden: Mask) -> str:
+    """Why it forbids the first of these points."""
+    return rule.refusal(rule.states(part.settled(int(forbidden.argmax())))) or "" if forbidden.any() else ""
 
 
 def _canonical(part: Part, switched: int) -> Mask:

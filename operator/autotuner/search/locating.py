@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from itertools import islice, product
 
 from autotuner.engines import Engine
-from autotuner.engines.arguments import is_flag, text
+from autotuner.engines.arguments import text
 from autotuner.search.activity import INACTIVE, States
 from autotuner.search.assembly import Assembly
 from autotuner.search.components import Component
-from autotuner.search.effects import Effect, Writer, by_flag
+from autotuner.search.effects import Args, Effect, Writer, by_flag, value
 
-Arguments = Mapping[str, tuple[str, ...]]  # canonical flag -> its arguments
+Arguments = Mapping[str, Args]  # canonical flag -> its arguments
 
 # What one writer can say; nobody writes a start point for the words' remotest combination.
 _COMBINATIONS_MAX = 1 << 14
@@ -78,13 +78,13 @@ def _sayings(args: Sequence[str], pieces: Assembly) -> list[_Saying]:
     return found
 
 
-def _check_untouched(flag: str, args: Sequence[str], touched: set[str], pieces: Assembly) -> None:
+def _check_untouched(flag: str, args: Args, touched: set[str], pieces: Assembly) -> None:
     """A flag that is not searched may be said as it is: people paste whole argument lists.
 
     Raises:
         _WrongError: it is said otherwise.
     """
-    fixed = pieces.line.fixed_flags.get(flag, ())
+    fixed = pieces.line.fixed.get(flag, ())
     if fixed and _values(fixed, pieces.engine) == _values(args, pieces.engine):
         return
     there_are = ", ".join(f"--{one}" for one in sorted(touched))
@@ -144,31 +144,23 @@ def _cost_at(
 
 
 def _cost(effect: Effect, named: Arguments, pieces: Assembly) -> int | None:
-    engine, fixed = pieces.engine, pieces.line.fixed_flags
+    engine, fixed = pieces.engine, pieces.line.fixed
     if any(_values(effect.flags.get(flag, ()), engine) != _values(args, engine) for flag, args in named.items()):
         return None
     unasked = [(flag, args) for flag, args in effect.flags.items() if args and flag not in named]
     return sum(1 if _values(fixed.get(flag, ()), engine) == _values(args, engine) else 2 for flag, args in unasked)
 
 
-def _values(args: Sequence[str], engine: Engine) -> tuple[str, ...]:
+def _values(args: Args, engine: Engine) -> list[str]:
     """What arguments say of one flag, whichever of its spellings they use; numbers as we write them."""
-    found: list[str] = []
-    for token in args:
-        if is_flag(token):
-            spelling, equals, value = token.partition("=")
-            found.append("off" if engine.negatable and spelling.startswith("--no-") else "on")
-            found += [_number(value)] if equals else []
-        else:
-            found.append(_number(token))
-    return tuple(found)
+    return [_number(word) for word in value(args, engine).split(" ")] if args else []
 
 
-def _number(value: str) -> str:
+def _number(word: str) -> str:
     try:
-        return text(float(value))
+        return text(float(word))
     except ValueError:
-        return value
+        return word
 
 
 def _not_offered(writer: Writer, named: Arguments, pieces: Assembly) -> str:

@@ -82,8 +82,16 @@ class Part:
 
 @dataclass(frozen=True)
 class Counted:
-    """What is left of a part after each step: its canonical points, after each rule, and without doubles."""
+    """What is left of a part after each step.
+
+    Attributes:
+        before: its points, those that differ in inactive dimensions only counted as one.
+        after_rules: of these after each rule.
+        left: of these without doubles.
+        reasons: why each rule forbids something that was left until then; empty if it forbids nothing.
+    """
 
     before: float
     after_rules: tuple[float, ...]
     left: float
+    reasons: tuple[str, ...]

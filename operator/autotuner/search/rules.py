@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from autotuner.api.parameters import Constraint
-from autotuner.engines import Engine
+from autotuner.engines import Engine, memory
+from autotuner.engines import rules as engine_rules
 from autotuner.search.activity import INACTIVE, States, question
 from autotuner.search.conditions import RuleError
 from autotuner.search.dimensions import Dimension
-from autotuner.search.effects import CommandLine, Effect, Writer
+from autotuner.search.effects import Args, CommandLine, Effect, Writer, value
+from autotuner.search.facts import Facts
 
 _REMEMBERED = 1 << 16
 
@@ -23,14 +25,12 @@ class Rule:
         reads: the dimensions that decide, by number, ascending.
         complaint: why it could not be answered, the first time that this came to light; empty if it always could.
         refusal: why it forbids states of these dimensions, or None. One that cannot be answered forbids.
-        example: the first reason that it gave.
     """
 
     def __init__(self, name: str, reads: Iterable[int], refuse: Callable[[States], str | None]) -> None:
         self.name = name
         self.reads = tuple(sorted(set(reads)))
         self.complaint = ""
-        self.example = ""
         self._refuse = refuse
         self.refusal: Callable[[States], str | None] = lru_cache(maxsize=_REMEMBERED)(self._refusal)
 
@@ -40,12 +40,10 @@ class Rule:
 
     def _refusal(self, states: States) -> str | None:
         try:
-            reason = self._refuse(states)
+            return self._refuse(states)
         except RuleError as error:
-            reason = str(error)
-            self.complaint = self.complaint or reason
-        self.example = self.example or reason or ""
-        return reason
+            self.complaint = self.complaint or str(error)
+            return str(error)
 
 
 def of_constraints(constraints: Sequence[Constraint], dimensions: Sequence[Dimension]) -> tuple[list[Rule], list[str]]:
@@ -74,9 +72,7 @@ class FlagRules:
         self._writers = writers
         self._dimensions = dimensions
 
-    def rule(
-        self, name: str, flags: Iterable[str], check: Callable[[Mapping[str, tuple[str, ...]]], str | None]
-    ) -> Rule:
+    def rule(self, name: str, flags: Iterable[str], check: Callable[[Mapping[str, Args]], str | None]) -> Rule:
         """A rule that reads some flags.
 
         Args:
@@ -95,21 +91,39 @@ class FlagRules:
 
         return Rule(name, reads, refuse)
 
+    def text_rule(self, name: str, flags: Iterable[str], check: Callable[[Mapping[str, str]], str | None]) -> Rule:
+        """The same about values: canonical flag -> value, `true` for a bare switch, `false` for its `--no-` form."""
+        engine = self._line.engine
+        return self.rule(name, flags, lambda given: check({flag: value(args, engine) for flag, args in given.items()}))
+
     def _effect(self, writer: Writer, places: Mapping[int, int]) -> Effect:
-        values = (
-            self._dimensions[number].values[places[number]] if places[number] != INACTIVE else None
-            for number in writer.reads
-        )
-        return writer.effect(tuple(values))
+        chosen = ((self._dimensions[number], places[number]) for number in writer.reads)
+        return writer.effect(tuple([None if place == INACTIVE else one.values[place] for one, place in chosen]))
 
 
-def accelerators(engine: Engine, rules: FlagRules, most: int) -> Rule:
+def of_engine(engine: Engine, flag_rules: FlagRules) -> list[Rule]:
+    """What the engine itself refuses."""
+    return [flag_rules.text_rule(rule.name, rule.reads, rule.check) for rule in engine_rules.RULES[engine.name]]
+
+
+def of_hardware(engine: Engine, flag_rules: FlagRules, facts: Facts) -> list[Rule]:
+    """What no node could hold, as far as that is known."""
+    found: list[Rule] = []
+    if facts.memory_mib is not None:
+        too_large = partial(memory.too_large, engine.name, model=facts.model, memory_mib=facts.memory_mib)
+        found.append(flag_rules.text_rule("weights fit", memory.reads(engine.name), too_large))
+    if facts.accelerators is not None:
+        found.append(_accelerators(engine, flag_rules, facts.accelerators))
+    return found
+
+
+def _accelerators(engine: Engine, flag_rules: FlagRules, most: int) -> Rule:
     """No engine with more accelerators than any node could ever hold."""
 
-    def check(flags: Mapping[str, tuple[str, ...]]) -> str | None:
+    def check(flags: Mapping[str, Args]) -> str | None:
         count = engine.accelerators([token for args in flags.values() for token in args])
         if count <= most:
             return None
-        return f"{count} accelerators are needed, and no node has more than {most}"
+        return f"{count} accelerators are needed, and no node can have more than {most}"
 
-    return rules.rule("accelerators per node", {*engine.degrees, *engine.folded}, check)
+    return flag_rules.rule("accelerators per node", {*engine.degrees, *engine.folded}, check)

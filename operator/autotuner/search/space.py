@@ -13,11 +13,12 @@ from autotuner.api.parameters import Constraint, SearchParameter
 from autotuner.api.task import TaskSpec
 from autotuner.engines.arguments import Value, text
 from autotuner.search.activity import INACTIVE
-from autotuner.search.assembly import Assembly, Facts, Offer, assemble
+from autotuner.search.assembly import Assembly, Offer, assemble
 from autotuner.search.components import Component, components
 from autotuner.search.configuration import Configuration, Rendered
 from autotuner.search.counting import count
 from autotuner.search.dimensions import Dimension
+from autotuner.search.facts import Facts
 from autotuner.search.locating import locate
 
 __all__ = ["INACTIVE", "Configuration", "Dimension", "Facts", "Rendered", "Space"]

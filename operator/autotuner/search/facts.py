@@ -1,0 +1,24 @@
+"""What is known about model and cluster, as far as it rules configurations out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is not known forbids nothing.
+
+    Attributes:
+        model: the spec of the OME model; empty if unknown.
+        memory_mib: of the largest GPU that experiments may get; None if unknown.
+        accelerators: the most that one node could ever give; None if unknown.
+        command: of the runtime's container, which may hold flags too.
+    """
+
+    model: Mapping[str, Any] = field(default_factory=dict)
+    memory_mib: float | None = None
+    accelerators: int | None = None
+    command: tuple[str, ...] = ()
