@@ -73,6 +73,7 @@ def _is_known_empty(component: Component) -> bool:
 
 
 def _emptied(rule: Rule, reason: str, last: int, first: int) -> str:
-    count = f"all {last} configurations" if last == first else f"the last {last} of {first} configurations"
+    what = f"all {first} configurations" if last == first else f"the last {last} of {first} configurations"
     because = f": {reason}" if reason else ""
-    return f"{rule.name} removes {count}{because}; loosen it, or offer other values"
+    advice = "loosen it, or offer other values" if rule.name.startswith("constraints[") else "offer other values"
+    return f"{rule.name} removes {'the only configuration' if first == 1 else what}{because}; {advice}"

@@ -99,7 +99,7 @@ def value(args: Args, engine: Engine) -> str:
             found.append(token)
         elif equals:
             found.append(given)
-        elif engine.negatable and spelling.startswith("--no-"):
+        elif spelling.startswith("--no-") and engine.flag_of(token) == engine.canonical(spelling[5:]):
             found.append("false")
     return " ".join(found) or "true"
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, MutableSequence, Sequence
 from itertools import accumulate, islice, product
 
 import numpy as np
+import numpy.typing as npt
 
 from autotuner.search.activity import INACTIVE, States
 from autotuner.search.effects import Writer
@@ -36,6 +37,18 @@ class Lazy:
         for one in self.part.dimensions:
             places[one] = settled[one]
         return True
+
+    def points(self, target: Sequence[int]) -> npt.NDArray[np.int64]:
+        """Some points that may be chosen, one in each row, as places of the part's dimensions.
+
+        Args:
+            target: of the whole space; among the points, if it may be chosen.
+        """
+        wanted = list(target)
+        self.part.activity.settle(wanted)
+        found = [places for places in (wanted, *_draws(self.part)) if self.allows(places)]
+        rows = [[max(places[number], 0) for number in self.part.dimensions] for places in found]
+        return np.array(rows, dtype=np.int64).reshape(len(rows), len(self.part.dimensions))
 
     def allows(self, places: Sequence[int]) -> bool:
         """Whether no rule forbids settled places."""

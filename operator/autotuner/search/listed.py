@@ -53,6 +53,10 @@ class Listed:
         self.part.spread(int(self._points[number]), places)
         return True
 
+    def points(self, target: Sequence[int]) -> npt.NDArray[np.int64]:  # noqa: ARG002 - as of a lazy one
+        """All points, one in each row, as places of the part's dimensions."""
+        return np.stack(np.unravel_index(self._points, self.part.shape), axis=1)
+
     def allows(self, places: Sequence[int]) -> bool:
         """Whether no rule forbids settled places."""
         return bool(self._legal[self.part.index(places)])

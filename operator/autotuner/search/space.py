@@ -18,8 +18,10 @@ from autotuner.search.components import Component, components
 from autotuner.search.configuration import Configuration, Rendered
 from autotuner.search.counting import count
 from autotuner.search.dimensions import Dimension
+from autotuner.search.effects import value as value_of
 from autotuner.search.facts import Facts
 from autotuner.search.locating import locate
+from autotuner.search.nearest import nearest
 
 __all__ = ["INACTIVE", "Configuration", "Dimension", "Facts", "Rendered", "Space"]
 
@@ -99,6 +101,11 @@ class Space:
         Raises:
             IndexError: not in 0 .. numbers - 1.
         """
+        places = self.point(index)
+        return None if places is None else self._configuration(places)
+
+    def point(self, index: int) -> tuple[int, ...] | None:
+        """The places of the configuration of a number; None and IndexError as `at`."""
         if not 0 <= index < self.numbers:
             raise IndexError(f"{index} is not below {self.numbers}, the number of configurations")
         places = [0] * len(self.dimensions)
@@ -107,17 +114,22 @@ class Space:
             if not component.at(number, places):
                 return None
         self._activity.settle(places)
-        return self._configuration(places)
+        return tuple(places)
 
     def build(self, places: Sequence[int]) -> Configuration | None:
         """The configuration of one place for each dimension, whatever the places of inactive ones; None if forbidden.
 
         A place beyond the list counts as the nearest one; INACTIVE, where the dimension is active, as the first.
         """
+        settled = self.settle(places)
+        return None if settled is None else self._configuration(settled)
+
+    def settle(self, places: Sequence[int]) -> tuple[int, ...] | None:
+        """The places of the configuration that `build` makes of these; None if it makes none."""
         settled = self._settled(places)
         if not self.numbers or not all(component.allows(settled) for component in self._components):
             return None
-        return self._configuration(settled)
+        return tuple(settled)
 
     def forbidden(self, places: Sequence[int]) -> str | None:
         """The first rule that forbids places, and why; None if they may be chosen."""
@@ -172,6 +184,36 @@ class Space:
         """
         places, problem = locate(args, self._pieces, self._components)
         return (None if places is None else self._configuration(places)), problem
+
+    def nearest(self, wishes: Mapping[str, Value | None]) -> Configuration | None:
+        """The configuration that keeps as many wishes as possible, for example those of `engines.startpoints`.
+
+        Parameters without a wish are unset where they may be, else as in the fixed arguments, else in the middle.
+
+        Args:
+            wishes: name of a dimension -> one of its values; others are ignored.
+        """
+        places = nearest(
+            self._components,
+            self.dimensions,
+            {
+                number: dimension.values.index(wishes[dimension.name])
+                for number, dimension in enumerate(self.dimensions)
+                if dimension.name in wishes and wishes[dimension.name] in dimension.values
+            },
+            [self._usual(dimension) for dimension in self.dimensions],
+        )
+        return None if places is None or not self.numbers else self._configuration(self._settled(places))
+
+    def _usual(self, dimension: Dimension) -> int:
+        """Where a parameter is that nobody has an opinion about."""
+        if dimension.unset is not None:
+            return dimension.unset
+        fixed = self._pieces.line.fixed.get(self._pieces.engine.canonical(dimension.name), ())
+        if fixed and (said := value_of(fixed, self._pieces.engine)) in dimension.positions:
+            return dimension.positions[said]
+        # More accelerators than needed are nobody's habit.
+        return len(dimension.values) // 2 if dimension.ordered and not dimension.name.startswith("parallelism.") else 0
 
     def _settled(self, places: Sequence[int]) -> list[int]:
         settled = [

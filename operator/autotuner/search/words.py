@@ -89,7 +89,8 @@ class Section:
         def spelled_out(values: Values, besides: frozenset[str]) -> Effect:
             said = self._said(values)
             written = {} if self.illegal(said) else self.flags(said, besides.union(fixed))
-            return Effect(dict.fromkeys(sorted(touches), ()) | by_flag(engine.render(written), engine))
+            own = by_flag(engine.render(written), engine)
+            return Effect(own | dict.fromkeys(sorted(touches - own.keys()), ()))
 
         def effect(values: Values) -> Effect:
             return spelled_out(values, frozenset())
