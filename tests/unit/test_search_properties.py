@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from autotuner.api.common import EngineName
 from autotuner.api.parameters import Constraint, SearchParameter
-from autotuner.search import Configuration, Space, listed
-from autotuner.search.assembly import Assembly, Facts, Offer, assemble
+from autotuner.search import Configuration, Facts, Space, listed
+from autotuner.search.assembly import Assembly, Offer, assemble
 
 ENGINES: tuple[EngineName, ...] = ("SGLang", "VLLM")
 NAMES = ("alpha", "be-ta", "gamma", "delta", "epsilon")
