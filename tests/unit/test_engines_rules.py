@@ -11,9 +11,6 @@ from autotuner.engines.rules import RULES
 H100 = 81559  # MiB, as the node label says
 
 REFUSED: list[tuple[EngineName, dict[str, str], str]] = [
-    ("SGLang", {"mem-fraction-static": "1"}, "below 1"),
-    ("SGLang", {"mem-fraction-static": "0"}, "above 0"),
-    ("VLLM", {"gpu-memory-utilization": "1.1"}, "at most 1"),
     ("SGLang", {"enable-dp-attention": "true", "tp-size": "4", "dp-size": "3"}, "must divide tp-size (4)"),
     ("SGLang", {"tp-size": "4", "ep-size": "8"}, "ep-size (8)"),
     ("SGLang", {"moe-dense-tp-size": "2"}, "may only be 1"),

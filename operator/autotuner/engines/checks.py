@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
 from autotuner.api.parameters import SearchParameter
 from autotuner.engines import arguments
-from autotuner.engines.arguments import Argument
+from autotuner.engines.arguments import Argument, Value
+from autotuner.engines.flags import Flag, FlagTable
 
 _TEMPLATE = 'OME would expand "{{" as a template; write the value without it'
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong; the message begins with the field."""
+
+    reason: Literal["InvalidSpec", "ReservedFlag", "UnknownFlag"]
+    message: str
 
 
 class Flags(Protocol):
@@ -30,19 +40,99 @@ class Flags(Protocol):
         """The flag that a token begins with."""
 
 
-def argument_problems(
-    args: Sequence[str], where: str, flag_of: Callable[[str], str | None], reserved: Mapping[str, str]
-) -> list[str]:
-    """Messages about a list of arguments; `where` names its field."""
-    found = [f"{where}[{index}]: {_TEMPLATE}" for index, token in enumerate(args) if "{{" in token]
-    for argument in arguments.parse(args):
-        flag = flag_of(argument.spelling) if argument.spelling else None
-        problem = reserved.get(flag or "") or _syntax_problem(argument)
-        if problem:
-            written = argument.spelling or argument.values[0]
-            quoted = f"{written}=" if argument.joined and not argument.values[0] else written
-            found.append(f'{where}[{argument.index}]: "{quoted}": {problem}')
-    return found
+@dataclass(frozen=True)
+class Checker:
+    """Judges what a user wrote.
+
+    Attributes:
+        engine: whose flags they are.
+        table: the flags that its version knows; None if nothing is known.
+        allow_unknown: the user says that the engine knows more.
+    """
+
+    engine: Flags
+    table: FlagTable | None
+    allow_unknown: bool
+
+    def arguments(self, args: Sequence[str], where: str) -> Iterator[Finding]:
+        """What is wrong with a list of arguments, each message beginning with `where[index]`."""
+        for index, token in enumerate(args):
+            if "{{" in token:
+                yield Finding("InvalidSpec", f"{where}[{index}]: {_TEMPLATE}")
+        for argument in arguments.parse(args):
+            finding = self._argument(argument)
+            if finding:
+                written = argument.spelling or argument.values[0]
+                quoted = f"{written}=" if argument.joined and not argument.values[0] else written
+                yield Finding(finding.reason, f'{where}[{argument.index}]: "{quoted}": {finding.message}')
+
+    def _argument(self, argument: Argument) -> Finding | None:
+        flag = self.engine.flag_of(argument.spelling) if argument.spelling else None
+        if flag is not None and flag in self.engine.reserved:
+            return Finding("ReservedFlag", self.engine.reserved[flag])
+        if problem := _syntax_problem(argument):
+            return Finding("InvalidSpec", problem)
+        known = self._known(argument.spelling.lstrip("-"))
+        if not isinstance(known, Flag):
+            return known
+        problem = _value_problem(known, argument)
+        return Finding("InvalidSpec", problem) if problem else None
+
+    def _known(self, name: str) -> Flag | Finding | None:
+        """The flag of a name; what is wrong if there is none; None if that cannot be told."""
+        if self.table is None:
+            return None
+        found = self.table.find(name) or self.table.find(self.engine.canonical(name))
+        if found is not None or self.allow_unknown:
+            return found
+        meant = self.table.closest(name)
+        hint = f"; did you mean {meant}?" if meant else ""
+        return Finding(
+            "UnknownFlag",
+            f"{self.table} has no such flag{hint} (if your image's engine has it, set runtime.allowUnknownFlags: true)",
+        )
+
+    def parameters(self, parameters: Sequence[SearchParameter], fixed: Sequence[str]) -> Iterator[Finding]:
+        """What is wrong with search parameters, each message beginning with `parameters[name]`.
+
+        Args:
+            parameters: of the task.
+            fixed: its `runtime.extraArgs`, which must not set the same flags.
+        """
+        fixed_at = {self.engine.flag_of(token): index for index, token in enumerate(fixed)}
+        seen: dict[str, str] = {}
+        for parameter in parameters:
+            where = f"parameters[{parameter.name}]"
+            if parameter.variants is not None:
+                for variant in parameter.variants:
+                    yield from self.arguments(variant.args, f"{where}.variants[{variant.name}].args")
+                continue
+            yield from self._parameter(parameter, where)
+            flag = self.engine.canonical(parameter.name)
+            if flag in seen:
+                yield _wrong(where, f"is the same flag as parameters[{seen[flag]}]; remove one of them")
+            if flag in fixed_at:
+                yield _wrong(where, f"the flag is also in runtime.extraArgs[{fixed_at[flag]}]; remove one of them")
+            seen.setdefault(flag, parameter.name)
+
+    def _parameter(self, parameter: SearchParameter, where: str) -> Iterator[Finding]:
+        flag = self.engine.canonical(parameter.name)
+        if flag in self.engine.reserved:
+            yield Finding("ReservedFlag", f"{where}: {self.engine.reserved[flag]}")
+            return
+        if parameter.name in self.engine.short:
+            yield _wrong(where, f"the engine knows this as -{parameter.name} only; write {flag}")
+        known = self._known(parameter.name)
+        if isinstance(known, Finding):
+            yield Finding(known.reason, f"{where}: {known.message}")
+        elif known is not None:
+            yield from (_wrong(where, problem) for problem in _parameter_problems(known, parameter))
+        if any("{{" in choice for choice in parameter.choices or []):
+            yield _wrong(where, _TEMPLATE)
+
+
+def _wrong(where: str, words: str) -> Finding:
+    return Finding("InvalidSpec", f"{where}: {words}")
 
 
 def _syntax_problem(argument: Argument) -> str | None:
@@ -55,23 +145,34 @@ def _syntax_problem(argument: Argument) -> str | None:
     return None
 
 
-def parameter_problems(parameters: Sequence[SearchParameter], fixed: Sequence[str], flags: Flags) -> list[str]:
-    """Messages about search parameters; see `Engine.parameter_problems`."""
-    found: list[str] = []
-    fixed_at = {flags.flag_of(token): index for index, token in enumerate(fixed)}
-    seen: dict[str, str] = {}
-    for parameter in parameters:
-        flag = flags.canonical(parameter.name)
-        where = f"parameters[{parameter.name}]"
-        if flag in flags.reserved:
-            found.append(f"{where}: {flags.reserved[flag]}")
-        if parameter.name in flags.short:
-            found.append(f"{where}: the engine knows this as -{parameter.name} only; write {flag}")
-        if flag in seen:
-            found.append(f"{where}: is the same flag as parameters[{seen[flag]}]; remove one of them")
-        if flag in fixed_at:
-            found.append(f"{where}: the flag is also in runtime.extraArgs[{fixed_at[flag]}]; remove one of them")
-        if any("{{" in choice for choice in parameter.choices or []):
-            found.append(f"{where}: {_TEMPLATE}")
-        seen.setdefault(flag, parameter.name)
-    return found
+def _value_problem(flag: Flag, argument: Argument) -> str | None:
+    if not flag.takes_value:
+        return "it is a switch and takes no value" if argument.values else None
+    if not argument.values:
+        return None if flag.kind == "list" else "a value is missing"
+    if flag.kind == "list":
+        return next((problem for value in argument.values if (problem := flag.refuses(value))), None)
+    if len(argument.values) > 1:
+        return f"it takes one value, not {len(argument.values)}"
+    return flag.refuses(argument.values[0])
+
+
+def _parameter_problems(flag: Flag, parameter: SearchParameter) -> Iterator[str]:
+    if parameter.toggle:
+        if flag.takes_value:
+            yield "the flag takes a value and cannot be toggled; use values or choices"
+        return
+    if not flag.takes_value:
+        yield "the flag is a switch and takes no value; use toggle: true"
+        return
+    if parameter.range is not None:
+        if parameter.range.type == "Float" and flag.kind == "int":
+            yield "the flag takes whole numbers; write range.type: Integer"
+            return
+        offered: dict[str, Sequence[Value]] = {"range.min": [parameter.range.min], "range.max": [parameter.range.max]}
+    else:
+        offered = {"values": parameter.values or [], "choices": parameter.choices or []}
+    for part, values in offered.items():
+        for value in values:
+            if problem := flag.refuses(arguments.text(value)):
+                yield f"{part}: {problem}"

@@ -15,10 +15,8 @@ CUSTOM = Engine(
         "dp": "dp-size",
         "data-parallel-size": "dp-size",
     },
-    short=frozenset(),
     degrees=("tp-size", "pp-size", "dp-size"),
     folded={},
     reserved=RESERVED,
     negatable=False,
-    known=frozenset(),
 )

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from autotuner.api.common import EngineName
 from autotuner.api.parameters import SearchParameter
-from autotuner.engines import arguments, checks, diagnosis
+from autotuner.engines import arguments, diagnosis, flags
 from autotuner.engines.arguments import Argument, Value
+from autotuner.engines.checks import Checker
 from autotuner.engines.diagnosis import Diagnosis
+from autotuner.engines.flags import FlagTable
 
 
 @dataclass(frozen=True)
@@ -20,30 +22,27 @@ class Engine:
 
     Attributes:
         name: as in the API.
-        aliases: another spelling of a flag -> the flag.
-        short: names that the engine knows with a single dash only.
+        aliases: the engine's own name of a flag, and spellings that it takes for short -> the name used here. Those
+            that its package tells are known besides.
         degrees: flags whose product is the number of accelerators.
         folded: a switch -> the degree that no longer multiplies while the switch is on.
         reserved: flags that users must not set -> what to do instead.
-        negatable: a switch has a `--no-` form, and false is written as that.
-        known: flags worth recognising in an error message.
+        negatable: boolean flags have a `--no-` form, and false is written as that.
     """
 
     name: EngineName
     aliases: Mapping[str, str]
-    short: frozenset[str]
     degrees: tuple[str, ...]
     folded: Mapping[str, str]
     reserved: Mapping[str, str]
     negatable: bool
-    known: frozenset[str]
 
     def canonical(self, name: str) -> str:
         """The one name for all spellings of a flag, given without leading dashes."""
         name = name.replace("_", "-")
         if self.negatable:
             name = name.removeprefix("no-")
-        return self.aliases.get(name, name)
+        return self._aliases.get(name, name)
 
     def flag_of(self, token: str) -> str | None:
         """The canonical name of the flag that a token begins with; None for a value."""
@@ -63,9 +62,17 @@ class Engine:
             return [f"--{name}"]
         if value is not False:
             return [f"--{name}={arguments.text(value)}"]
-        if not self.negatable:
+        if not self._negatable(self.canonical(name)):
             return []
         return [f"--{name.removeprefix('no-')}" if name.startswith("no-") else f"--no-{name}"]
+
+    def _negatable(self, flag: str) -> bool:
+        """Whether false is said, instead of left out."""
+        if not self.negatable:
+            return False
+        table = self.table()
+        known = table.find(flag) if table else None
+        return known is None or known.kind == "boolean"
 
     def merge(self, *lists: Sequence[str]) -> list[str]:
         """Merge argument lists flag by flag, later ones winning; all spellings of a flag count as that flag."""
@@ -98,26 +105,71 @@ class Engine:
                 count *= _degree(given[degree])
         return count
 
-    def problems(self, args: Sequence[str], where: str) -> list[str]:
-        """What is wrong with arguments that a user wrote, one message each, beginning with `where[index]`."""
-        return checks.argument_problems(args, where, self.flag_of, self.reserved)
+    def table(self, image: str = "") -> FlagTable | None:
+        """The flags that the engine's version in an image knows; None if nothing is known of the engine."""
+        return flags.table(self.name, image)
 
-    def parameter_problems(self, parameters: Sequence[SearchParameter], fixed: Sequence[str] = ()) -> list[str]:
-        """What is wrong with the search parameters, one message each, beginning with `parameters[name]`.
+    def checker(self, image: str = "", *, allow_unknown: bool = False) -> Checker:
+        """Judges what users write.
 
         Args:
-            parameters: of the task.
-            fixed: its `runtime.extraArgs`, which must not set the same flags.
+            image: of the engine, which tells its version.
+            allow_unknown: let flags pass that are not known.
         """
-        return checks.parameter_problems(parameters, fixed, self)
+        return Checker(self, self.table(image), allow_unknown)
+
+    def in_command(self, command: Sequence[str], parameters: Sequence[SearchParameter]) -> Iterator[str]:
+        """Why parameters cannot be searched because the runtime's command sets their flags; one message each.
+
+        Arguments come after the command, so a value there is overruled; a switch that is on there stays on, and a flag
+        that is set there cannot be left out.
+        """
+        given = {self._identity(argument) for argument in arguments.parse(command)}
+        for parameter in parameters:
+            for flag in sorted(self._removable(parameter) & given):
+                yield (
+                    f"parameters[{parameter.name}]: the runtime's command sets --{flag}, and what is in a command"
+                    " cannot be left out; move it to the runtime's args, or override its command"
+                )
+
+    def _removable(self, parameter: SearchParameter) -> set[str]:
+        """Flags that some value of a parameter leaves out."""
+        if parameter.variants is not None:
+            sets = [
+                {self._identity(argument) for argument in arguments.parse(variant.args)}
+                for variant in parameter.variants
+            ]
+            return {flag for one in sets for flag in one if not all(flag in other for other in sets)}
+        flag = self.canonical(parameter.name)
+        left_out = parameter.allow_unset or parameter.when is not None
+        return {flag} if left_out or (parameter.toggle and not self._negatable(flag)) else set()
 
     def diagnose(self, log: str, exit_code: int | None) -> Diagnosis | None:
         """Why the engine ended, by its last words; None if nothing says so and it did not fail."""
         return diagnosis.diagnose(log, exit_code, self._spellings)
 
     @cached_property
+    def short(self) -> frozenset[str]:
+        """Names that the engine knows with a single dash only."""
+        table = self.table()
+        return table.short if table else frozenset()
+
+    @cached_property
+    def _aliases(self) -> Mapping[str, str]:
+        """Another spelling -> the canonical name."""
+        table = self.table()
+        known = table.aliases if table else {}
+        return {**{alias: self.aliases.get(name, name) for alias, name in known.items()}, **self.aliases}
+
+    @cached_property
     def _spellings(self) -> frozenset[str]:
-        return self.known | frozenset(self.aliases) | frozenset(self.degrees) | frozenset(self.folded)
+        table = self.table()
+        return (
+            (table.names if table else frozenset())
+            | frozenset(self.aliases)
+            | frozenset(self.degrees)
+            | frozenset(self.folded)
+        )
 
 
 def _degree(argument: Argument) -> int:

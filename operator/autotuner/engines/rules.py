@@ -113,23 +113,12 @@ def _contexts(flags: Flags) -> str | None:
     return None
 
 
-def _fraction(flag: str, *, one: bool) -> Rule:
-    def check(flags: Flags) -> str | None:
-        value = _number(flags, flag)
-        if value is None or 0 < value < 1 or (one and value == 1):
-            return None
-        return f"{flag} ({value:g}) must be above 0 and {'at most' if one else 'below'} 1"
-
-    return Rule(flag, frozenset({flag}), check)
-
-
 def _rule(name: str, check: Callable[[Flags], str | None], *reads: str) -> Rule:
     return Rule(name, frozenset(reads), check)
 
 
 RULES: Mapping[EngineName, tuple[Rule, ...]] = {
     "SGLang": (
-        _fraction("mem-fraction-static", one=False),
         _rule("data parallel attention", _attention_groups, "tp-size", "dp-size", "enable-dp-attention"),
         _rule("expert parallelism", _expert_groups, "tp-size", "ep-size"),
         _rule("dense layers of a mixture", _dense_groups, "moe-dense-tp-size"),
@@ -145,7 +134,6 @@ RULES: Mapping[EngineName, tuple[Rule, ...]] = {
         _rule("kernels of a mixture", _cutlass, "moe-runner-backend", "quantization"),
     ),
     "VLLM": (
-        _fraction("gpu-memory-utilization", one=True),
         _rule("batch size", _batch, "max-num-seqs", "max-num-batched-tokens"),
         _rule("whole prompts", _whole_prompts, "max-num-batched-tokens", "max-model-len", "enable-chunked-prefill"),
         _rule("decode contexts", _contexts, "tensor-parallel-size", "decode-context-parallel-size"),

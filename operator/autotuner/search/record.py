@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from autotuner.search.space import Configuration
+from autotuner.search.configuration import Configuration
 
-Outcome = Literal["value", "infeasible", "crash", "environment", "impossible"]
+Outcome = Literal["value", "infeasible", "bound", "crash", "impossible", "environment", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -15,14 +15,15 @@ class Record:
     """One experiment that has ended.
 
     Attributes:
-        configuration: what was tried; None for the baseline, which is no point of the space.
-        outcome: value: measured; infeasible: measured, but no level keeps the SLOs; crash: the engine cannot run
-            like this; environment: nothing was learned; impossible: no node could ever hold it.
-        value: of the objective in SI units, if there is one.
-        shortfall: how far from the SLOs, relative; 0 if they are kept.
+        configuration: what was tried; None for a baseline that is no point of the space.
+        outcome: value: measured; infeasible: measured, but no level keeps the SLOs; bound: stopped early, because it
+            could not become better than `values`; crash: the engine cannot run like this; impossible: no node could
+            ever hold it; environment: nothing was learned; unknown: measured, but without the figure that is wanted.
+        values: of the objectives, in their order and any positive unit; empty unless there are some.
+        shortfall: how far from the SLOs, relative (0.1: ten per cent beyond a limit); 0 if they are kept.
     """
 
     configuration: Configuration | None
     outcome: Outcome
-    value: float | None = None
+    values: tuple[float, ...] = ()
     shortfall: float = 0.0

@@ -20,17 +20,21 @@ def problems(case: Case) -> Iterator[Problem]:
     spec, name = case.spec, case.engine
     if name is None:
         return
-    engine = engines.get(name)
-    fixed, baseline = spec.runtime.extra_args or [], spec.baseline.args if spec.baseline else []
-    messages = [
-        *engine.problems(fixed, "runtime.extraArgs"),
-        *engine.problems(baseline, "baseline.args"),
-        *engine.parameter_problems(spec.parameters, fixed),
-    ]
-    for message in messages:
-        yield Problem(
-            "ReservedFlag" if any(text in message for text in engine.reserved.values()) else "InvalidSpec", message
-        )
+    engine, container = engines.get(name), runner(case.runtime_spec or {})
+    image = spec.runtime.image or str(container.get("image", ""))
+    checker = engine.checker(image, allow_unknown=spec.runtime.allow_unknown_flags)
+    fixed = spec.runtime.extra_args or []
+    lists = {
+        "runtime.extraArgs": fixed,
+        "baseline.args": spec.baseline.args if spec.baseline else [],
+        **{f"search.startPoints[{index}].args": one.args for index, one in enumerate(spec.search.start_points or [])},
+    }
+    for where, args in lists.items():
+        yield from (Problem(one.reason, one.message) for one in checker.arguments(args, where))
+    for one in checker.parameters(spec.parameters, fixed):
+        yield Problem(one.reason, one.message)
+    for message in engine.in_command(container.get("command") or [], spec.parameters):
+        yield Problem("InvalidSpec", message)
 
 
 def complete(case: Case) -> Iterator[Problem]:

@@ -1,0 +1,186 @@
+"""The flags that each version of an engine knows, as data read out of its published package."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from importlib import resources
+from typing import Any, Literal
+
+from autotuner.api.common import EngineName
+
+Kind = Literal["switch", "boolean", "int", "float", "size", "str", "json", "list"]
+
+_WHOLE = re.compile(r"-?[0-9]+")
+_DECIMAL = re.compile(r"-?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
+_SIZE = re.compile(r"-1|auto|[0-9]+(\.[0-9]+)?[kKmMgGtT]?")
+_VERSION = re.compile(r"v?([0-9]+(?:\.[0-9]+)+(?:\.?post[0-9]+)?)")
+
+# Bounds that an engine keeps in its code, not in its parser: sglang/srt/server_args.py and model_runner.py.
+_BOUNDS: Mapping[tuple[EngineName, str], Mapping[str, float]] = {
+    ("SGLang", "mem-fraction-static"): {"gt": 0, "lt": 1},
+    ("SGLang", "tensor-parallel-size"): {"ge": 1},
+    ("SGLang", "pipeline-parallel-size"): {"ge": 1},
+    ("SGLang", "data-parallel-size"): {"ge": 1},
+    ("SGLang", "expert-parallel-size"): {"ge": 1},
+    ("SGLang", "chunked-prefill-size"): {"ge": -1},
+    ("SGLang", "max-running-requests"): {"ge": 1},
+    ("SGLang", "page-size"): {"ge": 1},
+    ("SGLang", "schedule-conservativeness"): {"ge": 0},
+}
+
+
+@dataclass(frozen=True)
+class Flag:
+    """One flag of an engine.
+
+    Attributes:
+        name: without dashes.
+        kind: what may follow it. switch: nothing. boolean: nothing, and it has a `--no-` form. size: a number with a
+            unit (4k), or auto. list: any number of words.
+        choices: the only values there are; empty where they are not known.
+        aliases: other spellings, with their dashes.
+        bounds: ge, gt, le, lt of a number.
+    """
+
+    name: str
+    kind: Kind
+    choices: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    bounds: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def takes_value(self) -> bool:
+        """Whether words follow it."""
+        return self.kind not in ("switch", "boolean")
+
+    def refuses(self, text: str) -> str | None:
+        """Why a value is none of this flag's, and which are; None if it may be one."""
+        if self.kind == "int" and not _WHOLE.fullmatch(text):
+            return f"{text} is not a whole number"
+        if self.kind == "float" and not _DECIMAL.fullmatch(text):
+            return f"{text} is not a number"
+        if self.kind == "size" and not _SIZE.fullmatch(text):
+            return f"{text} is not a size; write a number, 4k or auto"
+        if self.choices and text not in self.choices:
+            return f"{text} is none of its values; choose one of {', '.join(self.choices)}"
+        if self.kind in ("int", "float"):
+            return self._out_of_bounds(text)
+        return None
+
+    def _out_of_bounds(self, text: str) -> str | None:
+        number = float(text)
+        words = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+        kept = {
+            "ge": lambda bound: number >= bound,
+            "gt": lambda bound: number > bound,
+            "le": lambda bound: number <= bound,
+            "lt": lambda bound: number < bound,
+        }
+        if all(kept[name](bound) for name, bound in self.bounds.items()):
+            return None
+        return f"{text} is out of range; it must be " + " and ".join(
+            f"{words[name]} {bound:g}" for name, bound in self.bounds.items()
+        )
+
+
+@dataclass(frozen=True)
+class FlagTable:
+    """All flags of one version of an engine."""
+
+    engine: EngineName
+    version: str
+    flags: tuple[Flag, ...]
+
+    def __str__(self) -> str:
+        return f"{'vLLM' if self.engine == 'VLLM' else self.engine} {self.version}"
+
+    def find(self, name: str) -> Flag | None:
+        """The flag of a name, given without leading dashes, whatever its spelling; `no-` forms included."""
+        name = name.replace("_", "-")
+        return self._by_name.get(name) or self._negated(name)
+
+    def _negated(self, name: str) -> Flag | None:
+        found = self._by_name.get(name.removeprefix("no-")) if name.startswith("no-") else None
+        return found if found and found.kind == "boolean" else None
+
+    def closest(self, name: str) -> str | None:
+        """The name that was probably meant."""
+        found = difflib.get_close_matches(name.replace("_", "-"), self._by_name, n=1, cutoff=0.75)
+        return found[0] if found else None
+
+    @cached_property
+    def aliases(self) -> Mapping[str, str]:
+        """Other spelling -> name, both without dashes."""
+        return {alias.lstrip("-"): flag.name for flag in self.flags for alias in flag.aliases}
+
+    @cached_property
+    def short(self) -> frozenset[str]:
+        """Names that are known with a single dash only."""
+        return frozenset(
+            alias.removeprefix("-") for flag in self.flags for alias in flag.aliases if not alias.startswith("--")
+        )
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """All long names."""
+        return frozenset(flag.name for flag in self.flags)
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, Flag]:
+        own = {flag.name: flag for flag in self.flags}
+        return {**{alias: own[name] for alias, name in self.aliases.items()}, **own}
+
+
+def table(engine: EngineName, image: str = "") -> FlagTable | None:
+    """The flags of the version that an image's tag names, or of the known one nearest to it.
+
+    Args:
+        engine: whose flags; engine Custom has none that are known.
+        image: of the runtime; without a version in its tag the newest known is meant.
+    """
+    known = _tables(engine)
+    if not known:
+        return None
+    wanted = _VERSION.search(image.rpartition(":")[2])
+    if wanted is None:
+        return known[-1]
+    older = [one for one in known if _order(one.version) <= _order(wanted.group(1))]
+    return older[-1] if older else known[0]
+
+
+@cache
+def _tables(engine: EngineName) -> tuple[FlagTable, ...]:
+    """By version, the oldest first."""
+    folder = resources.files("autotuner.engines") / "data"
+    found = [
+        _read(engine, json.loads(item.read_text()))
+        for item in folder.iterdir()
+        if item.name.startswith(f"{engine.lower()}-") and item.name.endswith(".json")
+    ]
+    return tuple(sorted(found, key=lambda one: _order(one.version)))
+
+
+def _read(engine: EngineName, document: Mapping[str, Any]) -> FlagTable:
+    flags = [
+        Flag(
+            name=item["name"],
+            kind=item["kind"],
+            choices=tuple(item.get("choices", ())),
+            aliases=tuple(item.get("aliases", ())),
+            bounds={
+                **{bound: item[bound] for bound in ("ge", "gt", "le", "lt") if bound in item},
+                **_BOUNDS.get((engine, item["name"]), {}),
+            },
+        )
+        for item in document["flags"]
+    ]
+    return FlagTable(engine, document["version"], tuple(flags))
+
+
+def _order(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"[0-9]+", version))

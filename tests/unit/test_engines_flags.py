@@ -1,0 +1,96 @@
+"""The engines' flags as data: which version is meant, and what each flag takes."""
+
+from __future__ import annotations
+
+import pytest
+
+from autotuner.api.common import EngineName
+from autotuner.engines.flags import Flag, FlagTable, table
+
+FACTS = {  # flags worth tuning, of facts that do not come from the engines' packages
+    "SGLang": (
+        "tp-size dp-size mem-fraction-static schedule-policy chunked-prefill-size max-running-requests"
+        " max-prefill-tokens schedule-conservativeness cuda-graph-max-bs enable-mixed-chunk enable-torch-compile"
+        " page-size attention-backend disable-radix-cache kv-cache-dtype speculative-algorithm"
+    ),
+    "VLLM": (
+        "tensor-parallel-size pipeline-parallel-size data-parallel-size gpu-memory-utilization max-num-seqs"
+        " max-num-batched-tokens enable-chunked-prefill no-enable-chunked-prefill enable-prefix-caching block-size"
+        " kv-cache-dtype max-model-len scheduling-policy async-scheduling compilation-config"
+    ),
+}
+
+
+def known(engine: EngineName, image: str = "") -> FlagTable:
+    found = table(engine, image)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("engine", "name"), [(engine, name) for engine, names in FACTS.items() for name in names.split()]
+)
+def test_every_flag_worth_tuning_is_known(engine: EngineName, name: str) -> None:
+    assert known(engine).find(name) is not None
+
+
+@pytest.mark.parametrize("name", ["enable-chunked-prefill", "enable-mixed-chunking"])
+def test_what_sglang_never_had_is_unknown(name: str) -> None:
+    assert known("SGLang").find(name) is None
+
+
+def test_of_another_engine_nothing_is_known() -> None:
+    assert table("Custom") is None
+
+
+@pytest.mark.parametrize(
+    ("image", "version"),
+    [
+        ("docker.io/lmsysorg/sglang:v0.5.5.post3-cu129-amd64", "0.5.5.post3"),
+        ("docker.io/lmsysorg/sglang:latest", "0.5.5.post3"),
+        ("registry:5000/sglang", "0.5.5.post3"),
+        ("docker.io/lmsysorg/sglang:v0.1.0", "0.5.5.post3"),
+        ("docker.io/lmsysorg/sglang:v9.9.9", "0.5.5.post3"),
+    ],
+)
+def test_an_images_tag_tells_the_version(image: str, version: str) -> None:
+    assert known("SGLang", image).version == version
+
+
+VALUES: list[tuple[Flag, str, str | None]] = [
+    (Flag("x", "int"), "-1", None),
+    (Flag("x", "int"), "1.5", "1.5 is not a whole number"),
+    (Flag("x", "float"), "0.85", None),
+    (Flag("x", "float"), "1e-3", None),
+    (Flag("x", "float"), "much", "much is not a number"),
+    (Flag("x", "size"), "4k", None),
+    (Flag("x", "size"), "1.5M", None),
+    (Flag("x", "size"), "-1", None),
+    (Flag("x", "size"), "some", "some is not a size; write a number, 4k or auto"),
+    (Flag("x", "str"), "anything", None),
+    (Flag("x", "str", choices=("a", "b")), "b", None),
+    (Flag("x", "str", choices=("a", "b")), "c", "c is none of its values; choose one of a, b"),
+    (Flag("x", "int", bounds={"ge": 1}), "1", None),
+    (Flag("x", "int", bounds={"ge": 1}), "0", "0 is out of range; it must be at least 1"),
+    (Flag("x", "float", bounds={"gt": 0, "lt": 1}), "1", "1 is out of range; it must be above 0 and below 1"),
+    (Flag("x", "float", bounds={"gt": 0, "le": 1}), "1", None),
+]
+
+
+@pytest.mark.parametrize(("flag", "text", "want"), VALUES)
+def test_values(flag: Flag, text: str, want: str | None) -> None:
+    assert flag.refuses(text) == want
+
+
+def test_a_flag_is_found_by_any_spelling() -> None:
+    vllm, sglang = known("VLLM"), known("SGLang")
+
+    assert vllm.find("tp") == vllm.find("tensor_parallel_size") == vllm.find("tensor-parallel-size")
+    assert vllm.find("no-enforce-eager") == vllm.find("enforce-eager")
+    assert vllm.find("no-max-num-seqs") is None
+    assert sglang.find("tp-size") == sglang.find("tensor-parallel-size")
+
+
+def test_the_name_that_was_meant() -> None:
+    assert known("SGLang").closest("enable-mixed-chunking") == "enable-mixed-chunk"
+    assert known("SGLang").closest("zzz") is None
