@@ -39,8 +39,8 @@ ARGUMENTS: list[tuple[str, Object, list[str], Configuration | None, list[str]]] 
         "tuned flags win over the runtime's and stay in their place",
         {},
         ["--tp-size=1", "--mem-fraction-static", "0.9"],
-        configured(mem_fraction_static=0.8),
-        ["--tp-size=1", "--mem-fraction-static=0.8"],
+        configured(tp_size=2, mem_fraction_static=0.8),
+        ["--tp-size=2", "--mem-fraction-static=0.8"],
     ),
     (
         "the baseline's arguments are not searched with",
@@ -51,7 +51,7 @@ ARGUMENTS: list[tuple[str, Object, list[str], Configuration | None, list[str]]] 
     ),
     (
         "a switch that is off is off although the runtime has it on",
-        {},
+        {"parameters": [{"name": "enable-mixed-chunk", "toggle": True}]},
         ["--enable-mixed-chunk", "--tp-size=1"],
         configured(enable_mixed_chunk=False),
         ["--tp-size=1"],
@@ -90,13 +90,25 @@ def experiment(
     ("changes", "own", "configuration", "want"), [row[1:] for row in ARGUMENTS], ids=[row[0] for row in ARGUMENTS]
 )
 def test_arguments(changes: Object, own: list[str], configuration: Configuration | None, want: list[str]) -> None:
-    body = experiment(configuration, live=make_runtime(args=own), **changes)
+    body = experiment(configuration, live=make_runtime(args=own), **searched(configuration), **changes)
 
     assert body["spec"]["service"]["args"] == want
 
 
+def searched(configuration: Configuration | None) -> Object:
+    """A task that searches what the configuration sets."""
+    if configuration is None:
+        return {}
+    offered = [
+        {"name": name, "toggle": True} if isinstance(value, bool) else {"name": name, "values": [value]}
+        for name, value in configuration.items()
+    ]
+    return {"parameters": offered}
+
+
 def test_arguments_of_a_runtime_without_an_engine() -> None:
-    body = experiment(configured(tp_size=2), live={**make_runtime(), "spec": {}})
+    one = configured(tp_size=2)
+    body = experiment(one, live={**make_runtime(), "spec": {}}, **searched(one))
 
     assert body["spec"]["service"]["args"] == ["--tp-size=2"]
 
