@@ -39,8 +39,8 @@ ARGUMENTS: list[tuple[str, Object, list[str], Configuration | None, list[str]]] 
         "tuned flags win over the runtime's and stay in their place",
         {},
         ["--tp-size=1", "--mem-fraction-static", "0.9"],
-        configured(tp_size=2, mem_fraction_static=0.8),
-        ["--tp-size=2", "--mem-fraction-static=0.8"],
+        configured(mem_fraction_static=0.8),
+        ["--tp-size=1", "--mem-fraction-static=0.8"],
     ),
     (
         "the baseline's arguments are not searched with",
@@ -51,7 +51,7 @@ ARGUMENTS: list[tuple[str, Object, list[str], Configuration | None, list[str]]] 
     ),
     (
         "a switch that is off is off although the runtime has it on",
-        {"parameters": [{"name": "enable-mixed-chunk", "toggle": True}]},
+        {},
         ["--enable-mixed-chunk", "--tp-size=1"],
         configured(enable_mixed_chunk=False),
         ["--tp-size=1"],
