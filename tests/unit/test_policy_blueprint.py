@@ -90,7 +90,7 @@ def experiment(
     ("changes", "own", "configuration", "want"), [row[1:] for row in ARGUMENTS], ids=[row[0] for row in ARGUMENTS]
 )
 def test_arguments(changes: Object, own: list[str], configuration: Configuration | None, want: list[str]) -> None:
-    body = experiment(configuration, live=make_runtime(args=own), **searched(configuration), **changes)
+    body = experiment(configuration, live=make_runtime(args=own), **(searched(configuration) | changes))
 
     assert body["spec"]["service"]["args"] == want
 

@@ -107,13 +107,13 @@ def test_a_record_carries_configuration_and_value() -> None:
     (record,) = records.for_search(read(ended(tried(tp=2, mem="0.9"), "Completed", make_level(throughput=700))))
 
     assert record.configuration == Configuration((("tp-size", 2), ("mem-fraction-static", 0.9)))
-    assert (record.value, record.shortfall) == (700.0, 0.0)
+    assert (record.values, record.shortfall) == ((700.0,), 0.0)
 
 
 def test_a_record_of_what_is_infeasible_says_by_how_much() -> None:
     (record,) = records.for_search(read(ended(tried(), "SLOViolated", make_level(ttft=0.75))))
 
-    assert record.value is None
+    assert record.values == ()
     assert record.shortfall == pytest.approx(0.5)
 
 

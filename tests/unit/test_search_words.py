@@ -247,11 +247,11 @@ def test_what_the_engine_itself_refuses_is_ruled_out() -> None:
 
 
 def test_what_is_fixed_and_refused_anyway_empties_the_space() -> None:
-    found = space(parameters=[{"name": "page-size", "values": [1, 2]}], fixed=["--mem-fraction-static=1"])
+    found = space(parameters=[{"name": "page-size", "values": [1, 2]}], fixed=["--moe-dense-tp-size=2"])
     assert (found.size, found.numbers, found.exact) == (0, 0, True)
     assert found.emptiness == (
-        "mem-fraction-static removes all 2 configurations: mem-fraction-static (1) must be above 0 and below 1; offer"
-        " other values"
+        "dense layers of a mixture removes all 2 configurations: moe-dense-tp-size (2) may only be 1; offer other"
+        " values"
     )
     assert found.build([0]) is None
 

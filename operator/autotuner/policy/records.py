@@ -138,5 +138,6 @@ def for_search(measured: Iterable[Measured]) -> list[Record]:
         if one.is_baseline or one.outcome is None or one.withdrawn:
             continue
         value, shortfall = (one.score.value, one.score.shortfall) if one.score else (None, 0.0)
-        records.append(Record(one.configuration, _TOLD[one.outcome], value, shortfall))
+        values = () if value is None else (value,)
+        records.append(Record(one.configuration, _TOLD[one.outcome], values, shortfall))
     return records

@@ -51,8 +51,4 @@ def _space(case: Case) -> Iterator[Problem]:
     found = space(case.spec, case.presets, case.around, case.engine)
     yield from (Problem("InvalidSpec", message) for message in found.problems)
     if not found.problems and found.size == 0:
-        rule, count = next(((rule, count) for rule, count in reversed(found.removed) if count), ("", 0))
-        yield Problem(
-            "EmptySpace",
-            f"parameters: no configuration is left: {rule} removes the last {count}; relax it, or offer other values",
-        )
+        yield Problem("EmptySpace", f"parameters: no configuration is left: {found.emptiness}")
