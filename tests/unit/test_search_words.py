@@ -30,8 +30,8 @@ def space(
     offer = Offer(
         tuple(SearchParameter.model_validate(one) for one in parameters),
         tuple(Constraint(rule=rule) for rule in rules),
-        Parallelism.model_validate(parallelism) if parallelism else None,
-        Quantization.model_validate(quantization) if quantization else None,
+        None if parallelism is None else Parallelism.model_validate(parallelism),
+        None if quantization is None else Quantization.model_validate(quantization),
         extra_args=tuple(extra_args),
     )
     return Space(assemble(offer, engine, fixed, Facts(**facts)), offer)
@@ -152,6 +152,14 @@ def test_a_mistyped_word_in_a_rule_is_told() -> None:
         (
             {"extra_args": ["--x=1", "--tp=2"], "parallelism": {"tensor": [1, 2]}},
             "runtime.extraArgs[1]: --tp=2: the flag is set by parallelism too; remove one of them",
+        ),
+        (
+            {"parameters": [{"name": "parallelism.tensor", "values": [1]}], "parallelism": {"tensor": [1, 2]}},
+            "parameters[parallelism.tensor]: is the name of a word in parallelism; remove it",
+        ),
+        (
+            {"parallelism": {}, "quantization": {"presets": []}},
+            "parameters: there is nothing to search; give parameters, parallelism or quantization",
         ),
         (
             {"engine": "Custom", "parallelism": {"tensor": [1, 2]}, "parameters": [{"name": "x", "values": [1]}]},

@@ -111,6 +111,8 @@ def assemble(offer: Offer, name: EngineName, fixed: Sequence[str], facts: Facts)
         _add_section(draft, words.of_parallelism(offer.parallelism, engine, facts), engine, line, offer.extra_args)
     if offer.quantization is not None:
         _add_section(draft, words.of_quantization(offer.quantization, engine, facts), engine, line, offer.extra_args)
+    if not draft.dimensions and not draft.problems:
+        draft.problems.append("parameters: there is nothing to search; give parameters, parallelism or quantization")
     if draft.conditions or offer.constraints:
         draft.problems += _names_alike(draft.dimensions)
     on_and_off, wrong = switches(draft.conditions, draft.dimensions)
@@ -154,6 +156,13 @@ def _add_section(
     if engine.name == "Custom":
         draft.problems.append(f"{section.name}: {section.illegal({})}")
         return
+    dimensions = section.dimensions()
+    if not dimensions:
+        return
+    twice = {one.name for one in draft.dimensions} & {one.name for one in dimensions}
+    if twice:
+        draft.problems += [f"parameters[{name}]: is the name of a word in {section.name}; remove it" for name in twice]
+        return
     first = len(draft.dimensions)
     writer = section.writer(first, engine, line.known.keys())
     for other in draft.writers:
@@ -165,7 +174,7 @@ def _add_section(
             draft.problems.append(
                 f"runtime.extraArgs[{index}]: {token}: the flag is set by {section.name} too; remove one of them"
             )
-    draft.dimensions += section.dimensions()
+    draft.dimensions += dimensions
     draft.writers.append(writer)
     draft.rules += section.rules(first, draft.dimensions)
 

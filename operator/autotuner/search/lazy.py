@@ -15,7 +15,8 @@ from autotuner.search.part import ASKED_MAX, Counted, Part
 
 # A share of one half is estimated to within two per cent (two standard errors).
 _SAMPLE = 2048
-_VISITED_MAX = 20_000
+# Choices that the search for a single point tries, each for some ten microseconds.
+_VISITED_MAX = 8192
 _ALTERNATIVES_MAX = 256
 
 

@@ -39,11 +39,13 @@ class Rule:
         return tuple([places[number] for number in self.reads])
 
     def _refusal(self, states: States) -> str | None:
+        if self.complaint:
+            return self.complaint  # the space will be told about, not searched
         try:
             return self._refuse(states)
         except RuleError as error:
-            self.complaint = self.complaint or str(error)
-            return str(error)
+            self.complaint = str(error)
+            return self.complaint
 
 
 def of_constraints(constraints: Sequence[Constraint], dimensions: Sequence[Dimension]) -> tuple[list[Rule], list[str]]:
