@@ -23,12 +23,15 @@ FLAG = 'spec.parameters[0].name: Invalid value: "string": write the engine\'s fl
 REPEATED = 'Invalid value: "array": must not repeat a value'
 ONE_LIMIT = 'spec.slos[0]: Invalid value: "object": give exactly one of max and min'
 UNIT = 'spec.slos[0]: Invalid value: "object": write a number and the metric\'s unit: ms or s for TTFT'
-MODEL = 'spec.model: Invalid value: "object": give exactly one of preset and name'
-RUNTIME = 'spec.runtime: Invalid value: "object": give exactly one of preset and name'
-ENGINE = 'spec.runtime.engine: Invalid value: "object": required with name (SGLang, VLLM or Custom)'
-ONE_OF = (
-    'spec.parameters[0]: Invalid value: "object": give exactly one of values (numbers), choices (strings) and toggle'
-)
+MODEL = 'spec.model: Invalid value: "object": give exactly one of preset, name and custom'
+RUNTIME = 'spec.runtime: Invalid value: "object": give exactly one of preset, name and custom'
+ENGINE = 'spec.runtime.engine: Invalid value: "object": required with name and custom (SGLang, VLLM or Custom)'
+ONE_OF = 'spec.parameters[0]: Invalid value: "object": give exactly one of values (numbers), choices (strings), range,'
+NOTHING = 'spec.parameters: Invalid value: "object": there is nothing to search: give parameters, parallelism or'
+OVERRIDES = 'Invalid value: "object": only with preset'
+CUSTOM_NAME = 'spec.model.custom.name: Invalid value: "string": use lower-case letters, digits and dashes'
+OWN: Object = {"name": "own", "spec": {"anything": {"goes": [1, "a", None]}}}
+RANGE: Object = {"name": "x", "range": {"min": 1, "max": 8}}
 HUB = 'spec.benchmark.tokenizer.id: Invalid value: "object": source Hub needs an id'
 LEVELS = 'spec.benchmark: Invalid value: "object": scenarios x concurrency make more than 12 levels'
 LOAD = 'spec.benchmark.scenarios[0].load: Invalid value: "string": write N(mean,sd)/(mean,sd)'
@@ -46,7 +49,65 @@ REFUSED: dict[str, tuple[Edits, str]] = {
     "a runtime by name without engine": (NAME_ALONE, ENGINE),
     "a runtime preset with engine": ({"spec.runtime.engine": "SGLang"}, ENGINE),
     "an unknown engine": ({**NAME_ALONE, "spec.runtime.engine": "TGI"}, 'spec.runtime.engine: Unsupported value'),
-    "no parameters": ({P: []}, "spec.parameters in body should have at least 1 items"),
+    "no parameters": ({P: []}, NOTHING),
+    "no parameters at all": ({P: None}, NOTHING),
+    "a model by name and in full": ({"spec.model": {"name": "mine", "custom": OWN}}, MODEL),
+    "overrides of a named model": (
+        {"spec.model": {"name": "x", "overrides": {}}},
+        f"spec.model.overrides: {OVERRIDES}",
+    ),
+    "overrides of a named runtime": (
+        {**NAME_ALONE, "spec.runtime.engine": "SGLang", "spec.runtime.overrides": {}},
+        f"spec.runtime.overrides: {OVERRIDES}",
+    ),
+    "a runtime in full without engine": ({"spec.runtime": {"custom": OWN}}, ENGINE),
+    "a model in full with a dot in its name": ({"spec.model": {"custom": {**OWN, "name": "a.b"}}}, CUSTOM_NAME),
+    "an unknown scope": ({"spec.model.scope": "Everywhere"}, 'spec.model.scope: Unsupported value: "Everywhere"'),
+    "a volume without a claim": ({"spec.model.volume": {"subPath": "x"}}, "spec.model.volume.claimName: Required"),
+    "a volume mounted nowhere": (
+        {"spec.model.volume": {"claimName": "x", "mountPath": "models"}},
+        'spec.model.volume.mountPath: Invalid value: "string": write an absolute path without a colon',
+    ),
+    "the same variable twice": (
+        {"spec.runtime.env": [{"name": "X", "value": "1"}, {"name": "X"}]},
+        "spec.runtime.env[1]: Duplicate value",
+    ),
+    "values and a range": ({f"{P}.0.range": {"min": 1, "max": 2}}, ONE_OF),
+    "a range the wrong way": (
+        {f"{P}.0": {"name": "x", "range": {"min": 2, "max": 1}}},
+        'spec.parameters[0].range.max: Invalid value: "object": max must be above min',
+    ),
+    "a Log range from 0": (
+        {f"{P}.0": {"name": "x", "range": {"min": 0, "max": 1, "scale": "Log"}}},
+        'spec.parameters[0].range.min: Invalid value: "object": a Log scale begins above 0',
+    ),
+    "a Log range with a step": (
+        {f"{P}.0": {"name": "x", "range": {"min": 1, "max": 9, "scale": "Log", "step": 2}}},
+        'spec.parameters[0].range.step: Invalid value: "object": goes with scale Linear only',
+    ),
+    "a toggle that may be unset": (
+        {f"{P}.3.allowUnset": True},
+        'spec.parameters[3].allowUnset: Invalid value: "object": goes with values, choices and range',
+    ),
+    "the same variant twice": (
+        {f"{P}.0": {"name": "x", "variants": [{"name": "a"}, {"name": "a"}]}},
+        "spec.parameters[0].variants[1]: Duplicate value",
+    ),
+    "a constraint without a rule": ({"spec.constraints": [{"message": "x"}]}, "spec.constraints[0].rule: Required"),
+    "a degree of 0": ({"spec.parallelism": {"tensor": [0]}}, "spec.parallelism.tensor[0] in body should be greater"),
+    "the same degree twice": ({"spec.parallelism": {"tensor": [2, 2]}}, f"spec.parallelism.tensor: {REPEATED}"),
+    "an unknown combination": (
+        {"spec.parallelism": {"presets": ["huge"]}},
+        'spec.parallelism.presets[0]: Unsupported value: "huge"',
+    ),
+    "an unknown precision": (
+        {"spec.quantization": {"weights": ["fp7"]}},
+        'spec.quantization.weights[0]: Unsupported value: "fp7"',
+    ),
+    "a start point of nothing": (
+        {"spec.search.startPoints": [{"args": []}]},
+        "spec.search.startPoints[0].args in body should have at least 1 items",
+    ),
     "values and choices": ({f"{P}.0.choices": ["1"]}, ONE_OF),
     "values and toggle": ({f"{P}.0.toggle": True}, ONE_OF),
     "neither values, choices nor toggle": ({f"{P}.0.values": None}, ONE_OF),
@@ -109,6 +170,27 @@ ACCEPTED: dict[str, Edits] = {
     "a model and a runtime by name": {
         "spec.model": {"name": "mine", "kind": "BaseModel"},
         "spec.runtime": {"name": "mine", "kind": "ServingRuntime", "engine": "Custom"},
+    },
+    "a model and a runtime in full": {
+        "spec.model": {"custom": {**OWN, "labels": {"a": "b"}, "annotations": {"c": "d"}}, "scope": "Namespaced"},
+        "spec.runtime": {"custom": OWN, "engine": "Custom", "image": "a:1", "env": [{"name": "X", "value": "1"}]},
+    },
+    "overrides": {
+        "spec.model.overrides": {"storage": {"path": "/mnt", "key": None}},
+        "spec.runtime.overrides": {"engineConfig": {"runner": {"args": []}}},
+    },
+    "a volume": {"spec.model.volume": {"claimName": "models", "subPath": "a/b", "annotations": True}},
+    "words alone": {
+        P: None,
+        "spec.parallelism": {"tensor": [1, 2], "data": [1], "dataParallelAttention": [False, True]},
+        "spec.quantization": {"weights": ["auto", "fp8"], "kvCache": ["auto"], "presets": ["default"]},
+    },
+    "ranges, variants, conditions and constraints": {
+        f"{P}.0": {"name": "a", "range": {"min": 0.5, "max": 0.9, "step": 0.1}, "allowUnset": True, "when": "p.b == 1"},
+        f"{P}.1": {**RANGE, "range": {"min": 1, "max": 64, "scale": "Log", "type": "Integer"}},
+        f"{P}.2": {"name": "c", "variants": [{"name": "n"}, {"name": "y", "args": ["--a=1"], "env": [{"name": "X"}]}]},
+        "spec.constraints": [{"rule": "p.x > 1", "message": "why"}],
+        "spec.search.startPoints": [{"args": ["--a=1"]}],
     },
     "a name of 40 characters": {"metadata.name": "a" * 40},
     "a latency at one level": {"spec.objectives.0": {"metric": "TPOT", "statistic": "Mean", "concurrency": 4}},

@@ -32,6 +32,17 @@ FIXED_AT_START: dict[str, Edits] = {
     "parameters, numbers in another order": {"spec.parameters.0.values": [2, 1]},
     "parameters, a string": {"spec.parameters.2.choices": ["lpm", "dfs-weight"]},
     "parameters, a toggle": {"spec.parameters.3": {"name": "enable-mixed-chunk", "values": [1]}},
+    "parameters, a range": {"spec.parameters.0": {"name": "tp-size", "range": {"min": 1, "max": 2}}},
+    "parameters, a condition": {"spec.parameters.3.when": "p.tp_size > 1"},
+    "constraints": {"spec.constraints": [{"rule": "p.tp_size > 0"}]},
+    "parallelism": {"spec.parallelism": {"data": [1]}},
+    "quantization": {"spec.quantization": {"kvCache": ["auto"]}},
+    "search.startPoints": {"spec.search.startPoints": [{"args": ["--tp-size=1"]}]},
+    "model.overrides": {"spec.model.overrides": {"vendor": "me"}},
+    "model.volume": {"spec.model.volume": {"claimName": "models"}},
+    "runtime.image": {"spec.runtime.image": "engine:2"},
+    "runtime.env": {"spec.runtime.env": [{"name": "X", "value": "1"}]},
+    "benchmark.placement": {"spec.benchmark.placement": "OtherNode"},
     "baseline": {"spec.baseline": {"args": ["--tp-size=2"]}},
     "benchmark.scenarios": {"spec.benchmark.scenarios.0.load": "N(100,10)/(21,2)"},
     "benchmark.concurrency": {"spec.benchmark.concurrency": [1]},
@@ -56,7 +67,32 @@ FREE_AFTER_START: dict[str, Edits] = {
 # Every kind of value that CEL has to find equal to itself.
 SEARCH_SPACES: dict[str, Edits] = {
     "whole numbers": {"spec.parameters": [{"name": "tp-size", "values": [1, 2]}]},
-    "mixed numbers": {"spec.parameters": [{"name": "mem-fraction-static", "values": [0.5, 1]}]},
+    "mixed numbers": {"spec.parameters": [{"name": "schedule-conservativeness", "values": [0.5, 1]}]},
+    "ranges": {
+        "spec.parameters": [
+            {"name": "a", "range": {"min": 1, "max": 8}},
+            {"name": "b", "range": {"min": 0.5, "max": 1, "step": 0.25}, "allowUnset": True, "when": "p.a > 1"},
+        ]
+    },
+    "variants": {
+        "spec.parameters": [{"name": "a", "variants": [{"name": "n"}, {"name": "y", "args": ["--x=1"], "env": []}]}]
+    },
+    "words": {
+        "spec.parallelism": {"tensor": [1, 2], "dataParallelAttention": [False, True], "presets": ["balanced"]},
+        "spec.quantization": {"weights": ["auto", "fp8"], "presets": ["default"]},
+    },
+    "constraints and start points": {
+        "spec.constraints": [{"rule": "p.tp_size > 0"}],
+        "spec.search.startPoints": [{"args": ["--tp-size=1"]}],
+    },
+    "overrides": {
+        "spec.model.overrides": {"storage": {"path": "/mnt", "key": None}, "maxTokens": 1, "weight": 1.0},
+        "spec.runtime.overrides": {"engineConfig": {"runner": {"args": ["--a"]}}},
+    },
+    "objects in full": {
+        "spec.model": {"custom": {"name": "own", "spec": {"a": [1, 1.5, {"b": None}]}}, "scope": "Namespaced"},
+        "spec.runtime": {"custom": {"name": "own", "spec": {}}, "engine": "Custom", "env": [{"name": "X"}]},
+    },
     "strings": {"spec.parameters": [{"name": "schedule-policy", "choices": ["lpm", "fcfs"]}]},
     "a toggle": {"spec.parameters": [{"name": "enable-mixed-chunk", "toggle": True}]},
     "free-form request parameters": {

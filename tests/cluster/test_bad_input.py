@@ -87,10 +87,22 @@ WRONG: dict[str, tuple[Object, str, str, Object]] = {
         {"spec.baseline": None},
     ),
     "a flag that is searched and fixed": (
-        {"spec.runtime.extraArgs": ["--mem-fraction-static=0.5"]},
+        {"spec.runtime.extraArgs": ["--schedule-conservativeness=0.5"]},
         "InvalidSpec",
-        "parameters[mem-fraction-static]: the flag is also in runtime.extraArgs[0]; remove one of them",
+        "parameters[schedule-conservativeness]: the flag is also in runtime.extraArgs[0]; remove one of them",
         {"spec.runtime.extraArgs": None},
+    ),
+    "a flag that the engine does not know": (
+        {f"{PARAMETERS}.3": {"name": "enable-mixed-chunking", "toggle": True}},
+        "UnknownFlag",
+        "parameters[enable-mixed-chunking]: SGLang 0.5.5.post3 has no such flag; did you mean enable-mixed-chunk?",
+        {f"{PARAMETERS}.3": {"name": "enable-mixed-chunk", "toggle": True}},
+    ),
+    "rules that leave nothing": (
+        {"spec.constraints": [{"rule": "p.tp_size > 8", "message": "more than a node holds"}]},
+        "EmptySpace",
+        "parameters: no configuration is left: constraints[0] removes",
+        {"spec.constraints": None},
     ),
     "a flag that is searched twice": (
         {f"{PARAMETERS}.1": {"name": "tp", "values": [4]}},

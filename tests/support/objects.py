@@ -33,7 +33,7 @@ def make_task(name: str = "chat", edits: Mapping[str, Any] | None = None) -> Obj
             "runtime": {"preset": "simulated-sglang"},
             "parameters": [
                 {"name": "tp-size", "values": [1, 2]},
-                {"name": "mem-fraction-static", "values": [0.5, 0.75]},
+                {"name": "schedule-conservativeness", "values": [0.5, 1]},
                 {"name": "schedule-policy", "choices": ["lpm", "fcfs"]},
                 {"name": "enable-mixed-chunk", "toggle": True},
             ],
