@@ -1,8 +1,8 @@
 """Read an engine's command line out of its published package: `python packaging/engine_flags.py sglang 0.5.5.post3`.
 
-Downloads the wheel and reads its source; the engine is neither installed nor imported. Writes
-operator/autotuner/engines/data/ENGINE-VERSION.json. What cannot be read without running the engine (choices that it
-computes) is left open: such a flag is known, and its values are not judged.
+Needs a Python with pip. Downloads the wheel and reads its source; the engine is neither installed nor imported.
+Writes operator/autotuner/engines/data/ENGINE-VERSION.json. What cannot be read without running the engine (choices that
+it computes) is left open: such a flag is known, and its values are not judged.
 """
 
 from __future__ import annotations
@@ -41,29 +41,44 @@ def main() -> None:
     parser.add_argument("version")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        trees = [ast.parse(text) for text in sources(chosen.engine, chosen.version, Path(folder))]
+        wheel = downloaded(chosen.engine, chosen.version, Path(folder))
+        trees = [ast.parse(text) for text in sources(chosen.engine, wheel)]
+        date = released(wheel)
     reader = {"sglang": read_sglang, "vllm": read_vllm}[chosen.engine]
     flags = {flag["name"]: flag for flag in reader(trees)}
     path = DATA / f"{chosen.engine}-{chosen.version}.json"
-    path.write_text(written(chosen.engine, chosen.version, [flags[name] for name in sorted(flags)]))
+    path.write_text(written(chosen.engine, chosen.version, date, [flags[name] for name in sorted(flags)]))
     sys.stdout.write(f"{path.name}: {len(flags)} flags\n")
 
 
-def sources(engine: str, version: str, folder: Path) -> Iterator[str]:
-    """The texts of the modules that make up the engine's command line."""
+def downloaded(engine: str, version: str, folder: Path) -> Path:
+    """The wheel of a version."""
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder)]
     subprocess.run([*command, f"{engine}=={version}"], check=True)  # noqa: S603 - a developer's own words
     (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+def sources(engine: str, wheel: Path) -> Iterator[str]:
+    """The texts of the modules that make up the engine's command line."""
     with zipfile.ZipFile(wheel) as archive:
         for name in sorted(archive.namelist()):
             if name.endswith(".py") and name.startswith(tuple(SOURCES[engine])):
                 yield archive.read(name).decode()
 
 
-def written(engine: str, version: str, flags: list[Flag]) -> str:
+def released(wheel: Path) -> str:
+    """The day on which a wheel was built."""
+    with zipfile.ZipFile(wheel) as archive:
+        (metadata,) = (item for item in archive.infolist() if item.filename.endswith(".dist-info/METADATA"))
+        year, month, day, *_ = metadata.date_time
+    return f"{year}-{month:02}-{day:02}"
+
+
+def written(engine: str, version: str, date: str, flags: list[Flag]) -> str:
     """The data file: a line for each flag, so that versions can be compared."""
     lines = ",\n".join(f"    {json.dumps(flag, sort_keys=True)}" for flag in flags)
-    head = {"engine": engine, "version": version, "generatedBy": "packaging/engine_flags.py"}
+    head = {"engine": engine, "version": version, "built": date, "generatedBy": "packaging/engine_flags.py"}
     fields = "".join(f"  {json.dumps(key)}: {json.dumps(value)},\n" for key, value in head.items())
     return f'{{\n{fields}  "flags": [\n{lines}\n  ]\n}}\n'
 
@@ -136,10 +151,9 @@ def vllm_flag(
         if isinstance(node, ast.Subscript) and ast.unparse(node.value) in kwargs:
             owner, field = kwargs[ast.unparse(node.value)], ast.literal_eval(node.slice)
             annotated = fields(classes[owner]).get(field) if owner in classes else None
-            if field in HUMAN_READABLE:
-                return flag_of(call, "size")
             if annotated is not None:
-                return flag_of(call, **described(annotated, names))
+                rest = described(annotated, names)
+                return flag_of(call, **(rest | {"kind": "size"} if field in HUMAN_READABLE else rest))
     options = {keyword.arg: keyword.value for keyword in call.keywords}
     return flag_of(call, argparse_kind(options), choices=literal(options.get("choices"), names))
 
@@ -151,37 +165,41 @@ def fields(owner: ast.ClassDef) -> dict[str, ast.AnnAssign]:
 
 
 def described(annotated: ast.AnnAssign, names: Mapping[str, Any]) -> dict[str, Any]:
-    """Kind, choices and bounds as vLLM's get_kwargs reads them from the annotation."""
-    kinds = [hint for part in union(annotated.annotation) for hint in resolved(part, names)]
-    texts = [ast.unparse(hint) for hint in kinds]
+    """Kind, choices, bounds and whether None is a value, as vLLM's get_kwargs reads them, in its order."""
+    members = list(union(annotated.annotation))
+    hints = [hint for part in members if not is_none(part) for hint in resolved(part, names)]
+    texts = [ast.unparse(hint) for hint in hints]
+    nullable = {"nullable": True} if any(map(is_none, members)) else {}
     if any(text.endswith("Config") for text in texts):
-        return {"kind": "json"}
+        return {"kind": "json", **nullable}
     if "bool" in texts:
         return {"kind": "boolean"}
+    if values := [value for hint in hints for value in literal_values(hint) if value is not None]:
+        choices = {} if "str" in texts else {"choices": [str(value) for value in values]}
+        return {"kind": "str", **choices, **nullable}
     if any(text.startswith(("list", "tuple", "set")) for text in texts):
-        return {"kind": "list"}
-    bounds = declared_bounds(annotated.value)
-    if "int" in texts:
-        return {"kind": "str"} if "str" in texts else {"kind": "int", **bounds}
-    if "float" in texts:
-        return {"kind": "float", **bounds}
-    if any(text.startswith("dict") for text in texts):
-        return {"kind": "json"}
-    values = [value for hint in kinds for value in literal_values(hint)]
-    if values and "str" not in texts:
-        return {"kind": "str", "choices": [str(value) for value in values if value is not None]}
-    return {"kind": "str"}
+        return {"kind": "list", **nullable}
+    for kind in ("int", "float"):
+        if kind in texts:
+            return {"kind": kind, **declared_bounds(annotated.value), **nullable}
+    kind = "json" if "str" not in texts and any(text.startswith("dict") for text in texts) else "str"
+    return {"kind": kind, **nullable}
 
 
 def union(annotation: ast.expr) -> Iterator[ast.expr]:
-    """The members of `A | B | None`."""
+    """The members of `A | B | None`, wrappers taken off."""
     if isinstance(annotation, ast.BinOp):
         yield from union(annotation.left)
         yield from union(annotation.right)
-    elif isinstance(annotation, ast.Subscript) and ast.unparse(annotation.value) == "Optional":
+    elif isinstance(annotation, ast.Subscript) and ast.unparse(annotation.value) == "SkipValidation":
         yield from union(annotation.slice)
-    elif not (isinstance(annotation, ast.Constant) and annotation.value is None):
+    else:
         yield annotation
+
+
+def is_none(annotation: ast.expr) -> bool:
+    """Whether it is None."""
+    return isinstance(annotation, ast.Constant) and annotation.value is None
 
 
 def resolved(hint: ast.expr, names: Mapping[str, Any]) -> Iterator[ast.expr]:
@@ -210,7 +228,17 @@ def declared_bounds(default: ast.expr | None) -> dict[str, float]:
     if not isinstance(default, ast.Call):
         return {}
     found = {keyword.arg: keyword.value for keyword in default.keywords}
-    return {bound: ast.literal_eval(found[bound]) for bound in BOUNDS if isinstance(found.get(bound), ast.Constant)}
+    numbers = {bound: literal_number(found[bound]) for bound in BOUNDS if bound in found}
+    return {bound: number for bound, number in numbers.items() if number is not None}
+
+
+def literal_number(node: ast.expr) -> float | None:
+    """A number that is written out; None if it is computed."""
+    try:
+        value = ast.literal_eval(node)
+    except ValueError:
+        return None
+    return value if isinstance(value, int | float) else None
 
 
 # Both.
@@ -264,10 +292,10 @@ def flag_of(call: ast.Call, kind: str, choices: list[Any] | None = None, **more:
     return named(*(str(ast.literal_eval(one)) for one in call.args), kind=kind, choices=choices, **more)
 
 
-def named(*spellings: str, kind: str, choices: list[Any] | None = None, **bounds: float) -> Flag:
+def named(*spellings: str, kind: str, choices: list[Any] | None = None, **more: Any) -> Flag:
     """A flag by its first long spelling."""
     name = next(one for one in spellings if one.startswith("--"))
-    flag: Flag = {"name": name.removeprefix("--"), "kind": kind, **bounds}
+    flag: Flag = {"name": name.removeprefix("--"), "kind": kind, **more}
     others = [one for one in spellings if one != name]
     if others:
         flag["aliases"] = others

@@ -38,7 +38,9 @@ def told_of(
         (SGLANG, ["--chunked-prefill-size", "-1"]),
         (SGLANG, ["--chat-template=$(MODEL_PATH)/x"]),
         (VLLM, ["-tp", "2", "--no-enable-prefix-caching"]),
-        (VLLM, ["--max-num-batched-tokens=4k", "--max-model-len=auto"]),
+        (VLLM, ["--max-num-batched-tokens=4k", "--max-model-len=auto", "--num-gpu-blocks-override=None"]),
+        (VLLM, ["--compilation-config.mode=3", "-cc.level", "3", "-O3", "--api-server-count=2"]),
+        (VLLM, ["-O", "2", "--max_num_seqs=8", "--no-enable_chunked_prefill"]),
         (VLLM, ['--compilation-config={"a": {"b": 1}}', "--tensor_parallel_size=2"]),
         (CUSTOM, ["--anything=1", "-x", "y z"]),
     ],
@@ -73,7 +75,7 @@ BAD: list[tuple[Engine, list[str], str, str]] = [
         SGLANG,
         ["--enable-mixed-chunking"],
         "UnknownFlag",
-        'extra[0]: "--enable-mixed-chunking": SGLang 0.5.5.post3 has no such flag; did you mean enable-mixed-chunk?'
+        'extra[0]: "--enable-mixed-chunking": SGLang 0.5.5.post3 has no such flag; did you mean --enable-mixed-chunk?'
         + UNKNOWN,
     ),
     (
@@ -86,7 +88,7 @@ BAD: list[tuple[Engine, list[str], str, str]] = [
         VLLM,
         ["--schedule-policy=lpm"],
         "UnknownFlag",
-        'extra[0]: "--schedule-policy": vLLM 0.20.1 has no such flag; did you mean scheduling-policy?' + UNKNOWN,
+        'extra[0]: "--schedule-policy": vLLM 0.20.1 has no such flag; did you mean --scheduling-policy?' + UNKNOWN,
     ),
     (SGLANG, ["--tp-size=two"], "InvalidSpec", 'extra[0]: "--tp-size": two is not a whole number'),
     (SGLANG, ["--tp-size=0"], "InvalidSpec", 'extra[0]: "--tp-size": 0 is out of range; it must be at least 1'),
@@ -109,6 +111,39 @@ BAD: list[tuple[Engine, list[str], str, str]] = [
         'extra[0]: "--gpu-memory-utilization": 1.5 is out of range; it must be above 0 and at most 1',
     ),
     (SGLANG, ["--enable-mixed-chunk=true"], "InvalidSpec", 'extra[0]: "--enable-mixed-chunk": it is a switch'),
+    (
+        SGLANG,
+        ["--mem_fraction_static=0.8"],
+        "InvalidSpec",
+        'extra[0]: "--mem_fraction_static": SGLang 0.5.5.post3 does not know this spelling; write --mem',
+    ),
+    (
+        VLLM,
+        ["--tp=2"],
+        "InvalidSpec",
+        'extra[0]: "--tp": vLLM 0.20.1 does not know this spelling; write --tensor-parallel-size',
+    ),
+    (SGLANG, ["-tp", "2"], "InvalidSpec", 'extra[0]: "-tp": SGLang 0.5.5.post3 does not know this spelling'),
+    (
+        SGLANG,
+        ["--mem-frac=0.8"],
+        "UnknownFlag",
+        'extra[0]: "--mem-frac": SGLang 0.5.5.post3 has no such flag; did you mean --mem-fraction-static?',
+    ),
+    (
+        VLLM,
+        ["--no-disable-log-stats"],
+        "UnknownFlag",
+        'extra[0]: "--no-disable-log-stats": vLLM 0.20.1 has no such flag; did you mean --disable-log-stats?',
+    ),
+    (
+        VLLM,
+        ["--max-num-batched-tokens=auto"],
+        "InvalidSpec",
+        'extra[0]: "--max-num-batched-tokens": auto is out of range; it must be at least 1',
+    ),
+    (VLLM, ["--compilation-config.mode"], "InvalidSpec", 'extra[0]: "--compilation-config.mode": a value is missing'),
+    (VLLM, ["--max-num-seqs.x=1"], "UnknownFlag", 'extra[0]: "--max-num-seqs.x": vLLM 0.20.1 has no such flag'),
     (SGLANG, ["--tp-size", "1", "2"], "InvalidSpec", 'extra[0]: "--tp-size": it takes one value, not 2'),
 ]
 
@@ -150,7 +185,7 @@ BAD_PARAMETERS: list[tuple[Engine, list[SearchParameter], list[str], str, str]] 
         make_parameters(tp=[1, 2]),
         [],
         "InvalidSpec",
-        "parameters[tp]: the engine knows this as -tp only; write tensor-parallel-size",
+        "parameters[tp]: vLLM 0.20.1 does not know this spelling; write tensor-parallel-size",
     ),
     (
         SGLANG,
@@ -251,6 +286,17 @@ def test_every_problem_is_told_at_once() -> None:
     assert len(told(SGLANG, ["--port=1", "--page-size=", "--chat-template={{"])) == 3
 
 
+def test_a_variant_must_not_set_what_is_fixed() -> None:
+    drafts = parameter("drafts", variants=[{"name": "big", "args": ["--enable-mixed-chunk", "--tp=2"]}])
+
+    assert told_of(SGLANG, [drafts], ["--page-size=1", "--tp-size=4"]) == [
+        (
+            "InvalidSpec",
+            "parameters[drafts].variants[big].args[1]: the flag is also in runtime.extraArgs[1]; remove one of them",
+        )
+    ]
+
+
 COMMANDS: list[tuple[Engine, list[str], SearchParameter, str]] = [
     (SGLANG, ["--tp-size=1"], parameter("tp-size", values=[1, 2]), ""),
     (SGLANG, ["--tp=1"], parameter("tp-size", values=[1, 2], allowUnset=True), "--tp-size"),
@@ -263,6 +309,30 @@ COMMANDS: list[tuple[Engine, list[str], SearchParameter, str]] = [
         parameter("drafts", variants=[{"name": "none"}, {"name": "ngram", "args": ["--speculative-algorithm=NGRAM"]}]),
         "--speculative-algorithm",
     ),
+    (
+        SGLANG,
+        ["--page-size=1"],
+        parameter(
+            "pages", variants=[{"name": "a", "args": ["--page-size=1"]}, {"name": "b", "args": ["--page-size=2"]}]
+        ),
+        "",
+    ),
+    (
+        SGLANG,
+        ["--page-size=1"],
+        parameter("pages", variants=[{"name": "a", "args": ["--page-size=1"]}], when="true"),
+        "--page-size",
+    ),
+    (
+        VLLM,
+        ["--enforce-eager"],
+        parameter(
+            "eager",
+            variants=[{"name": "on", "args": ["--enforce-eager"]}, {"name": "off", "args": ["--no-enforce-eager"]}],
+        ),
+        "",
+    ),
+    (VLLM, ["--disable-log-stats"], parameter("disable-log-stats", toggle=True), "--disable-log-stats"),
 ]
 
 
@@ -273,7 +343,16 @@ def test_what_is_in_a_command_cannot_be_left_out(
     found = list(engine.in_command(["python3", "-m", "engine", *command], [one]))
 
     assert len(found) == bool(flag)
-    assert all(f"the runtime's command sets {flag}," in message for message in found)
+    assert all(message.startswith(f"parameters[{one.name}]: some configurations") for message in found)
+    assert all(f"leave out {flag}, but the runtime's command sets it" in message for message in found)
+
+
+def test_words_may_leave_flags_out_too() -> None:
+    left_out = {"parallelism": {"enable-dp-attention"}, "quantization": {"kv-cache-dtype"}}
+
+    [message] = SGLANG.in_command(["engine", "--kv-cache-dtype=auto", "--tp=2"], [], left_out)
+
+    assert message.startswith("quantization: some configurations leave out --kv-cache-dtype")
 
 
 def test_a_degree_in_the_command_counts_unless_it_is_overruled() -> None:

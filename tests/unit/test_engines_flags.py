@@ -39,6 +39,27 @@ def test_what_sglang_never_had_is_unknown(name: str) -> None:
     assert known("SGLang").find(name) is None
 
 
+@pytest.mark.parametrize(
+    ("image", "version"),
+    [
+        ("mirror/sglang:v0.5.0", "0.5.5"),
+        ("mirror/sglang:v0.5.5", "0.5.5"),
+        ("mirror/sglang:v0.5.5.post3-cu129", "0.5.5.post3"),
+        ("mirror/sglang:v0.5.9", "0.5.5.post3"),
+        ("mirror/sglang:0.10.1@sha256:0a1b", "0.10.0"),
+        ("mirror/sglang:latest", "0.10.0"),
+        ("autotuner/benchmark:0.1.0", "0.10.0"),
+    ],
+)
+def test_the_newest_known_version_that_is_not_newer_is_meant(
+    image: str, version: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    versions = tuple(FlagTable("SGLang", one, ()) for one in ("0.5.5", "0.5.5.post3", "0.10.0"))
+    monkeypatch.setattr("autotuner.engines.flags._tables", lambda _: versions)
+
+    assert known("SGLang", image).version == version
+
+
 def test_of_another_engine_nothing_is_known() -> None:
     assert table("Custom") is None
 
@@ -51,6 +72,7 @@ def test_of_another_engine_nothing_is_known() -> None:
         ("registry:5000/sglang", "0.5.5.post3"),
         ("docker.io/lmsysorg/sglang:v0.1.0", "0.5.5.post3"),
         ("docker.io/lmsysorg/sglang:v9.9.9", "0.5.5.post3"),
+        ("docker.io/lmsysorg/sglang@sha256:0123456789abcdef", "0.5.5.post3"),
     ],
 )
 def test_an_images_tag_tells_the_version(image: str, version: str) -> None:
@@ -67,6 +89,10 @@ VALUES: list[tuple[Flag, str, str | None]] = [
     (Flag("x", "size"), "1.5M", None),
     (Flag("x", "size"), "-1", None),
     (Flag("x", "size"), "some", "some is not a size; write a number, 4k or auto"),
+    (Flag("x", "size", bounds={"ge": 1}), "4k", None),
+    (Flag("x", "size", bounds={"ge": 1}), "0", "0 is out of range; it must be at least 1"),
+    (Flag("x", "int", nullable=True, bounds={"ge": 1}), "None", None),
+    (Flag("x", "int"), "None", "None is not a whole number"),
     (Flag("x", "str"), "anything", None),
     (Flag("x", "str", choices=("a", "b")), "b", None),
     (Flag("x", "str", choices=("a", "b")), "c", "c is none of its values; choose one of a, b"),
@@ -93,4 +119,28 @@ def test_a_flag_is_found_by_any_spelling() -> None:
 
 def test_the_name_that_was_meant() -> None:
     assert known("SGLang").closest("enable-mixed-chunking") == "enable-mixed-chunk"
+    assert known("SGLang").closest("mem-frac") == "mem-fraction-static"
+    assert known("VLLM").closest("tpp") == "tensor-parallel-size"
     assert known("SGLang").closest("zzz") is None
+
+
+@pytest.mark.parametrize(
+    ("engine", "spelling", "want"),
+    [
+        ("SGLang", "--tp-size", True),
+        ("SGLang", "--tp_size", False),
+        ("SGLang", "-tp-size", False),
+        ("SGLang", "--no-enable-mixed-chunk", False),
+        ("SGLang", "-O3", False),
+        ("VLLM", "-tp", True),
+        ("VLLM", "--tp", False),
+        ("VLLM", "--max_num_seqs", True),
+        ("VLLM", "--no-enable-prefix-caching", True),
+        ("VLLM", "--no-max-num-seqs", False),
+        ("VLLM", "-cc.mode", True),
+        ("VLLM", "-O3", True),
+        ("VLLM", "-O9", False),
+    ],
+)
+def test_spellings_are_those_of_the_engines_parser(engine: EngineName, spelling: str, want: bool) -> None:
+    assert known(engine).takes(spelling) is want

@@ -322,6 +322,27 @@ def test_accepts(changes: Object, around: Object) -> None:
     assert problems(make_spec(**changes), **around) == []
 
 
+def test_words_cannot_leave_out_what_the_runtimes_command_sets() -> None:
+    runtime = make_runtime("my-runtime")
+    runtime["spec"]["engineConfig"]["runner"]["command"] = [
+        "serve",
+        "--kv-cache-dtype=fp8_e5m2",
+        "--tp=4",
+        "--dtype=half",
+    ]
+    spec = make_spec(
+        runtime=NAMED_RUNTIME,
+        benchmark={"tokenizer": {"source": "Hub", "id": "x"}},
+        parallelism={"data": [1, 2]},
+        quantization={"kvCache": ["auto", "fp8_e4m3"], "weights": ["bfloat16"]},
+    )
+
+    [problem] = problems(spec, runtime=runtime)
+
+    assert problem.reason == "InvalidSpec"
+    assert problem.message.startswith("quantization: some configurations leave out --kv-cache-dtype, but the runtime's")
+
+
 def test_says_everything_at_once_most_basic_first() -> None:
     spec = make_spec(
         model={"preset": "zzz"}, runtime={"extraArgs": ["--host=0.0.0.0"]}, benchmark={"requestParams": {"stream": 1}}

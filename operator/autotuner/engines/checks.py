@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from autotuner.api.parameters import SearchParameter
+from autotuner.api.parameters import SearchParameter, Variant
 from autotuner.engines import arguments
 from autotuner.engines.arguments import Argument, Value
 from autotuner.engines.flags import Flag, FlagTable
 
+_FIXED = "the flag is also in runtime.extraArgs[{}]; remove one of them"
 _TEMPLATE = 'OME would expand "{{" as a template; write the value without it'
 
 
@@ -30,8 +31,8 @@ class Flags(Protocol):
         """Flags that users must not set -> what to do instead."""
 
     @property
-    def short(self) -> frozenset[str]:
-        """Names that the engine knows with a single dash only."""
+    def aliases(self) -> Mapping[str, str]:
+        """Spellings that the engine takes besides those of its package -> the canonical name."""
 
     def canonical(self, name: str) -> str:
         """One name for all spellings of a flag."""
@@ -72,21 +73,31 @@ class Checker:
             return Finding("ReservedFlag", self.engine.reserved[flag])
         if problem := _syntax_problem(argument):
             return Finding("InvalidSpec", problem)
-        known = self._known(argument.spelling.lstrip("-"))
+        known = self._known(argument.spelling)
         if not isinstance(known, Flag):
             return known
         problem = _value_problem(known, argument)
         return Finding("InvalidSpec", problem) if problem else None
 
-    def _known(self, name: str) -> Flag | Finding | None:
-        """The flag of a name; what is wrong if there is none; None if that cannot be told."""
-        if self.table is None:
+    def _known(self, spelling: str, dashes: str = "--") -> Flag | Finding | None:
+        """The flag of a spelling; what is wrong if there is none; None if that cannot be told.
+
+        Args:
+            spelling: with its dashes.
+            dashes: before the names that a message tells.
+        """
+        if self.table is None or self.table.says_all(spelling):
             return None
-        found = self.table.find(name) or self.table.find(self.engine.canonical(name))
-        if found is not None or self.allow_unknown:
-            return found
+        name = spelling.lstrip("-")
+        found = self.table.find(name) or self.table.find(self.engine.aliases.get(name, name))
+        if found is not None:
+            if self.table.takes(spelling) or spelling.removeprefix("--") in self.engine.aliases:
+                return found
+            return Finding("InvalidSpec", f"{self.table} does not know this spelling; write {dashes}{found.name}")
+        if self.allow_unknown:
+            return None
         meant = self.table.closest(name)
-        hint = f"; did you mean {meant}?" if meant else ""
+        hint = f"; did you mean {dashes}{meant}?" if meant else ""
         return Finding(
             "UnknownFlag",
             f"{self.table} has no such flag{hint} (if your image's engine has it, set runtime.allowUnknownFlags: true)",
@@ -99,30 +110,36 @@ class Checker:
             parameters: of the task.
             fixed: its `runtime.extraArgs`, which must not set the same flags.
         """
-        fixed_at = {self.engine.flag_of(token): index for index, token in enumerate(fixed)}
+        fixed_at = {flag: index for index, token in enumerate(fixed) if (flag := self.engine.flag_of(token))}
         seen: dict[str, str] = {}
         for parameter in parameters:
             where = f"parameters[{parameter.name}]"
             if parameter.variants is not None:
-                for variant in parameter.variants:
-                    yield from self.arguments(variant.args, f"{where}.variants[{variant.name}].args")
+                yield from self._variants(parameter.variants, where, fixed_at)
                 continue
             yield from self._parameter(parameter, where)
             flag = self.engine.canonical(parameter.name)
             if flag in seen:
                 yield _wrong(where, f"is the same flag as parameters[{seen[flag]}]; remove one of them")
             if flag in fixed_at:
-                yield _wrong(where, f"the flag is also in runtime.extraArgs[{fixed_at[flag]}]; remove one of them")
+                yield _wrong(where, _FIXED.format(fixed_at[flag]))
             seen.setdefault(flag, parameter.name)
+
+    def _variants(self, variants: Sequence[Variant], where: str, fixed_at: Mapping[str, int]) -> Iterator[Finding]:
+        for variant in variants:
+            inside = f"{where}.variants[{variant.name}].args"
+            yield from self.arguments(variant.args, inside)
+            for index, token in enumerate(variant.args):
+                at = fixed_at.get(self.engine.flag_of(token) or "")
+                if at is not None:
+                    yield _wrong(f"{inside}[{index}]", _FIXED.format(at))
 
     def _parameter(self, parameter: SearchParameter, where: str) -> Iterator[Finding]:
         flag = self.engine.canonical(parameter.name)
         if flag in self.engine.reserved:
             yield Finding("ReservedFlag", f"{where}: {self.engine.reserved[flag]}")
             return
-        if parameter.name in self.engine.short:
-            yield _wrong(where, f"the engine knows this as -{parameter.name} only; write {flag}")
-        known = self._known(parameter.name)
+        known = self._known(f"--{parameter.name}", dashes="")
         if isinstance(known, Finding):
             yield Finding(known.reason, f"{where}: {known.message}")
         elif known is not None:

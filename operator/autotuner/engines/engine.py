@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -118,28 +118,40 @@ class Engine:
         """
         return Checker(self, self.table(image), allow_unknown)
 
-    def in_command(self, command: Sequence[str], parameters: Sequence[SearchParameter]) -> Iterator[str]:
-        """Why parameters cannot be searched because the runtime's command sets their flags; one message each.
+    def in_command(
+        self,
+        command: Sequence[str],
+        parameters: Sequence[SearchParameter],
+        words: Mapping[str, Collection[str]] | None = None,
+    ) -> Iterator[str]:
+        """Why flags cannot be searched because the runtime's command sets them; one message each.
 
         Arguments come after the command, so a value there is overruled; a switch that is on there stays on, and a flag
         that is set there cannot be left out.
+
+        Args:
+            command: of the runtime's container.
+            parameters: of the task.
+            words: another field of the task -> canonical flags that some of its combinations leave out.
         """
-        given = {self._identity(argument) for argument in arguments.parse(command)}
-        for parameter in parameters:
-            for flag in sorted(self._removable(parameter) & given):
+        given = {self._identity(argument) for argument in arguments.parse(command)} - {""}
+        optional = {f"parameters[{parameter.name}]": self._optional(parameter) for parameter in parameters}
+        for where, left_out in {**optional, **(words or {})}.items():
+            for flag in sorted(given.intersection(left_out)):
                 yield (
-                    f"parameters[{parameter.name}]: the runtime's command sets --{flag}, and what is in a command"
-                    " cannot be left out; move it to the runtime's args, or override its command"
+                    f"{where}: some configurations leave out --{flag}, but the runtime's command sets it, and what is"
+                    " in a command cannot be taken away; move it to the runtime's args, or override its command"
                 )
 
-    def _removable(self, parameter: SearchParameter) -> set[str]:
+    def _optional(self, parameter: SearchParameter) -> set[str]:
         """Flags that some value of a parameter leaves out."""
         if parameter.variants is not None:
             sets = [
                 {self._identity(argument) for argument in arguments.parse(variant.args)}
                 for variant in parameter.variants
             ]
-            return {flag for one in sets for flag in one if not all(flag in other for other in sets)}
+            always = set[str]() if parameter.when is not None else set[str].intersection(*sets)
+            return set[str]().union(*sets) - always
         flag = self.canonical(parameter.name)
         left_out = parameter.allow_unset or parameter.when is not None
         return {flag} if left_out or (parameter.toggle and not self._negatable(flag)) else set()
@@ -147,12 +159,6 @@ class Engine:
     def diagnose(self, log: str, exit_code: int | None) -> Diagnosis | None:
         """Why the engine ended, by its last words; None if nothing says so and it did not fail."""
         return diagnosis.diagnose(log, exit_code, self._spellings)
-
-    @cached_property
-    def short(self) -> frozenset[str]:
-        """Names that the engine knows with a single dash only."""
-        table = self.table()
-        return table.short if table else frozenset()
 
     @cached_property
     def _aliases(self) -> Mapping[str, str]:

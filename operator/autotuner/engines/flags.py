@@ -17,7 +17,10 @@ Kind = Literal["switch", "boolean", "int", "float", "size", "str", "json", "list
 
 _WHOLE = re.compile(r"-?[0-9]+")
 _DECIMAL = re.compile(r"-?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
-_SIZE = re.compile(r"-1|auto|[0-9]+(\.[0-9]+)?[kKmMgGtT]?")
+_UNITS = "kKmMgGtT"
+_SIZE = re.compile(rf"-1|auto|[0-9]+(\.[0-9]+)?[{_UNITS}]?")
+# vLLM's parser takes --a_b for --a-b, --x.key=1 for a part of JSON, and -O3 for a level (vllm/utils/argparse_utils.py).
+_LEVEL = re.compile(r"-O[0-3]?")
 _VERSION = re.compile(r"v?([0-9]+(?:\.[0-9]+)+(?:\.?post[0-9]+)?)")
 
 # Bounds that an engine keeps in its code, not in its parser: sglang/srt/server_args.py and model_runner.py.
@@ -31,6 +34,11 @@ _BOUNDS: Mapping[tuple[EngineName, str], Mapping[str, float]] = {
     ("SGLang", "max-running-requests"): {"ge": 1},
     ("SGLang", "page-size"): {"ge": 1},
     ("SGLang", "schedule-conservativeness"): {"ge": 0},
+    # vllm/config/parallel.py: what the number of processes is the product of.
+    ("VLLM", "tensor-parallel-size"): {"ge": 1},
+    ("VLLM", "pipeline-parallel-size"): {"ge": 1},
+    ("VLLM", "data-parallel-size"): {"ge": 1},
+    ("VLLM", "decode-context-parallel-size"): {"ge": 1},
 }
 
 
@@ -44,6 +52,7 @@ class Flag:
             unit (4k), or auto. list: any number of words.
         choices: the only values there are; empty where they are not known.
         aliases: other spellings, with their dashes.
+        nullable: `None` is a value.
         bounds: ge, gt, le, lt of a number.
     """
 
@@ -51,6 +60,7 @@ class Flag:
     kind: Kind
     choices: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
+    nullable: bool = False
     bounds: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -60,6 +70,8 @@ class Flag:
 
     def refuses(self, text: str) -> str | None:
         """Why a value is none of this flag's, and which are; None if it may be one."""
+        if self.nullable and text == "None":
+            return None
         if self.kind == "int" and not _WHOLE.fullmatch(text):
             return f"{text} is not a whole number"
         if self.kind == "float" and not _DECIMAL.fullmatch(text):
@@ -68,12 +80,12 @@ class Flag:
             return f"{text} is not a size; write a number, 4k or auto"
         if self.choices and text not in self.choices:
             return f"{text} is none of its values; choose one of {', '.join(self.choices)}"
-        if self.kind in ("int", "float"):
+        if self.kind in ("int", "float", "size"):
             return self._out_of_bounds(text)
         return None
 
     def _out_of_bounds(self, text: str) -> str | None:
-        number = float(text)
+        number = float(text.replace("auto", "-1").rstrip(_UNITS))
         words = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
         kept = {
             "ge": lambda bound: number >= bound,
@@ -102,16 +114,44 @@ class FlagTable:
     def find(self, name: str) -> Flag | None:
         """The flag of a name, given without leading dashes, whatever its spelling; `no-` forms included."""
         name = name.replace("_", "-")
-        return self._by_name.get(name) or self._negated(name)
+        return self._by_name.get(name) or self._negated(name) or self._part(name)
 
     def _negated(self, name: str) -> Flag | None:
         found = self._by_name.get(name.removeprefix("no-")) if name.startswith("no-") else None
         return found if found and found.kind == "boolean" else None
 
+    def _part(self, name: str) -> Flag | None:
+        whole, dot, _ = name.partition(".")
+        found = self._by_name.get(whole) if dot and self._lenient else None
+        return found if found and found.kind == "json" else None
+
+    def takes(self, spelling: str) -> bool:
+        """Whether the engine's parser knows a flag by this very spelling, dashes included."""
+        if self._lenient and _LEVEL.fullmatch(spelling):
+            return True
+        spelling = spelling.partition(".")[0]
+        if self._lenient and spelling.startswith("--"):
+            spelling = spelling.replace("_", "-")
+        return spelling in self._spellings
+
+    def says_all(self, spelling: str) -> bool:
+        """Whether flag and value are one word, as in -O3."""
+        return self._lenient and _LEVEL.fullmatch(spelling) is not None
+
     def closest(self, name: str) -> str | None:
-        """The name that was probably meant."""
-        found = difflib.get_close_matches(name.replace("_", "-"), self._by_name, n=1, cutoff=0.75)
-        return found[0] if found else None
+        """The name that was probably meant: the one that it begins, else the one that looks most like it."""
+        name = name.replace("_", "-")
+        begun = {flag.name for known, flag in self._by_name.items() if known.startswith(name)}
+        if len(begun) == 1:
+            return begun.pop()
+        found = difflib.get_close_matches(name, self._by_name, n=1, cutoff=0.75)
+        if not found:
+            return None
+        return found[0] if self.takes(f"--{found[0]}") else self._by_name[found[0]].name
+
+    @property
+    def _lenient(self) -> bool:
+        return self.engine == "VLLM"
 
     @cached_property
     def aliases(self) -> Mapping[str, str]:
@@ -119,11 +159,10 @@ class FlagTable:
         return {alias.lstrip("-"): flag.name for flag in self.flags for alias in flag.aliases}
 
     @cached_property
-    def short(self) -> frozenset[str]:
-        """Names that are known with a single dash only."""
-        return frozenset(
-            alias.removeprefix("-") for flag in self.flags for alias in flag.aliases if not alias.startswith("--")
-        )
+    def _spellings(self) -> frozenset[str]:
+        written = {spelling for flag in self.flags for spelling in (f"--{flag.name}", *flag.aliases)}
+        booleans = {f"--no-{flag.name}" for flag in self.flags if flag.kind == "boolean"}
+        return frozenset(written | booleans)
 
     @cached_property
     def names(self) -> frozenset[str]:
@@ -141,12 +180,14 @@ def table(engine: EngineName, image: str = "") -> FlagTable | None:
 
     Args:
         engine: whose flags; engine Custom has none that are known.
-        image: of the runtime; without a version in its tag the newest known is meant.
+        image: of the runtime. Without the engine's name or a version in its tag, the newest known is meant: the tag of
+            some other image is a version of something else.
     """
     known = _tables(engine)
     if not known:
         return None
-    wanted = _VERSION.search(image.rpartition(":")[2])
+    repository, _, tag = image.partition("@")[0].rpartition(":")
+    wanted = _VERSION.search(tag) if engine.lower() in repository.lower() else None
     if wanted is None:
         return known[-1]
     older = [one for one in known if _order(one.version) <= _order(wanted.group(1))]
@@ -172,6 +213,7 @@ def _read(engine: EngineName, document: Mapping[str, Any]) -> FlagTable:
             kind=item["kind"],
             choices=tuple(item.get("choices", ())),
             aliases=tuple(item.get("aliases", ())),
+            nullable=item.get("nullable", False),
             bounds={
                 **{bound: item[bound] for bound in ("ge", "gt", "le", "lt") if bound in item},
                 **_BOUNDS.get((engine, item["name"]), {}),

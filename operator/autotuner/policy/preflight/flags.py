@@ -8,9 +8,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from autotuner import engines
 from autotuner.api.common import Arguments
-from autotuner.api.parameters import SearchParameter
+from autotuner.api.parameters import Parallelism, Quantization, SearchParameter
+from autotuner.api.task import TaskSpec
 from autotuner.policy.preflight.problem import Case, Problem
 from autotuner.presets import runner
+from autotuner.search import words
+from autotuner.search.facts import Facts
 
 _ARGUMENTS: TypeAdapter[list[str]] = TypeAdapter(Arguments)
 
@@ -33,7 +36,7 @@ def problems(case: Case) -> Iterator[Problem]:
         yield from (Problem(one.reason, one.message) for one in checker.arguments(args, where))
     for one in checker.parameters(spec.parameters, fixed):
         yield Problem(one.reason, one.message)
-    for message in engine.in_command(container.get("command") or [], spec.parameters):
+    for message in engine.in_command(container.get("command") or [], spec.parameters, _left_out(spec, engine)):
         yield Problem("InvalidSpec", message)
 
 
@@ -53,8 +56,8 @@ def complete(case: Case) -> Iterator[Problem]:
         try:
             _ARGUMENTS.validate_python(args)
         except ValidationError as problem:
-            words = problem.errors(include_url=False)[0]["msg"]
-            yield Problem("InvalidSpec", f"{field}: joined with the runtime's own and runtime.extraArgs: {words}")
+            said = problem.errors(include_url=False)[0]["msg"]
+            yield Problem("InvalidSpec", f"{field}: joined with the runtime's own and runtime.extraArgs: {said}")
     off = {parameter.name: False for parameter in spec.parameters if parameter.toggle}
     # OME takes an empty list for none, and keeps the runtime's own.
     if own and len(off) == len(spec.parameters) and not engine.compose(engine.merge(own, fixed), off):
@@ -63,6 +66,23 @@ def complete(case: Case) -> Iterator[Problem]:
             f"parameters[{spec.parameters[0].name}]: without it no argument is left, and OME would use the runtime's"
             " own, which have it; fix some other flag in runtime.extraArgs",
         )
+
+
+def _left_out(spec: TaskSpec, engine: engines.Engine) -> dict[str, frozenset[str]]:
+    """Of each section of words, the flags that its neutral combination does not say although they are set."""
+    found: dict[str, frozenset[str]] = {}
+    for section in (
+        words.of_parallelism(spec.parallelism or Parallelism(), engine, Facts()),
+        words.of_quantization(spec.quantization or Quantization(), engine, Facts()),
+    ):
+        neutral = {
+            word: section.neutral(word)
+            for word, dimension in zip(section.words, section.dimensions(), strict=True)
+            if section.neutral(word) in dimension.values
+        }
+        touched = section.touched(neutral)
+        found[section.name] = touched - section.flags(neutral, touched).keys()
+    return found
 
 
 def _longest(parameter: SearchParameter) -> engines.Value:
