@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import runpy
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from autotuner.api.common import EngineName
@@ -144,3 +149,68 @@ def test_the_name_that_was_meant() -> None:
 )
 def test_spellings_are_those_of_the_engines_parser(engine: EngineName, spelling: str, want: bool) -> None:
     assert known(engine).takes(spelling) is want
+
+
+def read(reader: str, *sources: str) -> dict[str, dict[str, Any]]:
+    script = runpy.run_path(str(Path(__file__).parents[2] / "packaging" / "engine_flags.py"))
+    return {flag.pop("name"): flag for flag in script[reader]([ast.parse(source) for source in sources])}
+
+
+def test_sglangs_flags_are_read_out_of_its_parser() -> None:
+    source = """
+POLICIES = ["lpm", "fcfs"]
+class ServerArgs:
+    def add_cli_args(parser):
+        parser.add_argument("--tensor-parallel-size", "--tp-size", type=int)
+        parser.add_argument("--schedule-policy", type=str, choices=POLICIES)
+        parser.add_argument("--grammar-backend", choices=computed())
+        parser.add_argument("--enable-metrics", action="store_true")
+        parser.add_argument("--cuda-graph-bs", type=int, nargs="+")
+"""
+    assert read("read_sglang", source) == {
+        "tensor-parallel-size": {"kind": "int", "aliases": ["--tp-size"]},
+        "schedule-policy": {"kind": "str", "choices": ["lpm", "fcfs"]},
+        "grammar-backend": {"kind": "str"},
+        "enable-metrics": {"kind": "switch"},
+        "cuda-graph-bs": {"kind": "list"},
+    }
+
+
+def test_vllms_flags_are_read_out_of_its_configuration() -> None:
+    arguments = """
+class EngineArgs:
+    def add_cli_args(parser):
+        kwargs = get_kwargs(SomeConfig)
+        parser.add_argument("--dtype", **kwargs["dtype"])
+        parser.add_argument("--max-num-seqs", "-mns", **kwargs["max_num_seqs"])
+        parser.add_argument("--max-model-len", **kwargs["max_model_len"])
+        parser.add_argument("--enforce-eager", **kwargs["enforce_eager"])
+        parser.add_argument("--backend", **kwargs["backend"])
+        parser.add_argument("--inner", **kwargs["inner"])
+        parser.add_argument("--disable-log-stats", action="store_true")
+"""
+    configuration = """
+DType = Literal["auto", "half"]
+class BaseFrontendArgs:
+    chat_template: str | None = None
+class FrontendArgs(BaseFrontendArgs):
+    port: int = 8000
+class SomeConfig:
+    dtype: DType | None = None
+    max_num_seqs: int = Field(default=8, ge=1)
+    max_model_len: int = Field(default=None, ge=-1)
+    enforce_eager: bool = False
+    backend: DType | str = "auto"
+    inner: OtherConfig = Field(default_factory=OtherConfig)
+"""
+    assert read("read_vllm", arguments, configuration) == {
+        "chat-template": {"kind": "str", "nullable": True},
+        "port": {"kind": "int"},
+        "dtype": {"kind": "str", "choices": ["auto", "half"], "nullable": True},
+        "max-num-seqs": {"kind": "int", "aliases": ["-mns"], "ge": 1},
+        "max-model-len": {"kind": "size", "ge": -1},
+        "enforce-eager": {"kind": "boolean"},
+        "backend": {"kind": "str"},
+        "inner": {"kind": "json"},
+        "disable-log-stats": {"kind": "switch"},
+    }
