@@ -97,6 +97,8 @@ LatencyMetric = Literal["TTFT", "TPOT", "E2ELatency"]
 ThroughputMetric = Literal["OutputThroughput", "OutputThroughputPerGPU", "TotalThroughput", "RequestThroughput"]
 Statistic = Literal["Mean", "P50", "P90", "P95", "P99"]
 LATENCY_METRICS = ("TTFT", "TPOT", "E2ELatency")
+# Of objectives, which say more than levels do.
+DerivedMetric = Literal["CostPerMillionTokens", "MaxConcurrency"]
 
 
 class Toleration(Model):

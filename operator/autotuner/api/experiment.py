@@ -24,6 +24,7 @@ from autotuner.api.common import (
     Real,
     RuntimeKind,
     ShortName,
+    ThroughputMetric,
     Timestamp,
     Tolerations,
     Volume,
@@ -107,9 +108,26 @@ class Benchmark(Traffic):
 
 
 class Stop(Model):
-    """When the ladder need not be climbed further."""
+    """When the ladder need not be climbed further; never decided by a scenario's first level alone."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            cel("has(self.metric) == has(self.threshold)", "give metric and threshold together", fieldPath=".metric")
+        )
+    )
 
     slos: Slos | None = Field(default=None, description="The hard SLOs: a broken ceiling ends the ladder.")
+    metric: ThroughputMetric | None = Field(default=None, description="What threshold is of.")
+    threshold: Annotated[float, Field(ge=1e-6, le=1e15, allow_inf_nan=False)] | None = Field(
+        default=None,
+        description=(
+            "The ladder ends when even throughput in proportion to the users could not reach it any more, less"
+            " noiseMargin."
+        ),
+    )
+    noise_margin: Annotated[float, Field(ge=0, le=0.5)] = Field(
+        default=0.06, description="How far below the threshold still counts as reaching it, as a share of it."
+    )
 
 
 _UNCHANGED = " && ".join(

@@ -10,6 +10,7 @@ from autotuner.api import quantity
 from autotuner.api.common import (
     ATOMIC,
     Concurrency,
+    DerivedMetric,
     LatencyMetric,
     Model,
     Statistic,
@@ -38,11 +39,17 @@ _SLO_RULES = rules(
         "write a number and the metric's unit: ms or s for TTFT, TPOT and E2ELatency, % for ErrorRate,"
         " req/s for RequestThroughput, tok/s for the other throughputs (for example 500ms)",
     ),
+    cel(
+        "self.enforcement == 'Soft' || (!has(self.weight) && !has(self.steepness))",
+        "weight and steepness go with enforcement: Soft only; a Hard promise is kept or broken",
+    ),
 )
+SOFT_WEIGHT = 1.0
+SOFT_STEEPNESS = 0.1
 
 
 class Slo(Model):
-    """A promise that every level counted must keep."""
+    """A promise. Hard: every level counted must keep it. Soft: breaking it costs."""
 
     model_config = ConfigDict(json_schema_extra=_SLO_RULES)
 
@@ -50,25 +57,43 @@ class Slo(Model):
     statistic: Statistic | None = Field(default=None, description="Of a latency; P99 if absent.")
     max: Quantity | None = Field(default=None, description="A ceiling with its unit, for example 500ms or 1%.")
     min: Quantity | None = Field(default=None, description="A floor with its unit, for example 900tok/s.")
+    enforcement: Literal["Hard", "Soft"] = Field(
+        default="Hard", description="Hard: a level that breaks it does not count. Soft: it counts as if it were worse."
+    )
+    weight: Annotated[float, Field(ge=0.01, le=100)] | None = Field(
+        default=None,
+        description=(
+            "Of a Soft one; 1 if absent. Broken by the share v, the value counts as if it were worse by the factor"
+            " 1 + weight * (exp(min(v, 1) / steepness) - 1)."
+        ),
+    )
+    steepness: Annotated[float, Field(ge=0.02, le=10)] | None = Field(
+        default=None, description="Of a Soft one; 0.1 if absent. The smaller, the faster the cost grows."
+    )
 
 
 Slos = Annotated[list[Slo], Field(max_length=10, json_schema_extra=ATOMIC)]
 
 
 class Objective(Model):
-    """What to make as good as possible: throughput is maximised, latency minimised."""
+    """What to make as good as possible: throughput and users are maximised, latency and cost minimised."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
             cel(
                 "self.metric in ['TTFT', 'TPOT', 'E2ELatency'] || (!has(self.statistic) && !has(self.concurrency))",
                 "statistic and concurrency go with TTFT, TPOT and E2ELatency only;"
-                " a throughput is that of its best level",
+                " the other objectives are those of their best level",
             )
         )
     )
 
-    metric: Literal[ThroughputMetric, LatencyMetric]
+    metric: Literal[ThroughputMetric, LatencyMetric, DerivedMetric] = Field(
+        description=(
+            "CostPerMillionTokens is that of output tokens and needs gpuHourPrice; MaxConcurrency, the most users"
+            " within the hard SLOs, needs one with max."
+        )
+    )
     statistic: Statistic | None = Field(default=None, description="Of a latency; P99 if absent.")
     concurrency: Concurrency | None = Field(
         default=None, description="The level at which a latency is judged; the highest of the ladder if absent."

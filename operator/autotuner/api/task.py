@@ -15,6 +15,7 @@ from autotuner.api.common import (
     Model,
     Tolerations,
     cel,
+    explained,
     name_rule,
     rules,
     unchanged,
@@ -24,11 +25,30 @@ from autotuner.api.parameters import Constraints, Parallelism, Quantization, Sea
 from autotuner.api.target import TaskModel, TaskRuntime
 from autotuner.api.task_status import TaskStatus
 
+GpuHourPrice = Annotated[
+    str,
+    StringConstraints(pattern=r"^([0-9]*[1-9][0-9]*(\.[0-9]+)?|[0-9]+\.[0-9]*[1-9][0-9]*)$", max_length=14),
+    Field(json_schema_extra=explained('write a decimal number above zero in quotes, for example "2.50"')),
+]
+
 
 class Baseline(Model):
     """What runs today; the gain is measured against it."""
 
     args: Arguments = Field(default=[], description="Engine arguments; empty for the runtime's own.")
+
+
+class Confirm(Model):
+    """How the winner is confirmed: leaders and baseline are measured again, in turns."""
+
+    top: Annotated[int, Field(ge=1, le=5)] = Field(default=2, description="How many of the best are measured again.")
+    max_repeats: Annotated[int, Field(ge=0, le=20)] = Field(
+        default=4,
+        description=(
+            "How often each is measured again at most; it ends earlier when the verdict is clear. Fewer than 4 can"
+            " seldom confirm anything; 0 confirms nothing."
+        ),
+    )
 
 
 class Search(Model):
@@ -42,6 +62,7 @@ class Search(Model):
         default=0, description="The same seed proposes the same configurations."
     )
     start_points: StartPoints | None = Field(default=None, description="Configurations to measure first.")
+    confirm: Confirm = Confirm()
 
 
 class TaskBenchmark(Traffic):
@@ -70,7 +91,23 @@ class TaskSpec(Model):
                 " || has(self.quantization)",
                 "there is nothing to search: give parameters, parallelism or quantization",
                 fieldPath=".parameters",
-            )
+            ),
+            cel(
+                "has(self.gpuHourPrice) || !self.objectives.exists(o, o.metric == 'CostPerMillionTokens')",
+                "the objective CostPerMillionTokens needs gpuHourPrice: what one accelerator costs in an hour",
+                fieldPath=".objectives",
+            ),
+            cel(
+                "!self.objectives.exists(o, o.metric == 'MaxConcurrency')"
+                " || (has(self.slos) && self.slos.exists(s, has(s.max) && s.enforcement == 'Hard'))",
+                "the objective MaxConcurrency counts the users within the hard SLOs: give one with max",
+                fieldPath=".objectives",
+            ),
+            cel(
+                "self.objectives.all(o, self.objectives.exists_one(x, x == o))",
+                "must not repeat an objective",
+                fieldPath=".objectives",
+            ),
         )
     )
 
@@ -85,8 +122,13 @@ class TaskSpec(Model):
     quantization: Quantization | None = None
     baseline: Baseline | None = None
     benchmark: TaskBenchmark
-    objectives: Annotated[list[Objective], Field(min_length=1, max_length=1, json_schema_extra=ATOMIC)]
+    objectives: Annotated[list[Objective], Field(min_length=1, max_length=3, json_schema_extra=ATOMIC)] = Field(
+        description="One: there will be a best. Two or three: a Pareto front, none of which is worse in everything."
+    )
     slos: Slos | None = Field(default=None, description="Promises that the best configuration must keep.")
+    gpu_hour_price: GpuHourPrice | None = Field(
+        default=None, description='Of one accelerator, in any currency, as a decimal string: "2.50".'
+    )
     search: Search
     timeouts: Timeouts = Timeouts()
     placement: Placement = Placement()
@@ -103,12 +145,21 @@ _UNCHANGED = " && ".join(
             "objectives",
             "search.strategy",
             "search.seed",
+            "search.confirm",
             "placement",
         )
     ]
     + [
         unchanged(field, root="spec.", optional=True)
-        for field in ("constraints", "parallelism", "quantization", "baseline", "slos", "search.startPoints")
+        for field in (
+            "constraints",
+            "parallelism",
+            "quantization",
+            "baseline",
+            "slos",
+            "gpuHourPrice",
+            "search.startPoints",
+        )
     ]
 )
 

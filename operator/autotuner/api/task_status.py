@@ -7,16 +7,19 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from autotuner.api.common import (
+    ATOMIC,
     Arguments,
     Concurrency,
     Conditions,
     Count,
     EngineName,
+    FlagName,
     Model,
     ObjectName,
     Parameter,
     Real,
     ShortName,
+    Statistic,
     Timestamp,
     Word,
     list_map,
@@ -25,6 +28,8 @@ from autotuner.api.experiment import Level
 
 SPACE_MAX = 2**53 - 1  # what a JSON number holds exactly
 SpaceSize = Annotated[int, Field(ge=0, le=SPACE_MAX)]
+FRONT_MAX = 20
+Verdict = Literal["Improved", "NoSignificantDifference", "Unconfirmed", "BaselineInfeasible", "BaselineFailed"]
 TaskPhase = Literal["Pending", "Running", "Confirming", "Succeeded", "Failed", "Suspended"]
 
 
@@ -92,9 +97,12 @@ class BestLevel(Model):
 
 
 class Confidence(Model):
-    """How far the gain can be trusted."""
+    """How far the gain can be trusted: a 95 % interval of it, from measuring leaders and baseline again."""
 
-    verdict: Literal["Unconfirmed", "BaselineInfeasible", "BaselineFailed"]
+    verdict: Verdict
+    low: Real | None = Field(default=None, description="The gain's lower bound in percent.")
+    high: Real | None = Field(default=None, description="The gain's upper bound in percent.")
+    repeats: Count | None = Field(default=None, description="How often the best was measured again.")
 
 
 class Best(Model):
@@ -109,6 +117,32 @@ class Best(Model):
     confidence: Confidence
     level: BestLevel
     metrics: Level
+
+
+class ObjectiveValue(Model):
+    """What a configuration reaches in one objective, in SI units."""
+
+    metric: Word
+    statistic: Statistic | None = Field(default=None, description="Of a latency.")
+    value: Real
+
+
+class FrontPoint(Model):
+    """A configuration that no other one beats in every objective."""
+
+    experiment: ObjectName
+    parameters: Annotated[list[Parameter], Field(max_length=32, json_schema_extra=list_map("name"))]
+    args: Arguments = Field(description="Ready to paste into the engine's command line.")
+    values: Annotated[list[ObjectiveValue], Field(max_length=3, json_schema_extra=ATOMIC)] = Field(
+        description="In the order of the objectives."
+    )
+
+
+class Importance(Model):
+    """How much of the differences between configurations goes back to one parameter."""
+
+    name: FlagName
+    share: Annotated[float, Field(ge=0, le=1)]
 
 
 class Preview(Model):
@@ -136,6 +170,10 @@ class TaskStatus(Model):
     experiments: ExperimentCounts | None = None
     baseline: BaselineResult | None = None
     best: Best | None = None
+    front: Annotated[list[FrontPoint], Field(max_length=FRONT_MAX, json_schema_extra=list_map("experiment"))] | None = (
+        Field(default=None, description="With several objectives, instead of best.")
+    )
+    importance: Annotated[list[Importance], Field(max_length=64, json_schema_extra=list_map("name"))] | None = None
     preview: Preview | None = Field(default=None, description="While suspended before the start.")
     usage: Usage | None = None
     start_time: Timestamp | None = None
