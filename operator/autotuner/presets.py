@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast, get_args
 
@@ -18,23 +18,44 @@ Object = dict[str, Any]
 _PACKAGE = Path(__file__).parent
 MANAGED_BY = {"app.kubernetes.io/managed-by": "autotuner"}
 SIMULATOR_MODULE = "autotuner.simulator"
+# Where the presets shipped expect models; OME's own chart mounts them elsewhere.
+MODEL_ROOT = "/raid/models"
+_KINDS = ("bases", "models", "runtimes")
 
 
 @dataclass(frozen=True)
 class RuntimePreset:
-    """A serving runtime without the model formats, which are those of the live model."""
+    """A serving runtime without the model formats, which are those of the live model.
+
+    Attributes:
+        name: of the preset.
+        engine: whose flags its arguments are.
+        spec: of a ClusterServingRuntime.
+        models: model presets that it is meant for; it can serve others too.
+    """
 
     name: str
     engine: EngineName
     spec: Mapping[str, Any]
+    models: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Presets:
     """What can be chosen by name."""
 
-    models: Mapping[str, Mapping[str, Any]]  # name -> spec of a ClusterBaseModel
-    runtimes: Mapping[str, RuntimePreset]
+    models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # name -> spec of a ClusterBaseModel
+    runtimes: Mapping[str, RuntimePreset] = field(default_factory=dict)
+    bases: Mapping[str, Object] = field(default_factory=dict)  # what runtime presets of one engine have in common
+
+    def under(self, own: Presets) -> Presets:
+        """These and a user's own, which win where they have the same name."""
+        return Presets({**self.models, **own.models}, {**self.runtimes, **own.runtimes}, {**self.bases, **own.bases})
+
+    def rooted(self, root: str) -> Presets:
+        """The same with the models' files under another folder of the nodes."""
+        models = {name: _moved(spec, root) for name, spec in self.models.items()}
+        return Presets(models, self.runtimes, self.bases)
 
 
 def default_folder() -> Path:
@@ -43,8 +64,12 @@ def default_folder() -> Path:
     return shipped if shipped.is_dir() else _PACKAGE.parents[1] / "presets"
 
 
-def load(folder: Path) -> Presets:
-    """Read all presets of a folder.
+def load(folder: Path, known: Presets | None = None) -> Presets:
+    """Read all presets of a folder: `models/NAME.yaml`, `runtimes/NAME.yaml` and `bases/NAME.yaml`.
+
+    Args:
+        folder: of the presets.
+        known: whose bases its runtimes may refer to.
 
     Raises:
         ValueError: a file is not a preset; the message names it.
@@ -52,26 +77,81 @@ def load(folder: Path) -> Presets:
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"no presets: {folder} is not a folder")
-    models = {path.stem: _read(path, {"spec"})["spec"] for path in sorted(folder.glob("models/*.yaml"))}
-    runtimes = {}
-    for path in sorted(folder.glob("runtimes/*.yaml")):
-        document = _read(path, {"spec", "engine"})
-        if document["engine"] not in get_args(EngineName):
-            raise ValueError(f"{path}: engine must be one of {', '.join(get_args(EngineName))}")
-        runtimes[path.stem] = RuntimePreset(path.stem, cast(EngineName, document["engine"]), document["spec"])
-    return Presets(models, runtimes)
+    texts = {
+        f"{path.parent.name}.{path.stem}": (str(path), path.read_text())
+        for kind in _KINDS
+        for path in sorted(folder.glob(f"{kind}/*.yaml"))
+    }
+    return _read_all(texts, known or Presets())
 
 
-def _read(path: Path, keys: set[str]) -> Object:
+def from_config_map(body: Mapping[str, Any], known: Presets) -> Presets:
+    """Read the presets of a ConfigMap: its keys are `models.NAME.yaml` and `runtimes.NAME.yaml`.
+
+    Raises:
+        ValueError: a key is not a preset; the message names it.
+    """
+    name = body["metadata"]["name"]
+    texts = {}
+    for key, text in (body.get("data") or {}).items():
+        if not key.startswith(tuple(f"{kind}." for kind in _KINDS)) or not key.endswith(".yaml"):
+            raise ValueError(f"ConfigMap {name}, {key}: a preset's key is models.NAME.yaml or runtimes.NAME.yaml")
+        texts[key.removesuffix(".yaml")] = (f"ConfigMap {name}, {key}", text)
+    return _read_all(texts, known)
+
+
+def _read_all(texts: Mapping[str, tuple[str, str]], known: Presets) -> Presets:
+    """Presets by kind and name, from where they are and what they say."""
+    models: dict[str, Mapping[str, Any]] = {}
+    runtimes: dict[str, RuntimePreset] = {}
+    bases: dict[str, Object] = {}
+    for key, (where, text) in sorted(texts.items()):  # bases come first
+        kind, _, name = key.partition(".")
+        if kind == "models":
+            models[name] = _document(where, text, {"spec"})["spec"]
+        elif kind == "bases":
+            bases[name] = _document(where, text, {"spec", "engine"})
+        else:
+            runtimes[name] = _runtime(where, name, text, {**known.bases, **bases})
+    return Presets(models, runtimes, bases)
+
+
+def _runtime(where: str, name: str, text: str, bases: Mapping[str, Object]) -> RuntimePreset:
+    """A runtime in full (engine, spec), or what it adds to a base (base, spec)."""
+    document = _document(where, text, {"spec"}, {"engine", "base", "models"})
+    if ("base" in document) == ("engine" in document):
+        raise ValueError(f"{where}: a runtime preset has either engine or base")
+    base: Object = {}
+    if "base" in document:
+        if document["base"] not in bases:
+            raise ValueError(f"{where}: no base is called {document['base']}; there are {', '.join(sorted(bases))}")
+        base = bases[document["base"]]
+    engine = base.get("engine") or document["engine"]
+    if engine not in get_args(EngineName):
+        raise ValueError(f"{where}: engine must be one of {', '.join(get_args(EngineName))}")
+    spec = deep_merge(base.get("spec") or {}, document["spec"])
+    return RuntimePreset(name, cast(EngineName, engine), spec, tuple(document.get("models") or ()))
+
+
+def _document(where: str, text: str, required: set[str], optional: set[str] | None = None) -> Object:
     try:
-        document = yaml.safe_load(path.read_text())
+        document = yaml.safe_load(text)
     except yaml.YAMLError as problem:
-        raise ValueError(f"{path}: not YAML: {problem}") from problem
-    if not isinstance(document, dict) or set(document) != keys:
-        raise ValueError(f"{path}: a preset has exactly the keys {', '.join(sorted(keys))}")
+        raise ValueError(f"{where}: not YAML: {problem}") from problem
+    keys = set(document) if isinstance(document, dict) else set()
+    if not required <= keys <= required | (optional or set()):
+        allowed = f" and may have {', '.join(sorted(optional))}" if optional else ""
+        raise ValueError(f"{where}: a preset has exactly the keys {', '.join(sorted(required))}{allowed}")
     if not isinstance(document["spec"], dict):
-        raise ValueError(f"{path}: spec is not a mapping")
-    return document
+        raise ValueError(f"{where}: spec is not a mapping")
+    return cast(Object, document)
+
+
+def _moved(spec: Mapping[str, Any], root: str) -> Mapping[str, Any]:
+    path = str((spec.get("storage") or {}).get("path", ""))
+    if not path.startswith(f"{MODEL_ROOT}/"):
+        return spec
+    return deep_merge(spec, {"storage": {"path": root.rstrip("/") + path.removeprefix(MODEL_ROOT)}})
 
 
 def model_object(name: str, spec: Mapping[str, Any]) -> Object:
@@ -119,13 +199,53 @@ def deep_merge(spec: Mapping[str, Any], overrides: Mapping[str, Any]) -> Object:
     return merged
 
 
-def difference(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
-    """In which fields a live object says something else than the wanted one."""
-    return [key for key in wanted if not contains(live.get(key), wanted[key])]
+def difference(live: Mapping[str, Any], wanted: Mapping[str, Any], path: str = "") -> list[str]:
+    """In which fields a live object says something else than the wanted one, each with both values."""
+    found: list[str] = []
+    for key, value in wanted.items():
+        where, there = f"{path}{key}", live.get(key)
+        if isinstance(value, Mapping) and isinstance(there, Mapping):
+            found += difference(there, value, f"{where}.")
+        elif there != value:
+            found.append(f"{where} ({_short(there)} instead of {_short(value)})")
+    return found
 
 
-def incompatible(model: Mapping[str, Any], runtime: Mapping[str, Any]) -> str | None:  # noqa: ARG001
-    """Why OME will not serve the model with the runtime; None if it will."""
+def _short(value: Any) -> str:
+    text = "nothing" if value is None else str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def incompatible(model: Mapping[str, Any], runtime: Mapping[str, Any]) -> str | None:
+    """Why OME will not serve the model with the runtime; None if it will.
+
+    OME demands that architecture, quantization and the names and versions of format and framework agree, present or
+    absent alike. A runtime whose operator is not Equal takes a range of versions; OME is the judge of that.
+    """
+    spec, offered = model.get("spec") or {}, (runtime.get("spec") or {}).get("supportedModelFormats") or []
+    what = f"{runtime['kind']} {runtime['metadata']['name']}"
+    if (runtime.get("spec") or {}).get("disabled"):
+        return f"{what} is disabled; set spec.disabled: false"
+    if not offered:
+        return f"{what} supports no model formats; set spec.supportedModelFormats"
+    reasons = [_mismatch(spec, one) for one in offered]
+    if not all(reasons):
+        return None
+    name = model["metadata"]["name"]
+    return f"{what} cannot serve {name}: {'; '.join(dict.fromkeys(reason for reason in reasons if reason))}"
+
+
+def _mismatch(model: Mapping[str, Any], supported: Mapping[str, Any]) -> str | None:
+    for key in ("modelArchitecture", "quantization"):
+        if model.get(key) != supported.get(key):
+            return f"{key} is {model.get(key) or 'absent'} in the model and {supported.get(key) or 'absent'} there"
+    for key in ("modelFormat", "modelFramework"):
+        ours, theirs = model.get(key) or {}, supported.get(key) or {}
+        for part in ("name", "version"):
+            exact = part == "name" or theirs.get("operator", "Equal") == "Equal"
+            if exact and ours.get(part) != theirs.get(part):
+                have, want = ours.get(part) or "absent", theirs.get(part) or "absent"
+                return f"{key}.{part} is {have} in the model and {want} there"
     return None
 
 
@@ -146,13 +266,6 @@ def _format(model: Mapping[str, Any]) -> Object:
     if "modelFormat" in supported:
         supported["name"] = supported["modelFormat"]["name"]
     return supported
-
-
-def contains(live: Any, wanted: Any) -> bool:
-    """Whether a live value says all that the wanted one says; the API server may have added defaults."""
-    if isinstance(wanted, Mapping):
-        return isinstance(live, Mapping) and all(contains(live.get(key), value) for key, value in wanted.items())
-    return bool(live == wanted)
 
 
 def runner(runtime_spec: Mapping[str, Any]) -> Mapping[str, Any]:
