@@ -8,7 +8,7 @@ from typing import Any
 
 from autotuner import clock
 from autotuner.api.benchmark import Scenario
-from autotuner.api.common import LatencyMetric, Statistic, ThroughputMetric
+from autotuner.api.common import DerivedMetric, LatencyMetric, Statistic, ThroughputMetric
 from autotuner.api.experiment import Distribution, ExperimentSpec, ExperimentStatus, Level
 from autotuner.api.goals import Objective, Slo
 from autotuner.api.parameters import SearchParameter
@@ -65,8 +65,16 @@ def make_slo(metric: str = "TTFT", statistic: Statistic | None = None, **limit: 
     return Slo.model_validate({"metric": metric, "statistic": statistic, **(limit or {"max": "500ms"})})
 
 
+def make_soft_slo(
+    metric: str = "TTFT", *, weight: float | None = None, steepness: float | None = None, **limit: str
+) -> Slo:
+    """An SLO that costs when it is broken."""
+    given = {"metric": metric, "enforcement": "Soft", "weight": weight, "steepness": steepness, **limit}
+    return Slo.model_validate(given)
+
+
 def make_objective(
-    metric: ThroughputMetric | LatencyMetric = "OutputThroughput",
+    metric: ThroughputMetric | LatencyMetric | DerivedMetric = "OutputThroughput",
     statistic: Statistic | None = None,
     concurrency: int | None = None,
 ) -> Objective:

@@ -158,7 +158,7 @@ def test_is_fully_resolved() -> None:
     assert body["spec"]["benchmark"]["seed"] == "uid-chat"
     assert body["spec"]["benchmark"]["image"] == "benchmark:2"
     assert body["spec"]["benchmark"]["requestParams"] == {"temperature": 0.5}
-    assert body["spec"]["stop"] == {"slos": [{"metric": "TTFT", "max": "500ms"}]}
+    assert body["spec"]["stop"]["slos"] == [{"metric": "TTFT", "max": "500ms", "enforcement": "Hard"}]
     assert body["spec"]["timeouts"]["queueSeconds"] == 7
     assert body["spec"]["cancel"] is False
 

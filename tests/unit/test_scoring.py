@@ -9,7 +9,7 @@ from autotuner import scoring
 from autotuner.api.benchmark import Scenario
 from autotuner.api.experiment import Level
 from autotuner.api.goals import Slo
-from autotuner.scoring import Score, score
+from autotuner.scoring import Goal, Score, score
 from tests.unit.builders import make_level, make_objective, make_scenario, make_slo
 
 CHAT = [make_scenario("chat")]
@@ -32,7 +32,7 @@ def scored(
     gpus: int = 1,
 ) -> Score:
     objective = make_objective(metric, concurrency=concurrency)  # type: ignore[arg-type]
-    return score(levels, scenarios, ladder, objective, slos, gpus)
+    return score(levels, Goal(scenarios, ladder, [objective], slos), gpus)
 
 
 class TestThroughput:
@@ -117,8 +117,8 @@ class TestLatency:
 
     def test_statistic_defaults_to_p99(self) -> None:
         level = make_level(8, e2e=2.0)
-        mean = score([level], CHAT, [8], make_objective("E2ELatency", "Mean"), [], 1)
-        default = score([level], CHAT, [8], make_objective("E2ELatency"), [], 1)
+        mean = score([level], Goal(CHAT, [8], [make_objective("E2ELatency", "Mean")]), 1)
+        default = score([level], Goal(CHAT, [8], [make_objective("E2ELatency")]), 1)
         assert (mean.value, default.value) == (near(1.0), near(2.0))
 
     def test_its_level_must_keep_the_slos_whatever_lower_levels_do(self) -> None:

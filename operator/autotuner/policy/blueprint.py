@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from autotuner import engines
+from autotuner import engines, scoring
 from autotuner.api.common import API_VERSION, GROUP, TASK_LABEL, EngineName, EnvironmentVariable, Toleration
 from autotuner.api.experiment import (
     ACCELERATORS_MAX,
@@ -95,7 +95,7 @@ def experiment(
         benchmark=Benchmark(
             **spec.benchmark.model_dump(exclude_none=True), seed=task["metadata"]["uid"], image=common.benchmark_image
         ),
-        stop=Stop(slos=list(spec.slos)) if spec.slos else None,
+        stop=_stop(spec),
         timeouts=spec.timeouts,
     )
     return {
@@ -109,6 +109,11 @@ def experiment(
         },
         "spec": body.dump(),
     }
+
+
+def _stop(spec: TaskSpec) -> Stop | None:
+    slos = scoring.hard(spec.slos or [])
+    return Stop(slos=slos) if slos else None
 
 
 def _service(common: Ingredients, configuration: Configuration | None) -> Service:

@@ -13,7 +13,7 @@ from autotuner.policy.observed import ObservedExperiment
 from autotuner.serving import models, ome
 from autotuner.serving.pods import PodView
 
-Outcome = Literal["value", "infeasible", "crash", "environment", "impossible", "stop", "nothing"]
+Outcome = Literal["value", "infeasible", "bound", "unknown", "crash", "environment", "impossible", "stop", "nothing"]
 
 # What an ending means to the search. Environmental ones are never told as bad values; "stop" ends the whole task.
 OUTCOMES: dict[str, Outcome] = {

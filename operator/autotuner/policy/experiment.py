@@ -207,19 +207,13 @@ def _end(seen: ObservedExperiment, ending: Ending, now: datetime) -> Plan:
 
 def judge(seen: ObservedExperiment, ending: Ending) -> Ending:
     """Completed, unless no level keeps the hard SLOs: that was measured well, and is told as SLOViolated."""
-    slos = (seen.spec.stop.slos if seen.spec.stop else None) or []
+    slos = scoring.hard((seen.spec.stop.slos if seen.spec.stop else None) or [])
     if ending.reason != "Completed" or ending.result is None or not slos:
         return ending
     benchmark = seen.spec.benchmark
-    score = scoring.score(
-        ending.result.levels,
-        benchmark.scenarios,
-        benchmark.concurrency,
-        Objective(metric="OutputThroughput"),
-        slos,
-        seen.spec.service.accelerator.count,
-    )
-    if score.feasible:
+    goal = scoring.Goal(benchmark.scenarios, benchmark.concurrency, [Objective(metric="OutputThroughput")], slos)
+    score = scoring.score(ending.result.levels, goal, seen.spec.service.accelerator.count, ending.result.ladder)
+    if score.outcome != "infeasible":
         return ending
     return Ending("SLOViolated", f"no level keeps the SLOs; nearest: {score.explanation}", ending.result)
 

@@ -36,8 +36,8 @@ def best(measured: Iterable[Measured], baseline: Measured | None, objective: Obj
     for one in measured:
         if one.score is None or one.score.value is None:
             continue
-        held = leader.score.value if leader and leader.score else None
-        if held is None or scoring.better(one.score.value, held, objective.metric):
+        held = leader.score.worth if leader and leader.score else None
+        if held is None or scoring.better(one.score.worth or 0.0, held, objective.metric):
             leader = one
     if leader is None or leader.score is None or leader.score.value is None or leader.score.metrics is None:
         return None
@@ -82,4 +82,7 @@ def nearest(measured: Iterable[Measured]) -> str:
         return f"no configuration keeps the SLOs; nearest is {one.name}: {one.score.explanation}"
     if not every:
         return "nothing was measured"
+    unknown = [one for one in every if one.score is not None and one.score.outcome == "unknown"]
+    if unknown and unknown[-1].score is not None:
+        return f"no configuration can be compared; last, {unknown[-1].name}: {unknown[-1].score.explanation}"
     return f"no configuration could be measured; last, {every[-1].name}: {every[-1].status.message}"

@@ -96,15 +96,9 @@ def _read(item: Mapping[str, Any], task: TaskSpec, space: Space) -> Measured:
     # A reason of a newer version says nothing about the configuration.
     outcome = OUTCOMES.get(status.reason, "environment") if finished and status.reason else None
     if outcome in ("value", "infeasible"):
-        score = scoring.score(
-            status.levels or [],
-            task.benchmark.scenarios,
-            task.benchmark.concurrency,
-            task.objectives[0],
-            task.slos or [],
-            spec.service.accelerator.count,
-        )
-        outcome = "value" if score.feasible else "infeasible"
+        goal = scoring.Goal.of(task)
+        score = scoring.score(status.levels or [], goal, spec.service.accelerator.count, status.ladder)
+        outcome = score.outcome
     annotations = item["metadata"].get("annotations") or {}
     return Measured(
         name=item["metadata"]["name"],
@@ -123,6 +117,8 @@ def _read(item: Mapping[str, Any], task: TaskSpec, space: Space) -> Measured:
 _TOLD: Mapping[Outcome, SearchOutcome] = {
     "value": "value",
     "infeasible": "infeasible",
+    "bound": "bound",
+    "unknown": "unknown",
     "crash": "crash",
     "environment": "environment",
     "impossible": "impossible",
@@ -137,7 +133,6 @@ def for_search(measured: Iterable[Measured]) -> list[Record]:
     for one in measured:
         if one.is_baseline or one.outcome is None or one.withdrawn:
             continue
-        value, shortfall = (one.score.value, one.score.shortfall) if one.score else (None, 0.0)
-        values = () if value is None else (value,)
+        values, shortfall = (one.score.worths, one.score.shortfall) if one.score else ((), 0.0)
         records.append(Record(one.configuration, _TOLD[one.outcome], values, shortfall))
     return records

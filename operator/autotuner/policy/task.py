@@ -22,6 +22,7 @@ Object = dict[str, Any]
 
 _POLL = timedelta(seconds=2)  # for objects of OME, which are not watched
 _SLOW_POLL = timedelta(seconds=10)
+_MEASURED = ("value", "infeasible", "bound", "unknown")
 _IN_A_ROW = 3  # environmental endings that stop a task
 
 
@@ -233,16 +234,17 @@ def _counts(seen: ObservedTask) -> dict[str, Any]:
     """Figures about the experiments, and what they cost."""
     over = [one for one in seen.search if one.finished]
     outcomes = Counter(one.outcome for one in over)
-    reasons = Counter(one.status.reason or "" for one in over if one.outcome not in ("value", "infeasible"))
+    reasons = Counter(one.status.reason or "" for one in over if one.outcome not in _MEASURED)
+    measured = outcomes["value"] + outcomes["bound"] + outcomes["unknown"]
     known = seen.status.experiments.next_index if seen.status.experiments else 0
     used = max((one.index + 1 for one in seen.measured), default=0)
     counts = ExperimentCounts(
         summary=f"{len(over)}/{_wanted(seen)}",
         next_index=max(known, used),
         running=len(seen.running),
-        succeeded=outcomes["value"],
+        succeeded=measured,
         infeasible=outcomes["infeasible"],
-        failed=len(over) - outcomes["value"] - outcomes["infeasible"],
+        failed=len(over) - measured - outcomes["infeasible"],
         reasons=[ReasonCount(reason=reason, count=count) for reason, count in sorted(reasons.items())] or None,
     )
     hours = sum(one.status.gpu_seconds or 0.0 for one in seen.measured) / 3600

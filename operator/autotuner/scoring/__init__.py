@@ -1,0 +1,37 @@
+"""From measured levels to figures one can compare: objectives, SLOs, feasibility, fronts, gain, confidence. Pure."""
+
+from autotuner.scoring.confidence import verdict
+from autotuner.scoring.figures import (
+    better,
+    figure,
+    format_gain,
+    format_value,
+    gain_percent,
+    minimised,
+)
+from autotuner.scoring.front import dominates, front, spread
+from autotuner.scoring.goal import Goal
+from autotuner.scoring.judging import Outcome, Score, concurrencies, score
+from autotuner.scoring.slos import Violation, hard, unmeasured, violations
+
+__all__ = [
+    "Goal",
+    "Outcome",
+    "Score",
+    "Violation",
+    "better",
+    "concurrencies",
+    "dominates",
+    "figure",
+    "format_gain",
+    "format_value",
+    "front",
+    "gain_percent",
+    "hard",
+    "minimised",
+    "score",
+    "spread",
+    "unmeasured",
+    "verdict",
+    "violations",
+]

@@ -1,0 +1,132 @@
+"""One figure of a level, which way is better, and how figures are written."""
+
+from __future__ import annotations
+
+from autotuner.api.common import LATENCY_METRICS, Statistic
+from autotuner.api.experiment import Distribution, Level
+
+DEFAULT_STATISTIC: Statistic = "P99"
+_LATENCY_FIELDS = {"TTFT": "ttft_seconds", "TPOT": "tpot_seconds", "E2ELatency": "e2e_latency_seconds"}
+_MINIMISED = (*LATENCY_METRICS, "CostPerMillionTokens")
+_UNITS = {
+    "OutputThroughput": "tok/s",
+    "OutputThroughputPerGPU": "tok/s/GPU",
+    "TotalThroughput": "tok/s",
+    "RequestThroughput": "req/s",
+    "ErrorRate": "%",
+    "CostPerMillionTokens": "per 1M tokens",
+    "MaxConcurrency": "users",
+}
+
+
+def figure(
+    level: Level, metric: str, statistic: Statistic | None, gpus: int, gpu_hour_price: float | None = None
+) -> float | None:
+    """One figure of a level in SI units; None if it was not measured.
+
+    Args:
+        level: what was measured.
+        metric: of an SLO, or of an objective other than MaxConcurrency, which takes more than one level.
+            ErrorRate is failed requests / all requests; CostPerMillionTokens that of a million output tokens.
+        statistic: of a latency; P99 if None.
+        gpus: for figures per GPU, and the cost.
+        gpu_hour_price: for the cost; what one accelerator costs in an hour.
+    """
+    if metric in _LATENCY_FIELDS:
+        latency: Distribution | None = getattr(level, _LATENCY_FIELDS[metric])
+        return None if latency is None else float(getattr(latency, (statistic or DEFAULT_STATISTIC).lower()))
+    if metric == "ErrorRate":
+        requests = level.requests + level.errors
+        return level.errors / requests if requests else None
+    if metric == "CostPerMillionTokens":
+        return cost_per_million(level.output_tokens_per_second / max(1, gpus), gpu_hour_price)
+    if metric == "OutputThroughputPerGPU":
+        return level.output_tokens_per_second / max(1, gpus)
+    return {
+        "OutputThroughput": level.output_tokens_per_second,
+        "TotalThroughput": level.total_tokens_per_second,
+        "RequestThroughput": level.requests_per_second,
+    }[metric]
+
+
+def cost_per_million(tokens_per_second: float, gpu_hour_price: float | None) -> float | None:
+    """What a million tokens cost at so many a second and accelerator; None without a price or a token.
+
+    It is its own inverse: the tokens per second and accelerator at which a million cost so much.
+    """
+    if gpu_hour_price is None or tokens_per_second <= 0:
+        return None
+    return gpu_hour_price * 1e6 / (tokens_per_second * 3600)
+
+
+def minimised(metric: str) -> bool:
+    """Whether less of it is better: latencies and cost."""
+    return metric in _MINIMISED
+
+
+def better(a: float, b: float, metric: str) -> bool:
+    """Whether value `a` is strictly better than `b`: lower for latencies and cost, higher for the rest."""
+    return a < b if minimised(metric) else a > b
+
+
+def gain_percent(value: float | None, baseline: float | None, metric: str) -> float | None:
+    """The improvement over the baseline as a percentage of the baseline; positive is better.
+
+    A latency that is halved gains 50 %, a throughput that is doubled 100 %. None without a value or a positive
+    baseline.
+    """
+    if value is None or baseline is None or baseline <= 0:
+        return None
+    change = (value - baseline) / baseline * 100
+    # Adding zero turns -0.0 into 0.0.
+    return (-change if minimised(metric) else change) + 0.0
+
+
+def format_gain(percent: float) -> str:
+    """`+31.0%`."""
+    return f"{round(percent, 1) + 0.0:+.1f}%"
+
+
+def format_value(value: float, metric: str) -> str:
+    """A value with its unit for people: `1893 tok/s/GPU`, `210 ms`, `1.25 s`, `0.42 per 1M tokens`, `57.3 users`."""
+    number, unit = _scaled(value, metric)
+    return f"{number} {unit}"
+
+
+def format_quantity(value: float, metric: str) -> str:
+    """A value as SLOs are written: `612ms`; per GPU it is `tok/s` there too."""
+    number, unit = _scaled(value, metric)
+    return number + unit.removesuffix("/GPU")
+
+
+def format_share(share: float) -> str:
+    """A positive share for people: `22 %`."""
+    percent = share * 100
+    return f"{percent:.0f} %" if percent >= 1 else f"{percent:.2g} %"
+
+
+def name(metric: str, statistic: Statistic | None) -> str:
+    """`TTFT P99`, `OutputThroughput`."""
+    return f"{metric} {statistic or DEFAULT_STATISTIC}" if metric in LATENCY_METRICS else metric
+
+
+def place(level: Level) -> str:
+    """`chat x 32`."""
+    return f"{level.scenario} x {level.concurrency}"
+
+
+def _scaled(value: float, metric: str) -> tuple[str, str]:
+    if metric in LATENCY_METRICS:
+        return (_number(value), "s") if value >= 1 else (_number(value * 1000), "ms")
+    if metric == "ErrorRate":
+        return _number(value * 100), "%"
+    return _number(value), _UNITS[metric]
+
+
+def _number(value: float) -> str:
+    """Three digits or all whole ones; two of what is very small."""
+    if value >= 100:
+        return f"{value:.0f}"
+    if value >= 10:
+        return f"{value:.1f}"
+    return f"{value:.2g}" if 0 < value < 0.1 else f"{value:.2f}"

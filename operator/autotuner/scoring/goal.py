@@ -1,0 +1,45 @@
+"""What a task wants of its traffic: the part of its spec that a score depends on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Self
+
+from autotuner.api.benchmark import Scenario
+from autotuner.api.goals import Objective, Slo
+from autotuner.api.task import TaskSpec
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What is judged, where, and by what.
+
+    Attributes:
+        scenarios: all that count, with their weights.
+        ladder: the concurrencies that count.
+        objectives: one, or up to three for a Pareto front.
+        slos: hard and soft promises; each scenario must keep all hard ones at a concurrency for it to count.
+        gpu_hour_price: of one accelerator, for CostPerMillionTokens.
+    """
+
+    scenarios: Sequence[Scenario]
+    ladder: Sequence[int]
+    objectives: Sequence[Objective]
+    slos: Sequence[Slo] = ()
+    gpu_hour_price: float | None = None
+
+    @classmethod
+    def of(cls, spec: TaskSpec) -> Self:
+        """The goal of a task."""
+        return cls(
+            scenarios=spec.benchmark.scenarios,
+            ladder=spec.benchmark.concurrency,
+            objectives=spec.objectives,
+            slos=spec.slos or (),
+            gpu_hour_price=float(spec.gpu_hour_price) if spec.gpu_hour_price else None,
+        )
+
+    def on(self, ladder: Sequence[int]) -> Goal:
+        """The same goal on another ladder, for repeats at one level."""
+        return replace(self, ladder=tuple(ladder))

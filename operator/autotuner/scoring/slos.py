@@ -1,0 +1,99 @@
+"""Which promises a level keeps, and what breaking the soft ones costs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from autotuner.api import quantity
+from autotuner.api.common import LATENCY_METRICS, Statistic
+from autotuner.api.experiment import Level
+from autotuner.api.goals import SOFT_STEEPNESS, SOFT_WEIGHT, Slo
+from autotuner.scoring.figures import DEFAULT_STATISTIC, figure, format_quantity, format_share, name, place
+
+
+@dataclass(frozen=True)
+class Violation:
+    """An SLO that a level breaks.
+
+    Attributes:
+        metric: of the SLO.
+        statistic: of a latency, else None.
+        limit: in SI units.
+        actual: in SI units.
+        relative: distance from the limit as a share of it; 1 for a limit of zero.
+        text: for people: `TTFT P99 612ms at chat x 32, above 500ms by 22 %`.
+    """
+
+    metric: str
+    statistic: Statistic | None
+    limit: float
+    actual: float
+    relative: float
+    text: str
+
+
+def hard(slos: Sequence[Slo]) -> list[Slo]:
+    """Those that every level counted must keep."""
+    return [slo for slo in slos if slo.enforcement == "Hard"]
+
+
+def soft(slos: Sequence[Slo]) -> list[Slo]:
+    """Those that cost when they are broken."""
+    return [slo for slo in slos if slo.enforcement == "Soft"]
+
+
+def violations(level: Level, slos: Sequence[Slo], gpus: int) -> list[Violation]:
+    """The SLOs that a level is known to break; one whose figure was not measured is not among them."""
+    return [found for slo in slos if (found := violation(level, slo, gpus)) is not None]
+
+
+def unmeasured(level: Level, slos: Sequence[Slo], gpus: int) -> list[str]:
+    """Which SLOs cannot be judged at a level, one sentence each."""
+    return [
+        f"{name(slo.metric, slo.statistic)} was not measured at {place(level)}"
+        for slo in slos
+        if figure(level, slo.metric, slo.statistic, gpus) is None
+    ]
+
+
+def cost(levels: Sequence[Level], slos: Sequence[Slo], gpus: int) -> float:
+    """What the soft SLOs broken at one concurrency cost, as a share of the value's magnitude; 0 if all are kept.
+
+    Each costs weight * (exp(min(v, 1) / steepness) - 1), with v the largest relative violation over the scenarios.
+
+    Args:
+        levels: one of each scenario.
+        slos: hard ones among them cost nothing.
+        gpus: for figures per GPU.
+    """
+    total = 0.0
+    for slo in soft(slos):
+        broken = [found.relative for level in levels if (found := violation(level, slo, gpus)) is not None]
+        if broken:
+            weight = SOFT_WEIGHT if slo.weight is None else slo.weight
+            steepness = SOFT_STEEPNESS if slo.steepness is None else slo.steepness
+            total += weight * math.expm1(min(max(broken), 1.0) / steepness)
+    return total
+
+
+def violation(level: Level, slo: Slo, gpus: int) -> Violation | None:
+    """How a level breaks one SLO; None if it keeps it, or if that was not measured."""
+    actual = figure(level, slo.metric, slo.statistic, gpus)
+    written = slo.max if slo.max is not None else slo.min
+    if actual is None or written is None:
+        return None
+    limit = quantity.parse(written)
+    excess = actual - limit if slo.max is not None else limit - actual
+    if excess <= 0:
+        return None
+    relative = excess / limit if limit else 1.0
+    side = "above" if slo.max is not None else "below"
+    text = (
+        f"{name(slo.metric, slo.statistic)} {format_quantity(actual, slo.metric)} at {place(level)}, {side} {written}"
+    )
+    if limit:
+        text += f" by {format_share(relative)}"
+    statistic = (slo.statistic or DEFAULT_STATISTIC) if slo.metric in LATENCY_METRICS else None
+    return Violation(slo.metric, statistic, limit, actual, relative, text)
