@@ -1,7 +1,7 @@
 """Writes what chart and manifests share: `python packaging/generate.py [--check] [--helm PROGRAM]`.
 
 The chart's templates are the source of every object. What it takes from elsewhere in the repository (CRDs, the
-operator's rights, presets, alert rules, dashboard) is copied into its folder `files`, because Helm reads nothing
+operator's rights, alert rules, dashboard) is copied into its folder `files`, because Helm reads nothing
 outside of a chart; the Kustomize manifests are what Helm renders from it. Without Helm only the former is done.
 """
 
@@ -16,6 +16,8 @@ from typing import Any
 
 import yaml
 
+from autotuner import engines, presets
+
 ROOT = Path(__file__).parents[1]
 CHART = ROOT / "helm" / "autotuner"
 MANIFESTS = ROOT / "manifests"
@@ -24,8 +26,6 @@ NAME = "autotuner"  # of the release and of its namespace in the manifests
 _COPIES = {
     "crds/*.yaml": "crds",
     "packaging/rbac.yaml": ".",
-    "presets/models/*.yaml": "presets/models",
-    "presets/runtimes/*.yaml": "presets/runtimes",
     "monitoring/prometheusrule.yaml": "monitoring",
     "monitoring/dashboard.json": "monitoring",
 }
@@ -46,6 +46,24 @@ def chart_files() -> Files:
         for pattern, folder in _COPIES.items()
         for source in sorted(ROOT.glob(pattern))
     }
+
+
+def preset_page() -> Files:
+    """docs/presets.md: what each preset is, read from the presets themselves."""
+    known = presets.load(ROOT / "presets")
+    models = [
+        f"| `{name}` | {spec['modelArchitecture']} | {spec['modelParameterSize']} | {spec.get('quantization', '')}"
+        f" | `{spec['storage']['path']}` | {spec['storage']['storageUri']} |"
+        for name, spec in known.models.items()
+    ]
+    runtimes = []
+    for name, preset in known.runtimes.items():
+        container = presets.runner(preset.spec)
+        gpus = engines.get(preset.engine).accelerators(container["args"])
+        args, serves = " ".join(container["args"]), ", ".join(preset.models)
+        runtimes.append(f"| `{name}` | {preset.engine} | {gpus} | `{args}` | {serves} | `{container['image']}` |")
+    text = (ROOT / "packaging" / "presets.md").read_text()
+    return {ROOT / "docs" / "presets.md": text.format(models="\n".join(models), runtimes="\n".join(runtimes))}
 
 
 def manifests(helm: str) -> Files:
@@ -110,11 +128,13 @@ def _bring(wanted: Files, *, check: bool) -> list[Path]:
 
 def main() -> None:
     """Entry point."""
-    parser = argparse.ArgumentParser(description="Write the chart's copies and the manifests.")
+    parser = argparse.ArgumentParser(
+        description="Write the chart's copies, the manifests and the pages that follow from data."
+    )
     parser.add_argument("--check", action="store_true", help="write nothing; fail if something is out of date")
     parser.add_argument("--helm", help="the helm program; without it the manifests are left alone")
     options = parser.parse_args()
-    wanted = chart_files()
+    wanted = chart_files() | preset_page()
     differing = _bring(wanted, check=options.check)
     if options.helm:
         rendered = manifests(options.helm)

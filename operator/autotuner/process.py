@@ -11,8 +11,10 @@ from typing import Any
 
 from aiohttp import web
 
-from autotuner import __version__, metrics, presets
+from autotuner import __version__, metrics
 from autotuner.api.common import EXPERIMENTS, TASKS
+from autotuner.controllers import catalogue
+from autotuner.controllers.catalogue import Catalogue
 from autotuner.controllers.experiment import ExperimentController
 from autotuner.controllers.task import TaskController
 from autotuner.controllers.workqueue import WorkQueue
@@ -46,7 +48,7 @@ async def run(settings: Settings, watch: Watch) -> None:
 class _Process:
     def __init__(self, settings: Settings, watch: Watch) -> None:
         self._settings, self._watch = settings, watch
-        self._known = presets.load(settings.presets or presets.default_folder())
+        self._known = catalogue.shipped(settings)
         self._stop, self._health = asyncio.Event(), Health()
         self._election: Election | None = None
 
@@ -98,7 +100,7 @@ class _Process:
         """Watch and act until the stop; then let passes that run come to their end."""
         settings, pause, watchfulness = self._settings, Pause(), Watchfulness()
         metrics.LEADER.set(1)
-        proposing = pause.around(TaskController(kube, self._known, settings).reconcile)
+        proposing = pause.around(TaskController(kube, Catalogue(kube, settings, self._known), settings).reconcile)
         tasks = WorkQueue("tasks", proposing, settings.workers)
         experiments = WorkQueue("experiments", ExperimentController(kube, settings).reconcile, settings.workers)
         # kopf cancels in the end whatever began after it: these begin before.

@@ -19,7 +19,8 @@ class Settings:
 
     namespaces: tuple[str, ...] = ()  # empty: all of the cluster
     benchmark_image: str = f"docker.io/autotuner/benchmark:{__version__}"
-    presets: Path | None = None  # instead of those shipped
+    presets: Path | None = None  # a folder of more; they win over those shipped
+    model_root: str = "/raid/models"  # where nodes hold the models of the presets shipped
     cluster_objects: bool = True  # may ClusterBaseModels and ClusterServingRuntimes be created from presets?
     hub_endpoint: str = ""  # a mirror of the Hugging Face hub, for the benchmark's tokenizer
     serving_seconds: int = 60  # how long OME may stay silent about a new InferenceService
@@ -88,6 +89,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         namespaces=tuple(name for name in text("NAMESPACES", "").replace(" ", "").split(",") if name),
         benchmark_image=text("BENCHMARK_IMAGE", defaults.benchmark_image),
         presets=Path(presets) if presets else None,
+        model_root=text("MODEL_ROOT", defaults.model_root),
         cluster_objects=choice("CLUSTER_OBJECTS", "true", "true", "false") == "true",
         hub_endpoint=text("HUB_ENDPOINT", ""),
         serving_seconds=whole("SERVING_SECONDS", defaults.serving_seconds),

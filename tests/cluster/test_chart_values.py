@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
 from autotuner import presets
+from autotuner.controllers.catalogue import LABEL
 from tests.support.chart import CHART, ROOT, helm, is_hook, objects, render, value_sets
 from tests.tools import tool
 
@@ -126,23 +126,16 @@ def test_the_hook_works_where_the_operator_does_with_rights_of_its_own(values: O
     assert len(made_early) == 6
 
 
-def test_presets_of_the_values_join_those_shipped_and_replace_their_namesakes(tmp_path: Path) -> None:
+def test_presets_of_the_values_are_what_the_operator_reads() -> None:
     text = render(SETS["everything"])
-    data = next(item for item in objects(text, "ConfigMap") if item["metadata"]["name"] == "autotuner-presets")["data"]
-    (volume,) = only(text, "Deployment")["spec"]["template"]["spec"]["volumes"]
-    for item in volume["configMap"]["items"]:  # as the kubelet lays it out
-        path = tmp_path / item["path"]
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(data[item["key"]])
+    body = next(item for item in objects(text, "ConfigMap") if item["metadata"]["name"] == "autotuner-presets")
+    known = presets.load(ROOT / "presets")
 
-    mounted, shipped = presets.load(tmp_path), presets.load(ROOT / "presets")
-
-    assert len(data) == len(volume["configMap"]["items"])
-    assert set(mounted.models) == {*shipped.models, "mine"}
-    assert set(mounted.runtimes) == set(shipped.runtimes)
-    assert mounted.runtimes["simulated-sglang"] == shipped.runtimes["simulated-sglang"]
-    assert mounted.runtimes["simulated-vllm"].spec == {"disabled": False}
-    assert environment(text)["AUTOTUNER_PRESETS"] == "/etc/autotuner/presets"
+    assert body["metadata"]["labels"][LABEL] == "true"
+    own = presets.from_config_map(body, known)
+    assert set(own.models) == {"mine"}
+    assert own.runtimes["simulated-vllm"].spec == {"disabled": False}
+    assert known.under(own).runtimes["simulated-sglang"] == known.runtimes["simulated-sglang"]
 
 
 def test_settings_reach_the_operator() -> None:
@@ -156,7 +149,7 @@ def test_settings_reach_the_operator() -> None:
         "AUTOTUNER_LEADER_ELECTION": "true",
         "AUTOTUNER_LOG_FORMAT": "text",
         "AUTOTUNER_METRICS_PORT": "8080",
-        "AUTOTUNER_PRESETS": "/etc/autotuner/presets",
+        "AUTOTUNER_MODEL_ROOT": "/mnt/data/models",
     }
     images = {
         container["image"]

@@ -40,6 +40,7 @@ def value_sets(namespace: str) -> dict[str, Object]:
             "benchmark": {"image": "registry.example/mirror/benchmark:1.2.3"},
             "hubEndpoint": "https://hub.example",
             "logFormat": "text",
+            "modelRoot": "/mnt/data/models",
             "presets": {
                 "models": {"mine": {"spec": {"storage": {"storageUri": "pvc://models/mine"}}}},
                 "runtimes": {"simulated-vllm": {"engine": "VLLM", "spec": {"disabled": False}}},

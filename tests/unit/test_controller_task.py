@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from autotuner import clock
+from autotuner.controllers.catalogue import Catalogue
 from autotuner.controllers.task import TaskController
 from autotuner.controllers.workqueue import Key
 from autotuner.kube import ConflictError, KubeError, RejectedError
@@ -27,7 +28,7 @@ def world(task: Object, *more: Object) -> FakeKube:
 
 
 async def passed(kube: FakeKube, settings: Settings | None = None) -> float | None:
-    return await TaskController(kube.as_kube(), shipped(), settings or Settings()).reconcile(KEY)
+    return await TaskController(kube.as_kube(), Catalogue(kube.as_kube(), settings or Settings(), shipped()), settings or Settings()).reconcile(KEY)
 
 
 def status_of(kube: FakeKube) -> Object:

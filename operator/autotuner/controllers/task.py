@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from autotuner import clock
 from autotuner.controllers import events
+from autotuner.controllers.catalogue import Catalogue
 from autotuner.controllers.observe import Observer
 from autotuner.controllers.workqueue import Key
 from autotuner.kube import (
@@ -27,7 +28,6 @@ from autotuner.policy.draft import TaskPlan
 from autotuner.policy.observed_task import ObservedTask
 from autotuner.policy.records import WITHDRAWN_ANNOTATION
 from autotuner.policy.task import decide, finished, refuse
-from autotuner.presets import Presets
 from autotuner.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -38,8 +38,8 @@ _CREATED = {**MODELS, **RUNTIMES, EXPERIMENT.kind: EXPERIMENT}
 class TaskController:
     """Proposes and selects."""
 
-    def __init__(self, kube: Kube, presets: Presets, settings: Settings) -> None:
-        self._kube, self._presets, self._settings = kube, presets, settings
+    def __init__(self, kube: Kube, catalogue: Catalogue, settings: Settings) -> None:
+        self._kube, self._catalogue, self._settings = kube, catalogue, settings
         self._observer = Observer(kube, settings)
 
     async def reconcile(self, key: Key) -> float | None:
@@ -49,7 +49,7 @@ class TaskController:
             return None  # the garbage collector follows the owner references
         now = clock.now()
         try:
-            seen = await self._observer.observe(task, self._presets)
+            seen = await self._observer.observe(task, await self._catalogue.presets())
         except ValidationError as problem:
             return await self._refuse(task, problem, now)
         plan = decide(seen, now)
