@@ -60,6 +60,9 @@ POD = Resource("", "v1", "pods", "Pod")
 NODE = Resource("", "v1", "nodes", "Node")
 EVENT = Resource("", "v1", "events", "Event")
 CONFIG_MAP = Resource("", "v1", "configmaps", "ConfigMap")
+NAMESPACE = Resource("", "v1", "namespaces", "Namespace")
+PERSISTENT_VOLUME_CLAIM = Resource("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim")
+STORAGE_CLASS = Resource("storage.k8s.io", "v1", "storageclasses", "StorageClass")
 LEASE = Resource("coordination.k8s.io", "v1", "leases", "Lease")
 _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 

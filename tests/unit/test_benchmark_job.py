@@ -9,6 +9,7 @@ import pytest
 from autotuner.api.experiment import ExperimentSpec
 from autotuner.benchmark.job import Surroundings, benchmark_job
 from autotuner.benchmark.spec import RunnerSpec
+from autotuner.serving import models
 from tests.testbed.node.podspec import expand
 from tests.unit.builders import Object, make_experiment
 
@@ -155,6 +156,33 @@ class TestTokenizer:
         assert {"name": "model", "hostPath": {"path": "/raid/llama"}} in pod["volumes"]
         assert {"name": "model", "mountPath": "/raid/llama", "readOnly": True} in pod["containers"][0]["volumeMounts"]
         assert str(told(pod).tokenizer.path) == "/raid/llama"
+
+    def test_of_a_claim_runs_wherever_the_claim_can_be_mounted(self) -> None:
+        volume = {"claimName": "weights", "subPath": "meta/llama", "mountPath": "/w"}
+        around = Surroundings(1, "x", model_path="/raid/llama", model_node_label="models.ome.io/clusterbasemodel.llama")
+        pod = pod_of(around, benchmark={"tokenizer": {"source": "ModelVolume"}}, service={"volume": volume})
+        source = {"claimName": "weights", "readOnly": True}
+        mount = {"name": "model", "mountPath": "/w", "readOnly": True, "subPath": "meta/llama"}
+
+        assert "nodeSelector" not in pod
+        assert {"name": "model", "persistentVolumeClaim": source} in pod["volumes"]
+        assert mount in pod["containers"][0]["volumeMounts"]
+        assert not [one for one in pod["volumes"] if "hostPath" in one]
+        assert str(told(pod).tokenizer.path) == "/w"
+
+    def test_of_a_model_that_lies_on_a_claim_itself(self) -> None:
+        claim = models.claim({"storage": {"storageUri": "pvc://team:weights/meta/llama"}})
+        assert claim is not None
+        around = Surroundings(1, "x", model_claim=claim.volume)
+        pod = pod_of(around, benchmark={"tokenizer": {"source": "ModelVolume"}})
+
+        assert {"name": "model", "persistentVolumeClaim": {"claimName": "weights", "readOnly": True}} in pod["volumes"]
+        assert str(told(pod).tokenizer.path) == "/opt/ml/model"
+
+    def test_of_the_hub_mounts_no_claim(self) -> None:
+        pod = pod_of(benchmark={"tokenizer": HUB}, service={"volume": {"claimName": "weights"}})
+
+        assert {key for volume in pod["volumes"] for key in volume} == {"name", "emptyDir"}
 
     def test_of_another_source_mounts_no_model(self) -> None:
         around = Surroundings(1, "x", model_path="/raid/llama", model_node_label="models.ome.io/x")

@@ -54,7 +54,9 @@ CLOCKS: list[tuple[str, Object, float, str, str]] = [
         {"model": make_model("In_Transit")},
         100,
         "ModelNotReady",
-        "ClusterBaseModel llama did not become Ready in time",
+        "ClusterBaseModel llama did not become Ready in time: check free space and rights at /models/llama on the node,"
+        " access to it; the log of OME's model agent says how far it is (DaemonSet ome-model-agent-daemonset in"
+        " namespace ome, which must have a pod on a node for engines)",
     ),
     (
         "the name stays taken",

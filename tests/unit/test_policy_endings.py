@@ -80,7 +80,8 @@ ENDINGS: list[tuple[str, Object, str, str]] = [
         {"model": make_model("Failed", nodesFailed=["node-a", "node-b"])},
         "ModelNotReady",
         "ClusterBaseModel llama is Failed: OME's model agent could not make it ready on node-a, node-b;"
-        " its log says why (storage path, access to the hub)",
+        " check free space and rights at /models/llama on the node, access to it; the log of its pod there says why"
+        " (DaemonSet ome-model-agent-daemonset in namespace ome)",
     ),
     (
         "the runtime does not exist",

@@ -183,7 +183,8 @@ PROBLEMS: list[tuple[str, Object, Object, str, str]] = [
         {"benchmark": {"tokenizer": {"source": "ModelVolume"}}},
         {"model": {"spec": {"storage": {"storageUri": "hf://x/y"}}}},
         "InvalidSpec",
-        "benchmark.tokenizer.source: ModelVolume needs a model with spec.storage.path; use Hub with an id",
+        "benchmark.tokenizer.source: ModelVolume needs model.volume or a model with spec.storage.path; use Hub with an"
+        " id",
     ),
     (
         "more arguments than are passed on",

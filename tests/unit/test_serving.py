@@ -9,7 +9,7 @@ import pytest
 from autotuner.api.experiment import ExperimentSpec, ModelRef
 from autotuner.serving import models, ome, pods
 from autotuner.serving.pods import Terminated
-from tests.unit.builders import Object, at, controller, make_experiment, make_model, make_pod, terminated
+from tests.unit.builders import Object, at, controller, make_experiment, make_model, make_pod, merged, terminated
 
 
 def service_of(**service: Any) -> Object:
@@ -105,10 +105,58 @@ class TestModels:
 
     @pytest.mark.parametrize(
         ("nodes", "where"),
-        [([], "on any node"), (["a"], "on a"), (list("abcdefg"), "on a, b, c, d, e")],
+        [([], "on any node"), (["a"], "on a"), (list("abcdefg"), "on a, b, c, d, e and 2 more")],
     )
     def test_where_it_failed(self, nodes: list[str], where: str) -> None:
         assert where + ";" in models.failed_nodes(make_model("Failed", nodesFailed=nodes))
+
+    @pytest.mark.parametrize(
+        ("address", "words"),
+        [
+            (
+                "hf://a/b",
+                "check free space and rights at /models/llama on the node, access to hf://a/b and the token in",
+            ),
+            ("local:///data/x", "check that the files are at /data/x on the node; the log of OME's model agent"),
+            ("vendor://a/b/c", "nothing is downloaded for it; the log of OME's model agent says how far it is"),
+            ("pvc://team:weights/x", "OME before 1.2.2 never makes a pvc:// model Ready; with an older one, name the"),
+            ("s3://bucket/x", "OME's model agent has no downloader for s3://, so it stays like this; use hf:// or"),
+        ],
+    )
+    def test_what_to_do_about_one_that_is_not_ready(self, address: str, words: str) -> None:
+        model = merged(make_model("In_Transit"), {"spec": {"storage": {"storageUri": address, "key": "token"}}})
+
+        assert models.unready(model).startswith(words)
+
+    def test_one_that_nobody_looked_at(self) -> None:
+        assert models.unready(make_model("")).startswith("OME has not looked at it; check that ome-controller-manager")
+
+    @pytest.mark.parametrize("state", ["In_Transit", "Failed"])
+    def test_what_newer_versions_say_themselves(self, state: str) -> None:
+        said = [
+            {"type": "Ready", "status": "False", "reason": "PVCNotBound", "message": "claim is Pending"},
+            {"type": "Other", "status": "True", "reason": "Fine"},
+        ]
+        model = merged(make_model(state, conditions=said), {"spec": {"storage": {"storageUri": "pvc://weights/x"}}})
+        words = models.failed_nodes(model) if state == "Failed" else models.unready(model)
+
+        assert words == "OME says PVCNotBound: claim is Pending"
+
+    @pytest.mark.parametrize(
+        ("address", "want"),
+        [
+            ("pvc://weights/meta/llama", ("", "weights", "meta/llama")),
+            ("pvc://team:weights/meta/llama/", ("team", "weights", "meta/llama")),
+            ("pvc://weights", ("", "weights", "")),
+            ("hf://meta/llama", None),
+        ],
+    )
+    def test_the_claim_of_its_own(self, address: str, want: tuple[str, str, str] | None) -> None:
+        spec = {"storage": {"storageUri": address, "path": "/ignored"}}
+        found = models.claim(spec)
+
+        assert (found and (found.namespace, found.volume.claim_name, found.volume.sub_path)) == want
+        assert models.host_path(spec) == ("" if want else "/ignored")
 
     @pytest.mark.parametrize(
         ("model", "want"),
@@ -187,6 +235,48 @@ class TestInferenceService:
 
         assert engine["nodeSelector"] == {"pool": "gpu", "nvidia.com/gpu.product": "H100"}
         assert engine["tolerations"] == [{"key": "gpu", "operator": "Exists"}]
+
+    def test_on_a_claim_reads_it_there_and_nothing_else(self) -> None:
+        volume = {"claimName": "weights", "subPath": "meta/llama", "mountPath": "/w"}
+        body = service_of(volume=volume, env=[{"name": "X", "value": "1"}])
+        engine = body["spec"]["engine"]
+
+        assert engine["volumes"] == [
+            {"name": "autotuner-model", "persistentVolumeClaim": {"claimName": "weights", "readOnly": True}}
+        ]
+        assert engine["runner"]["volumeMounts"] == [
+            {"name": "autotuner-model", "mountPath": "/w", "subPath": "meta/llama", "readOnly": True}
+        ]
+        assert engine["runner"]["env"] == [{"name": "X", "value": "1"}, {"name": "MODEL_PATH", "value": "/w"}]
+        assert not [key for key in body["metadata"]["annotations"] if key.startswith("ome.io/pvc")]
+
+    def test_on_the_root_of_a_claim(self) -> None:
+        (mount,) = service_of(volume={"claimName": "weights"})["spec"]["engine"]["runner"]["volumeMounts"]
+
+        assert mount == {"name": "autotuner-model", "mountPath": "/models", "readOnly": True}
+
+    def test_a_path_that_is_given_is_kept(self) -> None:
+        env = [{"name": "MODEL_PATH", "value": "/models/deeper"}]
+
+        assert service_of(volume={"claimName": "weights"}, env=env)["spec"]["engine"]["runner"]["env"] == env
+
+    def test_leaves_mounting_to_an_ome_that_reads_annotations(self) -> None:
+        volume = {"claimName": "weights", "subPath": "meta/llama", "mountPath": "/w", "annotations": True}
+        body = service_of(volume=volume)
+        engine = body["spec"]["engine"]
+
+        assert body["metadata"]["annotations"] == {
+            "ome.io/deploymentMode": "RawDeployment",
+            "ome.io/autoscalerClass": "external",
+            "ome.io/storage-type": "pvc",
+            "ome.io/pvc-name": "weights",
+            "ome.io/pvc-subpath": "meta/llama",
+            "ome.io/mount-path": "/w",
+        }
+        # It would mount the claim a second time at the same place, which the API server refuses.
+        assert "volumes" not in engine
+        assert "volumeMounts" not in engine["runner"]
+        assert engine["runner"]["env"] == [{"name": "MODEL_PATH", "value": "/w"}]
 
     @pytest.mark.parametrize(
         "argument",

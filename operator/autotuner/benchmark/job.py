@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from autotuner.api import quantity
-from autotuner.api.common import EXPERIMENT_UID_LABEL
+from autotuner.api.common import EXPERIMENT_UID_LABEL, Volume
 from autotuner.api.experiment import ExperimentSpec
 from autotuner.api.goals import Slo
 from autotuner.benchmark.spec import (
@@ -21,7 +21,7 @@ from autotuner.benchmark.spec import (
 )
 from autotuner.benchmark.spec import Slo as SloInSi
 from autotuner.rendering import render
-from autotuner.serving.ome import labels, owner_reference
+from autotuner.serving.ome import claim_mount, claim_volume, labels, owner_reference
 
 Object = dict[str, Any]
 
@@ -31,6 +31,7 @@ GRACE_SECONDS = 10
 # Beyond all clocks of the operator, which name the cause; this one only catches a Job that nobody watches any more.
 DEADLINE_SLACK_SECONDS = 600
 _BACKENDS = {"SGLang": "sglang", "VLLM": "vllm", "Custom": "openai"}
+_MODEL = "model"  # the volume
 # genai-bench's client is one thread: a whole core, and no limit that would throttle it.
 _RESOURCES = {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"memory": "4Gi"}}
 
@@ -43,14 +44,16 @@ class Surroundings:
     image: str  # when the experiment names none
     model_path: str = ""  # where the model lies on the node
     model_node_label: str = ""  # set to Ready on nodes that have it
+    model_claim: Volume | None = None  # on which it lies by its own address
     hub_endpoint: str = ""
 
 
 def benchmark_job(experiment: Mapping[str, Any], spec: ExperimentSpec, around: Surroundings) -> Object:
     """The Job that measures this experiment."""
     meta, benchmark, timeouts = experiment["metadata"], spec.benchmark, spec.timeouts
-    on_model_node = benchmark.tokenizer.source == "ModelVolume"
-    follows_engine = on_model_node or benchmark.placement == "SameNode"
+    reads_model = benchmark.tokenizer.source == "ModelVolume"
+    on_node = reads_model and _claim(spec, around) is None
+    follows_engine = reads_model or benchmark.placement == "SameNode"
     resources = benchmark.resources.dump() if benchmark.resources else _RESOURCES
     return render(
         "benchmark-job.yaml.j2",
@@ -64,24 +67,43 @@ def benchmark_job(experiment: Mapping[str, Any], spec: ExperimentSpec, around: S
         + DEADLINE_SLACK_SECONDS,
         grace_seconds=GRACE_SECONDS,
         affinity=_affinity(benchmark.placement, meta["uid"]),
-        node_selector={around.model_node_label: "Ready"} if on_model_node and around.model_node_label else {},
+        node_selector={around.model_node_label: "Ready"} if on_node and around.model_node_label else {},
         tolerations=[t.dump() for t in spec.service.tolerations or []] if follows_engine else [],
         container=CONTAINER,
         image=benchmark.image or around.image,
         env=_environment(runner_spec(experiment, spec, around), spec, around),
         resources=resources,
         work_dir=WORK_DIR,
-        model_path=around.model_path if on_model_node else "",
+        model=_model(spec, around) if reads_model else None,
     )
+
+
+def _claim(spec: ExperimentSpec, around: Surroundings) -> Volume | None:
+    """The claim on which the model lies; None if it lies on the node."""
+    return spec.service.volume or around.model_claim
+
+
+def _model(spec: ExperimentSpec, around: Surroundings) -> Object:
+    """How the benchmark's pod mounts the model."""
+    claim = _claim(spec, around)
+    if claim is not None:
+        return {"volume": claim_volume(_MODEL, claim), "mount": claim_mount(_MODEL, claim)}
+    path = around.model_path
+    return {
+        "volume": {"name": _MODEL, "hostPath": {"path": path}},
+        "mount": {"name": _MODEL, "mountPath": path, "readOnly": True},
+    }
 
 
 def runner_spec(experiment: Mapping[str, Any], spec: ExperimentSpec, around: Surroundings) -> RunnerSpec:
     """What the runner inside the Job is told."""
     meta, benchmark = experiment["metadata"], spec.benchmark
+    claim = _claim(spec, around)
+    model_path = claim.mount_path if claim else around.model_path
     tokenizer = TokenizerSource(
         source=benchmark.tokenizer.source,
         id=benchmark.tokenizer.id,
-        path=around.model_path if benchmark.tokenizer.source == "ModelVolume" else None,
+        path=model_path if benchmark.tokenizer.source == "ModelVolume" else None,
     )
     return RunnerSpec(
         api_base=f"http://{meta['name']}-engine.{meta['namespace']}.svc.cluster.local:{around.port}",

@@ -13,6 +13,7 @@ from autotuner.api.common import EXPERIMENT_UID_LABEL, FINISHED_LABEL, TASK_LABE
 from autotuner.api.experiment import ExperimentSpec, ExperimentStatus
 from autotuner.benchmark import job as benchmark_job
 from autotuner.controllers import events
+from autotuner.controllers.surroundings import read_storage
 from autotuner.controllers.workqueue import Key
 from autotuner.kube import (
     DEPLOYMENT,
@@ -31,6 +32,7 @@ from autotuner.kube import (
 from autotuner.policy import endings
 from autotuner.policy.experiment import Plan, decide, finished
 from autotuner.policy.observed import ObservedExperiment
+from autotuner.policy.storage import wanted_claim
 from autotuner.serving import models, ome, pods
 from autotuner.settings import Settings
 
@@ -91,6 +93,9 @@ class ExperimentController:
             engine_pods=tuple(pods.view(pod, ome.CONTAINER) for pod in engine),
             benchmark_pods=tuple(pods.view(pod, benchmark_job.CONTAINER) for pod in found if pod not in engine),
         )
+        if service is None and not status.reason:
+            claim = wanted_claim(spec.service.volume, (model or {}).get("spec") or {}, namespace)
+            seen = replace(seen, storage=await read_storage(self._kube, namespace, claim, labels=False))
         return await self._look_closer(seen, now)
 
     async def _referenced(self, resource: Any, namespace: str, name: str) -> Object | None:
@@ -155,10 +160,12 @@ class ExperimentController:
 
     def _job(self, seen: ObservedExperiment) -> Object:
         assert seen.engine is not None
+        claim = models.claim((seen.model or {}).get("spec") or {})
         around = benchmark_job.Surroundings(
             port=seen.engine.port,
             image=self._settings.benchmark_image,
             model_path=models.path(seen.model),
+            model_claim=claim.volume if claim else None,
             model_node_label=models.node_label(seen.spec.service.model, seen.object["metadata"]["namespace"]),
             hub_endpoint=self._settings.hub_endpoint,
         )

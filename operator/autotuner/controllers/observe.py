@@ -11,6 +11,7 @@ from typing import Any
 from autotuner.api.common import TASK_LABEL
 from autotuner.api.task import TaskSpec
 from autotuner.api.task_status import TaskStatus
+from autotuner.controllers.surroundings import read_storage
 from autotuner.kube import (
     BASE_MODEL,
     CLUSTER_BASE_MODEL,
@@ -26,6 +27,7 @@ from autotuner.kube import (
 )
 from autotuner.policy import blueprint, preview, targets
 from autotuner.policy.observed_task import ObservedTask
+from autotuner.policy.storage import wanted_claim
 from autotuner.policy.targets import Reference
 from autotuner.policy.task import finished
 from autotuner.presets import Presets
@@ -75,6 +77,9 @@ class Observer:
         if (wanted := targets.wanted_model(spec.model, known, namespace)) is not None:
             seen = replace(seen, wanted_model=blueprint.mark_created_for(wanted, task))
         seen = await self._with_runtime(seen)
+        claim = wanted_claim(spec.model.volume, (model or {}).get("spec") or {}, namespace)
+        storage = await read_storage(self._kube, namespace, claim, labels=status.start_time is None)
+        seen = replace(seen, storage=storage)
         if preview.is_wanted(seen):
             seen = replace(seen, preview=await self._kube.get(CONFIG_MAP, namespace, preview.name(task)))
         return seen

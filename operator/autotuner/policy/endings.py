@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from autotuner import clock, engines
 from autotuner.benchmark.result import Result, decode
+from autotuner.policy import weights
 from autotuner.policy.observed import ObservedExperiment
 from autotuner.serving import models, ome
 from autotuner.serving.pods import PodView
@@ -103,7 +104,8 @@ def _references(seen: ObservedExperiment, _: datetime) -> Ending | None:
         return Ending("ModelNotReady", f"{model.kind} {model.name} is Failed: {models.failed_nodes(seen.model)}")
     if seen.runtime is None:
         return Ending("RuntimeIncompatible", f"{runtime.kind} {runtime.name} does not exist; create it")
-    return None
+    unreadable = weights.unreadable(seen, seen.model)
+    return Ending("ModelNotReady", unreadable) if unreadable else None
 
 
 def _incompatible(seen: ObservedExperiment, _: datetime) -> Ending | None:
@@ -129,6 +131,15 @@ def _pull_failed(seen: ObservedExperiment, _: datetime) -> Ending | None:
     return None
 
 
+def _folder_missing(seen: ObservedExperiment, _: datetime) -> Ending | None:
+    """The kubelet cannot make a folder on a volume that is mounted read-only, and would try for ever."""
+    for role, pod in (("engine", seen.engine), ("benchmark", seen.benchmark)):
+        if pod and pod.waiting_reason == "CreateContainerConfigError" and "subPath" in pod.waiting_message:
+            message = f"the {role}'s container cannot be made: {pod.waiting_message}; {weights.where(seen)}"
+            return Ending("ModelNotReady", message)
+    return None
+
+
 def _engine_died(seen: ObservedExperiment, _: datetime) -> Ending | None:
     pod, measured = seen.engine, seen.status.engine_pod
     if measured and (pod is None or pod.uid != measured.uid or pod.deleting):
@@ -148,7 +159,8 @@ def diagnose(seen: ObservedExperiment, pod: PodView) -> Ending:
         return Ending("OutOfMemory", message, exit_code=ended.exit_code, log_tail=tail)
     found = engines.get(seen.spec.service.engine).diagnose(log or ended.message, ended.exit_code)
     if found:
-        return Ending(found.reason, f"the engine said: {found.line}", exit_code=ended.exit_code, log_tail=tail)
+        advice = f"; {weights.where(seen)}" if found.reason == "ModelNotReady" else ""
+        return Ending(found.reason, f"the engine said: {found.line}{advice}", exit_code=ended.exit_code, log_tail=tail)
     last = next((line.strip() for line in reversed(tail.splitlines()) if line.strip()), "nothing")
     message = f"the engine's container ended with exit code {ended.exit_code}; its last line: {last}"
     return Ending("EngineCrashed", message, exit_code=ended.exit_code, log_tail=tail)
@@ -201,6 +213,7 @@ _RULES: tuple[Callable[[ObservedExperiment, datetime], Ending | None], ...] = (
     _service_gone,
     _incompatible,
     _pull_failed,
+    _folder_missing,
     _engine_died,
     _benchmarked,
 )
@@ -243,7 +256,8 @@ def _waiting_to_create(seen: ObservedExperiment) -> Iterator[Deadline]:
     if seen.service is not None:
         yield Deadline(at, Ending("ServingNotCreated", obstacle(seen)))
     elif models.state(seen.model) != "Ready":
-        yield Deadline(at, Ending("ModelNotReady", f"{model.kind} {model.name} did not become Ready in time"))
+        why = models.unready(seen.model or {})
+        yield Deadline(at, Ending("ModelNotReady", f"{model.kind} {model.name} did not become Ready in time: {why}"))
 
 
 def _benchmark_unmade(seen: ObservedExperiment) -> Deadline | None:

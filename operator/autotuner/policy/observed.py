@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from autotuner.api.experiment import ExperimentSpec, ExperimentStatus
+from autotuner.policy.storage import Storage
 from autotuner.serving.ome import ServingEvent
 from autotuner.serving.pods import PodView
 
@@ -21,6 +22,7 @@ class ObservedExperiment:
     status: ExperimentStatus
     model: Object | None  # live
     runtime: Object | None  # live
+    storage: Storage | None = None  # read only until the InferenceService is there
     service: Object | None = None  # the InferenceService of our name, whoever owns it
     owns_service: bool = False
     events: tuple[ServingEvent, ...] = ()  # about the InferenceService, while it has no pod

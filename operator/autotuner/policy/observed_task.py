@@ -13,6 +13,7 @@ from autotuner.api.task_status import TaskStatus
 from autotuner.policy import preflight, records, targets
 from autotuner.policy.blueprint import Ingredients
 from autotuner.policy.records import Measured
+from autotuner.policy.storage import Storage
 from autotuner.policy.targets import Reference
 from autotuner.presets import Presets
 from autotuner.search import Space
@@ -35,6 +36,7 @@ class ObservedTask:
     wanted_model: Object | None = None  # of the preset
     wanted_runtime: Object | None = None  # of the preset for the live model
     nodes: tuple[Object, ...] = ()
+    storage: Storage | None = None
     preview: Object | None = None  # the live ConfigMap, while the task is suspended before its start
     shadow: str = ""
     may_create: bool = True
@@ -91,6 +93,7 @@ class ObservedTask:
             self.shadow,
             self.may_create,
             capacity=nodes.capacity(self.nodes, placement.accelerator_resource, placement.node_selector or {}, product),
+            storage=self.storage,
         )
 
     def ingredients(self, model: Mapping[str, Any], runtime: Mapping[str, Any]) -> Ingredients:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from autotuner import clock
 from autotuner.api.task_status import SPACE_MAX, Created, Removed, Resolved
-from autotuner.policy import blueprint
+from autotuner.policy import blueprint, obstacles
 from autotuner.policy.draft import Draft, TaskPlan
 from autotuner.policy.experiment import Happening
 from autotuner.policy.observed_task import ObservedTask
@@ -59,9 +59,12 @@ def _model_ready(draft: Draft) -> TaskPlan | None:
         draft.conditions.set("ModelReady", "False", "Failed", message)
         return draft.end(False, "ModelNotReady", message)
     if state != "Ready":
-        message = f"waiting for {reference} to be Ready (it is {state or 'without a state'})"
+        message = obstacles.not_ready(seen, seen.model)
         draft.conditions.set("ModelReady", "False", "Waiting", message)
         return _wait_for_model(draft, message)
+    if obstacle := obstacles.find(seen, seen.model):
+        draft.conditions.set("ModelReady", "False", obstacle.reason, obstacle.message)
+        return _wait_for_model(draft, obstacle.message)
     _ready(draft, "ModelReady", "ModelDiffers", seen.wanted_model, seen.model)
     return None
 

@@ -32,6 +32,7 @@ def fingerprint(seen: ObservedExperiment, image_id: str, product: str | None) ->
             "accelerator": {**service["accelerator"], "product": product},
             "args": service["args"],
             "env": service.get("env", []),
+            "volume": service.get("volume"),
             "benchmark": {key: value for key, value in benchmark.items() if key != "seed"},
         },
         32,

@@ -52,9 +52,12 @@ def wanted_model(spec: TaskModel, known: Presets, namespace: str) -> Object | No
     if spec.preset is None or spec.preset not in known.models:
         return None
     body = known.models[spec.preset]
-    if not spec.overrides:
+    if spec.volume is not None:
+        # Nothing to download, and no host path to mount: such a model is Ready wherever OME's agent runs.
+        body = {**body, "storage": {"storageUri": f"vendor://autotuner/volume/{spec.preset}"}}
+    elif not spec.overrides:
         return presets.model_object(spec.preset, body)
-    merged = presets.deep_merge(body, spec.overrides)
+    merged = presets.deep_merge(body, spec.overrides or {})
     return _placed(presets.model_object(presets.content_name(spec.preset, merged), merged), kind, namespace)
 
 

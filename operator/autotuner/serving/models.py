@@ -4,26 +4,125 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
+from autotuner.api.common import Volume
 from autotuner.api.experiment import ModelRef
 
+Object = Mapping[str, Any]
 
-def state(model: Mapping[str, Any] | None) -> str:
+# Where OME 1.2.2 and later mount a pvc:// model, whatever its storage.path.
+CLAIM_MOUNT = "/opt/ml/model"
+_AGENT = "DaemonSet ome-model-agent-daemonset in namespace ome"
+# Schemes that OME's schema takes and its model agent has no downloader for.
+_WITHOUT_DOWNLOADER = ("s3", "az", "gs", "github")
+
+
+class Claim(NamedTuple):
+    """A pvc:// model's claim, and the namespace that its address names; empty for the model's own."""
+
+    namespace: str
+    volume: Volume
+
+
+def state(model: Object | None) -> str:
     """OME's state of it (Ready, In_Transit, Failed ...); empty while it has none."""
     return str(((model or {}).get("status") or {}).get("state", ""))
 
 
-def path(model: Mapping[str, Any] | None) -> str:
-    """The folder on the node in which its files lie; empty if it names none."""
-    return str((((model or {}).get("spec") or {}).get("storage") or {}).get("path", ""))
+def _storage(spec: Object) -> Object:
+    found: Object = spec.get("storage") or {}
+    return found
 
 
-def failed_nodes(model: Mapping[str, Any]) -> str:
-    """Where it could not be made ready, and where to read why."""
+def path(model: Object | None) -> str:
+    """The folder on the node in which its files lie; empty if it names none, or lies on a claim."""
+    return host_path((model or {}).get("spec") or {})
+
+
+def host_path(spec: Object) -> str:
+    """Of a model's spec: what OME mounts from the node; empty for nothing."""
+    return "" if scheme(spec) == "pvc" else str(_storage(spec).get("path") or "")
+
+
+def scheme(spec: Object) -> str:
+    """Of a model's spec: how its address begins (hf, pvc, vendor ...); empty if it has none."""
+    return str(_storage(spec).get("storageUri") or "").partition("://")[0]
+
+
+def claim(spec: Object) -> Claim | None:
+    """Of a model's spec: the claim of pvc://[NAMESPACE:]CLAIM/FOLDER, which OME 1.2.2 and later mount themselves."""
+    if scheme(spec) != "pvc":
+        return None
+    where, _, folder = str(_storage(spec)["storageUri"]).partition("://")[2].partition("/")
+    namespace, _, name = where.rpartition(":")
+    # Not validated again: what OME took may be no name of ours.
+    volume = Volume.model_construct(
+        claim_name=name, sub_path=folder.strip("/"), mount_path=CLAIM_MOUNT, annotations=False
+    )
+    return Claim(namespace, volume)
+
+
+def ready_nodes(model: Object) -> list[str]:
+    """Where it is Ready."""
+    return list((model.get("status") or {}).get("nodesReady") or [])
+
+
+def failed_nodes(model: Object) -> str:
+    """Where it could not be made ready, and what to do."""
+    if scheme(model.get("spec") or {}) == "pvc" and (said := _conditions(model)):
+        return said
     nodes = (model.get("status") or {}).get("nodesFailed", [])
-    where = f"on {', '.join(nodes[:5])}" if nodes else "on any node"
-    return f"OME's model agent could not make it ready {where}; its log says why (storage path, access to the hub)"
+    more = f" and {len(nodes) - 5} more" if len(nodes) > 5 else ""
+    where = f"on {', '.join(nodes[:5])}{more}" if nodes else "on any node"
+    return (
+        f"OME's model agent could not make it ready {where}; {_look(model)}; the log of its pod there says why"
+        f" ({_AGENT})"
+    )
+
+
+def unready(model: Object) -> str:
+    """Why a model that has not failed is not Ready, as far as it can be told, and what to do."""
+    if not state(model):
+        return "OME has not looked at it; check that ome-controller-manager runs in namespace ome"
+    spec = model.get("spec") or {}
+    kind = scheme(spec)
+    if kind == "pvc":
+        said = _conditions(model)
+        return said or (
+            "OME before 1.2.2 never makes a pvc:// model Ready; with an older one, name the claim in model.volume and a"
+            " model of storageUri vendor://... without a path"
+        )
+    if kind in _WITHOUT_DOWNLOADER:
+        return (
+            f"OME's model agent has no downloader for {kind}://, so it stays like this; use hf:// or oci://, or put the"
+            " files on a claim and name it in model.volume"
+        )
+    return (
+        f"{_look(model)}; the log of OME's model agent says how far it is ({_AGENT}, which must have a pod on a node"
+        " for engines)"
+    )
+
+
+def _look(model: Object) -> str:
+    """What to check, by the kind of its address."""
+    spec = model.get("spec") or {}
+    storage, kind = _storage(spec), scheme(spec)
+    folder = storage.get("path") or "its storage.path (which is not set)"
+    if kind == "local":
+        return f"check that the files are at {storage['storageUri'].removeprefix('local://')} on the node"
+    if kind == "vendor":
+        return "nothing is downloaded for it"
+    where = "ome" if model.get("kind") == "ClusterBaseModel" else (model.get("metadata") or {}).get("namespace", "")
+    secret = f" and the token in Secret {storage['key']} of namespace {where}" if storage.get("key") else ""
+    return f"check free space and rights at {folder} on the node, access to {storage.get('storageUri', 'it')}{secret}"
+
+
+def _conditions(model: Object) -> str:
+    """What newer versions of OME say in conditions that are not True."""
+    found = (model.get("status") or {}).get("conditions") or []
+    said = [f"{one.get('reason', '')}: {one.get('message', '')}" for one in found if one.get("status") != "True"]
+    return f"OME says {'; '.join(said)}" if said else ""
 
 
 def node_label(model: ModelRef, namespace: str) -> str:

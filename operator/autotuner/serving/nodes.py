@@ -49,6 +49,22 @@ def capacity(
     return Capacity(max(held, default=None), max((memory for memory in memories if memory), default=None))
 
 
+def any_fits(
+    nodes: Iterable[Mapping[str, Any]], names: Iterable[str], selector: Mapping[str, str], product: str | None
+) -> bool:
+    """Whether one of the nodes called so matches a selector; one that is not known may.
+
+    Args:
+        nodes: Node objects.
+        names: of the nodes in question.
+        selector: labels that a node must have.
+        product: of the accelerator, once experiment 0 has fixed it.
+    """
+    wanted = {**selector, **({PRODUCT_LABEL: product} if product else {})}
+    known = {node["metadata"]["name"]: node for node in nodes}
+    return any(name not in known or _matches(known[name], wanted) for name in names)
+
+
 def _matches(node: Mapping[str, Any], wanted: Mapping[str, str]) -> bool:
     labels = node["metadata"].get("labels") or {}
     return all(labels.get(key) == value for key, value in wanted.items())

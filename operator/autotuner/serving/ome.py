@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from autotuner.api.common import EXPERIMENT_UID_LABEL, GROUP
+from autotuner.api.common import EXPERIMENT_UID_LABEL, GROUP, Volume
 from autotuner.api.experiment import Service
 from autotuner.rendering import render
 
@@ -18,6 +18,8 @@ Object = dict[str, Any]
 CONTAINER = "ome-container"
 EXPERIMENT_LABEL = f"{GROUP}/experiment"
 GRACE_SECONDS = 10
+MODEL_PATH = "MODEL_PATH"  # by which OME, and we in its place, tell the engine where the weights are
+MODEL_VOLUME = "autotuner-model"
 # Warnings that mean "this can never be deployed". Healthy starts emit other warnings (InternalError, UpdateFailed),
 # and even these are believed only once they repeat.
 _DOOMED = (
@@ -61,6 +63,7 @@ def inference_service(experiment: Mapping[str, Any], service: Service) -> Object
     if accelerator.product:
         selector["nvidia.com/gpu.product"] = accelerator.product
     resources = {accelerator.resource: str(accelerator.count)} if accelerator.resource else {}
+    volume = service.volume
     return render(
         "inferenceservice.yaml.j2",
         name=meta["name"],
@@ -75,9 +78,41 @@ def inference_service(experiment: Mapping[str, Any], service: Service) -> Object
         container=CONTAINER,
         args=list(service.args),
         image=service.image,
-        env=[variable.dump() for variable in service.env or []],
+        env=_environment(service),
         resources=resources,
+        annotations=_annotations(volume) if volume and volume.annotations else {},
+        volumes=[claim_volume(MODEL_VOLUME, volume)] if volume and not volume.annotations else [],
+        mounts=[claim_mount(MODEL_VOLUME, volume)] if volume and not volume.annotations else [],
     )
+
+
+def _environment(service: Service) -> list[Object]:
+    """The experiment's variables; where the weights are on a claim, also their path, unless it is given."""
+    env: list[Object] = [variable.dump() for variable in service.env or []]
+    if service.volume and not any(variable["name"] == MODEL_PATH for variable in env):
+        env.append({"name": MODEL_PATH, "value": service.volume.mount_path})
+    return env
+
+
+def _annotations(volume: Volume) -> dict[str, str]:
+    """What the OME fork reads that mounts the claim itself; it mounts a second time what is mounted already."""
+    return {
+        "ome.io/storage-type": "pvc",
+        "ome.io/pvc-name": volume.claim_name,
+        **({"ome.io/pvc-subpath": volume.sub_path} if volume.sub_path else {}),
+        "ome.io/mount-path": volume.mount_path,
+    }
+
+
+def claim_volume(name: str, volume: Volume) -> Object:
+    """A pod's volume, read-only: so no kubelet changes the owner of every file, nor makes a missing folder."""
+    return {"name": name, "persistentVolumeClaim": {"claimName": volume.claim_name, "readOnly": True}}
+
+
+def claim_mount(name: str, volume: Volume) -> Object:
+    """A container's mount of that volume."""
+    below = {"subPath": volume.sub_path} if volume.sub_path else {}
+    return {"name": name, "mountPath": volume.mount_path, "readOnly": True, **below}
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from autotuner.api.common import EngineName
 from autotuner.api.task import TaskSpec
 from autotuner.policy.blueprint import fixed_arguments
-from autotuner.policy.preflight import flags, references, traffic
+from autotuner.policy.preflight import flags, references, storage, traffic
 from autotuner.policy.preflight.problem import Case, Problem, Reason, Surroundings
 from autotuner.presets import Presets, runner
 from autotuner.search import Facts, Space
@@ -23,13 +23,20 @@ def engine_of(spec: TaskSpec, presets: Presets) -> EngineName | None:
 def check(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[Problem]:
     """Everything that is wrong, most basic first; empty if the task can start."""
     case = Case(spec, presets, around)
-    found = [*references.problems(case), *flags.problems(case), *flags.complete(case), *traffic.problems(case)]
+    found = [
+        *references.problems(case),
+        *storage.problems(case),
+        *flags.problems(case),
+        *flags.complete(case),
+        *traffic.problems(case),
+    ]
     return found or list(_space(case))
 
 
 def warnings(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[str]:
     """What works but may mislead; told in the Valid condition."""
-    return list(traffic.warnings(Case(spec, presets, around)))
+    case = Case(spec, presets, around)
+    return [*storage.warnings(case), *traffic.warnings(case)]
 
 
 def space(spec: TaskSpec, presets: Presets, around: Surroundings, engine: EngineName) -> Space:

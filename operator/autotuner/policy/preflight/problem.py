@@ -9,6 +9,7 @@ from typing import Any, Literal
 from autotuner.api.common import EngineName
 from autotuner.api.task import TaskSpec
 from autotuner.policy import targets
+from autotuner.policy.storage import Storage
 from autotuner.presets import Presets
 from autotuner.serving.nodes import UNKNOWN, Capacity
 
@@ -32,6 +33,7 @@ class Surroundings:
     shadow: str = ""  # a namespaced object that OME would prefer to the one chosen
     may_create: bool = True
     capacity: Capacity = UNKNOWN
+    storage: Storage | None = None  # None: nothing is known of namespace and claim
 
 
 @dataclass(frozen=True)

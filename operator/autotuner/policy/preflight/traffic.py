@@ -8,6 +8,7 @@ from autotuner.benchmark.spec import RESERVED_PARAMS
 from autotuner.policy import estimates
 from autotuner.policy.preflight.problem import Case, Problem
 from autotuner.presets import is_simulated
+from autotuner.serving import models
 
 # genai-bench's client answers C requests at once in a D scenario, and its own delay lands in TTFT.
 _LOCKSTEP_FROM = 16
@@ -46,11 +47,12 @@ def _tokenizer(case: Case) -> Iterator[Problem]:
             "InvalidSpec",
             "benchmark.tokenizer.source: Builtin counts bytes: for the simulated engine only; use Hub or ModelVolume",
         )
-    path = (case.model_spec.get("storage") or {}).get("path")
-    if source == "ModelVolume" and not path and case.spec.model.volume is None:
+    has_files = case.spec.model.volume or models.host_path(case.model_spec) or models.claim(case.model_spec)
+    if source == "ModelVolume" and not has_files:
         yield Problem(
             "InvalidSpec",
-            "benchmark.tokenizer.source: ModelVolume needs a model with spec.storage.path; use Hub with an id",
+            "benchmark.tokenizer.source: ModelVolume needs model.volume or a model with spec.storage.path; use Hub with"
+            " an id",
         )
 
 

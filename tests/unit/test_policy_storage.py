@@ -1,0 +1,566 @@
+"""Where weights lie: what a claim, a namespace and a model's address allow, and what is said when they do not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from autotuner.api.common import Volume
+from autotuner.policy import targets
+from autotuner.policy.endings import Ending, find
+from autotuner.policy.preflight import Surroundings, check, warnings
+from autotuner.policy.preflight.problem import Case
+from autotuner.policy.preflight.storage import problems as storage_problems
+from autotuner.policy.storage import Storage, wanted_claim
+from autotuner.policy.task import decide
+from tests.unit.builders import (
+    Object,
+    after,
+    at,
+    condition,
+    make_experiment,
+    make_isvc,
+    make_model,
+    make_pod,
+    make_runtime,
+    merged,
+    seen,
+    terminated,
+)
+from tests.unit.task_builders import MODEL, NAMESPACE, live_model, make_spec, observed, shipped, started
+
+VOLUME: Object = {"claimName": "weights", "subPath": "meta/llama"}
+NAMED_RUNTIME: Object = {"preset": None, "name": "engine-runtime", "engine": "SGLang"}
+HUB: Object = {"source": "Hub", "id": "meta-llama/Llama-3.2-1B-Instruct"}
+FROM_MODEL: Object = {"source": "ModelVolume"}
+
+
+def make_claim(phase: str = "Bound", *modes: str, meta: Object | None = None, **spec: Any) -> Object:
+    accessible = list(modes or ("ReadOnlyMany",))
+    return {
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "weights", "namespace": NAMESPACE, **(meta or {})},
+        "spec": {"accessModes": accessible, "volumeName": "pv-1" if phase != "Pending" else "", **spec},
+        "status": {"phase": phase, **({"accessModes": accessible} if phase == "Bound" else {})},
+    }
+
+
+def make_class(mode: str = "WaitForFirstConsumer", provisioner: str = "kubernetes.io/no-provisioner") -> Object:
+    return {"metadata": {"name": "local"}, "provisioner": provisioner, "volumeBindingMode": mode}
+
+
+def storage(claim: Object | None = None, **more: Any) -> Storage:
+    """The namespace and, if one is given, the claim that is wanted."""
+    return Storage(NAMESPACE, claim_name="weights" if claim else "", claim=claim, **more)
+
+
+GONE = Storage(NAMESPACE, claim_name="weights")
+BOUND = storage(make_claim())
+
+
+class TestClaims:
+    @pytest.mark.parametrize(
+        ("found", "missing", "words"),
+        [
+            (GONE, True, "PersistentVolumeClaim weights does not exist in namespace team; create it, or name another"),
+            (
+                storage(make_claim(meta={"deletionTimestamp": at(0)})),
+                False,
+                "PersistentVolumeClaim weights is being deleted; create it again once it is gone, or name another",
+            ),
+            (
+                storage(make_claim("Lost")),
+                False,
+                "PersistentVolumeClaim weights is Lost: its PersistentVolume pv-1 is gone, and the data perhaps too;"
+                " delete the claim and create it again with a volume that has the weights, or name another",
+            ),
+            (
+                storage(make_claim(volumeMode="Block")),
+                False,
+                "PersistentVolumeClaim weights is a raw device (volumeMode Block); the engine needs a file system: name"
+                " another",
+            ),
+        ],
+        ids=["missing", "being deleted", "lost", "a raw device"],
+    )
+    def test_that_can_never_be_mounted(self, found: Storage, missing: bool, words: str) -> None:
+        assert found.fault == (missing, words)
+
+    @pytest.mark.parametrize(
+        "found",
+        [BOUND, storage(make_claim("Pending"), storage_class=make_class()), storage(), storage(make_claim("Pending"))],
+        ids=["bound", "bound on first use", "none wanted", "not bound yet"],
+    )
+    def test_that_may_be_mounted_some_day(self, found: Storage) -> None:
+        assert found.fault is None
+
+    @pytest.mark.parametrize(
+        ("found", "words"),
+        [
+            (
+                storage(
+                    make_claim("Pending", storageClassName="fast"), storage_class=make_class("Immediate", "ebs.csi")
+                ),
+                "StorageClass fast binds at once, and there is no volume for it yet",
+            ),
+            (storage(make_claim("Pending", storageClassName="gone")), "StorageClass gone binds at once"),
+            (storage(make_claim("Pending", storageClassName="")), "it names no StorageClass, and no PersistentVolume"),
+        ],
+        ids=["of a class that binds at once", "of a class that is not there", "without a class"],
+    )
+    def test_that_is_not_bound_is_awaited(self, found: Storage, words: str) -> None:
+        assert words in found.waiting
+        assert found.waiting.startswith("PersistentVolumeClaim weights is not bound: ")
+        assert "kubectl -n team describe pvc weights" in found.waiting
+
+    @pytest.mark.parametrize(
+        "found",
+        [BOUND, storage(), GONE, storage(make_claim("Pending", storageClassName="local"), storage_class=make_class())],
+        ids=["bound", "none wanted", "missing", "bound on first use"],
+    )
+    def test_others_are_not_awaited(self, found: Storage) -> None:
+        assert found.waiting == ""
+
+    @pytest.mark.parametrize(
+        ("claim", "storage_class", "want"),
+        [
+            (make_claim("Pending"), make_class(provisioner="ebs.csi"), True),
+            (make_claim("Pending"), make_class(), False),
+            (make_claim("Pending", dataSource={"kind": "VolumeSnapshot"}), make_class(provisioner="ebs.csi"), False),
+            (make_claim("Pending"), make_class("Immediate", "ebs.csi"), False),
+            (make_claim(), None, False),
+        ],
+        ids=["made on first use", "a volume that is there", "a copy", "made at once", "bound"],
+    )
+    def test_a_volume_yet_to_be_made_is_empty(self, claim: Object, storage_class: Object | None, want: bool) -> None:
+        assert storage(claim, storage_class=storage_class).may_be_empty is want
+
+    @pytest.mark.parametrize(
+        ("modes", "one_pod", "one_node"),
+        [
+            (("ReadWriteOncePod",), True, True),
+            (("ReadWriteOnce",), False, True),
+            (("ReadWriteOnce", "ReadOnlyMany"), False, False),
+            (("ReadWriteMany",), False, False),
+        ],
+    )
+    def test_who_may_use_it(self, modes: tuple[str, ...], one_pod: bool, one_node: bool) -> None:
+        found = storage(make_claim("Bound", *modes))
+
+        assert (found.one_pod, found.one_node) == (one_pod, one_node)
+
+    def test_a_volume_that_can_do_more_than_was_asked_for_counts(self) -> None:
+        claim = make_claim("Bound", "ReadWriteOnce")
+        claim["status"]["accessModes"] = ["ReadWriteOnce", "ReadOnlyMany"]
+
+        assert not storage(claim).one_node
+
+
+@pytest.mark.parametrize(
+    ("volume", "address", "want"),
+    [
+        (VOLUME, "hf://a/b", "weights"),
+        (None, "hf://a/b", ""),
+        (None, "pvc://theirs/llama", "theirs"),
+        (None, "pvc://team:theirs/llama", "theirs"),
+        (None, "pvc://other:theirs/llama", ""),
+    ],
+)
+def test_which_claim_holds_the_weights(volume: Object | None, address: str, want: str) -> None:
+    given = Volume.model_validate(volume) if volume else None
+
+    assert wanted_claim(given, {"storage": {"storageUri": address}}, NAMESPACE) == want
+
+
+def told(model: Object | None = None, around: Storage | None = BOUND, live: Object | None = None, **spec: Any) -> str:
+    """Everything that is said against a task with this model."""
+    task = make_spec(**({"model": model} if model else {}), **spec)
+    surroundings = Surroundings(model=live, runtime=None, storage=around)
+    return "; ".join(problem.message for problem in check(task, shipped(), surroundings))
+
+
+def live(address: str, path: str = "", kind: str = "ClusterBaseModel") -> Object:
+    body = live_model()
+    spec = {**body["spec"], "storage": {"storageUri": address, **({"path": path} if path else {})}}
+    return {**body, "kind": kind, "metadata": {**body["metadata"], "name": "mine"}, "spec": spec}
+
+
+MINE: Object = {"preset": None, "name": "mine"}
+
+
+class TestTask:
+    def test_a_preset_on_a_claim_is_a_model_of_its_own_that_is_not_downloaded(self) -> None:
+        model = make_spec(model={"volume": VOLUME}).model
+        wanted = targets.wanted_model(model, shipped(), NAMESPACE)
+
+        assert wanted is not None
+        assert wanted["spec"]["storage"] == {"storageUri": f"vendor://autotuner/volume/{MODEL}"}
+        assert wanted["spec"]["modelArchitecture"] == "LlamaForCausalLM"
+        assert wanted["metadata"]["name"].startswith(f"{MODEL}-")
+        assert wanted["kind"] == "ClusterBaseModel"
+        assert told({"volume": VOLUME}) == ""
+
+    def test_the_claims_content_does_not_enter_the_models_name(self) -> None:
+        names = set()
+        for name in ("weights", "others"):
+            wanted = targets.wanted_model(make_spec(model={"volume": {"claimName": name}}).model, shipped(), NAMESPACE)
+            assert wanted is not None
+            names.add(wanted["metadata"]["name"])
+
+        assert len(names) == 1
+
+    def test_a_missing_claim_is_not_found(self) -> None:
+        (problem,) = check(
+            make_spec(model={"volume": VOLUME}), shipped(), Surroundings(model=None, runtime=None, storage=GONE)
+        )
+
+        assert problem.reason == "NotFound"
+        assert problem.message == (
+            "model.volume.claimName: PersistentVolumeClaim weights does not exist in namespace team; create it, or name"
+            " another"
+        )
+
+    def test_nothing_is_said_of_a_cluster_that_nobody_looked_at(self) -> None:
+        assert told({"volume": VOLUME}, around=None) == ""
+
+    @pytest.mark.parametrize(
+        "found",
+        [
+            storage(make_claim("Pending", storageClassName="local"), storage_class=make_class()),
+            storage(make_claim("Pending", storageClassName="fast"), storage_class=make_class("Immediate")),
+        ],
+        ids=["bound on first use", "not bound yet"],
+    )
+    def test_an_unbound_claim_is_legal(self, found: Storage) -> None:
+        assert told({"volume": VOLUME}, found) == ""
+
+    @pytest.mark.parametrize(
+        ("volume", "words"),
+        [
+            ({"mountPath": "/"}, "model.volume.mountPath: / belongs to the system; choose another folder"),
+            ({"mountPath": "/dev/shm"}, "model.volume.mountPath: /dev/shm belongs to the system"),
+            ({"mountPath": "/models/../etc"}, "model.volume.mountPath: must not contain ..; write the path in full"),
+            ({"mountPath": "/a/{{.Name}}"}, 'model.volume.mountPath: "{{" would be expanded; write the path as it is'),
+            ({"subPath": "$(HOME)"}, 'model.volume.subPath: "$(" would be expanded; write the path as it is'),
+            ({"subPath": "../x"}, "model.volume.subPath: must not contain ..; write the path in full"),
+            ({"subPath": "/x"}, "model.volume.subPath: is relative to the claim's root; remove the leading slash"),
+        ],
+    )
+    def test_impossible_paths(self, volume: Object, words: str) -> None:
+        assert told({"volume": {**VOLUME, **volume}}).startswith(words)
+
+    def test_a_volume_replaces_the_presets_storage(self) -> None:
+        assert told({"volume": VOLUME, "overrides": {"storage": {"path": "/x"}}}) == (
+            "model.overrides.storage: model.volume says where the weights are; remove one of the two"
+        )
+
+    @pytest.mark.parametrize("mount", ["/models/llama", "/models", "/models/llama/deeper"])
+    def test_a_folder_where_ome_mounts_the_models_own(self, mount: str) -> None:
+        said = told({**MINE, "volume": {**VOLUME, "mountPath": mount}}, live=live("hf://a/b", "/models/llama"))
+
+        assert said == (
+            f"model.volume.mountPath: {mount} overlaps with /models/llama, where the storage.path of ClusterBaseModel"
+            " mine is mounted; choose another folder"
+        )
+
+    def test_a_folder_where_the_runtime_mounts_something(self) -> None:
+        spec = make_spec(model={"volume": {**VOLUME, "mountPath": "/cache"}}, runtime=NAMED_RUNTIME)
+        mounts = {"runner": {"image": "x", "volumeMounts": [{"name": "fast", "mountPath": "/cache"}]}}
+        runtime = merged(make_runtime(), {"spec": {"engineConfig": mounts}})
+        case = Case(spec, shipped(), Surroundings(None, runtime))
+
+        assert [problem.message for problem in storage_problems(case)] == [
+            "model.volume.mountPath: /cache overlaps with /cache, where the runtime's volume fast is mounted; choose"
+            " another folder"
+        ]
+
+    def test_a_model_on_a_claim_of_its_own_takes_no_other(self) -> None:
+        assert told({**MINE, "volume": VOLUME}, live=live("pvc://team:theirs/llama")).startswith(
+            "model.volume: ClusterBaseModel mine lies on a claim of its own (pvc://), which OME mounts; remove"
+        )
+
+    def test_a_model_on_a_claim_of_another_namespace(self) -> None:
+        assert told(MINE, Storage(NAMESPACE), live("pvc://other:theirs/llama")) == (
+            "model.name: ClusterBaseModel mine lies on claim theirs of namespace other, and pods mount claims of their"
+            " own namespace only; create the task there"
+        )
+
+    def test_a_model_on_a_claim_that_is_gone(self) -> None:
+        around = Storage(NAMESPACE, claim_name="theirs")
+
+        assert told(MINE, around, live("pvc://team:theirs/llama")).startswith(
+            "model.name: PersistentVolumeClaim theirs does not exist in namespace team;"
+        )
+
+    @pytest.mark.parametrize(
+        ("modes", "placement", "words"),
+        [
+            (
+                ("ReadWriteOnce",),
+                "Any",
+                "benchmark.placement: PersistentVolumeClaim weights is ReadWriteOnce, for one node at a time, and the"
+                " benchmark reads its tokenizer there (ModelVolume) beside the engine; set SameNode, or use Hub with an"
+                " id",
+            ),
+            (("ReadWriteOnce",), "OtherNode", "benchmark.placement: PersistentVolumeClaim weights is ReadWriteOnce"),
+            (("ReadWriteOnce",), "SameNode", ""),
+            (("ReadOnlyMany",), "OtherNode", ""),
+            (
+                ("ReadWriteOncePod",),
+                "SameNode",
+                "benchmark.tokenizer.source: ModelVolume reads PersistentVolumeClaim weights beside the engine, but"
+                " that is ReadWriteOncePod; use Hub with an id, or a claim that more pods may use",
+            ),
+        ],
+    )
+    def test_a_tokenizer_on_the_claim(self, modes: tuple[str, ...], placement: str, words: str) -> None:
+        benchmark = {"placement": placement, "tokenizer": FROM_MODEL}
+        said = told({"volume": VOLUME}, storage(make_claim("Bound", *modes)), benchmark=benchmark)
+
+        assert said.startswith(words)
+        assert bool(said) is bool(words)
+
+    def test_a_benchmark_that_does_not_read_the_claim_may_be_anywhere(self) -> None:
+        benchmark = {"placement": "OtherNode"}
+
+        assert told({"volume": VOLUME}, storage(make_claim("Bound", "ReadWriteOncePod")), benchmark=benchmark) == ""
+
+    @pytest.mark.parametrize(
+        ("modes", "selector", "refused"),
+        [
+            (("ReadWriteOnce",), None, True),
+            (("ReadWriteOnce",), {"kubernetes.io/hostname": "node-a"}, False),
+            (("ReadWriteOncePod",), {"kubernetes.io/hostname": "node-a"}, True),
+            (("ReadWriteMany",), None, False),
+        ],
+    )
+    def test_engines_side_by_side(self, modes: tuple[str, ...], selector: Object | None, refused: bool) -> None:
+        spec = make_spec(model={"volume": VOLUME}, placement={"nodeSelector": selector})
+        case = Case(spec, shipped(), Surroundings(None, None, storage=storage(make_claim("Bound", *modes))))
+
+        said = [problem.message for problem in storage_problems(case, parallel=2)]
+
+        assert [message.partition(":")[0] for message in said] == (["search.parallelExperiments"] if refused else [])
+        assert list(storage_problems(case)) == []
+
+    @pytest.mark.parametrize("level", ["baseline", "restricted"])
+    def test_host_paths_where_pod_security_forbids_them(self, level: str) -> None:
+        around = Storage(NAMESPACE, labels={"pod-security.kubernetes.io/enforce": level})
+
+        assert told(around=around) == (
+            "model.preset: OME mounts /raid/models/meta/llama-3-2-1b-instruct of the node for ClusterBaseModel"
+            f" {MODEL}, which Pod Security ({level}) forbids in namespace team; name the claim that holds the weights"
+            " in model.volume, or use a namespace without the label pod-security.kubernetes.io/enforce"
+        )
+        assert told({"volume": VOLUME}, replace(BOUND, labels=around.labels)) == ""
+
+    def test_a_volume_does_not_keep_ome_from_mounting_the_models_own_path(self) -> None:
+        around = replace(BOUND, labels={"pod-security.kubernetes.io/enforce": "restricted"})
+
+        said = told({**MINE, "volume": {**VOLUME, "mountPath": "/weights"}}, around, live("hf://a/b", "/raid/x"))
+
+        assert "name a model of storageUri vendor://... without a path, and the weights' claim" in said
+
+    def test_a_runtimes_host_path_where_pod_security_forbids_it(self) -> None:
+        around = replace(BOUND, labels={"pod-security.kubernetes.io/enforce": "baseline"})
+        volumes = [{"name": "fast", "hostPath": {"path": "/nvme"}}, {"name": "shm", "emptyDir": {}}]
+        spec = make_spec(model={"volume": VOLUME}, runtime=NAMED_RUNTIME)
+        case = Case(spec, shipped(), Surroundings(None, make_runtime(volumes=volumes), storage=around))
+
+        assert [problem.message.partition(",")[0] for problem in storage_problems(case)] == [
+            "runtime.name: its volume fast is a host path"
+        ]
+
+    @pytest.mark.parametrize("labels", [{}, {"pod-security.kubernetes.io/enforce": "privileged"}])
+    def test_host_paths_elsewhere(self, labels: Mapping[str, str]) -> None:
+        assert told(around=Storage(NAMESPACE, labels=labels)) == ""
+
+    @pytest.mark.parametrize(
+        ("command", "env", "address", "refused"),
+        [
+            (["serve", "--model-path=$(MODEL_PATH)"], [], "vendor://a/b/c", True),
+            (["serve", "--model-path=$(MODEL_PATH)"], [{"name": "MODEL_PATH", "value": "/x"}], "vendor://a/b/c", False),
+            (["serve", "--model-path=org/name"], [], "vendor://a/b/c", False),
+            (["serve", "--model-path=$(MODEL_PATH)"], [], "pvc://team:theirs/llama", False),
+        ],
+        ids=["none", "at a path of the runtime's own", "of the hub", "on a claim of the model's"],
+    )
+    def test_an_engine_without_weights(
+        self, command: list[str], env: list[Object], address: str, refused: bool
+    ) -> None:
+        spec = make_spec(model=MINE, runtime=NAMED_RUNTIME, benchmark={"tokenizer": HUB})
+        runtime = merged(make_runtime(), {"spec": {"engineConfig": {"runner": {"command": command, "env": env}}}})
+        case = Case(spec, shipped(), Surroundings(live(address), runtime))
+
+        said = [problem.message for problem in storage_problems(case)]
+
+        assert len(said) == int(refused)
+        assert all(message.startswith("model.name: ClusterBaseModel mine has no storage.path, so") for message in said)
+
+
+class TestWarnings:
+    def told(self, around: Storage | None = BOUND, model: Object | None = None, **volume: Any) -> list[str]:
+        spec = make_spec(model={**(MINE if model else {}), "volume": {**VOLUME, **volume}})
+        return warnings(spec, shipped(), Surroundings(model, None, storage=around))
+
+    def test_nothing_to_warn_of(self) -> None:
+        assert self.told() == []
+
+    def test_a_volume_that_will_be_empty(self) -> None:
+        found = storage(make_claim("Pending", storageClassName="x"), storage_class=make_class(provisioner="ebs.csi"))
+
+        (said,) = self.told(found)
+
+        assert said.startswith(
+            "model.volume.claimName: PersistentVolumeClaim weights is not bound yet, and its Storage"
+        )
+
+    def test_a_model_that_is_downloaded_for_nothing(self) -> None:
+        (said,) = self.told(model=live("hf://a/b", "/raid/x"))
+
+        assert said.startswith("model.volume: ClusterBaseModel mine has a storage.path too, so OME also mounts /raid/x")
+
+    def test_a_runtime_that_does_not_look_there(self) -> None:
+        spec = make_spec(model={"volume": VOLUME}, runtime=NAMED_RUNTIME)
+
+        (said,) = warnings(spec, shipped(), Surroundings(None, make_runtime(), storage=BOUND))
+
+        assert said.startswith("model.volume: the runtime's command reads neither $(MODEL_PATH) nor /models;")
+
+
+class TestReadiness:
+    """What keeps a task that has started from asking for accelerators."""
+
+    TASK = started(model={"volume": VOLUME})
+
+    def plan(self, found: Storage | None, model: Object | None = None, **around: Any) -> tuple[tuple[str, str], str]:
+        plan = decide(observed(self.TASK, model=model or live_model(), storage=found, **around), after(1))
+        assert plan.create_experiment is None
+        return condition(plan.status, "ModelReady"), plan.status.message or ""
+
+    def test_a_claim_that_is_gone(self) -> None:
+        ready, message = self.plan(GONE)
+
+        assert ready == ("False", "NotFound")
+        assert message.startswith("PersistentVolumeClaim weights does not exist in namespace team;")
+
+    def test_a_claim_that_is_lost(self) -> None:
+        assert self.plan(storage(make_claim("Lost")))[0] == ("False", "Failed")
+
+    def test_a_claim_that_is_not_bound(self) -> None:
+        ready, message = self.plan(storage(make_claim("Pending", storageClassName="")))
+
+        assert ready == ("False", "Waiting")
+        assert "is not bound" in message
+
+    def test_a_claim_that_is_bound_on_first_use_keeps_nobody_waiting(self) -> None:
+        found = storage(make_claim("Pending", storageClassName="local"), storage_class=make_class())
+        plan = decide(observed(self.TASK, storage=found), after(1))
+
+        assert plan.create_experiment is not None
+        assert plan.create_experiment["spec"]["service"]["volume"]["claimName"] == "weights"
+
+    def test_a_model_that_is_not_ready_counts_although_the_weights_are_elsewhere(self) -> None:
+        ready, message = self.plan(BOUND, live_model("In_Transit"))
+
+        assert ready == ("False", "Waiting")
+        assert message.endswith(
+            "; its weights are on PersistentVolumeClaim weights, but OME puts engines only on nodes where the model is"
+            " Ready"
+        )
+
+    NODES = ({"metadata": {"name": "node-a", "labels": {"pool": "cpu"}}, "status": {}},)
+
+    def test_a_model_that_is_ready_where_no_engine_may_run(self) -> None:
+        task = started(placement={"nodeSelector": {"pool": "gpu"}})
+        model = live_model(nodesReady=["node-a"])
+
+        plan = decide(observed(task, model=model, nodes=self.NODES), after(1))
+
+        assert condition(plan.status, "ModelReady") == ("False", "Waiting")
+        assert (plan.status.message or "").startswith(
+            f"ClusterBaseModel {MODEL} is Ready on node-a, but on no node with pool=gpu, where the engines shall run:"
+        )
+
+    @pytest.mark.parametrize(
+        "nodes", [(), ({"metadata": {"name": "node-a", "labels": {"pool": "gpu"}}, "status": {}},)]
+    )
+    def test_a_model_that_may_be_ready_where_engines_run(self, nodes: tuple[Object, ...]) -> None:
+        task = started(placement={"nodeSelector": {"pool": "gpu"}})
+
+        plan = decide(observed(task, model=live_model(nodesReady=["node-a"]), nodes=nodes), after(1))
+
+        assert plan.create_experiment is not None
+
+
+class TestExperiment:
+    """One that somebody made by hand ends before it asks for accelerators."""
+
+    def ending(self, found: Storage | None, model: Object | None = None, **spec: Any) -> Ending | None:
+        return find(seen(make_experiment(**spec), storage=found, model=model or make_model()), after(1))
+
+    def test_on_a_claim_that_is_missing(self) -> None:
+        ending = self.ending(GONE, service={"volume": VOLUME})
+
+        assert ending is not None
+        assert (ending.reason, ending.message) == (
+            "ModelNotReady",
+            "service.volume.claimName: PersistentVolumeClaim weights does not exist in namespace team; create it, or"
+            " name another",
+        )
+
+    def test_on_a_claim_for_one_node(self) -> None:
+        found = storage(make_claim("Bound", "ReadWriteOnce"))
+        ending = self.ending(found, service={"volume": VOLUME}, benchmark={"tokenizer": FROM_MODEL})
+
+        assert ending is not None
+        assert ending.message.startswith("benchmark.placement: PersistentVolumeClaim weights is ReadWriteOnce")
+
+    def test_with_a_tokenizer_that_is_nowhere(self) -> None:
+        ending = self.ending(Storage(NAMESPACE), make_model(path=""), benchmark={"tokenizer": FROM_MODEL})
+
+        assert ending is not None
+        assert ending.message.startswith("benchmark.tokenizer.source: ModelVolume needs service.volume or a model")
+
+    def test_with_all_it_needs_goes_on(self) -> None:
+        assert self.ending(BOUND, service={"volume": VOLUME}, benchmark={"tokenizer": FROM_MODEL}) is None
+
+    @pytest.mark.parametrize(
+        ("service", "words"),
+        [
+            (
+                None,
+                "check that /models/llama on node-a has the model's files: if OME's model agent keeps them elsewhere",
+            ),
+            ({"volume": VOLUME}, "check that folder meta/llama of PersistentVolumeClaim weights has the model's files"),
+            ({"volume": {"claimName": "weights"}}, "check that the root of PersistentVolumeClaim weights has"),
+        ],
+        ids=["on the node", "in a folder of a claim", "at the root of a claim"],
+    )
+    def test_whose_engine_found_no_weights_says_where_to_look(self, service: Object | None, words: str) -> None:
+        experiment = make_experiment(service=service or {})
+        log = "OSError: /models does not appear to have a file named config.json"
+        found = seen(experiment, service=make_isvc(experiment), engine=[make_pod(ended=terminated(1))], engine_log=log)
+
+        ending = find(found, after(61))
+
+        assert ending is not None
+        assert ending.reason == "ModelNotReady"
+        assert words in ending.message
+
+    def test_whose_folder_is_missing_ends_at_once(self) -> None:
+        experiment = make_experiment(service={"volume": VOLUME})
+        words = 'failed to create subPath directory for volumeMount "autotuner-model" of container "ome-container"'
+        pod = make_pod(waiting=("CreateContainerConfigError", words))
+
+        ending = find(seen(experiment, service=make_isvc(experiment), engine=[pod]), after(6))
+
+        assert ending is not None
+        assert (ending.reason, ending.message) == (
+            "ModelNotReady",
+            f"the engine's container cannot be made: {words}; check that folder meta/llama of PersistentVolumeClaim"
+            " weights has the model's files",
+        )
