@@ -37,6 +37,11 @@ LEVELS = 'spec.benchmark: Invalid value: "object": scenarios x concurrency make 
 LOAD = 'spec.benchmark.scenarios[0].load: Invalid value: "string": write N(mean,sd)/(mean,sd)'
 THROUGHPUT = 'spec.objectives[0]: Invalid value: "object": statistic and concurrency go with TTFT, TPOT and E2ELatency'
 ENGINE_ALONE = {"spec.runtime.preset": None, "spec.runtime.engine": "SGLang"}
+GOALS = 'spec.objectives: Invalid value: "object":'
+PRICE = 'spec.gpuHourPrice: Invalid value: "string": write a decimal number above zero in quotes, for example "2.50"'
+CONFIRM = {"top": 2, "maxRepeats": 4}
+USERS = {"metric": "MaxConcurrency"}
+SOFT = 'spec.slos[0]: Invalid value: "object": weight and steepness go with enforcement: Soft only'
 NAME_ALONE = {"spec.runtime.preset": None, "spec.runtime.name": "mine"}
 TWO_SCENARIOS = {f"{B}.scenarios.1": {"name": "other", "load": "D(9,9)"}, f"{B}.concurrency": [1, 2, 3, 4, 5, 6, 7]}
 
@@ -148,7 +153,42 @@ REFUSED: dict[str, tuple[Edits, str]] = {
     "two scenarios of 7 levels": (TWO_SCENARIOS, LEVELS),
     "the same level twice": ({f"{B}.concurrency": [4, 4]}, f'spec.benchmark.concurrency: {REPEATED}'),
     "a level of nobody": ({f"{B}.concurrency": [0]}, "spec.benchmark.concurrency[0] in body should be greater than or"),
-    "two objectives": ({"spec.objectives.1": {"metric": "TTFT"}}, "spec.objectives: Too many: 2: must have at most 1"),
+    "four objectives": (
+        {"spec.objectives": [{"metric": name} for name in ("TTFT", "TPOT", "E2ELatency", "OutputThroughput")]},
+        "spec.objectives: Too many: 4: must have at most 3",
+    ),
+    "the same objective twice": (
+        {"spec.objectives": [{"metric": "TTFT"}, {"metric": "TTFT"}]},
+        f"{GOALS} must not repeat an objective",
+    ),
+    "a cost without a price": (
+        {"spec.objectives.0": {"metric": "CostPerMillionTokens"}},
+        f"{GOALS} the objective CostPerMillionTokens needs gpuHourPrice",
+    ),
+    "a price of nothing": ({"spec.gpuHourPrice": "0.00"}, PRICE),
+    "a price with its currency": ({"spec.gpuHourPrice": "2.50 EUR"}, PRICE),
+    "a price that is a number": ({"spec.gpuHourPrice": 2.5}, "spec.gpuHourPrice in body must be of type string"),
+    "users without a promise": ({"spec.objectives.0": USERS, S: None}, f"{GOALS} the objective MaxConcurrency counts"),
+    "users within a soft promise": (
+        {"spec.objectives.0": USERS, S: [{"metric": "TTFT", "max": "1s", "enforcement": "Soft"}]},
+        f"{GOALS} the objective MaxConcurrency counts",
+    ),
+    "users within a floor": (
+        {"spec.objectives.0": USERS, S: [{"metric": "OutputThroughput", "min": "1tok/s"}]},
+        f"{GOALS} the objective MaxConcurrency counts",
+    ),
+    "users at one level": ({"spec.objectives.0": {**USERS, "concurrency": 4}}, THROUGHPUT),
+    "a weight of a hard SLO": ({f"{S}.0.weight": 2}, SOFT),
+    "a steepness of a hard SLO": ({f"{S}.0.enforcement": "Hard", f"{S}.0.steepness": 0.1}, SOFT),
+    "a weight of next to nothing": (
+        {f"{S}.0.enforcement": "Soft", f"{S}.0.weight": 0.001},
+        "spec.slos[0].weight in body should be greater than or equal to 0.01",
+    ),
+    "a cliff": (
+        {f"{S}.0.enforcement": "Soft", f"{S}.0.steepness": 0.001},
+        "spec.slos[0].steepness in body should be greater than or equal to 0.02",
+    ),
+    "nobody to confirm": ({"spec.search.confirm": {"top": 0}}, "spec.search.confirm.top in body should be greater"),
     "no objective": ({"spec.objectives": []}, "spec.objectives in body should have at least 1 items"),
     "a throughput at one level": ({"spec.objectives.0.concurrency": 4}, THROUGHPUT),
     "an unknown strategy": ({"spec.search.strategy": "Bayes"}, 'spec.search.strategy: Unsupported value: "Bayes"'),
@@ -206,6 +246,22 @@ ACCEPTED: dict[str, Edits] = {
             {"metric": "TotalThroughput", "min": "900tok/s"},
         ]
     },
+    "soft promises": {
+        S: [
+            {"metric": "TTFT", "max": "1s", "enforcement": "Soft", "weight": 2, "steepness": 0.1},
+            {"metric": "TotalThroughput", "min": "1tok/s", "enforcement": "Soft"},
+        ]
+    },
+    "three objectives": {
+        "spec.objectives": [
+            {"metric": "CostPerMillionTokens"},
+            {"metric": "TTFT", "statistic": "P50"},
+            {"metric": "TTFT", "statistic": "P99"},
+        ],
+        "spec.gpuHourPrice": "0.05",
+    },
+    "users within promises": {"spec.objectives.0": USERS, "spec.gpuHourPrice": "12"},
+    "no confirmation": {"spec.search.confirm": {"maxRepeats": 0}},
     "twelve levels": {f"{B}.concurrency": [*range(1, 13)]},
     "placement": {
         "spec.placement": {
@@ -272,7 +328,7 @@ async def test_accepted(api: Api, case: str) -> None:
 async def test_defaults_are_written_by_the_api_server(api: Api) -> None:
     task = edited(make_task(), {"spec.search": {"maxExperiments": 1}})
     spec = (await api.create(tasks("default"), task, dryRun="All"))["spec"]
-    assert spec["search"] == {"strategy": "Random", "maxExperiments": 1, "seed": 0}
+    assert spec["search"] == {"strategy": "Random", "maxExperiments": 1, "seed": 0, "confirm": CONFIRM}
     assert spec["placement"] == {"acceleratorResource": "nvidia.com/gpu"}
     assert spec["model"]["readyTimeoutSeconds"] == 7200
     assert spec["timeouts"]["queueSeconds"] == 3600
