@@ -143,12 +143,14 @@ async def users(bed: Testbed, tokens: dict[str, str], tmp_path: Path, namespace:
     tuner = await found("tuner")
     own_image = make_experiment(edits={"spec.service.image": "registry.example/engine:1"})
 
-    own_model = open_task({"spec.model.custom": {"name": "mine"}})
+    own_model = make_task(edits={"spec.model": OWN_MODEL})
+    own_benchmark = open_task({"spec.benchmark.image": "registry.example/bench:1"})
 
     async def enforced() -> bool:
         refused = [
             await refusal(tuner, experiments(namespace), own_image),
-            await refusal(tuner, open_tasks(namespace), own_model),
+            await refusal(tuner, tasks(namespace), own_model),
+            await refusal(tuner, open_tasks(namespace), own_benchmark),
         ]
         return all(refused)
 
@@ -231,65 +233,95 @@ async def test_one_who_may_not_may_cancel_what_another_brought(users: Users, nam
     assert after["spec"]["service"]["image"] == "registry.example/engine:1"
 
 
-MODEL, RUNTIME = {"name": "mine", "spec": {}}, {"spec": {}}
-TO_COME: list[tuple[dict[str, Any], str]] = [
-    ({"spec.model.custom": MODEL}, "spec.model: custom takes the right to create clusterbasemodels.ome.io"),
+MODEL_SPEC: Object = {"storage": {"storageUri": "hf://org/name", "path": "/etc"}}
+OWN_MODEL: Object = {"custom": {"name": "mine", "spec": MODEL_SPEC}}
+OWN_RUNTIME: Object = {"custom": {"name": "mine", "spec": {"engineConfig": {}}}, "engine": "SGLang"}
+NAMED_RUNTIME: Object = {"name": "mine", "kind": "ServingRuntime", "engine": "SGLang", "image": "registry.example/e:1"}
+VARIANTS: list[Object] = [
+    {"name": "tp-size", "values": [1, 2]},
+    {
+        "name": "allocator",
+        "variants": [{"name": "own"}, {"name": "other", "env": [{"name": "LD_PRELOAD", "value": "x"}]}],
+    },
+]
+OF_TASKS: list[tuple[dict[str, Any], str]] = [
+    ({"spec.model": OWN_MODEL}, "spec.model: custom takes the right to create clusterbasemodels.ome.io"),
+    # A host path of one's own is an override.
     (
         {"spec.model.overrides": {"storage": {"path": "/"}}},
-        "spec.model: overrides takes the right to create clusterbasem",
+        "spec.model: overrides takes the right to create clusterbasemodels.ome.io",
     ),
-    ({"spec.runtime.custom": RUNTIME}, "spec.runtime: custom takes the right to create clusterservingruntimes.ome.io"),
+    ({"spec.runtime": OWN_RUNTIME}, "spec.runtime: custom takes the right to create clusterservingruntimes.ome.io"),
     (
-        {"spec.runtime.overrides": RUNTIME, "spec.runtime.env": [{"name": "A"}]},
+        {"spec.runtime.overrides": {"disabled": False}, "spec.runtime.env": [{"name": "A"}]},
         "spec.runtime: overrides, env takes the right to create clusterservingruntimes.ome.io",
     ),
     ({"spec.runtime.image": "registry.example/engine:1"}, "spec.runtime: image takes the right to create clusterserv"),
+    ({"spec.runtime": NAMED_RUNTIME}, "spec.runtime: image takes the right to create servingruntimes.ome.io"),
     (
-        {"spec.benchmark.image": "registry.example/bench:1"},
-        "spec.benchmark: image takes the right to create jobs.batch",
+        {"spec.parameters": VARIANTS},
+        "spec.parameters[allocator]: env of variants takes the right to create clusterservingruntimes.ome.io",
     ),
 ]
 
 
-@pytest.mark.parametrize(("edits", "complaint"), TO_COME)
-async def test_fields_to_come_are_asked_about(
+@pytest.mark.parametrize(("edits", "complaint"), OF_TASKS)
+async def test_what_a_task_brings_of_its_own_takes_the_right(
     users: Users, namespace: str, edits: Mapping[str, Any], complaint: str
 ) -> None:
-    body = open_task(edits)
+    body = make_task(edits=edits)
 
-    assert complaint in await refusal(await users("tuner"), open_tasks(namespace), body)
+    told = await refusal(await users("tuner"), tasks(namespace), body)
+    assert complaint in told
+    assert f"system:serviceaccount:{HOME}:tuner does not have" in told
+    assert await refusal(await users("platform"), tasks(namespace), body) == ""
+
+
+async def test_fields_to_come_are_asked_about(users: Users, namespace: str) -> None:
+    body = open_task({"spec.benchmark.image": "registry.example/bench:1"})
+
+    told = await refusal(await users("tuner"), open_tasks(namespace), body)
+    assert "spec.benchmark: image takes the right to create jobs.batch" in told
     assert await refusal(await users("platform"), open_tasks(namespace), body) == ""
 
 
-@pytest.mark.parametrize(("part", "kind"), [("model", "basemodels"), ("runtime", "servingruntimes")])
+@pytest.mark.parametrize(
+    ("part", "own", "kind"), [("model", OWN_MODEL, "basemodels"), ("runtime", OWN_RUNTIME, "servingruntimes")]
+)
 async def test_namespaced_objects_of_ones_own_take_the_namespaced_right(
-    users: Users, namespace: str, part: str, kind: str
+    users: Users, namespace: str, part: str, own: Object, kind: str
 ) -> None:
-    clusterwide = open_task({f"spec.{part}.custom": {"name": "mine"}})
+    clusterwide = make_task(edits={f"spec.{part}": own})
     namespaced = edited(clusterwide, {f"spec.{part}.scope": "Namespaced"})
     owner = await users("namespace-owner")
 
-    assert f"create cluster{kind}.ome.io" in await refusal(owner, open_tasks(namespace), clusterwide)
-    assert await refusal(owner, open_tasks(namespace), namespaced) == ""
-    assert f"create {kind}.ome.io" in await refusal(await users("tuner"), open_tasks(namespace), namespaced)
+    assert f"create cluster{kind}.ome.io" in await refusal(owner, tasks(namespace), clusterwide)
+    assert await refusal(owner, tasks(namespace), namespaced) == ""
+    assert f"create {kind}.ome.io" in await refusal(await users("tuner"), tasks(namespace), namespaced)
 
 
-async def test_empty_values_bring_nothing(users: Users, namespace: str) -> None:
+async def test_what_changes_nothing_of_a_preset_is_everybodys(users: Users, namespace: str) -> None:
     empty = {"spec.runtime.image": "", "spec.runtime.env": [], "spec.runtime.overrides": {}, "spec.model.overrides": {}}
+    claim = {"spec.model.volume": {"claimName": "weights"}, "spec.runtime.extraArgs": ["--max-running-requests=8"]}
+    plain = {"spec.parameters": [VARIANTS[0], {"name": "x", "variants": [{"name": "own", "args": ["--a"]}]}]}
+    tuner = await users("tuner")
 
-    assert await refusal(await users("tuner"), open_tasks(namespace), open_task(empty)) == ""
+    for edits in (empty, claim, plain):
+        assert await refusal(tuner, tasks(namespace), make_task(edits=edits)) == ""
 
 
 async def test_an_edit_is_asked_about_only_where_it_touches_what_was_brought(users: Users, namespace: str) -> None:
-    body = open_task({"spec.model.overrides": {"storage": {"path": "/models"}}})
-    await (await users("platform")).create(open_tasks(namespace), body)
-    path = f"{open_tasks(namespace)}/{body['metadata']['name']}"
+    body = make_task(edits={"spec.model.overrides": {"storage": {"path": "/models"}}, "spec.parameters": VARIANTS})
+    await (await users("platform")).create(tasks(namespace), body)
+    path = f"{tasks(namespace)}/{body['metadata']['name']}"
     tuner = await users("tuner")
 
     await tuner.patch(path, {"spec": {"suspend": True}})
     for other in ({"preset": "another"}, {"scope": "Namespaced"}, {"overrides": {"storage": {"path": "/"}}}):
         with pytest.raises(ApiError, match=r"spec\.model: overrides takes the right to create"):
             await tuner.patch(path, {"spec": {"model": other}})
+    with pytest.raises(ApiError, match=r"spec\.parameters\[allocator\]: env of variants takes the right to create"):
+        await tuner.patch(path, {"spec": {"parameters": [VARIANTS[1]]}})
 
 
 async def test_the_policies_fit_the_schemas(api: Api, users: Users) -> None:
