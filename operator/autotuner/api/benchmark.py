@@ -67,7 +67,7 @@ class Tokenizer(Model):
 
     source: Literal["Hub", "ModelVolume", "Builtin"] = Field(
         description=(
-            "Hub: downloaded by id. ModelVolume: read from the model's own path on the node."
+            "Hub: downloaded by id. ModelVolume: read from the model's own path on the node, or from its claim."
             " Builtin: one token per byte, only for the simulated engine."
         )
     )

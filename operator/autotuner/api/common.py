@@ -152,7 +152,10 @@ class Volume(Model):
     )
     annotations: bool = Field(
         default=False,
-        description="Write the annotations ome.io/storage-type, pvc-name, pvc-subpath and mount-path too.",
+        description=(
+            "Only for the OME fork that mounts the claim itself, by annotations ome.io/storage-type, pvc-name,"
+            " pvc-subpath and mount-path: write those, and no volume, which it would mount twice."
+        ),
     )
 
 

@@ -76,7 +76,11 @@ class TaskModel(Model):
         description="Where a custom or overridden model is made: ClusterBaseModel, or BaseModel in this namespace.",
     )
     volume: Volume | None = Field(
-        default=None, description="The weights lie on this claim, not where the model's storage says."
+        default=None,
+        description=(
+            "The weights lie on this claim, not where the model's storage says. A preset's model is then made anew,"
+            " named after the preset and its content: nothing is downloaded for it."
+        ),
     )
     ready_timeout_seconds: Annotated[int, Field(ge=1, le=604800)] = Field(
         default=7200, description="How long the model may take to become Ready on a node."
