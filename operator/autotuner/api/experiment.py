@@ -118,7 +118,7 @@ class Stop(Model):
 
     slos: Slos | None = Field(default=None, description="The hard SLOs: a broken ceiling ends the ladder.")
     metric: ThroughputMetric | None = Field(default=None, description="What threshold is of.")
-    threshold: Annotated[float, Field(ge=1e-6, le=1e15, allow_inf_nan=False)] | None = Field(
+    threshold: Annotated[float, Field(ge=0.001, le=1e15, allow_inf_nan=False)] | None = Field(
         default=None,
         description=(
             "The ladder ends when even throughput in proportion to the users could not reach it any more, less"

@@ -43,7 +43,7 @@ class Range(Model):
 
     min: Number
     max: Number
-    step: Annotated[Number, WithJsonSchema({"type": "number", "minimum": 1e-9, "maximum": 1e12})] | None = Field(
+    step: Annotated[Number, WithJsonSchema({"type": "number", "minimum": 0.0001, "maximum": 1e12})] | None = Field(
         default=None, description="The distance of neighbouring values, counted from min."
     )
     scale: Literal["Linear", "Log"] = Field(default="Linear", description="Log: each value is a multiple of the last.")
