@@ -120,6 +120,19 @@ def test_the_ladder_ends_where_a_ceiling_breaks(start: Start, tmp_path: Path) ->
     assert found == [("chat", 1), ("chat", 2), ("long", 1), ("long", 2)]
 
 
+def test_the_ladder_ends_when_it_is_hopeless(start: Start) -> None:
+    with fake_engine() as engine:
+        run = start(
+            engine.url,
+            concurrency=[1, 2, 4, 8],
+            reach={"metric": "OutputThroughput", "threshold": 1e6, "noiseMargin": 0.1},
+        )
+        assert run.wait() == 0, run.log
+    assert run.result.ladder == "StoppedHopeless"
+    assert "OutputThroughput would not reach 1e+06" in run.result.message
+    assert [level.concurrency for level in run.result.levels] == [1, 2]
+
+
 def test_sigterm_ends_it_at_once_and_keeps_what_finished(start: Start) -> None:
     with fake_engine(fault="hang", fault_after=30) as engine:
         run = start(engine.url, concurrency=[2, 16])

@@ -8,7 +8,7 @@ import pytest
 
 from autotuner.api.experiment import ExperimentSpec
 from autotuner.benchmark.job import Surroundings, benchmark_job
-from autotuner.benchmark.spec import RunnerSpec
+from autotuner.benchmark.spec import Reach, RunnerSpec
 from autotuner.serving import models
 from tests.testbed.node.podspec import expand
 from tests.unit.builders import Object, make_experiment
@@ -89,6 +89,20 @@ def test_tells_the_runner_all_it_needs() -> None:
         ("TTFT", "P95", 0.5, None),
         ("ErrorRate", None, 0.01, None),
     ]
+    assert spec.reach is None
+
+
+def test_tells_the_runner_what_the_engine_as_a_whole_must_reach() -> None:
+    stop = {
+        "slos": [{"metric": "OutputThroughputPerGPU", "min": "100tok/s"}],
+        "metric": "OutputThroughputPerGPU",
+        "threshold": 500.0,
+        "noiseMargin": 0.1,
+    }
+    spec = told(pod_of(service={"accelerator": {"count": 4}}, stop=stop))
+
+    assert spec.reach == Reach(metric="OutputThroughput", threshold=2000, noise_margin=0.1)
+    assert [(slo.metric, slo.min) for slo in spec.slos] == [("OutputThroughput", 400.0)]
 
 
 @pytest.mark.parametrize(("engine", "backend"), [("SGLang", "sglang"), ("VLLM", "vllm"), ("Custom", "openai")])

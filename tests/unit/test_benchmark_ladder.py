@@ -1,12 +1,20 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from autotuner.api.experiment import Distribution, Level
-from autotuner.benchmark.ladder import broken_ceiling, ladder_top
-from autotuner.benchmark.spec import Slo
+from autotuner.benchmark.ladder import Rules, Step, broken_ceiling, ladder_top, would_stop
+from autotuner.benchmark.spec import Reach, Slo
+from autotuner.scoring import Goal, score
+from tests.unit.builders import make_level, make_objective, make_scenario, make_slo
 
 CEILING = Slo(metric="TTFT", max=0.5)
+FLOOR = Slo(metric="OutputThroughput", min=500)
+LADDER = (1, 8, 32, 128)
 
 
 def level(concurrency: int = 8, ttft: float = 0.1, scenario: str = "chat", errors: int = 0) -> Level:
@@ -64,3 +72,128 @@ def test_the_reason_names_figure_limit_and_level() -> None:
     found = ladder_top([level(1), level(8, 0.9)], [CEILING])
     assert found is not None
     assert found[1] == "TTFT P99 0.9 is above 0.5 (chat at concurrency 8)"
+
+
+def stopped(
+    levels: Sequence[Level],
+    remaining: Sequence[Step],
+    *slos: Slo,
+    threshold: float | None = None,
+    scenarios: Sequence[str] = ("chat",),
+) -> str | None:
+    reach = Reach(metric="OutputThroughput", threshold=threshold, noise_margin=0.1) if threshold else None
+    found = would_stop(levels, Rules(LADDER, dict.fromkeys(scenarios, 1.0), slos, reach), remaining)
+    return found.ladder if found else None
+
+
+def fast(*speeds: float, scenario: str = "chat", ttft: float = 0.1) -> list[Level]:
+    return [make_level(at, throughput=y, scenario=scenario, ttft=ttft) for at, y in zip(LADDER, speeds, strict=False)]
+
+
+def left(*concurrencies: int, scenario: str = "chat") -> list[Step]:
+    return [(scenario, at) for at in concurrencies]
+
+
+class TestHopeless:
+    def test_when_even_proportional_growth_falls_short(self) -> None:
+        assert stopped(fast(10, 50), left(32, 128), threshold=1000) == "StoppedHopeless"
+
+    def test_not_while_proportional_growth_would_do(self) -> None:
+        assert stopped(fast(10, 50), left(32, 128), threshold=800) is None
+
+    def test_not_within_the_noise(self) -> None:
+        assert stopped(fast(10, 50), left(32, 128), threshold=880) is None
+        assert stopped(fast(10, 50), left(32, 128), threshold=890) == "StoppedHopeless"
+
+    def test_never_by_the_first_level_alone(self) -> None:
+        assert stopped(fast(1), left(8, 32, 128), threshold=1e9) is None
+
+    def test_never_without_something_to_reach(self) -> None:
+        assert stopped(fast(1, 1), left(32, 128)) is None
+
+    def test_a_level_that_was_good_enough_keeps_it_going(self) -> None:
+        assert stopped(fast(10, 990, 200), left(128), threshold=1000) is None
+
+    def test_unless_a_promise_is_broken_there(self) -> None:
+        levels = [*fast(10), make_level(8, throughput=990, ttft=0.9), make_level(32, throughput=200)]
+        assert stopped(levels, left(128), Slo(metric="TTFT", statistic="P50", max=0.3), threshold=1000) is not None
+
+    def test_levels_above_a_broken_ceiling_are_not_counted_on(self) -> None:
+        levels = [*fast(10, 300), make_level(32, throughput=600, ttft=0.9)]
+        doc = left(1, 8, 32, 128, scenario="doc")
+        both = ("chat", "doc")
+        assert stopped(levels, doc, threshold=1000, scenarios=both) is None
+        assert stopped(levels, doc, CEILING, threshold=1000, scenarios=both) == "StoppedHopeless"
+        assert stopped(levels, doc, CEILING, threshold=650, scenarios=both) is None
+
+    def test_a_broken_floor_ends_nothing_by_itself(self) -> None:
+        assert stopped(fast(10, 50), left(32, 128), FLOOR) is None
+
+    def test_a_level_below_a_floor_does_not_count(self) -> None:
+        assert stopped(fast(10, 460, 100), left(128), FLOOR, threshold=500) == "StoppedHopeless"
+
+    def test_a_scenario_of_which_nothing_is_known_may_be_as_fast_as_it_likes(self) -> None:
+        # Half of the time goes to chat: at most 2 x 600 tokens/s.
+        levels = fast(10, 100, 300, 600)
+        doc = left(1, 8, 32, 128, scenario="doc")
+        assert stopped(levels, doc, threshold=1300, scenarios=("chat", "doc")) is None
+        assert stopped(levels, doc, threshold=1400, scenarios=("chat", "doc")) == "StoppedHopeless"
+
+    def test_the_second_scenario_is_judged_from_its_second_level(self) -> None:
+        levels = fast(10, 100, 300, 600)
+        slow = fast(1, 2, scenario="doc")
+        rest = left(32, 128, scenario="doc")
+        assert (
+            stopped([*levels, slow[0]], left(8, 32, 128, scenario="doc"), threshold=500, scenarios=("chat", "doc"))
+            is None
+        )
+        assert stopped([*levels, *slow], rest, threshold=500, scenarios=("chat", "doc")) == "StoppedHopeless"
+
+    def test_nothing_left_is_no_early_end(self) -> None:
+        assert stopped(fast(1, 1, 1, 1), [], threshold=1000) is None
+
+    def test_the_reason_says_what_was_wanted_and_what_was_possible(self) -> None:
+        reach = Reach(metric="OutputThroughput", threshold=1000)
+        found = would_stop(fast(10, 50), Rules(LADDER, {"chat": 1.0}, reach=reach), left(32, 128))
+        assert found is not None
+        assert found.why == (
+            "OutputThroughput would not reach 1000 less 6% any more, but 800 at most, even in proportion to the users"
+        )
+
+
+class TestBroken:
+    def test_ends_the_ladder_when_all_that_is_left_lies_above(self) -> None:
+        levels = [make_level(1), make_level(8, ttft=0.9)]
+        assert stopped(levels, left(32, 128), CEILING) == "StoppedSLO"
+
+    def test_but_other_scenarios_are_measured_up_to_there(self) -> None:
+        levels = [make_level(1), make_level(8, ttft=0.9)]
+        steps = [*left(32, 128), *left(1, 8, 32, scenario="doc")]
+        assert stopped(levels, steps, CEILING, scenarios=("chat", "doc")) is None
+
+
+@given(
+    st.lists(st.tuples(st.floats(0.3, 1.0), st.floats(0.1, 0.9)), min_size=4, max_size=4),
+    st.floats(1, 4000),
+    st.floats(0.2, 1.0),
+)
+def test_a_ladder_is_never_stopped_that_would_have_been_good_enough(
+    growth: list[tuple[float, float]], threshold: float, limit: float
+) -> None:
+    """Whatever the throughputs, as long as they grow at most in proportion, and latencies do not fall."""
+    levels: list[Level] = []
+    speed, latency, users = 20.0, 0.05, 1
+    for at, (share, slower) in zip(LADDER, growth, strict=True):
+        speed *= max(1.0, share * at / users)
+        latency, users = latency + slower * 0.3, at
+        levels.append(make_level(at, throughput=speed, ttft=latency))
+    goal = Goal([make_scenario()], LADDER, [make_objective()], [make_slo(max=f"{limit:.6f}s")])
+    best = score(levels, goal, 1).value or 0.0
+    for count in range(1, 4):
+        ended = stopped(
+            levels[:count], left(*LADDER[count:]), Slo(metric="TTFT", max=round(limit, 6)), threshold=threshold
+        )
+        if ended == "StoppedHopeless":
+            assert best < threshold
+        if ended == "StoppedSLO":
+            assert best == (score(levels[:count], goal, 1).value or 0.0)

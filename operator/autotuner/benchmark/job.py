@@ -15,6 +15,7 @@ from autotuner.benchmark.spec import (
     DEFAULT_TERMINATION_LOG,
     SPEC_VARIABLE,
     TERMINATION_LOG_VARIABLE,
+    Reach,
     RunnerScenario,
     RunnerSpec,
     TokenizerSource,
@@ -108,7 +109,7 @@ def runner_spec(experiment: Mapping[str, Any], spec: ExperimentSpec, around: Sur
     return RunnerSpec(
         api_base=f"http://{meta['name']}-engine.{meta['namespace']}.svc.cluster.local:{around.port}",
         backend=_BACKENDS[spec.service.engine],
-        scenarios=[RunnerScenario(name=s.name, load=s.load) for s in benchmark.scenarios],
+        scenarios=[RunnerScenario(name=s.name, load=s.load, weight=s.weight) for s in benchmark.scenarios],
         concurrency=list(benchmark.concurrency),
         max_minutes_per_level=benchmark.max_minutes_per_level,
         max_requests_per_level=benchmark.max_requests_per_level,
@@ -116,19 +117,40 @@ def runner_spec(experiment: Mapping[str, Any], spec: ExperimentSpec, around: Sur
         request_params=dict(benchmark.request_params or {}),
         seed=benchmark.seed or meta["uid"],
         block=spec.block,
-        slos=[_in_si(slo) for slo in (spec.stop.slos if spec.stop else None) or []],
+        slos=[_in_si(slo, spec.service.accelerator.count) for slo in (spec.stop.slos if spec.stop else None) or []],
+        reach=_reach(spec),
         startup_seconds=spec.timeouts.pull_seconds + spec.timeouts.startup_seconds,
         work_dir=Path(WORK_DIR),
     )
 
 
-def _in_si(slo: Slo) -> SloInSi:
+def _in_si(slo: Slo, gpus: int) -> SloInSi:
+    """The runner knows of no accelerators: it is told what the engine as a whole must keep."""
+    factor = gpus if slo.metric == "OutputThroughputPerGPU" else 1
     return SloInSi(
-        metric=slo.metric,
+        metric=_of_the_engine(slo.metric),
         statistic=slo.statistic,
-        max=quantity.parse(slo.max) if slo.max else None,
-        min=quantity.parse(slo.min) if slo.min else None,
+        max=quantity.parse(slo.max) * factor if slo.max else None,
+        min=quantity.parse(slo.min) * factor if slo.min else None,
     )
+
+
+def _reach(spec: ExperimentSpec) -> Reach | None:
+    stop = spec.stop
+    if stop is None or stop.metric is None or stop.threshold is None:
+        return None
+    factor = spec.service.accelerator.count if stop.metric == "OutputThroughputPerGPU" else 1
+    return Reach.model_validate(
+        {
+            "metric": _of_the_engine(stop.metric),
+            "threshold": stop.threshold * factor,
+            "noiseMargin": stop.noise_margin,
+        }
+    )
+
+
+def _of_the_engine(metric: str) -> str:
+    return "OutputThroughput" if metric == "OutputThroughputPerGPU" else metric
 
 
 def _environment(runner: RunnerSpec, spec: ExperimentSpec, around: Surroundings) -> list[Object]:

@@ -2,46 +2,110 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
-from autotuner.api.experiment import Distribution, Level
-from autotuner.benchmark.spec import Slo
+from autotuner.api.experiment import Level
+from autotuner.benchmark.spec import Reach, Slo
+from autotuner.scoring import figure
+from autotuner.scoring.figures import name
+from autotuner.scoring.reach import most, top
+
+Step = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What ends a ladder early.
+
+    Attributes:
+        ladder: all concurrencies.
+        weights: of all scenarios, in the objective's harmonic mean.
+        slos: the hard ones; only ceilings end a ladder, floors may still be reached by more users.
+        reach: what the throughput has to reach; None: nothing is hopeless.
+    """
+
+    ladder: Sequence[int]
+    weights: Mapping[str, float]
+    slos: Sequence[Slo] = ()
+    reach: Reach | None = None
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """That a ladder is over, and why."""
+
+    ladder: Literal["StoppedSLO", "StoppedHopeless"]
+    why: str
+
+
+def would_stop(levels: Sequence[Level], rules: Rules, remaining: Iterable[Step]) -> Stopped | None:
+    """Whether none of the remaining levels is worth measuring.
+
+    Never on a scenario's first level alone, which also pays for what is cold.
+
+    Args:
+        levels: measured so far, in that order; each scenario's upwards.
+        rules: what ends a ladder.
+        remaining: scenario and concurrency of the levels that are left; none left is no early end.
+    """
+    left = list(remaining)
+    if not left:
+        return None
+    highest = ladder_top(levels, rules.slos)
+    if highest and all(concurrency > highest[0] for _, concurrency in left):
+        return Stopped("StoppedSLO", highest[1])
+    why = _hopeless(levels, rules, highest[0] if highest else None)
+    return Stopped("StoppedHopeless", why) if why else None
 
 
 def broken_ceiling(level: Level, slos: Iterable[Slo]) -> str | None:
     """The first ceiling that the level breaks, in words."""
     for slo in slos:
-        if slo.max is None:
-            continue
-        name, value = _measured(level, slo)
-        if value is not None and value > slo.max:
-            return f"{name} {value:.4g} is above {slo.max:.4g} ({level.scenario} at concurrency {level.concurrency})"
+        value = _measured(level, slo)
+        if slo.max is not None and value is not None and value > slo.max:
+            where = f"{level.scenario} at concurrency {level.concurrency}"
+            return f"{name(slo.metric, slo.statistic)} {value:.4g} is above {slo.max:.4g} ({where})"
     return None
 
 
 def ladder_top(levels: Sequence[Level], slos: Sequence[Slo]) -> tuple[int, str] | None:
-    """The concurrency above which nothing can be feasible any more, and why; None while the sky is open.
-
-    A broken ceiling decides from a scenario's second level on: the first one also pays for what is cold. It decides for
-    every scenario, because all must keep the SLOs at one common concurrency.
-    """
-    tops = []
-    seen: set[str] = set()
-    for level in levels:
-        broken = broken_ceiling(level, slos)
-        if broken and level.scenario in seen:
-            tops.append((level.concurrency, broken))
-        seen.add(level.scenario)
-    return min(tops, default=None)
+    """The concurrency above which nothing can be feasible any more, and why; None while the sky is open."""
+    highest = top(levels, lambda level: broken_ceiling(level, slos) is not None)
+    if highest is None:
+        return None
+    reasons = (broken_ceiling(level, slos) for level in levels if level.concurrency == highest)
+    return highest, next(reason for reason in reasons if reason)
 
 
-def _measured(level: Level, slo: Slo) -> tuple[str, float | None]:
-    if slo.metric == "ErrorRate":
-        return "ErrorRate", level.errors / max(1, level.errors + level.requests)
-    distribution: Distribution | None = {
-        "TTFT": level.ttft_seconds,
-        "TPOT": level.tpot_seconds,
-        "E2ELatency": level.e2e_latency_seconds,
-    }.get(slo.metric)
-    statistic = slo.statistic or "P99"
-    return f"{slo.metric} {statistic}", getattr(distribution, statistic.lower()) if distribution else None
+def _hopeless(levels: Sequence[Level], rules: Rules, highest: int | None) -> str | None:
+    """Why even throughput in proportion to the users would not be good enough; None while it might be."""
+    reach = rules.reach
+    if reach is None or not levels or sum(level.scenario == levels[-1].scenario for level in levels) < 2:
+        return None
+    best = most(
+        levels,
+        rules.weights,
+        rules.ladder,
+        throughput=lambda level: figure(level, reach.metric, None, 1) or 0.0,
+        broken=lambda level: any(_broken(level, slo) for slo in rules.slos),
+        top=highest,
+    )
+    if best is None or best >= reach.threshold * (1 - reach.noise_margin):
+        return None
+    return (
+        f"{reach.metric} would not reach {reach.threshold:.4g} less {reach.noise_margin:.0%} any more, but"
+        f" {best:.4g} at most, even in proportion to the users"
+    )
+
+
+def _broken(level: Level, slo: Slo) -> bool:
+    value = _measured(level, slo)
+    if value is None:
+        return False
+    return (slo.max is not None and value > slo.max) or (slo.min is not None and value < slo.min)
+
+
+def _measured(level: Level, slo: Slo) -> float | None:
+    return figure(level, slo.metric, slo.statistic, 1)

@@ -21,7 +21,7 @@ from typing import Any, NoReturn
 from autotuner.api.experiment import Ladder, Level
 from autotuner.benchmark.child import Child, ChildGoneError
 from autotuner.benchmark.engine import Engine, NotServingError
-from autotuner.benchmark.ladder import ladder_top
+from autotuner.benchmark.ladder import Rules, Stopped, ladder_top, would_stop
 from autotuner.benchmark.levels import Limits, judge
 from autotuner.benchmark.records import LevelRun
 from autotuner.benchmark.result import Failure, Result, encode, rounded
@@ -91,6 +91,8 @@ class Runner:
 
     def __init__(self, spec: RunnerSpec, environment: Mapping[str, str], say: Say) -> None:
         self._spec, self._say = spec, say
+        weights = {scenario.name: scenario.weight for scenario in spec.scenarios}
+        self._rules = Rules(spec.concurrency, weights, spec.slos, spec.reach)
         self.progress = Progress()
         self._engine = Engine(spec.api_base, environment.get(KEY_VARIABLE, ""))
         self._started = time.monotonic()
@@ -147,7 +149,8 @@ class Runner:
         raise NotServingError(f"the engine serves {', '.join(models) or 'no model'}, {wanted}")
 
     def _climb(self, model: str) -> None:
-        levels = self._spec.levels
+        levels = [(scenario.name, concurrency) for scenario, concurrency in self._spec.levels]
+        stopped: Stopped | None = None
         for index, (_, concurrency) in enumerate(levels):
             self._await(lambda: self._waiting_at_gate, LEVEL_SLACK_SECONDS, "genai-bench did not come back")
             self._waiting_at_gate = False
@@ -158,11 +161,13 @@ class Runner:
                 self._engine.flush_cache()
             self._child.tell(run=True, model=model)
             self._accept(self._await_level())
-            if not any(self._wanted(c) for _, c in levels[index + 1 :]):
+            if stopped := would_stop(self.progress.levels, self._rules, levels[index + 1 :]):
                 break
-        top = ladder_top(self.progress.levels, self._spec.slos)
-        self.progress.ladder = "StoppedSLO" if len(self.progress.levels) < len(levels) else "Complete"
-        self.progress.note = f"the ladder ended early: {top[1]}" if top else ""
+        top = ladder_top(self.progress.levels, self._rules.slos)
+        if stopped is None and top is not None and len(self.progress.levels) < len(levels):
+            stopped = Stopped("StoppedSLO", top[1])
+        self.progress.ladder = stopped.ladder if stopped else "Complete"
+        self.progress.note = f"the ladder ended early: {stopped.why}" if stopped else ""
 
     def _await_level(self) -> LevelRun:
         self._finished = None
@@ -172,7 +177,7 @@ class Runner:
         return self._finished
 
     def _wanted(self, concurrency: int) -> bool:
-        top = ladder_top(self.progress.levels, self._spec.slos)
+        top = ladder_top(self.progress.levels, self._rules.slos)
         return top is None or concurrency <= top[0]
 
     def _accept(self, run: LevelRun) -> None:

@@ -34,6 +34,7 @@ class RunnerScenario(_Model):
 
     name: ShortName
     load: Annotated[str, StringConstraints(pattern=LOAD_PATTERN)]
+    weight: Annotated[float, Field(gt=0)] = 1.0
 
 
 class TokenizerSource(_Model):
@@ -53,7 +54,7 @@ class TokenizerSource(_Model):
 
 
 class Slo(BaseModel):
-    """A promise in SI units; only ceilings (`max`) can end a ladder early."""
+    """A promise in SI units, of the engine as a whole; only ceilings (`max`) can end a ladder early."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True)
 
@@ -61,6 +62,14 @@ class Slo(BaseModel):
     statistic: Statistic | None = None
     max: float | None = None
     min: float | None = None
+
+
+class Reach(_Model):
+    """What the throughput of the whole engine has to reach; a ladder that no longer can is hopeless."""
+
+    metric: Literal["OutputThroughput", "TotalThroughput", "RequestThroughput"]
+    threshold: Annotated[float, Field(gt=0)]
+    noise_margin: Annotated[float, Field(ge=0, lt=1)] = 0.06
 
 
 class RunnerSpec(_Model):
@@ -79,6 +88,7 @@ class RunnerSpec(_Model):
     seed: str = ""
     block: int = 0
     slos: list[Slo] = []
+    reach: Reach | None = None
     startup_seconds: Annotated[float, Field(gt=0)] = Field(default=1800, description="How long to wait for the engine.")
     work_dir: Path = Field(description="A writable folder; everything is written below it.")
 

@@ -17,7 +17,6 @@ from autotuner.api.experiment import (
     Purpose,
     RuntimeRef,
     Service,
-    Stop,
 )
 from autotuner.api.task import TaskSpec
 from autotuner.presets import runner
@@ -83,9 +82,15 @@ def _rendered(common: Ingredients, configuration: Configuration | None) -> Rende
 
 
 def experiment(
-    common: Ingredients, *, index: int, purpose: Purpose, configuration: Configuration | None, block: int = 0
+    common: Ingredients,
+    *,
+    index: int,
+    purpose: Purpose,
+    configuration: Configuration | None,
+    block: int = 0,
+    best: float | None = None,
 ) -> Object:
-    """The object to create."""
+    """The object to create; with the worth of the best so far, its ladder ends when it cannot reach that any more."""
     task, spec = common.task, common.spec
     body = ExperimentSpec(
         purpose=purpose,
@@ -95,7 +100,7 @@ def experiment(
         benchmark=Benchmark(
             **spec.benchmark.model_dump(exclude_none=True), seed=task["metadata"]["uid"], image=common.benchmark_image
         ),
-        stop=_stop(spec),
+        stop=scoring.stop(scoring.Goal.of(spec), best),
         timeouts=spec.timeouts,
     )
     return {
@@ -109,11 +114,6 @@ def experiment(
         },
         "spec": body.dump(),
     }
-
-
-def _stop(spec: TaskSpec) -> Stop | None:
-    slos = scoring.hard(spec.slos or [])
-    return Stop(slos=slos) if slos else None
 
 
 def _service(common: Ingredients, configuration: Configuration | None) -> Service:

@@ -13,6 +13,7 @@ from autotuner.scoring.front import dominates, front, spread
 from autotuner.scoring.goal import Goal
 from autotuner.scoring.judging import Outcome, Score, concurrencies, score
 from autotuner.scoring.slos import Violation, hard, unmeasured, violations
+from autotuner.scoring.stopping import stop
 
 __all__ = [
     "Goal",
@@ -31,6 +32,7 @@ __all__ = [
     "minimised",
     "score",
     "spread",
+    "stop",
     "unmeasured",
     "verdict",
     "violations",

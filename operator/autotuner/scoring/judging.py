@@ -85,7 +85,8 @@ def score(levels: Sequence[Level], goal: Goal, gpus: int, ladder: Ladder | None 
     steps = rungs.build(levels, goal, gpus)
     if ladder == "StoppedHopeless":
         limit = reach.of_goal(levels, goal, gpus)
-        if limit is not None:
+        # Zero: all that counts breaks an SLO, which is told as such.
+        if limit:
             why = "the ladder ended early: it could not become good enough"
             return Score("bound", (limit,), (limit,), explanation=why)
     results = [_judge(steps, goal, objective, gpus) for objective in goal.objectives]

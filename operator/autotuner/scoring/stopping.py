@@ -1,0 +1,42 @@
+"""What an experiment is told about when its ladder need not be climbed further."""
+
+from __future__ import annotations
+
+from autotuner.api.common import ThroughputMetric
+from autotuner.api.experiment import Stop
+from autotuner.scoring import slos
+from autotuner.scoring.figures import cost_per_million
+from autotuner.scoring.goal import Goal
+
+_THROUGHPUTS: tuple[ThroughputMetric, ...] = (
+    "OutputThroughput",
+    "OutputThroughputPerGPU",
+    "TotalThroughput",
+    "RequestThroughput",
+)
+
+
+def stop(goal: Goal, best: float | None) -> Stop | None:
+    """The early end of a ladder that was measured for this goal alone; None if nothing can end it.
+
+    Args:
+        goal: of the task.
+        best: the worth of the best feasible experiment so far; None without one, and for what must be measured whole.
+    """
+    hard = slos.hard(goal.slos) or None
+    metric, threshold = _threshold(goal, best)
+    if hard is None and metric is None:
+        return None
+    return Stop(slos=hard, metric=metric, threshold=threshold)
+
+
+def _threshold(goal: Goal, best: float | None) -> tuple[ThroughputMetric | None, float | None]:
+    objective = goal.objectives[0]
+    if best is None or best <= 0 or len(goal.objectives) > 1:
+        return None, None
+    if objective.metric == "CostPerMillionTokens":
+        return "OutputThroughputPerGPU", cost_per_million(best, goal.gpu_hour_price)
+    for metric in _THROUGHPUTS:
+        if metric == objective.metric:
+            return metric, best
+    return None, None
