@@ -110,6 +110,42 @@ async def test_volumes_are_at_their_mount_paths(api: Api, namespace: str, pods: 
     assert (tmp_path / "model.txt").exists(), "a hostPath outlives its pods"
 
 
+async def make_claim(api: Api, namespace: str, folder: Path) -> None:
+    """A claim that is bound to a folder of this machine."""
+    name = f"{namespace}-volume"
+    volume: Object = {
+        "capacity": {"storage": "1Gi"},
+        "accessModes": ["ReadOnlyMany"],
+        "storageClassName": "",
+        "hostPath": {"path": str(folder)},
+        "claimRef": {"namespace": namespace, "name": "weights"},
+    }
+    await api.create("/api/v1/persistentvolumes", {"metadata": {"name": name}, "spec": volume})
+    claim: Object = {"accessModes": ["ReadOnlyMany"], "storageClassName": "", "volumeName": name}
+    claim |= {"resources": {"requests": {"storage": "1Gi"}}}
+    path = f"/api/v1/namespaces/{namespace}/persistentvolumeclaims"
+    await api.create(path, {"metadata": {"name": "weights"}, "spec": claim})
+    await until(api, path, "weights", phase("Bound"))
+
+
+async def test_a_claim_is_mounted(api: Api, namespace: str, pods: Pods, tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / "model.txt").write_text("weights\n")
+    await make_claim(api, namespace, tmp_path)
+    claim = {"name": "claimed", "persistentVolumeClaim": {"claimName": "weights", "readOnly": True}}
+    mount = {"name": "claimed", "mountPath": "/mnt/models", "readOnly": True}
+    reader = shell("cat /mnt/models/model.txt", volumeMounts=[{**mount, "subPath": "below"}])
+
+    await pods.run(pod(reader, volumes=[claim]), DONE)
+    assert await pods.log() == "weights\n"
+
+    misled = shell("true", volumeMounts=[{**mount, "subPath": "nowhere"}])
+    found = await pods.run(pod(misled, name="misled", volumes=[claim]), waiting("CreateContainerConfigError"))
+    state = found["status"]["containerStatuses"][0]["state"]["waiting"]
+    assert state["message"] == 'failed to create subPath directory for volumeMount "claimed" of container "main"'
+    assert not (tmp_path / "nowhere").exists()
+
+
 async def test_a_missing_config_map_holds_a_container_back(api: Api, namespace: str, pods: Pods) -> None:
     env = [{"name": "A", "valueFrom": {"configMapKeyRef": {"name": "late", "key": "A"}}}]
     found = await pods.run(pod(shell("echo $A", env=env)), waiting("CreateContainerConfigError"))

@@ -15,7 +15,7 @@ from tests.testbed.node.container import Container, Run
 from tests.testbed.node.context import Context
 from tests.testbed.node.images import Environment, ImageError
 from tests.testbed.node.probes import Prober
-from tests.testbed.node.volumes import read_source
+from tests.testbed.node.volumes import make_sub_paths, read_source
 
 Object = dict[str, Any]
 log = logging.getLogger(__name__)
@@ -181,6 +181,7 @@ class Lifecycle:
         self, container: Container, base: dict[str, str], paths: dict[str, str]
     ) -> tuple[dict[str, str], list[str]]:
         pod, spec = self._pod.object, container.spec
+        make_sub_paths(pod["spec"], spec, self._volumes)
         wanted = sorted(podspec.sources(spec))
         namespace = pod["metadata"]["namespace"]
         found = await asyncio.gather(*(read_source(self._node.api, namespace, kind, name) for kind, name in wanted))

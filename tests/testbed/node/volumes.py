@@ -62,6 +62,8 @@ class Volumes:
     async def _make_one(self, volume: Object) -> Path:
         if "hostPath" in volume:
             return _host_path(volume["name"], volume["hostPath"])
+        if "persistentVolumeClaim" in volume:
+            return await self._claimed(volume["persistentVolumeClaim"]["claimName"])
         folder = self._folder / str(volume["name"])
         folder.mkdir(parents=True, exist_ok=True)
         if "emptyDir" not in volume:
@@ -71,6 +73,15 @@ class Volumes:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(content)
         return folder
+
+    async def _claimed(self, name: str) -> Path:
+        claim = await self._api.get(f"/api/v1/namespaces/{self._namespace}/persistentvolumeclaims/{name}")
+        bound = claim["spec"].get("volumeName", "")
+        spec = (await self._api.get(f"/api/v1/persistentvolumes/{bound}"))["spec"] if bound else {}
+        source = spec.get("hostPath") or spec.get("local")
+        if source is None:
+            raise VolumeError(f"MountVolume.SetUp failed: claim {name} has no volume of kind hostPath or local")
+        return _host_path(bound, source)
 
     async def _files(self, source: Object) -> Files:
         """Returns the files of a volume, or of one source of a projected volume."""
@@ -135,6 +146,23 @@ class Volumes:
             }
         except podspec.ConfigError as error:
             raise VolumeError(f"MountVolume.SetUp failed: {error}") from error
+
+
+def make_sub_paths(pod_spec: Object, container: Object, paths: Mapping[str, str]) -> None:
+    """Makes the folders that a container's mounts name below their volumes, as kubelets do.
+
+    Raises:
+        ConfigError: one is missing on a claim that is mounted read-only.
+    """
+    claims = {volume["name"]: volume.get("persistentVolumeClaim") or {} for volume in pod_spec.get("volumes") or []}
+    for mount in container.get("volumeMounts") or []:
+        folder = Path(paths.get(mount["name"], ""), mount.get("subPath", ""))
+        if mount["name"] not in paths or folder.exists():
+            continue
+        if claims[mount["name"]].get("readOnly"):
+            which = f'volumeMount "{mount["name"]}" of container "{container["name"]}"'
+            raise podspec.ConfigError(f"failed to create subPath directory for {which}")
+        folder.mkdir(parents=True)
 
 
 def _host_path(name: str, source: Object) -> Path:
