@@ -1,0 +1,128 @@
+"""YAML documents that remember where each field was written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+Object = dict[str, Any]
+Path = tuple[str | int, ...]
+
+_STEP = re.compile(r"([^.\[\]]+)|\[([^\]]*)\]")
+
+
+@dataclass(frozen=True)
+class Position:
+    """A place in a file, both counted from 1."""
+
+    line: int
+    column: int
+
+
+@dataclass(frozen=True)
+class Document:
+    """One object of a file.
+
+    Attributes:
+        body: the object.
+        marks: where each of its values was written, by path; a field of a mapping where its key is.
+    """
+
+    body: Object
+    marks: dict[Path, Position] = field(repr=False)
+
+    def position(self, path: Path) -> Position:
+        """Where a path was written, or else the nearest thing around it."""
+        while path not in self.marks:
+            path = path[:-1]
+        return self.marks[path]
+
+    def path(self, written: str) -> Path:
+        """The path of a field as messages write it: `parameters[tp-size].values`, an item by its number or name.
+
+        What does not lead any further ends the path.
+        """
+        found: Path = ()
+        here: Any = self.body
+        for name, item in _STEP.findall(written):
+            step = name or _number(here, item)
+            here = _at(here, step)
+            if here is None:
+                break
+            found = (*found, step)
+        return found
+
+
+def _number(here: Any, item: str) -> str | int:
+    """The place of `[item]` in a list: a number, or the name of a list of named things."""
+    if item.isdecimal():
+        return int(item)
+    if isinstance(here, list):
+        names = [one.get("name") if isinstance(one, dict) else None for one in here]
+        return names.index(item) if item in names else item
+    return item
+
+
+def _at(here: Any, step: str | int) -> Any:
+    if isinstance(here, dict):
+        return here.get(step)
+    if isinstance(here, list) and isinstance(step, int) and step < len(here):
+        return here[step]
+    return None
+
+
+def read(text: str) -> list[Document]:
+    """All objects of a text, those of a List one by one; empty documents are left out.
+
+    Raises:
+        yaml.YAMLError: it is not YAML.
+        ValueError: a document is not a mapping.
+    """
+    found: list[Document] = []
+    for node in yaml.compose_all(text, yaml.SafeLoader):
+        if node is None or node.tag == "tag:yaml.org,2002:null":
+            continue
+        body = _value(node)
+        if not isinstance(body, dict):
+            raise ValueError(f"line {node.start_mark.line + 1}: a document is a mapping with apiVersion and kind")
+        marks = dict(_marks(node, ()))
+        if body.get("kind") == "List":
+            found += [_part(item, marks, ("items", index)) for index, item in enumerate(body.get("items") or [])]
+        else:
+            found.append(Document(body, marks))
+    return found
+
+
+def _value(node: yaml.Node) -> Any:
+    loader = yaml.SafeLoader("")
+    try:
+        return loader.construct_document(node)
+    finally:
+        loader.dispose()
+
+
+def _part(body: Object, marks: dict[Path, Position], prefix: Path) -> Document:
+    own = {path[len(prefix) :]: mark for path, mark in marks.items() if path[: len(prefix)] == prefix}
+    return Document(body, own)
+
+
+def _marks(node: yaml.Node, path: Path) -> Iterator[tuple[Path, Position]]:
+    if not path:
+        yield path, _position(node)
+    if isinstance(node, yaml.MappingNode):
+        pairs: Sequence[tuple[yaml.Node, yaml.Node]] = node.value
+        for key, value in pairs:
+            yield (*path, str(key.value)), _position(key)
+            yield from _marks(value, (*path, str(key.value)))
+    elif isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            yield (*path, index), _position(item)
+            yield from _marks(item, (*path, index))
+
+
+def _position(node: yaml.Node) -> Position:
+    return Position(node.start_mark.line + 1, node.start_mark.column + 1)
