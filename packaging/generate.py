@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import reference
 import yaml
 
 from autotuner import engines, presets
@@ -134,7 +135,7 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="write nothing; fail if something is out of date")
     parser.add_argument("--helm", help="the helm program; without it the manifests are left alone")
     options = parser.parse_args()
-    wanted = chart_files() | preset_page()
+    wanted = chart_files() | preset_page() | {ROOT / "docs" / "api.md": reference.page()}
     differing = _bring(wanted, check=options.check)
     if options.helm:
         rendered = manifests(options.helm)

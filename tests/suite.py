@@ -26,7 +26,7 @@ COMMANDS = {
         ["mypy"],
         ["mypy", "-p", "tests.testbed", "-p", "tests.support", "-p", "tests.demo", "-m", "tests.suite"],
         ["mypy", "-p", "tests.tools", "-p", "tests.realnode"],
-        ["mypy", "packaging/generate.py"],
+        ["mypy", "packaging/generate.py", "packaging/engine_flags.py"],
         ["mypy", "-p", "gitops", "-p", "monitoring"],
     ),
 }

@@ -12,9 +12,11 @@ import pytest
 from autotuner.api import crd
 from tests.support.objects import Object, edited, experiments, make_experiment, make_task, tasks
 from tests.testbed import Testbed, kubeconfig
-from tests.testbed.api import APPLY, Api, ApiError
+from tests.testbed.api import APPLY, Api, ApiError, load_documents
 
 CRDS = Path(__file__).parents[2] / "crds"
+# The last one holds every alternative of the design once.
+EXAMPLES = [*sorted((CRDS.parent / "examples").glob("*.yaml")), Path(__file__).parents[1] / "data" / "everything.yaml"]
 Edits = Mapping[str, Any]
 
 B, P, S = "spec.benchmark", "spec.parameters", "spec.slos"
@@ -271,6 +273,12 @@ ACCEPTED: dict[str, Edits] = {
         }
     },
 }
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+async def test_every_example_is_taken(api: Api, path: Path) -> None:
+    for document in load_documents(path):
+        await api.create(tasks("default"), document, dryRun="All", fieldValidation="Strict")
 
 
 async def apply(bed: Testbed, path: str, body: Object) -> tuple[list[str], Object]:

@@ -18,7 +18,7 @@ from tests.unit.builders import Object, merged
 from tests.unit.task_builders import make_task
 
 ROOT = Path(__file__).parents[2]
-EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
+EXAMPLES = [*sorted((ROOT / "examples").glob("*.yaml")), ROOT / "tests" / "data" / "everything.yaml"]
 Run = Callable[..., tuple[int, str]]
 
 
