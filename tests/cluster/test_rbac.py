@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.e2e.story import ENDLESS, Story, condition, traffic
+from tests.e2e.story import ENDLESS, SWITCH, Story, condition, traffic
 from tests.support.accounts import Right, account_kubeconfig, audited, make_account, needed, rights
 from tests.support.operator import ROOT, Operator
 from tests.support.waiting import wait_for
@@ -32,7 +32,7 @@ NAMESPACED = {
     "spec.search": {"strategy": "Grid", "maxExperiments": 1},
     "spec.model": {
         "preset": "llama-3-2-1b-instruct",
-        "overrides": {"storage": {"path": "/models/llama-3-2-1b-own"}},
+        "volume": {"claimName": "weights", "mountPath": "/models/llama-3-2-1b"},
         "scope": "Namespaced",
     },
     "spec.runtime": {"preset": "simulated-sglang", "overrides": {"disabled": False}, "scope": "Namespaced"},
@@ -95,6 +95,18 @@ async def cancelled(story: Story, name: str) -> bool:
     return body is not None and bool(body["spec"]["cancel"])
 
 
+async def make_claim(story: Story, folder: Path) -> None:
+    """A claim that is bound when a pod first uses it."""
+    name, size = f"{story.namespace}-weights", {"storage": "1Gi"}
+    late = {"provisioner": "kubernetes.io/no-provisioner", "volumeBindingMode": "WaitForFirstConsumer"}
+    common = {"accessModes": ["ReadOnlyMany"], "storageClassName": name}
+    volume = {**common, "capacity": size, "hostPath": {"path": str(folder)}}
+    await story.api.create("/apis/storage.k8s.io/v1/storageclasses", {"metadata": {"name": name}, **late})
+    await story.api.create("/api/v1/persistentvolumes", {"metadata": {"name": name}, "spec": volume})
+    claim = {"metadata": {"name": "weights"}, "spec": {**common, "resources": {"requests": size}}}
+    await story.api.create(f"/api/v1/namespaces/{story.namespace}/persistentvolumeclaims", claim)
+
+
 async def previewed(story: Story, name: str) -> bool:
     return "preview" in (await story.task(name)).get("status", {})
 
@@ -122,10 +134,14 @@ async def test_every_right_is_used_and_none_is_missing(bed: Testbed, api: Api, s
         killed = await story.make_runtime(
             "killed", {"spec.engineConfig.annotations": {"testbed.autotuner.io/oom-killed": "true"}}
         )
+        silent = await story.make_runtime("silent", {"metadata.annotations": {SWITCH: "silent"}})
         await story.create_experiment("killed-1", {"spec.service.runtime.name": killed})
+        await story.create_experiment("silent-1", {"spec.service.runtime.name": silent})
         await story.create_task({"spec.model": {"preset": "llama-3-2-1b-instruct"}, "spec.benchmark": traffic(ENDLESS)})
+        await make_claim(story, tmp_path)
         await story.create_task(NAMESPACED, name="own")
         assert (await story.experiment_finished("killed-1"))["status"]["reason"] == "OutOfMemory"
+        assert (await story.experiment_finished("silent-1"))["status"]["reason"] == "ServingNotCreated"
         await story.in_phase("chat-0", "Benchmarking")
         await story.patch_task({"suspend": True})
         assert (await story.experiment_finished("chat-0"))["status"]["reason"] == "Cancelled"
