@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,21 +13,28 @@ import pytest
 import yaml
 
 from autotuner.api.experiment import ExperimentSpec, Service
+from autotuner.api.task import TaskSpec
+from autotuner.api.task_status import TaskStatus
 from autotuner.benchmark.job import Surroundings, benchmark_job
+from autotuner.policy import preview, targets
+from autotuner.policy.observed_task import ObservedTask
 from autotuner.presets import Presets, default_folder, load, model_object, runtime_object
 from autotuner.serving.ome import inference_service
 from tests.support.objects import Object, edited, make_experiment
 from tests.testbed import Testbed
-from tests.testbed.api import Api, ApiError
+from tests.testbed.api import Api, ApiError, load_documents
 
 ROOT = Path(__file__).parents[2]
 OME = ROOT.parent / "shared" / "ome-crds" / "0.1.5"
 STAND_IN = ROOT / "tests" / "testbed" / "crds" / "ome.yaml"
-RENDERED = ("clusterbasemodels", "clusterservingruntimes", "inferenceservices")
+RENDERED = ("clusterbasemodels", "basemodels", "clusterservingruntimes", "servingruntimes", "inferenceservices")
+EXAMPLES = [*sorted((ROOT / "examples").glob("*.yaml")), ROOT / "tests" / "data" / "everything.yaml"]
 OME_PATH = "/apis/ome.io/v1beta1"
 COLLECTIONS = {
     "ClusterBaseModel": f"{OME_PATH}/clusterbasemodels",
     "ClusterServingRuntime": f"{OME_PATH}/clusterservingruntimes",
+    "BaseModel": f"{OME_PATH}/namespaces/default/basemodels",
+    "ServingRuntime": f"{OME_PATH}/namespaces/default/servingruntimes",
     "InferenceService": f"{OME_PATH}/namespaces/default/inferenceservices",
     "Job": "/apis/batch/v1/namespaces/default/jobs",
 }
@@ -136,7 +144,8 @@ def service_of(fields: Object) -> Object:
 
 def job_of(edits: Object) -> Object:
     body = experiment(edits)
-    around = Surroundings(8080, "docker.io/autotuner/benchmark:0.1.0", "/models/llama", "models.ome.io/x", "http://hub")
+    image, label = "docker.io/autotuner/benchmark:0.1.0", "models.ome.io/x"
+    around = Surroundings(8080, image, "/models/llama", label, hub_endpoint="http://hub")
     return benchmark_job(body, ExperimentSpec.model_validate(body["spec"]), around)
 
 
@@ -162,6 +171,32 @@ async def test_runtimes_of_a_quantized_model_without_versions(strict: Any, name:
 async def test_services(strict: Any, case: str) -> None:
     body = service_of(SERVICES[case])
     assert kept(await strict(body), body)
+
+
+def observed(path: Path) -> ObservedTask:
+    """What the operator sees of an example where nothing exists but what it names."""
+    (task,) = load_documents(path)
+    task["metadata"] |= {"namespace": "default", "uid": "6c1b5f0e-0000-4000-8000-000000000000"}
+    spec = TaskSpec.model_validate(task["spec"])
+    seen = ObservedTask(task, spec, TaskStatus(), PRESETS, benchmark_image="benchmark:1")
+    wanted = targets.wanted_model(spec.model, PRESETS, "default")
+    model, runtime = next(iter(MODELS.values())), next(iter(RUNTIMES.values()))
+    return dataclasses.replace(
+        seen,
+        wanted_model=wanted,
+        model=model if spec.model.name else None,
+        runtime=runtime if spec.runtime.name else None,
+    )
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+async def test_whatever_comes_of_an_example(strict: Any, path: Path) -> None:
+    body = preview.config_map(observed(path))
+    assert body is not None
+    documents = [item for text in body["data"].values() for item in yaml.safe_load_all(text)]
+    assert "InferenceService" in {item["kind"] for item in documents}
+    for item in documents:
+        assert kept(await strict(item), item)
 
 
 @pytest.mark.parametrize("case", JOBS)

@@ -105,7 +105,7 @@ def _custom(kind: str, custom: CustomObject, namespace: str) -> Object:
         "metadata": {
             "name": custom.name,
             "labels": {**(custom.labels or {}), **presets.MANAGED_BY},
-            "annotations": dict(custom.annotations or {}),
+            **({"annotations": dict(custom.annotations)} if custom.annotations else {}),
         },
         "spec": dict(custom.spec),
     }
