@@ -307,6 +307,27 @@ class TestAnswer:
         assert condition(plan.status, "Succeeded") == ("False", "NoFeasibleConfiguration")
         assert plan.status.message == "no configuration could be measured; last, chat-3: the engine said: no"
 
+    def test_of_several_objectives_is_a_front(self) -> None:
+        objectives = [{"metric": "OutputThroughput"}, {"metric": "TTFT", "concurrency": 8}]
+        story = Story(started(objectives=objectives, search={"maxExperiments": 4}))
+        levels = [(1000, 0.4), (900, 0.2), (800, 0.3), (1200, 0.5), (1100, 0.6)]
+        plan = story.tell(*(fate("Completed", make_level(throughput=fast, ttft=late)) for fast, late in levels))
+
+        assert plan.status.best is None
+        assert plan.status.front is not None
+        assert [one.experiment for one in plan.status.front] == ["chat-0", "chat-1", "chat-3"]
+        assert [one.value for one in plan.status.front[1].values] == [900.0, 0.2]
+        assert plan.status.message == (
+            "none beats these in every objective: chat-0, chat-1, chat-3 (status.front); 4 experiments"
+        )
+
+    def test_of_several_objectives_needs_a_feasible_one_too(self) -> None:
+        objectives = [{"metric": "OutputThroughput"}, {"metric": "TTFT"}]
+        story = Story(started(objectives=objectives, slos=[{"metric": "TTFT", "max": "100ms"}]))
+        plan = story.tell(*[fate("SLOViolated", make_level(ttft=0.5))] * 4)
+
+        assert condition(plan.status, "Succeeded") == ("False", "NoFeasibleConfiguration")
+
     def test_stays(self) -> None:
         story = Story()
         over = story.tell(BASELINE, speed(1), speed(2), speed(3))

@@ -38,19 +38,6 @@ class Baseline(Model):
     args: Arguments = Field(default=[], description="Engine arguments; empty for the runtime's own.")
 
 
-class Confirm(Model):
-    """How the winner is confirmed: leaders and baseline are measured again, in turns."""
-
-    top: Annotated[int, Field(ge=1, le=5)] = Field(default=2, description="How many of the best are measured again.")
-    max_repeats: Annotated[int, Field(ge=0, le=20)] = Field(
-        default=4,
-        description=(
-            "How often each is measured again at most; it ends earlier when the verdict is clear. Fewer than 4 can"
-            " seldom confirm anything; 0 confirms nothing."
-        ),
-    )
-
-
 class Search(Model):
     """How to search."""
 
@@ -62,7 +49,6 @@ class Search(Model):
         default=0, description="The same seed proposes the same configurations."
     )
     start_points: StartPoints | None = Field(default=None, description="Configurations to measure first.")
-    confirm: Confirm = Confirm()
 
 
 class TaskBenchmark(Traffic):
@@ -145,7 +131,6 @@ _UNCHANGED = " && ".join(
             "objectives",
             "search.strategy",
             "search.seed",
-            "search.confirm",
             "placement",
         )
     ]

@@ -13,7 +13,6 @@ from autotuner.api.common import (
     Conditions,
     Count,
     EngineName,
-    FlagName,
     Model,
     ObjectName,
     Parameter,
@@ -29,7 +28,7 @@ from autotuner.api.experiment import Level
 SPACE_MAX = 2**53 - 1  # what a JSON number holds exactly
 SpaceSize = Annotated[int, Field(ge=0, le=SPACE_MAX)]
 FRONT_MAX = 20
-Verdict = Literal["Improved", "NoSignificantDifference", "Unconfirmed", "BaselineInfeasible", "BaselineFailed"]
+Verdict = Literal["Unconfirmed", "BaselineInfeasible", "BaselineFailed"]
 TaskPhase = Literal["Pending", "Running", "Confirming", "Succeeded", "Failed", "Suspended"]
 
 
@@ -97,12 +96,9 @@ class BestLevel(Model):
 
 
 class Confidence(Model):
-    """How far the gain can be trusted: a 95 % interval of it, from measuring leaders and baseline again."""
+    """How far the gain can be trusted."""
 
     verdict: Verdict
-    low: Real | None = Field(default=None, description="The gain's lower bound in percent.")
-    high: Real | None = Field(default=None, description="The gain's upper bound in percent.")
-    repeats: Count | None = Field(default=None, description="How often the best was measured again.")
 
 
 class Best(Model):
@@ -138,13 +134,6 @@ class FrontPoint(Model):
     )
 
 
-class Importance(Model):
-    """How much of the differences between configurations goes back to one parameter."""
-
-    name: FlagName
-    share: Annotated[float, Field(ge=0, le=1)]
-
-
 class Preview(Model):
     """What a suspended task would do."""
 
@@ -173,7 +162,6 @@ class TaskStatus(Model):
     front: Annotated[list[FrontPoint], Field(max_length=FRONT_MAX, json_schema_extra=list_map("experiment"))] | None = (
         Field(default=None, description="With several objectives, instead of best.")
     )
-    importance: Annotated[list[Importance], Field(max_length=64, json_schema_extra=list_map("name"))] | None = None
     preview: Preview | None = Field(default=None, description="While suspended before the start.")
     usage: Usage | None = None
     start_time: Timestamp | None = None

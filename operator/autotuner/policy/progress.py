@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from autotuner import scoring
 from autotuner.api.goals import Objective
 from autotuner.api.task import TaskSpec
-from autotuner.api.task_status import Best, BestLevel, Confidence, TaskPhase, TaskStatus
+from autotuner.api.task_status import (
+    FRONT_MAX,
+    Best,
+    BestLevel,
+    Confidence,
+    FrontPoint,
+    ObjectiveValue,
+    TaskPhase,
+    TaskStatus,
+)
 from autotuner.policy.conditions import find, is_true
 from autotuner.policy.records import Measured
 from autotuner.search import Space
@@ -55,6 +64,29 @@ def best(measured: Iterable[Measured], baseline: Measured | None, objective: Obj
         confidence=Confidence(verdict=scoring.verdict(baseline.score if baseline else None)),
         level=BestLevel(scenario=metrics.scenario, concurrency=metrics.concurrency),
         metrics=metrics,
+    )
+
+
+def front(measured: Iterable[Measured], objectives: Sequence[Objective]) -> list[FrontPoint] | None:
+    """The feasible experiments that no other one beats in every objective, the baseline included."""
+    known = [(one, one.score) for one in measured if one.score is not None and one.score.feasible]
+    minimise = [scoring.minimised(objective.metric) for objective in objectives]
+    on_front = scoring.front([score.worths for _, score in known], minimise)
+    if not on_front:
+        return None
+    kept = [on_front[place] for place in scoring.spread([known[number][1].worths for number in on_front], FRONT_MAX)]
+    return [_front_point(known[number][0], known[number][1].values, objectives) for number in kept]
+
+
+def _front_point(one: Measured, values: Sequence[float], objectives: Sequence[Objective]) -> FrontPoint:
+    return FrontPoint(
+        experiment=one.name,
+        parameters=list(one.spec.parameters or []),
+        args=list(one.spec.service.args),
+        values=[
+            ObjectiveValue(metric=objective.metric, statistic=objective.statistic, value=value)
+            for objective, value in zip(objectives, values, strict=True)
+        ],
     )
 
 

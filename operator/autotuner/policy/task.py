@@ -141,9 +141,11 @@ def _follow(draft: Draft) -> TaskPlan:
 
 def _leader(draft: Draft) -> Best | None:
     """The best so far and the baseline, as they go into the status."""
-    seen = draft.seen
-    best = progress.best(seen.measured, seen.baseline, seen.spec.objectives[0])
-    draft.changes |= {"best": best, "baseline": _baseline(seen)}
+    seen, objectives = draft.seen, draft.seen.spec.objectives
+    several = len(objectives) > 1
+    best = None if several else progress.best(seen.measured, seen.baseline, objectives[0])
+    front = progress.front(seen.measured, objectives) if several else None
+    draft.changes |= {"best": best, "front": front, "baseline": _baseline(seen)}
     return best
 
 
@@ -211,15 +213,18 @@ def _create(draft: Draft, purpose: Purpose, configuration: Configuration | None)
 
 def _answer(draft: Draft, reason: str) -> TaskPlan:
     """The search is over: name the best, or what came nearest."""
-    seen, best = draft.seen, draft.changes["best"]
+    seen, best, front = draft.seen, draft.changes["best"], draft.changes["front"]
     objective = seen.spec.objectives[0]
-    if best is None:
+    if best is None and front is None:
         return draft.end(False, "NoFeasibleConfiguration", progress.nearest(seen.measured))
-    value = scoring.format_value(best.value, objective.metric)
-    gain = f" ({best.gain} over the baseline)" if best.gain else ""
     count = len(seen.search)
     counted = f"{count} experiment{'s' if count != 1 else ''}"
     searched = "the whole space was measured" if reason == "SpaceExhausted" else counted
+    if best is None:
+        names = ", ".join(one.experiment for one in front)
+        return draft.end(True, reason, f"none beats these in every objective: {names} (status.front); {searched}")
+    value = scoring.format_value(best.value, objective.metric)
+    gain = f" ({best.gain} over the baseline)" if best.gain else ""
     return draft.end(True, reason, f"best {value} by {best.experiment}{gain}; {searched}")
 
 
