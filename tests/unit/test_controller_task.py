@@ -28,7 +28,9 @@ def world(task: Object, *more: Object) -> FakeKube:
 
 
 async def passed(kube: FakeKube, settings: Settings | None = None) -> float | None:
-    return await TaskController(kube.as_kube(), Catalogue(kube.as_kube(), settings or Settings(), shipped()), settings or Settings()).reconcile(KEY)
+    settings = settings or Settings()
+    catalogue = Catalogue(kube.as_kube(), settings, shipped())
+    return await TaskController(kube.as_kube(), catalogue, settings).reconcile(KEY)
 
 
 def status_of(kube: FakeKube) -> Object:

@@ -189,8 +189,8 @@ class TestModel:
         assert condition(plan.status, "Succeeded") == ("False", "ModelNotReady")
         assert condition(plan.status, "ModelReady") == ("False", "Failed")
         assert plan.status.message == (
-            f"ClusterBaseModel {MODEL}: OME's model agent could not make it ready on node-a; check free space and rights"
-            " at /raid/models/meta/llama-3-2-1b-instruct on the node, access to hf://meta-llama/Llama-3.2-1B-Instruct"
+            f"ClusterBaseModel {MODEL}: OME's model agent could not make it ready on node-a; check free space and"
+            " rights at /raid/models/meta/llama-3-2-1b-instruct on the node, access to hf://meta-llama/Llama-3.2-1B-Instruct"
             " and the token in Secret hf-token of namespace ome; the log of its pod there says why (DaemonSet"
             " ome-model-agent-daemonset in namespace ome)"
         )
