@@ -53,7 +53,7 @@ WRONG: dict[str, tuple[Object, str, str, Object]] = {
     "a preset that resembles none": (
         {"spec.runtime.preset": "triton"},
         "UnknownPreset",
-        "runtime.preset: no preset is called triton; there are sglang-llama-small, simulated-sglang, simulated-vllm",
+        "runtime.preset: no preset is called triton; there are sglang-deepseek-v3, sglang-llama-large,",
         {"spec.runtime.preset": "simulated-sglang"},
     ),
     "a model that does not exist": (
