@@ -11,6 +11,7 @@ from typing import Any
 
 from tests.e2e.story import BRIEF, ENDLESS, OME, SWITCH, Story, condition, traffic
 from tests.support.objects import experiments
+from tests.support.waiting import wait_for
 
 Object = dict[str, Any]
 
@@ -283,15 +284,29 @@ async def test_three_environmental_endings_in_a_row_stop_a_task(story: Story) ->
     assert await story.left() == []
 
 
-async def test_an_incompatible_runtime_stops_a_task_at_once(story: Story) -> None:
+async def test_an_incompatible_runtime_is_told_before_anything_is_made(story: Story) -> None:
     runtime = await story.make_runtime("", {"spec.supportedModelFormats.0.modelArchitecture": "QwenForCausalLM"})
     await story.create_task({"spec.runtime": {"name": runtime, "engine": "SGLang"}})
-    task = await story.task_finished(seconds=60)
-    assert task["status"]["phase"] == "Failed"
-    assert condition(task, "Finished")["reason"] == "RuntimeIncompatible"
+    words = f"runtime.name: ClusterServingRuntime {runtime} cannot serve {story.namespace}: modelArchitecture is Llama"
+
+    async def told() -> bool:
+        return words in condition(await story.task(), "Valid").get("message", "")
+
+    await wait_for(told, "the task is told what does not fit")
+    assert await story.experiments() == []
+    path = f"{OME}/clusterservingruntimes/{runtime}"
+    formats = (await story.api.get(path))["spec"]["supportedModelFormats"]
+    formats[0]["modelArchitecture"] = "LlamaForCausalLM"
+    await story.api.patch(path, {"spec": {"supportedModelFormats": formats}})
+    await story.in_phase("chat-0", "Benchmarking")
+    await story.patch_task({"suspend": True})
+
+
+async def test_an_incompatible_runtime_ends_an_experiment_in_omes_words(story: Story) -> None:
+    await story.make_runtime("", {"spec.supportedModelFormats.0.modelArchitecture": "QwenForCausalLM"})
+    await story.create_experiment("alone-1")
+    experiment = await story.experiment_finished("alone-1")
+    assert experiment["status"]["reason"] == "RuntimeIncompatible"
     words = r"RuntimeValidationError: Runtime .* does not support model .*: .*architecture mismatch"
-    assert re.search(words, task["status"]["message"])
-    assert len(await story.experiments()) == 1
-    event = await story.event_seen("TuningTask", "chat", "RuntimeIncompatible")
-    assert event["type"] == "Warning"
+    assert re.search(words, experiment["status"]["message"])
     assert await story.left() == []

@@ -167,7 +167,7 @@ async def test_a_task_that_is_over_stays_over_whatever_is_synced(story: Story) -
 async def test_a_sync_cannot_change_a_search_that_has_started(story: Story) -> None:
     repository = Repository.of(story, **{"spec.benchmark": traffic(ENDLESS)})
     await repository.apply()
-    await story.in_phase("chat-0", "Queued")
+    await story.in_phase("chat-0", "Benchmarking")
     before = await story.task()
     repository.manifest["spec"]["parameters"] = [{"name": "tp-size", "values": [1, 4]}]
 

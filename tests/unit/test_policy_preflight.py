@@ -9,14 +9,24 @@ import pytest
 from autotuner.api.task import TaskSpec
 from autotuner.policy.preflight import Problem, Surroundings, check, engine_of
 from tests.unit.builders import Object, make_runtime
-from tests.unit.task_builders import MODEL, live_model, make_spec, shipped
+from tests.unit.task_builders import MODEL, live_model, live_runtime, make_spec, shipped
 
 NAMED_RUNTIME: Object = {"preset": None, "name": "my-runtime", "engine": "SGLang"}
 CUSTOM_MODEL: Object = {"name": "own", "spec": {"storage": {"storageUri": "hf://a/b"}}}
 SECOND_BENCHMARK = {"scenarios": [{"name": "chat", "load": "D(100,250)"}], "concurrency": [4, 8]}
 
 
+def serving(runtime: Object | None) -> Object | None:
+    """A live runtime that serves the live model."""
+    if runtime is None:
+        return None
+    identity = {"kind": "ClusterServingRuntime", "metadata": {"name": "my-runtime"}}
+    formats = live_runtime()["spec"]["supportedModelFormats"]
+    return {**identity, **runtime, "spec": {**runtime["spec"], "supportedModelFormats": formats}}
+
+
 def problems(spec: TaskSpec, **around: Any) -> list[Problem]:
+    around["runtime"] = serving(around.get("runtime"))
     return check(spec, shipped(), Surroundings(**{"model": live_model(), "runtime": None} | around))
 
 
@@ -342,6 +352,28 @@ def test_words_cannot_leave_out_what_the_runtimes_command_sets() -> None:
 
     assert problem.reason == "InvalidSpec"
     assert problem.message.startswith("quantization: some configurations leave out --kv-cache-dtype, but the runtime's")
+
+
+def test_a_runtime_that_ome_would_not_take_for_the_model_is_refused() -> None:
+    runtime = serving(make_runtime("my-runtime"))
+    assert runtime is not None
+    runtime["spec"]["supportedModelFormats"] = [{**runtime["spec"]["supportedModelFormats"][0], "quantization": "fp8"}]
+    spec = make_spec(runtime=NAMED_RUNTIME, benchmark={"tokenizer": {"source": "Hub", "id": "x"}})
+    around = Surroundings(live_model(), runtime)
+
+    assert [problem.message for problem in check(spec, shipped(), around)] == [
+        f"runtime.name: ClusterServingRuntime my-runtime cannot serve {MODEL}: quantization is absent in the model and"
+        " fp8 there"
+    ]
+
+
+def test_flags_of_the_simulated_engine_are_its_own() -> None:
+    baseline = {"baseline": {"args": ["--sim-fault=hang"]}}
+    tokenizer = {"benchmark": {"tokenizer": {"source": "Hub", "id": "x"}}}
+
+    assert problems(make_spec(**baseline)) == []
+    (problem,) = problems(make_spec(**baseline, **tokenizer, runtime={"preset": "sglang-llama-small"}))
+    assert problem.reason == "UnknownFlag"
 
 
 def test_says_everything_at_once_most_basic_first() -> None:

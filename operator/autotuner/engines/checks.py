@@ -12,6 +12,7 @@ from autotuner.engines.arguments import Argument, Value
 from autotuner.engines.flags import Flag, FlagTable
 
 _FIXED = "the flag is also in runtime.extraArgs[{}]; remove one of them"
+_SIMULATED = "sim-"  # the names of the simulated engine's own flags begin so (docs/simulator.md)
 _TEMPLATE = 'OME would expand "{{" as a template; write the value without it'
 
 
@@ -49,11 +50,13 @@ class Checker:
         engine: whose flags they are.
         table: the flags that its version knows; None if nothing is known.
         allow_unknown: the user says that the engine knows more.
+        simulated: it is the simulated engine, which has flags of its own beside those of the engine that it plays.
     """
 
     engine: Flags
     table: FlagTable | None
     allow_unknown: bool
+    simulated: bool = False
 
     def arguments(self, args: Sequence[str], where: str) -> Iterator[Finding]:
         """What is wrong with a list of arguments, each message beginning with `where[index]`."""
@@ -94,7 +97,7 @@ class Checker:
             if self.table.takes(spelling) or spelling.removeprefix("--") in self.engine.aliases:
                 return found
             return Finding("InvalidSpec", f"{self.table} does not know this spelling; write {dashes}{found.name}")
-        if self.allow_unknown:
+        if self.allow_unknown or (self.simulated and name.startswith(_SIMULATED)):
             return None
         meant = self.table.closest(name)
         hint = f"; did you mean {dashes}{meant}?" if meant else ""

@@ -109,14 +109,15 @@ class Engine:
         """The flags that the engine's version in an image knows; None if nothing is known of the engine."""
         return flags.table(self.name, image)
 
-    def checker(self, image: str = "", *, allow_unknown: bool = False) -> Checker:
+    def checker(self, image: str = "", *, allow_unknown: bool = False, simulated: bool = False) -> Checker:
         """Judges what users write.
 
         Args:
             image: of the engine, which tells its version.
             allow_unknown: let flags pass that are not known.
+            simulated: it is the simulated engine that plays this one.
         """
-        return Checker(self, self.table(image), allow_unknown)
+        return Checker(self, self.table(image), allow_unknown, simulated)
 
     def in_command(
         self,

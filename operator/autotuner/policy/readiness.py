@@ -112,7 +112,7 @@ def _runtime_ready(draft: Draft) -> TaskPlan | None:
     _note_created(draft, seen.runtime)
     if why := incompatible(seen.model, seen.runtime):
         draft.conditions.set("RuntimeReady", "False", "Incompatible", why)
-        return draft.plan(why, draft.now + _POLL)
+        return draft.end(False, "RuntimeIncompatible", why)
     wanted = seen.wanted_runtime if seen.spec.runtime.custom else None  # others are named after their content
     _ready(draft, "RuntimeReady", "RuntimeDiffers", wanted, seen.runtime)
     draft.changes["resolved"] = resolved(seen, seen.model, seen.runtime)

@@ -11,7 +11,7 @@ from autotuner.api.common import Arguments
 from autotuner.api.parameters import Parallelism, Quantization, SearchParameter
 from autotuner.api.task import TaskSpec
 from autotuner.policy.preflight.problem import Case, Problem
-from autotuner.presets import runner
+from autotuner.presets import is_simulated, runner
 from autotuner.search import words
 from autotuner.search.facts import Facts
 
@@ -25,7 +25,8 @@ def problems(case: Case) -> Iterator[Problem]:
         return
     engine, container = engines.get(name), runner(case.runtime_spec or {})
     image = spec.runtime.image or str(container.get("image", ""))
-    checker = engine.checker(image, allow_unknown=spec.runtime.allow_unknown_flags)
+    simulated = is_simulated(case.runtime_spec or {})
+    checker = engine.checker(image, allow_unknown=spec.runtime.allow_unknown_flags, simulated=simulated)
     fixed = spec.runtime.extra_args or []
     lists = {
         "runtime.extraArgs": fixed,

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from autotuner.api.target import CustomObject
 from autotuner.policy import targets
 from autotuner.policy.preflight.problem import Case, Problem
-from autotuner.presets import runner
+from autotuner.presets import incompatible, runner
 
 # Argo CD would take objects with these for its own and prune them.
 _FOREIGN = ("app.kubernetes.io/instance", "argocd.argoproj.io/")
@@ -47,6 +47,9 @@ def _runtime(case: Case) -> Iterator[Problem]:
     if runtime.preset is not None and runtime.preset not in case.presets.runtimes:
         yield _unknown("runtime.preset", runtime.preset, case.presets.runtimes)
         return
+    if around.runtime is not None and around.model is not None and (why := incompatible(around.model, around.runtime)):
+        field = "name" if runtime.name else "custom" if runtime.custom else "preset"
+        yield Problem("InvalidSpec", f"runtime.{field}: {why}")
     if runtime.name is not None:
         if around.runtime is None:
             what = f"{runtime.kind} {runtime.name}"
