@@ -21,7 +21,7 @@ CREATED_FOR = "autotuner.io/created-for"
 CLUSTER_SCOPED = (f"{OME}/clusterbasemodels", f"{OME}/clusterservingruntimes")
 MODEL: Object = {
     "modelFormat": {"name": "safetensors", "version": "1.0.0"},
-    "modelFramework": {"name": "transformers", "version": "4.45.0"},
+    "modelFramework": {"name": "transformers", "version": "4.45.0.dev0"},  # as the preset has it
     "modelArchitecture": "LlamaForCausalLM",
     "storage": {"storageUri": "vendor://simulated"},
 }
