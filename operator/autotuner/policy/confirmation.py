@@ -1,0 +1,267 @@
+"""Would the winner win again? A sequential rule over repeats of the leaders and the baseline: pure.
+
+The search crowns what was lucky: its own runs are no evidence of a gain. So the leaders and the baseline are measured
+again, in blocks of one run each, all at the same levels: those that any of them had its value from, so that nobody is
+bound to a level that was chosen by luck. After each block, from the second on:
+
+1. Leaders that break the SLOs, or fail, in more than half of their repeats are out; others take their places.
+2. The winner is the leader with the best median, the search's run included: it may choose, though it proves nothing.
+   Among those within 1 % of the best: the one with fewer accelerators, then with fewer changed flags.
+3. Its gain over the baseline's repeats has an interval that holds at all looks together (see `scoring.confidence`).
+   The rule ends when the interval lies above zero (Improved), or below it; when the gain itself is not above zero after
+   three blocks; or when all repeats are used up (NoSignificantDifference). A gain of less than 1 % that is not even
+   significant is no reason to change anything: then the baseline stays.
+
+A baseline that gave no result, or breaks the SLOs, leaves nothing to gain against: two blocks of the leaders then show
+whether they keep the SLOs again, and which is better.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Generic, Literal, TypeVar
+
+from autotuner.scoring.confidence import FIRST_LOOK, Gain, gain, spent
+from autotuner.scoring.figures import minimised
+
+Key = TypeVar("Key", bound=Hashable)
+Fitness = Literal["kept", "broken", "failed"]
+Verdict = Literal["Improved", "NoSignificantDifference", "Unconfirmed", "BaselineInfeasible", "BaselineFailed"]
+
+_TIE = 0.01  # too little to change anything for, even if it is real
+_FUTILE = 3  # repeats after which a gain that is not above zero is given up
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How many leaders are measured again, and how often each at most; below 2, nothing can be confirmed."""
+
+    top: int = 2
+    max_repeats: int = 4
+
+
+@dataclass(frozen=True)
+class Leader(Generic[Key]):
+    """A configuration that the search holds for good.
+
+    Attributes:
+        key: of the configuration.
+        worth: that the search found, positive.
+        accelerators: that its engine occupies.
+        changed: flags that differ from the baseline.
+    """
+
+    key: Key
+    worth: float
+    accelerators: int = 1
+    changed: int = 0
+
+
+@dataclass(frozen=True)
+class Repeat(Generic[Key]):
+    """A repeated run.
+
+    Attributes:
+        key: of the configuration; None: the baseline.
+        block: that it belongs to, from 1.
+        outcome: kept: measured, and all hard SLOs kept; broken: one of them broken; failed: the engine gave no result;
+            running. A run that the environment spoiled is not told: it is done again.
+        worth: of one that kept them, positive.
+    """
+
+    key: Key | None
+    block: int
+    outcome: Fitness | Literal["running"]
+    worth: float | None = None
+
+
+@dataclass(frozen=True)
+class Measure(Generic[Key]):
+    """What to measure next; nothing while the rest of the block is running.
+
+    Attributes:
+        block: of these runs, from 1: another one sends other prompts.
+        keys: configurations in the order in which to measure them; None: the baseline.
+    """
+
+    block: int
+    keys: tuple[Key | None, ...]
+
+
+@dataclass(frozen=True)
+class Decided(Generic[Key]):
+    """The answer.
+
+    Attributes:
+        winner: what to recommend; None: the baseline stays.
+        verdict: how far the gain can be trusted.
+        gain: of the winner, with its interval; None if the baseline stays, or cannot be compared with.
+        repeats: of the winner that count; of the baseline if it stays.
+        broken: of the winner's repeats, how many broke an SLO or failed.
+        rejected: the gain of the best leader where the baseline stays all the same; for people.
+    """
+
+    winner: Key | None
+    verdict: Verdict
+    gain: Gain | None
+    repeats: int
+    broken: int = 0
+    rejected: Gain | None = None
+
+
+class _Runs:
+    """The repeats of one configuration."""
+
+    def __init__(self, key: Hashable, repeats: Sequence[Repeat[Key]]) -> None:
+        own = [one for one in repeats if one.key == key]
+        self.worths = [one.worth for one in own if one.outcome == "kept" and one.worth is not None]
+        self.broken = sum(one.outcome in ("broken", "failed") for one in own)
+        self.failed = sum(one.outcome == "failed" for one in own)
+        self.blocks = {one.block for one in own}
+
+    @property
+    def over(self) -> int:
+        """How many have ended."""
+        return len(self.worths) + self.broken
+
+    @property
+    def out(self) -> bool:
+        """One bad run may be bad luck; more than half of several are not."""
+        return self.over >= FIRST_LOOK and 2 * self.broken > self.over
+
+
+@dataclass(frozen=True)
+class _Contest(Generic[Key]):
+    """What is known at one moment."""
+
+    leaders: Sequence[Leader[Key]]  # those in the race
+    runs: dict[Key, _Runs]
+    own: _Runs  # the baseline's
+    baseline: Fitness
+    most: int
+    minimise: bool
+
+    @property
+    def comparable(self) -> bool:
+        """Whether there is something to gain against."""
+        return self.baseline == "kept"
+
+    def winner(self) -> Leader[Key]:
+        """The best median; ties go to what costs less and changes less."""
+        medians = {
+            one.key: median([one.worth, *self.runs[one.key].worths])
+            for one in self.leaders
+            if self.runs[one.key].worths
+        }
+        best = min(medians.values()) if self.minimise else max(medians.values())
+        ties = [one for one in self.leaders if one.key in medians and abs(medians[one.key] / best - 1) <= _TIE]
+        return min(ties, key=lambda one: (one.accelerators, one.changed))
+
+
+def next_step(
+    leaders: Sequence[Leader[Key]],
+    baseline: Fitness,
+    repeats: Sequence[Repeat[Key]],
+    settings: Settings,
+    *,
+    metric: str,
+) -> Measure[Key] | Decided[Key]:
+    """What to measure next, or the answer.
+
+    Args:
+        leaders: feasible configurations from the search, best first and all different; those beyond `settings.top` are
+            substitutes. They must stay the same while repeats come in.
+        baseline: how it did in the search.
+        repeats: so far, in any order; of these leaders and the baseline.
+        settings: how many leaders, and how often.
+        metric: of the objective.
+    """
+    contest = _contest(leaders, baseline, repeats, settings, minimised(metric))
+    if not leaders:
+        # The search found nothing that keeps the SLOs, or nothing but the baseline.
+        verdict: Verdict = "NoSignificantDifference" if contest.comparable else _against(contest.baseline)
+        return Decided(None, verdict, None, 0)
+    if not contest.leaders or settings.max_repeats == 0:
+        return _unconfirmed(leaders, contest)
+    block = max((one.block for one in repeats), default=1)
+    missing = _missing(contest, block)
+    if missing or any(one.outcome == "running" for one in repeats):
+        return Measure(block, missing)
+    answer = _answer(contest)
+    if answer is not None:
+        return answer
+    following = _missing(contest, block + 1)
+    return Measure(block + 1, following)
+
+
+def _contest(
+    leaders: Sequence[Leader[Key]],
+    baseline: Fitness,
+    repeats: Sequence[Repeat[Key]],
+    settings: Settings,
+    minimise: bool,
+) -> _Contest[Key]:
+    runs = {leader.key: _Runs(leader.key, repeats) for leader in leaders}
+    own = _Runs(None, repeats)
+    if baseline == "kept" and own.out:
+        baseline = "failed" if 2 * own.failed > own.broken else "broken"
+    fit = [leader for leader in leaders if not runs[leader.key].out][: settings.top]
+    most = settings.max_repeats if baseline == "kept" else min(FIRST_LOOK, settings.max_repeats)
+    return _Contest(fit, runs, own, baseline, most, minimise)
+
+
+def _missing(contest: _Contest[Key], block: int) -> tuple[Key | None, ...]:
+    """Who has no run in this block yet; who was first in the last block comes last, so that nobody is always first."""
+    racing = [one.key for one in contest.leaders if contest.runs[one.key].over < contest.most]
+    field: list[Key | None] = [*([None] if contest.comparable else []), *racing] if racing else []
+    turn = block % len(field) if field else 0
+    return tuple(
+        key
+        for key in (*field[turn:], *field[:turn])
+        if block not in (contest.own if key is None else contest.runs[key]).blocks
+    )
+
+
+def _answer(contest: _Contest[Key]) -> Decided[Key] | None:
+    """The answer at the end of a block; None while it is open."""
+    overs = [contest.runs[one.key].over for one in contest.leaders]
+    last = min(overs) >= contest.most
+    if not last and min(overs) < FIRST_LOOK:
+        return None
+    if not any(contest.runs[one.key].worths for one in contest.leaders):
+        return _unconfirmed(contest.leaders, contest) if last else None
+    winner = contest.winner()
+    runs = contest.runs[winner.key]
+    if not contest.comparable:
+        return Decided(winner.key, _against(contest.baseline), None, len(runs.worths), runs.broken) if last else None
+    if min(len(runs.worths), len(contest.own.worths)) < FIRST_LOOK:
+        return Decided(winner.key, "Unconfirmed", None, len(runs.worths), runs.broken) if last else None
+    found = gain(runs.worths, contest.own.worths, spent(runs.over, contest.most), minimise=contest.minimise)
+    if found.low > 0:
+        return Decided(winner.key, "Improved", found, len(runs.worths), runs.broken)
+    if last or found.high < 0 or (found.middle <= 0 and runs.over >= _FUTILE):
+        return _undecided(winner, found, contest)
+    return None
+
+
+def _undecided(winner: Leader[Key], found: Gain, contest: _Contest[Key]) -> Decided[Key]:
+    if found.middle < 100 * _TIE:
+        repeats = len(contest.own.worths)
+        return Decided(None, "NoSignificantDifference", None, repeats, contest.own.broken, rejected=found)
+    runs = contest.runs[winner.key]
+    return Decided(winner.key, "NoSignificantDifference", found, len(runs.worths), runs.broken)
+
+
+def _unconfirmed(leaders: Sequence[Leader[Key]], contest: _Contest[Key]) -> Decided[Key]:
+    """Without repeats the search's best; where all leaders broke down, the baseline if it is any better."""
+    runs = contest.runs[leaders[0].key]
+    if runs.over and contest.comparable:
+        return Decided(None, "Unconfirmed", None, len(contest.own.worths), contest.own.broken)
+    verdict: Verdict = "Unconfirmed" if contest.comparable else _against(contest.baseline)
+    return Decided(leaders[0].key, verdict, None, len(runs.worths), runs.broken)
+
+
+def _against(baseline: Fitness) -> Verdict:
+    return "BaselineInfeasible" if baseline == "broken" else "BaselineFailed"
