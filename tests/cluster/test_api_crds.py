@@ -41,6 +41,7 @@ THROUGHPUT = 'spec.objectives[0]: Invalid value: "object": statistic and concurr
 ENGINE_ALONE = {"spec.runtime.preset": None, "spec.runtime.engine": "SGLang"}
 GOALS = 'spec.objectives: Invalid value: "object":'
 PRICE = 'spec.gpuHourPrice: Invalid value: "string": write a decimal number above zero in quotes, for example "2.50"'
+CONFIRM = {"top": 2, "maxRepeats": 4}
 USERS = {"metric": "MaxConcurrency"}
 SOFT = 'spec.slos[0]: Invalid value: "object": weight and steepness go with enforcement: Soft only'
 NAME_ALONE = {"spec.runtime.preset": None, "spec.runtime.name": "mine"}
@@ -189,6 +190,7 @@ REFUSED: dict[str, tuple[Edits, str]] = {
         {f"{S}.0.enforcement": "Soft", f"{S}.0.steepness": 0.001},
         "spec.slos[0].steepness in body should be greater than or equal to 0.02",
     ),
+    "nobody to confirm": ({"spec.search.confirm": {"top": 0}}, "spec.search.confirm.top in body should be greater"),
     "no objective": ({"spec.objectives": []}, "spec.objectives in body should have at least 1 items"),
     "a throughput at one level": ({"spec.objectives.0.concurrency": 4}, THROUGHPUT),
     "an unknown strategy": ({"spec.search.strategy": "Bayes"}, 'spec.search.strategy: Unsupported value: "Bayes"'),
@@ -261,6 +263,7 @@ ACCEPTED: dict[str, Edits] = {
         "spec.gpuHourPrice": "0.05",
     },
     "users within promises": {"spec.objectives.0": USERS, "spec.gpuHourPrice": "12"},
+    "no confirmation": {"spec.search.confirm": {"maxRepeats": 0}},
     "twelve levels": {f"{B}.concurrency": [*range(1, 13)]},
     "placement": {
         "spec.placement": {
@@ -333,7 +336,7 @@ async def test_accepted(api: Api, case: str) -> None:
 async def test_defaults_are_written_by_the_api_server(api: Api) -> None:
     task = edited(make_task(), {"spec.search": {"maxExperiments": 1}})
     spec = (await api.create(tasks("default"), task, dryRun="All"))["spec"]
-    assert spec["search"] == {"strategy": "Random", "maxExperiments": 1, "seed": 0}
+    assert spec["search"] == {"strategy": "Random", "maxExperiments": 1, "seed": 0, "confirm": CONFIRM}
     assert spec["placement"] == {"acceleratorResource": "nvidia.com/gpu"}
     assert spec["model"]["readyTimeoutSeconds"] == 7200
     assert spec["timeouts"]["queueSeconds"] == 3600

@@ -38,6 +38,19 @@ class Baseline(Model):
     args: Arguments = Field(default=[], description="Engine arguments; empty for the runtime's own.")
 
 
+class Confirm(Model):
+    """How the best is confirmed: the leaders and the baseline are measured again, in turns."""
+
+    top: Annotated[int, Field(ge=1, le=5)] = Field(default=2, description="How many of the best are measured again.")
+    max_repeats: Annotated[int, Field(ge=0, le=10)] = Field(
+        default=4,
+        description=(
+            "How often each is measured again at most; it ends earlier when the verdict is clear. Fewer than 4 can"
+            " seldom show a small gain; 0 and 1 confirm nothing, and the verdict is Unconfirmed."
+        ),
+    )
+
+
 class Search(Model):
     """How to search."""
 
@@ -49,6 +62,7 @@ class Search(Model):
         default=0, description="The same seed proposes the same configurations."
     )
     start_points: StartPoints | None = Field(default=None, description="Configurations to measure first.")
+    confirm: Confirm = Confirm()
 
 
 class TaskBenchmark(Traffic):
@@ -131,6 +145,7 @@ _UNCHANGED = " && ".join(
             "objectives",
             "search.strategy",
             "search.seed",
+            "search.confirm",
             "placement",
         )
     ]

@@ -28,7 +28,7 @@ from autotuner.api.experiment import Level
 SPACE_MAX = 2**53 - 1  # what a JSON number holds exactly
 SpaceSize = Annotated[int, Field(ge=0, le=SPACE_MAX)]
 FRONT_MAX = 20
-Verdict = Literal["Unconfirmed", "BaselineInfeasible", "BaselineFailed"]
+Verdict = Literal["Improved", "NoSignificantDifference", "Unconfirmed", "BaselineInfeasible", "BaselineFailed"]
 TaskPhase = Literal["Pending", "Running", "Confirming", "Succeeded", "Failed", "Suspended"]
 
 
@@ -96,9 +96,14 @@ class BestLevel(Model):
 
 
 class Confidence(Model):
-    """How far the gain can be trusted."""
+    """How far the gain can be trusted: a 95 % interval of it, from measuring leaders and baseline again."""
 
     verdict: Verdict
+    low: Real | None = Field(default=None, description="The gain's lower bound in percent.")
+    high: Real | None = Field(default=None, description="The gain's upper bound in percent.")
+    repeats: Count | None = Field(
+        default=None, description="How often the best was measured again and kept the hard SLOs."
+    )
 
 
 class Best(Model):
