@@ -13,6 +13,7 @@ from autotuner.api.common import (
     Conditions,
     Count,
     EngineName,
+    FlagName,
     Model,
     ObjectName,
     Parameter,
@@ -118,6 +119,12 @@ class Best(Model):
     confidence: Confidence
     level: BestLevel
     metrics: Level
+    numerics_changed: Annotated[list[FlagName], Field(max_length=16, json_schema_extra=ATOMIC)] | None = Field(
+        default=None,
+        description=(
+            "Flags that differ from the baseline's and change what the model answers: its quality was not measured."
+        ),
+    )
 
 
 class ObjectiveValue(Model):
@@ -136,6 +143,21 @@ class FrontPoint(Model):
     args: Arguments = Field(description="Ready to paste into the engine's command line.")
     values: Annotated[list[ObjectiveValue], Field(max_length=3, json_schema_extra=ATOMIC)] = Field(
         description="In the order of the objectives."
+    )
+
+
+class Importance(Model):
+    """How much one parameter explains."""
+
+    name: FlagName
+    share: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+class Recommendation(Model):
+    """What to do with the answer."""
+
+    config_map: ObjectName = Field(
+        description="Holds the InferenceService to apply, the report that explains it, and all experiments as CSV."
     )
 
 
@@ -167,6 +189,15 @@ class TaskStatus(Model):
     front: Annotated[list[FrontPoint], Field(max_length=FRONT_MAX, json_schema_extra=list_map("experiment"))] | None = (
         Field(default=None, description="With several objectives, instead of best.")
     )
+    importance: Annotated[list[Importance], Field(max_length=64, json_schema_extra=list_map("name"))] | None = Field(
+        default=None,
+        description=(
+            "At the end: each parameter's share of the variance of log(objective) over the values searched, by the"
+            " variance components of an additive model (restricted maximum likelihood). What is missing to 1 is"
+            " interaction and noise. Absent where too little was measured."
+        ),
+    )
+    recommendation: Recommendation | None = Field(default=None, description="Once the task has succeeded.")
     preview: Preview | None = Field(default=None, description="While suspended before the start.")
     usage: Usage | None = None
     start_time: Timestamp | None = None

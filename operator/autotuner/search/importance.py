@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from autotuner.search.additive import fit
+from autotuner.search.additive import Additive, fit
 from autotuner.search.record import Record
 from autotuner.search.space import Space
 
@@ -29,9 +29,12 @@ def importance(space: Space, records: Sequence[Record], objective: int = 0) -> l
         where too little was measured.
     """
     fitted = fit(space, records, objective)
-    if fitted is None:
-        return []
-    named = [(one.name, _short(share)) for one, share in zip(space.dimensions, fitted.shares, strict=True)]
+    return [] if fitted is None else ranking(fitted)
+
+
+def ranking(fitted: Additive) -> list[tuple[str, float]]:
+    """The same of a model that is fitted already."""
+    named = [(one.name, _short(share)) for one, share in zip(fitted.dimensions, fitted.shares, strict=True)]
     return sorted(named, key=lambda pair: -pair[1])
 
 
