@@ -32,7 +32,7 @@ _TASK_SPEC: Object = {
         "tokenizer": {"source": "Builtin"},
     },
     "objectives": [{"metric": "OutputThroughput"}],
-    "search": {"strategy": "Grid", "maxExperiments": 3},
+    "search": {"strategy": "Grid", "maxExperiments": 3, "confirm": {"maxRepeats": 0}},
 }
 
 

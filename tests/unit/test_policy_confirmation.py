@@ -131,13 +131,9 @@ class TestVerdict:
         assert found.gain is not None
         assert found.gain.middle == pytest.approx(50, abs=2)
 
-    def test_too_few_repeats_confirm_nothing(self) -> None:
-        found, repeats = play(steady({None: 100, "a": 200, "b": 90}), settings=Settings(max_repeats=1))
-        assert (found.winner, found.verdict, found.gain) == ("a", "Unconfirmed", None)
-        assert blocks(repeats) == 1
-
-    def test_no_repeats_cost_nothing(self) -> None:
-        found = step([], settings=Settings(max_repeats=0))
+    @pytest.mark.parametrize("most", [0, 1])
+    def test_too_few_repeats_confirm_nothing_and_cost_nothing(self, most: int) -> None:
+        found = step([], settings=Settings(max_repeats=most))
         assert found == Decided("a", "Unconfirmed", None, 0)
 
     def test_without_leaders_the_baseline_stays(self) -> None:

@@ -146,7 +146,10 @@ class TestBaseline:
         assert (plan.status.best.gain, plan.status.best.gain_percent) == (None, None)
         assert plan.status.baseline is not None
         assert plan.status.baseline.dump() == {"experiment": "chat-0"}
-        assert plan.status.message == "best 3.00 tok/s by chat-2; 3 experiments"
+        assert (
+            plan.status.message
+            == "best 3.00 tok/s by chat-2; the baseline gave no result, so that there is no gain over it; 3 experiments"
+        )
 
     def test_that_breaks_the_slos_leaves_no_gain(self) -> None:
         story = Story(started(slos=[{"metric": "TTFT", "max": "500ms"}]))
@@ -213,7 +216,7 @@ class TestStops:
         )
 
         assert condition(plan.status, "Succeeded") == ("True", "Completed")
-        assert plan.status.message == "best 1000 tok/s by chat-0 (+0.0% over the baseline); 4 experiments"
+        assert plan.status.message == "best 1000 tok/s by chat-0 (+0.0% over the baseline); unconfirmed; 4 experiments"
 
     def test_not_for_crashes(self) -> None:
         story = Story()
@@ -245,7 +248,7 @@ class TestAnswer:
         assert best.args == ["--tp-size=1", "--mem-fraction-static=0.9"]
         assert best.level.dump() == {"scenario": "chat", "concurrency": 8}
         assert best.metrics.output_tokens_per_second == 1310
-        assert plan.status.message == "best 1310 tok/s by chat-2 (+31.0% over the baseline); 3 experiments"
+        assert plan.status.message == "best 1310 tok/s by chat-2 (+31.0% over the baseline); unconfirmed; 3 experiments"
         assert plan.status.phase == "Succeeded"
         assert plan.status.completion_time == at(50)
         assert plan.happenings == (("Normal", "Completed", plan.status.message),)
@@ -260,14 +263,14 @@ class TestAnswer:
     def test_speaks_of_one_experiment_as_one(self) -> None:
         plan = Story(started(search={"maxExperiments": 1})).tell(BASELINE, speed(1100))
 
-        assert plan.status.message == "best 1100 tok/s by chat-1 (+10.0% over the baseline); 1 experiment"
+        assert plan.status.message == "best 1100 tok/s by chat-1 (+10.0% over the baseline); unconfirmed; 1 experiment"
 
     def test_says_when_the_whole_space_was_measured(self) -> None:
         story = Story(started(search={"maxExperiments": 9}))
         plan = story.tell(BASELINE, speed(1), speed(2), speed(3), speed(2000))
 
         assert plan.status.message == (
-            "best 2000 tok/s by chat-4 (+100.0% over the baseline); the whole space was measured"
+            "best 2000 tok/s by chat-4 (+100.0% over the baseline); unconfirmed; the whole space was measured"
         )
 
     def test_of_a_latency_is_the_lowest(self) -> None:
@@ -276,7 +279,7 @@ class TestAnswer:
 
         assert plan.status.best is not None
         assert (plan.status.best.experiment, plan.status.best.gain) == ("chat-2", "+25.0%")
-        assert plan.status.message == "best 300 ms by chat-2 (+25.0% over the baseline); 3 experiments"
+        assert plan.status.message == "best 300 ms by chat-2 (+25.0% over the baseline); unconfirmed; 3 experiments"
 
     def test_leaves_out_what_breaks_the_slos(self) -> None:
         story = Story(started(slos=[{"metric": "TTFT", "max": "500ms"}]))

@@ -107,6 +107,12 @@ class Benchmark(Traffic):
     resources: Resources | None = None
 
 
+THRESHOLD_MIN, THRESHOLD_MAX = 0.001, 1e15
+
+
+NOISE_MARGIN = 0.06
+
+
 class Stop(Model):
     """When the ladder need not be climbed further; never decided by a scenario's first level alone."""
 
@@ -116,9 +122,15 @@ class Stop(Model):
         )
     )
 
-    slos: Slos | None = Field(default=None, description="The hard SLOs: a broken ceiling ends the ladder.")
+    slos: Slos | None = Field(
+        default=None,
+        description=(
+            "The hard SLOs: a ceiling that is broken by more than noiseMargin ends the ladder; of TPOT's tail by 25 %,"
+            " because it may fall again when the engine is full."
+        ),
+    )
     metric: ThroughputMetric | None = Field(default=None, description="What threshold is of.")
-    threshold: Annotated[float, Field(ge=0.001, le=1e15, allow_inf_nan=False)] | None = Field(
+    threshold: Annotated[float, Field(ge=THRESHOLD_MIN, le=THRESHOLD_MAX, allow_inf_nan=False)] | None = Field(
         default=None,
         description=(
             "The ladder ends when even throughput in proportion to the users could not reach it any more, less"
@@ -126,7 +138,8 @@ class Stop(Model):
         ),
     )
     noise_margin: Annotated[float, Field(ge=0, le=0.5)] = Field(
-        default=0.06, description="How far below the threshold still counts as reaching it, as a share of it."
+        default=NOISE_MARGIN,
+        description="How far beyond threshold or ceiling a figure may be by chance, as a share of it.",
     )
 
 

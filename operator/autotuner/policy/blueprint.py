@@ -87,14 +87,12 @@ def experiment(
     index: int,
     purpose: Purpose,
     configuration: Configuration | None,
-    block: int = 0,
     best: float | None = None,
 ) -> Object:
     """The object to create; with the worth of the best so far, its ladder ends when it cannot reach that any more."""
     task, spec = common.task, common.spec
     body = ExperimentSpec(
         purpose=purpose,
-        block=block,
         parameters=configuration.parameters() if configuration is not None else None,
         service=_service(common, configuration),
         benchmark=Benchmark(
@@ -103,6 +101,28 @@ def experiment(
         stop=scoring.stop(scoring.Goal.of(spec), best),
         timeouts=spec.timeouts,
     )
+    return _object(task, index, body)
+
+
+def repeat(common: Ingredients, original: ExperimentSpec, *, index: int, block: int, ladder: Sequence[int]) -> Object:
+    """The object that measures an experiment again at some levels: the very same engine, whatever changed since."""
+    spec = common.spec
+    accelerator = original.service.accelerator.model_copy(update={"product": common.product})
+    body = original.model_copy(
+        update={
+            "cancel": False,
+            "purpose": "Confirm",
+            "block": block,
+            "service": original.service.model_copy(update={"accelerator": accelerator}),
+            "benchmark": original.benchmark.model_copy(update={"concurrency": list(ladder)}),
+            "stop": scoring.stop(scoring.Goal.of(spec), None),
+            "timeouts": spec.timeouts,
+        }
+    )
+    return _object(common.task, index, body)
+
+
+def _object(task: Mapping[str, Any], index: int, body: ExperimentSpec) -> Object:
     return {
         "apiVersion": API_VERSION,
         "kind": "TuningExperiment",

@@ -23,12 +23,12 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Generic, Literal, TypeVar
 
+from autotuner.api.task_status import Verdict
 from autotuner.scoring.confidence import FIRST_LOOK, Gain, gain, spent
 from autotuner.scoring.figures import minimised
 
 Key = TypeVar("Key", bound=Hashable)
 Fitness = Literal["kept", "broken", "failed"]
-Verdict = Literal["Improved", "NoSignificantDifference", "Unconfirmed", "BaselineInfeasible", "BaselineFailed"]
 
 _TIE = 0.01  # too little to change anything for, even if it is real
 _FUTILE = 3  # repeats after which a gain that is not above zero is given up
@@ -111,6 +111,21 @@ class Decided(Generic[Key]):
     rejected: Gain | None = None
 
 
+@dataclass(frozen=True)
+class Standing(Generic[Key]):
+    """How it stands.
+
+    Attributes:
+        favourite: who would win if it ended now; None if all leaders are out.
+        comparable: whether there is a baseline to gain against.
+        most: blocks that there can be.
+    """
+
+    favourite: Key | None
+    comparable: bool
+    most: int
+
+
 class _Runs:
     """The repeats of one configuration."""
 
@@ -183,7 +198,7 @@ def next_step(
         # The search found nothing that keeps the SLOs, or nothing but the baseline.
         verdict: Verdict = "NoSignificantDifference" if contest.comparable else _against(contest.baseline)
         return Decided(None, verdict, None, 0)
-    if not contest.leaders or settings.max_repeats == 0:
+    if not contest.leaders or settings.max_repeats < FIRST_LOOK:
         return _unconfirmed(leaders, contest)
     block = max((one.block for one in repeats), default=1)
     missing = _missing(contest, block)
@@ -194,6 +209,22 @@ def next_step(
         return answer
     following = _missing(contest, block + 1)
     return Measure(block + 1, following)
+
+
+def standing(
+    leaders: Sequence[Leader[Key]],
+    baseline: Fitness,
+    repeats: Sequence[Repeat[Key]],
+    settings: Settings,
+    *,
+    metric: str,
+) -> Standing[Key]:
+    """How it stands, for people; arguments as of `next_step`."""
+    contest = _contest(leaders, baseline, repeats, settings, minimised(metric))
+    favourite = next((one.key for one in contest.leaders), None)
+    if any(contest.runs[one.key].worths for one in contest.leaders):
+        favourite = contest.winner().key
+    return Standing(favourite, contest.comparable, contest.most)
 
 
 def _contest(

@@ -42,6 +42,7 @@ class ObservedTask:
     may_create: bool = True
     benchmark_image: str = ""
     obstacle: str = ""  # whose the name of the next experiment is, if it could not be created just now
+    recommendation_obstacle: str = ""  # why the recommendation could not be written just now
     rejection: tuple[str, str] | None = None  # kind and the API server's words, when it refused to create it just now
 
     @property
@@ -121,8 +122,8 @@ class ObservedTask:
 
     @cached_property
     def search(self) -> list[Measured]:
-        """Experiments that count: neither baselines nor withdrawn."""
-        return [one for one in self.measured if not one.is_baseline and not one.withdrawn]
+        """Experiments that count: neither baselines nor repeats nor withdrawn."""
+        return [one for one in self.measured if not (one.is_baseline or one.is_repeat or one.withdrawn)]
 
     @property
     def running(self) -> list[Measured]:

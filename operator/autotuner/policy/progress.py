@@ -16,6 +16,7 @@ from autotuner.api.task_status import (
     ObjectiveValue,
     TaskPhase,
     TaskStatus,
+    Verdict,
 )
 from autotuner.policy.conditions import find, is_true
 from autotuner.policy.records import Measured
@@ -30,7 +31,11 @@ def phase(status: TaskStatus, suspended: bool) -> TaskPhase:
     if not finished and status.start_time is None:
         return "Pending"
     succeeded = find(status.conditions, "Succeeded")
-    return {"True": "Succeeded", "False": "Failed"}.get(succeeded.status if succeeded else "", "Running")  # type: ignore[return-value]
+    if succeeded is None:
+        return "Running"
+    if succeeded.status == "Unknown":
+        return "Confirming" if succeeded.reason == "Confirming" else "Running"
+    return "Succeeded" if succeeded.status == "True" else "Failed"
 
 
 def points(space: Space) -> str:
@@ -39,32 +44,56 @@ def points(space: Space) -> str:
     return f"{about}{space.size} configuration{'s' if space.size != 1 else ''}"
 
 
-def best(measured: Iterable[Measured], baseline: Measured | None, objective: Objective) -> Best | None:
-    """The best feasible experiment so far, the baseline included: nobody is advised to run something worse."""
-    leader: Measured | None = None
+def leader(measured: Iterable[Measured], objective: Objective) -> Measured | None:
+    """The best feasible experiment of the search so far, the baseline included."""
+    found: Measured | None = None
     for one in measured:
-        if one.score is None or one.score.value is None:
+        if one.is_repeat or one.score is None or one.score.worth is None:
             continue
-        held = leader.score.worth if leader and leader.score else None
-        if held is None or scoring.better(one.score.worth or 0.0, held, objective.metric):
-            leader = one
-    if leader is None or leader.score is None or leader.score.value is None or leader.score.metrics is None:
+        held = found.score.worth if found and found.score else None
+        if held is None or scoring.better(one.score.worth, held, objective.metric):
+            found = one
+    return found
+
+
+def best(measured: Iterable[Measured], baseline: Measured | None, objective: Objective) -> Best | None:
+    """The leader, before anything is confirmed: nobody is advised to run something worse than the baseline."""
+    found = leader(measured, objective)
+    if found is None or found.score is None or found.score.value is None:
         return None
-    percent = scoring.gain_percent(
-        leader.score.value, baseline.score.value if baseline and baseline.score else None, objective.metric
-    )
-    metrics = leader.score.metrics
+    today = baseline.score.worth if baseline and baseline.score else None
+    percent = scoring.gain_percent(found.score.worth, today, objective.metric)
+    return shown(found, found, found.score.value, percent, Confidence(verdict=_verdict(baseline)))
+
+
+def shown(one: Measured, run: Measured, value: float, percent: float | None, confidence: Confidence) -> Best:
+    """What the status says of the best.
+
+    Args:
+        one: the experiment that is named.
+        run: the experiment whose metrics are shown; it keeps the hard SLOs.
+        value: of the objective.
+        percent: the gain, if there is one.
+        confidence: in it.
+    """
+    assert run.score is not None, "it keeps the hard SLOs"
+    assert run.score.metrics is not None, "it keeps the hard SLOs"
+    metrics = run.score.metrics
     return Best(
-        experiment=leader.name,
-        parameters=list(leader.spec.parameters or []),
-        args=list(leader.spec.service.args),
-        value=leader.score.value,
+        experiment=one.name,
+        parameters=list(one.spec.parameters or []),
+        args=list(one.spec.service.args),
+        value=value,
         gain=scoring.format_gain(percent) if percent is not None else None,
         gain_percent=round(percent, 2) if percent is not None else None,
-        confidence=Confidence(verdict=scoring.verdict(baseline.score if baseline else None)),
+        confidence=confidence,
         level=BestLevel(scenario=metrics.scenario, concurrency=metrics.concurrency),
         metrics=metrics,
     )
+
+
+def _verdict(baseline: Measured | None) -> Verdict:
+    return scoring.verdict(baseline.score if baseline else None)
 
 
 def front(measured: Iterable[Measured], objectives: Sequence[Objective]) -> list[FrontPoint] | None:

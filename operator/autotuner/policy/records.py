@@ -63,6 +63,11 @@ class Measured:
         """Whether it measures what runs today."""
         return self.spec.purpose == "Baseline"
 
+    @property
+    def is_repeat(self) -> bool:
+        """Whether it measures again what was measured before; without parameters, the baseline."""
+        return self.spec.purpose == "Confirm"
+
 
 def index_of(name: str) -> int:
     """The number at the end of an experiment's name."""
@@ -98,6 +103,8 @@ def _read(item: Mapping[str, Any], task: TaskSpec, space: Space) -> Measured:
     outcome = OUTCOMES.get(status.reason, "environment") if finished and status.reason else None
     if outcome in ("value", "infeasible"):
         goal = scoring.Goal.of(task)
+        if spec.purpose == "Confirm":
+            goal = goal.on(spec.benchmark.concurrency)
         score = scoring.score(status.levels or [], goal, spec.service.accelerator.count, status.ladder)
         outcome = score.outcome
     annotations = item["metadata"].get("annotations") or {}
@@ -107,11 +114,15 @@ def _read(item: Mapping[str, Any], task: TaskSpec, space: Space) -> Measured:
         object=item,
         spec=spec,
         status=status,
-        configuration=None if spec.purpose == "Baseline" else space.read(spec.parameters or []),
+        configuration=None if _of_baseline(spec) else space.read(spec.parameters or []),
         outcome=outcome,
         score=score,
         withdrawn=outcome == "nothing" and annotations.get(WITHDRAWN_ANNOTATION) == "true",
     )
+
+
+def _of_baseline(spec: ExperimentSpec) -> bool:
+    return spec.purpose == "Baseline" or (spec.purpose == "Confirm" and spec.parameters is None)
 
 
 # A configuration that somebody cancelled is taken, and nothing was learned about it.
@@ -129,10 +140,10 @@ _TOLD: Mapping[Outcome, SearchOutcome] = {
 
 
 def for_search(measured: Iterable[Measured]) -> list[Record]:
-    """What the search is told: everything that ended, except what the task withdrew itself."""
+    """What the search is told: everything that ended, except what the task withdrew itself, and repeats."""
     records = []
     for one in measured:
-        if one.is_baseline or one.outcome is None or one.withdrawn:
+        if one.is_baseline or one.is_repeat or one.outcome is None or one.withdrawn:
             continue
         values, shortfall = (one.score.worths, one.score.shortfall) if one.score else ((), 0.0)
         records.append(Record(one.configuration, _TOLD[one.outcome], values, shortfall))

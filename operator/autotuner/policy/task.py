@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from autotuner import clock, scoring
 from autotuner.api.experiment import Purpose
-from autotuner.api.task_status import BaselineResult, Best, ExperimentCounts, ReasonCount, TaskStatus, Usage
-from autotuner.policy import blueprint, preflight, preview, progress, readiness, records
+from autotuner.api.task_status import BaselineResult, Best, ExperimentCounts, TaskStatus
+from autotuner.policy import blueprint, confirming, preflight, preview, progress, readiness, records, tally, verdicts
+from autotuner.policy.blueprint import Ingredients
 from autotuner.policy.conditions import ConditionSet, is_true, shorten
+from autotuner.policy.confirmation import Decided
+from autotuner.policy.confirming import Race
 from autotuner.policy.draft import Draft, TaskPlan
 from autotuner.policy.experiment import Happening
 from autotuner.policy.observed_task import ObservedTask
@@ -22,7 +24,6 @@ Object = dict[str, Any]
 
 _POLL = timedelta(seconds=2)  # for objects of OME, which are not watched
 _SLOW_POLL = timedelta(seconds=10)
-_MEASURED = ("value", "infeasible", "bound", "unknown")
 _IN_A_ROW = 3  # environmental endings that stop a task
 
 
@@ -46,7 +47,7 @@ def decide(seen: ObservedTask, now: datetime) -> TaskPlan:
         if seen.spec.suspend:
             return _previewed(draft)
         return _start(draft)
-    draft.changes |= {**_counts(seen), "preview": None}
+    draft.changes |= {**tally.counts(seen), "preview": None}
     if seen.spec.suspend:
         return _suspended(draft)
     if seen.running:
@@ -122,7 +123,7 @@ def _previewed(draft: Draft) -> TaskPlan:
 def _start(draft: Draft) -> TaskPlan:
     """Write the start before anything is created: from then on the spec is fixed."""
     seen = draft.seen
-    draft.changes |= {"start_time": clock.stamp(draft.now), "resolved": None} | _counts(seen)
+    draft.changes |= {"start_time": clock.stamp(draft.now), "resolved": None} | tally.counts(seen)
     for kind in ("ModelReady", "RuntimeReady"):
         draft.conditions.set(kind, "Unknown", "Waiting")
     draft.conditions.set("Succeeded", "Unknown", "Running")
@@ -134,9 +135,16 @@ def _follow(draft: Draft) -> TaskPlan:
     """An experiment is running: tell how far it is."""
     seen = draft.seen
     best = _leader(draft)
+    if seen.running[0].is_repeat:
+        race = confirming.race(seen.spec, seen.measured, seen.baseline) if seen.baseline else None
+        return draft.plan(_confirming(draft, race, seen.running[0].spec.block))
+    _searching(draft)
+    return draft.plan(progress.message(seen.running[0], len(seen.search), tally.wanted(seen), best, seen.spec))
+
+
+def _searching(draft: Draft) -> None:
     draft.conditions.set("Succeeded", "Unknown", "Running")
     draft.conditions.set("Finished", "False", "Running")
-    return draft.plan(progress.message(seen.running[0], len(seen.search), _wanted(seen), best, seen.spec))
 
 
 def _leader(draft: Draft) -> Best | None:
@@ -159,9 +167,35 @@ def _tune(draft: Draft) -> TaskPlan:
     if seen.baseline is None:
         return _create(draft, "Baseline", None)
     if len(seen.search) >= seen.spec.search.max_experiments:
-        return _answer(draft, "Completed")
+        return _confirm(draft, seen.baseline, "Completed")
     proposal = _proposal(seen)
-    return _create(draft, *proposal) if proposal else _answer(draft, "SpaceExhausted")
+    return _create(draft, *proposal) if proposal else _confirm(draft, seen.baseline, "SpaceExhausted")
+
+
+def _confirm(draft: Draft, baseline: Measured, reason: str) -> TaskPlan:
+    """The search is over: measure the leaders and the baseline again, one run after the other, then answer."""
+    seen = draft.seen
+    race = confirming.race(seen.spec, seen.measured, baseline)
+    if race is None:
+        return _answer(draft, reason)
+    step = race.step
+    if isinstance(step, Decided):
+        draft.changes |= {"best": verdicts.best(race, step), "baseline": verdicts.baseline(race)}
+        return _answer(draft, reason, verdicts.conclusion(race, step))
+    original = race.original(step.keys[0])
+    body = blueprint.repeat(
+        _ingredients(seen), original.spec, index=_next_index(draft), block=step.block, ladder=race.ladder
+    )
+    message = _confirming(draft, race, step.block)
+    what = "the baseline" if step.keys[0] is None else original.name
+    return _launch(draft, body, f"{what} again, block {step.block}", message)
+
+
+def _confirming(draft: Draft, race: Race | None, block: int) -> str:
+    """The best is being measured again: tell how it stands."""
+    draft.conditions.set("Succeeded", "Unknown", "Confirming")
+    draft.conditions.set("Finished", "False", "Confirming")
+    return verdicts.message(race, block) if race else "confirming"
 
 
 def _proposal(seen: ObservedTask) -> tuple[Purpose, Configuration] | None:
@@ -176,10 +210,6 @@ def _proposal(seen: ObservedTask) -> tuple[Purpose, Configuration] | None:
     return ("Search", found[0]) if found else None
 
 
-def _wanted(seen: ObservedTask) -> int:
-    return min(seen.spec.search.max_experiments, seen.space.size)
-
-
 def _stopping(measured: Sequence[Measured]) -> Measured | None:
     """The experiment because of which the task cannot go on: its cause is common to all, or it came too often."""
     over = [one for one in measured if one.finished]
@@ -192,27 +222,44 @@ def _stopping(measured: Sequence[Measured]) -> Measured | None:
 
 def _create(draft: Draft, purpose: Purpose, configuration: Configuration | None) -> TaskPlan:
     seen = draft.seen
-    counts: ExperimentCounts = draft.changes["experiments"]
+    leader = progress.leader(seen.measured, seen.spec.objectives[0])
     experiment = blueprint.experiment(
-        seen.ingredients(seen.model or {}, seen.runtime or {}),
-        index=counts.next_index,
+        _ingredients(seen),
+        index=_next_index(draft),
         purpose=purpose,
         configuration=configuration,
+        best=leader.score.worth if leader and leader.score and purpose != "Baseline" else None,
     )
+    what = "the baseline" if purpose == "Baseline" else f"experiment {len(seen.search) + 1} of {tally.wanted(seen)}"
+    _searching(draft)
+    return _launch(draft, experiment, what, f"{what} starting as {experiment['metadata']['name']}")
+
+
+def _ingredients(seen: ObservedTask) -> Ingredients:
+    return seen.ingredients(seen.model or {}, seen.runtime or {})
+
+
+def _next_index(draft: Draft) -> int:
+    counts: ExperimentCounts = draft.changes["experiments"]
+    return counts.next_index
+
+
+def _launch(draft: Draft, experiment: Object, what: str, message: str) -> TaskPlan:
+    """Create it, unless its name is taken."""
     name = experiment["metadata"]["name"]
-    if seen.obstacle:
-        return draft.plan(f"waiting to create {name}: {seen.obstacle}", draft.now + _POLL / 4)
-    what = "the baseline" if purpose == "Baseline" else f"experiment {len(seen.search) + 1} of {_wanted(seen)}"
+    if draft.seen.obstacle:
+        return draft.plan(f"waiting to create {name}: {draft.seen.obstacle}", draft.now + _POLL / 4)
+    counts: ExperimentCounts = draft.changes["experiments"]
     # The name is used up even if the status write below is lost: the next pass sees the experiment itself.
     draft.changes["experiments"] = counts.model_copy(
         update={"next_index": counts.next_index + 1, "running": counts.running + 1}
     )
     draft.happenings.append(Happening("Normal", "ExperimentCreated", f"{name}: {what}"))
-    return draft.plan(f"{what} starting as {name}", create_experiment=experiment)
+    return draft.plan(message, create_experiment=experiment)
 
 
-def _answer(draft: Draft, reason: str) -> TaskPlan:
-    """The search is over: name the best, or what came nearest."""
+def _answer(draft: Draft, reason: str, verdict: str = "") -> TaskPlan:
+    """All is measured: name the best, or what came nearest."""
     seen, best, front = draft.seen, draft.changes["best"], draft.changes["front"]
     objective = seen.spec.objectives[0]
     if best is None and front is None:
@@ -225,7 +272,8 @@ def _answer(draft: Draft, reason: str) -> TaskPlan:
         return draft.end(True, reason, f"none beats these in every objective: {names} (status.front); {searched}")
     value = scoring.format_value(best.value, objective.metric)
     gain = f" ({best.gain} over the baseline)" if best.gain else ""
-    return draft.end(True, reason, f"best {value} by {best.experiment}{gain}; {searched}")
+    words = [f"best {value} by {best.experiment}{gain}", verdict or verdicts.unrepeated(best), searched]
+    return draft.end(True, reason, "; ".join(words))
 
 
 def _baseline(seen: ObservedTask) -> BaselineResult | None:
@@ -233,24 +281,3 @@ def _baseline(seen: ObservedTask) -> BaselineResult | None:
         return None
     score = seen.baseline.score
     return BaselineResult(experiment=seen.baseline.name, value=score.value if score else None)
-
-
-def _counts(seen: ObservedTask) -> dict[str, Any]:
-    """Figures about the experiments, and what they cost."""
-    over = [one for one in seen.search if one.finished]
-    outcomes = Counter(one.outcome for one in over)
-    reasons = Counter(one.status.reason or "" for one in over if one.outcome not in _MEASURED)
-    measured = outcomes["value"] + outcomes["bound"] + outcomes["unknown"]
-    known = seen.status.experiments.next_index if seen.status.experiments else 0
-    used = max((one.index + 1 for one in seen.measured), default=0)
-    counts = ExperimentCounts(
-        summary=f"{len(over)}/{_wanted(seen)}",
-        next_index=max(known, used),
-        running=len(seen.running),
-        succeeded=measured,
-        infeasible=outcomes["infeasible"],
-        failed=len(over) - measured - outcomes["infeasible"],
-        reasons=[ReasonCount(reason=reason, count=count) for reason, count in sorted(reasons.items())] or None,
-    )
-    hours = sum(one.status.gpu_seconds or 0.0 for one in seen.measured) / 3600
-    return {"experiments": counts, "usage": Usage(gpu_hours=round(hours, 4))}

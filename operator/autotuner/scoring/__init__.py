@@ -1,6 +1,6 @@
 """From measured levels to figures one can compare: objectives, SLOs, feasibility, fronts, gain, confidence. Pure."""
 
-from autotuner.scoring.confidence import verdict
+from autotuner.scoring.confidence import FIRST_LOOK, verdict
 from autotuner.scoring.figures import (
     better,
     figure,
@@ -16,6 +16,7 @@ from autotuner.scoring.slos import Violation, hard, unmeasured, violations
 from autotuner.scoring.stopping import stop
 
 __all__ = [
+    "FIRST_LOOK",
     "Goal",
     "Outcome",
     "Score",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from autotuner.api.common import ThroughputMetric
-from autotuner.api.experiment import Stop
+from autotuner.api.experiment import THRESHOLD_MAX, THRESHOLD_MIN, Stop
 from autotuner.scoring import slos
 from autotuner.scoring.figures import cost_per_million
 from autotuner.scoring.goal import Goal
@@ -34,9 +34,11 @@ def _threshold(goal: Goal, best: float | None) -> tuple[ThroughputMetric | None,
     objective = goal.objectives[0]
     if best is None or best <= 0 or len(goal.objectives) > 1:
         return None, None
-    if objective.metric == "CostPerMillionTokens":
-        return "OutputThroughputPerGPU", cost_per_million(best, goal.gpu_hour_price)
-    for metric in _THROUGHPUTS:
-        if metric == objective.metric:
-            return metric, best
-    return None, None
+    costs = objective.metric == "CostPerMillionTokens"
+    threshold = cost_per_million(best, goal.gpu_hour_price) if costs else best
+    # What the field cannot hold is nothing that a ladder is stopped for.
+    if threshold is None or not THRESHOLD_MIN <= threshold <= THRESHOLD_MAX:
+        return None, None
+    wanted = "OutputThroughputPerGPU" if costs else objective.metric
+    found = next((metric for metric in _THROUGHPUTS if metric == wanted), None)
+    return (found, threshold) if found else (None, None)

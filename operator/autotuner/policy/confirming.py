@@ -1,0 +1,199 @@
+"""From a finished search to what confirms its best: who is measured again, at which levels, and what came of it. Pure.
+
+Everything follows from the experiments: the leaders and their levels from those of the search, which do not change any
+more, the rest from their repeats. What to measure next is the statistics' to say (`policy.confirmation`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from autotuner import scoring
+from autotuner.api.task import TaskSpec
+from autotuner.policy import records
+from autotuner.policy.confirmation import (
+    Decided,
+    Fitness,
+    Leader,
+    Measure,
+    Repeat,
+    Settings,
+    Standing,
+    next_step,
+    standing,
+)
+from autotuner.policy.records import Measured
+
+# Arguments and environment: what tells one engine of a task from another.
+Key = tuple[tuple[str, ...], tuple[tuple[str, str], ...]]
+
+FEWEST_REPEATS = scoring.FIRST_LOOK
+_SUBSTITUTES = 2  # for leaders that turn out not to keep the SLOs
+
+
+@dataclass(frozen=True)
+class Race:
+    """Leaders and baseline against each other.
+
+    Attributes:
+        spec: of the task.
+        leaders: experiments of the search, best first; those beyond `search.confirm.top` are substitutes.
+        baseline: its experiment.
+        ladder: the levels that any of them has its value from, so that nobody is bound to one that was chosen by luck.
+        measured: repeats at these levels by who was repeated (None: the baseline), without those that say nothing.
+    """
+
+    spec: TaskSpec
+    leaders: tuple[Measured, ...]
+    baseline: Measured
+    ladder: tuple[int, ...]
+    measured: tuple[tuple[Key | None, Measured], ...]
+
+    @property
+    def metric(self) -> str:
+        """Of the only objective."""
+        return self.spec.objectives[0].metric
+
+    @property
+    def settings(self) -> Settings:
+        """The task's."""
+        confirm = self.spec.search.confirm
+        return Settings(confirm.top, confirm.max_repeats)
+
+    @property
+    def fitness(self) -> Fitness:
+        """How the baseline did in the search."""
+        return _fitness(self.baseline)
+
+    @cached_property
+    def step(self) -> Measure[Key] | Decided[Key]:
+        """What to measure next, or the answer."""
+        return next_step(self._field, self.fitness, self._repeats, self.settings, metric=self.metric)
+
+    @cached_property
+    def standing(self) -> Standing[Key]:
+        """How it stands, for people."""
+        return standing(self._field, self.fitness, self._repeats, self.settings, metric=self.metric)
+
+    @property
+    def favourite(self) -> Measured | None:
+        """The leader that would win if it ended now."""
+        key = self.standing.favourite
+        return self.original(key) if key is not None else None
+
+    def original(self, key: Key | None) -> Measured:
+        """The experiment whose repeats bear this key."""
+        return self.baseline if key is None else next(one for one in self.leaders if key_of(one) == key)
+
+    def kept(self, one: Measured) -> list[Measured]:
+        """The repeats of a leader or the baseline that keep the hard SLOs."""
+        wanted = None if one is self.baseline else key_of(one)
+        return [again for key, again in self.measured if key == wanted and keeps(again)]
+
+    @property
+    def _field(self) -> list[Leader[Key]]:
+        own = _words(self.baseline)
+        return [
+            Leader(key_of(one), worth(one), one.spec.service.accelerator.count, len(_words(one) - own))
+            for one in self.leaders
+        ]
+
+    @property
+    def _repeats(self) -> list[Repeat[Key]]:
+        return [
+            Repeat(
+                key,
+                one.spec.block,
+                "running" if one.outcome is None else _fitness(one),
+                worth(one) if keeps(one) else None,
+            )
+            for key, one in self.measured
+        ]
+
+
+def race(spec: TaskSpec, measured: Sequence[Measured], baseline: Measured) -> Race | None:
+    """The race after the search.
+
+    Args:
+        spec: of the task.
+        measured: all its experiments.
+        baseline: the one that counts.
+
+    Returns:
+        None where nothing is to be confirmed: several objectives have no winner, and one repeat says nothing.
+    """
+    if len(spec.objectives) > 1 or spec.search.confirm.max_repeats < FEWEST_REPEATS:
+        return None
+    leaders = _leaders(spec, measured, baseline)
+    ladder = _ladder(spec, (*leaders, baseline))
+    return Race(spec, leaders, baseline, ladder, tuple(_counted(measured, leaders, ladder)))
+
+
+def key_of(one: Measured) -> Key:
+    """What was measured."""
+    service = one.spec.service
+    return tuple(service.args), tuple((variable.name, variable.value) for variable in service.env or [])
+
+
+def keeps(one: Measured) -> bool:
+    """Whether it keeps the hard SLOs, and did anything at all: there is no gain over nothing."""
+    return one.score is not None and one.score.worth is not None and one.score.worth > 0
+
+
+def worth(one: Measured) -> float:
+    """Of an experiment that keeps the hard SLOs, for comparisons."""
+    assert one.score is not None, "it keeps them"
+    assert one.score.worth is not None, "it keeps them"
+    return one.score.worth
+
+
+def _leaders(spec: TaskSpec, measured: Iterable[Measured], baseline: Measured) -> tuple[Measured, ...]:
+    """The best feasible ones, all different; not what runs today, unless that broke the SLOs."""
+    found: dict[Key, Measured] = {}
+    metric = spec.objectives[0].metric
+    for one in measured:
+        if one.is_baseline or one.is_repeat or not keeps(one):
+            continue
+        held = found.get(key_of(one))
+        if held is None or scoring.better(worth(one), worth(held), metric):
+            found[key_of(one)] = one
+    if _fitness(baseline) == "kept":
+        found.pop(key_of(baseline), None)
+    best_first = sorted(found.values(), key=worth, reverse=not scoring.minimised(metric))
+    return tuple(best_first[: spec.search.confirm.top + _SUBSTITUTES])
+
+
+def _ladder(spec: TaskSpec, field: Iterable[Measured]) -> tuple[int, ...]:
+    goal = scoring.Goal.of(spec)
+    wanted = {
+        level
+        for one in field
+        for level in scoring.concurrencies(one.status.levels or [], goal, one.spec.service.accelerator.count)
+    }
+    return tuple(sorted(wanted))
+
+
+def _counted(
+    measured: Iterable[Measured], leaders: Iterable[Measured], ladder: Sequence[int]
+) -> Iterable[tuple[Key | None, Measured]]:
+    """Repeats of the race; those that the environment spoiled, or somebody cancelled, will be done again."""
+    known = {key_of(one) for one in leaders}
+    for one in measured:
+        if not one.is_repeat or one.outcome in records.REPEATED or one.spec.benchmark.concurrency != list(ladder):
+            continue
+        key = key_of(one) if one.spec.parameters is not None else None
+        if key is None or key in known:
+            yield key, one
+
+
+def _fitness(one: Measured) -> Fitness:
+    if keeps(one):
+        return "kept"
+    return "broken" if one.outcome == "infeasible" else "failed"
+
+
+def _words(one: Measured) -> set[str | tuple[str, str]]:
+    args, env = key_of(one)
+    return {*args, *env}

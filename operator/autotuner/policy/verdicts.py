@@ -1,0 +1,111 @@
+"""What the status says of the best once the confirmation is over, and while it goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import geometric_mean
+
+from autotuner import scoring
+from autotuner.api.task_status import BaselineResult, Best, Confidence
+from autotuner.policy import confirming, progress
+from autotuner.policy.confirmation import Decided
+from autotuner.policy.confirming import Key, Race
+from autotuner.policy.records import Measured
+
+_NO_GAIN: dict[str, str] = {
+    "BaselineInfeasible": "the baseline breaks the SLOs, so that there is no gain over it",
+    "BaselineFailed": "the baseline gave no result, so that there is no gain over it",
+}
+
+
+def best(race: Race, answer: Decided[Key]) -> Best | None:
+    """The answer as it goes into the status; None where nothing keeps the hard SLOs.
+
+    The experiment that is named is the search's. Value and gain are those of the repeats, where there are any; both
+    means are geometric, so that the gain is that of its interval.
+    """
+    one = race.original(answer.winner)
+    runs = race.kept(one) or [one]
+    if not confirming.keeps(runs[0]):
+        return None
+    value = geometric_mean([_value(run) for run in runs])
+    confidence = Confidence(verdict=answer.verdict, repeats=answer.repeats)
+    if answer.gain is not None:
+        low, high = round(answer.gain.low, 2), round(answer.gain.high, 2)
+        confidence = confidence.model_copy(update={"low": low, "high": high})
+    typical = min(runs, key=lambda run: abs(_value(run) - value))
+    return progress.shown(one, typical, value, _gain(race, one, answer), confidence)
+
+
+def baseline(race: Race) -> BaselineResult:
+    """Its value is that of its repeats, where there are any: what the gain is over."""
+    runs = race.kept(race.baseline) or [race.baseline]
+    value = geometric_mean([_value(run) for run in runs]) if confirming.keeps(runs[0]) else None
+    return BaselineResult(experiment=race.baseline.name, value=value)
+
+
+def unrepeated(found: Best) -> str:
+    """What is to say where nothing was measured again."""
+    return _NO_GAIN.get(found.confidence.verdict, "unconfirmed")
+
+
+def conclusion(race: Race, answer: Decided[Key]) -> str:
+    """The verdict in words."""
+    words = _words(race, answer)
+    if answer.winner is not None and answer.broken:
+        again = answer.broken + answer.repeats
+        words += f"; {answer.broken} of its {again} repeats broke the SLOs or failed"
+    return words
+
+
+def message(race: Race, block: int) -> str:
+    """`confirming llama-chat-7 against the baseline: block 2 of at most 4; +3.1% so far`."""
+    one = race.favourite
+    if one is None:
+        return f"confirming: block {block}"
+    against = " against the baseline" if race.standing.comparable else ""
+    text = f"confirming {one.name}{against}: block {block} of at most {race.standing.most}"
+    if not race.kept(one) or not race.kept(race.baseline):
+        return text
+    percent = _so_far(race, one)
+    return f"{text}; {scoring.format_gain(percent)} so far" if percent is not None else text
+
+
+def _words(race: Race, answer: Decided[Key]) -> str:
+    if answer.verdict == "Unconfirmed":
+        return "unconfirmed: too few repeats kept the SLOs"
+    if answer.verdict in _NO_GAIN:
+        return _NO_GAIN[answer.verdict]
+    interval = answer.gain or answer.rejected
+    if interval is None:
+        return "the baseline stays: no other configuration keeps the SLOs"
+    sure = f"95% sure: {scoring.format_gain(interval.low)} to {scoring.format_gain(interval.high)}"
+    if answer.verdict == "Improved":
+        return f"improved ({sure})"
+    if answer.gain is not None:
+        return f"no significant difference ({sure})"
+    rival = race.favourite
+    name = rival.name if rival is not None else "the best other"
+    return f"the baseline stays: {name} is no significant improvement ({sure})"
+
+
+def _gain(race: Race, one: Measured, answer: Decided[Key]) -> float | None:
+    if answer.verdict in _NO_GAIN:
+        return None
+    return answer.gain.middle if answer.gain is not None else _so_far(race, one)
+
+
+def _so_far(race: Race, one: Measured) -> float | None:
+    """By the repeats where there are any."""
+    ours, theirs = (_worth(race.kept(each) or [each]) for each in (one, race.baseline))
+    return scoring.gain_percent(ours, theirs, race.metric)
+
+
+def _worth(runs: Sequence[Measured]) -> float | None:
+    return geometric_mean([confirming.worth(run) for run in runs]) if confirming.keeps(runs[0]) else None
+
+
+def _value(run: Measured) -> float:
+    assert run.score is not None, "it keeps the hard SLOs"
+    assert run.score.value is not None, "it keeps the hard SLOs"
+    return run.score.value
