@@ -42,6 +42,7 @@ Purpose = Literal["Baseline", "Start", "Search", "Confirm"]
 ExperimentPhase = Literal[
     "Pending", "Queued", "Pulling", "Starting", "Benchmarking", "Releasing", "Succeeded", "Failed"
 ]
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$", max_length=32)]
 Ladder = Literal["Complete", "StoppedSLO", "StoppedHopeless", "Broken"]
 
 
@@ -231,6 +232,13 @@ class EnginePod(Model):
     restarts: Count = 0
 
 
+class Hashes(Model):
+    """What it was deployed from; an edit of either makes another deployment of it."""
+
+    model: Digest = Field(description="Of the model's spec.")
+    runtime: Digest = Field(description="Of the runtime's spec.")
+
+
 class Evidence(Model):
     """The last words of the container that failed."""
 
@@ -255,9 +263,13 @@ class ExperimentStatus(Model):
     image: ImageRef | None = None
     image_id: ImageRef | None = Field(default=None, alias="imageID")
     engine_pod: EnginePod | None = None
+    hashes: Hashes | None = Field(default=None, description="Of model and runtime, as the InferenceService found them.")
     fingerprint: Word | None = Field(
         default=None,
-        description="Hash of model, runtime, image, accelerator, arguments and benchmark: equal ones are comparable.",
+        description=(
+            "Hash of model, runtime, image, accelerator, arguments and benchmark: equal ones are comparable. Absent"
+            " where nothing was learned that would be so again."
+        ),
     )
     gpu_seconds: Real | None = Field(default=None, description="From scheduled to released, times accelerators.")
     evidence: Evidence | None = None

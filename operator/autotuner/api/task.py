@@ -51,6 +51,17 @@ class Confirm(Model):
     )
 
 
+class Reuse(Model):
+    """Whose results count: all of this namespace with the same model, runtime, image, accelerator and benchmark.
+
+    The baseline is always measured anew: it fixes the image and the accelerator that others are held against.
+    """
+
+    max_age_hours: Annotated[int, Field(ge=1, le=8760)] = Field(
+        default=168, description="How long before the start of the task they may have been finished."
+    )
+
+
 class Search(Model):
     """How to search."""
 
@@ -63,6 +74,13 @@ class Search(Model):
     )
     start_points: StartPoints | None = Field(default=None, description="Configurations to measure first.")
     confirm: Confirm = Confirm()
+    reuse: Reuse | None = Field(
+        default=None,
+        description=(
+            "Let finished experiments of this namespace answer instead of measuring again; whole ladders only, whoever"
+            " made them. The baseline is measured anew."
+        ),
+    )
 
 
 class TaskBenchmark(Traffic):
@@ -159,6 +177,7 @@ _UNCHANGED = " && ".join(
             "slos",
             "gpuHourPrice",
             "search.startPoints",
+            "search.reuse",
         )
     ]
 )

@@ -79,6 +79,9 @@ class ExperimentCounts(Model):
     succeeded: Count
     infeasible: Count
     failed: Count
+    reused: Count | None = Field(
+        default=None, description="Finished experiments of others that answered for this task (search.reuse)."
+    )
     reasons: Annotated[list[ReasonCount], Field(max_length=32, json_schema_extra=list_map("reason"))] | None = None
 
 
