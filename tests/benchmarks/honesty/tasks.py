@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any, Literal
 
 from autotuner import scoring
-from autotuner.api.task import TaskSpec
+from autotuner.api.task import Confirm, TaskSpec
 from autotuner.policy import blueprint
 from autotuner.scoring import Goal
 from autotuner.search import Space
@@ -85,7 +85,13 @@ class Task:
     def object(self) -> Object:
         """The TuningTask."""
         spec = self.case.spec.dump()
-        search = {"strategy": self.strategy, "maxExperiments": EXPERIMENTS, "seed": self.number}
+        confirm = Confirm().dump()
+        search = {
+            "strategy": self.strategy,
+            "maxExperiments": EXPERIMENTS,
+            "seed": self.number,
+            "confirm": confirm,
+        }
         return make_task(**{**spec, "baseline": {"args": list(self.baseline)}, "search": search})
 
     @property
