@@ -90,6 +90,11 @@ class FakeKube:
         self.objects[resource.kind, body["metadata"]["name"]] = copy.deepcopy({**body, "metadata": metadata})
         return copy.deepcopy(self.objects[resource.kind, body["metadata"]["name"]])
 
+    async def apply(self, resource: Resource, body: Object) -> Object:
+        self._called("apply", resource)
+        self.objects[resource.kind, body["metadata"]["name"]] = copy.deepcopy(body)
+        return copy.deepcopy(body)
+
     async def merge(self, resource: Resource, namespace: str, name: str, body: Object) -> Object:
         self._called("merge", resource)
         if (resource.kind, name) not in self.objects:

@@ -12,7 +12,7 @@ from autotuner.kube import ConflictError, KubeError, RejectedError
 from autotuner.settings import Settings
 from tests.unit.builders import Object, after, controller, make_experiment, merged
 from tests.unit.fake_kube import FakeKube
-from tests.unit.task_builders import MODEL, live_model, live_runtime, make_task, running, shipped, started
+from tests.unit.task_builders import MODEL, ended, live_model, live_runtime, make_task, running, shipped, started
 
 KEY = Key("team", "chat")
 RUNTIME = live_runtime()["metadata"]["name"]
@@ -215,3 +215,59 @@ async def test_never_touches_an_inference_service() -> None:
     await passed(kube)
 
     assert "InferenceService" not in {kind for _, kind in kube.calls}
+
+
+class TestRecommendation:
+    def world(self, *more: Object) -> FakeKube:
+        return world(started(search={"confirm": {"maxRepeats": 0}}), live_model(), live_runtime(), *more)
+
+    async def finish(self, kube: FakeKube) -> None:
+        """Pass until the task is over; whatever is created is measured at once."""
+        for _ in range(20):
+            if status_of(kube).get("completionTime"):
+                return
+            await passed(kube)
+            for key, body in list(kube.objects.items()):
+                if body["kind"] == "TuningExperiment" and not body.get("status"):
+                    kube.objects[key] = ended(body)
+        raise AssertionError(status_of(kube)["message"])
+
+    async def test_is_there_before_the_status_says_that_the_task_is_over(self) -> None:
+        kube = self.world()
+        await self.finish(kube)
+
+        assert kube.writes[-2:] == ["apply ConfigMap", "status TuningTask"]
+        assert status_of(kube)["recommendation"] == {"configMap": "chat-best"}
+        written = kube.objects["ConfigMap", "chat-best"]
+        assert written["data"].keys() == {"inferenceservice.yaml", "report.md", "experiments.csv"}
+        assert written["metadata"]["ownerReferences"][0]["uid"] == "uid-chat"
+
+    async def test_is_written_again_where_the_status_could_not_be(self) -> None:
+        task = started()
+        own = {
+            "kind": "ConfigMap",
+            "metadata": {"name": "chat-best", "ownerReferences": [controller(task)]},
+            "data": {},
+        }
+        kube = self.world(own)
+        await self.finish(kube)
+
+        assert "report.md" in kube.objects["ConfigMap", "chat-best"]["data"]
+
+    async def test_never_overwrites_what_is_somebody_elses(self) -> None:
+        kube = self.world({"kind": "ConfigMap", "metadata": {"name": "chat-best"}, "data": {"mine": "1"}})
+        await self.finish(kube)
+
+        assert kube.objects["ConfigMap", "chat-best"]["data"] == {"mine": "1"}
+        assert "recommendation" not in status_of(kube)
+        assert status_of(kube)["phase"] == "Succeeded"
+        assert "ConfigMap chat-best belongs to somebody else" in status_of(kube)["message"]
+        assert "RecommendationNotWritten" in kube.events
+
+    async def test_that_the_api_server_refuses_does_not_hold_up_the_end(self) -> None:
+        kube = self.world()
+        kube.refuse["apply", "ConfigMap"] = RejectedError(403, "Forbidden", "exceeded quota: configmaps=5")
+        await self.finish(kube)
+
+        assert "recommendation" not in status_of(kube)
+        assert "exceeded quota: configmaps=5" in status_of(kube)["message"]

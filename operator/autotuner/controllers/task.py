@@ -28,6 +28,7 @@ from autotuner.policy.draft import TaskPlan
 from autotuner.policy.observed_task import ObservedTask
 from autotuner.policy.records import WITHDRAWN_ANNOTATION
 from autotuner.policy.task import decide, finished, refuse
+from autotuner.serving.ome import controlled_by
 from autotuner.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -89,7 +90,23 @@ class TaskController:
                 return replace(seen, rejection=(resource.kind, problem.message))
         if plan.write_preview is not None:
             await self._kube.apply(CONFIG_MAP, plan.write_preview)
+        if plan.write_recommendation is not None and (
+            obstacle := await self._recommend(seen, plan.write_recommendation)
+        ):
+            return replace(seen, recommendation_obstacle=obstacle)
         return None
+
+    async def _recommend(self, seen: ObservedTask, body: Object) -> str:
+        """Write the recommendation; returns why that is impossible, empty if it was done."""
+        name = body["metadata"]["name"]
+        found = await self._kube.get(CONFIG_MAP, seen.namespace, name)
+        if found is not None and not controlled_by(found, seen.object["metadata"]["uid"]):
+            return f"ConfigMap {name} belongs to somebody else and is not overwritten, so there is no recommendation"
+        try:
+            await self._kube.apply(CONFIG_MAP, body)
+        except RejectedError as problem:
+            return f"the API server refused ConfigMap {name} with the recommendation: {problem.message}"
+        return ""
 
     async def _holder(self, namespace: str, name: str) -> str:
         found = await self._kube.get(EXPERIMENT, namespace, name)

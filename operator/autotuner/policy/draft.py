@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from autotuner import clock
-from autotuner.api.task_status import TaskStatus
-from autotuner.policy import progress
+from autotuner import clock, engines
+from autotuner.api.task_status import Recommendation, TaskStatus
+from autotuner.policy import explain, numerics, progress
 from autotuner.policy.conditions import ConditionSet, shorten
 from autotuner.policy.experiment import Happening
 from autotuner.policy.observed_task import ObservedTask
@@ -18,13 +18,14 @@ Object = dict[str, Any]
 
 @dataclass(frozen=True)
 class TaskPlan:
-    """What one pass will do: create first, then write the status, then cancel and tell."""
+    """What one pass will do: create and explain first, then write the status, then cancel and tell."""
 
     status: TaskStatus
     create_model: Object | None = None
     create_runtime: Object | None = None
     create_experiment: Object | None = None
     write_preview: Object | None = None
+    write_recommendation: Object | None = None
     withdraw: tuple[str, ...] = ()  # experiments to cancel
     happenings: tuple[Happening, ...] = ()
     look_again: datetime | None = None
@@ -43,6 +44,7 @@ class Draft:
     def plan(self, message: str, look_again: datetime | None = None, **actions: Any) -> TaskPlan:
         """The pass ends here, with this message and these actions."""
         before = self.seen.status
+        self._note_numerics()
         succeeded = self.conditions.get("Succeeded")
         status = before.model_copy(
             update={
@@ -65,4 +67,22 @@ class Draft:
         self.conditions.set("Succeeded", "True" if succeeded else "False", reason, message)
         self.conditions.set("Finished", "True", reason, message)
         self.changes["completion_time"] = clock.stamp(self.now)
-        return self.plan(message)
+        return self._explained(message) if succeeded else self.plan(message)
+
+    def _explained(self, message: str) -> TaskPlan:
+        """The end, with what there is to apply and why."""
+        self._note_numerics()
+        answer = explain.Answer(self.seen, self.changes.get("best"), self.changes.get("front"))
+        self.changes["importance"] = answer.importance or None
+        if obstacle := self.seen.recommendation_obstacle:
+            self.happenings.append(Happening("Warning", "RecommendationNotWritten", obstacle))
+            return self.plan(f"{message}; {obstacle}")
+        self.changes["recommendation"] = Recommendation(config_map=explain.name(self.seen.object))
+        return self.plan(message, write_recommendation=explain.config_map(answer))
+
+    def _note_numerics(self) -> None:
+        """Which flags of the best may have changed what the model answers."""
+        best, baseline = self.changes.get("best"), self.seen.baseline
+        if best is not None and baseline is not None:
+            changed = numerics.changed(engines.get(self.seen.engine), best.args, baseline.spec.service.args)
+            self.changes["best"] = best.model_copy(update={"numerics_changed": changed or None})

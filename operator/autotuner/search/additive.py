@@ -78,6 +78,11 @@ class Additive:
         variance = float(contrast @ self.covariances[dimension] @ contrast)
         return Effect(math.expm1(float(contrast @ self.effects[dimension])), math.sqrt(max(0.0, variance)))
 
+    def over_average(self, dimension: int, place: int) -> Effect:
+        """What a place does, compared with the average of all."""
+        variance = float(self.covariances[dimension][place, place])
+        return Effect(math.expm1(float(self.effects[dimension][place])), math.sqrt(max(0.0, variance)))
+
     def knows(self, dimension: int, place: int) -> bool:
         """Whether `change` takes this place."""
         return place != INACTIVE or len(self.effects[dimension]) > len(self.dimensions[dimension].values)

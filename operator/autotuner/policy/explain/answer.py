@@ -1,0 +1,70 @@
+"""What there is to explain: the end of a task, and questions that all explanations ask of it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import geometric_mean
+
+from autotuner.api.goals import Objective
+from autotuner.api.task_status import Best, FrontPoint, Importance
+from autotuner.policy import records
+from autotuner.policy.observed_task import ObservedTask
+from autotuner.policy.records import Measured
+from autotuner.search.additive import Additive, fit
+from autotuner.search.importance import ranking
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The end of a task.
+
+    Attributes:
+        seen: the last pass.
+        best: of a task with one objective.
+        front: of a task with several, instead.
+    """
+
+    seen: ObservedTask
+    best: Best | None
+    front: Sequence[FrontPoint] | None
+
+    @property
+    def objective(self) -> Objective:
+        """The first one, by which parameters and flags are judged."""
+        return self.seen.spec.objectives[0]
+
+    @property
+    def winners(self) -> list[Measured]:
+        """The best experiment, or those of the front."""
+        names = [self.best.experiment] if self.best else [point.experiment for point in self.front or ()]
+        by_name = {one.name: one for one in self.seen.measured}
+        return [by_name[name] for name in names if name in by_name]
+
+    @cached_property
+    def model(self) -> Additive | None:
+        """What each parameter does on its own, by all that was measured."""
+        return fit(self.seen.space, records.for_search(self.seen.measured))
+
+    @cached_property
+    def importance(self) -> list[Importance]:
+        """Of each parameter, the most important first; empty where too little was measured."""
+        return [] if self.model is None else [Importance(name=name, share=share) for name, share in ranking(self.model)]
+
+    @cached_property
+    def values(self) -> Mapping[str, float]:
+        """Identity of a configuration -> its first objective, the geometric mean if it was measured more than once."""
+        found: dict[str, list[float]] = defaultdict(list)
+        for one in self.seen.measured:
+            if one.configuration is not None and one.score is not None and one.score.value:
+                found[self.seen.space.identity(one.configuration)].append(one.score.value)
+        return {identity: geometric_mean(values) for identity, values in found.items()}
+
+    @cached_property
+    def today(self) -> float | None:
+        """The baseline's first objective, likewise."""
+        runs = [one for one in self.seen.measured if one.spec.parameters is None]
+        values = [one.score.value for one in runs if one.score is not None and one.score.value]
+        return geometric_mean(values) if values else None

@@ -1,0 +1,121 @@
+"""What each of the winner's flags does, compared with the baseline's value of it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from autotuner import engines, scoring
+from autotuner.engines.arguments import Value, text
+from autotuner.policy.explain.answer import Answer
+from autotuner.policy.explain.reference import UNSET, Reference
+from autotuner.policy.records import Measured
+from autotuner.presets import runner
+from autotuner.search import additive
+
+Source = Literal["Measured", "Estimated", "Unknown"]
+
+
+@dataclass(frozen=True)
+class FlagEffect:
+    """One flag of the winner.
+
+    Attributes:
+        name: of the parameter.
+        value: of the winner, as written; `unset` without one.
+        before: of the baseline; empty if the baseline leaves it to the engine.
+        compared: with the baseline's value, or with the average of the values searched, if that is not one of them.
+        source: Measured: two experiments differ in this only; Estimated: by the additive model; Unknown: neither.
+        percent: the gain in the first objective; positive is better.
+        margin: half of the 95 % interval of an estimate, in percent.
+        pair: the experiment that a measured one is compared with.
+    """
+
+    name: str
+    value: str
+    before: str
+    source: Source
+    compared: Literal["baseline", "average"] = "baseline"
+    percent: float | None = None
+    margin: float | None = None
+    pair: str = ""
+
+
+def of(answer: Answer, winner: Measured) -> list[FlagEffect]:
+    """The parameters in which the winner differs from the baseline, in the order of the space."""
+    seen = answer.seen
+    if winner.configuration is None:
+        return []
+    command = runner((seen.runtime or {}).get("spec") or {}).get("command") or []
+    args = seen.baseline.spec.service.args if seen.baseline else []
+    reference = Reference(engines.get(seen.engine), args, command)
+    found = []
+    for number, place in enumerate(seen.space.places(winner.configuration)):
+        dimension = seen.space.dimensions[number]
+        value = dimension.values[place] if place >= 0 else None
+        said, before = _said(value), reference.of(dimension)
+        if said != before:
+            measured = _measured(answer, winner, reference, number, before)
+            found.append(measured or _estimated(answer, winner, number, before))
+    return found
+
+
+def _measured(
+    answer: Answer, winner: Measured, reference: Reference, number: int, before: str | None
+) -> FlagEffect | None:
+    """By an experiment that differs from the winner in this only; the baseline may be one."""
+    space, configuration = answer.seen.space, winner.configuration
+    if configuration is None or before is None:
+        return None
+    dimension = space.dimensions[number]
+    ours = answer.values.get(space.identity(configuration))
+    theirs, pair = None, ""
+    baseline = answer.seen.baseline
+    if baseline and reference.differs_only_in(dimension, winner.spec.service.args):
+        theirs, pair = answer.today, baseline.name
+    place = dimension.unset if before == UNSET else dimension.positions.get(before)
+    if theirs is None and place is not None:
+        places = list(space.places(configuration))
+        places[number] = place
+        other = space.build(places)
+        identity = space.identity(other) if other is not None else ""
+        theirs = answer.values.get(identity) if other is not None else None
+        pair = next((one.name for one in answer.seen.measured if _is(one, identity, answer)), "")
+    percent = scoring.gain_percent(ours, theirs, answer.objective.metric)
+    if percent is None:
+        return None
+    return FlagEffect(
+        dimension.name, _said(configuration.get(dimension.name)), before, "Measured", percent=percent, pair=pair
+    )
+
+
+def _is(one: Measured, identity: str, answer: Answer) -> bool:
+    """Whether an experiment measured this configuration."""
+    if one.configuration is None or one.score is None or not one.score.feasible:
+        return False
+    return answer.seen.space.identity(one.configuration) == identity
+
+
+def _estimated(answer: Answer, winner: Measured, number: int, before: str | None) -> FlagEffect:
+    space, model = answer.seen.space, answer.model
+    assert winner.configuration is not None, "the baseline has no parameters"
+    dimension, after = space.dimensions[number], space.places(winner.configuration)[number]
+    value = _said(winner.configuration.get(dimension.name))
+    place = dimension.unset if before == UNSET else dimension.positions.get(before or "")
+    if model is None or not model.knows(number, after):
+        return FlagEffect(dimension.name, value, before or "", "Unknown")
+    effect = model.over_average(number, after) if place is None else model.change(number, place, after)
+    percent, margin = _percent(effect, scoring.minimised(answer.objective.metric))
+    compared: Literal["baseline", "average"] = "average" if place is None else "baseline"
+    return FlagEffect(dimension.name, value, before or "", "Estimated", compared, percent, margin)
+
+
+def _percent(effect: additive.Effect, minimise: bool) -> tuple[float, float]:
+    """The gain and half of its 95 % interval."""
+    sign = -100.0 if minimise else 100.0
+    return sign * effect.change + 0.0, 100.0 * (1 + effect.change) * math.expm1(1.96 * effect.deviation)
+
+
+def _said(value: Value | None) -> str:
+    return UNSET if value is None else text(value)

@@ -1,0 +1,75 @@
+"""What the baseline says about each parameter: what the winner's values are compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from autotuner.engines import Engine, parallelism, quantization
+from autotuner.engines.arguments import Value, text
+from autotuner.search.dimensions import Dimension
+from autotuner.search.effects import Args, by_flag, value
+
+# A word's section -> its flags of one combination, and all that a word may set.
+_SECTIONS = {"parallelism": parallelism, "quantization": quantization}
+UNSET = "unset"
+
+
+class Reference:
+    """The baseline's command line, asked about dimensions."""
+
+    def __init__(self, engine: Engine, args: Sequence[str], command: Sequence[str] = ()) -> None:
+        """Read it.
+
+        Args:
+            engine: whose flags they are.
+            args: of the baseline.
+            command: of the runtime's container, which sets flags too.
+        """
+        self._engine = engine
+        self._args = by_flag(args, engine)
+        self._said: Mapping[str, Args] = by_flag(command, engine) | self._args
+
+    def of(self, dimension: Dimension) -> str | None:
+        """The value as it is written, `unset` without one; None if it cannot be told: the engine's own default."""
+        section, _, word = dimension.name.partition(".")
+        if word and section in _SECTIONS:
+            means = (one for one in dimension.values if one is not None and self._means(section, word, one))
+            return next(map(text, means), None)
+        said = self._said.get(self._engine.canonical(dimension.name))
+        if said:
+            return written(value(said, self._engine))
+        if dimension.unset is not None:
+            return UNSET
+        return text(False) if dimension.values == (False, True) else None
+
+    def _means(self, section: str, word: str, one: Value) -> bool:
+        """Whether the command line says this value of a word."""
+        module = _SECTIONS[section]
+        flags = module.flags(self._engine.name, {word: one})
+        if not flags:
+            return not module.touched(self._engine.name, [word]) & self._said.keys()
+        return all(
+            flag in self._said and value(self._said[flag], self._engine) == text(wanted)
+            for flag, wanted in ((self._engine.canonical(name), wanted) for name, wanted in flags.items())
+        )
+
+    def differs_only_in(self, dimension: Dimension, args: Sequence[str]) -> bool:
+        """Whether an argument list is the baseline's but for the flags of one dimension."""
+        other = by_flag(args, self._engine)
+        changed = {flag for flag in other.keys() | self._args.keys() if other.get(flag) != self._args.get(flag)}
+        return changed <= self._flags(dimension)
+
+    def _flags(self, dimension: Dimension) -> frozenset[str]:
+        section, _, word = dimension.name.partition(".")
+        if word and section in _SECTIONS:
+            touched = _SECTIONS[section].touched(self._engine.name, [word])
+            return frozenset(self._engine.canonical(flag) for flag in touched)
+        return frozenset({self._engine.canonical(dimension.name)})
+
+
+def written(given: str) -> str:
+    """A number as configurations write it."""
+    try:
+        return text(float(given))
+    except ValueError:
+        return given

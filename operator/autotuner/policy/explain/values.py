@@ -1,0 +1,60 @@
+"""The best that was measured with each value of each parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from autotuner import scoring
+from autotuner.engines.arguments import text
+from autotuner.policy.explain.answer import Answer
+from autotuner.policy.explain.reference import UNSET
+from autotuner.policy.records import Measured
+from autotuner.search.activity import INACTIVE
+
+
+@dataclass(frozen=True)
+class ValueRow:
+    """One value of one parameter.
+
+    Attributes:
+        name: of the parameter.
+        value: as written; `unset`, or `inactive` where a condition switches the parameter off.
+        tried: experiments with it that ended by themselves, well or badly.
+        feasible: those that keep the SLOs.
+        best: of the first objective among these, in SI units; None without one.
+        experiment: that reached it.
+    """
+
+    name: str
+    value: str
+    tried: int
+    feasible: int
+    best: float | None = None
+    experiment: str = ""
+
+
+def rows(answer: Answer) -> Iterator[ValueRow]:
+    """All values that were tried, in the order of the space."""
+    space = answer.seen.space
+    over = [one for one in answer.seen.search if one.outcome not in (None, "nothing", "environment", "stop")]
+    known = [(space.places(one.configuration), one) for one in over if one.configuration is not None]
+    for number, dimension in enumerate(space.dimensions):
+        for place in (*range(len(dimension.values)), INACTIVE):
+            those = [one for places, one in known if places[number] == place]
+            if those:
+                value = dimension.values[place] if place != INACTIVE else None
+                written = "inactive" if place == INACTIVE else UNSET if value is None else text(value)
+                yield _row(dimension.name, written, those, answer.objective.metric)
+
+
+def _row(name: str, written: str, those: list[Measured], metric: str) -> ValueRow:
+    best, experiment, feasible = None, "", 0
+    for one in those:
+        value = one.score.value if one.score else None
+        if value is None:
+            continue
+        feasible += 1
+        if best is None or scoring.better(value, best, metric):
+            best, experiment = value, one.name
+    return ValueRow(name, written, len(those), feasible, best, experiment)
