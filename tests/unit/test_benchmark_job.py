@@ -101,7 +101,8 @@ def test_tells_the_runner_what_the_engine_as_a_whole_must_reach() -> None:
     }
     spec = told(pod_of(service={"accelerator": {"count": 4}}, stop=stop))
 
-    assert spec.reach == Reach(metric="OutputThroughput", threshold=2000, noise_margin=0.1)
+    assert spec.reach == Reach(metric="OutputThroughput", threshold=2000)
+    assert spec.noise_margin == 0.1
     assert [(slo.metric, slo.min) for slo in spec.slos] == [("OutputThroughput", 400.0)]
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autotuner.api.experiment import Distribution, Level
-from autotuner.benchmark.ladder import Rules, Step, broken_ceiling, ladder_top, would_stop
+from autotuner.benchmark.ladder import Rules, Step, ladder_top, lost_ceiling, would_stop
 from autotuner.benchmark.spec import Reach, Slo
 from autotuner.scoring import Goal, score
 from tests.unit.builders import make_level, make_objective, make_scenario, make_slo
@@ -47,7 +47,27 @@ def level(concurrency: int = 8, ttft: float = 0.1, scenario: str = "chat", error
     ],
 )
 def test_only_ceilings_that_were_measured_break(slo: Slo, broken: bool) -> None:
-    assert (broken_ceiling(level(ttft=0.8, errors=5), [slo]) is not None) is broken
+    assert (lost_ceiling(level(ttft=0.8, errors=5), Rules(LADDER, {}, [slo])) is not None) is broken
+
+
+@pytest.mark.parametrize(
+    ("slo", "value", "ends"),
+    [
+        (Slo(metric="TTFT", max=0.5), 0.52, False),
+        (Slo(metric="TTFT", max=0.5), 0.56, True),
+        (Slo(metric="TPOT", max=0.5), 0.6, False),
+        (Slo(metric="TPOT", max=0.5), 0.62, True),
+        (Slo(metric="TPOT", statistic="P95", max=0.5), 0.6, False),
+        (Slo(metric="TPOT", statistic="Mean", max=0.5), 0.6, True),
+    ],
+    ids=["chance", "beyond chance", "may fall again", "cannot fall so far", "another tail", "means hardly fall"],
+)
+def test_a_ceiling_broken_by_less_than_chance_and_calm_may_mend_ends_nothing(
+    slo: Slo, value: float, ends: bool
+) -> None:
+    flat = Distribution(mean=value, p50=value, p90=value, p95=value, p99=value)
+    measured = level().model_copy(update={"ttft_seconds": flat, "tpot_seconds": flat})
+    assert (lost_ceiling(measured, Rules(LADDER, {}, [slo], noise_margin=0.1)) is not None) is ends
 
 
 @pytest.mark.parametrize(
@@ -64,12 +84,12 @@ def test_only_ceilings_that_were_measured_break(slo: Slo, broken: bool) -> None:
     ids=["all kept", "first alone", "cold start", "second too", "third", "binds other scenarios", "lowest counts"],
 )
 def test_where_the_ladder_ends(levels: list[Level], top: int | None) -> None:
-    found = ladder_top(levels, [CEILING])
+    found = ladder_top(levels, Rules(LADDER, {}, [CEILING]))
     assert (found[0] if found else None) == top
 
 
 def test_the_reason_names_figure_limit_and_level() -> None:
-    found = ladder_top([level(1), level(8, 0.9)], [CEILING])
+    found = ladder_top([level(1), level(8, 0.9)], Rules(LADDER, {}, [CEILING]))
     assert found is not None
     assert found[1] == "TTFT P99 0.9 is above 0.5 (chat at concurrency 8)"
 
@@ -81,8 +101,9 @@ def stopped(
     threshold: float | None = None,
     scenarios: Sequence[str] = ("chat",),
 ) -> str | None:
-    reach = Reach(metric="OutputThroughput", threshold=threshold, noise_margin=0.1) if threshold else None
-    found = would_stop(levels, Rules(LADDER, dict.fromkeys(scenarios, 1.0), slos, reach), remaining)
+    reach = Reach(metric="OutputThroughput", threshold=threshold) if threshold else None
+    rules = Rules(LADDER, dict.fromkeys(scenarios, 1.0), slos, reach, noise_margin=0.1)
+    found = would_stop(levels, rules, remaining)
     return found.ladder if found else None
 
 

@@ -126,8 +126,8 @@ class Stop(Model):
     slos: Slos | None = Field(
         default=None,
         description=(
-            "The hard SLOs: a ceiling that is broken by more than noiseMargin ends the ladder; of TPOT's tail by 25 %,"
-            " because it may fall again when the engine is full."
+            "The hard SLOs: a ceiling that is broken by more than noiseMargin ends the ladder; TPOT's tail must break"
+            " it by 10 % more, because it may fall when the engine is full."
         ),
     )
     metric: ThroughputMetric | None = Field(default=None, description="What threshold is of.")

@@ -9,7 +9,7 @@ from typing import Any
 
 from autotuner.api import quantity
 from autotuner.api.common import EXPERIMENT_UID_LABEL, Volume
-from autotuner.api.experiment import ExperimentSpec
+from autotuner.api.experiment import NOISE_MARGIN, ExperimentSpec
 from autotuner.api.goals import Slo
 from autotuner.benchmark.spec import (
     DEFAULT_TERMINATION_LOG,
@@ -119,6 +119,7 @@ def runner_spec(experiment: Mapping[str, Any], spec: ExperimentSpec, around: Sur
         block=spec.block,
         slos=[_in_si(slo, spec.service.accelerator.count) for slo in (spec.stop.slos if spec.stop else None) or []],
         reach=_reach(spec),
+        noise_margin=spec.stop.noise_margin if spec.stop else NOISE_MARGIN,
         startup_seconds=spec.timeouts.pull_seconds + spec.timeouts.startup_seconds,
         work_dir=Path(WORK_DIR),
     )
@@ -144,7 +145,6 @@ def _reach(spec: ExperimentSpec) -> Reach | None:
         {
             "metric": _of_the_engine(stop.metric),
             "threshold": stop.threshold * factor,
-            "noiseMargin": stop.noise_margin,
         }
     )
 

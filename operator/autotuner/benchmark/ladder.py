@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from autotuner.api.experiment import Level
+from autotuner.api.experiment import NOISE_MARGIN, Level
 from autotuner.benchmark.spec import Reach, Slo
 from autotuner.scoring import figure
 from autotuner.scoring.figures import name
-from autotuner.scoring.reach import most, top
+from autotuner.scoring.reach import lost, most, top
 
 Step = tuple[str, int]
 
@@ -24,12 +24,14 @@ class Rules:
         weights: of all scenarios, in the objective's harmonic mean.
         slos: the hard ones; only ceilings end a ladder, floors may still be reached by more users.
         reach: what the throughput has to reach; None: nothing is hopeless.
+        noise_margin: how far beyond threshold or ceiling a figure may be by chance, as a share of it.
     """
 
     ladder: Sequence[int]
     weights: Mapping[str, float]
     slos: Sequence[Slo] = ()
     reach: Reach | None = None
+    noise_margin: float = NOISE_MARGIN
 
 
 @dataclass(frozen=True)
@@ -53,29 +55,31 @@ def would_stop(levels: Sequence[Level], rules: Rules, remaining: Iterable[Step])
     left = list(remaining)
     if not left:
         return None
-    highest = ladder_top(levels, rules.slos)
+    highest = ladder_top(levels, rules)
     if highest and all(concurrency > highest[0] for _, concurrency in left):
         return Stopped("StoppedSLO", highest[1])
     why = _hopeless(levels, rules, highest[0] if highest else None)
     return Stopped("StoppedHopeless", why) if why else None
 
 
-def broken_ceiling(level: Level, slos: Iterable[Slo]) -> str | None:
-    """The first ceiling that the level breaks, in words."""
-    for slo in slos:
+def lost_ceiling(level: Level, rules: Rules) -> str | None:
+    """The first ceiling that the level breaks for all levels above it, in words."""
+    for slo in rules.slos:
         value = _measured(level, slo)
-        if slo.max is not None and value is not None and value > slo.max:
+        if slo.max is None or value is None:
+            continue
+        if lost(value, slo.max, slo.metric, slo.statistic, rules.noise_margin):
             where = f"{level.scenario} at concurrency {level.concurrency}"
             return f"{name(slo.metric, slo.statistic)} {value:.4g} is above {slo.max:.4g} ({where})"
     return None
 
 
-def ladder_top(levels: Sequence[Level], slos: Sequence[Slo]) -> tuple[int, str] | None:
+def ladder_top(levels: Sequence[Level], rules: Rules) -> tuple[int, str] | None:
     """The concurrency above which nothing can be feasible any more, and why; None while the sky is open."""
-    highest = top(levels, lambda level: broken_ceiling(level, slos) is not None)
+    highest = top(levels, lambda level: lost_ceiling(level, rules) is not None)
     if highest is None:
         return None
-    reasons = (broken_ceiling(level, slos) for level in levels if level.concurrency == highest)
+    reasons = (lost_ceiling(level, rules) for level in levels if level.concurrency == highest)
     return highest, next(reason for reason in reasons if reason)
 
 
@@ -92,10 +96,10 @@ def _hopeless(levels: Sequence[Level], rules: Rules, highest: int | None) -> str
         broken=lambda level: any(_broken(level, slo) for slo in rules.slos),
         top=highest,
     )
-    if best is None or best >= reach.threshold * (1 - reach.noise_margin):
+    if best is None or best >= reach.threshold * (1 - rules.noise_margin):
         return None
     return (
-        f"{reach.metric} would not reach {reach.threshold:.4g} less {reach.noise_margin:.0%} any more, but"
+        f"{reach.metric} would not reach {reach.threshold:.4g} less {rules.noise_margin:.0%} any more, but"
         f" {best:.4g} at most, even in proportion to the users"
     )
 

@@ -92,7 +92,7 @@ class Runner:
     def __init__(self, spec: RunnerSpec, environment: Mapping[str, str], say: Say) -> None:
         self._spec, self._say = spec, say
         weights = {scenario.name: scenario.weight for scenario in spec.scenarios}
-        self._rules = Rules(spec.concurrency, weights, spec.slos, spec.reach)
+        self._rules = Rules(spec.concurrency, weights, spec.slos, spec.reach, spec.noise_margin)
         self.progress = Progress()
         self._engine = Engine(spec.api_base, environment.get(KEY_VARIABLE, ""))
         self._started = time.monotonic()
@@ -163,7 +163,7 @@ class Runner:
             self._accept(self._await_level())
             if stopped := would_stop(self.progress.levels, self._rules, levels[index + 1 :]):
                 break
-        top = ladder_top(self.progress.levels, self._rules.slos)
+        top = ladder_top(self.progress.levels, self._rules)
         if stopped is None and top is not None and len(self.progress.levels) < len(levels):
             stopped = Stopped("StoppedSLO", top[1])
         self.progress.ladder = stopped.ladder if stopped else "Complete"
@@ -177,7 +177,7 @@ class Runner:
         return self._finished
 
     def _wanted(self, concurrency: int) -> bool:
-        top = ladder_top(self.progress.levels, self._rules.slos)
+        top = ladder_top(self.progress.levels, self._rules)
         return top is None or concurrency <= top[0]
 
     def _accept(self, run: LevelRun) -> None:

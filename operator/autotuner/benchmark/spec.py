@@ -11,6 +11,7 @@ from pydantic.alias_generators import to_camel
 
 from autotuner.api.benchmark import LOAD_PATTERN
 from autotuner.api.common import Concurrency, ShortName, Statistic
+from autotuner.api.experiment import NOISE_MARGIN
 
 SPEC_VARIABLE = "AUTOTUNER_BENCHMARK"
 KEY_VARIABLE = "AUTOTUNER_API_KEY"
@@ -69,7 +70,6 @@ class Reach(_Model):
 
     metric: Literal["OutputThroughput", "TotalThroughput", "RequestThroughput"]
     threshold: Annotated[float, Field(gt=0)]
-    noise_margin: Annotated[float, Field(ge=0, lt=1)] = 0.06
 
 
 class RunnerSpec(_Model):
@@ -89,6 +89,7 @@ class RunnerSpec(_Model):
     block: int = 0
     slos: list[Slo] = []
     reach: Reach | None = None
+    noise_margin: Annotated[float, Field(ge=0, lt=1)] = NOISE_MARGIN
     startup_seconds: Annotated[float, Field(gt=0)] = Field(default=1800, description="How long to wait for the engine.")
     work_dir: Path = Field(description="A writable folder; everything is written below it.")
 

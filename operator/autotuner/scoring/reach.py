@@ -1,18 +1,24 @@
 """What a ladder that is not climbed to its end could still have become.
 
 Users wait for each other's answers, so that each gets at most what fewer users would get: throughput grows at most in
-proportion to the users, and latencies do not fall. The first of these bounds what has not been measured from above.
+proportion to the users, and latencies do not fall. The first of these bounds what has not been measured from above. The
+second ends a ladder where a ceiling is broken, if not by chance; the tail of TPOT is an exception (`lost`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from autotuner.api.experiment import Level
+from autotuner.api.common import Statistic
+from autotuner.api.experiment import NOISE_MARGIN, Level
+from autotuner.api.goals import Slo
 from autotuner.scoring import slos
 from autotuner.scoring.figures import cost_per_million, figure
 from autotuner.scoring.goal import Goal
 
+# A full engine lets new requests wait, and their prompts come less often between the tokens of an answer. Up to a third
+# of tabulated configurations become calmer that way, few by more than this (tests/benchmarks/ladder).
+_TAIL_OF_TPOT_FALLS = 0.1
 _BOUNDED = (
     "OutputThroughput",
     "OutputThroughputPerGPU",
@@ -37,25 +43,44 @@ def of_goal(levels: Sequence[Level], goal: Goal, gpus: int) -> float | None:
         goal.ladder,
         throughput=lambda level: figure(level, metric, None, gpus) or 0.0,
         broken=lambda level: bool(slos.violations(level, hard, gpus)),
-        top=top(levels, lambda level: bool(slos.violations(level, ceilings, gpus))),
+        top=top(levels, lambda level: _lost(level, ceilings, gpus)),
     )
     return cost_per_million(found, goal.gpu_hour_price) if costs and found is not None else found
 
 
-def top(levels: Sequence[Level], ceiling_broken: Callable[[Level], bool]) -> int | None:
+def lost(value: float, ceiling: float, metric: str, statistic: Statistic | None, margin: float) -> bool:
+    """Whether a ceiling is broken so far that more users will not keep it either.
+
+    Args:
+        value: measured.
+        ceiling: in the same unit.
+        metric: of both.
+        statistic: of a latency; P99 if None.
+        margin: how far beyond the ceiling may be chance, as a share of it.
+    """
+    falls = _TAIL_OF_TPOT_FALLS if metric == "TPOT" and statistic not in ("Mean", "P50") else 0.0
+    return value * (1 - falls) > ceiling * (1 + margin)
+
+
+def _lost(level: Level, ceilings: Sequence[Slo], gpus: int) -> bool:
+    broken = slos.violations(level, ceilings, gpus)
+    return any(lost(one.actual, one.limit, one.metric, one.statistic, NOISE_MARGIN) for one in broken)
+
+
+def top(levels: Sequence[Level], ceiling_lost: Callable[[Level], bool]) -> int | None:
     """The concurrency above which nothing can keep the ceilings any more; None while the sky is open.
 
-    A broken ceiling decides from a scenario's second level on: the first one also pays for what is cold. It decides for
+    A lost ceiling decides from a scenario's second level on: the first one also pays for what is cold. It decides for
     every scenario, because all must keep the SLOs at one common concurrency.
 
     Args:
         levels: in the order measured, each scenario's upwards.
-        ceiling_broken: whether a level breaks the ceiling of a hard SLO.
+        ceiling_lost: whether a level breaks the ceiling of a hard SLO for all levels above.
     """
     seen: set[str] = set()
     tops = []
     for level in levels:
-        if level.scenario in seen and ceiling_broken(level):
+        if level.scenario in seen and ceiling_lost(level):
             tops.append(level.concurrency)
         seen.add(level.scenario)
     return min(tops, default=None)
