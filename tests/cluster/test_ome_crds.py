@@ -16,13 +16,14 @@ from autotuner.api.experiment import ExperimentSpec, Service
 from autotuner.api.task import TaskSpec
 from autotuner.api.task_status import TaskStatus
 from autotuner.benchmark.job import Surroundings, benchmark_job
-from autotuner.policy import preview, targets
+from autotuner.policy import explain, preview, targets
 from autotuner.policy.observed_task import ObservedTask
 from autotuner.presets import Presets, default_folder, load, model_object, runtime_object
 from autotuner.serving.ome import inference_service
 from tests.support.objects import Object, edited, make_experiment
 from tests.testbed import Testbed
 from tests.testbed.api import Api, ApiError, load_documents
+from tests.unit.explain_builders import FASTEST, told
 
 ROOT = Path(__file__).parents[2]
 OME = ROOT.parent / "shared" / "ome-crds" / "0.1.5"
@@ -197,6 +198,27 @@ async def test_whatever_comes_of_an_example(strict: Any, path: Path) -> None:
     assert "InferenceService" in {item["kind"] for item in documents}
     for item in documents:
         assert kept(await strict(item), item)
+
+
+RECOMMENDED: dict[str, Object] = {
+    "one objective": {},
+    "several objectives": {"objectives": [{"metric": "OutputThroughput"}, {"metric": "OutputThroughputPerGPU"}]},
+    "everything around the engine": {
+        "model": {"volume": {"claimName": "weights", "mountPath": "/weights", "subPath": "llama"}},
+        "runtime": {"image": "engine:2", "env": [{"name": "A", "value": "1"}]},
+        "placement": {"nodeSelector": {"pool": "gpu"}, "tolerations": [{"key": "gpu", "operator": "Exists"}]},
+    },
+}
+
+
+@pytest.mark.parametrize("case", RECOMMENDED)
+async def test_what_is_recommended(strict: Any, case: str) -> None:
+    data = explain.config_map(told([FASTEST], **RECOMMENDED[case]))["data"]
+    services = [yaml.safe_load(text) for name, text in data.items() if name.endswith(".yaml")]
+    assert services
+    for body in services:
+        body["metadata"]["namespace"] = "default"
+        assert kept(await strict(body), body)
 
 
 @pytest.mark.parametrize("case", JOBS)

@@ -69,7 +69,8 @@ def text(
     names = columns(space, objectives)
     every = list(measured)
     used, kept = len(_written(names)), set[str]()
-    written = {one.name: _written([_row(one, objectives).get(name, "") for name in names]) for one in every}
+    rows = {one.name: _row(one, objectives) for one in every}
+    written = {one: _written([row.get(name, "") for name in names]) for one, row in rows.items()}
     for one in sorted(every, key=lambda one: (one.name not in first, one.index)):
         used += len(written[one.name])
         if used > limit:

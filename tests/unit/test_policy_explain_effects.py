@@ -1,0 +1,124 @@
+"""What the flags of a winner do, against what they are compared, and the best with each value."""
+
+from __future__ import annotations
+
+import pytest
+
+from autotuner import engines
+from autotuner.policy import explain
+from autotuner.policy.explain import effects, values
+from autotuner.policy.explain.effects import FlagEffect
+from autotuner.policy.explain.reference import Reference
+from tests.unit.builders import make_level
+from tests.unit.explain_builders import FASTEST, SPEC, everything, experiment, told
+from tests.unit.task_builders import ended, make_task, observed
+
+
+def found_effects(answer: explain.Answer) -> dict[str, FlagEffect]:
+    return {one.name: one for one in effects.of(answer, answer.winners[0])}
+
+
+class TestEffects:
+    def test_are_measured_where_two_experiments_differ_in_one_flag_only(self) -> None:
+        found = found_effects(told(everything()))
+
+        assert {one.source for one in found.values()} == {"Measured"}
+        assert found["tp-size"].percent == pytest.approx(60.0)
+        assert found["schedule-conservativeness"].percent == pytest.approx(10.0)
+        assert found["schedule-conservativeness"].before == "unset"
+        assert found["schedule-policy"].percent == pytest.approx(20.0)
+
+    def test_name_the_experiment_that_they_are_compared_with(self) -> None:
+        answer = told([FASTEST, FASTEST | {"schedule-policy": "fcfs"}])
+        assert found_effects(answer)["schedule-policy"].pair == "chat-2"
+
+    def test_take_the_baseline_for_a_pair_too(self) -> None:
+        found = found_effects(told([{"tp-size": 1, "schedule-policy": "lpm"}]))
+
+        assert list(found) == ["schedule-policy"]
+        assert (found["schedule-policy"].source, found["schedule-policy"].pair) == ("Measured", "chat-0")
+        assert found["schedule-policy"].percent == pytest.approx(20.0)
+
+    def test_are_estimated_elsewhere(self) -> None:
+        changed_once = {key: FASTEST[key] for key in FASTEST}
+        pairs = [changed_once | {"tp-size": 1}, changed_once | {"schedule-policy": "fcfs"}]
+        pairs.append({"tp-size": 2, "schedule-policy": "lpm"})
+        found = found_effects(told([point for point in everything() if point not in pairs]))
+
+        assert {one.source for one in found.values()} == {"Estimated"}
+        assert found["tp-size"].percent == pytest.approx(60.0, abs=5.0)
+        assert 0 < (found["tp-size"].margin or 0.0) < 10.0
+
+    def test_are_unknown_with_too_little(self) -> None:
+        assert {one.source for one in found_effects(told([FASTEST])).values()} == {"Unknown"}
+
+    def test_are_compared_with_the_average_where_the_baseline_leaves_it_to_the_engine(self) -> None:
+        kept = [point for point in everything() if point["schedule-policy"] != "fcfs" or point["tp-size"] == 1]
+        effect = found_effects(told(kept, baseline={"args": ["--tp-size=1"]}))["schedule-policy"]
+
+        assert (effect.source, effect.compared, effect.before) == ("Estimated", "average", "")
+        assert effect.percent == pytest.approx(9.5, abs=2.0)
+
+    def test_of_a_latency_are_positive_when_it_falls(self) -> None:
+        answer = told([], objectives=[{"metric": "TTFT"}])
+        seen = answer.seen
+        body = ended(experiment(1, {"tp-size": 1, "schedule-policy": "lpm"}, seen), "Completed", make_level(ttft=0.1))
+        found = found_effects(told([], body, objectives=[{"metric": "TTFT"}]))
+
+        assert found["schedule-policy"].percent == pytest.approx(50.0)
+
+
+REFERENCES = [
+    ("tp-size", ["--tp-size=2"], "2"),
+    ("tp-size", ["--tp", "2"], "2"),
+    ("tp-size", [], None),
+    ("schedule-conservativeness", [], "unset"),
+    ("schedule-conservativeness", ["--schedule-conservativeness=.85"], "0.85"),
+    ("enable-mixed-chunk", ["--enable-mixed-chunk"], "true"),
+    ("enable-mixed-chunk", [], "false"),
+    ("parallelism.tensor", ["--tp=2"], "2"),
+    ("parallelism.tensor", [], "1"),
+    ("parallelism.tensor", ["--tp=8"], None),
+    ("quantization.kvCache", ["--kv-cache-dtype=fp8_e5m2"], "fp8_e5m2"),
+    ("quantization.kvCache", [], "auto"),
+]
+
+
+@pytest.mark.parametrize(("name", "args", "expected"), REFERENCES)
+def test_the_baselines_value_is_read_from_its_arguments(name: str, args: list[str], expected: str | None) -> None:
+    spec = SPEC | {"parameters": [*SPEC["parameters"], {"name": "enable-mixed-chunk", "toggle": True}]}
+    if "." in name:
+        spec = {
+            "parameters": [],
+            "parallelism": {"tensor": [1, 2]},
+            "quantization": {"kvCache": ["auto", "fp8_e5m2"]},
+        }
+    space = observed(make_task(**spec)).space
+    dimension = next(one for one in space.dimensions if one.name == name)
+
+    assert Reference(engines.get("SGLang"), args).of(dimension) == expected
+
+
+def test_the_command_of_the_runtime_counts_as_the_baselines() -> None:
+    dimension = observed(make_task(**SPEC)).space.dimensions[1]
+    reference = Reference(engines.get("SGLang"), [], ["serve", "--schedule-conservativeness=0.9"])
+
+    assert reference.of(dimension) == "0.9"
+
+
+def test_each_value_has_the_best_that_was_measured_with_it() -> None:
+    seen = observed(make_task(**SPEC))
+    crash = ended(experiment(13, everything()[0], seen), "EngineCrashed")
+    spoiled = ended(experiment(14, everything()[0], seen), "NodeLost")
+    found = {(row.name, row.value): row for row in values.rows(told(everything(), crash, spoiled))}
+
+    assert list(found)[:5] == [
+        ("tp-size", "1"),
+        ("tp-size", "2"),
+        ("schedule-conservativeness", "unset"),
+        ("schedule-conservativeness", "0.8"),
+        ("schedule-conservativeness", "0.9"),
+    ]
+    assert (found["tp-size", "1"].tried, found["tp-size", "1"].feasible) == (7, 6)
+    assert found["tp-size", "1"].best == pytest.approx(1320.0)
+    assert found["schedule-conservativeness", "0.8"].best == pytest.approx(1824.0)
