@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from autotuner.policy import records
+from autotuner.policy import drift, records
 from autotuner.search import Configuration
 from tests.unit.builders import Object, make_experiment, make_level, make_model, make_runtime, merged, seen
 from tests.unit.task_builders import ended, make_space, make_spec, running
@@ -25,7 +25,10 @@ def read(*experiments: Object) -> list[records.Measured]:
 
 
 def hashed(image: str = "sha256:1", product: str | None = "H100", **state: Any) -> str:
-    return records.fingerprint(seen(**state), image, product)
+    world = seen(**state)
+    deployed = drift.hashes(world.model, world.runtime)
+    assert deployed is not None
+    return records.fingerprint(world.spec, deployed, image, product)
 
 
 OTHER_MODEL = make_model()
@@ -44,6 +47,7 @@ DIFFERENT: list[tuple[str, Object]] = [
     ("other requests", {"experiment": make_experiment(benchmark={"requestParams": {"temperature": 1}})}),
 ]
 ALIKE: list[tuple[str, Object]] = [
+    ("another registry of the image", {"image": "mirror/engine@sha256:1"}),
     ("another name", {"experiment": make_experiment("other-9")}),
     ("another seed", {"experiment": make_experiment(benchmark={"seed": "another-task"})}),
     ("another block", {"experiment": make_experiment(block=3)}),
@@ -65,6 +69,16 @@ def test_figures_are_not_comparable_with(change: Object) -> None:
 @pytest.mark.parametrize("change", [row[1] for row in ALIKE], ids=[row[0] for row in ALIKE])
 def test_figures_are_comparable_in_spite_of(change: Object) -> None:
     assert hashed(**change) == hashed()
+
+
+def test_the_order_of_flags_means_nothing_and_that_of_their_values_does() -> None:
+    one, other, third = (
+        hashed(experiment=make_experiment(service={"args": args}))
+        for args in (["--a", "1", "2", "--b=3"], ["--b=3", "--a", "1", "2"], ["--a", "2", "1", "--b=3"])
+    )
+
+    assert one == other
+    assert one != third
 
 
 OUTCOMES: list[tuple[str, Object, str | None, str | None]] = [

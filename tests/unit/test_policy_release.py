@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from autotuner.policy import drift
 from autotuner.policy.experiment import Plan, decide, finished
 from autotuner.policy.observed import ObservedExperiment
 from tests.unit.builders import (
@@ -17,8 +18,10 @@ from tests.unit.builders import (
     make_isvc,
     make_job,
     make_level,
+    make_model,
     make_pod,
     make_result,
+    make_runtime,
     seen,
     terminated,
     written,
@@ -85,6 +88,33 @@ class TestRelease:
         assert plan.status.evidence is not None
         assert plan.status.evidence.dump() == {"exitCode": 139, "logTail": "segfault at 0"}
         assert condition(plan.status, "Benchmarked") == ("False", plan.status.reason)
+
+    @pytest.mark.parametrize(
+        ("log", "reason", "known"),
+        [
+            ("torch.OutOfMemoryError: CUDA out of memory", "OutOfMemory", True),
+            ("launch_server.py: error: unrecognized arguments: --nonsense", "InvalidArguments", True),
+            ("segfault at 0", "EngineCrashed", False),
+        ],
+    )
+    def test_only_failures_that_would_come_again_are_comparable(self, log: str, reason: str, known: bool) -> None:
+        died = make_pod(ended=terminated(1))
+        plan = decide(seen(EXPERIMENT, **OURS, engine=[died], engine_log=log), after(20))
+
+        assert plan.status.reason == reason
+        assert (plan.status.fingerprint is not None) == known
+
+    def test_nothing_is_comparable_that_was_edited_while_it_was_measured(self) -> None:
+        before = decide(seen(EXPERIMENT), after(1))
+        assert before.create_service
+        assert before.status.hashes == drift.hashes(make_model(), make_runtime())
+        pods: Object = {"engine": [READY], "benchmark": [MEASURED]}
+
+        plan = decide(later(before, **OURS, **pods, runtime=make_runtime(args=["--x"])), after(61))
+
+        assert plan.status.reason == "Completed"
+        assert plan.status.hashes == before.status.hashes
+        assert plan.status.fingerprint is None
 
     def test_cancelling_is_no_warning(self) -> None:
         plan = decide(seen({**EXPERIMENT, "spec": EXPERIMENT["spec"] | {"cancel": True}}), after(5))

@@ -37,6 +37,7 @@ OUTCOMES: dict[str, Outcome] = {
     "Cancelled": "nothing",
 }
 SUCCEEDED = frozenset({"Completed", "SLOViolated"})
+REPRODUCIBLE = frozenset({"OutOfMemory", "InvalidArguments"})  # failures that the same configuration meets again
 
 _PULL_FAILURES = ("ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
 _UNMADE = ("CreateContainerConfigError", "CreateContainerError")

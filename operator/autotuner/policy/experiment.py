@@ -10,7 +10,7 @@ from autotuner import clock, scoring
 from autotuner.api.common import FINISHED_LABEL
 from autotuner.api.experiment import EnginePod, Evidence, ExperimentPhase, ExperimentStatus, Times
 from autotuner.api.goals import Objective
-from autotuner.policy import endings
+from autotuner.policy import drift, endings
 from autotuner.policy.conditions import ConditionSet, is_true, shorten
 from autotuner.policy.endings import Ending
 from autotuner.policy.observed import ObservedExperiment
@@ -67,6 +67,8 @@ def _advance(seen: ObservedExperiment, now: datetime) -> Plan:
     phase, message = _progress(seen)
     times = _times(seen)
     ready = times.engine_ready is not None
+    may_create = seen.service is None and models.state(seen.model) == "Ready"
+    deployed = may_create or seen.owns_service
     status = seen.status.model_copy(
         update={
             "observed_generation": seen.generation,
@@ -78,6 +80,7 @@ def _advance(seen: ObservedExperiment, now: datetime) -> Plan:
             "accelerator_product": seen.product,
             "image": pod.image if pod else seen.status.image,
             "image_id": (pod.image_id or None) if pod else seen.status.image_id,
+            "hashes": seen.status.hashes or (drift.hashes(seen.model, seen.runtime) if deployed else None),
             "engine_pod": seen.status.engine_pod
             or (EnginePod(uid=pod.uid, restarts=pod.restarts) if pod and ready else None),
         }
@@ -92,7 +95,6 @@ def _advance(seen: ObservedExperiment, now: datetime) -> Plan:
     conditions.set("Succeeded", "Unknown", phase, message)
     conditions.set("Finished", "False", phase)
     status = status.model_copy(update={"conditions": conditions.list()})
-    may_create = seen.service is None and models.state(seen.model) == "Ready"
     return Plan(
         status,
         create_service=may_create,
@@ -192,7 +194,7 @@ def _end(seen: ObservedExperiment, ending: Ending, now: datetime) -> Plan:
             "levels": list(result.levels) if result and result.levels else None,
             "ladder": result.ladder if result else None,
             "evidence": evidence,
-            "fingerprint": fingerprint(seen, going_on.image_id or "", seen.product) if measured else None,
+            "fingerprint": _fingerprint(seen, ending.reason, going_on),
             "conditions": conditions.list(),
         }
     )
@@ -203,6 +205,14 @@ def _end(seen: ObservedExperiment, ending: Ending, now: datetime) -> Plan:
         happenings=(Happening(kind, ending.reason, ending.message),),
         look_again=now + _TEARDOWN_POLL,
     )
+
+
+def _fingerprint(seen: ObservedExperiment, reason: str, status: ExperimentStatus) -> str | None:
+    """Only of what would happen again, and if the model and the runtime are still what it was deployed from."""
+    known = reason in endings.SUCCEEDED | endings.REPRODUCIBLE and status.image_id is not None
+    if not known or status.hashes is None or status.hashes != drift.hashes(seen.model, seen.runtime):
+        return None
+    return fingerprint(seen.spec, status.hashes, status.image_id or "", seen.product)
 
 
 def judge(seen: ObservedExperiment, ending: Ending) -> Ending:

@@ -12,7 +12,7 @@ from autotuner.api.task import TaskSpec
 from autotuner.api.task_status import TaskStatus
 from autotuner.policy import preflight, records, targets
 from autotuner.policy.blueprint import Ingredients
-from autotuner.policy.records import Measured
+from autotuner.policy.records import Measured, Settled
 from autotuner.policy.storage import Storage
 from autotuner.policy.targets import Reference
 from autotuner.presets import Presets
@@ -113,7 +113,12 @@ class ObservedTask:
     @property
     def baseline_product(self) -> str | None:
         """The accelerator that experiment 0 has fixed; read before anything is scored, for the space depends on it."""
-        return records.baseline_product(self.experiments)
+        return self.settled.status.accelerator_product if self.settled else None
+
+    @cached_property
+    def settled(self) -> Settled | None:
+        """What experiment 0 has fixed; known before anything is scored."""
+        return records.settled(self.experiments)
 
     @cached_property
     def measured(self) -> list[Measured]:

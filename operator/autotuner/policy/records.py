@@ -2,36 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from autotuner import scoring
+from autotuner import engines, scoring
 from autotuner.api.common import GROUP
-from autotuner.api.experiment import ExperimentSpec, ExperimentStatus
+from autotuner.api.experiment import ExperimentSpec, ExperimentStatus, Hashes
 from autotuner.api.task import TaskSpec
 from autotuner.hashing import digest
+from autotuner.policy import drift
 from autotuner.policy.conditions import is_true
 from autotuner.policy.endings import OUTCOMES, Outcome
-from autotuner.policy.observed import ObservedExperiment
 from autotuner.scoring import Score
 from autotuner.search import Configuration, Record, Space
 from autotuner.search import Outcome as SearchOutcome
+from autotuner.search.effects import by_flag
 
 WITHDRAWN_ANNOTATION = f"{GROUP}/withdrawn"
 
 
-def fingerprint(seen: ObservedExperiment, image_id: str, product: str | None) -> str:
-    """Equal for two experiments exactly when their figures may be compared: all that matters but seed and block."""
-    service, benchmark = seen.spec.service.dump(), seen.spec.benchmark.dump()
+def fingerprint(spec: ExperimentSpec, hashes: Hashes, image_id: str, product: str | None) -> str:
+    """Equal for two experiments exactly when their figures may be compared: all that matters but seed and block.
+
+    Args:
+        spec: of the experiment.
+        hashes: of the model and the runtime that it was deployed from.
+        image_id: of the engine's container.
+        product: of the accelerator, if its node says.
+    """
+    service, benchmark = spec.service.dump(), spec.benchmark.dump()
     return digest(
         {
-            "model": (seen.model or {}).get("spec"),
-            "runtime": (seen.runtime or {}).get("spec"),
-            "imageID": image_id,
+            "deployment": hashes.dump(),
+            "image": drift.image_digest(image_id),
             "accelerator": {**service["accelerator"], "product": product},
-            "args": service["args"],
-            "env": service.get("env", []),
+            # The order of flags means nothing to an engine, but that of a flag's values does.
+            "args": sorted(by_flag(spec.service.args, engines.get(spec.service.engine)).items()),
+            "env": sorted((variable.name, variable.value) for variable in spec.service.env or []),
             "volume": service.get("volume"),
             "benchmark": {key: value for key, value in benchmark.items() if key != "seed"},
         },
@@ -52,6 +60,7 @@ class Measured:
     outcome: Outcome | None  # None: not finished
     score: Score | None  # only of what was measured
     withdrawn: bool  # cancelled by the task itself, which was suspended: as if it had never been
+    drift: str = ""  # in what it differs from the baseline, so that nothing of it may be compared
 
     @property
     def finished(self) -> bool:
@@ -78,35 +87,38 @@ def index_of(name: str) -> int:
 REPEATED = ("environment", "nothing", "stop")
 
 
-def baseline_product(objects: Iterable[Mapping[str, Any]]) -> str | None:
-    """The accelerator product that the baseline that counts ran on; None while there is none."""
-    found: dict[int, str | None] = {}
+@dataclass(frozen=True)
+class Settled:
+    """The baseline that counts: what it ran on is fixed for the whole task."""
+
+    name: str
+    status: ExperimentStatus
+
+
+def settled(objects: Iterable[Mapping[str, Any]]) -> Settled | None:
+    """The last baseline that was neither cancelled nor spoiled by the environment; None while there is none."""
+    found: dict[int, Settled] = {}
     for item in objects:
-        status = item.get("status") or {}
-        over = OUTCOMES.get(status.get("reason", ""), "environment") not in REPEATED and "reason" in status
-        if item["spec"].get("purpose") == "Baseline" and over:
-            found[index_of(item["metadata"]["name"])] = status.get("acceleratorProduct")
+        if item["spec"].get("purpose") != "Baseline":
+            continue
+        name, status = item["metadata"]["name"], ExperimentStatus.model_validate(item.get("status") or {})
+        if status.reason and OUTCOMES.get(status.reason, "environment") not in REPEATED:
+            found[index_of(name)] = Settled(name, status)
     return found[max(found)] if found else None
 
 
-def read(objects: Iterable[Mapping[str, Any]], task: TaskSpec, space: Space) -> list[Measured]:
+def read(objects: Sequence[Mapping[str, Any]], task: TaskSpec, space: Space) -> list[Measured]:
     """The task's experiments by index, each scored by the task's own objective and SLOs."""
-    return sorted((_read(item, task, space) for item in objects), key=lambda measured: measured.index)
+    first = settled(objects)
+    return sorted((_read(item, task, space, first) for item in objects), key=lambda measured: measured.index)
 
 
-def _read(item: Mapping[str, Any], task: TaskSpec, space: Space) -> Measured:
+def _read(item: Mapping[str, Any], task: TaskSpec, space: Space, first: Settled | None) -> Measured:
     spec = ExperimentSpec.model_validate(item["spec"])
     status = ExperimentStatus.model_validate(item.get("status") or {})
     finished = is_true(status.conditions, "Finished")
-    score = None
-    # A reason of a newer version says nothing about the configuration.
-    outcome = OUTCOMES.get(status.reason, "environment") if finished and status.reason else None
-    if outcome in ("value", "infeasible"):
-        goal = scoring.Goal.of(task)
-        if spec.purpose == "Confirm":
-            goal = goal.on(spec.benchmark.concurrency)
-        score = scoring.score(status.levels or [], goal, spec.service.accelerator.count, status.ladder)
-        outcome = score.outcome
+    difference = drift.between(first.status, status) if first and finished and spec.purpose != "Baseline" else ""
+    outcome, score = ("environment", None) if difference else scored(spec, status, task)
     annotations = item["metadata"].get("annotations") or {}
     return Measured(
         name=item["metadata"]["name"],
@@ -118,7 +130,23 @@ def _read(item: Mapping[str, Any], task: TaskSpec, space: Space) -> Measured:
         outcome=outcome,
         score=score,
         withdrawn=outcome == "nothing" and annotations.get(WITHDRAWN_ANNOTATION) == "true",
+        drift=difference,
     )
+
+
+def scored(spec: ExperimentSpec, status: ExperimentStatus, task: TaskSpec) -> tuple[Outcome | None, Score | None]:
+    """What came of an experiment, by the task's own objectives and SLOs; nothing before it is finished."""
+    if not is_true(status.conditions, "Finished") or not status.reason:
+        return None, None
+    # A reason of a newer version says nothing about the configuration.
+    outcome = OUTCOMES.get(status.reason, "environment")
+    if outcome not in ("value", "infeasible"):
+        return outcome, None
+    goal = scoring.Goal.of(task)
+    if spec.purpose == "Confirm":
+        goal = goal.on(spec.benchmark.concurrency)
+    score = scoring.score(status.levels or [], goal, spec.service.accelerator.count, status.ladder)
+    return score.outcome, score
 
 
 def _of_baseline(spec: ExperimentSpec) -> bool:

@@ -20,7 +20,9 @@ def counts(seen: ObservedTask) -> dict[str, Any]:
     """The parts of the status: the experiments of the search, and what all of them cost."""
     over = [one for one in seen.search if one.finished]
     outcomes = Counter(one.outcome for one in over)
-    reasons = Counter(one.status.reason or "" for one in over if one.outcome not in _MEASURED)
+    reasons = Counter(
+        "RuntimeChanged" if one.drift else one.status.reason or "" for one in over if one.outcome not in _MEASURED
+    )
     measured = outcomes["value"] + outcomes["bound"] + outcomes["unknown"]
     known = seen.status.experiments.next_index if seen.status.experiments else 0
     used = max((one.index + 1 for one in seen.measured), default=0)

@@ -9,7 +9,18 @@ from typing import Any
 from autotuner import clock, scoring
 from autotuner.api.experiment import Purpose
 from autotuner.api.task_status import BaselineResult, Best, ExperimentCounts, TaskStatus
-from autotuner.policy import blueprint, confirming, preflight, preview, progress, readiness, records, tally, verdicts
+from autotuner.policy import (
+    blueprint,
+    confirming,
+    drift,
+    preflight,
+    preview,
+    progress,
+    readiness,
+    records,
+    tally,
+    verdicts,
+)
 from autotuner.policy.blueprint import Ingredients
 from autotuner.policy.conditions import ConditionSet, is_true, shorten
 from autotuner.policy.confirmation import Decided
@@ -52,7 +63,7 @@ def decide(seen: ObservedTask, now: datetime) -> TaskPlan:
         return _suspended(draft)
     if seen.running:
         return _follow(draft)
-    return readiness.prepare(draft) or _tune(draft)
+    return _stop_drift(draft) or readiness.prepare(draft) or _tune(draft)
 
 
 def _stay_finished(seen: ObservedTask, now: datetime) -> TaskPlan:
@@ -140,6 +151,19 @@ def _follow(draft: Draft) -> TaskPlan:
         return draft.plan(_confirming(draft, race, seen.running[0].spec.block))
     _searching(draft)
     return draft.plan(progress.message(seen.running[0], len(seen.search), tally.wanted(seen), best, seen.spec))
+
+
+def _stop_drift(draft: Draft) -> TaskPlan | None:
+    """The task is over if what it measures is no longer what experiment 0 measured."""
+    seen, first = draft.seen, draft.seen.settled
+    if first is None:
+        return None
+    differing = [drift.told(one.name, one.drift, first.name) for one in seen.measured if one.drift]
+    words = next(iter(differing), "") or drift.since(first.status, first.name, seen.model, seen.runtime)
+    if not words:
+        return None
+    _leader(draft)
+    return draft.end(False, "RuntimeChanged", words)
 
 
 def _searching(draft: Draft) -> None:

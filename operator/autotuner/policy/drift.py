@@ -1,0 +1,66 @@
+"""Whether figures are still of the deployment that experiment 0 measured; those of two are never mixed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from autotuner.api.experiment import ExperimentStatus, Hashes
+from autotuner.hashing import digest
+
+Object = Mapping[str, Any]
+_ADVICE = "figures of two deployments cannot be compared"
+
+
+def hashes(model: Object | None, runtime: Object | None) -> Hashes | None:
+    """Of live objects; None unless both are there."""
+    if model is None or runtime is None:
+        return None
+    return Hashes(model=digest(model.get("spec"), 32), runtime=digest(runtime.get("spec"), 32))
+
+
+def image_digest(image_id: str) -> str:
+    """What identifies the image, without the registry that it was pulled from."""
+    return image_id.rpartition("@")[2]
+
+
+def between(first: ExperimentStatus, other: ExperimentStatus) -> str:
+    """In what an experiment differs from the baseline that counts; empty if it does not.
+
+    What one of the two does not know, since its engine never got so far, differs in nothing.
+    """
+    for what in ("model", "runtime"):
+        if first.hashes and other.hashes and getattr(first.hashes, what) != getattr(other.hashes, what):
+            return f"was deployed from another spec of the {what}"
+    if first.image_id and other.image_id and image_digest(first.image_id) != image_digest(other.image_id):
+        return f"ran the image {other.image_id} instead of {first.image_id}"
+    here, there = other.accelerator_product, first.accelerator_product
+    return f"ran on {here} instead of {there}" if here and there and here != there else ""
+
+
+def told(name: str, difference: str, baseline: str) -> str:
+    """What to say of an experiment that differs, and what to do about it."""
+    advice = "create a new TuningTask"
+    if "image" in difference:
+        advice = "name the image by its digest, which never changes, and create a new TuningTask"
+    elif "ran on" in difference:
+        advice = "choose one kind of accelerator with placement.nodeSelector in a new TuningTask"
+    return f"{name} {difference}, which the baseline {baseline} measured: {_ADVICE}; {advice}"
+
+
+def since(first: ExperimentStatus, baseline: str, model: Object | None, runtime: Object | None) -> str:
+    """Which live object is not what the baseline that counts was deployed from; empty if both still are.
+
+    Args:
+        first: the baseline's status.
+        baseline: its name.
+        model: live; None: it is missing, which is another matter.
+        runtime: as the model.
+    """
+    for what, live in (("model", model), ("runtime", runtime)):
+        if first.hashes and live is not None and digest(live.get("spec"), 32) != getattr(first.hashes, what):
+            return (
+                f"{live['kind']} {live['metadata']['name']} was changed since the baseline {baseline} was deployed:"
+                f" {_ADVICE}; create a new TuningTask"
+            )
+    return ""
