@@ -111,7 +111,7 @@ def task(name: str, experiments: int, concurrency: list[int], extra: list[str]) 
                 "tokenizer": {"source": "Builtin"},
             },
             "objectives": [{"metric": "OutputThroughput"}],
-            "search": {"maxExperiments": experiments},
+            "search": {"maxExperiments": experiments, "confirm": {"maxRepeats": 0}},
         },
     }
 

@@ -29,7 +29,7 @@ IMPLIED |= {Right("", "configmaps", "create")}
 # A task that makes its own objects in its namespace, after it has been previewed.
 NAMESPACED = {
     "spec.suspend": True,
-    "spec.search": {"strategy": "Grid", "maxExperiments": 1},
+    "spec.search": {"strategy": "Grid", "maxExperiments": 1, "confirm": {"maxRepeats": 0}},
     "spec.model": {
         "preset": "llama-3-2-1b-instruct",
         "volume": {"claimName": "weights", "mountPath": "/models/llama-3-2-1b"},

@@ -90,7 +90,7 @@ def answer(task: Object) -> str:
     before = format_value(baseline["value"], metric) if "value" in baseline else "no value"
     lines = [
         f"Best: {best['experiment']}, {format_value(best['value'], metric)}, {best.get('gain', 'no')} gain over the"
-        f" baseline ({baseline['experiment']}, {before}); {best['confidence']['verdict']}",
+        f" baseline ({baseline['experiment']}, {before}); {_confidence(best['confidence'])}",
         *(f"  {one['name']:<24} {one['value']}" for one in best["parameters"]),
         f"  measured at {level['scenario']} x {level['concurrency']}:"
         f" {metrics['outputTokensPerSecond']:.0f} tok/s, TTFT P95 {ttft['p95'] * 1000:.0f} ms,"
@@ -99,3 +99,10 @@ def answer(task: Object) -> str:
         f"  it took {status['usage']['gpuHours']:.2f} GPU-hours",
     ]
     return "\n".join(lines)
+
+
+def _confidence(found: Object) -> str:
+    """`Improved, 95 % sure of +4.1 % to +9.8 %`."""
+    if "low" not in found:
+        return str(found["verdict"])
+    return f"{found['verdict']}, 95 % sure of {found['low']:+.1f} % to {found['high']:+.1f} %"

@@ -13,6 +13,7 @@ from tests.testbed.api import Api
 Object = dict[str, Any]
 
 _COLLECTIONS = {
+    "TuningTask": "/apis/autotuner.io/v1alpha1/namespaces/{}/tuningtasks",
     "TuningExperiment": "/apis/autotuner.io/v1alpha1/namespaces/{}/tuningexperiments",
     "InferenceService": "/apis/ome.io/v1beta1/namespaces/{}/inferenceservices",
     "Job": "/apis/batch/v1/namespaces/{}/jobs",

@@ -144,7 +144,7 @@ class Story:
             "spec.parameters": [{"name": "tp-size", "values": [1, 2]}],
             "spec.benchmark": traffic(BRIEF),
             "spec.slos": None,
-            "spec.search": {"strategy": "Grid", "maxExperiments": 2},
+            "spec.search": {"strategy": "Grid", "maxExperiments": 2, "confirm": {"maxRepeats": 0}},
         }
         body = edited(make_task(name), {**own, **(edits or {})})
         return await self.api.create(tasks(self.namespace), body, fieldValidation="Strict")

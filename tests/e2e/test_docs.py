@@ -103,6 +103,7 @@ def checkout(folder: Path) -> None:
         yaml.safe_load((ROOT / "examples" / "quickstart.yaml").read_text()),
         {
             "spec.search.maxExperiments": 1,
+            "spec.search.confirm.maxRepeats": 0,
             "spec.benchmark.concurrency": [2],
             "spec.benchmark.maxRequestsPerLevel": 10,
             "spec.slos": [{"metric": "ErrorRate", "max": "1%"}],

@@ -42,7 +42,7 @@ class Repository:
             "spec.parameters": [{"name": "tp-size", "values": [1, 2]}],
             "spec.benchmark": traffic(BRIEF),
             "spec.slos": None,
-            "spec.search": {"strategy": "Grid", "maxExperiments": 1},
+            "spec.search": {"strategy": "Grid", "maxExperiments": 1, "confirm": {"maxRepeats": 0}},
         }
         return cls(story, edited(make_task("chat", {**TRACKED, **own}), edits))
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import itertools
 from functools import partial
+from statistics import geometric_mean
 from typing import Any
+
+from pytest import approx
 
 from tests.e2e.recorder import Recorder
 from tests.e2e.story import BRIEF, OME, Story, condition, traffic
@@ -32,13 +35,17 @@ async def test_a_task_from_apply_to_answer(story: Story) -> None:
                 "spec.objectives": [{"metric": "OutputThroughputPerGPU"}],
                 "spec.slos": [{"metric": "ErrorRate", "max": "1%"}],
                 "spec.search.maxExperiments": 2,
+                "spec.search.confirm": {"top": 1, "maxRepeats": 2},
             }
         )
         task = await story.task_finished()
         assert await story.left() == [], "everything is released when the task is over"
         experiments = await story.experiments()
-        check_answer(task, experiments)
-        check_experiments(task, experiments)
+        searched, repeats = experiments[:3], experiments[3:]
+        check_answer(task, searched, repeats)
+        check_experiments(task, searched)
+        check_repeats(task, searched, repeats)
+        check_confirming(recorder)
         check_sequence(recorder, experiments)
         check_services(recorder, experiments)
         check_benchmarks(recorder, experiments)
@@ -74,7 +81,7 @@ async def absent(story: Story, path: str) -> bool:
     return await story.found(path) is None
 
 
-def check_answer(task: Object, experiments: list[Object]) -> None:
+def check_answer(task: Object, experiments: list[Object], repeats: list[Object]) -> None:
     status = task["status"]
     assert status["phase"] == "Succeeded"
     for kind, reason in (("Valid", "Valid"), ("ModelReady", "Ready"), ("RuntimeReady", "Ready")):
@@ -82,7 +89,7 @@ def check_answer(task: Object, experiments: list[Object]) -> None:
     for kind in ("Succeeded", "Finished"):
         assert (condition(task, kind)["status"], condition(task, kind)["reason"]) == ("True", "Completed")
     counts = status["experiments"]
-    assert (counts["summary"], counts["nextIndex"], counts["running"]) == ("2/2", 3, 0)
+    assert (counts["summary"], counts["nextIndex"], counts["running"]) == ("2/2", 3 + len(repeats), 0)
     assert (counts["succeeded"], counts["infeasible"], counts["failed"]) == (2, 0, 0)
     resolved = {"model": MODEL, "engine": "SGLang", "configurations": 4, "estimated": False}
     resolved["accelerator"] = "NVIDIA-H100-80GB-HBM3"
@@ -91,18 +98,23 @@ def check_answer(task: Object, experiments: list[Object]) -> None:
     winner = by_name[best["experiment"]]
     assert best["args"] == winner["spec"]["service"]["args"]
     assert best["parameters"] == winner["spec"]["parameters"]
-    assert best["metrics"] in winner["status"]["levels"]
+    own = [item for item in repeats if item["spec"]["service"]["args"] == best["args"]]
+    today = [item for item in repeats if item not in own]
+    assert best["metrics"] in [level for item in own for level in item["status"]["levels"]]
     assert best["level"] == {key: best["metrics"][key] for key in ("scenario", "concurrency")}
-    values = {name: value_of(item) for name, item in by_name.items()}
-    assert abs(best["value"] - max(values.values())) < 0.01 * best["value"]
+    assert best["value"] == approx(geometric_mean([value_of(item) for item in own]))
     assert status["baseline"]["experiment"] == "chat-0"
+    assert status["baseline"]["value"] == approx(geometric_mean([value_of(item) for item in today]))
     gain = 100 * (best["value"] / status["baseline"]["value"] - 1)
-    assert best["confidence"]["verdict"] == "Unconfirmed"
-    assert abs(best["gainPercent"] - gain) < 0.05
+    confidence = best["confidence"]
+    assert (confidence["verdict"], confidence["repeats"]) == ("Improved", 2)
+    assert 0 < confidence["low"] < gain < confidence["high"]
+    assert best["gainPercent"] == approx(gain, abs=0.01)
     assert best["gain"] == f"{gain:+.1f}%"
     assert gain > 20, "one sequence at a time is a bad baseline"
+    assert "improved (95% sure: " in status["message"]
     assert best["experiment"] in status["message"]
-    hours = sum(item["status"]["gpuSeconds"] for item in experiments) / 3600
+    hours = sum(item["status"]["gpuSeconds"] for item in [*experiments, *repeats]) / 3600
     assert abs(status["usage"]["gpuHours"] - hours) < 0.001
     assert status["startTime"] <= status["completionTime"]
 
@@ -119,13 +131,45 @@ def check_experiments(task: Object, experiments: list[Object]) -> None:
     assert "parameters" not in experiments[0]["spec"]
     tried = [tuple((p["name"], p["value"]) for p in item["spec"]["parameters"]) for item in experiments[1:]]
     assert len(set(tried)) == 2
+    check_measured(task, experiments, [2, 4])
+
+
+def check_repeats(task: Object, experiments: list[Object], repeats: list[Object]) -> None:
+    assert [item["metadata"]["name"] for item in repeats] == ["chat-3", "chat-4", "chat-5", "chat-6"]
+    assert [(item["spec"]["purpose"], item["spec"]["block"]) for item in repeats] == [
+        ("Confirm", 1),
+        ("Confirm", 1),
+        ("Confirm", 2),
+        ("Confirm", 2),
+    ]
+    winner = next(item for item in experiments if item["metadata"]["name"] == task["status"]["best"]["experiment"])
+    ladder = repeats[0]["spec"]["benchmark"]["concurrency"]
+    for original in (experiments[0], winner):
+        args = original["spec"]["service"]["args"]
+        own = [item for item in repeats if item["spec"]["service"]["args"] == args]
+        assert [item["spec"]["block"] for item in own] == [1, 2]
+        assert {tried_of(item) == tried_of(original) for item in own} == {True}
+    check_measured(task, repeats, ladder)
+
+
+def check_confirming(recorder: Recorder) -> None:
+    """What somebody reads who watches."""
+    told = [sighting.body["status"] for sighting in recorder.of("TuningTask", "chat") if "status" in sighting.body]
+    messages = [status["message"] for status in told if status.get("phase") == "Confirming"]
+    assert "against the baseline: block 1 of at most 2" in messages[0]
+    assert "block 2 of at most 2; +" in messages[-1]
+    phases = [phase for phase, _ in itertools.groupby(status.get("phase") for status in told)]
+    assert phases[-3:] == ["Running", "Confirming", "Succeeded"]
+
+
+def check_measured(task: Object, experiments: list[Object], ladder: list[int]) -> None:
     for item in experiments:
         (owner,) = item["metadata"]["ownerReferences"]
         assert (owner["kind"], owner["uid"], owner["controller"]) == ("TuningTask", task["metadata"]["uid"], True)
         assert item["metadata"]["labels"] == {"autotuner.io/task": "chat", "autotuner.io/finished": "true"}
         status = item["status"]
         assert (status["phase"], status["reason"], status["ladder"]) == ("Succeeded", "Completed", "Complete")
-        assert [level["concurrency"] for level in status["levels"]] == [2, 4]
+        assert [level["concurrency"] for level in status["levels"]] == ladder
         gpus = int(dict(tried_of(item)).get("tp-size", "1"))
         assert item["spec"]["service"]["accelerator"]["count"] == gpus
         steps = (
