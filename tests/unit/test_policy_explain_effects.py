@@ -39,6 +39,18 @@ class TestEffects:
         assert (found["schedule-policy"].source, found["schedule-policy"].pair) == ("Measured", "chat-0")
         assert found["schedule-policy"].percent == pytest.approx(20.0)
 
+    def test_take_the_mean_of_what_was_measured_more_than_once(self) -> None:
+        seen = observed(make_task(**SPEC))
+        again = [
+            ended(experiment(8, FASTEST, seen), "Completed", make_level(throughput=2112.0 * 1.21)),
+            ended(experiment(9, None, seen), "Completed", make_level(throughput=1000.0)),
+        ]
+        for body in again:
+            body["spec"] = {**body["spec"], "purpose": "Confirm"}
+        found = found_effects(told([FASTEST, FASTEST | {"schedule-policy": "fcfs"}], *again))
+
+        assert found["schedule-policy"].percent == pytest.approx(32.0)
+
     def test_are_estimated_elsewhere(self) -> None:
         changed_once = {key: FASTEST[key] for key in FASTEST}
         pairs = [changed_once | {"tp-size": 1}, changed_once | {"schedule-policy": "fcfs"}]
