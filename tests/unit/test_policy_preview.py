@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import yaml
 
 from autotuner.policy import preview
@@ -64,3 +65,12 @@ def test_more_experiments_cost_more() -> None:
 
     assert one.config_map == "chat-preview"
     assert 0 < one.gpu_hours < four.gpu_hours
+
+
+def test_repeats_cost_too() -> None:
+    search = {"maxExperiments": 2, "confirm": {"maxRepeats": 0}}
+    none = preview.status(observed(make_task(suspend=True, search=search)))
+    some = preview.status(observed(make_task(suspend=True, search={**search, "confirm": {"top": 1, "maxRepeats": 3}})))
+
+    # The baseline and two more; then the baseline and one of them, three times each.
+    assert some.gpu_hours == pytest.approx(none.gpu_hours * 9 / 3, rel=0.02)

@@ -86,7 +86,7 @@ class ExperimentCounts(Model):
 
 
 class BaselineResult(Model):
-    """The baseline's experiment and its value, if it has one."""
+    """The baseline's experiment and its value, if it has one; once it was measured again, that of its repeats."""
 
     experiment: ObjectName
     value: Real | None = None
@@ -111,14 +111,16 @@ class Confidence(Model):
 
 
 class Best(Model):
-    """The best configuration measured so far that keeps every promise."""
+    """The best configuration so far that keeps every promise; once it was measured again, by its repeats."""
 
-    experiment: ObjectName
+    experiment: ObjectName = Field(description="That found it; its repeats are not named.")
     parameters: Annotated[list[Parameter], Field(max_length=32, json_schema_extra=list_map("name"))]
     args: Arguments = Field(description="Ready to paste into the engine's command line.")
-    value: Real
-    gain: Word | None = None
-    gain_percent: Real | None = None
+    value: Real = Field(description="Of the objective; of several repeats the geometric mean.")
+    gain: Word | None = Field(
+        default=None, description="Over the baseline, with what broken soft SLOs cost; positive is better."
+    )
+    gain_percent: Real | None = Field(default=None, description="The same as a number.")
     confidence: Confidence
     level: BestLevel
     metrics: Level

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autotuner import engines
+from autotuner import engines, scoring
 from autotuner.api.common import EngineName
 from autotuner.api.task import TaskSpec
 from autotuner.search import Space
@@ -20,16 +20,25 @@ def benchmark_seconds(spec: TaskSpec) -> float:
 
 
 def gpu_hours(spec: TaskSpec, space: Space, engine: EngineName) -> float:
-    """GPU-hours of the whole search with its baseline, if every level takes as long as it may.
+    """GPU-hours of the whole task with its repeats, if every level takes as long as it may.
 
     Args:
         spec: of the task.
         space: its search space.
         engine: whose arguments they are.
     """
-    experiments = 1 + min(spec.search.max_experiments, space.size)
+    searched = min(spec.search.max_experiments, space.size)
+    experiments = 1 + searched + _repeats(spec, searched)
     seconds = benchmark_seconds(spec) + _STARTUP_SECONDS
     return round(experiments * seconds * _mean_accelerators(space, engine) / 3600, 2)
+
+
+def _repeats(spec: TaskSpec, searched: int) -> int:
+    """The most runs of a confirmation in which no leader gives way to another."""
+    confirm = spec.search.confirm
+    if len(spec.objectives) > 1 or confirm.max_repeats < scoring.FIRST_LOOK:
+        return 0
+    return (1 + min(confirm.top, searched)) * confirm.max_repeats
 
 
 def _mean_accelerators(space: Space, engine: EngineName) -> float:
