@@ -82,7 +82,8 @@ class Draft:
 
     def _note_numerics(self) -> None:
         """Which flags of the best may have changed what the model answers."""
-        best, baseline = self.changes.get("best"), self.seen.baseline
-        if best is not None and baseline is not None:
+        best = self.changes.get("best")
+        # Without a best the experiments may be unreadable: they are read by the space of a spec that is valid.
+        if best is not None and (baseline := self.seen.baseline) is not None:
             changed = numerics.changed(engines.get(self.seen.engine), best.args, baseline.spec.service.args)
             self.changes["best"] = best.model_copy(update={"numerics_changed": changed or None})
