@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from autotuner.policy.task import decide, finished
 from tests.unit.builders import Object, after, at, condition, make_level, written
 from tests.unit.task_builders import (
+    Fate,
     Story,
     fate,
     live_model,
@@ -368,3 +371,33 @@ def test_the_same_world_gives_the_same_answer_after_a_restart() -> None:
 
     assert once == twice
     assert once.create_experiment is not None
+
+
+class TestHopelessLadders:
+    def stops(self, *fates: Fate, **spec: Any) -> list[Object | None]:
+        """What each experiment is told about when to end early."""
+        story = Story(started(**spec))
+        story.tell(*fates)
+        return [one["spec"].get("stop") for one in story.experiments]
+
+    def test_are_those_that_cannot_reach_the_best_so_far(self) -> None:
+        stops = self.stops(BASELINE, speed(900), speed(1310), speed(1200))
+
+        assert [stop and stop["threshold"] for stop in stops] == [None, 1000, 1000, 1310]
+
+    def test_go_by_start_points_too(self) -> None:
+        points = [{"args": ["--tp=2", "--mem-fraction-static=0.9"]}]
+        stops = self.stops(fate("OutOfMemory"), speed(900), speed(5), speed(7), search={"startPoints": points})
+
+        assert [stop and stop["threshold"] for stop in stops] == [None, None, 900, 900]
+
+    def test_are_climbed_to_the_end_while_nothing_keeps_the_slos(self) -> None:
+        slos = [{"metric": "TTFT", "max": "500ms"}]
+        stops = self.stops(*[fate("SLOViolated", SLOW)] * 4, slos=slos)
+
+        assert [set(stop or {}) for stop in stops] == [{"slos", "noiseMargin"}] * 4
+
+    def test_are_not_for_what_the_field_cannot_hold(self) -> None:
+        stops = self.stops(*[speed(1e-5)] * 4)
+
+        assert stops == [None] * 4
