@@ -94,6 +94,17 @@ class TestRepeats:
 
         assert repeats(story)[0]["spec"]["benchmark"]["concurrency"] == [8, 32]
 
+    def test_of_a_number_of_users_have_no_gap_in_their_levels(self) -> None:
+        ladder = [4, 8, 16, 32, 64]
+        task = confirmed(benchmark={"concurrency": ladder}, objectives=[{"metric": "MaxConcurrency"}], slos=[SLO])
+
+        def breaking(first: int) -> Fate:
+            return fate("Completed", *(make_level(at, ttft=0.9 if at >= first else 0.2) for at in ladder))
+
+        story = searched(breaking(8), breaking(8), breaking(64), breaking(8), task=task)
+
+        assert repeats(story)[0]["spec"]["benchmark"]["concurrency"] == [4, 8, 16, 32, 64]
+
     def test_keep_the_hard_slos_in_sight(self) -> None:
         story = searched(task=confirmed(slos=[SLO]))
 

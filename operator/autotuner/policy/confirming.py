@@ -172,6 +172,9 @@ def _ladder(spec: TaskSpec, field: Iterable[Measured]) -> tuple[int, ...]:
         for one in field
         for level in scoring.concurrencies(one.status.levels or [], goal, one.spec.service.accelerator.count)
     }
+    if spec.objectives[0].metric == "MaxConcurrency" and wanted:
+        # It is found between two neighbours of the ladder, and may be found between others next time.
+        wanted |= {level for level in goal.ladder if min(wanted) < level < max(wanted)}
     return tuple(sorted(wanted))
 
 
