@@ -271,3 +271,16 @@ class TestRecommendation:
 
         assert "recommendation" not in status_of(kube)
         assert "exceeded quota: configmaps=5" in status_of(kube)["message"]
+
+
+@pytest.mark.parametrize(("reuse", "settled", "looked"), [(None, True, 0), ({}, False, 0), ({}, True, 1)])
+async def test_looks_at_what_others_measured_only_where_it_may_answer(
+    reuse: Object | None, settled: bool, looked: int
+) -> None:
+    task = started(search={"reuse": reuse})
+    status = {"reason": "SLOViolated"} if settled else {}
+    kube = world(task, live_model(), live_runtime(), {**child(task), "status": status})
+
+    await passed(kube)
+
+    assert kube.calls.count(("list", "TuningExperiment")) == 1 + looked

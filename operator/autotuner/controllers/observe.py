@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from autotuner.api.common import TASK_LABEL
+from autotuner.api.common import FINISHED_LABEL, TASK_LABEL
 from autotuner.api.task import TaskSpec
 from autotuner.api.task_status import TaskStatus
 from autotuner.controllers.surroundings import read_storage
@@ -77,6 +77,9 @@ class Observer:
         if (wanted := targets.wanted_model(spec.model, known, namespace)) is not None:
             seen = replace(seen, wanted_model=blueprint.mark_created_for(wanted, task))
         seen = await self._with_runtime(seen)
+        if spec.search.reuse is not None and seen.settled is not None:
+            finished_ones = await self._kube.list(EXPERIMENT, namespace, labels=f"{FINISHED_LABEL}=true")
+            seen = replace(seen, foreign=tuple(finished_ones))
         claim = wanted_claim(spec.model.volume, (model or {}).get("spec") or {}, namespace)
         storage = await read_storage(self._kube, namespace, claim, labels=status.start_time is None)
         seen = replace(seen, storage=storage)

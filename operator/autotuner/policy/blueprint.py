@@ -90,8 +90,15 @@ def experiment(
     best: float | None = None,
 ) -> Object:
     """The object to create; with the worth of the best so far, its ladder ends when it cannot reach that any more."""
+    return _object(common.task, index, specification(common, purpose, configuration, best))
+
+
+def specification(
+    common: Ingredients, purpose: Purpose, configuration: Configuration | None, best: float | None = None
+) -> ExperimentSpec:
+    """The spec of that object."""
     task, spec = common.task, common.spec
-    body = ExperimentSpec(
+    return ExperimentSpec(
         purpose=purpose,
         parameters=configuration.parameters() if configuration is not None else None,
         service=_service(common, configuration),
@@ -101,7 +108,6 @@ def experiment(
         stop=scoring.stop(scoring.Goal.of(spec), best),
         timeouts=spec.timeouts,
     )
-    return _object(task, index, body)
 
 
 def repeat(common: Ingredients, original: ExperimentSpec, *, index: int, block: int, ladder: Sequence[int]) -> Object:

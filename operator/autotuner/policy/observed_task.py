@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from autotuner import clock
 from autotuner.api.common import EngineName
 from autotuner.api.task import TaskSpec
 from autotuner.api.task_status import TaskStatus
-from autotuner.policy import preflight, records, targets
+from autotuner.policy import preflight, records, reuse, targets
 from autotuner.policy.blueprint import Ingredients
 from autotuner.policy.records import Measured, Settled
 from autotuner.policy.storage import Storage
@@ -31,6 +32,7 @@ class ObservedTask:
     status: TaskStatus
     presets: Presets
     experiments: tuple[Object, ...] = ()  # those that this very task owns
+    foreign: tuple[Object, ...] = ()  # all finished ones of the namespace, once any could answer for this task
     model: Object | None = None  # live
     runtime: Object | None = None  # live
     wanted_model: Object | None = None  # of the preset
@@ -122,13 +124,30 @@ class ObservedTask:
 
     @cached_property
     def measured(self) -> list[Measured]:
-        """The experiments, by index."""
-        return records.read(self.experiments, self.spec, self.space)
+        """What others have measured (`reused`), then the task's own experiments by index."""
+        return [*self._reused, *records.read(self.experiments, self.spec, self.space)]
+
+    @property
+    def _reused(self) -> list[Measured]:
+        start, model, runtime = self.status.start_time, self.model, self.runtime
+        if not self.foreign or self.settled is None or start is None or model is None or runtime is None:
+            return []
+        return reuse.read(self.foreign, self.ingredients(model, runtime), self.settled, clock.parse(start))
+
+    @property
+    def tried(self) -> list[Measured]:
+        """All that answers for configurations: neither baselines nor repeats nor withdrawn."""
+        return [one for one in self.measured if not (one.is_baseline or one.is_repeat or one.withdrawn)]
 
     @cached_property
     def search(self) -> list[Measured]:
-        """Experiments that count: neither baselines nor repeats nor withdrawn."""
-        return [one for one in self.measured if not (one.is_baseline or one.is_repeat or one.withdrawn)]
+        """The task's own experiments among them: those that count as measured."""
+        return [one for one in self.tried if not one.reused]
+
+    @property
+    def reused(self) -> int:
+        """How many experiments of others answer for this task."""
+        return sum(one.reused for one in self.measured)
 
     @property
     def running(self) -> list[Measured]:

@@ -49,7 +49,7 @@ def fingerprint(spec: ExperimentSpec, hashes: Hashes, image_id: str, product: st
 
 @dataclass(frozen=True)
 class Measured:
-    """One experiment of a task, read for the search and the score."""
+    """One experiment of a task, or one that answers for it, read for the search and the score."""
 
     name: str
     index: int
@@ -60,6 +60,7 @@ class Measured:
     outcome: Outcome | None  # None: not finished
     score: Score | None  # only of what was measured
     withdrawn: bool  # cancelled by the task itself, which was suspended: as if it had never been
+    reused: bool = False  # another's: it answers for this task as if it were its own
     drift: str = ""  # in what it differs from the baseline, so that nothing of it may be compared
 
     @property

@@ -12,8 +12,8 @@ _MEASURED = ("value", "infeasible", "bound", "unknown")
 
 
 def wanted(seen: ObservedTask) -> int:
-    """How many configurations will be measured."""
-    return min(seen.spec.search.max_experiments, seen.space.size)
+    """How many configurations will be measured; an estimate of a space may be smaller than what others did of it."""
+    return max(0, min(seen.spec.search.max_experiments, seen.space.size - seen.reused))
 
 
 def counts(seen: ObservedTask) -> dict[str, Any]:
@@ -33,7 +33,8 @@ def counts(seen: ObservedTask) -> dict[str, Any]:
         succeeded=measured,
         infeasible=outcomes["infeasible"],
         failed=len(over) - measured - outcomes["infeasible"],
+        reused=seen.reused if seen.spec.search.reuse else None,
         reasons=[ReasonCount(reason=reason, count=count) for reason, count in sorted(reasons.items())] or None,
     )
-    hours = sum(one.status.gpu_seconds or 0.0 for one in seen.measured) / 3600
+    hours = sum(one.status.gpu_seconds or 0.0 for one in seen.measured if not one.reused) / 3600
     return {"experiments": experiments, "usage": Usage(gpu_hours=round(hours, 4))}

@@ -59,11 +59,20 @@ def decide(seen: ObservedTask, now: datetime) -> TaskPlan:
             return _previewed(draft)
         return _start(draft)
     draft.changes |= {**tally.counts(seen), "preview": None}
+    _note_reused(draft)
     if seen.spec.suspend:
         return _suspended(draft)
     if seen.running:
         return _follow(draft)
     return _stop_drift(draft) or readiness.prepare(draft) or _tune(draft)
+
+
+def _note_reused(draft: Draft) -> None:
+    """Tell once what others have measured already."""
+    known, count = draft.seen.status.experiments, draft.seen.reused
+    if count and count != (known.reused if known else None):
+        message = f"reusing {count} finished experiment{'s' if count != 1 else ''} of this namespace (search.reuse)"
+        draft.happenings.append(Happening("Normal", "ExperimentsReused", message))
 
 
 def _stay_finished(seen: ObservedTask, now: datetime) -> TaskPlan:
@@ -225,7 +234,7 @@ def _confirming(draft: Draft, race: Race | None, block: int) -> str:
 def _proposal(seen: ObservedTask) -> tuple[Purpose, Configuration] | None:
     """The user's start points first, each once; then what the search wants to know; None if nothing is left."""
     space = seen.space
-    tried = {space.identity(one.configuration) for one in seen.search if one.configuration is not None}
+    tried = {space.identity(one.configuration) for one in seen.tried if one.configuration is not None}
     for point in space.start_points:
         if space.identity(point) not in tried:
             return "Start", point
@@ -291,6 +300,8 @@ def _answer(draft: Draft, reason: str, verdict: str = "") -> TaskPlan:
     count = len(seen.search)
     counted = f"{count} experiment{'s' if count != 1 else ''}"
     searched = "the whole space was measured" if reason == "SpaceExhausted" else counted
+    if seen.reused:
+        searched += f", {seen.reused} of others reused"
     if best is None:
         names = ", ".join(one.experiment for one in front)
         return draft.end(True, reason, f"none beats these in every objective: {names} (status.front); {searched}")

@@ -37,7 +37,7 @@ class ValueRow:
 def rows(answer: Answer) -> Iterator[ValueRow]:
     """All values that were tried, in the order of the space."""
     space = answer.seen.space
-    over = [one for one in answer.seen.search if one.outcome not in (None, "nothing", "environment", "stop")]
+    over = [one for one in answer.seen.tried if one.outcome not in (None, "nothing", "environment", "stop")]
     known = [(space.places(one.configuration), one) for one in over if one.configuration is not None]
     for number, dimension in enumerate(space.dimensions):
         for place in (*range(len(dimension.values)), INACTIVE):
