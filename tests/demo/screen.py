@@ -91,7 +91,7 @@ def answer(task: Object) -> str:
     lines = [
         f"Best: {best['experiment']}, {format_value(best['value'], metric)}, {best.get('gain', 'no')} gain over the"
         f" baseline ({baseline['experiment']}, {before}); {_confidence(best['confidence'])}",
-        *(f"  {one['name']:<24} {one['value']}" for one in best["parameters"]),
+        *(f"  {one['name']:<24} {one['value']}" for one in best.get("parameters", [])),
         f"  measured at {level['scenario']} x {level['concurrency']}:"
         f" {metrics['outputTokensPerSecond']:.0f} tok/s, TTFT P95 {ttft['p95'] * 1000:.0f} ms,"
         f" TPOT P95 {tpot.get('p95', 0) * 1000:.1f} ms, {metrics['requests']} requests, {metrics['errors']} errors",

@@ -244,7 +244,7 @@ class TestAnswer:
         assert (best.experiment, best.value) == ("chat-2", 1310.0)
         assert (best.gain, best.gain_percent) == ("+31.0%", 31.0)
         assert best.confidence.verdict == "Unconfirmed"
-        assert [pair.dump() for pair in best.parameters] == [
+        assert [pair.dump() for pair in best.parameters or []] == [
             {"name": "tp-size", "value": "1"},
             {"name": "mem-fraction-static", "value": "0.9"},
         ]
@@ -261,7 +261,7 @@ class TestAnswer:
 
         assert plan.status.best is not None
         assert (plan.status.best.experiment, plan.status.best.gain) == ("chat-0", "+0.0%")
-        assert plan.status.best.parameters == []
+        assert plan.status.best.parameters is None
 
     def test_speaks_of_one_experiment_as_one(self) -> None:
         plan = Story(started(search={"maxExperiments": 1})).tell(BASELINE, speed(1100))

@@ -30,6 +30,11 @@ SPACE_MAX = 2**53 - 1  # what a JSON number holds exactly
 SpaceSize = Annotated[int, Field(ge=0, le=SPACE_MAX)]
 FRONT_MAX = 20
 Verdict = Literal["Improved", "NoSignificantDifference", "Unconfirmed", "BaselineInfeasible", "BaselineFailed"]
+# Never an empty list: where an apply empties a list by key, the API server keeps null, and that it then refuses.
+ChosenParameters = Annotated[
+    list[Parameter],
+    Field(max_length=32, json_schema_extra=list_map("name"), description="Absent for the baseline."),
+]
 TaskPhase = Literal["Pending", "Running", "Confirming", "Succeeded", "Failed", "Suspended"]
 
 
@@ -114,7 +119,7 @@ class Best(Model):
     """The best configuration so far that keeps every promise; once it was measured again, by its repeats."""
 
     experiment: ObjectName = Field(description="That found it; its repeats are not named.")
-    parameters: Annotated[list[Parameter], Field(max_length=32, json_schema_extra=list_map("name"))]
+    parameters: ChosenParameters | None = None
     args: Arguments = Field(description="Ready to paste into the engine's command line.")
     value: Real = Field(description="Of the objective; of several repeats the geometric mean.")
     gain: Word | None = Field(
@@ -144,7 +149,7 @@ class FrontPoint(Model):
     """A configuration that no other one beats in every objective."""
 
     experiment: ObjectName
-    parameters: Annotated[list[Parameter], Field(max_length=32, json_schema_extra=list_map("name"))]
+    parameters: ChosenParameters | None = None
     args: Arguments = Field(description="Ready to paste into the engine's command line.")
     values: Annotated[list[ObjectiveValue], Field(max_length=3, json_schema_extra=ATOMIC)] = Field(
         description="In the order of the objectives."

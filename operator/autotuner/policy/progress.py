@@ -81,7 +81,7 @@ def shown(one: Measured, run: Measured, value: float, percent: float | None, con
     metrics = run.score.metrics
     return Best(
         experiment=one.name,
-        parameters=list(one.spec.parameters or []),
+        parameters=one.spec.parameters or None,
         args=list(one.spec.service.args),
         value=value,
         gain=scoring.format_gain(percent) if percent is not None else None,
@@ -110,7 +110,7 @@ def front(measured: Iterable[Measured], objectives: Sequence[Objective]) -> list
 def _front_point(one: Measured, values: Sequence[float], objectives: Sequence[Objective]) -> FrontPoint:
     return FrontPoint(
         experiment=one.name,
-        parameters=list(one.spec.parameters or []),
+        parameters=one.spec.parameters or None,
         args=list(one.spec.service.args),
         values=[
             ObjectiveValue(metric=objective.metric, statistic=objective.statistic, value=value)
