@@ -66,10 +66,11 @@ lock: $(UV)  ## resolve the dependencies anew
 verify: generate test  ## generate and test, and refuse a tree in which something generated was not committed
 	@git diff --exit-code -- crds docs/metrics.md gitops helm manifests monitoring operator/autotuner/benchmark/tokenizer
 
-bench: setup  ## the figures that are promised: the operator's latency and take-over, the simulated engine's lateness
+bench: setup  ## the figures that are promised: the operator's speed, the simulated engine's lateness, honest answers
 	@$(PYTHON) -m tests.benchmarks.latency
 	@$(PYTHON) -m tests.benchmarks.takeover
 	@$(PYTHON) -m tests.benchmarks.simulator_lateness
+	@$(PYTHON) -m tests.benchmarks.honesty
 
 clean:  ## remove the environments
 	@rm -rf .venv .venv-benchmark .cache
