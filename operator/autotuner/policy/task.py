@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from autotuner import clock, scoring
+from autotuner import clock
 from autotuner.api.experiment import Purpose
-from autotuner.api.task_status import BaselineResult, Best, ExperimentCounts, TaskStatus
+from autotuner.api.task_status import ExperimentCounts, TaskStatus
 from autotuner.policy import (
+    answering,
     blueprint,
     confirming,
     drift,
@@ -154,7 +155,7 @@ def _start(draft: Draft) -> TaskPlan:
 def _follow(draft: Draft) -> TaskPlan:
     """An experiment is running: tell how far it is."""
     seen = draft.seen
-    best = _leader(draft)
+    best = answering.note(draft)
     if seen.running[0].is_repeat:
         race = confirming.race(seen.spec, seen.measured, seen.baseline) if seen.baseline else None
         return draft.plan(_confirming(draft, race, seen.running[0].spec.block))
@@ -171,7 +172,7 @@ def _stop_drift(draft: Draft) -> TaskPlan | None:
     words = next(iter(differing), "") or drift.since(first.status, first.name, seen.model, seen.runtime)
     if not words:
         return None
-    _leader(draft)
+    answering.note(draft)
     return draft.end(False, "RuntimeChanged", words)
 
 
@@ -180,20 +181,10 @@ def _searching(draft: Draft) -> None:
     draft.conditions.set("Finished", "False", "Running")
 
 
-def _leader(draft: Draft) -> Best | None:
-    """The best so far and the baseline, as they go into the status."""
-    seen, objectives = draft.seen, draft.seen.spec.objectives
-    several = len(objectives) > 1
-    best = None if several else progress.best(seen.measured, seen.baseline, objectives[0])
-    front = progress.front(seen.measured, objectives) if several else None
-    draft.changes |= {"best": best, "front": front, "baseline": _baseline(seen)}
-    return best
-
-
 def _tune(draft: Draft) -> TaskPlan:
     """Nothing is running: the baseline first, then one experiment after the other, then the answer."""
     seen = draft.seen
-    _leader(draft)
+    answering.note(draft)
     stop = _stopping(seen.measured)
     if stop:
         return draft.end(False, stop.status.reason or "", f"{stop.name}: {stop.status.message}")
@@ -210,11 +201,11 @@ def _confirm(draft: Draft, baseline: Measured, reason: str) -> TaskPlan:
     seen = draft.seen
     race = confirming.race(seen.spec, seen.measured, baseline)
     if race is None:
-        return _answer(draft, reason)
+        return answering.answer(draft, reason)
     step = race.step
     if isinstance(step, Decided):
         draft.changes |= {"best": verdicts.best(race, step), "baseline": verdicts.baseline(race)}
-        return _answer(draft, reason, verdicts.conclusion(race, step))
+        return answering.answer(draft, reason, verdicts.conclusion(race, step))
     original = race.original(step.keys[0])
     body = blueprint.repeat(
         _ingredients(seen), original.spec, index=_next_index(draft), block=step.block, ladder=race.ladder
@@ -289,30 +280,3 @@ def _launch(draft: Draft, experiment: Object, what: str, message: str) -> TaskPl
     )
     draft.happenings.append(Happening("Normal", "ExperimentCreated", f"{name}: {what}"))
     return draft.plan(message, create_experiment=experiment)
-
-
-def _answer(draft: Draft, reason: str, verdict: str = "") -> TaskPlan:
-    """All is measured: name the best, or what came nearest."""
-    seen, best, front = draft.seen, draft.changes["best"], draft.changes["front"]
-    objective = seen.spec.objectives[0]
-    if best is None and front is None:
-        return draft.end(False, "NoFeasibleConfiguration", progress.nearest(seen.measured))
-    count = len(seen.search)
-    counted = f"{count} experiment{'s' if count != 1 else ''}"
-    searched = "the whole space was measured" if reason == "SpaceExhausted" else counted
-    if seen.reused:
-        searched += f", {seen.reused} of others reused"
-    if best is None:
-        names = ", ".join(one.experiment for one in front)
-        return draft.end(True, reason, f"none beats these in every objective: {names} (status.front); {searched}")
-    value = scoring.format_value(best.value, objective.metric)
-    gain = f" ({best.gain} over the baseline)" if best.gain else ""
-    words = [f"best {value} by {best.experiment}{gain}", verdict or verdicts.unrepeated(best), searched]
-    return draft.end(True, reason, "; ".join(words))
-
-
-def _baseline(seen: ObservedTask) -> BaselineResult | None:
-    if seen.baseline is None:
-        return None
-    score = seen.baseline.score
-    return BaselineResult(experiment=seen.baseline.name, value=score.value if score else None)

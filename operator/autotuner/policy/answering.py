@@ -1,0 +1,46 @@
+"""What a task says of what it has found, so far and in the end."""
+
+from __future__ import annotations
+
+from autotuner import scoring
+from autotuner.api.task_status import BaselineResult, Best
+from autotuner.policy import progress, verdicts
+from autotuner.policy.draft import Draft, TaskPlan
+from autotuner.policy.observed_task import ObservedTask
+
+
+def note(draft: Draft) -> Best | None:
+    """The best so far and the baseline, as they go into the status."""
+    seen, objectives = draft.seen, draft.seen.spec.objectives
+    several = len(objectives) > 1
+    best = None if several else progress.best(seen.measured, seen.baseline, objectives[0])
+    front = progress.front(seen.measured, objectives) if several else None
+    draft.changes |= {"best": best, "front": front, "baseline": _baseline(seen)}
+    return best
+
+
+def answer(draft: Draft, reason: str, verdict: str = "") -> TaskPlan:
+    """All is measured: name the best, or what came nearest."""
+    seen, best, front = draft.seen, draft.changes["best"], draft.changes["front"]
+    objective = seen.spec.objectives[0]
+    if best is None and front is None:
+        return draft.end(False, "NoFeasibleConfiguration", progress.nearest(seen.measured))
+    count = len(seen.search)
+    counted = f"{count} experiment{'s' if count != 1 else ''}"
+    searched = "the whole space was measured" if reason == "SpaceExhausted" else counted
+    if seen.reused:
+        searched += f", {seen.reused} of others reused"
+    if best is None:
+        names = ", ".join(one.experiment for one in front)
+        return draft.end(True, reason, f"none beats these in every objective: {names} (status.front); {searched}")
+    value = scoring.format_value(best.value, objective.metric)
+    gain = f" ({best.gain} over the baseline)" if best.gain else ""
+    words = [f"best {value} by {best.experiment}{gain}", verdict or verdicts.unrepeated(best), searched]
+    return draft.end(True, reason, "; ".join(words))
+
+
+def _baseline(seen: ObservedTask) -> BaselineResult | None:
+    if seen.baseline is None:
+        return None
+    score = seen.baseline.score
+    return BaselineResult(experiment=seen.baseline.name, value=score.value if score else None)
