@@ -13,7 +13,7 @@ from tests.testbed.api import Api, ApiError
 Edits = Mapping[str, Any]
 
 STARTED = (
-    "spec: Forbidden: the task has started: only suspend, timeouts and search.maxExperiments may still change;"
+    "spec: Forbidden: the task has started: only suspend, budget, timeouts and search.maxExperiments may still change;"
     " to search for something else, create another TuningTask"
 )
 UNCHANGEABLE = "spec: Forbidden: a TuningExperiment cannot be changed, only cancelled (cancel: true)"
@@ -65,6 +65,7 @@ FREE_AFTER_START: dict[str, Edits] = {
     "suspend": {"spec.suspend": True},
     "timeouts": {"spec.timeouts": {"queueSeconds": 5, "startupSeconds": 5}},
     "search.maxExperiments": {"spec.search.maxExperiments": 9},
+    "a budget": {"spec.budget": {"maxGPUHours": 12, "maxHours": 0.5}},
     "labels": {"metadata.labels": {"team": "serving"}},
 }
 # Every kind of value that CEL has to find equal to itself.

@@ -169,6 +169,10 @@ class Story:
             self.experiments.append({**body, "status": {}})
         return plan
 
+    def wait(self, seconds: float) -> None:
+        """Time passes before the next pass."""
+        self._clock += seconds
+
     def end(self, how: Fate) -> None:
         """The last experiment ends."""
         self.experiments[-1] = how(self.experiments[-1])

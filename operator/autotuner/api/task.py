@@ -83,6 +83,25 @@ class Search(Model):
     )
 
 
+class Budget(Model):
+    """What the search and its confirmation may cost; GPU-hours for the confirmation are kept back from the search."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            cel("has(self.maxGPUHours) || has(self.maxHours)", "give maxGPUHours or maxHours, or leave out the budget")
+        )
+    )
+
+    max_gpu_hours: Annotated[float, Field(ge=0.01, le=1_000_000, allow_inf_nan=False)] | None = Field(
+        default=None,
+        alias="maxGPUHours",
+        description="Of all experiments together, from a node until their release. What runs at the end is cancelled.",
+    )
+    max_hours: Annotated[float, Field(ge=0.01, le=8760, allow_inf_nan=False)] | None = Field(
+        default=None, description="Since the start, waiting and suspension included. What runs at the end is cancelled."
+    )
+
+
 class TaskBenchmark(Traffic):
     """The traffic to measure with."""
 
@@ -100,7 +119,7 @@ class Placement(Model):
 
 
 class TaskSpec(Model):
-    """The search: free to edit until it has started, then fixed but for suspend, timeouts and maxExperiments."""
+    """The search: free to edit until it has started, then fixed but for suspend, budget, timeouts, maxExperiments."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -148,6 +167,7 @@ class TaskSpec(Model):
         default=None, description='Of one accelerator, in any currency, as a decimal string: "2.50".'
     )
     search: Search
+    budget: Budget | None = Field(default=None, description="May be changed while the task runs.")
     timeouts: Timeouts = Timeouts()
     placement: Placement = Placement()
 
@@ -191,7 +211,7 @@ class TuningTask(Model):
             name_rule(TASK_NAME_MAX),
             cel(
                 f"!(has(oldSelf.status) && has(oldSelf.status.startTime)) || ({_UNCHANGED})",
-                "the task has started: only suspend, timeouts and search.maxExperiments may still change;"
+                "the task has started: only suspend, budget, timeouts and search.maxExperiments may still change;"
                 " to search for something else, create another TuningTask",
                 fieldPath=".spec",
                 reason="FieldValueForbidden",

@@ -182,6 +182,9 @@ class Usage(Model):
     """What the task has cost; advances when experiments end."""
 
     gpu_hours: Real
+    remaining_gpu_hours: Real | None = Field(
+        default=None, alias="remainingGPUHours", description="Of budget.maxGPUHours; what runs is not yet taken off."
+    )
 
 
 class TaskStatus(Model):

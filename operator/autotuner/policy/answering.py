@@ -19,17 +19,27 @@ def note(draft: Draft) -> Best | None:
     return best
 
 
-def answer(draft: Draft, reason: str, verdict: str = "") -> TaskPlan:
-    """All is measured: name the best, or what came nearest."""
+def answer(draft: Draft, reason: str, verdict: str = "", limit: str = "") -> TaskPlan:
+    """All is measured, or all that the budget allows: name the best, or what came nearest.
+
+    Args:
+        draft: of the pass.
+        reason: why the search has ended.
+        verdict: of the confirmation, in words.
+        limit: which part of the budget has ended it, in words.
+    """
     seen, best, front = draft.seen, draft.changes["best"], draft.changes["front"]
     objective = seen.spec.objectives[0]
     if best is None and front is None:
-        return draft.end(False, "NoFeasibleConfiguration", progress.nearest(seen.measured))
+        cause = "BudgetExhausted" if limit else "NoFeasibleConfiguration"
+        return draft.end(False, cause, "; ".join(filter(None, (progress.nearest(seen.measured), limit))))
     count = len(seen.search)
     counted = f"{count} experiment{'s' if count != 1 else ''}"
     searched = "the whole space was measured" if reason == "SpaceExhausted" else counted
     if seen.reused:
         searched += f", {seen.reused} of others reused"
+    if limit:
+        searched += f"; {limit}"
     if best is None:
         names = ", ".join(one.experiment for one in front)
         return draft.end(True, reason, f"none beats these in every objective: {names} (status.front); {searched}")

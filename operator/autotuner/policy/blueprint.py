@@ -81,6 +81,13 @@ def _rendered(common: Ingredients, configuration: Configuration | None) -> Rende
     return Rendered(tuple(args), ())
 
 
+def accelerators(common: Ingredients, configuration: Configuration | None) -> int:
+    """How many one engine of it occupies."""
+    command = runner(common.runtime.get("spec") or {}).get("command") or []
+    count = engines.get(common.engine).accelerators(_rendered(common, configuration).args, command)
+    return min(count, ACCELERATORS_MAX)
+
+
 def experiment(
     common: Ingredients,
     *,
@@ -145,8 +152,6 @@ def _object(task: Mapping[str, Any], index: int, body: ExperimentSpec) -> Object
 def _service(common: Ingredients, configuration: Configuration | None) -> Service:
     spec, placement = common.spec, common.spec.placement
     rendered = _rendered(common, configuration)
-    container = runner(common.runtime.get("spec") or {})
-    count = engines.get(common.engine).accelerators(rendered.args, container.get("command") or [])
     return Service(
         model=ModelRef(kind=common.model["kind"], name=common.model["metadata"]["name"]),
         runtime=RuntimeRef(kind=common.runtime["kind"], name=common.runtime["metadata"]["name"]),
@@ -156,7 +161,7 @@ def _service(common: Ingredients, configuration: Configuration | None) -> Servic
         image=spec.runtime.image,
         accelerator=Accelerator(
             resource=placement.accelerator_resource,
-            count=min(count, ACCELERATORS_MAX),
+            count=accelerators(common, configuration),
             product=common.product,
         ),
         volume=spec.model.volume,

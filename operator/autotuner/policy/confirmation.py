@@ -36,10 +36,14 @@ _FUTILE = 3  # repeats after which a gain that is not above zero is given up
 
 @dataclass(frozen=True)
 class Settings:
-    """How many leaders are measured again, and how often each at most; below 2, nothing can be confirmed."""
+    """How many leaders are measured again, and how often each at most; below 2, nothing can be confirmed.
+
+    Ended: there will be no other blocks; an interval holds whatever the reason for having stopped.
+    """
 
     top: int = 2
     max_repeats: int = 4
+    ended: bool = False
 
 
 @dataclass(frozen=True)
@@ -202,13 +206,9 @@ def next_step(
         return _unconfirmed(leaders, contest)
     block = max((one.block for one in repeats), default=1)
     missing = _missing(contest, block)
-    if missing or any(one.outcome == "running" for one in repeats):
+    if not settings.ended and (missing or any(one.outcome == "running" for one in repeats)):
         return Measure(block, missing)
-    answer = _answer(contest)
-    if answer is not None:
-        return answer
-    following = _missing(contest, block + 1)
-    return Measure(block + 1, following)
+    return _answer(contest, settings.ended) or Measure(block + 1, _missing(contest, block + 1))
 
 
 def standing(
@@ -255,10 +255,10 @@ def _missing(contest: _Contest[Key], block: int) -> tuple[Key | None, ...]:
     )
 
 
-def _answer(contest: _Contest[Key]) -> Decided[Key] | None:
+def _answer(contest: _Contest[Key], ended: bool) -> Decided[Key] | None:
     """The answer at the end of a block; None while it is open."""
     overs = [contest.runs[one.key].over for one in contest.leaders]
-    last = min(overs) >= contest.most
+    last = ended or min(overs) >= contest.most
     if not last and min(overs) < FIRST_LOOK:
         return None
     if not any(contest.runs[one.key].worths for one in contest.leaders):

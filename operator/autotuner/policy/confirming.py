@@ -7,7 +7,7 @@ more, the rest from their repeats. What to measure next is the statistics' to sa
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from autotuner import scoring
@@ -43,6 +43,7 @@ class Race:
         baseline: its experiment.
         ladder: the levels that any of them has its value from, so that nobody is bound to one that was chosen by luck.
         measured: repeats at these levels by who was repeated (None: the baseline), without those that say nothing.
+        cut: whether there will be no more of them.
     """
 
     spec: TaskSpec
@@ -50,6 +51,7 @@ class Race:
     baseline: Measured
     ladder: tuple[int, ...]
     measured: tuple[tuple[Key | None, Measured], ...]
+    cut: bool = False
 
     @property
     def metric(self) -> str:
@@ -60,7 +62,7 @@ class Race:
     def settings(self) -> Settings:
         """The task's."""
         confirm = self.spec.search.confirm
-        return Settings(confirm.top, confirm.max_repeats)
+        return Settings(confirm.top, confirm.max_repeats, self.cut)
 
     @property
     def fitness(self) -> Fitness:
@@ -129,6 +131,12 @@ def race(spec: TaskSpec, measured: Sequence[Measured], baseline: Measured) -> Ra
     leaders = _leaders(spec, measured, baseline)
     ladder = _ladder(spec, (*leaders, baseline))
     return Race(spec, leaders, baseline, ladder, tuple(_counted(measured, leaders, ladder)))
+
+
+def cut(race: Race, block: int) -> Race:
+    """The race without this block, which will not be measured to its end: what is there of it compares unequals."""
+    whole = tuple((key, one) for key, one in race.measured if one.spec.block < block)
+    return replace(race, measured=whole, cut=True)
 
 
 def key_of(one: Measured) -> Key:

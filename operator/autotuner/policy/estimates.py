@@ -33,6 +33,18 @@ def gpu_hours(spec: TaskSpec, space: Space, engine: EngineName) -> float:
     return round(experiments * seconds * _mean_accelerators(space, engine) / 3600, 2)
 
 
+def least(spec: TaskSpec, space: Space, engine: EngineName) -> tuple[float, float]:
+    """GPU-hours and hours of a task with one experiment, if every level takes as long as it may.
+
+    Args:
+        spec: of the task.
+        space: its search space.
+        engine: whose arguments they are.
+    """
+    hours = (2 + _repeats(spec, 1)) * (benchmark_seconds(spec) + _STARTUP_SECONDS) / 3600
+    return hours * _mean_accelerators(space, engine), hours
+
+
 def _repeats(spec: TaskSpec, searched: int) -> int:
     """The most runs of a confirmation in which no leader gives way to another."""
     confirm = spec.search.confirm

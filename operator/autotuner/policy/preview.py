@@ -30,6 +30,8 @@ def name(task: Mapping[str, Any]) -> str:
 def status(seen: ObservedTask) -> Preview:
     """What the task's status says of it."""
     hours = estimates.gpu_hours(seen.spec, seen.space, seen.engine)
+    if seen.spec.budget is not None and seen.spec.budget.max_gpu_hours is not None:
+        hours = min(hours, seen.spec.budget.max_gpu_hours)
     return Preview(config_map=name(seen.object), gpu_hours=hours)
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 from autotuner.api.task_status import ExperimentCounts, ReasonCount, Usage
+from autotuner.policy import budget
 from autotuner.policy.observed_task import ObservedTask
 
 _MEASURED = ("value", "infeasible", "bound", "unknown")
@@ -36,5 +37,6 @@ def counts(seen: ObservedTask) -> dict[str, Any]:
         reused=seen.reused if seen.spec.search.reuse else None,
         reasons=[ReasonCount(reason=reason, count=count) for reason, count in sorted(reasons.items())] or None,
     )
-    hours = sum(one.status.gpu_seconds or 0.0 for one in seen.measured if not one.reused) / 3600
-    return {"experiments": experiments, "usage": Usage(gpu_hours=round(hours, 4))}
+    hours = round(sum(one.status.gpu_seconds or 0.0 for one in seen.measured if not one.reused) / 3600, 4)
+    usage = Usage(gpu_hours=hours, remaining_gpu_hours=budget.remaining(seen, hours))
+    return {"experiments": experiments, "usage": usage}

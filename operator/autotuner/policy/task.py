@@ -12,6 +12,7 @@ from autotuner.api.task_status import ExperimentCounts, TaskStatus
 from autotuner.policy import (
     answering,
     blueprint,
+    budget,
     confirming,
     drift,
     preflight,
@@ -24,7 +25,7 @@ from autotuner.policy import (
 )
 from autotuner.policy.blueprint import Ingredients
 from autotuner.policy.conditions import ConditionSet, is_true, shorten
-from autotuner.policy.confirmation import Decided
+from autotuner.policy.confirmation import Decided, Measure
 from autotuner.policy.confirming import Race
 from autotuner.policy.draft import Draft, TaskPlan
 from autotuner.policy.experiment import Happening
@@ -54,7 +55,7 @@ def decide(seen: ObservedTask, now: datetime) -> TaskPlan:
         problems = preflight.check(seen.spec, seen.presets, seen.surroundings)
         if problems:
             return _invalid(draft, problems)
-        misleading = preflight.warnings(seen.spec, seen.presets, seen.surroundings)
+        misleading = [*preflight.warnings(seen.spec, seen.presets, seen.surroundings), *budget.warnings(seen)]
         draft.conditions.set("Valid", "True", "Valid", "; ".join(misleading))
         if seen.spec.suspend:
             return _previewed(draft)
@@ -153,14 +154,18 @@ def _start(draft: Draft) -> TaskPlan:
 
 
 def _follow(draft: Draft) -> TaskPlan:
-    """An experiment is running: tell how far it is."""
+    """An experiment is running: tell how far it is, and end it when the budget does."""
     seen = draft.seen
     best = answering.note(draft)
+    if words := budget.used_up(seen, draft.now):
+        withdraw = tuple(one.name for one in seen.running if not one.spec.cancel)
+        return draft.plan(f"{words}; releasing {', '.join(one.name for one in seen.running)}", withdraw=withdraw)
+    until = budget.deadline(seen, draft.now)
     if seen.running[0].is_repeat:
         race = confirming.race(seen.spec, seen.measured, seen.baseline) if seen.baseline else None
-        return draft.plan(_confirming(draft, race, seen.running[0].spec.block))
+        return draft.plan(_confirming(draft, race, seen.running[0].spec.block), until)
     _searching(draft)
-    return draft.plan(progress.message(seen.running[0], len(seen.search), tally.wanted(seen), best, seen.spec))
+    return draft.plan(progress.message(seen.running[0], len(seen.search), tally.wanted(seen), best, seen.spec), until)
 
 
 def _stop_drift(draft: Draft) -> TaskPlan | None:
@@ -189,23 +194,32 @@ def _tune(draft: Draft) -> TaskPlan:
     if stop:
         return draft.end(False, stop.status.reason or "", f"{stop.name}: {stop.status.message}")
     if seen.baseline is None:
-        return _create(draft, "Baseline", None)
+        limit = budget.used_up(seen, draft.now)
+        return answering.answer(draft, "BudgetExhausted", limit=limit) if limit else _create(draft, "Baseline", None)
     if len(seen.search) >= seen.spec.search.max_experiments:
         return _confirm(draft, seen.baseline, "Completed")
     proposal = _proposal(seen)
-    return _create(draft, *proposal) if proposal else _confirm(draft, seen.baseline, "SpaceExhausted")
+    if proposal is None:
+        return _confirm(draft, seen.baseline, "SpaceExhausted")
+    limit = budget.ends_search(seen, blueprint.accelerators(_ingredients(seen), proposal[1]), draft.now)
+    return _confirm(draft, seen.baseline, "BudgetExhausted", limit) if limit else _create(draft, *proposal)
 
 
-def _confirm(draft: Draft, baseline: Measured, reason: str) -> TaskPlan:
+def _confirm(draft: Draft, baseline: Measured, reason: str, limit: str = "") -> TaskPlan:
     """The search is over: measure the leaders and the baseline again, one run after the other, then answer."""
     seen = draft.seen
     race = confirming.race(seen.spec, seen.measured, baseline)
     if race is None:
-        return answering.answer(draft, reason)
+        return answering.answer(draft, reason, limit=limit)
     step = race.step
+    if isinstance(step, Measure) and (short := budget.ends_confirmation(seen, race, step, draft.now)):
+        race, reason, limit = confirming.cut(race, step.block), "BudgetExhausted", limit or short
+        step = race.step
     if isinstance(step, Decided):
         draft.changes |= {"best": verdicts.best(race, step), "baseline": verdicts.baseline(race)}
-        return answering.answer(draft, reason, verdicts.conclusion(race, step))
+        return answering.answer(draft, reason, verdicts.conclusion(race, step), limit)
+    if limit and not seen.measured[-1].is_repeat:
+        draft.happenings.append(Happening("Normal", "BudgetExhausted", limit))
     original = race.original(step.keys[0])
     body = blueprint.repeat(
         _ingredients(seen), original.spec, index=_next_index(draft), block=step.block, ladder=race.ladder

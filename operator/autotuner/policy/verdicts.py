@@ -72,6 +72,8 @@ def message(race: Race, block: int) -> str:
 
 
 def _words(race: Race, answer: Decided[Key]) -> str:
+    if answer.verdict == "Unconfirmed" and race.cut:
+        return "unconfirmed: the budget left too few repeats"
     if answer.verdict == "Unconfirmed":
         return "unconfirmed: too few repeats kept the SLOs"
     if answer.verdict in _NO_GAIN:
