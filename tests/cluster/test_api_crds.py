@@ -186,6 +186,7 @@ REFUSED: dict[str, tuple[Edits, str]] = {
         {f"{S}.0.enforcement": "Soft", f"{S}.0.weight": 0.001},
         "spec.slos[0].weight in body should be greater than or equal to 0.01",
     ),
+    "a weight of nothing": ({f"{S}.0.enforcement": "Soft", f"{S}.0.weight": 0}, "must be at least 0.01"),
     "a cliff": (
         {f"{S}.0.enforcement": "Soft", f"{S}.0.steepness": 0.001},
         "spec.slos[0].steepness in body should be greater than or equal to 0.02",
@@ -195,8 +196,8 @@ REFUSED: dict[str, tuple[Edits, str]] = {
     "a throughput at one level": ({"spec.objectives.0.concurrency": 4}, THROUGHPUT),
     "an unknown strategy": ({"spec.search.strategy": "Bayes"}, 'spec.search.strategy: Unsupported value: "Bayes"'),
     "no end": ({"spec.search.maxExperiments": None}, "spec.search.maxExperiments: Required value"),
-    "a budget without limits": ({"spec.budget": {}}, "spec.budget: Invalid value: give maxGPUHours or maxHours"),
-    "no GPU time": ({"spec.budget": {"maxGPUHours": 0}}, "spec.budget.maxGPUHours in body should be greater than"),
+    "a budget without limits": ({"spec.budget": {}}, 'spec.budget: Invalid value: "object": give maxGPUHours'),
+    "no GPU time": ({"spec.budget": {"maxGPUHours": 0}}, "must be at least 0.01"),
     "no time": ({"spec.budget": {"maxHours": -1}}, "spec.budget.maxHours in body should be greater than"),
     "nothing to measure": ({"spec.search.maxExperiments": 0}, "spec.search.maxExperiments in body should be"),
     "no patience": ({"spec.timeouts.queueSeconds": 0}, "spec.timeouts.queueSeconds in body should be greater than"),

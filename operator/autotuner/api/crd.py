@@ -44,6 +44,10 @@ def _structural(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, 
     node = _resolved(node, definitions)
     result = {key: node[key] for key in _KEPT if key in node}
     result |= {key: value for key, value in node.items() if key.startswith("x-kubernetes-")}
+    if result.get("type") == "number" and 0 < result.get("minimum", 0) < 1:
+        # The API server compares a whole number with the whole part of the minimum, and would take 0.
+        rule = {"rule": "self > 0.0", "message": f"must be at least {result['minimum']:g}"}
+        result["x-kubernetes-validations"] = [*result.get("x-kubernetes-validations", []), rule]
     if "const" in node:
         result["enum"] = [node["const"]]
     if result.get("default", "") is None:
