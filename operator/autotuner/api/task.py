@@ -65,7 +65,11 @@ class Reuse(Model):
 class Search(Model):
     """How to search."""
 
-    strategy: Literal["Random", "Grid"] = Field(default="Random", description="How configurations are chosen.")
+    strategy: Literal["Bayesian", "Random", "Grid"] = Field(
+        default="Bayesian",
+        description="How configurations are chosen. Bayesian: each from what all before have taught (docs/search.md);"
+        " Random: in an order that the seed decides; Grid: in the order in which they are written.",
+    )
     max_experiments: Annotated[int, Field(ge=1, le=1000)] = Field(
         description="Configurations to measure; the baseline does not count."
     )

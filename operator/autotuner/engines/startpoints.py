@@ -34,7 +34,6 @@ _ADVICE: Mapping[EngineName, Mapping[Goal, _Advice]] = {
             "mem-fraction-static": 0.89,
             "disable-radix-cache": (False,),
             "schedule-policy": ("lpm",),
-            "cuda-graph-max-bs": 256.0,
         },
         "latency": {
             **_FP8,
@@ -69,6 +68,7 @@ _ADVICE: Mapping[EngineName, Mapping[Goal, _Advice]] = {
     },
     "Custom": {"throughput": {}, "latency": {}, "slo": {}},
 }
+_SEQUENCES, _GRAPHS = "max-running-requests", "cuda-graph-max-bs"
 _TENSOR = ("parallelism.tensor", "tp-size", "tensor-parallel-size", "tp")
 
 
@@ -88,6 +88,8 @@ def advised(engine: EngineName, goal: Goal, offered: Offered) -> list[Point]:
     for name, wanted in advice.items():
         if name in offered and (found := _nearest(wanted, offered[name])) is not None:
             point[name] = found
+    if (graphs := _graphs(point.get(_SEQUENCES), offered.get(_GRAPHS, ()))) is not None:
+        point[_GRAPHS] = graphs
     tensor = next((name for name in _TENSOR if name in offered), None)
     if tensor is None:
         return [point] if point else []
@@ -95,6 +97,14 @@ def advised(engine: EngineName, goal: Goal, offered: Offered) -> list[Point]:
     if goal == "latency":
         degrees.reverse()
     return [{**point, tensor: degree} for degree in degrees]
+
+
+def _graphs(sequences: Value | None, offered: Sequence[Value | None]) -> float | None:
+    """CUDA graphs up to the batch: larger batches would run without them, larger graphs cost memory and time."""
+    sizes = sorted(value for value in offered if isinstance(value, int | float) and not isinstance(value, bool))
+    if not sizes or not isinstance(sequences, int | float):
+        return None
+    return next((size for size in sizes if size >= sequences), sizes[-1])
 
 
 def _nearest(wanted: float | tuple[Value, ...], values: Sequence[Value | None]) -> Value | None:

@@ -208,7 +208,8 @@ def next_step(
     missing = _missing(contest, block)
     if not settings.ended and (missing or any(one.outcome == "running" for one in repeats)):
         return Measure(block, missing)
-    return _answer(contest, settings.ended) or Measure(block + 1, _missing(contest, block + 1))
+    following = _missing(contest, block + 1)
+    return _answer(contest, settings.ended) or Measure(block + 1, following)
 
 
 def standing(

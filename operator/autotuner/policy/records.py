@@ -174,6 +174,10 @@ def for_search(measured: Iterable[Measured]) -> list[Record]:
     for one in measured:
         if one.is_baseline or one.is_repeat or one.outcome is None or one.withdrawn:
             continue
-        values, shortfall = (one.score.worths, one.score.shortfall) if one.score else ((), 0.0)
-        records.append(Record(one.configuration, _TOLD[one.outcome], values, shortfall))
+        told = _TOLD[one.outcome]
+        if one.score is None:
+            records.append(Record(one.configuration, told))
+        else:
+            score = one.score
+            records.append(Record(one.configuration, told, score.worths, score.shortfall, score.softened))
     return records

@@ -18,8 +18,8 @@ from autotuner.policy import (
     preflight,
     preview,
     progress,
+    proposing,
     readiness,
-    records,
     tally,
     verdicts,
 )
@@ -31,7 +31,7 @@ from autotuner.policy.draft import Draft, TaskPlan
 from autotuner.policy.experiment import Happening
 from autotuner.policy.observed_task import ObservedTask
 from autotuner.policy.records import Measured
-from autotuner.search import Configuration, suggest
+from autotuner.search import Configuration
 
 Object = dict[str, Any]
 
@@ -198,7 +198,7 @@ def _tune(draft: Draft) -> TaskPlan:
         return answering.answer(draft, "BudgetExhausted", limit=limit) if limit else _create(draft, "Baseline", None)
     if len(seen.search) >= seen.spec.search.max_experiments:
         return _confirm(draft, seen.baseline, "Completed")
-    proposal = _proposal(seen)
+    proposal = proposing.next_one(seen)
     if proposal is None:
         return _confirm(draft, seen.baseline, "SpaceExhausted")
     limit = budget.ends_search(seen, blueprint.accelerators(_ingredients(seen), proposal[1]), draft.now)
@@ -234,18 +234,6 @@ def _confirming(draft: Draft, race: Race | None, block: int) -> str:
     draft.conditions.set("Succeeded", "Unknown", "Confirming")
     draft.conditions.set("Finished", "False", "Confirming")
     return verdicts.message(race, block) if race else "confirming"
-
-
-def _proposal(seen: ObservedTask) -> tuple[Purpose, Configuration] | None:
-    """The user's start points first, each once; then what the search wants to know; None if nothing is left."""
-    space = seen.space
-    tried = {space.identity(one.configuration) for one in seen.tried if one.configuration is not None}
-    for point in space.start_points:
-        if space.identity(point) not in tried:
-            return "Start", point
-    search = seen.spec.search
-    found = suggest(search.strategy, space, records.for_search(seen.measured), [], 1, search.seed)
-    return ("Search", found[0]) if found else None
 
 
 def _stopping(measured: Sequence[Measured]) -> Measured | None:

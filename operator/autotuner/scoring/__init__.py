@@ -13,10 +13,12 @@ from autotuner.scoring.front import dominates, front, spread
 from autotuner.scoring.goal import Goal
 from autotuner.scoring.judging import Outcome, Score, concurrencies, score
 from autotuner.scoring.slos import Violation, hard, unmeasured, violations
+from autotuner.scoring.softening import STEEPNESS
 from autotuner.scoring.stopping import stop
 
 __all__ = [
     "FIRST_LOOK",
+    "STEEPNESS",
     "Goal",
     "Outcome",
     "Score",

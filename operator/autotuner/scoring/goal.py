@@ -43,3 +43,7 @@ class Goal:
     def on(self, ladder: Sequence[int]) -> Goal:
         """The same goal on another ladder, for repeats at one level."""
         return replace(self, ladder=tuple(ladder))
+
+    def judged_at(self, objective: Objective) -> int:
+        """The concurrency at which a latency is judged; 0 if there is none."""
+        return objective.concurrency or max(self.ladder, default=0)

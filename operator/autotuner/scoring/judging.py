@@ -8,14 +8,14 @@ concurrencies, and what was not measured never becomes a number: the explanation
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from autotuner.api import quantity
 from autotuner.api.common import LATENCY_METRICS
 from autotuner.api.experiment import Ladder, Level
 from autotuner.api.goals import Objective
-from autotuner.scoring import reach, rungs, slos
+from autotuner.scoring import reach, rungs, slos, softening
 from autotuner.scoring.figures import better, figure
 from autotuner.scoring.goal import Goal
 from autotuner.scoring.rungs import Rung
@@ -33,6 +33,8 @@ class Score:
             objective or an SLO needs was not measured, so that there is nothing to compare.
         values: of the objectives in SI units, as measured; empty if infeasible or unknown.
         worths: the same with the cost of broken soft SLOs, which is what comparisons and the search go by.
+        softened: the worths if violations could be paid for (see `softening`), for the search's model; empty without
+            hard SLOs, and where that cannot be said.
         level: scenario and concurrency that the first value was measured at (the first scenario), or that came nearest
             to the SLOs (the scenario of its worst violation); None if nothing can be said.
         metrics: that level.
@@ -43,6 +45,7 @@ class Score:
     outcome: Outcome
     values: tuple[float, ...] = ()
     worths: tuple[float, ...] = ()
+    softened: tuple[float, ...] = ()
     level: tuple[str, int] | None = None
     metrics: Level | None = None
     shortfall: float = 0.0
@@ -92,13 +95,16 @@ def score(levels: Sequence[Level], goal: Goal, gpus: int, ladder: Ladder | None 
     results = [_judge(steps, goal, objective, gpus) for objective in goal.objectives]
     failed = [result for result in results if isinstance(result, Score)]
     if failed:
-        return max(failed, key=lambda one: (one.outcome == "infeasible", one.shortfall))
+        worst = max(failed, key=lambda one: (one.outcome == "infeasible", one.shortfall))
+        return replace(worst, softened=softening.softened(steps, goal, gpus, ())) if worst.shortfall else worst
     found = [result for result in results if isinstance(result, _Found)]
     level = found[0].rung.levels[0]
+    worths = tuple(one.worth for one in found)
     return Score(
         "value",
         tuple(one.value for one in found),
-        tuple(one.worth for one in found),
+        worths,
+        softening.softened(steps, goal, gpus, worths),
         (level.scenario, level.concurrency),
         level,
     )
@@ -123,7 +129,7 @@ def _judge(steps: Sequence[Rung], goal: Goal, objective: Objective, gpus: int) -
         return _most_users(steps, goal, gpus)
     counted = list(steps)
     if objective.metric in LATENCY_METRICS:
-        wanted = objective.concurrency or max(goal.ladder, default=0)
+        wanted = goal.judged_at(objective)
         counted = [step for step in steps if step.concurrency == wanted]
         if not counted:
             return Score("unknown", explanation=f"concurrency {wanted} is not on the ladder")

@@ -44,6 +44,13 @@ class Dimension:
         """The place of None."""
         return self.values.index(None) if None in self.values else None
 
+    def nearest(self, wanted: Value) -> int | None:
+        """The place of a value, or of the nearest number; None if there is neither."""
+        if not self.ordered or isinstance(wanted, str | bool):
+            return self.positions.get(text(wanted))
+        numbers = [(place, value) for place, value in enumerate(self.values) if isinstance(value, int | float)]
+        return min(numbers, key=lambda pair: abs(pair[1] - wanted))[0] if numbers else None
+
 
 def of_parameter(parameter: SearchParameter) -> Dimension:
     """The dimension of a parameter.

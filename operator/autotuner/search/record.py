@@ -20,6 +20,7 @@ class Record:
             could not become better than `values`; crash: the engine cannot run like this; impossible: no node could
             ever hold it; environment: nothing was learned; unknown: measured, but without the figure that is wanted.
         values: of the objectives, in their order and any positive unit; empty unless there are some.
+        softened: what `values` would be if violations could be paid for: what a model learns from, where values jump.
         shortfall: how far from the SLOs, relative (0.1: ten per cent beyond a limit); 0 if they are kept.
     """
 
@@ -27,3 +28,4 @@ class Record:
     outcome: Outcome
     values: tuple[float, ...] = ()
     shortfall: float = 0.0
+    softened: tuple[float, ...] = ()

@@ -12,6 +12,7 @@ from autotuner.api.common import EngineName, Parameter
 from autotuner.api.parameters import Constraint, SearchParameter
 from autotuner.api.task import TaskSpec
 from autotuner.engines.arguments import Value, text
+from autotuner.engines.defaults import DEFAULTS
 from autotuner.search.activity import INACTIVE
 from autotuner.search.assembly import Assembly, Offer, assemble
 from autotuner.search.components import Component, components
@@ -188,7 +189,8 @@ class Space:
     def nearest(self, wishes: Mapping[str, Value | None]) -> Configuration | None:
         """The configuration that keeps as many wishes as possible, for example those of `engines.startpoints`.
 
-        Parameters without a wish are unset where they may be, else as in the fixed arguments, else in the middle.
+        Parameters without a wish are unset where they may be, else as in the fixed arguments, else as the engine has
+        them by default, else in the middle.
 
         Args:
             wishes: name of a dimension -> one of its values; others are ignored.
@@ -212,6 +214,9 @@ class Space:
         fixed = self._pieces.line.fixed.get(self._pieces.engine.canonical(dimension.name), ())
         if fixed and (said := value_of(fixed, self._pieces.engine)) in dimension.positions:
             return dimension.positions[said]
+        default = DEFAULTS[self._pieces.engine.name].get(self._pieces.engine.canonical(dimension.name))
+        if default is not None and (place := dimension.nearest(default)) is not None:
+            return place
         # More accelerators than needed are nobody's habit.
         return len(dimension.values) // 2 if dimension.ordered and not dimension.name.startswith("parallelism.") else 0
 

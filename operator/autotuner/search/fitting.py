@@ -1,0 +1,114 @@
+"""How well settings of a Gaussian process explain what was measured: density and slope, for many settings at once.
+
+The covariance of two configurations mixes two kernels over the same per-parameter Matern-5/2 correlations k_1 ... k_D,
+each with a length scale of its own:
+
+    c(x, x') = share * mean_d k_d(x_d, x'_d) + (1 - share) * prod_d k_d(x_d, x'_d) + 1
+
+The mean learns main effects from very few points (Duvenaud et al., "Additive Gaussian Processes", 2011), the product
+what parameters do together; the one is the unknown level of all values. The scale of all this is not a setting: it is
+integrated out under a conjugate inverse-gamma prior (Rasmussen and Williams 2006, 2.7 and 5.4.1), which leaves
+Student-t tails, so that a few points cannot make the process too sure of itself.
+
+A row of settings is D logarithms of length scales, the logit of the share, and the logarithm of the noise's variance
+relative to the scale. Each has a normal prior.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from autotuner.search.kernel import Floats, Metric, Points
+
+LEVEL = 1.0  # variance of the common level, relative to that of the differences
+SHAPE = 2.0  # of the prior over the scale: as good as four values
+_JITTER = 1e-6
+# Mean and deviation of the priors. Lengths: from a tenth to many times the whole list of values; the latter is how a
+# parameter without effect is told, and most have little.
+_LENGTH = (0.3, 1.2)
+_SHARE = (0.0, 1.5)
+_NOISE_DEVIATION = 1.0
+
+
+class _Covariance(NamedTuple):
+    """Of the upper triangles, (settings, pairs), and what its derivatives need."""
+
+    matrix: Floats  # (settings, n, n)
+    correlation: Floats  # (dimensions, settings, pairs)
+    slope: Floats  # of the correlation, by the logarithm of its length scale
+    average: Floats  # over the dimensions, (settings, pairs)
+    product: Floats
+    share: Floats  # (settings, 1)
+
+
+class Likelihood:
+    """Of values at points.
+
+    Attributes:
+        centre: of the prior, (settings' width,).
+        spread: its deviation.
+    """
+
+    def __init__(self, metric: Metric, points: Points, values: Floats, noise: float) -> None:
+        """Take (n, dimensions) points, (n,) standardised values and the deviation of the noise that is expected."""
+        self._metric, self._values = metric, values
+        count, dimensions = points.shape
+        self._upper = np.triu_indices(count)
+        self._left, self._right = points[self._upper[0]].T, points[self._upper[1]].T
+        priors = np.array([_LENGTH] * dimensions + [_SHARE, (2 * math.log(noise), _NOISE_DEVIATION)])
+        self.centre, self.spread = priors.T
+
+    def density(self, settings: Floats) -> tuple[Floats, Floats]:
+        """Logarithm of the posterior density of (settings, width), up to a constant, and its slope."""
+        found = self._covariance(settings)
+        inverse = np.linalg.inv(found.matrix)
+        alpha = inverse @ self._values
+        fit = SHAPE + 0.5 * alpha @ self._values
+        power = SHAPE + len(self._values) / 2
+        off = (settings - self.centre) / self.spread
+        volume = np.linalg.slogdet(found.matrix)[1]
+        density = -0.5 * volume - power * np.log(fit) - 0.5 * (off**2).sum(axis=1)
+        pull = (power / fit)[:, None, None] * alpha[:, :, None] * alpha[:, None, :] - inverse
+        return density, self._slope(pull, found, settings) - off / self.spread
+
+    def covariance(self, settings: Floats) -> Floats:
+        """(settings, n, n), with the noise."""
+        return self._covariance(settings).matrix
+
+    def _slope(self, pull: Floats, found: _Covariance, settings: Floats) -> Floats:
+        dimensions = len(found.correlation)
+        rows, columns = self._upper
+        each = pull[:, rows, columns] * np.where(rows == columns, 0.5, 1.0)
+        slope = np.empty_like(settings)
+        slope[:, :dimensions] = np.einsum("sp,dsp->sd", each * found.share / dimensions, found.slope)
+        slope[:, :dimensions] += np.einsum(
+            "sp,dsp->sd", each * (1 - found.share) * found.product, found.slope / found.correlation
+        )
+        turn = (found.share * (1 - found.share))[:, 0]
+        slope[:, dimensions] = turn * (each * (found.average - found.product)).sum(axis=1)
+        slope[:, dimensions + 1] = 0.5 * np.trace(pull, axis1=1, axis2=2) * np.exp(settings[:, dimensions + 1])
+        return slope
+
+    def _covariance(self, settings: Floats) -> _Covariance:
+        dimensions, count = len(self._left), len(self._values)
+        values, slopes = self._metric.correlations(settings[:, :dimensions])
+        each = np.arange(dimensions)[:, None]
+        # Looked up with the settings last, which lie side by side in memory then.
+        correlation = np.moveaxis(values, 1, 3)[each, self._left, self._right].swapaxes(1, 2)
+        slope = np.moveaxis(slopes, 1, 3)[each, self._left, self._right].swapaxes(1, 2)
+        average, product = correlation.mean(axis=0), correlation.prod(axis=0)
+        share = logistic(settings[:, dimensions])[:, None]
+        matrix = np.empty((len(settings), count, count))
+        rows, columns = self._upper
+        matrix[:, rows, columns] = matrix[:, columns, rows] = share * average + (1 - share) * product + LEVEL
+        noise = np.exp(settings[:, dimensions + 1])[:, None]
+        matrix[:, np.arange(count), np.arange(count)] += noise + _JITTER
+        return _Covariance(matrix, correlation, slope, average, product, share)
+
+
+def logistic(x: Floats) -> Floats:
+    """The inverse of the logit."""
+    return np.asarray(1.0 / (1.0 + np.exp(-x)))

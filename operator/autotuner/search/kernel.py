@@ -1,0 +1,63 @@
+"""How alike two configurations are, parameter by parameter."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from autotuner.search.dimensions import Dimension
+
+Floats = npt.NDArray[np.float64]
+Points = npt.NDArray[np.intp]  # one row for each configuration: its places, INACTIVE (-1) included
+
+
+class Metric:
+    """Distances between the places of each dimension, in tables that are looked up.
+
+    Numbers are as far apart as their places on the list, brought to [0, 1]: whoever writes 1024, 2048, 4096 says what
+    is a step. Texts, and what is unset or inactive, are equal (0) or not (1).
+    """
+
+    def __init__(self, dimensions: Sequence[Dimension]) -> None:
+        """Write the tables, all as wide as the longest list and one more: INACTIVE, -1, is looked up as the last."""
+        self.width = max((len(dimension.values) for dimension in dimensions), default=0) + 1
+        self.distances = np.ones((len(dimensions), self.width, self.width))
+        for table, dimension in zip(self.distances, dimensions, strict=True):
+            count = len(dimension.values)
+            table[:count, :count] = _distances(dimension)
+            np.fill_diagonal(table, 0.0)
+
+    def apart(self, points: Points, one: Sequence[int]) -> Floats:
+        """In how many dimensions (m, dimensions) points differ from one, neighbouring numbers less than wholly: (m,).
+
+        Numbers half of the list apart count as much as its ends do: else the ends would always be the most unlike, and
+        it is there that engines run out of memory.
+        """
+        distances = self.distances[np.arange(points.shape[1]), points, np.array(one)]
+        return np.asarray(np.minimum(2 * distances, 1.0).sum(axis=1))
+
+    def correlations(self, lengths: Floats) -> tuple[Floats, Floats]:
+        """Matern-5/2 of every distance in the tables.
+
+        Args:
+            lengths: natural logarithm of the length scales, (settings, dimensions).
+
+        Returns:
+            Correlations and their derivatives by the logarithm, (dimensions, settings, width, width) each.
+        """
+        ratio = math.sqrt(5) * self.distances[:, None] * np.exp(-lengths.T)[:, :, None, None]
+        decay = np.exp(-ratio)
+        third = ratio * ratio / 3
+        return (1 + ratio + third) * decay, third * (1 + ratio) * decay
+
+
+def _distances(dimension: Dimension) -> Floats:
+    found = 1.0 - np.eye(len(dimension.values))
+    if dimension.ordered:
+        numbers = [place for place, value in enumerate(dimension.values) if value is not None]
+        at = np.linspace(0.0, 1.0, len(numbers))
+        found[np.ix_(numbers, numbers)] = np.abs(at[:, None] - at[None, :])
+    return found
