@@ -1,14 +1,15 @@
 # Two environments, because kubernetes and genai-bench's dependencies cannot be in one:
 # .venv (operator and development tools) and .venv-benchmark (the benchmark image: genai-bench, simulated engine).
+# A third one, .venv-rivals, is made by bench-search alone: the operator and the searches that it is compared with.
 UV := .cache/uv/bin/uv
 PYTHON := .venv/bin/python
 VENV := $(UV) venv --quiet --allow-existing --python '>=3.11,<3.13'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit e2e realnode lint generate lock verify bench clean
+.PHONY: help setup demo test unit e2e realnode lint generate lock verify bench bench-search clean
 
 help:  ## what one can do here
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 $(UV):
 	@echo "installing uv"
@@ -27,6 +28,13 @@ $(UV):
 	@$(VENV) .venv-benchmark
 	@$(UV) pip sync --quiet --python .venv-benchmark --require-hashes locks/benchmark.txt
 	@$(UV) pip install --quiet --python .venv-benchmark --no-deps --editable .
+	@touch $@
+
+.venv-rivals/ok: $(UV) locks/rivals.txt pyproject.toml
+	@echo "making .venv-rivals"
+	@$(VENV) .venv-rivals
+	@$(UV) pip sync --quiet --python .venv-rivals --require-hashes locks/rivals.txt
+	@$(UV) pip install --quiet --python .venv-rivals --no-deps --editable .
 	@touch $@
 
 setup: .venv/ok .venv-benchmark/ok  ## make both environments (the other targets do it themselves)
@@ -62,6 +70,8 @@ lock: $(UV)  ## resolve the dependencies anew
 	    --no-emit-index-url --no-header -o locks/$$name.txt; done
 	@$(UV) pip compile --quiet pyproject.toml --extra operator --group dev -c locks/operator.txt --universal \
 	  --upgrade --generate-hashes --no-emit-index-url --no-header -o locks/dev.txt
+	@$(UV) pip compile --quiet pyproject.toml --extra operator --group rivals -c locks/operator.txt --universal \
+	  --upgrade --generate-hashes --no-emit-index-url --no-header -o locks/rivals.txt
 
 verify: generate test  ## generate and test, and refuse a tree in which something generated was not committed
 	@git diff --exit-code -- crds docs/metrics.md gitops helm manifests monitoring operator/autotuner/benchmark/tokenizer
@@ -72,5 +82,8 @@ bench: setup  ## the figures that are promised: the operator's speed, the simula
 	@$(PYTHON) -m tests.benchmarks.simulator_lateness
 	@$(PYTHON) -m tests.benchmarks.honesty
 
+bench-search: .venv-rivals/ok  ## experiments to the best configuration, against other searches (SURFACES=DIR, ARGS=...)
+	@.venv-rivals/bin/python -m tests.benchmarks.search $(if $(SURFACES),--surfaces $(SURFACES)) $(ARGS)
+
 clean:  ## remove the environments
-	@rm -rf .venv .venv-benchmark .cache
+	@rm -rf .venv .venv-benchmark .venv-rivals .cache
