@@ -340,7 +340,7 @@ async def test_accepted(api: Api, case: str) -> None:
 async def test_defaults_are_written_by_the_api_server(api: Api) -> None:
     task = edited(make_task(), {"spec.search": {"maxExperiments": 1}})
     spec = (await api.create(tasks("default"), task, dryRun="All"))["spec"]
-    assert spec["search"] == {"strategy": "Random", "maxExperiments": 1, "seed": 0, "confirm": CONFIRM}
+    assert spec["search"] == {"strategy": "Bayesian", "maxExperiments": 1, "seed": 0, "confirm": CONFIRM}
     assert spec["placement"] == {"acceleratorResource": "nvidia.com/gpu"}
     assert spec["model"]["readyTimeoutSeconds"] == 7200
     assert spec["timeouts"]["queueSeconds"] == 3600
