@@ -185,8 +185,11 @@ async def test_a_namespaced_object_that_ome_would_prefer_is_refused(kind: str, n
 
 
 class TestUnreadable:
-    TASK = make_task(search={"strategy": "Bayesian"})
-    WORDS = "search.strategy: Input should be 'Random' or 'Grid'; the installed CRDs are not those of this operator"
+    TASK = make_task(search={"strategy": "Genetic"})
+    WORDS = (
+        "search.strategy: Input should be 'Bayesian', 'Random' or 'Grid'; the installed CRDs are not those of this"
+        " operator"
+    )
 
     async def test_a_spec_is_refused_once(self) -> None:
         kube = world(self.TASK)

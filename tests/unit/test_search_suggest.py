@@ -13,10 +13,12 @@ from tests.unit.builders import make_parameters
 
 SPACE = Space.over(make_parameters(tp_size=[1, 2, 4], chunk=[1024, 2048, 4096, 8192], mixed=True))
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
+FIXED_ORDERS: tuple[Strategy, ...] = ("Random", "Grid")
 
 
 def recorded(*configurations: Configuration | None, outcome: Outcome = "value") -> list[Record]:
-    return [Record(configuration, outcome, 1.0) for configuration in configurations]
+    values = (1.0,) if outcome in ("value", "bound") else ()
+    return [Record(configuration, outcome, values) for configuration in configurations]
 
 
 def test_grid_goes_in_the_user_s_order() -> None:
@@ -38,11 +40,11 @@ def test_every_configuration_is_proposed_exactly_once(strategy: Strategy) -> Non
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("outcome", get_args(Outcome))
 def test_what_was_tried_is_not_proposed_again_however_it_ended(strategy: Strategy, outcome: Outcome) -> None:
-    first, second, third = suggest(strategy, SPACE, [], [], 3, seed=1)
-    assert suggest(strategy, SPACE, recorded(second, outcome=outcome), [first], 1, seed=1) == [third]
+    *done, running, left = suggest(strategy, SPACE, [], [], SPACE.size, seed=1)
+    assert suggest(strategy, SPACE, recorded(*done, outcome=outcome), [running], 2, seed=1) == [left]
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("strategy", FIXED_ORDERS)
 def test_one_at_a_time_or_all_at_once_or_after_a_restart_comes_to_the_same(strategy: Strategy) -> None:
     at_once = suggest(strategy, SPACE, [], [], SPACE.size, seed=5)
     done: list[Configuration] = []
@@ -51,11 +53,21 @@ def test_one_at_a_time_or_all_at_once_or_after_a_restart_comes_to_the_same(strat
     assert done == at_once
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
-def test_the_order_in_which_experiments_end_does_not_matter(strategy: Strategy) -> None:
+@pytest.mark.parametrize("strategy", FIXED_ORDERS)
+def test_a_fixed_order_does_not_ask_what_has_ended(strategy: Strategy) -> None:
     taken = suggest(strategy, SPACE, [], [], 6, seed=5)
     one = suggest(strategy, SPACE, recorded(*taken[:4]), taken[4:], 4, seed=5)
     other = suggest(strategy, SPACE, recorded(*reversed(taken[2:])), taken[:2], 4, seed=5)
+    assert one == other
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_the_order_in_which_experiments_end_does_not_matter(strategy: Strategy) -> None:
+    taken = suggest(strategy, SPACE, [], [], 8, seed=5)
+    ended = [Record(one, "value", (float(number + 1),)) for number, one in enumerate(taken[:6])]
+    running = taken[6:]
+    one = suggest(strategy, SPACE, ended, running, 4, seed=5)
+    other = suggest(strategy, SPACE, ended[::-1], running[::-1], 4, seed=5)
     assert one == other
 
 
@@ -81,7 +93,7 @@ def test_another_seed_gives_another_order() -> None:
     assert len(orders) == 20
 
 
-def test_a_billion_configurations_are_not_listed() -> None:
+def test_random_search_does_not_list_a_billion_configurations() -> None:
     huge = Space.over(make_parameters(**{f"p{number}": list(range(8)) for number in range(10)}))
     taken = suggest("Random", huge, [], [], 500, seed=2)
     assert len(set(taken)) == 500
