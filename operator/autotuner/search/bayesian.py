@@ -80,19 +80,20 @@ def propose(
     taken = {*_places(space, tried), *running}
     metric = Metric(space.dimensions)
     chance = _chance(metric, seen, generator)
-    advice = [places for places in _places(space, advised) if places not in taken]
+    identities = {space.identity(one) for one in [*tried, *pending]}
     worth: candidates.Worth
     if len(taken) < BEGINNING:
-        for places in advice:
-            if chance(np.array([places]))[0] >= _DOUBTFUL:
-                return space.build(places)
+        for places in _places(space, advised):
+            found = space.build(places)
+            new = found is not None and space.identity(found) not in identities
+            if new and chance(np.array([places]))[0] >= _DOUBTFUL:
+                return found
         near = seen.points[seen.runs] if advised else seen.points[:0]
         worth = _unlike(metric, sorted(taken), near, chance)
     else:
         worth = _improving(metric, seen, running, chance, generator)
     centres = [tuple(row) for row in seen.points[np.argsort(seen.losses, kind="stable")[:_CENTRES]].tolist()]
     around = list(dict.fromkeys([*centres, *_places(space, advised)]))
-    identities = {space.identity(one) for one in [*tried, *pending]}
     for places in candidates.ranked(space, worth, around, taken, generator):
         found = space.build(places)
         if found is not None and space.identity(found) not in identities:
