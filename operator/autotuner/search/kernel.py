@@ -13,12 +13,17 @@ from autotuner.search.dimensions import Dimension
 Floats = npt.NDArray[np.float64]
 Points = npt.NDArray[np.intp]  # one row for each configuration: its places, INACTIVE (-1) included
 
+# The square of the distance from the middle at which both ends, half a list away from there, are 1 away.
+_BESIDE = 0.75
+
 
 class Metric:
     """Distances between the places of each dimension, in tables that are looked up.
 
     Numbers are as far apart as their places on the list, brought to [0, 1]: whoever writes 1024, 2048, 4096 says what
-    is a step. Texts, and what is unset or inactive, are equal (0) or not (1).
+    is a step. Texts are equal (0) or not (1). What is unset or inactive lies beside the middle of the numbers, as far
+    from both ends as these are from each other: were it as far from all of them, there would be no such place, and the
+    correlations of long length scales no covariance.
     """
 
     def __init__(self, dimensions: Sequence[Dimension]) -> None:
@@ -27,7 +32,9 @@ class Metric:
         self.distances = np.ones((len(dimensions), self.width, self.width))
         for table, dimension in zip(self.distances, dimensions, strict=True):
             count = len(dimension.values)
-            table[:count, :count] = _distances(dimension)
+            table[:count, :count] = 1.0
+            if dimension.ordered:
+                _spread(table, [place for place, value in enumerate(dimension.values) if value is not None])
             np.fill_diagonal(table, 0.0)
 
     def apart(self, points: Points, one: Sequence[int]) -> Floats:
@@ -54,10 +61,9 @@ class Metric:
         return (1 + ratio + third) * decay, third * (1 + ratio) * decay
 
 
-def _distances(dimension: Dimension) -> Floats:
-    found = 1.0 - np.eye(len(dimension.values))
-    if dimension.ordered:
-        numbers = [place for place, value in enumerate(dimension.values) if value is not None]
-        at = np.linspace(0.0, 1.0, len(numbers))
-        found[np.ix_(numbers, numbers)] = np.abs(at[:, None] - at[None, :])
-    return found
+def _spread(table: Floats, numbers: Sequence[int]) -> None:
+    """Write the distances of numbers, which lie on a line, from each other and from everything else."""
+    at = np.linspace(0.0, 1.0, len(numbers))
+    table[numbers, :] = np.sqrt(_BESIDE + (at - 0.5) ** 2)[:, None]
+    table[:, numbers] = table[numbers, :].T
+    table[np.ix_(numbers, numbers)] = np.abs(at[:, None] - at[None, :])
