@@ -62,7 +62,7 @@ def read(space: Space, records: Sequence[Record], maximise: Sequence[bool], weig
         maximise: for each objective, whether more of it is better.
         weights: of the objectives, summing to 1.
     """
-    told = sorted(_located(space, records), key=lambda one: (one[0], one[1].outcome, one[1].values, one[1].shortfall))
+    told = sorted(_located(space, records), key=lambda one: (one[0], *_figures(one[1])))
     rows = tuple(record for _, record in told)
     return Targets(
         np.array([places for places, _ in told], dtype=np.intp).reshape(len(told), len(space.dimensions)),
@@ -72,6 +72,11 @@ def read(space: Space, records: Sequence[Record], maximise: Sequence[bool], weig
         np.array([record.outcome == "value" for record in rows], dtype=np.bool_),
         rows,
     )
+
+
+def _figures(record: Record) -> tuple[str, tuple[float, ...], float, tuple[float, ...]]:
+    """All that repeats of one configuration may differ in."""
+    return record.outcome, record.values, record.shortfall, record.softened
 
 
 def _located(space: Space, records: Sequence[Record]) -> list[tuple[tuple[int, ...], Record]]:
