@@ -291,6 +291,20 @@ class TestConfirmation:
             " 3 experiments; budget.maxGPUHours 12.9 has no room for another block of repeats: 9 used, about 4 needed"
         )
 
+    @pytest.mark.parametrize("blocks", [0, 1])
+    def test_that_is_left_undone_recommends_nothing_worse_than_the_baseline(self, blocks: int) -> None:
+        story = Story(priced(4, budget=gpu_hours(100)))
+        story.tell(taking(), taking(throughput=900), taking(throughput=950), taking(throughput=800))
+        story.task["spec"]["budget"] = gpu_hours(5.5 + 4 * blocks)
+        # What is created already is cut off with the budget.
+        while not story.over:
+            story.end(taking(throughput=950 if story.experiments[-1]["spec"].get("parameters") else 1000))
+            story.step()
+
+        best = story.plans[-1].status.best
+        assert best is not None
+        assert (best.experiment, best.gain, best.confidence.verdict) == ("chat-0", "+0.0%", "Unconfirmed")
+
     def test_is_judged_by_the_repeats_that_there_are(self) -> None:
         story = self.begun(5 + 2 * 4)
         while not story.over:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from statistics import geometric_mean
 
 from autotuner import scoring
 from autotuner.api.task import TaskSpec
@@ -72,7 +73,13 @@ class Race:
     @cached_property
     def step(self) -> Measure[Key] | Decided[Key]:
         """What to measure next, or the answer."""
-        return next_step(self._field, self.fitness, self._repeats, self.settings, metric=self.metric)
+        found = next_step(self._field, self.fitness, self._repeats, self.settings, metric=self.metric)
+        if isinstance(found, Decided) and found.verdict == "Unconfirmed" and found.winner is not None:
+            gain = self.gain(self.original(found.winner))
+            # Leaders are the best of all others: without proof, nobody is advised to run what seems worse than today's.
+            if gain is not None and gain <= 0:
+                return Decided(None, found.verdict, None, len(self.kept(self.baseline)))
+        return found
 
     @cached_property
     def standing(self) -> Standing[Key]:
@@ -93,6 +100,11 @@ class Race:
         """The repeats of a leader or the baseline that keep the hard SLOs."""
         wanted = None if one is self.baseline else key_of(one)
         return [again for key, again in self.measured if key == wanted and keeps(again)]
+
+    def gain(self, one: Measured) -> float | None:
+        """Over the baseline in percent, by the repeats where there are any; None where either keeps no SLOs."""
+        ours, theirs = (_mean_worth(self.kept(each) or [each]) for each in (one, self.baseline))
+        return scoring.gain_percent(ours, theirs, self.metric)
 
     @property
     def _field(self) -> list[Leader[Key]]:
@@ -155,6 +167,10 @@ def worth(one: Measured) -> float:
     assert one.score is not None, "it keeps them"
     assert one.score.worth is not None, "it keeps them"
     return one.score.worth
+
+
+def _mean_worth(runs: Sequence[Measured]) -> float | None:
+    return geometric_mean([worth(run) for run in runs]) if keeps(runs[0]) else None
 
 
 def _leaders(spec: TaskSpec, measured: Iterable[Measured], baseline: Measured) -> tuple[Measured, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from statistics import geometric_mean
 
 from autotuner import scoring
@@ -67,7 +66,7 @@ def message(race: Race, block: int) -> str:
     text = f"confirming {one.name}{against}: block {block} of at most {race.standing.most}"
     if not race.kept(one) or not race.kept(race.baseline):
         return text
-    percent = _so_far(race, one)
+    percent = race.gain(one)
     return f"{text}; {scoring.format_gain(percent)} so far" if percent is not None else text
 
 
@@ -94,17 +93,7 @@ def _words(race: Race, answer: Decided[Key]) -> str:
 def _gain(race: Race, one: Measured, answer: Decided[Key]) -> float | None:
     if answer.verdict in _NO_GAIN:
         return None
-    return answer.gain.middle if answer.gain is not None else _so_far(race, one)
-
-
-def _so_far(race: Race, one: Measured) -> float | None:
-    """By the repeats where there are any."""
-    ours, theirs = (_worth(race.kept(each) or [each]) for each in (one, race.baseline))
-    return scoring.gain_percent(ours, theirs, race.metric)
-
-
-def _worth(runs: Sequence[Measured]) -> float | None:
-    return geometric_mean([confirming.worth(run) for run in runs]) if confirming.keeps(runs[0]) else None
+    return answer.gain.middle if answer.gain is not None else race.gain(one)
 
 
 def _value(run: Measured) -> float:
