@@ -90,13 +90,11 @@ def advised(engine: EngineName, goal: Goal, offered: Offered) -> list[Point]:
             point[name] = found
     if (graphs := _graphs(point.get(_SEQUENCES), offered.get(_GRAPHS, ()))) is not None:
         point[_GRAPHS] = graphs
-    tensor = next((name for name in _TENSOR if name in offered), None)
-    if tensor is None:
-        return [point] if point else []
-    degrees = sorted(value for value in offered[tensor] if isinstance(value, int | float))
+    tensor = next((name for name in _TENSOR if name in offered), "")
+    degrees = sorted(value for value in offered.get(tensor, ()) if isinstance(value, int | float))
     if goal == "latency":
         degrees.reverse()
-    return [{**point, tensor: degree} for degree in degrees]
+    return [{**point, tensor: degree} for degree in degrees] or ([point] if point else [])
 
 
 def _graphs(sequences: Value | None, offered: Sequence[Value | None]) -> float | None:
