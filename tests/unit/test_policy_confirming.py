@@ -273,14 +273,16 @@ class TestAnswer:
         assert (best.confidence.repeats, best.confidence.low) == (2, None)
         assert {of(one) for one in repeats(story)} == {BEST, SECOND}
 
-    def test_without_any_rival_the_baseline_stays_at_no_cost(self) -> None:
-        story = searched(speed(1000), *[fate("OutOfMemory")] * 3)
+    @pytest.mark.parametrize(("slos", "words"), [([SLO], "keeps the SLOs"), ([], "gave a result")])
+    def test_without_any_rival_the_baseline_stays_at_no_cost(self, slos: list[Object], words: str) -> None:
+        task = confirmed(slos=slos) if slos else confirmed()
+        story = searched(speed(1000), *[fate("OutOfMemory")] * 3, task=task)
 
         assert story.over
         status = story.plans[-1].status
         assert status.best is not None
         assert (status.best.experiment, status.best.confidence.verdict) == ("chat-0", "NoSignificantDifference")
-        assert "the baseline stays: no other configuration keeps the SLOs" in (status.message or "")
+        assert f"the baseline stays: nothing else that was measured {words};" in (status.message or "")
 
     def test_without_anything_feasible_there_is_nothing_to_confirm(self) -> None:
         broken = fate("SLOViolated", make_level(ttft=0.9))

@@ -166,6 +166,9 @@ class TestReport:
             (Confidence(verdict="Unconfirmed"), "looks better than it is"),
             (Confidence(verdict="BaselineInfeasible"), "does not keep the SLOs"),
             (Confidence(verdict="BaselineFailed"), "could not be measured"),
+            (Confidence(verdict="BaselineInfeasible", repeats=2), "gain to tell. This one was measured well again."),
+            (Confidence(verdict="BaselineInfeasible", repeats=0), "gain to tell. This one was measured well only once"),
+            (Confidence(verdict="BaselineFailed"), "gain to tell. This one was measured well only once"),
         ],
     )  # fmt: skip
     def test_says_in_words_how_far_the_gain_can_be_trusted(self, confidence: Confidence, words: str) -> None:

@@ -79,7 +79,8 @@ def _words(race: Race, answer: Decided[Key]) -> str:
         return _NO_GAIN[answer.verdict]
     interval = answer.gain or answer.rejected
     if interval is None:
-        return "the baseline stays: no other configuration keeps the SLOs"
+        wanted = "keeps the SLOs" if scoring.hard(race.spec.slos or ()) else "gave a result"
+        return f"the baseline stays: nothing else that was measured {wanted}"
     sure = f"95% sure: {scoring.format_gain(interval.low)} to {scoring.format_gain(interval.high)}"
     if answer.verdict == "Improved":
         return f"improved ({sure})"

@@ -24,9 +24,11 @@ _VERDICTS = {
         "It was not measured again often enough to tell the gain from noise: of many noisy results the best one looks"
         " better than it is."
     ),
-    "BaselineInfeasible": "What runs today does not keep the SLOs, so there is no gain to tell; this one does.",
+    "BaselineInfeasible": "What runs today does not keep the SLOs, so there is no gain to tell.",
     "BaselineFailed": "What runs today could not be measured, so there is no gain to tell.",
 }
+_AGAIN = " This one was measured well again."
+_ONCE = " This one was measured well only once: measure it again before you use it."
 
 
 def text(answer: Answer, left_out: int) -> str:
@@ -71,6 +73,8 @@ def _confidence(best: Best) -> str:
     """The verdict in words, with its interval where there is one."""
     found = best.confidence
     words = _VERDICTS.get(found.verdict, "")
+    if found.verdict in ("BaselineInfeasible", "BaselineFailed"):
+        words += _AGAIN if found.repeats else _ONCE
     interval = ""
     if found.low is not None and found.high is not None:
         interval = f" The gain is between {found.low:+.1f} % and {found.high:+.1f} % (95 % interval"
