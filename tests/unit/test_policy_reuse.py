@@ -248,6 +248,17 @@ class TestRefusal:
         assert plan.status.experiments.reused == 0
 
 
+@pytest.mark.parametrize(
+    "strange", [{"spec": {"purpose": "Guess"}}, {"status": {"ladder": "Bent"}}], ids=["spec", "status"]
+)
+def test_what_cannot_be_read_answers_nothing_and_stops_nothing(strange: Object) -> None:
+    found = others(*ALL[:2])
+    story = reusing([merged(found[1], strange), found[2]])
+    story.step()
+
+    assert reused(story) == 1
+
+
 def test_the_newest_of_several_counts() -> None:
     older, newer = others(finished(1000, hour=-9))[1], others(finished(2000, hour=-2))[1]
     renamed = merged(newer, {"metadata": {"name": "alone"}})

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
 
 from autotuner import clock
 from autotuner.api.experiment import ExperimentSpec, ExperimentStatus
@@ -21,6 +23,7 @@ from autotuner.search import Configuration
 from autotuner.serving.ome import controlled_by
 
 Object = Mapping[str, Any]
+Part = TypeVar("Part", ExperimentSpec, ExperimentStatus)
 _NO_INDEX = -1  # of its own task's numbers it has none, so that it comes before all that have
 
 
@@ -39,9 +42,9 @@ def read(objects: Sequence[Object], common: Ingredients, first: Settled, start: 
     oldest = start - timedelta(hours=wanted.max_age_hours)
     newest: dict[str, tuple[datetime, Measured]] = {}
     for item in objects:
-        status = ExperimentStatus.model_validate(item.get("status") or {})
-        since = _finished_at(item, status, common.task)
-        if since is None or not oldest <= since <= start or status.hashes != first.status.hashes:
+        status = _parsed(ExperimentStatus, item.get("status") or {})
+        since = _finished_at(item, status, common.task) if status is not None else None
+        if status is None or since is None or not oldest <= since <= start or status.hashes != first.status.hashes:
             continue
         if (one := _answer(item, status, common, first.status)) is None or one.configuration is None:
             continue
@@ -49,6 +52,14 @@ def read(objects: Sequence[Object], common: Ingredients, first: Settled, start: 
         if identity not in newest or newest[identity][0] < since:
             newest[identity] = since, one
     return sorted((one for _, one in newest.values()), key=lambda one: one.name)
+
+
+def _parsed(kind: type[Part], body: Object) -> Part | None:
+    """None for what another version of the operator wrote: what others left behind must not stop this task."""
+    try:
+        return kind.model_validate(body)
+    except ValidationError:
+        return None
 
 
 def _finished_at(item: Object, status: ExperimentStatus, task: Object) -> datetime | None:
@@ -64,7 +75,8 @@ def _finished_at(item: Object, status: ExperimentStatus, task: Object) -> dateti
 
 def _answer(item: Object, status: ExperimentStatus, common: Ingredients, first: ExperimentStatus) -> Measured | None:
     assert first.hashes is not None, "asked before"
-    for configuration in _configurations(ExperimentSpec.model_validate(item["spec"]), common):
+    theirs = _parsed(ExperimentSpec, item["spec"])
+    for configuration in _configurations(theirs, common) if theirs is not None else ():
         # Whatever the other task calls it and wherever it may run: from here on it is as if it were this task's.
         spec = blueprint.specification(common, "Search", configuration)
         expected = fingerprint(spec, first.hashes, first.image_id or "", first.accelerator_product)
