@@ -332,6 +332,19 @@ class TestConfirmation:
         assert best is not None
         assert best.confidence.repeats == 1
 
+    def test_that_waits_for_its_name_tells_of_the_budget_once(self) -> None:
+        story = Story(priced(4, budget=gpu_hours(20.9)))
+        for _ in range(3):
+            story.step()
+            story.end(taking())
+        for _ in range(3):
+            story.step(obstacle="a TuningExperiment of this name belongs to nobody")
+        story.step()
+
+        reasons = [happening.reason for plan in story.plans for happening in plan.happenings]
+        assert story.experiments[-1]["spec"]["purpose"] == "Confirm"
+        assert reasons.count("BudgetExhausted") == 1
+
     def test_does_not_let_the_search_go_on(self) -> None:
         # Repeats that take next to nothing make room for what the search could not pay.
         story = Story(priced(4, budget=gpu_hours(20.9)))

@@ -218,7 +218,7 @@ def _confirm(draft: Draft, baseline: Measured, reason: str, limit: str = "") -> 
     if isinstance(step, Decided):
         draft.changes |= {"best": verdicts.best(race, step), "baseline": verdicts.baseline(race)}
         return answering.answer(draft, reason, verdicts.conclusion(race, step), limit)
-    if limit and not seen.measured[-1].is_repeat:
+    if limit and not seen.measured[-1].is_repeat and not seen.obstacle:
         draft.happenings.append(Happening("Normal", "BudgetExhausted", limit))
     original = race.original(step.keys[0])
     body = blueprint.repeat(
