@@ -94,10 +94,15 @@ class Surface:
         return sorted(int(found[1]) for name in self.columns if (found := _LEVEL.fullmatch(name)))
 
     @cached_property
+    def points(self) -> npt.NDArray[np.intp]:
+        """(n, dimensions) places of all configurations that the space has."""
+        places = [self.space.point(index) for index in range(self.space.numbers)]
+        return np.array([one for one in places if one is not None and one in self.rows], dtype=np.intp)
+
+    @cached_property
     def reachable(self) -> npt.NDArray[np.intp]:
         """Rows of configurations that the space has and that run."""
-        places = [self.space.point(index) for index in range(self.space.numbers)]
-        found = [self.rows[one] for one in places if one is not None and one in self.rows]
+        found = [self.rows[tuple(one)] for one in self.points.tolist()]
         return np.array([row for row in found if not self.failed[row]], dtype=np.intp)
 
     def row(self, configuration: Configuration) -> int:
