@@ -142,8 +142,11 @@ class TestRepeats:
         assert story.over
         assert repeats(story) == []
 
-    def test_what_runs_today_is_not_its_own_rival(self) -> None:
-        today = {"args": ["--tp-size=1", "--mem-fraction-static=0.9"]}
+    @pytest.mark.parametrize(
+        "args", [["--tp-size=1", "--mem-fraction-static=0.9"], ["--mem-fraction-static=0.9", "--tp", "1"]]
+    )
+    def test_what_runs_today_is_not_its_own_rival(self, args: list[str]) -> None:
+        today = {"args": args}
         story = searched(task=confirmed(baseline=today, search={"confirm": {"top": 1}}))
 
         assert {of(one) for one in repeats(story)} <= {"", SECOND}

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from statistics import geometric_mean
 
-from autotuner import scoring
+from autotuner import engines, scoring
+from autotuner.api.common import EngineName
 from autotuner.api.task import TaskSpec
 from autotuner.policy import records
 from autotuner.policy.confirmation import (
@@ -26,9 +27,11 @@ from autotuner.policy.confirmation import (
     standing,
 )
 from autotuner.policy.records import Measured
+from autotuner.search.effects import by_flag, value
 
-# Arguments and environment: what tells one engine of a task from another.
-Key = tuple[tuple[str, ...], tuple[tuple[str, str], ...]]
+Pairs = tuple[tuple[str, str], ...]
+# Flags and environment, however they are spelled: what tells one engine of a task from another.
+Key = tuple[Pairs, Pairs]
 
 FEWEST_REPEATS = scoring.FIRST_LOOK
 _SUBSTITUTES = 2  # for leaders that turn out not to keep the SLOs
@@ -154,7 +157,14 @@ def cut(race: Race, block: int) -> Race:
 def key_of(one: Measured) -> Key:
     """What was measured."""
     service = one.spec.service
-    return tuple(service.args), tuple((variable.name, variable.value) for variable in service.env or [])
+    environment = sorted((variable.name, variable.value) for variable in service.env or [])
+    return _flags(tuple(service.args), service.engine), tuple(environment)
+
+
+@lru_cache(maxsize=1024)
+def _flags(args: tuple[str, ...], name: EngineName) -> Pairs:
+    engine = engines.get(name)
+    return tuple(sorted((flag, value(said, engine)) for flag, said in by_flag(args, engine).items()))
 
 
 def keeps(one: Measured) -> bool:
@@ -221,6 +231,6 @@ def _fitness(one: Measured) -> Fitness:
     return "broken" if one.outcome == "infeasible" else "failed"
 
 
-def _words(one: Measured) -> set[str | tuple[str, str]]:
-    args, env = key_of(one)
-    return {*args, *env}
+def _words(one: Measured) -> set[tuple[str, str]]:
+    flags, environment = key_of(one)
+    return {*flags, *environment}
