@@ -99,6 +99,16 @@ class TestEndOfTheSearch:
             ),
         )
 
+    def test_keeps_back_the_least_while_there_is_nothing_to_confirm(self) -> None:
+        # 1 used, 1 for the next; two blocks of it and the baseline: 4.
+        enough, too_little = Story(priced(4, budget=gpu_hours(6))), Story(priced(4, budget=gpu_hours(5.9)))
+        enough.tell(taking())
+        plan = too_little.tell(taking())
+
+        assert enough.experiments[-1]["spec"]["purpose"] == "Search"
+        assert condition(plan.status, "Succeeded") == ("True", "BudgetExhausted")
+        assert "1 used, about 1 needed, 4 kept for the confirmation" in (plan.status.message or "")
+
     def test_keeps_nothing_back_for_several_objectives(self) -> None:
         objectives = [{"metric": "OutputThroughput"}, {"metric": "TTFT"}]
         plan = Story(priced(4, budget=gpu_hours(5), objectives=objectives)).tell(*[taking()] * 4)

@@ -4,7 +4,8 @@ What an experiment takes is learned from those that were measured: seconds per l
 node, pulling, loading, releasing), of each the upper quartile. Until one was measured nothing is known, and the worst
 case would refuse too much: then only what is used up already ends the search.
 
-What the confirmation may take at most is kept back from the search. The search ended when the next experiment did not
+What the confirmation may take at most is kept back from the search; until there is anything to confirm, only the least
+that can confirm what comes next, for without a search there is none. The search ended when the next experiment did not
 fit any more; repeats change nothing about that, so that it is judged by what was known before them. Raising the budget
 lets it go on.
 """
@@ -225,13 +226,15 @@ def _reserve(seen: ObservedTask, searched: Sequence[Measured], pace: _Pace, acce
     race = confirming.race(seen.spec, searched, seen.baseline) if seen.baseline else None
     if race is None:
         return Cost()
-    top = min(seen.spec.search.confirm.top, seen.space.size)
+    top, blocks = min(seen.spec.search.confirm.top, seen.space.size), race.standing.most
+    if not race.leaders:
+        top, blocks = 1, min(blocks, confirming.FEWEST_REPEATS)
     field = [_accelerators(one) for one in race.leaders[:top]]
     field = sorted([*field, *[accelerators] * max(1, top - len(field))], reverse=True)[:top]
     if race.standing.comparable:
         field.append(_accelerators(race.baseline))
     levels = _levels(seen, race.ladder or seen.spec.benchmark.concurrency)
-    return sum((pace.cost(levels, each) for each in field * race.standing.most), Cost())
+    return sum((pace.cost(levels, each) for each in field * blocks), Cost())
 
 
 def _levels(seen: ObservedTask, concurrency: Sequence[int]) -> int:
