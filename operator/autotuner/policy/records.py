@@ -59,7 +59,7 @@ class Measured:
     configuration: Configuration | None  # None: the baseline
     outcome: Outcome | None  # None: not finished
     score: Score | None  # only of what was measured
-    withdrawn: bool  # cancelled by the task itself, which was suspended: as if it had never been
+    withdrawn: bool  # cancelled by the task itself, suspended or out of budget: as if it had never been
     reused: bool = False  # another's: it answers for this task as if it were its own
     drift: str = ""  # in what it differs from the baseline, so that nothing of it may be compared
 
