@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from autotuner.api.task_status import TaskStatus
 from autotuner.policy import confirming
 from autotuner.policy.task import decide
 from tests.unit.builders import Object, after, condition, make_level, merged
@@ -305,6 +306,21 @@ class TestAnswer:
         best = story.plans[-1].status.best
         assert best is not None
         assert (best.experiment, best.gain, best.confidence.verdict) == ("chat-2", "+50.0%", "Improved")
+
+    @pytest.mark.parametrize("metric", ["OutputThroughput", "E2ELatency"])
+    def test_fits_into_the_status_however_dear_a_soft_slo_is(self, metric: str) -> None:
+        dear = {"metric": "TTFT", "max": "100ms", "enforcement": "Soft", "weight": 100, "steepness": 0.02}
+        task = confirmed(slos=[dear], objectives=[{"metric": metric}])
+        broken, kept = (fate("Completed", make_level(ttft=one)) for one in (0.9, 0.05))
+        story = searched(broken, kept, broken, broken, task=task)
+        while not story.over:
+            TaskStatus.model_validate(story.plans[-1].status.dump())
+            story.end(kept if of(story.experiments[-1]) == "1,0.8" else broken)
+            story.step()
+
+        status = TaskStatus.model_validate(story.plans[-1].status.dump())
+        assert status.best is not None
+        assert status.best.confidence.verdict == "Improved"
 
 
 class TestProgress:

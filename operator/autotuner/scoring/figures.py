@@ -7,6 +7,7 @@ from autotuner.api.experiment import Distribution, Level
 
 DEFAULT_STATISTIC: Statistic = "P99"
 _LATENCY_FIELDS = {"TTFT": "ttft_seconds", "TPOT": "tpot_seconds", "E2ELatency": "e2e_latency_seconds"}
+_PERCENT_MAX = 1e12  # beyond this a gain says only that soft SLOs were broken, and must fit into the status
 _MINIMISED = (*LATENCY_METRICS, "CostPerMillionTokens")
 _UNITS = {
     "OutputThroughput": "tok/s",
@@ -77,7 +78,7 @@ def gain_percent(value: float | None, baseline: float | None, metric: str) -> fl
     """
     if value is None or baseline is None or baseline <= 0:
         return None
-    change = (value - baseline) / baseline * 100
+    change = max(-_PERCENT_MAX, min(_PERCENT_MAX, (value - baseline) / baseline * 100))
     # Adding zero turns -0.0 into 0.0.
     return (-change if minimised(metric) else change) + 0.0
 
