@@ -288,6 +288,18 @@ class TestAnswer:
         assert (status.best.experiment, status.best.confidence.verdict) == ("chat-0", "NoSignificantDifference")
         assert f"the baseline stays: nothing else that was measured {words};" in (status.message or "")
 
+    @pytest.mark.parametrize(("slos", "words"), [([SLO], "kept the SLOs"), ([], "gave a result")])
+    def test_of_leaders_that_all_break_down_is_unconfirmed(self, slos: list[Object], words: str) -> None:
+        story = searched(task=confirmed(slos=slos) if slos else confirmed())
+        while not story.over:
+            story.end(fate("OutOfMemory") if of(story.experiments[-1]) else speed(1000))
+            story.step()
+
+        status = story.plans[-1].status
+        assert status.best is not None
+        assert (status.best.experiment, status.best.confidence.verdict) == ("chat-0", "Unconfirmed")
+        assert f"unconfirmed: too few repeats {words};" in (status.message or "")
+
     def test_without_anything_feasible_there_is_nothing_to_confirm(self) -> None:
         broken = fate("SLOViolated", make_level(ttft=0.9))
         story = searched(*[broken] * 4, task=confirmed(slos=[SLO]))

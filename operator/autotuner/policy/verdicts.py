@@ -71,16 +71,16 @@ def message(race: Race, block: int) -> str:
 
 
 def _words(race: Race, answer: Decided[Key]) -> str:
+    promises = scoring.hard(race.spec.slos or ())
     if answer.verdict == "Unconfirmed" and race.cut:
         return "unconfirmed: the budget left too few repeats"
     if answer.verdict == "Unconfirmed":
-        return "unconfirmed: too few repeats kept the SLOs"
+        return f"unconfirmed: too few repeats {'kept the SLOs' if promises else 'gave a result'}"
     if answer.verdict in _NO_GAIN:
         return _NO_GAIN[answer.verdict]
     interval = answer.gain or answer.rejected
     if interval is None:
-        wanted = "keeps the SLOs" if scoring.hard(race.spec.slos or ()) else "gave a result"
-        return f"the baseline stays: nothing else that was measured {wanted}"
+        return f"the baseline stays: nothing else that was measured {'keeps the SLOs' if promises else 'gave a result'}"
     sure = f"95% sure: {scoring.format_gain(interval.low)} to {scoring.format_gain(interval.high)}"
     if answer.verdict == "Improved":
         return f"improved ({sure})"

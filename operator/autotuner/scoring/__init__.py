@@ -11,8 +11,8 @@ from autotuner.scoring.figures import (
 )
 from autotuner.scoring.front import dominates, front, spread
 from autotuner.scoring.goal import Goal
-from autotuner.scoring.judging import Outcome, Score, concurrencies, score
-from autotuner.scoring.slos import Violation, hard, unmeasured, violations
+from autotuner.scoring.judging import Score, concurrencies, score
+from autotuner.scoring.slos import hard, violations
 from autotuner.scoring.softening import STEEPNESS
 from autotuner.scoring.stopping import stop
 
@@ -20,9 +20,7 @@ __all__ = [
     "FIRST_LOOK",
     "STEEPNESS",
     "Goal",
-    "Outcome",
     "Score",
-    "Violation",
     "better",
     "concurrencies",
     "dominates",
@@ -36,7 +34,6 @@ __all__ = [
     "score",
     "spread",
     "stop",
-    "unmeasured",
     "verdict",
     "violations",
 ]
