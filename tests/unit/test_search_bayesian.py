@@ -55,6 +55,10 @@ def differences(one: Configuration, other: Configuration) -> int:
     return sum(one.get(name) != other.get(name) for name in {*one, *other})
 
 
+# Chunk and inert parameter of five configurations next to the first one that is advised.
+BESIDE_START = [(1, 1), (3, 1), (2, 2), (2, 3), (2, 4)]
+
+
 class TestLearning:
     def test_finds_the_best_of_an_additive_function_by_most_seeds(self) -> None:
         found = [max(record.values[0] for record in searched(valued, 18, seed)[0]) for seed in range(6)]
@@ -109,6 +113,22 @@ class TestLearning:
         assert additive(found) > 0.9 * BEST
         late = [one for one in records[8:] if one.outcome == "bound"]
         assert len(late) <= 3
+
+    def test_a_loose_bound_is_believed_no_more_than_its_neighbours(self) -> None:
+        """It lies above all that was measured, where all that was measured is poor."""
+        space = Space.over(make_parameters(a=list(range(40))))
+
+        def at(a: int) -> Configuration:
+            return Configuration((("a", a),))
+
+        good = [Record(at(a), "value", (8.0,)) for a in range(2, 11, 2)]
+        poor = [Record(at(a), "value", (1.0,)) for a in (22, 24, 26, 38, 39)]
+
+        def asked(bound: Record) -> int:
+            return int(suggest("Bayesian", space, [*good, *poor, bound], [], 1, 0)[0]["a"])
+
+        assert 26 < asked(Record(at(32), "value", (100.0,))) < 38
+        assert asked(Record(at(32), "bound", (100.0,))) < 20
 
 
 class TestFailures:
@@ -201,6 +221,12 @@ class TestBeginning:
         space = Space.over(make_parameters(batch=BATCHES, chunk=[1, 2, 3]), [rule])
         forbidden, allowed = (Configuration((("batch", batch), ("chunk", 2))) for batch in (4, 8))
         assert suggest("Bayesian", space, [], [], 1, 0, starts=[forbidden, allowed]) == [allowed]
+
+    def test_is_over_when_five_are_measured_or_running(self) -> None:
+        running = [SPACE.nearest({**self.STARTS[0], "chunk": chunk, "inert": inert}) for chunk, inert in BESIDE_START]
+        assert suggest("Bayesian", SPACE, [], [one for one in running if one], 1, 0, starts=self.STARTS[:1]) != [
+            self.STARTS[0]
+        ]
 
     def test_without_advice_is_spread_over_the_space(self) -> None:
         for seed in range(3):
