@@ -386,6 +386,16 @@ class TestProgress:
         assert again_plan.status.phase == "Confirming"
         assert len(repeats(story)) == 2, "what was measured still counts"
 
+    def test_fewer_experiments_than_were_made_count_as_all(self) -> None:
+        story = searched()
+        story.end(speed(FASTER[of(story.experiments[-1])]))
+        story.task["spec"]["search"]["maxExperiments"] = 2
+        plan = story.step()
+
+        assert plan.status.phase == "Confirming"
+        assert plan.status.experiments is not None
+        assert plan.status.experiments.summary == "3/3"
+
 
 class TestRace:
     def test_equal_engines_are_one_leader(self) -> None:

@@ -13,8 +13,11 @@ _MEASURED = ("value", "infeasible", "bound", "unknown")
 
 
 def wanted(seen: ObservedTask) -> int:
-    """How many configurations will be measured; an estimate of a space may be smaller than what others did of it."""
-    return max(0, min(seen.spec.search.max_experiments, seen.space.size - seen.reused))
+    """How many configurations will be measured, at least those that were.
+
+    The limit may have been lowered since, and an estimate of a space may be smaller than what others did of it.
+    """
+    return max(len(seen.search), min(seen.spec.search.max_experiments, seen.space.size - seen.reused))
 
 
 def counts(seen: ObservedTask) -> dict[str, Any]:
