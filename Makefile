@@ -82,7 +82,8 @@ bench: setup  ## the figures that are promised: the operator's speed, the simula
 	@$(PYTHON) -m tests.benchmarks.simulator_lateness
 	@$(PYTHON) -m tests.benchmarks.honesty
 
-bench-search: .venv-rivals/ok  ## experiments to the best configuration, against other searches (SURFACES=DIR, ARGS=...)
+bench-search: .venv-rivals/ok  ## what ends of ladders save; the search against others (SURFACES=DIR, ARGS=...)
+	@.venv-rivals/bin/python -m tests.benchmarks.ladder $(if $(SURFACES),--surfaces $(SURFACES))
 	@.venv-rivals/bin/python -m tests.benchmarks.search $(if $(SURFACES),--surfaces $(SURFACES)) $(ARGS)
 
 clean:  ## remove the environments
