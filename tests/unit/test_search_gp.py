@@ -94,6 +94,14 @@ class TestDensity:
             rise = likelihood.density(settings + step)[0] - likelihood.density(settings - step)[0]
             assert slope[:, number] == pytest.approx(rise / 2e-5, rel=1e-4, abs=1e-5)
 
+    def test_is_a_number_however_short_the_length_scales(self) -> None:
+        """Beginnings are drawn from a prior that has no end."""
+        points = drawn(10)
+        likelihood = Likelihood(METRIC, points, smooth(points), NOISE)
+        density, slope = likelihood.density(np.array([[-20.0] * 3 + [0.0, -7.0]]))
+        assert np.isfinite(density).all()
+        assert np.isfinite(slope).all()
+
     def test_explains_smooth_values_by_longer_scales_than_rough_ones(self) -> None:
         points = np.array([[place] for place in range(9)])
         metric = Metric([NUMBERS])

@@ -38,7 +38,7 @@ class _Covariance(NamedTuple):
 
     matrix: Floats  # (settings, n, n)
     correlation: Floats  # (dimensions, settings, pairs)
-    slope: Floats  # of the correlation, by the logarithm of its length scale
+    slope: Floats  # of the correlation's logarithm, by that of its length scale
     average: Floats  # over the dimensions, (settings, pairs)
     product: Floats
     share: Floats  # (settings, 1)
@@ -83,10 +83,10 @@ class Likelihood:
         rows, columns = self._upper
         each = pull[:, rows, columns] * np.where(rows == columns, 0.5, 1.0)
         slope = np.empty_like(settings)
-        slope[:, :dimensions] = np.einsum("sp,dsp->sd", each * found.share / dimensions, found.slope)
-        slope[:, :dimensions] += np.einsum(
-            "sp,dsp->sd", each * (1 - found.share) * found.product, found.slope / found.correlation
+        slope[:, :dimensions] = np.einsum(
+            "sp,dsp->sd", each * found.share / dimensions, found.slope * found.correlation
         )
+        slope[:, :dimensions] += np.einsum("sp,dsp->sd", each * (1 - found.share) * found.product, found.slope)
         turn = (found.share * (1 - found.share))[:, 0]
         slope[:, dimensions] = turn * (each * (found.average - found.product)).sum(axis=1)
         slope[:, dimensions + 1] = 0.5 * np.trace(pull, axis1=1, axis2=2) * np.exp(settings[:, dimensions + 1])

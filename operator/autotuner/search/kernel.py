@@ -53,12 +53,13 @@ class Metric:
             lengths: natural logarithm of the length scales, (settings, dimensions).
 
         Returns:
-            Correlations and their derivatives by the logarithm, (dimensions, settings, width, width) each.
+            Correlations, and the derivatives of their logarithms by those of the lengths, which stay numbers where
+            correlations vanish: (dimensions, settings, width, width) each.
         """
         ratio = math.sqrt(5) * self.distances[:, None] * np.exp(-lengths.T)[:, :, None, None]
-        decay = np.exp(-ratio)
         third = ratio * ratio / 3
-        return (1 + ratio + third) * decay, third * (1 + ratio) * decay
+        together = 1 + ratio + third
+        return together * np.exp(-ratio), third * (1 + ratio) / together
 
 
 def _spread(table: Floats, numbers: Sequence[int]) -> None:
