@@ -263,6 +263,76 @@ PROBLEMS: list[tuple[str, Object, Object, str, str]] = [
         " allowed; allow more, or measure less",
     ),
     (
+        "the default statistic of a latency, left out and written",
+        {"objectives": [{"metric": "TTFT"}, {"metric": "TTFT", "statistic": "P99"}]},
+        {},
+        "InvalidSpec",
+        "objectives[1]: TTFT P99 at concurrency 8 is objectives[0] already; remove one of them, or change its"
+        " statistic or concurrency",
+    ),
+    (
+        "the default concurrency of a latency, left out and written",
+        {
+            "objectives": [{"metric": "TTFT", "concurrency": 16}, {"metric": "OutputThroughput"}, {"metric": "TTFT"}],
+            "benchmark": {"concurrency": [4, 16]},
+        },
+        {},
+        "InvalidSpec",
+        "objectives[2]: TTFT P99 at concurrency 16 is objectives[0] already; remove one of them",
+    ),
+    (
+        "a ceiling that no latency is below",
+        {"slos": [{"metric": "TTFT", "max": "0ms"}]},
+        {},
+        "InvalidSpec",
+        "slos[0].max: TTFT P99 is never 0ms or less; write the most that you accept, for example 500ms",
+    ),
+    (
+        "a ceiling that only an engine which does nothing keeps",
+        {"slos": [{"metric": "OutputThroughput", "max": "0tok/s"}]},
+        {},
+        "InvalidSpec",
+        "slos[0].max: OutputThroughput is never 0tok/s or less; write the most that you accept",
+    ),
+    (
+        "a share of more than everything",
+        {"slos": [{"metric": "ErrorRate", "max": "101%"}]},
+        {},
+        "InvalidSpec",
+        "slos[0].max: ErrorRate is a share of all requests, at most 100%; write a smaller one, for example 1%",
+    ),
+    (
+        "a floor above the ceiling",
+        {
+            "slos": [
+                {"metric": "OutputThroughput", "max": "800tok/s"},
+                {"metric": "OutputThroughput", "min": "900tok/s"},
+            ]
+        },
+        {},
+        "InvalidSpec",
+        "slos[1].min: 900tok/s is above the ceiling of slos[0], 800tok/s: both cannot be kept; change one of them",
+    ),
+    (
+        "a ceiling below the floor, in other units and one of them soft",
+        {
+            "slos": [
+                {"metric": "TTFT", "min": "1s", "enforcement": "Soft"},
+                {"metric": "TTFT", "statistic": "P99", "max": "500ms"},
+            ]
+        },
+        {},
+        "InvalidSpec",
+        "slos[1].max: 500ms is below the floor of slos[0], 1s: both cannot be kept; change one of them",
+    ),
+    (
+        "the same SLO twice, in other words",
+        {"slos": [{"metric": "TTFT", "max": "500ms"}, {"metric": "TTFT", "statistic": "P99", "max": "0.5s"}]},
+        {},
+        "InvalidSpec",
+        "slos[1]: says the same as slos[0] (max 500ms); remove one of them",
+    ),
+    (
         "switches whose going off would leave OME the runtime's own arguments",
         {
             "runtime": NAMED_RUNTIME,
@@ -320,6 +390,32 @@ FINE: list[tuple[str, Object, Object]] = [
         {},
     ),
     ("a latency at a level of the ladder", {"objectives": [{"metric": "TTFT", "concurrency": 8}]}, {}),
+    (
+        "a latency at two levels, and in two statistics",
+        {
+            "objectives": [
+                {"metric": "TTFT", "concurrency": 4},
+                {"metric": "TTFT", "concurrency": 8},
+                {"metric": "TTFT", "statistic": "P50"},
+            ],
+            "benchmark": {"concurrency": [4, 8]},
+        },
+        {},
+    ),
+    (
+        "a hard and a soft ceiling, two statistics, a corridor, and no errors at all",
+        {
+            "slos": [
+                {"metric": "TTFT", "max": "500ms"},
+                {"metric": "TTFT", "max": "300ms", "enforcement": "Soft"},
+                {"metric": "TTFT", "statistic": "P50", "max": "500ms"},
+                {"metric": "OutputThroughput", "min": "800tok/s"},
+                {"metric": "OutputThroughput", "max": "900tok/s"},
+                {"metric": "ErrorRate", "max": "0%"},
+            ]
+        },
+        {},
+    ),
     (
         "switches beside other arguments of the runtime",
         {"parameters": [{"name": "enable-mixed-chunk", "toggle": True}]},

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from autotuner.api.common import EngineName
 from autotuner.api.task import TaskSpec
 from autotuner.policy.blueprint import fixed_arguments
-from autotuner.policy.preflight import flags, references, storage, traffic
+from autotuner.policy.preflight import flags, promises, references, storage, traffic
 from autotuner.policy.preflight.problem import Case, Problem, Reason, Surroundings
 from autotuner.presets import Presets, runner
 from autotuner.search import Facts, Space
@@ -29,6 +29,7 @@ def check(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[Proble
         *flags.problems(case),
         *flags.complete(case),
         *traffic.problems(case),
+        *promises.problems(case),
     ]
     return found or list(_space(case))
 
