@@ -215,6 +215,16 @@ def test_what_is_no_number_is_refused(value: object) -> None:
         TuningTask.model_validate({"spec": task["spec"]})
 
 
+def test_a_number_above_zero_is_refused_once_for_each_mistake() -> None:
+    class Thing(Model):
+        weight: float = Field(ge=0.01, le=100)
+
+    # The minimum speaks of what is below; only zero passes it, as the API server reads it.
+    found = crd.schema(Thing)["properties"]["weight"]
+    assert found["minimum"] == 0.01
+    assert [one["rule"] for one in found["x-kubernetes-validations"]] == ["self != 0.0"]
+
+
 def test_an_experiments_whole_status_survives() -> None:
     experiment = make_experiment()
     state = seen(

@@ -83,6 +83,21 @@ class TestConfigMap:
         assert yaml.safe_load(found["chat-2.yaml"])["metadata"]["name"] == "chat-2"
         assert "| chat-1 | 2112 tok/s | 1056 tok/s/GPU | `" in found["report.md"]
 
+    def test_of_one_figure_at_two_concurrencies_tells_them_apart(self) -> None:
+        objectives = [{"metric": "TTFT"}, {"metric": "TTFT", "concurrency": 4}, {"metric": "OutputThroughput"}]
+        changes: Object = {"objectives": objectives, "benchmark": {"concurrency": [4, 8]}}
+        text = data(told([], **changes))["report.md"]
+
+        assert "| Experiment | TTFT P99 at 8 | TTFT P99 at 4 | OutputThroughput | Arguments |" in text
+
+    def test_of_a_front_of_one_has_nothing_to_choose_from(self) -> None:
+        objectives = [{"metric": "OutputThroughput"}, {"metric": "OutputThroughputPerGPU"}]
+        text = data(told([{"tp-size": 1, "schedule-policy": "lpm"}], objectives=objectives))["report.md"]
+
+        assert text.startswith(
+            "# chat: one configuration\n\nNothing else that was measured is better in any objective."
+        )
+
     def test_stays_below_a_megabyte_and_says_what_is_missing(self) -> None:
         long = "x" * 1000
         seen = observed(make_task(**SPEC))

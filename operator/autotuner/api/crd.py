@@ -46,7 +46,7 @@ def _structural(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, 
     result |= {key: value for key, value in node.items() if key.startswith("x-kubernetes-")}
     if result.get("type") == "number" and 0 < result.get("minimum", 0) < 1:
         # The API server compares a whole number with the whole part of the minimum, and would take 0.
-        rule = {"rule": "self > 0.0", "message": f"must be at least {result['minimum']:g}"}
+        rule = {"rule": "self != 0.0", "message": f"must be at least {result['minimum']:g}"}
         result["x-kubernetes-validations"] = [*result.get("x-kubernetes-validations", []), rule]
     if "const" in node:
         result["enum"] = [node["const"]]

@@ -142,6 +142,9 @@ class ObjectiveValue(Model):
 
     metric: Word
     statistic: Statistic | None = Field(default=None, description="Of a latency.")
+    concurrency: Concurrency | None = Field(
+        default=None, description="Of a latency: the level at which it is judged; the highest of the ladder if absent."
+    )
     value: Real
 
 

@@ -113,7 +113,9 @@ def _front_point(one: Measured, values: Sequence[float], objectives: Sequence[Ob
         parameters=one.spec.parameters or None,
         args=list(one.spec.service.args),
         values=[
-            ObjectiveValue(metric=objective.metric, statistic=objective.statistic, value=value)
+            ObjectiveValue(
+                metric=objective.metric, statistic=objective.statistic, concurrency=objective.concurrency, value=value
+            )
             for objective, value in zip(objectives, values, strict=True)
         ],
     )

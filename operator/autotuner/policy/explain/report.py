@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from autotuner import scoring
+from autotuner.api.goals import Objective
 from autotuner.api.task_status import Best
 from autotuner.policy.conditions import shorten
 from autotuner.policy.explain import effects, values
@@ -84,11 +85,16 @@ def _confidence(best: Best) -> str:
 
 def _front(answer: Answer) -> Iterator[str]:
     objectives = answer.seen.spec.objectives
-    yield f"# {answer.seen.object['metadata']['name']}: {len(answer.front or ())} configurations to choose from"
+    count = len(answer.front or ())
+    name = answer.seen.object["metadata"]["name"]
+    yield f"# {name}: {count} configurations to choose from" if count > 1 else f"# {name}: one configuration"
     yield ""
-    yield "None of all that was measured beats one of these in every objective. They were measured once."
+    if count > 1:
+        yield "None of all that was measured beats one of these in every objective. They were measured once."
+    else:
+        yield "Nothing else that was measured is better in any objective. It was measured once."
     yield ""
-    heads = [metric_name(one.metric, one.statistic) for one in objectives]
+    heads = _headings(objectives, scoring.Goal.of(answer.seen.spec))
     rows = [
         [
             point.experiment,
@@ -98,6 +104,15 @@ def _front(answer: Answer) -> Iterator[str]:
         for point in answer.front or ()
     ]
     yield from _table(["Experiment", *heads, "Arguments"], rows)
+
+
+def _headings(objectives: Sequence[Objective], goal: scoring.Goal) -> list[str]:
+    """One for each objective; those of the same figure tell their concurrencies."""
+    names = [metric_name(one.metric, one.statistic) for one in objectives]
+    return [
+        f"{name} at {goal.judged_at(one)}" if names.count(name) > 1 else name
+        for name, one in zip(names, objectives, strict=True)
+    ]
 
 
 def _winners_flags(answer: Answer) -> Iterator[str]:
