@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
+
 import pytest
 
 from autotuner import engines
@@ -38,6 +41,31 @@ class TestEffects:
         assert list(found) == ["schedule-policy"]
         assert (found["schedule-policy"].source, found["schedule-policy"].pair) == ("Measured", "chat-0")
         assert found["schedule-policy"].percent == pytest.approx(20.0)
+
+    def test_take_the_baseline_for_a_pair_where_it_leaves_the_flag_to_the_engine(self) -> None:
+        answer = told([{"tp-size": 1, "schedule-policy": "lpm"}], baseline={"args": ["--tp-size=1"]})
+
+        found = found_effects(answer)["schedule-policy"]
+        assert (found.source, found.before, found.pair) == ("Measured", "", "chat-0")
+        assert found.percent == pytest.approx(20.0)
+
+    def test_of_the_only_flag_is_the_gain_itself(self) -> None:
+        answer = told([{"tp-size": 1, "schedule-policy": "lpm"}])
+        assert answer.best is not None
+        confirmed = answer.best.model_copy(update={"gain_percent": 17.5})
+        found = found_effects(dataclasses.replace(answer, best=confirmed))
+
+        assert found["schedule-policy"].percent == 17.5
+
+    def test_count_what_broken_soft_slos_cost(self) -> None:
+        soft = {"metric": "TTFT", "max": "100ms", "enforcement": "Soft", "weight": 1, "steepness": 1}
+        seen = observed(make_task(**SPEC, slos=[soft]))
+        slow = ended(experiment(2, FASTEST | {"schedule-policy": "fcfs"}, seen), "Completed", make_level(ttft=0.2))
+        fast = ended(experiment(1, FASTEST, seen), "Completed", make_level(ttft=0.1))
+        found = found_effects(told([], fast, slow, slos=[soft]))
+
+        # Broken by 100 %: it counts as if it were worse by the factor e.
+        assert found["schedule-policy"].percent == pytest.approx(100 * math.expm1(1.0))
 
     def test_take_the_mean_of_what_was_measured_more_than_once(self) -> None:
         seen = observed(make_task(**SPEC))

@@ -54,17 +54,17 @@ class Answer:
         return [] if self.model is None else [Importance(name=name, share=share) for name, share in ranking(self.model)]
 
     @cached_property
-    def values(self) -> Mapping[str, float]:
-        """Identity of a configuration -> its first objective, the geometric mean if it was measured more than once."""
+    def worths(self) -> Mapping[str, float]:
+        """Identity of a configuration -> its first objective with the cost of broken soft SLOs; of several the mean."""
         found: dict[str, list[float]] = defaultdict(list)
         for one in self.seen.measured:
-            if one.configuration is not None and one.score is not None and one.score.value:
-                found[self.seen.space.identity(one.configuration)].append(one.score.value)
-        return {identity: geometric_mean(values) for identity, values in found.items()}
+            if one.configuration is not None and one.score is not None and one.score.worth:
+                found[self.seen.space.identity(one.configuration)].append(one.score.worth)
+        return {identity: geometric_mean(worths) for identity, worths in found.items()}
 
     @cached_property
     def today(self) -> float | None:
         """The baseline's first objective, likewise."""
         runs = [one for one in self.seen.measured if one.spec.parameters is None]
-        values = [one.score.value for one in runs if one.score is not None and one.score.value]
-        return geometric_mean(values) if values else None
+        worths = [one.score.worth for one in runs if one.score is not None and one.score.worth]
+        return geometric_mean(worths) if worths else None

@@ -27,7 +27,7 @@ class FlagEffect:
         before: of the baseline; empty if the baseline leaves it to the engine.
         compared: with the baseline's value, or with the average of the values searched, if that is not one of them.
         source: Measured: two experiments differ in this only; Estimated: by the additive model; Unknown: neither.
-        percent: the gain in the first objective; positive is better.
+        percent: the gain in the first objective, with what broken soft SLOs cost; positive is better.
         margin: half of the 95 % interval of an estimate, in percent.
         pair: the experiment that a measured one is compared with.
     """
@@ -65,29 +65,48 @@ def _measured(
     answer: Answer, winner: Measured, reference: Reference, number: int, before: str | None
 ) -> FlagEffect | None:
     """By an experiment that differs from the winner in this only; the baseline may be one."""
-    space, configuration = answer.seen.space, winner.configuration
-    if configuration is None or before is None:
-        return None
-    dimension = space.dimensions[number]
-    ours = answer.values.get(space.identity(configuration))
-    theirs, pair = None, ""
+    assert winner.configuration is not None, "the baseline has no parameters"
+    dimension = answer.seen.space.dimensions[number]
+    percent, pair = None, ""
     baseline = answer.seen.baseline
     if baseline and reference.differs_only_in(dimension, winner.spec.service.args):
-        theirs, pair = answer.today, baseline.name
-    place = dimension.unset if before == UNSET else dimension.positions.get(before)
-    if theirs is None and place is not None:
-        places = list(space.places(configuration))
-        places[number] = place
-        other = space.build(places)
-        identity = space.identity(other) if other is not None else ""
-        theirs = answer.values.get(identity) if other is not None else None
-        pair = next((one.name for one in answer.seen.measured if _is(one, identity, answer)), "")
-    percent = scoring.gain_percent(ours, theirs, answer.objective.metric)
+        percent, pair = _over_baseline(answer, winner), baseline.name
+    if percent is None and before is not None:
+        percent, pair = _over_other(answer, winner, number, before)
     if percent is None:
         return None
-    return FlagEffect(
-        dimension.name, _said(configuration.get(dimension.name)), before, "Measured", percent=percent, pair=pair
-    )
+    value = _said(winner.configuration.get(dimension.name))
+    return FlagEffect(dimension.name, value, before or "", "Measured", percent=percent, pair=pair)
+
+
+def _over_baseline(answer: Answer, winner: Measured) -> float | None:
+    """One flag is the whole difference: its effect is the gain, which the confirmation knows best."""
+    if answer.best is not None and answer.best.experiment == winner.name and answer.best.gain_percent is not None:
+        return answer.best.gain_percent
+    return scoring.gain_percent(_worth(answer, winner), answer.today, answer.objective.metric)
+
+
+def _over_other(answer: Answer, winner: Measured, number: int, before: str) -> tuple[float | None, str]:
+    """The gain over the configuration that has the baseline's value of one parameter, and who measured it."""
+    space, configuration = answer.seen.space, winner.configuration
+    dimension = space.dimensions[number]
+    place = dimension.unset if before == UNSET else dimension.positions.get(before)
+    if place is None or configuration is None:
+        return None, ""
+    places = list(space.places(configuration))
+    places[number] = place
+    other = space.build(places)
+    if other is None:
+        return None, ""
+    identity = space.identity(other)
+    theirs = answer.worths.get(identity)
+    pair = next((one.name for one in answer.seen.measured if _is(one, identity, answer)), "")
+    return scoring.gain_percent(_worth(answer, winner), theirs, answer.objective.metric), pair
+
+
+def _worth(answer: Answer, winner: Measured) -> float | None:
+    assert winner.configuration is not None, "the baseline has no parameters"
+    return answer.worths.get(answer.seen.space.identity(winner.configuration))
 
 
 def _is(one: Measured, identity: str, answer: Answer) -> bool:

@@ -11,6 +11,7 @@ from autotuner.policy.conditions import shorten
 from autotuner.policy.explain import effects, values
 from autotuner.policy.explain.answer import Answer
 from autotuner.policy.explain.effects import FlagEffect
+from autotuner.scoring import slos
 from autotuner.scoring.figures import name as metric_name
 from autotuner.search import importance
 
@@ -123,7 +124,8 @@ def _winners_flags(answer: Answer) -> Iterator[str]:
         if not found:
             yield "It has the baseline's values: nothing that was measured is better than what runs today."
             return
-        yield f"The change of {_objective(answer)}, positive is better."
+        counted = ", with what broken soft SLOs cost" if slos.soft(answer.seen.spec.slos or ()) else ""
+        yield f"The change of {_objective(answer)}{counted}; positive is better."
         yield ""
         yield from _table(
             ["Parameter", "Value", "Baseline", "Effect", "How it is known"], [_effect_row(one) for one in found]
