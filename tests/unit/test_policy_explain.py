@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from autotuner.api.experiment import ExperimentStatus
 from autotuner.api.task_status import Confidence
 from autotuner.policy import explain
 from tests.unit.builders import Object, make_level
@@ -145,6 +146,66 @@ class TestTable:
         assert float(row["ttftSeconds.p99"]) == 0.2
         assert float(row["gpuSeconds"]) == 120.0
         assert baseline["parameters.tp-size"] == ""
+
+    def test_tells_what_others_measured_apart(self) -> None:
+        answer = told([FASTEST])
+        baseline, own = answer.seen.measured
+        theirs = ended(
+            dict(own.object), "SLOViolated", make_level(throughput=900.0), message="broke another task's SLO"
+        )
+        status = ExperimentStatus.model_validate({**theirs["status"], "gpuSeconds": 500.0})
+        lent = dataclasses.replace(own, name="other-4", index=-1, status=status, reused=True)
+        written, _ = explain.table.text([lent, baseline, own], answer.seen.space, answer.seen.spec, 10_000)
+        rows = list(csv.DictReader(io.StringIO(written)))
+
+        assert [(row["reused"], row["purpose"], row["block"]) for row in rows] == [
+            ("true", "Reused", ""),
+            ("false", "Baseline", "0"),
+            ("false", "Search", "0"),
+        ]
+        assert (rows[0]["reason"], rows[0]["outcome"], rows[0]["message"]) == ("Completed", "value", "")
+        assert sum(float(row["gpuSeconds"] or 0) for row in rows) == 180.0
+
+    def test_a_ladder_that_ended_early_breaks_no_slo(self) -> None:
+        changes: Object = {"benchmark": {"concurrency": [4, 8]}}
+        point = {"tp-size": 1, "schedule-policy": "lpm"}
+        body = experiment(2, point, observed(make_task(**SPEC | changes)))
+        early = ended(body, "Completed", make_level(4, throughput=10.0), ladder="StoppedHopeless")
+        crash = ended(experiment(3, point, observed(make_task(**SPEC | changes))), "EngineCrashed")
+        spoiled = ended(experiment(4, point, observed(make_task(**SPEC | changes))), "PullTimeout")
+        rows = table(told([FASTEST], early, crash, spoiled, **changes))[2:]
+
+        assert [(row["outcome"], row["feasible"]) for row in rows] == [
+            ("bound", ""),
+            ("crash", "false"),
+            ("environment", ""),
+        ]
+        assert (rows[0]["concurrency"], rows[0]["ttftSeconds.p99"]) == ("4", "0.2")
+        assert "the ladder ended early" in rows[0]["message"]
+
+    def test_has_the_figures_of_every_scenario(self) -> None:
+        changes: Object = {
+            "benchmark": {
+                "concurrency": [4, 8],
+                "scenarios": [
+                    {"name": "chat", "load": "D(100,250)", "weight": 3},
+                    {"name": "rag", "load": "D(1000,50)"},
+                ],
+            }
+        }
+        body = experiment(1, FASTEST, observed(make_task(**SPEC | changes)))
+        levels = [
+            make_level(users, scenario=name, throughput=users * speed)
+            for name, speed in (("chat", 100.0), ("rag", 50.0))
+            for users in (4, 8)
+        ]
+        answer = told([], ended(body, "Completed", *levels), **changes)
+        row = table(answer)[1]
+
+        assert (row["scenario"], row["concurrency"]) == ("", "8")
+        assert (row["chat.outputTokensPerSecond"], row["rag.outputTokensPerSecond"]) == ("800.0", "400.0")
+        assert row["rag.ttftSeconds.p99"] == "0.2"
+        assert "outputTokensPerSecond" not in row
 
     def test_says_how_far_off_the_slos_are(self) -> None:
         answer = told([FASTEST], slos=[{"metric": "TTFT", "max": "100ms"}])

@@ -12,7 +12,8 @@ from autotuner.policy import explain
 from autotuner.policy.explain import effects, values
 from autotuner.policy.explain.effects import FlagEffect
 from autotuner.policy.explain.reference import Reference
-from tests.unit.builders import make_level
+from autotuner.policy.explain.values import ValueRow
+from tests.unit.builders import Object, make_level
 from tests.unit.explain_builders import FASTEST, SPEC, everything, experiment, told
 from tests.unit.task_builders import ended, make_task, observed
 
@@ -162,3 +163,13 @@ def test_each_value_has_the_best_that_was_measured_with_it() -> None:
     assert (found["tp-size", "1"].tried, found["tp-size", "1"].feasible) == (7, 6)
     assert found["tp-size", "1"].best == pytest.approx(1320.0)
     assert found["schedule-conservativeness", "0.8"].best == pytest.approx(1824.0)
+
+
+def test_a_ladder_that_was_stopped_early_is_counted_apart() -> None:
+    changes: Object = {"benchmark": {"concurrency": [4, 8]}}
+    seen = observed(make_task(**SPEC | changes))
+    point = {"tp-size": 2, "schedule-policy": "lpm"}
+    early = ended(experiment(1, point, seen), "Completed", make_level(4, throughput=10.0), ladder="StoppedHopeless")
+    found = {(row.name, row.value): row for row in values.rows(told([], early, **changes))}
+
+    assert found["tp-size", "2"] == ValueRow("tp-size", "2", tried=1, feasible=0, stopped=1)

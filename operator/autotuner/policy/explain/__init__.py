@@ -35,9 +35,8 @@ def config_map(found: Answer) -> Object:
     seen = found.seen
     winners = {one.name for one in found.winners}
     services = _services(found)
-    space, objectives = seen.space, seen.spec.objectives
     room = _BYTES - _bytes(services.values()) - len(report.text(found, len(seen.measured)).encode())
-    experiments, left_out = table.text(seen.measured, space, objectives, room, winners)
+    experiments, left_out = table.text(seen.measured, seen.space, seen.spec, room, winners)
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",

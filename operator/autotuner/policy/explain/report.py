@@ -162,11 +162,12 @@ def _best_per_value(answer: Answer) -> Iterator[str]:
     yield "## The best with each value"
     yield ""
     metric = answer.objective.metric
+    kept = "Keep the SLOs" if scoring.hard(answer.seen.spec.slos or ()) else "Gave a result"
     yield from _table(
-        ["Parameter", "Value", "Tried", "Keep the SLOs", f"Best {_objective(answer)}", "Experiment"],
+        ["Parameter", "Value", "Tried", kept, "Stopped early", f"Best {_objective(answer)}", "Experiment"],
         (
             [
-                *(row.name, row.value, str(row.tried), str(row.feasible)),
+                *(row.name, row.value, str(row.tried), str(row.feasible), str(row.stopped)),
                 *("-" if row.best is None else scoring.format_value(row.best, metric), row.experiment or "-"),
             ]
             for row in values.rows(answer)

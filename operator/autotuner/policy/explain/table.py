@@ -11,7 +11,9 @@ from typing import Any
 from autotuner.api.common import LATENCY_METRICS
 from autotuner.api.experiment import Level
 from autotuner.api.goals import Objective
+from autotuner.api.task import TaskSpec
 from autotuner.policy.records import Measured
+from autotuner.scoring import Score
 from autotuner.scoring.figures import DEFAULT_STATISTIC
 from autotuner.search import Space
 
@@ -37,15 +39,15 @@ def column(objective: Objective) -> str:
     return f"objective.{objective.metric}{statistic}{at}"
 
 
-def columns(space: Space, objectives: Sequence[Objective]) -> list[str]:
+def columns(space: Space, spec: TaskSpec) -> list[str]:
     """The headings."""
     return [
-        *("experiment", "purpose", "block", "reason", "outcome", "feasible"),
+        *("experiment", "purpose", "reused", "block", "reason", "outcome", "feasible"),
         *(f"parameters.{dimension.name}" for dimension in space.dimensions),
         *("args", "gpus"),
-        *dict.fromkeys(map(column, objectives)),
+        *dict.fromkeys(map(column, spec.objectives)),
         *("sloShortfall", "scenario", "concurrency"),
-        *_AT_LEVEL,
+        *(f"{_prefix(scenario.name, spec)}{one}" for scenario in spec.benchmark.scenarios for one in _AT_LEVEL),
         *("gpuSeconds", "message"),
     ]
 
@@ -53,7 +55,7 @@ def columns(space: Space, objectives: Sequence[Objective]) -> list[str]:
 def text(
     measured: Iterable[Measured],
     space: Space,
-    objectives: Sequence[Objective],
+    spec: TaskSpec,
     limit: int,
     first: Collection[str] = (),
 ) -> tuple[str, int]:
@@ -62,14 +64,14 @@ def text(
     Args:
         measured: the experiments.
         space: whose parameters are columns.
-        objectives: likewise.
+        spec: of the task; objectives and scenarios are columns too.
         limit: the most bytes.
         first: names of those that are kept if not all fit; of the others, the earliest are.
     """
-    names = columns(space, objectives)
+    names = columns(space, spec)
     every = list(measured)
     used, kept = len(_written(names)), set[str]()
-    rows = {one.name: _row(one, objectives) for one in every}
+    rows = {one.name: _row(one, spec) for one in every}
     written = {one: _written([row.get(name, "") for name in names]) for one, row in rows.items()}
     for one in sorted(every, key=lambda one: (one.name not in first, one.index)):
         used += len(written[one.name])
@@ -91,33 +93,71 @@ def _short(cell: Any) -> Any:
     return float(f"{cell:.9g}") if isinstance(cell, float) else cell
 
 
-def _row(one: Measured, objectives: Sequence[Objective]) -> Row:
+def _row(one: Measured, spec: TaskSpec) -> Row:
     score, service = one.score, one.spec.service
     row: Row = {
         "experiment": one.name,
         "purpose": one.spec.purpose,
+        "reused": "false",
         "block": one.spec.block,
         "reason": one.status.reason or "",
         "outcome": one.outcome or "",
-        "feasible": "true" if score is not None and score.feasible else "false",
+        "feasible": _feasible(one),
         "args": shlex.join(service.args),
         "gpus": service.accelerator.count,
         "gpuSeconds": one.status.gpu_seconds if one.status.gpu_seconds is not None else "",
         "message": (score.explanation if score else "") or one.status.message or "",
     }
     row |= {f"parameters.{pair.name}": pair.value for pair in one.spec.parameters or ()}
+    if one.reused:
+        row |= _reused(one)
     if score is None:
         return row
     if score.feasible:
-        row |= {column(goal): value for goal, value in zip(objectives, score.values, strict=True)}
+        row |= {column(goal): value for goal, value in zip(spec.objectives, score.values, strict=True)}
     row["sloShortfall"] = score.shortfall if score.outcome in ("value", "infeasible") else ""
-    return row | (_at_level(score.metrics) if score.metrics else {})
+    return row | _at_level(one, score, spec)
 
 
-def _at_level(level: Level) -> Row:
-    """The level that the value was measured at, or that came nearest to the SLOs."""
+def _feasible(one: Measured) -> str:
+    """Empty where it is not known: the environment spoiled it, or its ladder ended early."""
+    if one.score is not None and one.score.feasible:
+        return "true"
+    return "false" if one.outcome in ("infeasible", "crash", "impossible") else ""
+
+
+def _reused(one: Measured) -> Row:
+    """What another task said of it was by its own SLOs, and it is that one which paid."""
+    row: Row = {"purpose": "Reused", "reused": "true", "block": "", "gpuSeconds": ""}
+    if one.score is not None:
+        reason = "SLOViolated" if one.outcome == "infeasible" else "Completed"
+        row |= {"reason": reason, "message": one.score.explanation}
+    return row
+
+
+def _at_level(one: Measured, score: Score, spec: TaskSpec) -> Row:
+    """The concurrency of the value, or nearest to the SLOs; of a ladder that ended early, the highest."""
+    levels = one.status.levels or []
+    at = score.level[1] if score.level else max((level.concurrency for level in levels), default=0)
+    counted = [level for level in levels if level.concurrency == at]
+    row: Row = {"concurrency": at or ""}
+    if score.outcome == "infeasible" and score.level:
+        row["scenario"] = score.level[0]
+    elif counted and len(spec.benchmark.scenarios) == 1:
+        row["scenario"] = counted[0].scenario
+    for level in counted:
+        row |= {f"{_prefix(level.scenario, spec)}{name}": value for name, value in _figures(level).items()}
+    return row
+
+
+def _prefix(scenario: str, spec: TaskSpec) -> str:
+    """Of the figures of a scenario; nothing where there is only one."""
+    return f"{scenario}." if len(spec.benchmark.scenarios) > 1 else ""
+
+
+def _figures(level: Level) -> Row:
     figures = level.dump()
-    row: Row = {name: figures[name] for name in ("scenario", "concurrency", *_FIGURES) if name in figures}
+    row: Row = {name: figures[name] for name in _FIGURES if name in figures}
     for latency in _LATENCIES:
         row |= {f"{latency}.{one}": value for one, value in (figures.get(latency) or {}).items()}
     return row

@@ -22,6 +22,7 @@ class ValueRow:
         value: as written; `unset`, or `inactive` where a condition switches the parameter off.
         tried: experiments with it that ended by themselves, well or badly.
         feasible: those that keep the SLOs.
+        stopped: those whose ladder ended early because they could not become the best: of the SLOs it says nothing.
         best: of the first objective among these, in SI units; None without one.
         experiment: that reached it.
     """
@@ -30,6 +31,7 @@ class ValueRow:
     value: str
     tried: int
     feasible: int
+    stopped: int
     best: float | None = None
     experiment: str = ""
 
@@ -57,4 +59,5 @@ def _row(name: str, written: str, those: list[Measured], metric: str) -> ValueRo
         feasible += 1
         if best is None or scoring.better(value, best, metric):
             best, experiment = value, one.name
-    return ValueRow(name, written, len(those), feasible, best, experiment)
+    stopped = sum(one.outcome == "bound" for one in those)
+    return ValueRow(name, written, len(those), feasible, stopped, best, experiment)
