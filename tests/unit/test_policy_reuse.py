@@ -105,6 +105,18 @@ class TestAnswer:
         assert plan.status.message == "experiment 1 of 1 starting as chat-1"
         assert reused(story) == 3
 
+    def test_the_baseline_of_another_task_switches_nothing_off(self) -> None:
+        chunk = {"name": "chunked-prefill-size", "values": [512, 768], "when": "p.enable_mixed_chunk"}
+        searched = [{"name": "enable-mixed-chunk", "toggle": True}, chunk]
+        story = reusing(others(finished(900), parameters=searched), parameters=searched, objectives=BY_LATENCY)
+        for speed in (1000, 1100):
+            story.step()
+            story.end(finished(speed))
+        plan = story.step()
+
+        assert story.parameters == [[], ["true", "512"], ["true", "768"]]
+        assert condition(plan.status, "Succeeded") == ("True", "SpaceExhausted")
+
     def test_it_is_told_once(self) -> None:
         story = reusing(others(*ALL[:2]))
         story.step()

@@ -153,6 +153,15 @@ def test_an_error_in_a_rule_over_a_huge_component_is_told_too() -> None:
     assert [message.split(":")[0] for message in found.problems] == ["constraints[0].rule"]
 
 
+def test_an_error_that_is_met_later_forbids_that_configuration_only() -> None:
+    many = [SearchParameter(name=f"p{number}", values=list(range(8))) for number in range(10)]
+    total = " + ".join(f"p.p{number}" for number in range(10))
+    found = Space.over(many, [Constraint(rule=f"1 / ({total}) >= 0")])
+    assert found.problems == []
+    assert found.at(0) is None
+    assert found.at(12345) is not None
+
+
 def test_names_that_rules_cannot_tell_apart_are_told() -> None:
     alike = [SearchParameter(name=name, values=[1, 2]) for name in ("a.b", "a-b")]
     (message,) = Space.over(alike, [Constraint(rule="p.a_b == 1")]).problems

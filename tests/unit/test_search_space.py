@@ -6,7 +6,7 @@ import pytest
 
 from autotuner.api.common import EngineName, EnvironmentVariable, Parameter
 from autotuner.api.parameters import Constraint, SearchParameter
-from autotuner.search import Configuration, Facts, Space
+from autotuner.search import Configuration, Facts, Record, Space, suggest
 from autotuner.search.activity import INACTIVE
 from tests.unit.builders import make_parameters
 from tests.unit.task_builders import make_spec
@@ -71,6 +71,29 @@ def test_a_configuration_of_another_space_is_refused(changed: dict[str, int | st
 
 def test_a_configuration_that_lacks_a_parameter_is_refused() -> None:
     assert SPACE.read([Parameter(name="tp-size", value="1")]) is None
+
+
+@pytest.mark.parametrize(
+    "written", [{}, {"chunk": 2}, {"mode": "b"}, {"mixed": True, "mode": "a", "chunk": 2, "depth": 1}]
+)
+def test_what_is_no_point_of_the_space_is_refused_and_changes_nothing(written: dict[str, Any]) -> None:
+    space = over(
+        {"name": "mixed", "toggle": True},
+        {"name": "mode", "choices": ["a", "b"]},
+        {"name": "chunk", "values": [1, 2, 3], "when": "p.mixed"},
+        {"name": "depth", "values": [1, 2], "when": "has(p.chunk) && p.chunk > 2 && p.mode == 'a'"},
+        engine="Custom",
+    )
+    before = [space.at(index) for index in range(space.numbers)]
+    strange = configuration(**written)
+
+    assert space.read([Parameter(name=name, value=str(value)) for name, value in written.items()]) is None
+    with pytest.raises(ValueError, match="not a configuration"):
+        space.places(strange)
+    suggest("Bayesian", space, [Record(strange, "value", (1.0,))], [], 1, 0)
+
+    assert [space.at(index) for index in range(space.numbers)] == before
+    assert space.size == len(set(before)) == 9
 
 
 def test_what_an_experiment_names_is_read_whatever_the_rules_say_today() -> None:

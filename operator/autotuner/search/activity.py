@@ -58,7 +58,8 @@ class Switch:
     Attributes:
         dimension: that it switches.
         question: about other dimensions.
-        complaints: why it could not be answered, the first time that this came to light.
+        complaints: why it could not be answered, the first time that this came to light. To be told once the space
+            has been worked out; no answer depends on it.
     """
 
     dimension: int
@@ -67,12 +68,11 @@ class Switch:
 
     def is_on(self, places: Sequence[int]) -> bool:
         """Whether the dimension is active; it is not where the condition has no answer."""
-        if self.complaints:
-            return False  # the space will be told about, not searched
         try:
             return self.question.holds(tuple([places[number] for number in self.question.reads]))
         except RuleError as error:
-            self.complaints.append(str(error))
+            if not self.complaints:
+                self.complaints.append(str(error))
             return False
 
 

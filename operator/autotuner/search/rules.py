@@ -23,7 +23,8 @@ class Rule:
     Attributes:
         name: as the status tells it; beginning with a field where the user wrote it.
         reads: the dimensions that decide, by number, ascending.
-        complaint: why it could not be answered, the first time that this came to light; empty if it always could.
+        complaint: why it could not be answered, the first time that this came to light; empty if it always could. To be
+            told once the space has been worked out; no answer depends on it.
         refusal: why it forbids states of these dimensions, or None. One that cannot be answered forbids.
     """
 
@@ -39,13 +40,11 @@ class Rule:
         return tuple([places[number] for number in self.reads])
 
     def _refusal(self, states: States) -> str | None:
-        if self.complaint:
-            return self.complaint  # the space will be told about, not searched
         try:
             return self._refuse(states)
         except RuleError as error:
-            self.complaint = str(error)
-            return self.complaint
+            self.complaint = self.complaint or str(error)
+            return str(error)
 
 
 def of_constraints(constraints: Sequence[Constraint], dimensions: Sequence[Dimension]) -> tuple[list[Rule], list[str]]:

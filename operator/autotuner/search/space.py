@@ -244,14 +244,16 @@ class Space:
             dimension.positions.get(written[dimension.name]) if dimension.name in written else dimension.unset
             for dimension in self.dimensions
         ]
-        settled = [INACTIVE if place is None else place for place in found]
         for switch in self._activity.switches:
-            if not switch.is_on(settled):
+            # Conditions come after those of what they read, so that None here means that it is missing.
+            if any(found[number] is None for number in switch.question.reads):
+                return None
+            if not switch.is_on([INACTIVE if place is None else place for place in found]):
                 if self.dimensions[switch.dimension].name in written:
                     return None
-                settled[switch.dimension] = INACTIVE
                 found[switch.dimension] = INACTIVE
-        return None if None in found else settled
+        places = [place for place in found if place is not None]
+        return places if len(places) == len(found) else None
 
 
 @dataclass(frozen=True)
