@@ -150,6 +150,20 @@ class TestSoftPromises:
         result = scored(levels, [make_objective()], slo, scenarios=MIX, ladder=[8])
         assert result.worth == near(1000 / math.exp(0.5))
 
+    @pytest.mark.parametrize(
+        ("ttfts", "want"),
+        [
+            ((0.4, 0.5), []),
+            ((0.6, 0.4), ["TTFT P99 500ms by 20 %"]),
+            ((0.6, 0.75), ["TTFT P99 500ms by 50 %"]),
+        ],
+    )
+    def test_that_are_broken_are_named_with_the_worst(self, ttfts: tuple[float, float], want: list[str]) -> None:
+        levels = [make_level(8, ttft=ttfts[0]), make_level(8, ttft=ttfts[1], scenario="doc")]
+        promises = [make_soft_slo(max="500ms"), make_slo("TTFT", max="9s")]
+        result = scored(levels, [make_objective()], *promises, scenarios=MIX, ladder=[8])
+        assert [one.brief for one in result.broken_soft] == want
+
     def test_that_cannot_be_judged_leave_no_number(self) -> None:
         result = scored([make_level(8, tpot=None)], [make_objective()], make_soft_slo("TPOT", max="20ms"), ladder=[8])
         assert (result.outcome, result.explanation) == ("unknown", "TPOT P99 was not measured at chat x 8")

@@ -12,7 +12,7 @@ from autotuner.scoring.figures import (
 from autotuner.scoring.front import dominates, front, spread
 from autotuner.scoring.goal import Goal
 from autotuner.scoring.judging import Score, concurrencies, score
-from autotuner.scoring.slos import hard, violations
+from autotuner.scoring.slos import Violation, broken_soft, hard, violations
 from autotuner.scoring.softening import STEEPNESS
 from autotuner.scoring.stopping import stop
 
@@ -21,7 +21,9 @@ __all__ = [
     "STEEPNESS",
     "Goal",
     "Score",
+    "Violation",
     "better",
+    "broken_soft",
     "concurrencies",
     "dominates",
     "figure",

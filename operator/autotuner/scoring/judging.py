@@ -19,6 +19,7 @@ from autotuner.scoring import reach, rungs, slos, softening
 from autotuner.scoring.figures import better, figure
 from autotuner.scoring.goal import Goal
 from autotuner.scoring.rungs import Rung
+from autotuner.scoring.slos import Violation
 
 Outcome = Literal["value", "infeasible", "bound", "unknown"]
 
@@ -40,6 +41,7 @@ class Score:
         metrics: that level.
         shortfall: 0 unless infeasible; then the smallest over the concurrencies of the largest relative violation.
         explanation: why there is no value; empty when there is one.
+        broken_soft: the soft SLOs that are broken where the first value was measured; only if feasible.
     """
 
     outcome: Outcome
@@ -50,6 +52,7 @@ class Score:
     metrics: Level | None = None
     shortfall: float = 0.0
     explanation: str = ""
+    broken_soft: tuple[Violation, ...] = ()
 
     @property
     def feasible(self) -> bool:
@@ -107,6 +110,7 @@ def score(levels: Sequence[Level], goal: Goal, gpus: int, ladder: Ladder | None 
         softening.softened(steps, goal, gpus, worths),
         (level.scenario, level.concurrency),
         level,
+        broken_soft=tuple(slos.broken_soft(found[0].rung.levels, goal.slos, gpus)),
     )
 
 

@@ -24,6 +24,7 @@ class Violation:
         actual: in SI units.
         relative: distance from the limit as a share of it; 1 for a limit of zero.
         text: for people: `TTFT P99 612ms at chat x 32, above 500ms by 22 %`.
+        brief: the same without where: `TTFT P99 500ms by 22 %`.
     """
 
     metric: str
@@ -32,6 +33,7 @@ class Violation:
     actual: float
     relative: float
     text: str
+    brief: str
 
 
 def hard(slos: Sequence[Slo]) -> list[Slo]:
@@ -70,12 +72,28 @@ def cost(levels: Sequence[Level], slos: Sequence[Slo], gpus: int) -> float:
     """
     total = 0.0
     for slo in soft(slos):
-        broken = [found.relative for level in levels if (found := violation(level, slo, gpus)) is not None]
+        broken = _worst(levels, slo, gpus)
         if broken:
             weight = SOFT_WEIGHT if slo.weight is None else slo.weight
             steepness = SOFT_STEEPNESS if slo.steepness is None else slo.steepness
-            total += weight * math.expm1(min(max(broken), 1.0) / steepness)
+            total += weight * math.expm1(min(broken.relative, 1.0) / steepness)
     return total
+
+
+def broken_soft(levels: Sequence[Level], slos: Sequence[Slo], gpus: int) -> list[Violation]:
+    """Of each soft SLO that is broken, the worst violation: what has a cost, and by how much it is missed.
+
+    Args:
+        levels: of one concurrency, one of each scenario; those of several runs may be told together.
+        slos: hard ones among them are left out.
+        gpus: for figures per GPU.
+    """
+    return [found for slo in soft(slos) if (found := _worst(levels, slo, gpus)) is not None]
+
+
+def _worst(levels: Sequence[Level], slo: Slo, gpus: int) -> Violation | None:
+    broken = [found for level in levels if (found := violation(level, slo, gpus)) is not None]
+    return max(broken, key=lambda one: one.relative, default=None)
 
 
 def violation(level: Level, slo: Slo, gpus: int) -> Violation | None:
@@ -93,7 +111,7 @@ def violation(level: Level, slo: Slo, gpus: int) -> Violation | None:
     text = (
         f"{name(slo.metric, slo.statistic)} {format_quantity(actual, slo.metric)} at {place(level)}, {side} {written}"
     )
-    if limit:
-        text += f" by {format_share(relative)}"
+    by = f" by {format_share(relative)}" if limit else ""
+    brief = f"{name(slo.metric, slo.statistic)} {written}{by}"
     statistic = (slo.statistic or DEFAULT_STATISTIC) if slo.metric in LATENCY_METRICS else None
-    return Violation(slo.metric, statistic, limit, actual, relative, text)
+    return Violation(slo.metric, statistic, limit, actual, relative, text + by, brief)
