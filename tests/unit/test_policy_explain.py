@@ -63,7 +63,7 @@ class TestInferenceService:
         body = yaml.safe_load(data(answer)["inferenceservice.yaml"])
 
         assert "--schedule-policy=fcfs" in body["spec"]["engine"]["runner"]["args"]
-        assert "nothing that was measured is better than what runs today" in data(answer)["report.md"]
+        assert "`chat-0`, what runs today, stays: nothing that was measured is better." in data(answer)["report.md"]
 
 
 class TestConfigMap:
@@ -231,13 +231,13 @@ class TestReport:
 
         assert answer.importance[0].name == "tp-size"
         assert "restricted maximum likelihood" in text
-        assert f"| tp-size | {answer.importance[0].share * 100:.1f} % |" in text
+        assert f"| tp-size | {answer.importance[0].share * 100:.1f}% |" in text
         assert "| tp-size | 2 | 1 | +60.0% | measured: chat-6 differs in this only |" in text
 
     @pytest.mark.parametrize(
         ("confidence", "words"),
         [
-            (Confidence(verdict="Improved", low=27.5, high=34.1, repeats=3), "+27.5 % and +34.1 % (95 % interval, 3"),
+            (Confidence(verdict="Improved", low=27.5, high=34.1, repeats=3), "+27.5% and +34.1% (95 % interval, 3"),
             (Confidence(verdict="NoSignificantDifference", low=-1.0, high=3.0), "within the noise"),
             (Confidence(verdict="Unconfirmed"), "looks better than it is"),
             (Confidence(verdict="BaselineInfeasible"), "does not keep the SLOs"),

@@ -10,11 +10,21 @@ from statistics import geometric_mean
 
 from autotuner.api.goals import Objective
 from autotuner.api.task_status import Best, FrontPoint, Importance
-from autotuner.policy import records
+from autotuner.policy import confirming, records
+from autotuner.policy.confirmation import Decided, Measure
+from autotuner.policy.confirming import Key, Race
 from autotuner.policy.observed_task import ObservedTask
 from autotuner.policy.records import Measured
 from autotuner.search.additive import Additive, fit
 from autotuner.search.importance import ranking
+
+
+@dataclass(frozen=True)
+class Confirmation:
+    """The repeats of leaders and baseline, and what they came to."""
+
+    race: Race
+    decided: Decided[Key]
 
 
 @dataclass(frozen=True)
@@ -42,6 +52,37 @@ class Answer:
         names = [self.best.experiment] if self.best else [point.experiment for point in self.front or ()]
         by_name = {one.name: one for one in self.seen.measured}
         return [by_name[name] for name in names if name in by_name]
+
+    @property
+    def stays(self) -> bool:
+        """Whether the best is what runs today."""
+        baseline = self.seen.baseline
+        return self.best is not None and baseline is not None and self.best.experiment == baseline.name
+
+    @cached_property
+    def confirmation(self) -> Confirmation | None:
+        """How the best was confirmed; None where nothing was to be."""
+        seen = self.seen
+        race = confirming.race(seen.spec, seen.measured, seen.baseline) if seen.baseline else None
+        if race is None:
+            return None
+        step = race.step
+        if isinstance(step, Measure):
+            # The budget has ended it within a block.
+            race = confirming.cut(race, step.block)
+            step = race.step
+        return Confirmation(race, step) if isinstance(step, Decided) else None
+
+    def figures(self, one: Measured) -> tuple[float, float] | None:
+        """Value and worth of the first objective: by the repeats where there are any, for the search's may be luck."""
+        race = self.confirmation.race if self.confirmation else None
+        runs = race.kept(one) if race and any(one is leader for leader in race.leaders) else []
+        scores = [run.score for run in (runs or [one]) if run.score is not None]
+        values = [score.value for score in scores if score.value is not None]
+        worths = [score.worth for score in scores if score.worth is not None]
+        if not values or not worths or min(values) <= 0:
+            return (values[0], worths[0]) if values and worths else None
+        return geometric_mean(values), geometric_mean(worths)
 
     @cached_property
     def model(self) -> Additive | None:

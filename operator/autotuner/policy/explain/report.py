@@ -2,35 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from autotuner import scoring
 from autotuner.api.goals import Objective
-from autotuner.api.task_status import Best
-from autotuner.policy.conditions import shorten
-from autotuner.policy.explain import effects, values
+from autotuner.policy.explain import effects, opening, tables, values
 from autotuner.policy.explain.answer import Answer
 from autotuner.policy.explain.effects import FlagEffect
 from autotuner.scoring import slos
 from autotuner.scoring.figures import name as metric_name
 from autotuner.search import importance
-
-_CELL_MAX = 200
-_VERDICTS = {
-    "Improved": "Measured again in turns with the baseline, it is better: the gain is real.",
-    "NoSignificantDifference": (
-        "Measured again in turns with the baseline, the difference is within the noise: do not change what runs today"
-        " for its sake."
-    ),
-    "Unconfirmed": (
-        "It was not measured again often enough to tell the gain from noise: of many noisy results the best one looks"
-        " better than it is."
-    ),
-    "BaselineInfeasible": "What runs today does not keep the SLOs, so there is no gain to tell.",
-    "BaselineFailed": "What runs today could not be measured, so there is no gain to tell.",
-}
-_AGAIN = " This one was measured well again."
-_ONCE = " This one was measured well only once: measure it again before you use it."
 
 
 def text(answer: Answer, left_out: int) -> str:
@@ -41,47 +22,13 @@ def text(answer: Answer, left_out: int) -> str:
         left_out: experiments that `experiments.csv` does not hold.
     """
     parts = [
-        _best(answer, answer.best) if answer.best else _front(answer),
+        opening.of(answer, answer.best) if answer.best else _front(answer),
         _winners_flags(answer),
         _importance(answer),
         _best_per_value(answer),
         _experiments(answer, left_out),
     ]
     return "\n\n".join("\n".join(part) for part in map(list, parts) if part) + "\n"
-
-
-def _best(answer: Answer, best: Best) -> Iterator[str]:
-    metric = answer.objective.metric
-    gain = f", {best.gain} over the baseline" if best.gain else ""
-    yield f"# {answer.seen.object['metadata']['name']}: {scoring.format_value(best.value, metric)}{gain}"
-    yield ""
-    what = _objective(answer)
-    at = f"scenario {best.level.scenario}, concurrency {best.level.concurrency}"
-    yield f"`{best.experiment}` has the best {what} that keeps the SLOs, at {at}."
-    yield ""
-    yield _confidence(best)
-    if best.numerics_changed:
-        flags = ", ".join(f"`{flag}`" for flag in best.numerics_changed)
-        yield ""
-        yield (
-            f"**Quality not measured**: {flags} differ from the baseline and change what the model answers. Evaluate"
-            " its answers before you use this."
-        )
-    yield ""
-    yield f"Arguments: `{' '.join(best.args)}`" if best.args else "Arguments: the runtime's own."
-
-
-def _confidence(best: Best) -> str:
-    """The verdict in words, with its interval where there is one."""
-    found = best.confidence
-    words = _VERDICTS.get(found.verdict, "")
-    if found.verdict in ("BaselineInfeasible", "BaselineFailed"):
-        words += _AGAIN if found.repeats else _ONCE
-    interval = ""
-    if found.low is not None and found.high is not None:
-        interval = f" The gain is between {found.low:+.1f} % and {found.high:+.1f} % (95 % interval"
-        interval += f", {found.repeats} repeats)." if found.repeats else ")."
-    return f"Verdict **{found.verdict}**: {words}{interval}"
 
 
 def _front(answer: Answer) -> Iterator[str]:
@@ -104,7 +51,7 @@ def _front(answer: Answer) -> Iterator[str]:
         ]
         for point in answer.front or ()
     ]
-    yield from _table(["Experiment", *heads, "Arguments"], rows)
+    yield from tables.lines(["Experiment", *heads, "Arguments"], rows)
 
 
 def _headings(objectives: Sequence[Objective], goal: scoring.Goal) -> list[str]:
@@ -122,12 +69,12 @@ def _winners_flags(answer: Answer) -> Iterator[str]:
         yield ""
         found = effects.of(answer, winner)
         if not found:
-            yield "It has the baseline's values: nothing that was measured is better than what runs today."
+            yield "None: it has the baseline's values."
             return
         counted = ", with what broken soft SLOs cost" if slos.soft(answer.seen.spec.slos or ()) else ""
         yield f"The change of {_objective(answer)}{counted}; positive is better."
         yield ""
-        yield from _table(
+        yield from tables.lines(
             ["Parameter", "Value", "Baseline", "Effect", "How it is known"], [_effect_row(one) for one in found]
         )
 
@@ -154,16 +101,18 @@ def _importance(answer: Answer) -> Iterator[str]:
     rest = max(0.0, 1 - sum(one.share for one in answer.importance))
     yield f"Each parameter's share of the variance of {_objective(answer)}, by the {importance.METHOD}."
     yield ""
-    rows = [[one.name, f"{one.share * 100:.1f} %"] for one in answer.importance]
-    yield from _table(["Parameter", "Share"], [*rows, ["interaction and noise", f"{rest * 100:.1f} %"]])
+    rows = [[one.name, f"{one.share * 100:.1f}%"] for one in answer.importance]
+    yield from tables.lines(["Parameter", "Share"], [*rows, ["interaction and noise", f"{rest * 100:.1f}%"]])
 
 
 def _best_per_value(answer: Answer) -> Iterator[str]:
     yield "## The best with each value"
     yield ""
     metric = answer.objective.metric
-    kept = "Keep the SLOs" if scoring.hard(answer.seen.spec.slos or ()) else "Gave a result"
-    yield from _table(
+    promises = answer.seen.spec.slos or ()
+    kept = "Keep the SLOs" if scoring.hard(promises) else "Gave a result"
+    kept = "Keep the hard SLOs" if scoring.hard(promises) and slos.soft(promises) else kept
+    yield from tables.lines(
         ["Parameter", "Value", "Tried", kept, "Stopped early", f"Best {_objective(answer)}", "Experiment"],
         (
             [
@@ -191,14 +140,3 @@ def _experiments(answer: Answer, left_out: int) -> Iterator[str]:
 
 def _objective(answer: Answer) -> str:
     return metric_name(answer.objective.metric, answer.objective.statistic)
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    yield _line(heads)
-    yield _line(["---"] * len(heads))
-    for row in rows:
-        yield _line(row)
-
-
-def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(shorten(" ".join(cell.split()), _CELL_MAX).replace("|", "\\|") for cell in cells) + " |"

@@ -23,7 +23,8 @@ class ValueRow:
         tried: experiments with it that ended by themselves, well or badly.
         feasible: those that keep the SLOs.
         stopped: those whose ladder ended early because they could not become the best: of the SLOs it says nothing.
-        best: of the first objective among these, in SI units; None without one.
+        best: of the first objective among these, in SI units, with broken soft SLOs counted in the comparison; by its
+            repeats where it was measured again. None without one.
         experiment: that reached it.
     """
 
@@ -47,17 +48,18 @@ def rows(answer: Answer) -> Iterator[ValueRow]:
             if those:
                 value = dimension.values[place] if place != INACTIVE else None
                 written = "inactive" if place == INACTIVE else UNSET if value is None else text(value)
-                yield _row(dimension.name, written, those, answer.objective.metric)
+                yield _row(dimension.name, written, those, answer)
 
 
-def _row(name: str, written: str, those: list[Measured], metric: str) -> ValueRow:
-    best, experiment, feasible = None, "", 0
+def _row(name: str, written: str, those: list[Measured], answer: Answer) -> ValueRow:
+    best, most, experiment, feasible = None, None, "", 0
     for one in those:
-        value = one.score.value if one.score else None
-        if value is None:
+        figures = answer.figures(one)
+        if figures is None:
             continue
         feasible += 1
-        if best is None or scoring.better(value, best, metric):
-            best, experiment = value, one.name
+        value, worth = figures
+        if most is None or scoring.better(worth, most, answer.objective.metric):
+            best, most, experiment = value, worth, one.name
     stopped = sum(one.outcome == "bound" for one in those)
     return ValueRow(name, written, len(those), feasible, stopped, best, experiment)

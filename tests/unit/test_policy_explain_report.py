@@ -1,0 +1,141 @@
+"""The report's beginning at the end of whole tasks: it says no more than what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from tests.unit.builders import Object, make_level, merged
+from tests.unit.task_builders import Fate, Story, fate, speed, started
+
+TODAY = {"args": ["--mem-fraction-static=0.85"]}
+HARD = {"metric": "TTFT", "max": "500ms"}
+SOFT = {"metric": "TTFT", "max": "100ms", "enforcement": "Soft", "weight": 0.01, "steepness": 10}
+LATE = fate("Completed", make_level(throughput=1300, ttft=0.9))
+
+
+def report(*search: Fate, again: Mapping[str, Fate] | None = None, repeats: int = 4, **spec: Any) -> str:
+    """Of a task whose baseline and experiments end like that; repeats likewise, by the number of what they repeat."""
+    confirm = {"search": {"maxExperiments": max(1, len(search) - 1), "confirm": {"top": 2, "maxRepeats": repeats}}}
+    story = Story(started(**merged({"baseline": TODAY, **confirm}, spec)))
+    story.tell(*search)
+    while not story.over:
+        story.end((again or {})[number(story)])
+        story.step()
+    written = story.plans[-1].write_recommendation
+    assert written is not None
+    text: str = written["data"]["report.md"]
+    return text
+
+
+def number(story: Story) -> str:
+    """Which experiment is being repeated."""
+    args = story.experiments[-1]["spec"]["service"]["args"]
+    return next(one for one in story.experiments if one["spec"]["service"]["args"] == args)["metadata"]["name"]
+
+
+CASES: list[tuple[str, str, list[str], list[str]]] = [
+    (
+        "an improvement",
+        report(speed(1000), speed(1300), again={"chat-0": speed(1000), "chat-1": speed(1310)}),
+        ["# chat: 1310 tok/s, +31.0% over the baseline", "`chat-1` has the best OutputThroughput, at scenario chat"],
+        ["keeps the SLOs", "Breaks soft", "Keep the SLOs"],
+    ),
+    (
+        "a promise that was kept",
+        report(speed(1000), speed(1300), repeats=0, slos=[HARD]),
+        ["has the best OutputThroughput that keeps the SLOs, at", "| Keep the SLOs |"],
+        ["Breaks soft"],
+    ),
+    (
+        "a soft promise that is broken",
+        report(speed(1000), speed(1300), repeats=0, slos=[HARD, SOFT]),
+        [
+            "has the best OutputThroughput that keeps the hard SLOs, at",
+            "**Breaks soft SLOs**: TTFT P99 200ms at chat x 8, above 100ms by ",
+            "| Keep the hard SLOs |",
+        ],
+        ["that keeps the SLOs"],
+    ),
+    (
+        "nothing but the baseline",
+        report(fate("Completed", make_level(throughput=1000)), fate("EngineCrashed"), repeats=0),
+        ["# chat: the baseline stays, 1000 tok/s", "stays: nothing else that was measured gave a result."],
+        ["Measured again", "has the best"],
+    ),
+    (
+        "nothing that is better",
+        report(speed(1000), speed(900), repeats=0),
+        ["`chat-0`, what runs today, stays: nothing that was measured is better. Its OutputThroughput is that at"],
+        ["measured again,", "has the best"],
+    ),
+    (
+        "a leader that was only lucky",
+        report(speed(1000), speed(1300), again={"chat-0": speed(1000), "chat-1": speed(1001)}, repeats=2),
+        [
+            "`chat-0`, what runs today, stays: measured again, nothing was better than it by more than the noise.",
+            "The best of the others is `chat-1`, 1001 tok/s: its gain is between",
+            "Verdict **NoSignificantDifference**: Keep what runs today.",
+            "| chat-1 |",
+        ],
+        ["has the best", "changing is optional", "1300 tok/s"],
+    ),
+    (
+        "repeats that broke the SLOs",
+        report(
+            *(speed(1000), speed(1300)),
+            again={"chat-0": speed(1000), "chat-1": LATE},
+            slos=[HARD],
+        ),
+        ["Verdict **Unconfirmed**"],
+        ["has the best"],
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "there", "absent"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+def test_says_of(text: str, there: list[str], absent: list[str]) -> None:
+    assert [words for words in there if words not in text] == [], text
+    assert [words for words in absent if words in text] == [], text
+
+
+def test_a_best_guess_is_optional() -> None:
+    rising = iter((980, 1200, 1100, 1300))
+    falling = iter((1000, 990, 1100, 1050))
+    text = report(
+        *(speed(1000), speed(1100)),
+        again={"chat-0": lambda body: speed(next(falling))(body), "chat-1": lambda body: speed(next(rising))(body)},
+    )
+
+    assert "# chat: " in text
+    assert "It is the best guess." in text
+    assert "within the noise, so changing is optional. The gain is between -" in text
+
+
+def test_names_repeats_that_broke_the_slos() -> None:
+    fates = iter((LATE, speed(1300), speed(1310)))
+    text = report(
+        *(speed(1000), speed(1300)),
+        again={"chat-0": speed(1000), "chat-1": lambda body: next(fates)(body)},
+        repeats=3,
+        slos=[HARD],
+    )
+
+    assert " Of its 3 repeats, 1 broke the SLOs or failed." in text
+
+
+def test_several_scenarios_are_all_told() -> None:
+    def traffic(chat: float, rag: float) -> Fate:
+        return fate("Completed", make_level(throughput=chat), make_level(throughput=rag, scenario="rag", ttft=0.4))
+
+    scenarios = [{"name": "chat", "load": "D(100,250)", "weight": 3}, {"name": "rag", "load": "D(1000,50)"}]
+    changes: Object = {"benchmark": {"scenarios": scenarios}, "slos": [{**HARD, "statistic": "P95"}]}
+    text = report(traffic(1000, 100), traffic(1300, 200), repeats=0, **changes)
+
+    assert "that keeps the SLOs, at concurrency 8, weighted over scenarios chat (3), rag (1)." in text
+    assert "| Scenario | Weight | OutputThroughput | TTFT P95 | TTFT P99 | TPOT P99 |" in text
+    assert "| chat | 3 | 1300 tok/s | " in text
+    assert "| rag | 1 | 200 tok/s | " in text
+    assert " 400 ms | 10.0 ms |" in text
