@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
+import math
 from typing import Any
 
 import pytest
@@ -214,6 +215,16 @@ class TestTable:
         assert (row["outcome"], row["feasible"]) == ("infeasible", "false")
         assert float(row["sloShortfall"]) == pytest.approx(1.0)
         assert "TTFT P99" in row["message"]
+
+    def test_says_which_soft_slos_are_broken_and_what_that_costs(self) -> None:
+        soft = {"metric": "TTFT", "max": "100ms", "enforcement": "Soft", "weight": 1, "steepness": 1}
+        row = table(told([FASTEST], slos=[soft]))[1]
+
+        assert float(row["objective.OutputThroughput"]) == pytest.approx(2112.0)
+        assert float(row["worth.OutputThroughput"]) == pytest.approx(2112.0 / math.e)
+        assert row["brokenSoftSLOs"].startswith("TTFT P99 200ms at chat x 8, above 100ms by ")
+        assert (row["feasible"], row["sloShortfall"]) == ("true", "0.0")
+        assert "worth.OutputThroughput" not in table(told([FASTEST], slos=[{"metric": "TTFT", "max": "1s"}]))[1]
 
     def test_objectives_are_told_apart(self) -> None:
         objectives = [{"metric": "TTFT", "statistic": "P50"}, {"metric": "TTFT"}, {"metric": "OutputThroughput"}]

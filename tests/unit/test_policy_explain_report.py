@@ -68,7 +68,7 @@ CASES: list[tuple[str, str, list[str], list[str]]] = [
     (
         "nothing that is better",
         report(speed(1000), speed(900), repeats=0),
-        ["`chat-0`, what runs today, stays: nothing that was measured is better. Its OutputThroughput is that at"],
+        ["`chat-0`, what runs today, stays: nothing that was measured is better. Its value is that of"],
         ["measured again,", "has the best"],
     ),
     (

@@ -70,7 +70,7 @@ def _found(answer: Answer, best: Best) -> str:
 def _stays(answer: Answer, best: Best) -> str:
     """Why nothing else is recommended."""
     stays = f"`{best.experiment}`, what runs today, stays"
-    where = f" Its {_what(answer)} is that at {_where(answer, best)}."
+    where = f" Its value is that of {_where(answer, best)}."
     tried = [one for one in answer.seen.tried if one.outcome is not None]
     if not tried:
         return f"{stays}: nothing but the baseline was measured.{where}"
@@ -116,12 +116,12 @@ def _broken_repeats(answer: Answer) -> str:
 
 def _broken_soft(answer: Answer) -> str:
     """The winner's, at the level that is shown."""
-    soft = slos.soft(answer.seen.spec.slos or ())
     gpus = answer.winners[0].spec.service.accelerator.count if answer.winners else 1
-    broken = [found.text for level in _levels(answer) for found in slos.violations(level, soft, gpus)]
+    broken = scoring.broken_soft(_levels(answer), answer.seen.spec.slos or (), gpus)
     if not broken:
         return ""
-    return f"**Breaks soft SLOs**: {'; '.join(broken)}. What that costs is counted in the gain, not in the value."
+    words = "; ".join(one.text for one in broken)
+    return f"**Breaks soft SLOs**: {words}. What that costs is counted in the gain, not in the value."
 
 
 def _quality(best: Best) -> str:

@@ -15,6 +15,7 @@ from autotuner.api.task import TaskSpec
 from autotuner.policy.records import Measured
 from autotuner.scoring import Score
 from autotuner.scoring.figures import DEFAULT_STATISTIC
+from autotuner.scoring.slos import soft
 from autotuner.search import Space
 
 Row = dict[str, Any]
@@ -32,11 +33,18 @@ _STATISTICS = ("mean", "p50", "p90", "p95", "p99")
 _AT_LEVEL = (*_FIGURES, *(f"{latency}.{one}" for latency in _LATENCIES for one in _STATISTICS))
 
 
-def column(objective: Objective) -> str:
+def column(objective: Objective, prefix: str = "objective") -> str:
     """The heading of an objective: `objective.OutputThroughput`, `objective.TTFT.P99@32`."""
     statistic = f".{objective.statistic or DEFAULT_STATISTIC}" if objective.metric in LATENCY_METRICS else ""
     at = f"@{objective.concurrency}" if objective.concurrency else ""
-    return f"objective.{objective.metric}{statistic}{at}"
+    return f"{prefix}.{objective.metric}{statistic}{at}"
+
+
+def _of_soft(spec: TaskSpec) -> list[str]:
+    """The headings of what soft SLOs cost; none without one."""
+    if not soft(spec.slos or ()):
+        return []
+    return [*dict.fromkeys(column(objective, "worth") for objective in spec.objectives), "brokenSoftSLOs"]
 
 
 def columns(space: Space, spec: TaskSpec) -> list[str]:
@@ -46,6 +54,7 @@ def columns(space: Space, spec: TaskSpec) -> list[str]:
         *(f"parameters.{dimension.name}" for dimension in space.dimensions),
         *("args", "gpus"),
         *dict.fromkeys(map(column, spec.objectives)),
+        *_of_soft(spec),
         *("sloShortfall", "scenario", "concurrency"),
         *(f"{_prefix(scenario.name, spec)}{one}" for scenario in spec.benchmark.scenarios for one in _AT_LEVEL),
         *("gpuSeconds", "message"),
@@ -115,6 +124,8 @@ def _row(one: Measured, spec: TaskSpec) -> Row:
         return row
     if score.feasible:
         row |= {column(goal): value for goal, value in zip(spec.objectives, score.values, strict=True)}
+        row |= {column(goal, "worth"): worth for goal, worth in zip(spec.objectives, score.worths, strict=True)}
+        row["brokenSoftSLOs"] = "; ".join(broken.text for broken in score.broken_soft)
     row["sloShortfall"] = score.shortfall if score.outcome in ("value", "infeasible") else ""
     return row | _at_level(one, score, spec)
 
