@@ -92,6 +92,14 @@ class TestConfigMap:
 
         assert "| Experiment | TTFT P99 at 8 | TTFT P99 at 4 | OutputThroughput | Arguments |" in text
 
+    def test_of_a_front_names_the_soft_slos_that_are_broken(self) -> None:
+        objectives = [{"metric": "OutputThroughput"}, {"metric": "OutputThroughputPerGPU"}]
+        soft = {"metric": "TTFT", "max": "100ms", "enforcement": "Soft"}
+        text = data(told([FASTEST], objectives=objectives, slos=[soft]))["report.md"]
+
+        assert "| Experiment | OutputThroughput | OutputThroughputPerGPU | Broken soft SLOs | Arguments |" in text
+        assert "| chat-1 | 2112 tok/s | 1056 tok/s/GPU | TTFT P99 200ms at chat x 8, above 100ms by " in text
+
     def test_of_a_front_of_one_has_nothing_to_choose_from(self) -> None:
         objectives = [{"metric": "OutputThroughput"}, {"metric": "OutputThroughputPerGPU"}]
         text = data(told([{"tp-size": 1, "schedule-policy": "lpm"}], objectives=objectives))["report.md"]

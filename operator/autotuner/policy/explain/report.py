@@ -42,11 +42,14 @@ def _front(answer: Answer) -> Iterator[str]:
     else:
         yield "Nothing else that was measured is better in any objective. It was measured once."
     yield ""
-    heads = _headings(objectives, scoring.Goal.of(answer.seen.spec))
+    soft = ["Broken soft SLOs"] if slos.soft(answer.seen.spec.slos or ()) else []
+    heads = [*_headings(objectives, scoring.Goal.of(answer.seen.spec)), *soft]
+    broken = {one.name: one.score.broken_soft for one in answer.winners if one.score is not None}
     rows = [
         [
             point.experiment,
             *(scoring.format_value(value.value, value.metric) for value in point.values),
+            *("; ".join(one.text for one in broken.get(point.experiment, ())) or "-" for _ in soft),
             f"`{' '.join(point.args)}`",
         ]
         for point in answer.front or ()
