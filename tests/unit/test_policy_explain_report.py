@@ -114,6 +114,18 @@ def test_a_best_guess_is_optional() -> None:
     assert "within the noise, so changing is optional. The gain is between -" in text
 
 
+def test_flags_are_judged_by_repeats_where_there_are_any() -> None:
+    parameters = [{"name": "tp-size", "values": [1]}, {"name": "schedule-policy", "choices": ["fcfs", "lpm"]}]
+    text = report(
+        *(speed(1000), speed(1200), speed(1500)),
+        again={"chat-0": speed(1000), "chat-1": speed(1200), "chat-2": speed(1320)},
+        parameters=parameters,
+        baseline={"args": ["--tp-size=2", "--schedule-policy=fcfs"]},
+    )
+
+    assert "| schedule-policy | lpm | fcfs | +10.0% | measured: chat-1 differs in this only |" in text
+
+
 def test_names_repeats_that_broke_the_slos() -> None:
     fates = iter((LATE, speed(1300), speed(1310)))
     text = report(

@@ -36,7 +36,7 @@ def config_map(found: Answer) -> Object:
     winners = {one.name for one in found.winners}
     services = _services(found)
     room = _BYTES - _bytes(services.values()) - len(report.text(found, len(seen.measured)).encode())
-    experiments, left_out = table.text(seen.measured, seen.space, seen.spec, room, winners)
+    experiments, left_out = table.text(found.runs, seen.space, seen.spec, room, winners)
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",

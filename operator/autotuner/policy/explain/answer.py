@@ -95,17 +95,34 @@ class Answer:
         return [] if self.model is None else [Importance(name=name, share=share) for name, share in ranking(self.model)]
 
     @cached_property
+    def runs(self) -> list[Measured]:
+        """All that was measured; repeats as the confirmation has judged them, a configuration's at one level."""
+        return [self._again.get(one.name, one) for one in self.seen.measured]
+
+    @cached_property
+    def _again(self) -> Mapping[str, Measured]:
+        return {one.name: one for _, one in self.confirmation.race.measured} if self.confirmation else {}
+
+    @cached_property
     def worths(self) -> Mapping[str, float]:
-        """Identity of a configuration -> its first objective with the cost of broken soft SLOs; of several the mean."""
-        found: dict[str, list[float]] = defaultdict(list)
-        for one in self.seen.measured:
-            if one.configuration is not None and one.score is not None and one.score.worth:
-                found[self.seen.space.identity(one.configuration)].append(one.score.worth)
-        return {identity: geometric_mean(worths) for identity, worths in found.items()}
+        """Identity of a configuration -> its first objective with the cost of broken soft SLOs: see `_mean`."""
+        found: dict[str, list[Measured]] = defaultdict(list)
+        for one in self.runs:
+            if one.configuration is not None:
+                found[self.seen.space.identity(one.configuration)].append(one)
+        means = {identity: self._mean(runs) for identity, runs in found.items()}
+        return {identity: mean for identity, mean in means.items() if mean is not None}
 
     @cached_property
     def today(self) -> float | None:
         """The baseline's first objective, likewise."""
-        runs = [one for one in self.seen.measured if one.spec.parameters is None]
-        worths = [one.score.worth for one in runs if one.score is not None and one.score.worth]
+        return self._mean([one for one in self.runs if one.spec.parameters is None])
+
+    def _mean(self, runs: Sequence[Measured]) -> float | None:
+        """Of the repeats where there are any that count: they share a level, and luck has not chosen them."""
+        known = [
+            (one.name in self._again, one.score.worth) for one in runs if one.score is not None and one.score.worth
+        ]
+        again = [worth for repeat, worth in known if repeat]
+        worths = again or [worth for _, worth in known]
         return geometric_mean(worths) if worths else None
