@@ -252,6 +252,26 @@ class TestAnswer:
         shown = best.metrics.dump()
         assert shown in [level for one in repeats(story) if of(one) == BEST for level in one["status"]["levels"]]
 
+    def test_mixes_no_levels(self) -> None:
+        """A run that is better at another level than its sisters counts at theirs all the same."""
+        task = confirmed(benchmark={"concurrency": [4, 16]}, search={"confirm": {"top": 1}})
+
+        def at(low: float, high: float) -> Fate:
+            return fate("Completed", make_level(4, throughput=low), make_level(16, throughput=high))
+
+        story = searched(at(200, 300), at(200, 250), at(200, 660), at(400, 250), task=task)
+        while not story.over:
+            block, who = story.experiments[-1]["spec"]["block"], of(story.experiments[-1])
+            odd = at(205, 190) if block == 2 else at(205, 650 + block)
+            story.end(odd if who else at(200, 300 + block))
+            story.step()
+
+        best = story.plans[-1].status.best
+        assert best is not None
+        assert best.level.concurrency == 16
+        assert best.value == pytest.approx((651 * 190 * 653 * 654) ** (1 / 4))
+        assert best.metrics.output_tokens_per_second in (190, 651, 653, 654)
+
     def test_keeps_what_runs_today_where_the_gain_was_luck(self) -> None:
         story = searched()
         again(story, EQUAL)

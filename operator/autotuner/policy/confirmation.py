@@ -2,7 +2,9 @@
 
 The search crowns what was lucky: its own runs are no evidence of a gain. So the leaders and the baseline are measured
 again, in blocks of one run each, all at the same levels: those that any of them had its value from, so that nobody is
-bound to a level that was chosen by luck. After each block, from the second on:
+bound to a level that was chosen by luck. Each configuration is judged at one of them: that with the best mean over all
+its repeats so far, if more than half of them keep the hard SLOs there (`scoring.together`). Value, gain and interval
+follow from it; only MaxConcurrency lies between levels. After each block, from the second on:
 
 1. Leaders that break the SLOs, or fail, in more than half of their repeats are out; others take their places.
 2. The winner is the leader with the best median, the search's run included: it may choose, though it proves nothing.
@@ -12,8 +14,7 @@ bound to a level that was chosen by luck. After each block, from the second on:
    three blocks; or when all repeats are used up (NoSignificantDifference). A gain of less than 1 % that is not even
    significant is no reason to change anything: then the baseline stays.
 
-A baseline that gave no result, or breaks the SLOs, leaves nothing to gain against: two blocks of the leaders then show
-whether they keep the SLOs again, and which is better.
+A baseline that gave no result, or breaks the SLOs, leaves no gain: two blocks then show whether leaders keep them again.
 """
 
 from __future__ import annotations

@@ -32,6 +32,7 @@ from autotuner.search.effects import by_flag, value
 Pairs = tuple[tuple[str, str], ...]
 # Flags and environment, however they are spelled: what tells one engine of a task from another.
 Key = tuple[Pairs, Pairs]
+Repeated = tuple[Key | None, Measured]
 
 FEWEST_REPEATS = scoring.FIRST_LOOK
 _SUBSTITUTES = 2  # for leaders that turn out not to keep the SLOs
@@ -46,7 +47,8 @@ class Race:
         leaders: experiments of the search, best first; those beyond `search.confirm.top` are substitutes.
         baseline: its experiment.
         ladder: the levels that any of them has its value from, so that nobody is bound to one that was chosen by luck.
-        measured: repeats at these levels by who was repeated (None: the baseline), without those that say nothing.
+        measured: repeats at these levels by who was repeated (None: the baseline), without those that say nothing; all
+            of one configuration are scored at one and the same level.
         cut: whether there will be no more of them.
     """
 
@@ -54,7 +56,7 @@ class Race:
     leaders: tuple[Measured, ...]
     baseline: Measured
     ladder: tuple[int, ...]
-    measured: tuple[tuple[Key | None, Measured], ...]
+    measured: tuple[Repeated, ...]
     cut: bool = False
 
     @property
@@ -145,13 +147,14 @@ def race(spec: TaskSpec, measured: Sequence[Measured], baseline: Measured) -> Ra
         return None
     leaders = _leaders(spec, measured, baseline)
     ladder = _ladder(spec, (*leaders, baseline))
-    return Race(spec, leaders, baseline, ladder, tuple(_counted(measured, leaders, ladder)))
+    repeats = list(_counted(measured, leaders, ladder))
+    return Race(spec, leaders, baseline, ladder, tuple(_judged(spec, repeats, ladder)))
 
 
 def cut(race: Race, block: int) -> Race:
     """The race without this block, which will not be measured to its end: what is there of it compares unequals."""
-    whole = tuple((key, one) for key, one in race.measured if one.spec.block < block)
-    return replace(race, measured=whole, cut=True)
+    whole = [(key, one) for key, one in race.measured if one.spec.block < block]
+    return replace(race, measured=tuple(_judged(race.spec, whole, race.ladder)), cut=True)
 
 
 def key_of(one: Measured) -> Key:
@@ -212,9 +215,7 @@ def _ladder(spec: TaskSpec, field: Iterable[Measured]) -> tuple[int, ...]:
     return tuple(sorted(wanted))
 
 
-def _counted(
-    measured: Iterable[Measured], leaders: Iterable[Measured], ladder: Sequence[int]
-) -> Iterable[tuple[Key | None, Measured]]:
+def _counted(measured: Iterable[Measured], leaders: Iterable[Measured], ladder: Sequence[int]) -> Iterable[Repeated]:
     """Repeats of the race; those that the environment spoiled, or somebody cancelled, will be done again."""
     known = {key_of(one) for one in leaders}
     for one in measured:
@@ -223,6 +224,23 @@ def _counted(
         key = key_of(one) if one.spec.parameters is not None else None
         if key is None or key in known:
             yield key, one
+
+
+def _judged(spec: TaskSpec, repeats: Sequence[Repeated], ladder: Sequence[int]) -> Iterable[Repeated]:
+    """The repeats, those of each configuration scored at the level that is best for all of them that are over."""
+    goal = scoring.Goal.of(spec).on(ladder)
+    scores: dict[str, scoring.Score] = {}
+    for key in dict.fromkeys(key for key, _ in repeats):
+        over = [one for other, one in repeats if other == key and one.outcome is not None]
+        found = scoring.together(
+            [one.status.levels or [] if one.score is not None else [] for one in over],
+            goal,
+            over[0].spec.service.accelerator.count if over else 1,
+        )
+        scores |= {one.name: score for one, score in zip(over, found, strict=True) if one.score is not None}
+    for key, one in repeats:
+        score = scores.get(one.name)
+        yield key, one if score is None else replace(one, score=score, outcome=score.outcome)
 
 
 def _fitness(one: Measured) -> Fitness:

@@ -12,6 +12,7 @@ from autotuner.scoring.figures import (
 from autotuner.scoring.front import dominates, front, spread
 from autotuner.scoring.goal import Goal
 from autotuner.scoring.judging import Score, concurrencies, score
+from autotuner.scoring.repeats import together
 from autotuner.scoring.slos import Violation, broken_soft, hard, violations
 from autotuner.scoring.softening import STEEPNESS
 from autotuner.scoring.stopping import stop
@@ -36,6 +37,7 @@ __all__ = [
     "score",
     "spread",
     "stop",
+    "together",
     "verdict",
     "violations",
 ]

@@ -79,7 +79,9 @@ class _Found:
     worth: float
 
 
-def score(levels: Sequence[Level], goal: Goal, gpus: int, ladder: Ladder | None = None) -> Score:
+def score(
+    levels: Sequence[Level], goal: Goal, gpus: int, ladder: Ladder | None = None, *, at: int | None = None
+) -> Score:
     """Score an experiment's levels.
 
     Args:
@@ -87,6 +89,7 @@ def score(levels: Sequence[Level], goal: Goal, gpus: int, ladder: Ladder | None 
         goal: what counts.
         gpus: that the engine occupied, at least 1.
         ladder: how the ladder ended; matters if StoppedHopeless.
+        at: the only concurrency of the ladder that counts for a throughput or a cost; None: the best one.
     """
     steps = rungs.build(levels, goal, gpus)
     if ladder == "StoppedHopeless":
@@ -95,7 +98,7 @@ def score(levels: Sequence[Level], goal: Goal, gpus: int, ladder: Ladder | None 
         if limit:
             why = "the ladder ended early: it could not become good enough"
             return Score("bound", (limit,), (limit,), explanation=why)
-    results = [_judge(steps, goal, objective, gpus) for objective in goal.objectives]
+    results = [_judge(steps, goal, objective, gpus, at) for objective in goal.objectives]
     failed = [result for result in results if isinstance(result, Score)]
     if failed:
         worst = max(failed, key=lambda one: (one.outcome == "infeasible", one.shortfall))
@@ -128,12 +131,12 @@ def concurrencies(levels: Sequence[Level], goal: Goal, gpus: int) -> tuple[int, 
     return tuple(sorted(needed))
 
 
-def _judge(steps: Sequence[Rung], goal: Goal, objective: Objective, gpus: int) -> _Found | Score:
+def _judge(steps: Sequence[Rung], goal: Goal, objective: Objective, gpus: int, at: int | None = None) -> _Found | Score:
     if objective.metric == "MaxConcurrency":
         return _most_users(steps, goal, gpus)
     counted = list(steps)
-    if objective.metric in LATENCY_METRICS:
-        wanted = goal.judged_at(objective)
+    wanted = goal.judged_at(objective) if objective.metric in LATENCY_METRICS else at
+    if wanted is not None:
         counted = [step for step in steps if step.concurrency == wanted]
         if not counted:
             return Score("unknown", explanation=f"concurrency {wanted} is not on the ladder")

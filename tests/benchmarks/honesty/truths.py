@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from autotuner.api.experiment import Level
-from autotuner.scoring import Goal, score
+from autotuner.scoring import Goal, together
 from tests.benchmarks.honesty.noise import Noise
 
 _RUNS = 100
@@ -20,7 +20,8 @@ class Truth:
     """Of one configuration on some levels.
 
     Attributes:
-        worth: geometric mean over the runs that keep the SLOs; None if none does.
+        worth: geometric mean over the runs that keep the SLOs, all at the level that is best for all of them; None if
+            none does.
         kept: share of those runs.
     """
 
@@ -36,10 +37,7 @@ class Truth:
 def of(levels: Sequence[Level], goal: Goal, gpus: int, args: Sequence[str], noise: Noise = _PLAIN) -> Truth:
     """The truth about a configuration under a task's noise; equal configurations have equal truths."""
     generator = random.Random(1)
-    worths = []
-    for _ in range(_RUNS):
-        found = score(noise.run(levels, args, generator), goal, gpus).worth
-        if found is not None:
-            worths.append(found)
+    runs = together([noise.run(levels, args, generator) for _ in range(_RUNS)], goal, gpus)
+    worths = [one.worth for one in runs if one.worth is not None]
     mean = math.exp(sum(map(math.log, worths)) / len(worths)) if worths else None
     return Truth(mean, len(worths) / _RUNS)
