@@ -256,7 +256,7 @@ class TestReport:
     @pytest.mark.parametrize(
         ("confidence", "words"),
         [
-            (Confidence(verdict="Improved", low=27.5, high=34.1, repeats=3), "+27.5% and +34.1% (95 % interval, 3"),
+            (Confidence(verdict="Improved", low=27.5, high=34.1, repeats=3), "+27.5% and +34.1% (95% interval, 3"),
             (Confidence(verdict="NoSignificantDifference", low=-1.0, high=3.0), "within the noise"),
             (Confidence(verdict="Unconfirmed"), "looks better than it is"),
             (Confidence(verdict="BaselineInfeasible"), "does not keep the SLOs"),

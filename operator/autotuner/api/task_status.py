@@ -100,7 +100,12 @@ class BaselineResult(Model):
 class BestLevel(Model):
     """The level that the value was measured at."""
 
-    scenario: ShortName
+    scenario: ShortName = Field(
+        description=(
+            "Of several the first: the value is the weighted mean of all at this concurrency, each of which is in the"
+            " report."
+        )
+    )
     concurrency: Concurrency
 
 

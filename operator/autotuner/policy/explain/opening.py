@@ -87,7 +87,7 @@ def _stays(answer: Answer, best: Best) -> str:
     value = f", {scoring.format_value(figures[0], answer.objective.metric)}" if figures else ""
     return (
         f"{stays}: measured again, nothing was better than it by more than the noise.{where} The best of the others is"
-        f" `{rival.name}`{value}: its gain is {_between(rejected.low, rejected.high)} (95 % interval)."
+        f" `{rival.name}`{value}: its gain is {_between(rejected.low, rejected.high)} (95% interval)."
     )
 
 
@@ -99,7 +99,7 @@ def _confidence(answer: Answer, best: Best) -> str:
         words += _AGAIN if found.repeats else _ONCE
     if found.low is not None and found.high is not None:
         repeats = f", {found.repeats} repeats" if found.repeats else ""
-        words += f" The gain is {_between(found.low, found.high)} (95 % interval{repeats})."
+        words += f" The gain is {_between(found.low, found.high)} (95% interval{repeats})."
     return f"Verdict **{found.verdict}**: {words}{_broken_repeats(answer)}"
 
 
