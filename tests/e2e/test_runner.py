@@ -129,7 +129,7 @@ def test_the_ladder_ends_when_it_is_hopeless(start: Start) -> None:
         )
         assert run.wait() == 0, run.log
     assert run.result.ladder == "StoppedHopeless"
-    assert "OutputThroughput would not reach 1e+06" in run.result.message
+    assert "OutputThroughput would not reach 1000000 tok/s" in run.result.message
     assert [level.concurrency for level in run.result.levels] == [1, 2]
 
 

@@ -91,7 +91,7 @@ def test_where_the_ladder_ends(levels: list[Level], top: int | None) -> None:
 def test_the_reason_names_figure_limit_and_level() -> None:
     found = ladder_top([level(1), level(8, 0.9)], Rules(LADDER, {}, [CEILING]))
     assert found is not None
-    assert found[1] == "TTFT P99 0.9 is above 0.5 (chat at concurrency 8)"
+    assert found[1] == "TTFT P99 900ms is above 500ms (chat at concurrency 8)"
 
 
 def stopped(
@@ -178,7 +178,8 @@ class TestHopeless:
         found = would_stop(fast(10, 50), Rules(LADDER, {"chat": 1.0}, reach=reach), left(32, 128))
         assert found is not None
         assert found.why == (
-            "OutputThroughput would not reach 1000 less 6% any more, but 800 at most, even in proportion to the users"
+            "OutputThroughput would not reach 1000 tok/s less 6% any more, but 800 tok/s at most,"
+            " even in proportion to the users"
         )
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 from autotuner.api.experiment import NOISE_MARGIN, Level
 from autotuner.benchmark.spec import Reach, Slo
 from autotuner.scoring import figure
-from autotuner.scoring.figures import name
+from autotuner.scoring.figures import format_quantity, format_value, name
 from autotuner.scoring.reach import lost, most, top
 
 Step = tuple[str, int]
@@ -70,7 +70,8 @@ def lost_ceiling(level: Level, rules: Rules) -> str | None:
             continue
         if lost(value, slo.max, slo.metric, slo.statistic, rules.noise_margin):
             where = f"{level.scenario} at concurrency {level.concurrency}"
-            return f"{name(slo.metric, slo.statistic)} {value:.4g} is above {slo.max:.4g} ({where})"
+            told, limit = (format_quantity(each, slo.metric) for each in (value, slo.max))
+            return f"{name(slo.metric, slo.statistic)} {told} is above {limit} ({where})"
     return None
 
 
@@ -98,9 +99,10 @@ def _hopeless(levels: Sequence[Level], rules: Rules, highest: int | None) -> str
     )
     if best is None or best >= reach.threshold * (1 - rules.noise_margin):
         return None
+    wanted, possible = (format_value(each, reach.metric) for each in (reach.threshold, best))
     return (
-        f"{reach.metric} would not reach {reach.threshold:.4g} less {rules.noise_margin:.0%} any more, but"
-        f" {best:.4g} at most, even in proportion to the users"
+        f"{reach.metric} would not reach {wanted} less {rules.noise_margin:.0%} any more, but {possible} at most,"
+        " even in proportion to the users"
     )
 
 
