@@ -155,7 +155,7 @@ class TestEndOfTheSearch:
 
         assert condition(plan.status, "Succeeded") == ("False", "BudgetExhausted")
         assert plan.status.message == (
-            "no configuration keeps the SLOs; nearest is chat-0: TTFT P99 200ms at chat x 8, above 100ms by 100 %;"
+            "no configuration keeps the SLOs; nearest is chat-0: TTFT P99 200ms at chat x 8, above 100ms by 100%;"
             " budget.maxGPUHours 2 is used up: 2 used"
         )
 

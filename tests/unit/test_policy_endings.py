@@ -298,7 +298,7 @@ def test_measured_well_but_against_the_slos_is_told_as_such() -> None:
     judged = judge(state, ending)
 
     assert judged.reason == "SLOViolated"
-    assert judged.message == "no level keeps the SLOs; nearest: TTFT P99 200ms at chat x 8, above 100ms by 100 %"
+    assert judged.message == "no level keeps the SLOs; nearest: TTFT P99 200ms at chat x 8, above 100ms by 100%"
     assert judged.result == ending.result
 
 

@@ -303,7 +303,7 @@ class TestAnswer:
         assert plan.status.phase == "Failed"
         assert plan.status.best is None
         assert plan.status.message == (
-            "no configuration keeps the SLOs; nearest is chat-2: TTFT P99 550ms at chat x 8, above 500ms by 10 %"
+            "no configuration keeps the SLOs; nearest is chat-2: TTFT P99 550ms at chat x 8, above 500ms by 10%"
         )
 
     def test_without_any_figures_says_why(self) -> None:

@@ -153,7 +153,7 @@ class TestInfeasible:
     def test_the_nearest_level_and_its_worst_violation_are_told(self) -> None:
         levels = [make_level(8, ttft=0.9), make_level(32, ttft=0.612, tpot=0.021), make_level(64, ttft=2.0)]
         result = scored(levels, slos=[make_slo("TTFT", max="500ms"), make_slo("TPOT", max="20ms")])
-        assert result.explanation == "TTFT P99 612ms at chat x 32, above 500ms by 22 %"
+        assert result.explanation == "TTFT P99 612ms at chat x 32, above 500ms by 22%"
         assert (result.value, result.level, result.shortfall) == (None, ("chat", 32), near(0.224))
         assert result.metrics == levels[1]
 
@@ -170,15 +170,21 @@ class TestInfeasible:
     ("slo", "level", "gpus", "want"),
     [
         (make_slo("TTFT", max="500ms"), make_level(ttft=0.5), 1, None),
-        (make_slo("TTFT", max="500ms"), make_level(ttft=1.0), 1, "TTFT P99 1.00s at chat x 8, above 500ms by 100 %"),
+        (make_slo("TTFT", max="500ms"), make_level(ttft=1.0), 1, "TTFT P99 1.00s at chat x 8, above 500ms by 100%"),
         (make_slo("TTFT", "Mean", max="0.5s"), make_level(ttft=0.9), 1, None),
-        (make_slo("TPOT", max="20ms"), make_level(tpot=0.025), 1, "TPOT P99 25.0ms at chat x 8, above 20ms by 25 %"),
+        (make_slo("TPOT", max="20ms"), make_level(tpot=0.025), 1, "TPOT P99 25.0ms at chat x 8, above 20ms by 25%"),
+        (
+            make_slo("TTFT", max="1ms"),
+            make_level(ttft=0.0423),
+            1,
+            "TTFT P99 42.3ms at chat x 8, above 1ms 42 times over",
+        ),
         (make_slo("ErrorRate", max="1%"), make_level(requests=99, errors=1), 1, None),
         (
             make_slo("ErrorRate", max="1%"),
             make_level(requests=98, errors=2),
             1,
-            "ErrorRate 2.00% at chat x 8, above 1% by 100 %",
+            "ErrorRate 2.00% at chat x 8, above 1% by 100%",
         ),
         (
             make_slo("ErrorRate", max="0%"),
@@ -191,14 +197,14 @@ class TestInfeasible:
             make_slo("OutputThroughputPerGPU", min="900tok/s"),
             make_level(throughput=1000),
             2,
-            "OutputThroughputPerGPU 500tok/s at chat x 8, below 900tok/s by 44 %",
+            "OutputThroughputPerGPU 500tok/s at chat x 8, below 900tok/s by 44%",
         ),
         (make_slo("OutputThroughputPerGPU", min="500tok/s"), make_level(throughput=1000), 2, None),
         (
             make_slo("RequestThroughput", min="8req/s"),
             make_level(throughput=1000),
             1,
-            "RequestThroughput 4.00req/s at chat x 8, below 8req/s by 50 %",
+            "RequestThroughput 4.00req/s at chat x 8, below 8req/s by 50%",
         ),
         (make_slo("TotalThroughput", min="5000tok/s"), make_level(throughput=1000), 1, None),
     ],
@@ -230,10 +236,24 @@ def test_gain(value: float | None, baseline: float | None, metric: str, want: fl
 
 
 @pytest.mark.parametrize(
-    ("percent", "want"), [(31.0, "+31.0%"), (-4.26, "-4.3%"), (0.0, "+0.0%"), (-0.04, "+0.0%"), (130.55, "+130.6%")]
+    ("percent", "want"),
+    [
+        (31.0, "+31.0%"),
+        (-4.26, "-4.3%"),
+        (0.0, "+0.0%"),
+        (-0.04, "+0.0%"),
+        (130.55, "+130.6%"),
+        (999.94, "+999.9%"),
+        (7705.9, "x78"),
+    ],
 )
 def test_format_gain(percent: float, want: str) -> None:
     assert scoring.format_gain(percent) == want
+
+
+@pytest.mark.parametrize(("percent", "want"), [(31.0, "+31.0% over the baseline"), (7705.9, "78 times the baseline")])
+def test_gain_in_words(percent: float, want: str) -> None:
+    assert scoring.over(percent, "the baseline") == want
 
 
 @pytest.mark.parametrize(
@@ -245,7 +265,7 @@ def test_format_gain(percent: float, want: str) -> None:
         (0.21, "TTFT", "210 ms"),
         (0.0123, "TPOT", "12.3 ms"),
         (1.25, "E2ELatency", "1.25 s"),
-        (0.005, "ErrorRate", "0.50 %"),
+        (0.005, "ErrorRate", "0.50%"),
     ],
 )
 def test_format_value(value: float, metric: str, want: str) -> None:

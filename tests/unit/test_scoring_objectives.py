@@ -154,8 +154,8 @@ class TestSoftPromises:
         ("ttfts", "want"),
         [
             ((0.4, 0.5), []),
-            ((0.6, 0.4), ["TTFT P99 500ms by 20 %"]),
-            ((0.6, 0.75), ["TTFT P99 500ms by 50 %"]),
+            ((0.6, 0.4), ["TTFT P99 500ms by 20%"]),
+            ((0.6, 0.75), ["TTFT P99 500ms by 50%"]),
         ],
     )
     def test_that_are_broken_are_named_with_the_worst(self, ttfts: tuple[float, float], want: list[str]) -> None:

@@ -8,6 +8,7 @@ from autotuner.scoring.figures import (
     format_value,
     gain_percent,
     minimised,
+    over,
 )
 from autotuner.scoring.front import dominates, front, spread
 from autotuner.scoring.goal import Goal
@@ -34,6 +35,7 @@ __all__ = [
     "gain_percent",
     "hard",
     "minimised",
+    "over",
     "score",
     "spread",
     "stop",

@@ -10,7 +10,7 @@ from autotuner.api import quantity
 from autotuner.api.common import LATENCY_METRICS, Statistic
 from autotuner.api.experiment import Level
 from autotuner.api.goals import SOFT_STEEPNESS, SOFT_WEIGHT, Slo
-from autotuner.scoring.figures import DEFAULT_STATISTIC, figure, format_quantity, format_share, name, place
+from autotuner.scoring.figures import DEFAULT_STATISTIC, figure, format_excess, format_quantity, name, place
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Violation:
         limit: in SI units.
         actual: in SI units.
         relative: distance from the limit as a share of it; 1 for a limit of zero.
-        text: for people: `TTFT P99 612ms at chat x 32, above 500ms by 22 %`.
-        brief: the same without where: `TTFT P99 500ms by 22 %`.
+        text: for people: `TTFT P99 612ms at chat x 32, above 500ms by 22%`.
+        brief: the same without where: `TTFT P99 500ms by 22%`.
     """
 
     metric: str
@@ -108,10 +108,8 @@ def violation(level: Level, slo: Slo, gpus: int) -> Violation | None:
         return None
     relative = excess / limit if limit else 1.0
     side = "above" if slo.max is not None else "below"
-    text = (
-        f"{name(slo.metric, slo.statistic)} {format_quantity(actual, slo.metric)} at {place(level)}, {side} {written}"
-    )
-    by = f" by {format_share(relative)}" if limit else ""
-    brief = f"{name(slo.metric, slo.statistic)} {written}{by}"
+    missed = format_excess(relative, written) if limit else written
+    figure_name = name(slo.metric, slo.statistic)
+    text = f"{figure_name} {format_quantity(actual, slo.metric)} at {place(level)}, {side} {missed}"
     statistic = (slo.statistic or DEFAULT_STATISTIC) if slo.metric in LATENCY_METRICS else None
-    return Violation(slo.metric, statistic, limit, actual, relative, text + by, brief)
+    return Violation(slo.metric, statistic, limit, actual, relative, text, f"{figure_name} {missed}")
