@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,22 +18,28 @@ SOFT = {"metric": "TTFT", "max": "100ms", "enforcement": "Soft", "weight": 0.01,
 LATE = fate("Completed", make_level(throughput=1300, ttft=0.9))
 
 
-def report(*search: Fate, again: Mapping[str, Fate] | None = None, repeats: int = 4, **spec: Any) -> str:
-    """Of a task whose baseline and experiments end like that; repeats likewise, by the number of what they repeat."""
+def recommendation(*search: Fate, again: Mapping[str, Fate] | None = None, repeats: int = 4, **spec: Any) -> Object:
+    """The files of a task whose baseline and experiments end like that, and repeats by the name of what they repeat."""
     confirm = {"search": {"maxExperiments": max(1, len(search) - 1), "confirm": {"top": 2, "maxRepeats": repeats}}}
     story = Story(started(**merged({"baseline": TODAY, **confirm}, spec)))
     story.tell(*search)
     while not story.over:
-        story.end((again or {})[number(story)])
+        story.end((again or {})[repeated(story)])
         story.step()
     written = story.plans[-1].write_recommendation
     assert written is not None
-    text: str = written["data"]["report.md"]
+    found: Object = written["data"]
+    return found
+
+
+def report(*search: Fate, **more: Any) -> str:
+    """The report of such a task."""
+    text: str = recommendation(*search, **more)["report.md"]
     return text
 
 
-def number(story: Story) -> str:
-    """Which experiment is being repeated."""
+def repeated(story: Story) -> str:
+    """The name of what is being repeated."""
     args = story.experiments[-1]["spec"]["service"]["args"]
     return next(one for one in story.experiments if one["spec"]["service"]["args"] == args)["metadata"]["name"]
 
@@ -151,3 +159,23 @@ def test_several_scenarios_are_all_told() -> None:
     assert "| chat | 3 | 1300 tok/s | " in text
     assert "| rag | 1 | 200 tok/s | " in text
     assert " 400 ms | 10.0 ms |" in text
+
+
+def test_repeats_are_told_at_the_level_that_counts() -> None:
+    def climbed(low: float, high: float) -> Fate:
+        return fate("Completed", make_level(4, throughput=low), make_level(8, throughput=high))
+
+    # In the second block 4 is the better level, in both together 8 is.
+    baseline, leader = (iter([climbed(600, 1000), climbed(950, 900)]), iter([climbed(700, 1500), climbed(1450, 1400)]))
+    written = recommendation(
+        climbed(600, 1000),
+        climbed(1600, 800),
+        again={"chat-0": lambda body: next(baseline)(body), "chat-1": lambda body: next(leader)(body)},
+        repeats=2,
+        benchmark={"concurrency": [4, 8]},
+    )
+    rows = [row for row in csv.DictReader(io.StringIO(written["experiments.csv"])) if row["purpose"] == "Confirm"]
+
+    assert {row["concurrency"] for row in rows} == {"8"}
+    assert sorted(float(row["objective.OutputThroughput"]) for row in rows) == [900, 1000, 1400, 1500]
+    assert "at scenario chat, concurrency 8." in written["report.md"]
