@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Iterator, MutableSequence, Sequence
 from itertools import accumulate, islice, product
 
@@ -10,11 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from autotuner.search.activity import INACTIVE, States
+from autotuner.search.descent import explored
 from autotuner.search.effects import Writer
 from autotuner.search.part import ASKED_MAX, Counted, Part
 
 # A share of one half is estimated to within two per cent (two standard errors).
 _SAMPLE = 2048
+# Of fewer, the share is too uncertain: legal points are rare, and are looked for one dimension after the other.
+_FEW = 32
 # Choices that the search for a single point tries, each for some ten microseconds.
 _VISITED_MAX = 8192
 _ALTERNATIVES_MAX = 256
@@ -24,9 +28,10 @@ class Lazy:
     """A part that is too large to be worked out: points are looked at when they are asked for."""
 
     def __init__(self, part: Part) -> None:
-        """Estimate its size from a sample, and search it if the sample is empty."""
+        """Estimate its size from a sample, and explore it if legal points are rare."""
         self.part = part
         self.numbers = part.volume
+        self._known: list[list[int]] = []
         self._ambiguous = [(writer, alike) for writer in part.writers if (alike := _alike(part, writer))]
         self.counted, self.exact = self._estimate()
 
@@ -39,21 +44,58 @@ class Lazy:
             places[one] = settled[one]
         return True
 
+    def draw(self, generator: random.Random, places: MutableSequence[int]) -> bool:
+        """Write a random point into the places, however rare those that may be chosen are; False if that fails.
+
+        From one of those that are known, each dimension in turn changes to one of the values that are legal next to the
+        others (Gibbs sampling).
+        """
+        if not self._known:
+            return False
+        drawn = generator.choice(self._known)
+        for one in generator.sample(self.part.dimensions, len(self.part.dimensions)):
+            drawn = self._changed(drawn, one, generator.sample(range(self.part.lengths[one]), self.part.lengths[one]))
+        for one in self.part.dimensions:
+            places[one] = drawn[one]
+        return not self._is_double(self.part.index(drawn), drawn)
+
     def points(self, target: Sequence[int]) -> npt.NDArray[np.int64]:
         """Some points that may be chosen, one in each row, as places of the part's dimensions.
 
         Args:
-            target: of the whole space; among the points, if it may be chosen.
+            target: of the whole space; among the points, if it may be chosen, else one that was moved towards it.
         """
         wanted = list(target)
         self.part.activity.settle(wanted)
-        found = [places for places in (wanted, *_draws(self.part)) if self.allows(places)]
+        found = [*([wanted] if self.allows(wanted) else self._towards(target)), *self._known]
         rows = [[max(places[number], 0) for number in self.part.dimensions] for places in found]
         return np.array(rows, dtype=np.int64).reshape(len(rows), len(self.part.dimensions))
 
     def allows(self, places: Sequence[int]) -> bool:
         """Whether no rule forbids settled places."""
         return self.part.refusing(places) is None
+
+    def _towards(self, target: Sequence[int]) -> list[list[int]]:
+        """The known point nearest to a target, each dimension moved as near to it as the others let it; if any."""
+        if not self._known:
+            return []
+        numbers = self.part.dimensions
+        moved = min(self._known, key=lambda known: sum(known[one] != target[one] for one in numbers))
+        for one in numbers:
+            by_distance = sorted(range(self.part.lengths[one]), key=lambda place: abs(place - target[one]))
+            moved = self._changed(moved, one, by_distance)
+        return [moved]
+
+    def _changed(self, places: list[int], number: int, values: Sequence[int]) -> list[int]:
+        """A legal point with the first of some values, its own among them, that keeps it legal."""
+        if places[number] == INACTIVE:
+            return places
+        for value in values:
+            changed = [*places[:number], value, *places[number + 1 :]]
+            self.part.activity.settle(changed)
+            if self.allows(changed):
+                return changed
+        return places
 
     def _is_double(self, number: int, settled: Sequence[int]) -> bool:
         """Whether a point with a lower number means the same, found by changing what the engine cannot tell apart."""
@@ -93,15 +135,23 @@ class Lazy:
                 lost[-1] += weight
             else:
                 left += weight
+                self._known.append(places)
         scale = part.volume / _SAMPLE
+        least, empty = self._explore() if len(self._known) < _FEW else (0.0, False)
         # Added up from what is left, so that nothing left is exactly zero.
         after = [one * scale for one in accumulate(reversed(lost[1:]), initial=left)][:0:-1]
-        found: bool | None = True if left else _first_legal(part)
-        # Nothing in the sample, but something there: at least one.
-        least = 1.0 if found else 0.0
         remaining = tuple(max(one, least) for one in after)
-        counted = Counted(total * scale, remaining, max(left * scale, least), tuple(reasons))
-        return counted, found is False
+        return Counted(max(total * scale, least), remaining, max(left * scale, least), tuple(reasons)), empty
+
+    def _explore(self) -> tuple[float, bool]:
+        """How many points there are at least, about; and whether it is known that there are none."""
+        least, found = explored(self.part, lambda one: not self._is_double(self.part.index(one), one))
+        self._known += found
+        if self._known:
+            return max(least, 1.0), False
+        first, all_seen = _first_legal(self.part)
+        self._known += [first] if first else []
+        return float(len(self._known)), all_seen and not first
 
 
 def _draws(part: Part) -> Iterator[list[int]]:
@@ -132,28 +182,29 @@ def _alike(part: Part, writer: Writer) -> dict[str, list[States]]:
     return found if any(len(states) > 1 for states in found.values()) else {}
 
 
-def _first_legal(part: Part) -> bool | None:
-    """Whether some point keeps all rules, by depth-first search; None if that is not known after a while."""
+def _first_legal(part: Part) -> tuple[list[int] | None, bool]:
+    """Settled places that keep all rules, by depth-first search; if there are none, whether all were looked at."""
     order = part.dimensions
     decided = [[rule for rule in part.rules if part.activity.closure(rule.reads)[-1:] == (number,)] for number in order]
     places = [0] * len(part.lengths)
     visited = 0
 
-    def descend(depth: int) -> bool | None:
+    def descend(depth: int) -> list[int] | None:
         nonlocal visited
+        settled = list(places)
+        part.activity.settle(settled)
+        if depth and any(rule.refusal(rule.states(settled)) for rule in decided[depth - 1]):
+            return None
         if depth == len(order):
-            return True
+            return settled
         for place in range(part.lengths[order[depth]]):
             visited += 1
             if visited > _VISITED_MAX:
                 return None
             places[order[depth]] = place
-            settled = list(places)
-            part.activity.settle(settled)
-            if all(not rule.refusal(rule.states(settled)) for rule in decided[depth]):
-                deeper = descend(depth + 1)
-                if deeper is None or deeper:
-                    return deeper
-        return False
+            found = descend(depth + 1)
+            if found:
+                return found
+        return None
 
-    return descend(0)
+    return descend(0), visited <= _VISITED_MAX

@@ -7,6 +7,7 @@ product: a question is asked once for each cell of a table, not for each point.
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Iterable, Iterator, MutableSequence, Sequence
 from itertools import product
 from typing import TypeVar
@@ -52,6 +53,10 @@ class Listed:
         """Write the point of a number below `numbers` into the places, not yet settled; always True."""
         self.part.spread(int(self._points[number]), places)
         return True
+
+    def draw(self, generator: random.Random, places: MutableSequence[int]) -> bool:
+        """Write a random point into the places, not yet settled; False if there is none."""
+        return bool(self.numbers) and self.at(generator.randrange(self.numbers), places)
 
     def points(self, target: Sequence[int]) -> npt.NDArray[np.int64]:  # noqa: ARG002 - as of a lazy one
         """All points, one in each row, as places of the part's dimensions."""

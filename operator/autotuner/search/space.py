@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
@@ -116,6 +117,22 @@ class Space:
                 return None
         self._activity.settle(places)
         return tuple(places)
+
+    def draw(self, generator: random.Random) -> tuple[int, ...] | None:
+        """The places of a random configuration, not all equally likely where legal ones are rare; None if that fails.
+
+        The way to some where nearly all numbers are forbidden.
+        """
+        places = [0] * len(self.dimensions)
+        if not self.numbers or not all(component.draw(generator, places) for component in self._components):
+            return None
+        self._activity.settle(places)
+        return tuple(places)
+
+    @property
+    def most(self) -> int:
+        """There cannot be more configurations than this; to be planned with, where the size is an estimate."""
+        return self.size if self.exact else self.numbers
 
     def build(self, places: Sequence[int]) -> Configuration | None:
         """The configuration of one place for each dimension, whatever the places of inactive ones; None if forbidden.
