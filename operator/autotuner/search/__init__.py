@@ -29,7 +29,7 @@ __all__ = [
 Strategy = Literal["Bayesian", "Random", "Grid"]
 
 # What Bayesian search, which looks at a sample of a large space, does not find, is proposed in random order.
-_ORDERS: Mapping[Strategy, Callable[[Space, int], Iterator[int]]] = {
+_ORDERS: Mapping[Strategy, Callable[[Space, int], Iterator[Configuration]]] = {
     "Bayesian": sampling.order,
     "Grid": grid.order,
     "Random": sampling.order,
@@ -88,6 +88,5 @@ def _in_order(
         return []
     tried = [record.configuration for record in records if record.configuration is not None]
     taken = {space.identity(configuration) for configuration in [*tried, *pending]}
-    found = (space.at(index) for index in _ORDERS[strategy](space, seed))
-    free = (one for one in found if one is not None and space.identity(one) not in taken)
+    free = (one for one in _ORDERS[strategy](space, seed) if space.identity(one) not in taken)
     return list(islice(free, count))

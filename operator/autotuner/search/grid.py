@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from autotuner.search.configuration import Configuration
+from autotuner.search.sampling import allowed
 from autotuner.search.space import Space
 
 
-def order(space: Space, seed: int) -> Iterator[int]:  # noqa: ARG001 - all strategies are called alike
-    """Numbers in lexicographic order: the last parameter changes fastest, values in the user's order."""
-    return iter(range(space.numbers))
+def order(space: Space, seed: int) -> Iterator[Configuration]:
+    """Lexicographic order: the last parameter changes fastest, values in the user's order."""
+    return allowed(space, range(space.numbers), seed)

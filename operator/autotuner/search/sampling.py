@@ -3,22 +3,71 @@
 The order is a keyed permutation of the configurations' numbers, so there is nothing to remember between proposals and
 nothing to list: a Feistel network over the next even number of bits, walked until it falls into the space again
 (cycle walking; Black and Rogaway, "Ciphers with arbitrary finite domains", 2002).
+
+Where the rules leave next to nothing of an enormous space, numbers are not the way to it: see `allowed`.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import random
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
+from autotuner.search.configuration import Configuration
 from autotuner.search.space import Space
+
+Places = tuple[int, ...]
 
 # Four are enough for a good mix of wide halves; halves of one or two bits need some more.
 _ROUNDS = 8
+# Forbidden numbers in a row, of about ten microseconds each, before points are drawn instead; how many draws in a row
+# may give nothing new; and how many numbers are tried in the end.
+_PATIENCE, _VAIN, _LAST = 1 << 13, 256, 1 << 16
 
 
-def order(space: Space, seed: int) -> Iterator[int]:
-    """Numbers in random order, each exactly once."""
-    return (permuted(index, space.numbers, seed) for index in range(space.numbers))
+def order(space: Space, seed: int) -> Iterator[Configuration]:
+    """Configurations in random order."""
+    return allowed(space, (permuted(index, space.numbers, seed) for index in range(space.numbers)), seed)
+
+
+def allowed(space: Space, numbers: Iterable[int], seed: int) -> Iterator[Configuration]:
+    """The configurations of some numbers; from where on nearly all of these are forbidden, drawn ones.
+
+    It ends when neither draws nor numbers give any more: of an enormous space, some may be left that nobody can find.
+
+    Args:
+        space: to choose from.
+        numbers: of all configurations, each once.
+        seed: of the task.
+    """
+    known: set[Places] = set()
+    walk = (space.point(number) for number in numbers)
+    for points, patience in ((walk, _PATIENCE), (_drawn(space, seed), _VAIN), (islice(walk, _LAST), _LAST)):
+        for point in _new(points, known, patience):
+            found = space.build(point)
+            if found is not None:
+                yield found
+
+
+def _new(points: Iterable[Places | None], known: set[Places], patience: int) -> Iterator[Places]:
+    """Points that are not known yet, until so many in a row are not; they are from then on."""
+    vain = 0
+    for point in points:
+        if point is None or point in known:
+            vain += 1
+            if vain == patience:
+                return
+        else:
+            vain = 0
+            known.add(point)
+            yield point
+
+
+def _drawn(space: Space, seed: int) -> Iterator[Places | None]:
+    generator = random.Random(seed)
+    while True:
+        yield space.draw(generator)
 
 
 def permuted(index: int, size: int, seed: int) -> int:

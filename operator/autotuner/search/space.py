@@ -132,7 +132,7 @@ class Space:
     @property
     def most(self) -> int:
         """There cannot be more configurations than this; to be planned with, where the size is an estimate."""
-        return self.size if self.exact else self.numbers
+        return self.numbers if self.size and not self.exact else self.size
 
     def build(self, places: Sequence[int]) -> Configuration | None:
         """The configuration of one place for each dimension, whatever the places of inactive ones; None if forbidden.
