@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Sequence
 from math import comb
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from autotuner.api.parameters import Constraint, SearchParameter
-from autotuner.search import Configuration, Space
+from autotuner.search import Configuration, Record, Space, Strategy, suggest
 
 TOTAL = " + ".join(f"p.p{number}" for number in range(8))
 ASCENDING = tuple(f"p.p{number} < p.p{number + 1}" for number in range(7))
@@ -92,3 +93,34 @@ def test_a_space_that_is_known_has_no_more_than_its_size() -> None:
 
 def test_nothing_is_drawn_from_an_empty_space() -> None:
     assert drawn(space("p.p0 > 16", f"{TOTAL} <= 60")) == []
+
+
+@pytest.mark.parametrize("strategy", get_args(Strategy))
+@pytest.mark.parametrize("limit", [f"{TOTAL} <= 14", f"{TOTAL} >= 122"])
+def test_proposals_do_not_wait_for_legal_numbers(strategy: Strategy, limit: str) -> None:
+    found = space(limit)
+    begun = time.process_time()
+    proposed = suggest(strategy, found, [], [], 2, 0)
+    # About half a second; walking the numbers takes half a minute at the least.
+    assert time.process_time() - begun < 10
+    assert len(set(proposed)) == 2
+    assert all(found.forbidden(found.places(one)) is None for one in proposed)
+    assert suggest(strategy, found, [], [], 2, 0) == proposed
+
+
+@pytest.mark.parametrize("strategy", ["Random", "Grid"])
+def test_an_order_goes_on_where_it_was(strategy: Strategy) -> None:
+    found = space(f"{TOTAL} >= 122")
+    at_once = suggest(strategy, found, [], [], 40, seed=5)
+    later = suggest(strategy, found, [Record(one, "value", (1.0,)) for one in at_once[:30]], [], 10, seed=5)
+    assert later == at_once[30:]
+
+
+@pytest.mark.parametrize("strategy", get_args(Strategy))
+def test_every_one_of_few_is_proposed(strategy: Strategy) -> None:
+    found = space(f"{TOTAL} <= 9")
+    first = suggest(strategy, found, [], [], 5, 0)
+    records = [Record(one, "value", (float(number),)) for number, one in enumerate(first)]
+    proposed = {*first, *suggest(strategy, found, records, [], 10, 0)}
+    assert len(proposed) == 9
+    assert found.size == 9

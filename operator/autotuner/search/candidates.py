@@ -17,6 +17,8 @@ Worth = Callable[[Points], Floats]
 WHOLE = 2048
 _ANYWHERE = 500
 _TRIES = 4 * _ANYWHERE
+# Where nearly all numbers are forbidden: each takes about a millisecond.
+_DRAWN = 100
 # Changes of two or three parameters, for each configuration around which is searched.
 _JUMPS = 40
 # Rounds in which the neighbours of the best so far are looked at too, and of how many of them.
@@ -80,6 +82,8 @@ def _anywhere(space: Space, generator: np.random.Generator) -> Iterator[Places |
         yield places
         if found >= _ANYWHERE:
             return
+    for _ in range(_DRAWN if found < _DRAWN else 0):
+        yield space.draw(draw)
 
 
 def _neighbours(space: Space, centres: Iterable[Places]) -> Iterator[Places | None]:
