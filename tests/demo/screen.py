@@ -89,7 +89,7 @@ def answer(task: Object) -> str:
     ttft, tpot = metrics["ttftSeconds"], metrics.get("tpotSeconds", {})
     before = format_value(baseline["value"], metric) if "value" in baseline else "no value"
     lines = [
-        f"Best: {best['experiment']}, {format_value(best['value'], metric)}, {best.get('gain', 'no')} gain over the"
+        f"Best: {best['experiment']}, {format_value(best['value'], metric)}, {best.get('gain', 'no gain')} over the"
         f" baseline ({baseline['experiment']}, {before}); {_confidence(best['confidence'])}",
         *(f"  {one['name']:<24} {one['value']}" for one in best.get("parameters", [])),
         f"  measured at {level['scenario']} x {level['concurrency']}:"
@@ -102,7 +102,7 @@ def answer(task: Object) -> str:
 
 
 def _confidence(found: Object) -> str:
-    """`Improved, 95 % sure of +4.1 % to +9.8 %`."""
+    """`Improved, 95% sure of +4.1% to +9.8%`."""
     if "low" not in found:
         return str(found["verdict"])
-    return f"{found['verdict']}, 95 % sure of {found['low']:+.1f} % to {found['high']:+.1f} %"
+    return f"{found['verdict']}, 95% sure of {found['low']:+.1f}% to {found['high']:+.1f}%"

@@ -34,7 +34,7 @@ class TestProgress:
 
         plan = story.step()
 
-        assert plan.status.message == f"{want}; best 1310 tok/s by chat-1 (+31.0% over baseline)"
+        assert plan.status.message == f"{want}; best 1310 tok/s by chat-1 (+31.0% over the baseline)"
         assert plan.status.best is not None
         assert condition(plan.status, "Succeeded") == ("Unknown", "Running")
         assert plan.status.phase == "Running"

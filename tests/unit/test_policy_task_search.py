@@ -219,7 +219,7 @@ class TestStops:
         )
 
         assert condition(plan.status, "Succeeded") == ("True", "Completed")
-        assert plan.status.message == "best 1000 tok/s by chat-0 (+0.0% over the baseline); unconfirmed; 4 experiments"
+        assert plan.status.message == "best 1000 tok/s by chat-0 (the baseline); unconfirmed; 4 experiments"
 
     def test_not_for_crashes(self) -> None:
         story = Story()
@@ -255,6 +255,52 @@ class TestAnswer:
         assert plan.status.phase == "Succeeded"
         assert plan.status.completion_time == at(50)
         assert plan.happenings == (("Normal", "Completed", plan.status.message),)
+
+    @pytest.mark.parametrize(
+        ("ttfts", "want"),
+        [
+            ((0.4, 0.4), "best 1100 tok/s by chat-1 (+10.0% over the baseline); "),
+            (
+                (0.75, 0.4),
+                "best 1100 tok/s by chat-1 (+81.4% over the baseline, soft SLOs counted: the baseline breaks TTFT P99"
+                " 500ms by 50%); ",
+            ),
+            (
+                (0.75, 0.6),
+                "best 1100 tok/s by chat-1 (+48.5% over the baseline, soft SLOs counted: it breaks TTFT P99 500ms by"
+                " 20%, the baseline breaks TTFT P99 500ms by 50%); ",
+            ),
+            ((0.4, 0.6), "best 1000 tok/s by chat-0 (the baseline); "),
+            ((0.6, 9.0), "best 1000 tok/s by chat-0 (the baseline, which breaks TTFT P99 500ms by 20%); "),
+        ],
+    )
+    def test_says_where_the_gain_is_not_that_of_the_values(self, ttfts: tuple[float, float], want: str) -> None:
+        soft = {"metric": "TTFT", "max": "500ms", "enforcement": "Soft", "weight": 1, "steepness": 1}
+        before, after_it = (
+            fate("Completed", make_level(throughput=speed, ttft=ttft))
+            for speed, ttft in zip((1000, 1100), ttfts, strict=True)
+        )
+        plan = Story(started(slos=[soft], search={"maxExperiments": 1})).tell(before, after_it)
+
+        assert (plan.status.message or "").startswith(want)
+
+    def test_names_broken_soft_slos(self) -> None:
+        soft = {"metric": "TTFT", "max": "10ms", "enforcement": "Soft"}
+        late = fate("Completed", make_level(throughput=1100, ttft=0.08))
+        later = fate("Completed", make_level(throughput=1000, ttft=0.3))
+        status = Story(started(slos=[soft], search={"maxExperiments": 1})).tell(later, late).status
+
+        assert status.best is not None
+        assert status.baseline is not None
+        assert status.best.breaks == ["TTFT P99 10ms by 700%"]
+        assert status.baseline.breaks == ["TTFT P99 10ms 30 times over"]
+
+    def test_has_figures_for_people(self) -> None:
+        status = Story().tell(speed(1000 / 3), *[speed(2000 / 3)] * 3).status
+
+        assert status.best is not None
+        assert status.baseline is not None
+        assert (status.best.value, status.baseline.value) == (666.667, 333.333)
 
     def test_is_the_baseline_when_nothing_is_better(self) -> None:
         plan = Story().tell(BASELINE, speed(900), speed(1000), speed(1))

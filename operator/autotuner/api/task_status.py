@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from autotuner.api.common import (
     ATOMIC,
@@ -34,6 +34,16 @@ Verdict = Literal["Improved", "NoSignificantDifference", "Unconfirmed", "Baselin
 ChosenParameters = Annotated[
     list[Parameter],
     Field(max_length=32, json_schema_extra=list_map("name"), description="Absent for the baseline."),
+]
+# More digits are more than was measured, and nobody reads a float's tail.
+Figure = Annotated[Real, AfterValidator(lambda value: float(f"{value:.6g}"))]
+Breaks = Annotated[
+    list[Annotated[str, StringConstraints(max_length=253)]],
+    Field(
+        max_length=10,
+        json_schema_extra=ATOMIC,
+        description="Soft SLOs that it breaks where its value was measured, and by how much at worst.",
+    ),
 ]
 TaskPhase = Literal["Pending", "Running", "Confirming", "Succeeded", "Failed", "Suspended"]
 
@@ -94,7 +104,8 @@ class BaselineResult(Model):
     """The baseline's experiment and its value, if it has one; once it was measured again, that of its repeats."""
 
     experiment: ObjectName
-    value: Real | None = None
+    value: Figure | None = None
+    breaks: Breaks | None = None
 
 
 class BestLevel(Model):
@@ -126,11 +137,12 @@ class Best(Model):
     experiment: ObjectName = Field(description="That found it; its repeats are not named.")
     parameters: ChosenParameters | None = None
     args: Arguments = Field(description="Ready to paste into the engine's command line.")
-    value: Real = Field(description="Of the objective; of several repeats the geometric mean.")
+    value: Figure = Field(description="Of the objective; of several repeats the geometric mean.")
     gain: Word | None = Field(
         default=None, description="Over the baseline, with what broken soft SLOs cost; positive is better."
     )
     gain_percent: Real | None = Field(default=None, description="The same as a number.")
+    breaks: Breaks | None = None
     confidence: Confidence
     level: BestLevel
     metrics: Level
@@ -150,7 +162,7 @@ class ObjectiveValue(Model):
     concurrency: Concurrency | None = Field(
         default=None, description="Of a latency: the level at which it is judged; the highest of the ladder if absent."
     )
-    value: Real
+    value: Figure
 
 
 class FrontPoint(Model):

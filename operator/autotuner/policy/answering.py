@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from autotuner import scoring
 from autotuner.api.task_status import BaselineResult, Best
-from autotuner.policy import progress, verdicts
+from autotuner.policy import progress, promises, verdicts
 from autotuner.policy.draft import Draft, TaskPlan
 from autotuner.policy.observed_task import ObservedTask
 
@@ -29,7 +28,6 @@ def answer(draft: Draft, reason: str, verdict: str = "", limit: str = "") -> Tas
         limit: which part of the budget has ended it, in words.
     """
     seen, best, front = draft.seen, draft.changes["best"], draft.changes["front"]
-    objective = seen.spec.objectives[0]
     if best is None and front is None:
         cause = "BudgetExhausted" if limit else "NoFeasibleConfiguration"
         return draft.end(False, cause, "; ".join(filter(None, (progress.nearest(seen.measured), limit))))
@@ -43,9 +41,11 @@ def answer(draft: Draft, reason: str, verdict: str = "", limit: str = "") -> Tas
     if best is None:
         names = ", ".join(one.experiment for one in front)
         return draft.end(True, reason, f"none beats these in every objective: {names} (status.front); {searched}")
-    value = scoring.format_value(best.value, objective.metric)
-    gain = f" ({best.gain} over the baseline)" if best.gain else ""
-    words = [f"best {value} by {best.experiment}{gain}", verdict or verdicts.unrepeated(best), searched]
+    words = [
+        f"best {progress.told(best, draft.changes['baseline'], seen.spec)}",
+        verdict or verdicts.unrepeated(best),
+        searched,
+    ]
     return draft.end(True, reason, "; ".join(words))
 
 
@@ -53,4 +53,5 @@ def _baseline(seen: ObservedTask) -> BaselineResult | None:
     if seen.baseline is None:
         return None
     score = seen.baseline.score
-    return BaselineResult(experiment=seen.baseline.name, value=score.value if score else None)
+    value, breaks = (score.value if score else None), promises.broken([seen.baseline])
+    return BaselineResult(experiment=seen.baseline.name, value=value, breaks=breaks)

@@ -9,6 +9,7 @@ from autotuner.api.goals import Objective
 from autotuner.api.task import TaskSpec
 from autotuner.api.task_status import (
     FRONT_MAX,
+    BaselineResult,
     Best,
     BestLevel,
     Confidence,
@@ -18,6 +19,7 @@ from autotuner.api.task_status import (
     TaskStatus,
     Verdict,
 )
+from autotuner.policy import promises
 from autotuner.policy.conditions import find, is_true
 from autotuner.policy.records import Measured
 from autotuner.search import Space
@@ -63,19 +65,20 @@ def best(measured: Iterable[Measured], baseline: Measured | None, objective: Obj
         return None
     today = baseline.score.worth if baseline and baseline.score else None
     percent = scoring.gain_percent(found.score.worth, today, objective.metric)
-    return shown(found, found, found.score.value, percent, Confidence(verdict=_verdict(baseline)))
+    return shown(found, [found], found.score.value, percent, Confidence(verdict=_verdict(baseline)))
 
 
-def shown(one: Measured, run: Measured, value: float, percent: float | None, confidence: Confidence) -> Best:
+def shown(one: Measured, runs: Sequence[Measured], value: float, percent: float | None, confidence: Confidence) -> Best:
     """What the status says of the best.
 
     Args:
         one: the experiment that is named.
-        run: the experiment whose metrics are shown; it keeps the hard SLOs.
+        runs: that the value is of, which keep the hard SLOs; the metrics of the most typical one are shown.
         value: of the objective.
         percent: the gain, if there is one.
         confidence: in it.
     """
+    run = min(runs, key=lambda each: abs(each.value - value))
     assert run.score is not None, "it keeps the hard SLOs"
     assert run.score.metrics is not None, "it keeps the hard SLOs"
     metrics = run.score.metrics
@@ -86,6 +89,7 @@ def shown(one: Measured, run: Measured, value: float, percent: float | None, con
         value=value,
         gain=scoring.format_gain(percent) if percent is not None else None,
         gain_percent=round(percent, 2) if percent is not None else None,
+        breaks=promises.broken(runs),
         confidence=confidence,
         level=BestLevel(scenario=metrics.scenario, concurrency=metrics.concurrency),
         metrics=metrics,
@@ -121,18 +125,33 @@ def _front_point(one: Measured, values: Sequence[float], objectives: Sequence[Ob
     )
 
 
-def message(running: Measured, number: int, wanted: int, leader: Best | None, spec: TaskSpec) -> str:
-    """`experiment 12 of 30 benchmarking; best 1893 tok/s/GPU by llama-chat-7 (+31.0% over baseline)`."""
+def told(found: Best, baseline: BaselineResult | None, spec: TaskSpec) -> str:
+    """The best in words; with the broken soft SLOs because of which a gain is not that of the values.
+
+    `1893 tok/s/GPU by llama-chat-7 (+31.0% over the baseline)`
+    """
+    broken = f"breaks {' and '.join(found.breaks)}" if found.breaks else ""
+    theirs = f"the baseline breaks {' and '.join(baseline.breaks)}" if baseline and baseline.breaks else ""
+    words = broken
+    if baseline and baseline.experiment == found.experiment:
+        words = f"the baseline{broken and f', which {broken}'}"
+    elif found.gain_percent is not None:
+        counted = ", ".join(filter(None, (broken and f"it {broken}", theirs)))
+        words = scoring.over(found.gain_percent, "the baseline") + (counted and f", soft SLOs counted: {counted}")
+    value = scoring.format_value(found.value, spec.objectives[0].metric)
+    return f"{value} by {found.experiment}" + (words and f" ({words})")
+
+
+def message(
+    running: Measured, number: int, wanted: int, leader: Best | None, baseline: BaselineResult | None, spec: TaskSpec
+) -> str:
+    """`experiment 12 of 30 benchmarking; best 1893 tok/s/GPU by llama-chat-7 (+31.0% over the baseline)`."""
     step = (running.status.phase or "Pending").lower()
     what = "baseline" if running.is_baseline else f"experiment {number} of {wanted}"
     text = f"{what} {step}"
     if running.status.message and running.status.phase not in ("Benchmarking", "Starting", "Releasing"):
         text += f" ({running.status.message})"
-    if leader is None:
-        return text
-    value = scoring.format_value(leader.value, spec.objectives[0].metric)
-    gain = f" ({leader.gain} over baseline)" if leader.gain else ""
-    return f"{text}; best {value} by {leader.experiment}{gain}"
+    return f"{text}; best {told(leader, baseline, spec)}" if leader else text
 
 
 def nearest(measured: Iterable[Measured]) -> str:

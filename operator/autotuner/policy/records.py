@@ -78,6 +78,13 @@ class Measured:
         """Whether it measures again what was measured before; without parameters, the baseline."""
         return self.spec.purpose == "Confirm"
 
+    @property
+    def value(self) -> float:
+        """Of the first objective; only of one that keeps the hard SLOs."""
+        assert self.score is not None, "it keeps the hard SLOs"
+        assert self.score.value is not None, "it keeps the hard SLOs"
+        return self.score.value
+
 
 def index_of(name: str) -> int:
     """The number at the end of an experiment's name."""

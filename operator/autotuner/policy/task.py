@@ -165,7 +165,9 @@ def _follow(draft: Draft) -> TaskPlan:
         race = confirming.race(seen.spec, seen.measured, seen.baseline) if seen.baseline else None
         return draft.plan(_confirming(draft, race, seen.running[0].spec.block), until)
     _searching(draft)
-    return draft.plan(progress.message(seen.running[0], len(seen.search), tally.wanted(seen), best, seen.spec), until)
+    today = draft.changes["baseline"]
+    message = progress.message(seen.running[0], len(seen.search), tally.wanted(seen), best, today, seen.spec)
+    return draft.plan(message, until)
 
 
 def _stop_drift(draft: Draft) -> TaskPlan | None:

@@ -6,7 +6,7 @@ from statistics import geometric_mean
 
 from autotuner import scoring
 from autotuner.api.task_status import BaselineResult, Best, Confidence
-from autotuner.policy import confirming, progress
+from autotuner.policy import confirming, progress, promises
 from autotuner.policy.confirmation import Decided
 from autotuner.policy.confirming import Key, Race
 from autotuner.policy.records import Measured
@@ -27,20 +27,19 @@ def best(race: Race, answer: Decided[Key]) -> Best | None:
     runs = race.kept(one) or [one]
     if not confirming.keeps(runs[0]):
         return None
-    value = geometric_mean([_value(run) for run in runs])
+    value = geometric_mean([run.value for run in runs])
     confidence = Confidence(verdict=answer.verdict, repeats=answer.repeats)
     if answer.gain is not None:
         low, high = round(answer.gain.low, 2), round(answer.gain.high, 2)
         confidence = confidence.model_copy(update={"low": low, "high": high})
-    typical = min(runs, key=lambda run: abs(_value(run) - value))
-    return progress.shown(one, typical, value, _gain(race, one, answer), confidence)
+    return progress.shown(one, runs, value, _gain(race, one, answer), confidence)
 
 
 def baseline(race: Race) -> BaselineResult:
     """Its value is that of its repeats, where there are any: what the gain is over."""
     runs = race.kept(race.baseline) or [race.baseline]
-    value = geometric_mean([_value(run) for run in runs]) if confirming.keeps(runs[0]) else None
-    return BaselineResult(experiment=race.baseline.name, value=value)
+    value = geometric_mean([run.value for run in runs]) if confirming.keeps(runs[0]) else None
+    return BaselineResult(experiment=race.baseline.name, value=value, breaks=promises.broken(runs))
 
 
 def unrepeated(found: Best) -> str:
@@ -95,9 +94,3 @@ def _gain(race: Race, one: Measured, answer: Decided[Key]) -> float | None:
     if answer.verdict in _NO_GAIN:
         return None
     return answer.gain.middle if answer.gain is not None else race.gain(one)
-
-
-def _value(run: Measured) -> float:
-    assert run.score is not None, "it keeps the hard SLOs"
-    assert run.score.value is not None, "it keeps the hard SLOs"
-    return run.score.value
