@@ -60,6 +60,13 @@ def test_what_is_drawn_keeps_the_rules_and_is_seldom_the_same(rules: tuple[str, 
     assert size > 1000, "else equal ones are to be expected"
 
 
+def test_a_sum_that_must_be_kept_is_told_as_a_few_and_still_searched() -> None:
+    found = space(f"{TOTAL} == 20")
+    assert 1 < found.size <= comb(19, 7)
+    assert (found.exact, found.most) == (False, 16**8)
+    assert len(set(drawn(found))) >= 50
+
+
 def test_the_seed_decides_what_is_drawn() -> None:
     found = space(f"{TOTAL} <= 14")
     assert drawn(found, seed=3) == drawn(found, seed=3) != drawn(found, seed=4)

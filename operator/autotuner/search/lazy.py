@@ -19,6 +19,8 @@ from autotuner.search.part import ASKED_MAX, Counted, Part
 _SAMPLE = 2048
 # Of fewer, the share is too uncertain: legal points are rare, and are looked for one dimension after the other.
 _FEW = 32
+# Values of two dimensions that are tried together.
+_PAIRS = 64
 # Choices that the search for a single point tries, each for some ten microseconds.
 _VISITED_MAX = 8192
 _ALTERNATIVES_MAX = 256
@@ -45,16 +47,10 @@ class Lazy:
         return True
 
     def draw(self, generator: random.Random, places: MutableSequence[int]) -> bool:
-        """Write a random point into the places, however rare those that may be chosen are; False if that fails.
-
-        From one of those that are known, each dimension in turn changes to one of the values that are legal next to the
-        others (Gibbs sampling).
-        """
+        """Write a random point into the places, however rare those that may be chosen are; False if that fails."""
         if not self._known:
             return False
-        drawn = generator.choice(self._known)
-        for one in generator.sample(self.part.dimensions, len(self.part.dimensions)):
-            drawn = self._changed(drawn, one, generator.sample(range(self.part.lengths[one]), self.part.lengths[one]))
+        drawn = self._moved(generator.choice(self._known), generator)
         for one in self.part.dimensions:
             places[one] = drawn[one]
         return not self._is_double(self.part.index(drawn), drawn)
@@ -85,6 +81,30 @@ class Lazy:
             by_distance = sorted(range(self.part.lengths[one]), key=lambda place: abs(place - target[one]))
             moved = self._changed(moved, one, by_distance)
         return [moved]
+
+    def _moved(self, start: list[int], generator: random.Random) -> list[int]:
+        """A random point not far from a legal one.
+
+        Each dimension in turn changes to one of the values that are legal next to the others (Gibbs sampling). Where
+        none can change alone, as under a fixed sum, two change at once.
+        """
+        numbers, lengths = self.part.dimensions, self.part.lengths
+        moved = start
+        for one in generator.sample(numbers, len(numbers)):
+            moved = self._changed(moved, one, generator.sample(range(lengths[one]), lengths[one]))
+        if moved != start or len(numbers) < 2:
+            return moved
+        for _ in numbers:
+            pair = generator.sample(numbers, 2)
+            for _ in range(_PAIRS):
+                changed = list(moved)
+                for one in pair:
+                    changed[one] = generator.randrange(lengths[one])
+                self.part.activity.settle(changed)
+                if changed != moved and self.allows(changed):
+                    moved = changed
+                    break
+        return moved
 
     def _changed(self, places: list[int], number: int, values: Sequence[int]) -> list[int]:
         """A legal point with the first of some values, its own among them, that keeps it legal."""
@@ -147,11 +167,16 @@ class Lazy:
         """How many points there are at least, about; and whether it is known that there are none."""
         least, found = explored(self.part, lambda one: not self._is_double(self.part.index(one), one))
         self._known += found
-        if self._known:
-            return max(least, 1.0), False
-        first, all_seen = _first_legal(self.part)
-        self._known += [first] if first else []
-        return float(len(self._known)), all_seen and not first
+        if not self._known:
+            first, all_seen = _first_legal(self.part)
+            if first is None:
+                return 0.0, all_seen
+            self._known.append(first)
+        generator = random.Random(0)
+        while len(self._known) < _FEW:
+            self._known.append(self._moved(self._known[-1], generator))
+        seen = {self.part.index(one): one for one in self._known}
+        return max(least, float(sum(not self._is_double(*one) for one in seen.items())), 1.0), False
 
 
 def _draws(part: Part) -> Iterator[list[int]]:
