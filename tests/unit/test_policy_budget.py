@@ -149,6 +149,17 @@ class TestEndOfTheSearch:
         assert condition(plan.status, "Succeeded") == ("True", "BudgetExhausted")
         assert (plan.status.message or "").endswith("budget.maxGPUHours 0.5 is used up: 0.6 used")
 
+    @pytest.mark.parametrize("confirm", [0, 4])
+    def test_before_anything_but_the_baseline_confirms_nothing(self, confirm: int) -> None:
+        plan = Story(priced(confirm, budget=gpu_hours(0.5))).tell(taking(0.6))
+
+        assert plan.status.best is not None
+        assert plan.status.best.confidence.verdict == "Unconfirmed"
+        assert plan.status.message == (
+            "the baseline stays: 1000 tok/s by chat-0; nothing but the baseline was measured:"
+            " budget.maxGPUHours 0.5 is used up: 0.6 used"
+        )
+
     def test_without_a_feasible_one_is_a_failure(self) -> None:
         task = priced(budget=gpu_hours(2), slos=[{"metric": "TTFT", "max": "100ms"}])
         plan = Story(task).tell(taking(), taking())

@@ -137,7 +137,7 @@ class TestVerdict:
         assert found == Decided("a", "Unconfirmed", None, 0)
 
     def test_without_leaders_the_baseline_stays(self) -> None:
-        assert step([], ()) == Decided(None, "NoSignificantDifference", None, 0)
+        assert step([], ()) == Decided(None, "Unconfirmed", None, 0)
         assert step([], (), baseline="broken") == Decided(None, "BaselineInfeasible", None, 0)
 
 

@@ -281,7 +281,9 @@ class TestAnswer:
         assert best is not None
         assert (best.experiment, best.gain, best.gain_percent) == ("chat-0", "+0.0%", 0)
         assert best.confidence.verdict == "NoSignificantDifference"
-        assert "the baseline stays: chat-2 is no significant improvement (95% sure: " in (status.message or "")
+        assert "the baseline stays: 1000 tok/s by chat-0; chat-2 is no significant improvement (95% sure: " in (
+            status.message or ""
+        )
 
     @pytest.mark.parametrize(
         ("baseline", "verdict"), [("infeasible", "BaselineInfeasible"), ("crash", "BaselineFailed")]
@@ -305,8 +307,10 @@ class TestAnswer:
         assert story.over
         status = story.plans[-1].status
         assert status.best is not None
-        assert (status.best.experiment, status.best.confidence.verdict) == ("chat-0", "NoSignificantDifference")
-        assert f"the baseline stays: nothing else that was measured {words};" in (status.message or "")
+        assert (status.best.experiment, status.best.confidence.verdict) == ("chat-0", "Unconfirmed")
+        assert f"the baseline stays: 1000 tok/s by chat-0; nothing else that was measured {words};" in (
+            status.message or ""
+        )
 
     @pytest.mark.parametrize(("slos", "words"), [([SLO], "kept the SLOs"), ([], "gave a result")])
     def test_of_leaders_that_all_break_down_is_unconfirmed(self, slos: list[Object], words: str) -> None:

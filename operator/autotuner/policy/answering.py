@@ -31,22 +31,29 @@ def answer(draft: Draft, reason: str, verdict: str = "", limit: str = "") -> Tas
     if best is None and front is None:
         cause = "BudgetExhausted" if limit else "NoFeasibleConfiguration"
         return draft.end(False, cause, "; ".join(filter(None, (progress.nearest(seen.measured), limit))))
+    searched = _searched(seen, reason, limit)
+    if best is None:
+        names = ", ".join(one.experiment for one in front)
+        return draft.end(True, reason, f"none beats these in every objective: {names} (status.front); {searched}")
+    today = draft.changes["baseline"]
+    lead = "the baseline stays: " if progress.is_today(best, today) else "best "
+    # Where nothing else was measured there is nothing to be confirmed either.
+    verdict = (verdict or verdicts.unrepeated(best, seen.baseline)) if seen.tried else ""
+    words = [f"{lead}{progress.told(best, today, seen.spec)}", verdict, searched]
+    return draft.end(True, reason, "; ".join(filter(None, words)))
+
+
+def _searched(seen: ObservedTask, reason: str, limit: str) -> str:
+    """How much the answer is of, and what has ended the search before its time."""
+    if not seen.tried:
+        why = limit or "nothing else is to be measured"
+        return f"nothing but the baseline was measured: {why}"
     count = len(seen.search)
     counted = f"{count} experiment{'s' if count != 1 else ''}"
     searched = "the whole space was measured" if reason == "SpaceExhausted" else counted
     if seen.reused:
         searched += f", {seen.reused} of others reused"
-    if limit:
-        searched += f"; {limit}"
-    if best is None:
-        names = ", ".join(one.experiment for one in front)
-        return draft.end(True, reason, f"none beats these in every objective: {names} (status.front); {searched}")
-    words = [
-        f"best {progress.told(best, draft.changes['baseline'], seen.spec)}",
-        verdict or verdicts.unrepeated(best),
-        searched,
-    ]
-    return draft.end(True, reason, "; ".join(words))
+    return f"{searched}; {limit}" if limit else searched
 
 
 def _baseline(seen: ObservedTask) -> BaselineResult | None:

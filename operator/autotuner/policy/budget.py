@@ -163,10 +163,10 @@ def _told(budget: Budget, spent: Cost, coming: Cost, reserve: Cost, what: str) -
         if not limit.over(need + kept):
             continue
         gone = f"{_number(limit.gone)} {'used' if by_gpu else 'passed'}"
-        words = f"{limit.words}: {gone}"
-        if not limit.over():
-            words = f"budget.{limit.name} {limit.most:g} has no room for another {what}: {gone}"
-            words += f", about {_number(need)} needed"
+        if limit.over():
+            return f"{limit.words}: {gone}"
+        words = f"budget.{limit.name} {limit.most:g} has no room for another {what}: {gone}"
+        words += f", about {_number(need)} needed"
         return words + (f", {_number(kept)} kept for the confirmation" if kept else "")
     return ""
 
@@ -226,7 +226,7 @@ def _reserve(seen: ObservedTask, searched: Sequence[Measured], pace: _Pace, acce
     race = confirming.race(seen.spec, searched, seen.baseline) if seen.baseline else None
     if race is None:
         return Cost()
-    top, blocks = min(seen.spec.search.confirm.top, seen.space.size), race.standing.most
+    top, blocks = min(seen.spec.search.confirm.top, seen.space.most), race.standing.most
     if not race.leaders:
         top, blocks = 1, min(blocks, confirming.FEWEST_REPEATS)
     field = [_accelerators(one) for one in race.leaders[:top]]

@@ -201,8 +201,7 @@ def next_step(
     contest = _contest(leaders, baseline, repeats, settings, minimised(metric))
     if not leaders:
         # The search found nothing that keeps the SLOs, or nothing but the baseline.
-        verdict: Verdict = "NoSignificantDifference" if contest.comparable else _against(contest.baseline)
-        return Decided(None, verdict, None, 0)
+        return Decided(None, "Unconfirmed" if contest.comparable else _against(contest.baseline), None, 0)
     if not contest.leaders or settings.max_repeats < FIRST_LOOK:
         return _unconfirmed(leaders, contest)
     block = max((one.block for one in repeats), default=1)

@@ -125,18 +125,20 @@ def _front_point(one: Measured, values: Sequence[float], objectives: Sequence[Ob
     )
 
 
+def is_today(found: Best, baseline: BaselineResult | None) -> bool:
+    """Whether the best is what runs today."""
+    return baseline is not None and baseline.experiment == found.experiment
+
+
 def told(found: Best, baseline: BaselineResult | None, spec: TaskSpec) -> str:
     """The best in words; with the broken soft SLOs because of which a gain is not that of the values.
 
     `1893 tok/s/GPU by llama-chat-7 (+31.0% over the baseline)`
     """
-    broken = f"breaks {' and '.join(found.breaks)}" if found.breaks else ""
+    words = ours = f"it breaks {' and '.join(found.breaks)}" if found.breaks else ""
     theirs = f"the baseline breaks {' and '.join(baseline.breaks)}" if baseline and baseline.breaks else ""
-    words = broken
-    if baseline and baseline.experiment == found.experiment:
-        words = f"the baseline{broken and f', which {broken}'}"
-    elif found.gain_percent is not None:
-        counted = ", ".join(filter(None, (broken and f"it {broken}", theirs)))
+    if found.gain_percent is not None and not is_today(found, baseline):
+        counted = ", ".join(filter(None, (ours, theirs)))
         words = scoring.over(found.gain_percent, "the baseline") + (counted and f", soft SLOs counted: {counted}")
     value = scoring.format_value(found.value, spec.objectives[0].metric)
     return f"{value} by {found.experiment}" + (words and f" ({words})")
@@ -151,7 +153,10 @@ def message(
     text = f"{what} {step}"
     if running.status.message and running.status.phase not in ("Benchmarking", "Starting", "Releasing"):
         text += f" ({running.status.message})"
-    return f"{text}; best {told(leader, baseline, spec)}" if leader else text
+    if leader is None:
+        return text
+    lead = "the baseline is best: " if is_today(leader, baseline) else "best "
+    return f"{text}; {lead}{told(leader, baseline, spec)}"
 
 
 def nearest(measured: Iterable[Measured]) -> str:

@@ -11,10 +11,7 @@ from autotuner.policy.confirmation import Decided
 from autotuner.policy.confirming import Key, Race
 from autotuner.policy.records import Measured
 
-_NO_GAIN: dict[str, str] = {
-    "BaselineInfeasible": "the baseline breaks the SLOs, so that there is no gain over it",
-    "BaselineFailed": "the baseline gave no result, so that there is no gain over it",
-}
+_NO_GAIN = ("BaselineInfeasible", "BaselineFailed")
 
 
 def best(race: Race, answer: Decided[Key]) -> Best | None:
@@ -42,9 +39,20 @@ def baseline(race: Race) -> BaselineResult:
     return BaselineResult(experiment=race.baseline.name, value=value, breaks=promises.broken(runs))
 
 
-def unrepeated(found: Best) -> str:
+def unrepeated(found: Best, baseline: Measured | None) -> str:
     """What is to say where nothing was measured again."""
-    return _NO_GAIN.get(found.confidence.verdict, "unconfirmed")
+    return _no_gain(found.confidence.verdict, baseline) or "unconfirmed"
+
+
+def _no_gain(verdict: str, baseline: Measured | None) -> str:
+    """Why there is no gain; empty where there may be one."""
+    if verdict not in _NO_GAIN:
+        return ""
+    if verdict == "BaselineInfeasible":
+        return "the baseline breaks the SLOs, so that there is no gain over it"
+    status = baseline.status if baseline else None
+    why = (baseline.score.explanation if baseline and baseline.score else status and status.reason) or ""
+    return f"the baseline gave no result{why and f' ({why})'}, so that there is no gain over it"
 
 
 def conclusion(race: Race, answer: Decided[Key]) -> str:
@@ -71,15 +79,16 @@ def message(race: Race, block: int) -> str:
 
 def _words(race: Race, answer: Decided[Key]) -> str:
     promises = scoring.hard(race.spec.slos or ())
+    if not race.leaders and not _no_gain(answer.verdict, race.baseline):
+        return f"nothing else that was measured {'keeps the SLOs' if promises else 'gave a result'}"
     if answer.verdict == "Unconfirmed" and race.cut:
         return "unconfirmed: the budget left too few repeats"
     if answer.verdict == "Unconfirmed":
         return f"unconfirmed: too few repeats {'kept the SLOs' if promises else 'gave a result'}"
-    if answer.verdict in _NO_GAIN:
-        return _NO_GAIN[answer.verdict]
+    if no_gain := _no_gain(answer.verdict, _failed(race)):
+        return no_gain
     interval = answer.gain or answer.rejected
-    if interval is None:
-        return f"the baseline stays: nothing else that was measured {'keeps the SLOs' if promises else 'gave a result'}"
+    assert interval is not None, "it follows from one"
     sure = f"95% sure: {scoring.format_gain(interval.low)} to {scoring.format_gain(interval.high)}"
     if answer.verdict == "Improved":
         return f"improved ({sure})"
@@ -87,7 +96,13 @@ def _words(race: Race, answer: Decided[Key]) -> str:
         return f"no significant difference ({sure})"
     rival = race.favourite
     name = rival.name if rival is not None else "the best other"
-    return f"the baseline stays: {name} is no significant improvement ({sure})"
+    return f"{name} is no significant improvement ({sure})"
+
+
+def _failed(race: Race) -> Measured:
+    """The last run of the baseline that failed, where one did."""
+    again = [one for key, one in race.measured if key is None and not confirming.keeps(one)]
+    return next((one for one in reversed([race.baseline, *again]) if not confirming.keeps(one)), race.baseline)
 
 
 def _gain(race: Race, one: Measured, answer: Decided[Key]) -> float | None:
