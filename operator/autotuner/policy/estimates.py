@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 from autotuner import engines, scoring
 from autotuner.api.common import EngineName
 from autotuner.api.task import TaskSpec
@@ -11,6 +13,8 @@ from autotuner.search import Space
 _STARTUP_SECONDS = 300.0
 # Configurations looked at for the mean number of accelerators.
 _SAMPLE = 64
+# The share of forbidden numbers above which those that are not are no fair sample.
+_RARE = 0.9
 
 
 def benchmark_seconds(spec: TaskSpec) -> float:
@@ -27,7 +31,7 @@ def gpu_hours(spec: TaskSpec, space: Space, engine: EngineName) -> float:
         space: its search space.
         engine: whose arguments they are.
     """
-    searched = min(spec.search.max_experiments, space.size)
+    searched = min(spec.search.max_experiments, space.most)
     experiments = 1 + searched + _repeats(spec, searched)
     seconds = benchmark_seconds(spec) + _STARTUP_SECONDS
     return round(experiments * seconds * _mean_accelerators(space, engine) / 3600, 2)
@@ -55,6 +59,10 @@ def _repeats(spec: TaskSpec, searched: int) -> int:
 
 def _mean_accelerators(space: Space, engine: EngineName) -> float:
     step = max(1, space.numbers // _SAMPLE)
-    found = [space.at(index) for index in range(0, space.numbers, step)][: 2 * _SAMPLE]
-    counts = [engines.get(engine).accelerators(space.render(one).args) for one in found if one is not None]
+    found = [space.point(index) for index in range(0, space.numbers, step)][: 2 * _SAMPLE]
+    if found.count(None) > _RARE * len(found):
+        generator = random.Random(0)
+        found = [space.draw(generator) for _ in range(_SAMPLE)]
+    built = [space.build(places) for places in found if places is not None]
+    counts = [engines.get(engine).accelerators(space.render(one).args) for one in built if one is not None]
     return sum(counts) / len(counts) if counts else 1.0

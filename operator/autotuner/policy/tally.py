@@ -15,9 +15,9 @@ _MEASURED = ("value", "infeasible", "bound", "unknown")
 def wanted(seen: ObservedTask) -> int:
     """How many configurations will be measured, at least those that were.
 
-    The limit may have been lowered since, and an estimate of a space may be smaller than what others did of it.
+    The limit may have been lowered since. A space of which only an estimate is known shortens nothing.
     """
-    return max(len(seen.search), min(seen.spec.search.max_experiments, seen.space.size - seen.reused))
+    return max(len(seen.search), min(seen.spec.search.max_experiments, seen.space.most - seen.reused))
 
 
 def counts(seen: ObservedTask) -> dict[str, Any]:
