@@ -153,7 +153,9 @@ class TestInfeasible:
     def test_the_nearest_level_and_its_worst_violation_are_told(self) -> None:
         levels = [make_level(8, ttft=0.9), make_level(32, ttft=0.612, tpot=0.021), make_level(64, ttft=2.0)]
         result = scored(levels, slos=[make_slo("TTFT", max="500ms"), make_slo("TPOT", max="20ms")])
-        assert result.explanation == "TTFT P99 612ms at chat x 32, above 500ms by 22%"
+        assert result.explanation == (
+            "TTFT P99 612ms at chat x 32, above 500ms by 22% (also: TPOT P99 21.0ms at chat x 32, above 20ms by 5%)"
+        )
         assert (result.value, result.level, result.shortfall) == (None, ("chat", 32), near(0.224))
         assert result.metrics == levels[1]
 
@@ -164,6 +166,19 @@ class TestInfeasible:
 
     def test_nothing_measured(self) -> None:
         assert scored([], ladder=[8, 32]).explanation == "chat x 8 was not measured; chat x 32 was not measured"
+
+
+def test_all_broken_slos_of_the_nearest_level_are_told() -> None:
+    levels = [make_level(8, throughput=824, ttft=0.084), make_level(8, throughput=900, ttft=0.08, scenario="doc")]
+    promises = [
+        make_slo("OutputThroughput", min="1000tok/s"),
+        make_slo("OutputThroughput", max="800tok/s"),
+        make_slo("TTFT", max="55ms"),
+    ]
+    assert scored(levels, scenarios=MIX, ladder=[8], slos=promises).explanation == (
+        "TTFT P99 84.0ms at chat x 8, above 55ms by 53% (also: OutputThroughput 824tok/s at chat x 8, below 1000tok/s"
+        " by 18%; OutputThroughput 900tok/s at doc x 8, above 800tok/s by 12%)"
+    )
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 
 from autotuner.policy.records import Measured
 from autotuner.scoring import Violation
@@ -10,10 +10,9 @@ from autotuner.scoring import Violation
 
 def broken(runs: Iterable[Measured]) -> list[str] | None:
     """Each with by how much it is broken at worst, as `TTFT P99 500ms by 22%`; None if all are kept."""
-    worst: dict[tuple[str, str | None, float], Violation] = {}
+    worst: dict[Hashable, Violation] = {}
     for found in (found for run in runs if run.score is not None for found in run.score.broken_soft):
-        promise = (found.metric, found.statistic, found.limit)
-        held = worst.get(promise)
+        held = worst.get(found.promise)
         if held is None or found.relative > held.relative:
-            worst[promise] = found
+            worst[found.promise] = found
     return [found.brief for found in worst.values()] or None

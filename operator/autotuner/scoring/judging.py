@@ -194,11 +194,12 @@ def _without(goal: Goal, steps: Sequence[Rung], counted: Sequence[Rung], missing
     broken = [step for step in tried if step.broken]
     if not broken or any(step.kept for step in counted):
         return Score("unknown", explanation="; ".join(dict.fromkeys(missing)) or "nothing was measured")
-    violation, level = min((step.worst for step in broken), key=lambda pair: pair[0].relative)
+    nearest = min(broken, key=lambda step: step.worst[0].relative)
+    violation, level = nearest.worst
     return Score(
         "infeasible",
         level=(level.scenario, level.concurrency),
         metrics=level,
         shortfall=violation.relative,
-        explanation=violation.text,
+        explanation=nearest.told,
     )

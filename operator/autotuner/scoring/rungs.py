@@ -41,6 +41,17 @@ class Rung:
         """The violation that is farthest from its limit."""
         return max(self.broken, key=lambda pair: pair[0].relative)
 
+    @property
+    def told(self) -> str:
+        """The worst violation in words, and those of the other SLOs: who follows only one will fail again."""
+        worst, _ = self.worst
+        seen, others = {worst.promise}, []
+        for found, _ in sorted(self.broken, key=lambda pair: -pair[0].relative):
+            if found.promise not in seen:
+                seen.add(found.promise)
+                others.append(found.text)
+        return worst.text + (f" (also: {'; '.join(others)})" if others else "")
+
 
 def build(levels: Sequence[Level], goal: Goal, gpus: int) -> list[Rung]:
     """The rungs of the goal's ladder, upwards."""

@@ -35,6 +35,11 @@ class Violation:
     text: str
     brief: str
 
+    @property
+    def promise(self) -> tuple[str, Statistic | None, float]:
+        """Which SLO it is, wherever it is broken."""
+        return self.metric, self.statistic, self.limit
+
 
 def hard(slos: Sequence[Slo]) -> list[Slo]:
     """Those that every level counted must keep."""
