@@ -296,6 +296,32 @@ class TestAnswer:
         assert status.best.breaks == ["TTFT P99 10ms by 700%"]
         assert status.baseline.breaks == ["TTFT P99 10ms 30 times over"]
 
+    @pytest.mark.parametrize(
+        ("second", "want"),
+        [
+            (0.9, "the ladder ends there: add higher concurrencies to benchmark.concurrency"),
+            (
+                0.2,
+                "the ladder ends there, and 2 of 2 configurations reach it: add higher concurrencies to"
+                " benchmark.concurrency",
+            ),
+        ],
+    )
+    def test_says_where_the_ladder_ends_too_early(self, second: float, want: str) -> None:
+        task = started(
+            objectives=[{"metric": "MaxConcurrency"}],
+            slos=[{"metric": "TTFT", "max": "500ms"}],
+            benchmark={"concurrency": [8, 32]},
+            search={"maxExperiments": 1},
+        )
+        plan = Story(task).tell(
+            *(fate("Completed", make_level(8), make_level(32, ttft=ttft)) for ttft in (0.2, second))
+        )
+
+        assert plan.status.message == (
+            f"the baseline stays: 32 users or more by chat-0; {want}; unconfirmed; 1 experiment"
+        )
+
     def test_has_figures_for_people(self) -> None:
         status = Story().tell(speed(1000 / 3), *[speed(2000 / 3)] * 3).status
 

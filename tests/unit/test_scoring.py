@@ -159,6 +159,24 @@ class TestInfeasible:
         assert (result.value, result.level, result.shortfall) == (None, ("chat", 32), near(0.224))
         assert result.metrics == levels[1]
 
+    @pytest.mark.parametrize("metric", ["OutputThroughput", "MaxConcurrency"])
+    def test_a_level_that_only_lacks_a_figure_may_keep_what_those_above_break(self, metric: str) -> None:
+        levels = [make_level(8, tpot=None), make_level(32, ttft=1.0), make_level(64, ttft=2.0)]
+        slos = [make_slo("TTFT", max="500ms"), make_slo("TPOT", max="20ms")]
+        result = scored(levels, metric=metric, slos=slos)
+        assert (result.outcome, result.shortfall, result.level) == ("unknown", 0.0, None)
+        assert result.explanation == "TPOT P99 was not measured at chat x 8"
+
+    def test_a_level_that_breaks_an_slo_and_lacks_a_figure_is_broken(self) -> None:
+        slos = [make_slo("TTFT", max="500ms"), make_slo("TPOT", max="20ms")]
+        result = scored([make_level(8, ttft=0.6, tpot=None), make_level(32, ttft=1.0)], slos=slos)
+        assert (result.outcome, result.shortfall, result.level) == ("infeasible", near(0.2), ("chat", 8))
+
+    def test_a_lower_level_that_lacks_a_figure_does_not_save_the_one_that_counts(self) -> None:
+        levels = [make_level(8, tpot=None), make_level(32, ttft=1.0)]
+        slos = [make_slo("TTFT", max="500ms"), make_slo("TPOT", max="20ms")]
+        assert scored(levels, metric="TTFT", slos=slos).outcome == "infeasible"
+
     def test_an_slo_that_cannot_be_judged_is_not_kept(self) -> None:
         result = scored([make_level(8, tpot=None)], ladder=[8], slos=[make_slo("TPOT", max="20ms")])
         assert (result.value, result.feasible, result.level) == (None, False, None)
@@ -285,6 +303,21 @@ def test_gain_in_words(percent: float, want: str) -> None:
 )
 def test_format_value(value: float, metric: str, want: str) -> None:
     assert scoring.format_value(value, metric) == want
+
+
+@pytest.mark.parametrize(
+    ("value", "metric", "ladder", "want"),
+    [
+        (32.0, "MaxConcurrency", (8, 32), "32 users or more"),
+        (31.4, "MaxConcurrency", (8, 32), "31.4 users"),
+        (32.0, "OutputThroughput", (8, 32), "32.0 tok/s"),
+        (32.0, "MaxConcurrency", (), "32.0 users"),
+    ],
+)
+def test_users_at_the_end_of_the_ladder_are_a_lower_bound(
+    value: float, metric: str, ladder: Sequence[int], want: str
+) -> None:
+    assert scoring.format_value(value, metric, ladder) == want
 
 
 def test_better_is_lower_for_latencies_and_higher_for_throughputs() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from autotuner import scoring
 from autotuner.api.task_status import BaselineResult, Best
 from autotuner.policy import progress, promises, verdicts
 from autotuner.policy.draft import Draft, TaskPlan
@@ -39,8 +40,19 @@ def answer(draft: Draft, reason: str, verdict: str = "", limit: str = "") -> Tas
     lead = "the baseline stays: " if progress.is_today(best, today) else "best "
     # Where nothing else was measured there is nothing to be confirmed either.
     verdict = (verdict or verdicts.unrepeated(best, seen.baseline)) if seen.tried else ""
-    words = [f"{lead}{progress.told(best, today, seen.spec)}", verdict, searched]
+    words = [f"{lead}{progress.told(best, today, seen.spec)}", _beyond(seen, best), verdict, searched]
     return draft.end(True, reason, "; ".join(filter(None, words)))
+
+
+def _beyond(seen: ObservedTask, best: Best) -> str:
+    """What to do where the best is at the end of the ladder, and so may be others: nobody knows which is better."""
+    metric, ladder = seen.spec.objectives[0].metric, seen.spec.benchmark.concurrency
+    if not scoring.saturated(best.value, metric, ladder):
+        return ""
+    known = [one.value for one in seen.measured if not one.is_repeat and one.score is not None and one.score.feasible]
+    count = sum(scoring.saturated(value, metric, ladder) for value in known)
+    equal = f", and {count} of {len(known)} configurations reach it" if count > 1 else ""
+    return f"the ladder ends there{equal}: add higher concurrencies to benchmark.concurrency"
 
 
 def _searched(seen: ObservedTask, reason: str, limit: str) -> str:

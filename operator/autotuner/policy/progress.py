@@ -140,7 +140,7 @@ def told(found: Best, baseline: BaselineResult | None, spec: TaskSpec) -> str:
     if found.gain_percent is not None and not is_today(found, baseline):
         counted = ", ".join(filter(None, (ours, theirs)))
         words = scoring.over(found.gain_percent, "the baseline") + (counted and f", soft SLOs counted: {counted}")
-    value = scoring.format_value(found.value, spec.objectives[0].metric)
+    value = scoring.format_value(found.value, spec.objectives[0].metric, spec.benchmark.concurrency)
     return f"{value} by {found.experiment}" + (words and f" ({words})")
 
 

@@ -9,6 +9,7 @@ from autotuner.scoring.figures import (
     gain_percent,
     minimised,
     over,
+    saturated,
 )
 from autotuner.scoring.front import dominates, front, spread
 from autotuner.scoring.goal import Goal
@@ -36,6 +37,7 @@ __all__ = [
     "hard",
     "minimised",
     "over",
+    "saturated",
     "score",
     "spread",
     "stop",

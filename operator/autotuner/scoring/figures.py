@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 from autotuner.api.common import LATENCY_METRICS, Statistic
 from autotuner.api.experiment import Distribution, Level
 
@@ -97,8 +100,18 @@ def over(percent: float, what: str) -> str:
     return f"{told[1:]} times {what}" if told.startswith("x") else f"{told} over {what}"
 
 
-def format_value(value: float, metric: str) -> str:
-    """A value with its unit for people: `1893 tok/s/GPU`, `210 ms`, `1.25 s`, `0.42 per 1M tokens`, `57.3 users`."""
+def saturated(value: float, metric: str, ladder: Sequence[int]) -> bool:
+    """Whether a value is only a lower bound: the users at which no SLO broke, because the ladder ends there."""
+    return metric == "MaxConcurrency" and value >= max(ladder, default=math.inf)
+
+
+def format_value(value: float, metric: str, ladder: Sequence[int] = ()) -> str:
+    """A value with its unit for people: `1893 tok/s/GPU`, `210 ms`, `1.25 s`, `0.42 per 1M tokens`, `57.3 users`.
+
+    With the ladder that it was measured on: `32 users or more` (`saturated`).
+    """
+    if saturated(value, metric, ladder):
+        return f"{value:.0f} users or more"
     number, unit = _scaled(value, metric)
     return number + unit if unit == "%" else f"{number} {unit}"
 
