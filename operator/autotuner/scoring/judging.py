@@ -194,6 +194,11 @@ def _without(goal: Goal, steps: Sequence[Rung], counted: Sequence[Rung], missing
     broken = [step for step in tried if step.broken]
     if not broken or any(step.kept for step in counted):
         return Score("unknown", explanation="; ".join(dict.fromkeys(missing)) or "nothing was measured")
+    whole = [step for step in counted if len(step.levels) == len(goal.scenarios)]
+    lacking = [reason for step in whole if not step.broken for reason in step.missing]
+    if lacking:
+        # For all that is known, that level keeps the SLOs which others break.
+        return Score("unknown", explanation="; ".join(dict.fromkeys(lacking)))
     nearest = min(broken, key=lambda step: step.worst[0].relative)
     violation, level = nearest.worst
     return Score(
