@@ -19,8 +19,8 @@ from autotuner.search.part import ASKED_MAX, Counted, Part
 _SAMPLE = 2048
 # Of fewer, the share is too uncertain: legal points are rare, and are looked for one dimension after the other.
 _FEW = 32
-# Values of two dimensions that are tried together.
-_PAIRS = 64
+# From one point to another: dimensions that are changed at most, values of each that are tried, and of two together.
+_CHANGED, _VALUES, _PAIRS = 8, 16, 64
 # Choices that the search for a single point tries, each for some ten microseconds.
 _VISITED_MAX = 8192
 _ALTERNATIVES_MAX = 256
@@ -85,16 +85,16 @@ class Lazy:
     def _moved(self, start: list[int], generator: random.Random) -> list[int]:
         """A random point not far from a legal one.
 
-        Each dimension in turn changes to one of the values that are legal next to the others (Gibbs sampling). Where
+        One dimension after the other changes to a value that is legal next to the others (as in Gibbs sampling). Where
         none can change alone, as under a fixed sum, two change at once.
         """
         numbers, lengths = self.part.dimensions, self.part.lengths
         moved = start
-        for one in generator.sample(numbers, len(numbers)):
-            moved = self._changed(moved, one, generator.sample(range(lengths[one]), lengths[one]))
+        for one in generator.sample(numbers, min(len(numbers), _CHANGED)):
+            moved = self._changed(moved, one, generator.sample(range(lengths[one]), min(lengths[one], _VALUES)))
         if moved != start or len(numbers) < 2:
             return moved
-        for _ in numbers:
+        for _ in range(_CHANGED):
             pair = generator.sample(numbers, 2)
             for _ in range(_PAIRS):
                 changed = list(moved)
@@ -107,7 +107,7 @@ class Lazy:
         return moved
 
     def _changed(self, places: list[int], number: int, values: Sequence[int]) -> list[int]:
-        """A legal point with the first of some values, its own among them, that keeps it legal."""
+        """A point with the first of some values that keeps it legal; as it is, if none does."""
         if places[number] == INACTIVE:
             return places
         for value in values:
