@@ -82,9 +82,9 @@ class TestEndOfTheSearch:
         assert condition(plan.status, "Succeeded") == ("True", "Completed")
         assert "budget" not in (plan.status.message or "")
 
-    def test_keeps_back_what_the_confirmation_may_take(self) -> None:
-        # 3 used, 2 for the next; four blocks of two accelerators, one, and one for the baseline: 16.
-        enough, too_little = Story(priced(4, budget=gpu_hours(21))), Story(priced(4, budget=gpu_hours(20.9)))
+    def test_keeps_back_what_can_confirm_anything(self) -> None:
+        # 3 used, 2 for the next; two blocks of two accelerators, one, and one for the baseline: 8, more than half.
+        enough, too_little = Story(priced(4, budget=gpu_hours(13))), Story(priced(4, budget=gpu_hours(12.9)))
         enough.tell(*[taking()] * 3)
         too_little.tell(*[taking()] * 3)
 
@@ -94,20 +94,44 @@ class TestEndOfTheSearch:
             (
                 "Normal",
                 "BudgetExhausted",
-                "budget.maxGPUHours 20.9 has no room for another experiment: 3 used, about 2 needed,"
-                " 16 kept for the confirmation",
+                "budget.maxGPUHours 12.9 has no room for another experiment: 3 used, about 2 needed,"
+                " 8 kept for the confirmation",
             ),
         )
 
-    def test_keeps_back_the_least_while_there_is_nothing_to_confirm(self) -> None:
-        # 1 used, 1 for the next; two blocks of it and the baseline: 4.
-        enough, too_little = Story(priced(4, budget=gpu_hours(6))), Story(priced(4, budget=gpu_hours(5.9)))
-        enough.tell(taking())
-        plan = too_little.tell(taking())
+    @pytest.mark.parametrize(
+        ("blocks", "limit", "want"),
+        [
+            # Four blocks of one leader and the baseline are 8, more than half: 7. 6 used, 1 for the next.
+            (4, 14, 6),
+            # Two blocks are 4, less than half: 10 used, 1 for the next.
+            (2, 15, 10),
+            # Two blocks are 4, more than half: 2 used, 1 for the next.
+            (4, 7, 2),
+        ],
+    )
+    def test_keeps_back_at_most_half(self, blocks: int, limit: float, want: int) -> None:
+        many = [{"name": "max-running-requests", "values": [*range(1, 21)]}]
+        search = {"maxExperiments": 30, "confirm": {"top": 1}}
+        story = Story(priced(blocks, budget=gpu_hours(limit), parameters=many, search=search))
+        story.step()
+        while not repeats(story):
+            story.end(taking())
+            story.step()
 
-        assert enough.experiments[-1]["spec"]["purpose"] == "Search"
-        assert condition(plan.status, "Succeeded") == ("True", "BudgetExhausted")
-        assert "1 used, about 1 needed, 4 kept for the confirmation" in (plan.status.message or "")
+        assert len(story.experiments) - len(repeats(story)) == want + 1
+
+    @pytest.mark.parametrize("limit", [1.9, 2.9, 4.9, 5.9])
+    def test_keeps_nothing_back_where_nothing_can_be_confirmed(self, limit: float) -> None:
+        story = Story(priced(4, budget=gpu_hours(limit), search={"maxExperiments": 4}))
+        story.step()
+        while not story.over:
+            story.end(taking())
+            story.step()
+
+        assert repeats(story) == []
+        assert condition(story.plans[-1].status, "Succeeded") == ("True", "BudgetExhausted")
+        assert "kept" not in (story.plans[-1].status.message or "")
 
     def test_keeps_nothing_back_for_several_objectives(self) -> None:
         objectives = [{"metric": "OutputThroughput"}, {"metric": "TTFT"}]
@@ -124,8 +148,8 @@ class TestEndOfTheSearch:
             levels = [make_level(users, throughput=100.0 * users).dump() for users in ladder["concurrency"]]
             return {**body, "status": {**body["status"], "levels": levels}}
 
-        # 2 used, 1 for the next, and 12 repeats.
-        story = Story(priced(4, budget=gpu_hours(3 + 12 * 0.625), benchmark=ladder))
+        # 2 used, 1 for the next, and two blocks of 3.
+        story = Story(priced(4, budget=gpu_hours(3 + 6 * 0.625), benchmark=ladder))
         story.tell(climbing, climbing)
 
         assert story.experiments[-1]["spec"]["purpose"] == "Search"
@@ -354,7 +378,7 @@ class TestConfirmation:
         assert best.confidence.repeats == 1
 
     def test_that_waits_for_its_name_tells_of_the_budget_once(self) -> None:
-        story = Story(priced(4, budget=gpu_hours(20.9)))
+        story = Story(priced(4, budget=gpu_hours(12.9)))
         for _ in range(3):
             story.step()
             story.end(taking())
@@ -368,16 +392,18 @@ class TestConfirmation:
 
     def test_does_not_let_the_search_go_on(self) -> None:
         # Repeats that take next to nothing make room for what the search could not pay.
-        story = Story(priced(4, budget=gpu_hours(20.9)))
+        story = Story(priced(4, budget=gpu_hours(12.9)))
         story.tell(*[taking()] * 3)
         self.run(story, 0.01)
 
         assert {one["spec"]["purpose"] for one in story.experiments[3:]} == {"Confirm"}
         assert condition(story.plans[-1].status, "Succeeded") == ("True", "BudgetExhausted")
-        assert "3 used, about 2 needed, 16 kept for the confirmation" in (story.plans[-1].status.message or "")
+        assert (story.plans[-1].status.message or "").endswith(
+            "budget.maxGPUHours 12.9 had no room for another experiment beside the confirmation: 3.06 used in all"
+        )
 
     def test_gives_way_to_the_search_when_the_budget_is_raised(self) -> None:
-        story = Story(priced(4, budget=gpu_hours(20.9)))
+        story = Story(priced(4, budget=gpu_hours(12.9)))
         story.tell(*[taking()] * 3)
         story.task["spec"]["budget"] = gpu_hours(60)
         story.end(taking())

@@ -4,10 +4,11 @@ What an experiment takes is learned from those that were measured: seconds per l
 node, pulling, loading, releasing), of each the upper quartile. Until one was measured nothing is known, and the worst
 case would refuse too much: then only what is used up already ends the search.
 
-What the confirmation may take at most is kept back from the search; until there is anything to confirm, only the least
-that can confirm what comes next, for without a search there is none. The search ended when the next experiment did not
-fit any more; repeats change nothing about that, so that it is judged by what was known before them. Raising the budget
-lets it go on.
+Kept back from the search is what all blocks of the confirmation may take, but at most half of the budget: what is spent
+on proving is not spent on finding. It is at least two blocks, without which nothing is confirmed; and nothing while
+there is nothing to confirm, or once even two blocks do not fit any more. The search ended when the next experiment did
+not fit any more; repeats change nothing about that, so that it is judged by what was known before them. Raising the
+budget lets it go on.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from autotuner.policy.observed_task import ObservedTask
 from autotuner.policy.records import Measured
 
 _HOUR = 3600.0
+_LEAST = confirming.FEWEST_REPEATS
 _QUANTILE = 0.75  # sums of many are to be safe, and one slow pull is not to count for all
 
 
@@ -38,6 +40,10 @@ class Cost:
 
     def __add__(self, other: Cost) -> Cost:
         return Cost(self.gpu_seconds + other.gpu_seconds, self.seconds + other.seconds)
+
+    def times(self, count: int) -> Cost:
+        """So often."""
+        return Cost(self.gpu_seconds * count, self.seconds * count)
 
 
 @dataclass(frozen=True)
@@ -65,13 +71,11 @@ def ends_search(seen: ObservedTask, accelerators: int, now: datetime) -> str:
     if budget is None:
         return ""
     searched = _before_repeats(seen.measured)
-    coming, reserve = Cost(), Cost()
     pace = _pace(searched)
-    if pace is not None:
-        coming = pace.cost(_levels(seen, seen.spec.benchmark.concurrency), accelerators)
-        reserve = _reserve(seen, searched, pace, accelerators)
-    spent = Cost(_used(searched, now), _elapsed(seen, now))
-    return _told(budget, spent, coming, reserve, "experiment")
+    coming = pace.cost(_levels(seen, seen.spec.benchmark.concurrency), accelerators) if pace else Cost()
+    kept = _reserve(seen, searched, pace, accelerators, now) if pace else _NOTHING
+    spent, in_all = (Cost(_used(some, now), _elapsed(seen, now)) for some in (searched, seen.measured))
+    return _told(budget, spent, coming, "experiment", kept, in_all if seen.measured[-1].is_repeat else None)
 
 
 def ends_confirmation(seen: ObservedTask, race: Race, step: Measure[Key], now: datetime) -> str:
@@ -84,7 +88,7 @@ def ends_confirmation(seen: ObservedTask, race: Race, step: Measure[Key], now: d
         levels = _levels(seen, race.ladder)
         for key in step.keys:
             coming += pace.cost(levels, _accelerators(race.original(key)))
-    return _told(budget, Cost(_used(seen.measured, now), _elapsed(seen, now)), coming, Cost(), "block of repeats")
+    return _told(budget, Cost(_used(seen.measured, now), _elapsed(seen, now)), coming, "block of repeats")
 
 
 def deadline(seen: ObservedTask, now: datetime) -> datetime | None:
@@ -146,8 +150,33 @@ class _Limit:
         return self.gone >= self.most or self.gone + need > self.most
 
     @property
+    def by_gpu(self) -> bool:
+        """Whether it is of GPU-hours, not of the clock."""
+        return self.name == "maxGPUHours"
+
+    def hours(self, cost: Cost) -> float:
+        """A cost as this limit counts it."""
+        return (cost.gpu_seconds if self.by_gpu else cost.seconds) / _HOUR
+
+    @property
     def words(self) -> str:
+        """That nothing is left."""
         return f"budget.{self.name} {self.most:g} is used up"
+
+
+@dataclass(frozen=True)
+class _Reserve:
+    """For the confirmation: the least that confirms anything, and what all its blocks may take."""
+
+    least: Cost = Cost()
+    most: Cost = Cost()
+
+    def kept(self, limit: _Limit) -> float:
+        """In hours, as this limit counts them; at most half of it, if that is enough."""
+        return max(limit.hours(self.least), min(limit.hours(self.most), limit.most / 2))
+
+
+_NOTHING = _Reserve()
 
 
 def _limits(budget: Budget, spent: Cost) -> list[_Limit]:
@@ -155,14 +184,28 @@ def _limits(budget: Budget, spent: Cost) -> list[_Limit]:
     return [_Limit(name, most, gone / _HOUR) for name, most, gone in given if most is not None]
 
 
-def _told(budget: Budget, spent: Cost, coming: Cost, reserve: Cost, what: str) -> str:
-    """Which limit does not allow what is coming, in words."""
+def _told(
+    budget: Budget, spent: Cost, coming: Cost, what: str, reserve: _Reserve = _NOTHING, in_all: Cost | None = None
+) -> str:
+    """Which limit does not allow what is coming, in words.
+
+    Args:
+        budget: of the task.
+        spent: so far.
+        coming: what it would take.
+        what: it is.
+        reserve: kept back.
+        in_all: what is spent by now, if that was decided earlier: a reader finds it in the status.
+    """
     for limit in _limits(budget, spent):
-        by_gpu = limit.name == "maxGPUHours"
-        need, kept = ((one.gpu_seconds if by_gpu else one.seconds) / _HOUR for one in (coming, reserve))
+        need, kept = limit.hours(coming), reserve.kept(limit)
         if not limit.over(need + kept):
             continue
-        gone = f"{_number(limit.gone)} {'used' if by_gpu else 'passed'}"
+        verb = "used" if limit.by_gpu else "passed"
+        if in_all is not None:
+            gone = f"{_number(limit.hours(in_all))} {verb} in all"
+            return f"budget.{limit.name} {limit.most:g} had no room for another {what} beside the confirmation: {gone}"
+        gone = f"{_number(limit.gone)} {verb}"
         if limit.over():
             return f"{limit.words}: {gone}"
         words = f"budget.{limit.name} {limit.most:g} has no room for another {what}: {gone}"
@@ -221,20 +264,27 @@ def _quantile(values: Iterable[float]) -> float:
     return ordered[math.ceil(_QUANTILE * len(ordered)) - 1]
 
 
-def _reserve(seen: ObservedTask, searched: Sequence[Measured], pace: _Pace, accelerators: int) -> Cost:
-    """What the confirmation may take at most, if the next experiment becomes one of the leaders."""
+def _reserve(
+    seen: ObservedTask, searched: Sequence[Measured], pace: _Pace, accelerators: int, now: datetime
+) -> _Reserve:
+    """What to keep back for the confirmation, if the next experiment becomes one of the leaders."""
     race = confirming.race(seen.spec, searched, seen.baseline) if seen.baseline else None
-    if race is None:
-        return Cost()
-    top, blocks = min(seen.spec.search.confirm.top, seen.space.most), race.standing.most
-    if not race.leaders:
-        top, blocks = 1, min(blocks, confirming.FEWEST_REPEATS)
+    if race is None or not race.leaders or seen.spec.budget is None:
+        return _NOTHING
+    top, blocks = min(seen.spec.search.confirm.top, seen.space.size), race.standing.most
+    today = [_accelerators(race.baseline)] if race.standing.comparable else []
     field = [_accelerators(one) for one in race.leaders[:top]]
+    levels = _levels(seen, race.ladder)
+    block = sum((pace.cost(levels, each) for each in [*field, *today]), Cost())
+    # Whether it fits is judged at its beginning: time that it takes itself must not wake the search up again.
+    repeats = seen.measured[len(searched) :]
+    begun = clock.parse(repeats[0].object["metadata"]["creationTimestamp"]) if repeats else now
+    spent = Cost(_used(searched, begun), _elapsed(seen, begun))
+    if any(limit.over(limit.hours(block.times(_LEAST))) for limit in _limits(seen.spec.budget, spent)):
+        return _NOTHING
     field = sorted([*field, *[accelerators] * max(1, top - len(field))], reverse=True)[:top]
-    if race.standing.comparable:
-        field.append(_accelerators(race.baseline))
-    levels = _levels(seen, race.ladder or seen.spec.benchmark.concurrency)
-    return sum((pace.cost(levels, each) for each in field * blocks), Cost())
+    block = sum((pace.cost(levels, each) for each in [*field, *today]), Cost())
+    return _Reserve(block.times(_LEAST), block.times(blocks))
 
 
 def _levels(seen: ObservedTask, concurrency: Sequence[int]) -> int:
