@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
+from math import prod
 from typing import Any
 
 import cel
@@ -15,6 +17,8 @@ from autotuner.api.common import EngineName
 from autotuner.api.parameters import Constraint, SearchParameter
 from autotuner.search import Configuration, Facts, Space, listed
 from autotuner.search.assembly import Assembly, Offer, assemble
+from autotuner.search.components import components
+from autotuner.search.descent import explored
 
 ENGINES: tuple[EngineName, ...] = ("SGLang", "VLLM")
 NAMES = ("alpha", "be-ta", "gamma", "delta", "epsilon")
@@ -166,3 +170,27 @@ def test_arguments_are_located_at_a_configuration_that_says_them(build: Any, off
         assert problem is None, problem
         assert located is not None
         assert set(space.render(configuration).args) <= set(space.render(located).args)
+
+
+@given(offer=offers(), seed=st.integers(0, 9))
+def test_what_is_drawn_is_one_of_them(build: Any, offer: Offer, seed: int) -> None:
+    space = build(offer)
+    points = {space.point(index) for index in range(space.numbers)} - {None}
+    generator = random.Random(seed)
+    drawn = {space.draw(generator) for _ in range(8)} - {None}
+    assert drawn <= points
+    assert bool(drawn) == bool(points)
+
+
+@given(offer=offers())
+def test_exploring_counts_none_twice_and_none_that_is_forbidden(build: Any, offer: Offer) -> None:
+    space = build(offer)
+    pieces = assemble(offer, "SGLang", ["--be-ta=9", "--gamma", "--fixed=1"], Facts())
+    estimates = []
+    for component in components(pieces):
+        estimate, ways = explored(component.part, lambda _: True)
+        assert estimate == len(ways) == len({*map(tuple, ways)})
+        assert all(component.part.refusing(way) is None for way in ways)
+        estimates.append(estimate)
+    everything = {Configuration(one.pairs) for one in written_out(offer, space)}
+    assert prod(estimates) <= len(everything)

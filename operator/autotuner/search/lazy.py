@@ -53,7 +53,7 @@ class Lazy:
         drawn = self._moved(generator.choice(self._known), generator)
         for one in self.part.dimensions:
             places[one] = drawn[one]
-        return not self._is_double(self.part.index(drawn), drawn)
+        return True
 
     def points(self, target: Sequence[int]) -> npt.NDArray[np.int64]:
         """Some points that may be chosen, one in each row, as places of the part's dimensions.
@@ -83,7 +83,12 @@ class Lazy:
         return [moved]
 
     def _moved(self, start: list[int], generator: random.Random) -> list[int]:
-        """A random point not far from a legal one.
+        """A random point not far from one that may be chosen; that one itself if it would be a double."""
+        moved = self._strayed(start, generator)
+        return start if self._is_double(self.part.index(moved), moved) else moved
+
+    def _strayed(self, start: list[int], generator: random.Random) -> list[int]:
+        """A random legal point not far from another one.
 
         One dimension after the other changes to a value that is legal next to the others (as in Gibbs sampling). Where
         none can change alone, as under a fixed sum, two change at once.
@@ -175,8 +180,7 @@ class Lazy:
         generator = random.Random(0)
         while len(self._known) < _FEW:
             self._known.append(self._moved(self._known[-1], generator))
-        seen = {self.part.index(one): one for one in self._known}
-        return max(least, float(sum(not self._is_double(*one) for one in seen.items())), 1.0), False
+        return max(least, float(len({*map(tuple, self._known)}))), False
 
 
 def _draws(part: Part) -> Iterator[list[int]]:
