@@ -132,7 +132,7 @@ class Confidence(Model):
 
 
 class Best(Model):
-    """The best configuration so far that keeps every promise; once it was measured again, by its repeats."""
+    """The best configuration so far that keeps every hard SLO; once it was measured again, by its repeats."""
 
     experiment: ObjectName = Field(description="That found it; its repeats are not named.")
     parameters: ChosenParameters | None = None
