@@ -171,5 +171,4 @@ def summary(document: Document, others: Sequence[Document], presets: Presets) ->
     if engine is None:
         return ""
     space = preflight.space(spec, presets, around, engine)
-    about = "" if space.exact else "about "
-    return f"{about}{space.size} configurations, at most {estimates.gpu_hours(spec, space, engine):g} GPU-hours"
+    return f"{space.amount} configurations, at most {estimates.gpu_hours(spec, space, engine):g} GPU-hours"

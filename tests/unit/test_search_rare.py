@@ -48,6 +48,7 @@ def test_the_size_is_told_within_a_factor_of_three(rules: tuple[str, ...], size:
     found = space(*rules)
     assert size / 3 < found.size < size * 3
     assert (found.exact, found.most, found.problems, found.emptiness) == (False, 16**8, [], "")
+    assert found.amount == f"about {found.size}"
     assert sum(count for _, count in found.removed) + found.size == pytest.approx(16**8)
 
 
@@ -60,10 +61,10 @@ def test_what_is_drawn_keeps_the_rules_and_is_seldom_the_same(rules: tuple[str, 
     assert size > 1000, "else equal ones are to be expected"
 
 
-def test_a_sum_that_must_be_kept_is_told_as_a_few_and_still_searched() -> None:
+def test_under_a_fixed_sum_a_few_are_known_and_more_are_drawn() -> None:
     found = space(f"{TOTAL} == 20")
     assert 1 < found.size <= comb(19, 7)
-    assert (found.exact, found.most) == (False, 16**8)
+    assert (found.exact, found.most, found.amount) == (False, 16**8, f"at least {found.size}")
     assert len(set(drawn(found))) >= 50
 
 
@@ -94,7 +95,7 @@ def test_wishes_are_kept_as_far_as_few_points_allow() -> None:
 
 def test_a_space_that_is_known_has_no_more_than_its_size() -> None:
     few = Space.over([SearchParameter(name="a", values=[1, 2, 3])], [Constraint(rule="p.a > 1")])
-    assert (few.size, few.most) == (2, 2)
+    assert (few.size, few.most, few.amount) == (2, 2, "2")
     assert {one["a"] for one in drawn(few)} == {2, 3}
 
 

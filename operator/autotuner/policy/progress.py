@@ -42,8 +42,7 @@ def phase(status: TaskStatus, suspended: bool) -> TaskPhase:
 
 def points(space: Space) -> str:
     """How many configurations there are to choose from, for people."""
-    about = "" if space.exact else "about "
-    return f"{about}{space.size} configuration{'s' if space.size != 1 else ''}"
+    return f"{space.amount} configuration{'s' if space.size != 1 else ''}"
 
 
 def leader(measured: Iterable[Measured], objective: Objective) -> Measured | None:

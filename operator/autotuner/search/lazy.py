@@ -27,12 +27,17 @@ _ALTERNATIVES_MAX = 256
 
 
 class Lazy:
-    """A part that is too large to be worked out: points are looked at when they are asked for."""
+    """A part that is too large to be worked out: points are looked at when they are asked for.
+
+    Attributes:
+        at_least: nothing is known of the size but that some points were found.
+    """
 
     def __init__(self, part: Part) -> None:
         """Estimate its size from a sample, and explore it if legal points are rare."""
         self.part = part
         self.numbers = part.volume
+        self.at_least = False
         self._known: list[list[int]] = []
         self._ambiguous = [(writer, alike) for writer in part.writers if (alike := _alike(part, writer))]
         self.counted, self.exact = self._estimate()
@@ -177,6 +182,7 @@ class Lazy:
             if first is None:
                 return 0.0, all_seen
             self._known.append(first)
+            self.at_least = True
         generator = random.Random(0)
         while len(self._known) < _FEW:
             self._known.append(self._moved(self._known[-1], generator))

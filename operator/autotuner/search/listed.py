@@ -29,6 +29,7 @@ class Listed:
     """A part whose points are all known."""
 
     exact = True
+    at_least = False
 
     def __init__(self, part: Part) -> None:
         """Work out every point; the part must be small enough: see `is_listable`."""

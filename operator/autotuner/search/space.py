@@ -119,15 +119,18 @@ class Space:
         return tuple(places)
 
     def draw(self, generator: random.Random) -> tuple[int, ...] | None:
-        """The places of a random configuration, not all equally likely where legal ones are rare; None if that fails.
-
-        The way to some where nearly all numbers are forbidden.
-        """
+        """The places of a random configuration, even where nearly all numbers are forbidden; None if that fails."""
         places = [0] * len(self.dimensions)
         if not self.numbers or not all(component.draw(generator, places) for component in self._components):
             return None
         self._activity.settle(places)
         return tuple(places)
+
+    @property
+    def amount(self) -> str:
+        """The size in words, with as much as is known of it."""
+        least = any(component.at_least for component in self._components)
+        return f"{'' if self.exact else 'at least ' if least else 'about '}{self.size}"
 
     @property
     def most(self) -> int:
