@@ -58,7 +58,7 @@ class Pool:
         return None if settled is None else self._configuration(settled)
 
     def places(self, configuration: Mapping[str, Any]) -> tuple[int, ...]:
-        return tuple(one.values.index(configuration[one.name]) for one in self.dimensions)
+        return tuple(one.values.index(configuration.get(one.name)) for one in self.dimensions)
 
     def identity(self, configuration: Mapping[str, Any]) -> str:
         return repr(sorted(configuration.items()))
