@@ -68,6 +68,12 @@ CASES: list[tuple[str, str, list[str], list[str]]] = [
         ["that keeps the SLOs"],
     ),
     (
+        "a gain of many times",
+        report(speed(10), speed(1000), repeats=0),
+        ["# chat: 1000 tok/s, 100 times the baseline"],
+        [],
+    ),
+    (
         "nothing but the baseline",
         report(fate("Completed", make_level(throughput=1000)), fate("EngineCrashed"), repeats=0),
         ["# chat: the baseline stays, 1000 tok/s", "stays: nothing else that was measured gave a result."],

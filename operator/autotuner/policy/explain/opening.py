@@ -57,10 +57,12 @@ def of(answer: Answer, best: Best) -> Iterator[str]:
 
 
 def _headline(answer: Answer, best: Best) -> str:
-    value = scoring.format_value(best.value, answer.objective.metric)
+    value = scoring.format_value(best.value, answer.objective.metric, answer.seen.spec.benchmark.concurrency)
     if answer.stays:
         return f"the baseline stays, {value}"
-    return f"{value}, {best.gain} over the baseline" if best.gain else value
+    if best.gain_percent is None:
+        return value
+    return f"{value}, {scoring.over(best.gain_percent, 'the baseline')}"
 
 
 def _found(answer: Answer, best: Best) -> str:
