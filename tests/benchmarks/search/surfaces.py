@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import random
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -46,6 +47,9 @@ class Pool:
 
     def point(self, index: int) -> tuple[int, ...] | None:
         return self._listed[index]
+
+    def draw(self, generator: random.Random) -> tuple[int, ...] | None:
+        return generator.choice(self._listed)
 
     def settle(self, places: Sequence[int]) -> tuple[int, ...] | None:
         return tuple(places) if tuple(places) in self._known else None
