@@ -39,7 +39,9 @@ class Operator:
         self._outlive = outlive
         self.log_path = log_path
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AUTOTUNER_", "KUBE"))}
-        self._environment = {**inherited, "KUBECONFIG": str(kubeconfig), **(env or {})}
+        # The client unpacks keys into files, which a killed operator leaves behind: they go with its log.
+        surroundings = {"KUBECONFIG": str(kubeconfig), "TMPDIR": str(log_path.parent)}
+        self._environment = {**inherited, **surroundings, **(env or {})}
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
