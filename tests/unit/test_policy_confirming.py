@@ -324,6 +324,13 @@ class TestAnswer:
         assert (status.best.experiment, status.best.confidence.verdict) == ("chat-0", "Unconfirmed")
         assert f"unconfirmed: too few repeats {words};" in (status.message or "")
 
+    def test_of_engines_that_did_nothing_says_so(self) -> None:
+        story = searched(*[speed(0)] * 4)
+
+        message = story.task["status"]["message"]
+        assert story.over
+        assert message.startswith("no configuration gave any output; last, chat-3")
+
     def test_without_anything_feasible_there_is_nothing_to_confirm(self) -> None:
         broken = fate("SLOViolated", make_level(ttft=0.9))
         story = searched(*[broken] * 4, task=confirmed(slos=[SLO]))
@@ -432,6 +439,20 @@ class TestRace:
 
         assert race is not None
         assert [one.name for one in race.leaders] == ["chat-2", "chat-3", "chat-1"]
+
+    def test_of_equal_ones_wins_the_one_that_leaves_out_less_of_what_runs_today(self) -> None:
+        policy = {"name": "schedule-policy", "choices": ["lpm"], "allowUnset": True}
+        task = confirmed(
+            parameters=[policy, {"name": "enable-mixed-chunk", "toggle": True}],
+            baseline={"args": ["--schedule-policy=lpm", "--enable-mixed-chunk"]},
+        )
+        story = searched(speed(1000), speed(1305), speed(900), speed(1300), task=task)
+        again(story, {"": 1000, "false": 1300, "lpm,false": 1300})
+
+        assert story.task["status"]["best"]["parameters"] == [
+            {"name": "schedule-policy", "value": "lpm"},
+            {"name": "enable-mixed-chunk", "value": "false"},
+        ]
 
     def test_repeats_at_other_levels_do_not_count(self) -> None:
         story = searched()

@@ -113,9 +113,8 @@ class Race:
 
     @property
     def _field(self) -> list[Leader[Key]]:
-        own = _words(self.baseline)
         return [
-            Leader(key_of(one), worth(one), one.spec.service.accelerator.count, len(_words(one) - own))
+            Leader(key_of(one), worth(one), one.spec.service.accelerator.count, _changed(one, self.baseline))
             for one in self.leaders
         ]
 
@@ -249,6 +248,7 @@ def _fitness(one: Measured) -> Fitness:
     return "broken" if one.outcome == "infeasible" else "failed"
 
 
-def _words(one: Measured) -> set[tuple[str, str]]:
-    flags, environment = key_of(one)
-    return {*flags, *environment}
+def _changed(one: Measured, baseline: Measured) -> int:
+    """How many flags and variables differ from the baseline's; one that is left out does too."""
+    pairs = zip(key_of(one), key_of(baseline), strict=True)
+    return sum(len({name for name, _ in set(ours) ^ set(theirs)}) for ours, theirs in pairs)

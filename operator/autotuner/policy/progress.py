@@ -161,13 +161,16 @@ def message(
 def nearest(measured: Iterable[Measured]) -> str:
     """Which experiment came nearest to the SLOs, and what it misses; or why nothing was measured at all."""
     every = list(measured)
-    missed = [(one.score.shortfall, one) for one in every if one.score is not None and one.score.level is not None]
+    missed = [(one.score.shortfall, one) for one in every if one.score is not None and one.outcome == "infeasible"]
     if missed:
         _, one = min(missed, key=lambda pair: pair[0])
         assert one.score is not None
         return f"no configuration keeps the SLOs; nearest is {one.name}: {one.score.explanation}"
     if not every:
         return "nothing was measured"
+    idle = [one for one in every if one.score is not None and one.score.feasible]
+    if idle:
+        return f"no configuration gave any output; last, {idle[-1].name}: check what its engine answers"
     unknown = [one for one in every if one.score is not None and one.score.outcome == "unknown"]
     if unknown and unknown[-1].score is not None:
         return f"no configuration can be compared; last, {unknown[-1].name}: {unknown[-1].score.explanation}"
