@@ -299,6 +299,41 @@ class TestAnswer:
         assert (best.confidence.repeats, best.confidence.low) == (2, None)
         assert {of(one) for one in repeats(story)} == {BEST, SECOND}
 
+    def test_one_bad_run_does_not_make_the_baseline_infeasible(self) -> None:
+        first = fate("SLOViolated", make_level(ttft=0.55))
+        story = searched(first, speed(1100), speed(1310), speed(1200), task=confirmed(slos=[SLO]))
+        again(story, FASTER)
+
+        status = story.plans[-1].status
+        assert status.best is not None
+        assert (status.best.gain, status.best.confidence.verdict) == ("+30.0%", "Improved")
+        assert status.baseline is not None
+        assert status.baseline.value == pytest.approx(1000, rel=0.01)
+
+    def test_a_baseline_that_breaks_the_slos_again_and_again_is_infeasible(self) -> None:
+        broken = fate("SLOViolated", make_level(ttft=0.55))
+        story = searched(broken, speed(1100), speed(1310), speed(1200), task=confirmed(slos=[SLO]))
+        while not story.over:
+            name = of(story.experiments[-1])
+            story.end(speed(FASTER[name]) if name else broken)
+            story.step()
+
+        status = story.plans[-1].status
+        assert status.best is not None
+        assert (status.best.experiment, status.best.confidence.verdict) == ("chat-2", "BaselineInfeasible")
+        assert (status.best.gain, status.best.confidence.repeats) == (None, 2)
+
+    def test_a_baseline_that_was_not_measured_again_is_what_it_was_in_the_search(self) -> None:
+        first = fate("SLOViolated", make_level(ttft=0.55))
+        story = searched(first, speed(1100), speed(1310), speed(1200), task=confirmed(slos=[SLO]))
+        while not story.over:
+            story.end(fate("OutOfMemory") if of(story.experiments[-1]) else first)
+            story.step()
+
+        status = story.plans[-1].status
+        assert status.best is not None
+        assert (status.best.gain, status.best.confidence.verdict) == (None, "BaselineInfeasible")
+
     @pytest.mark.parametrize(("slos", "words"), [([SLO], "keeps the SLOs"), ([], "gave a result")])
     def test_without_any_rival_the_baseline_stays_at_no_cost(self, slos: list[Object], words: str) -> None:
         task = confirmed(slos=slos) if slos else confirmed()

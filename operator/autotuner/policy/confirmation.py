@@ -14,7 +14,7 @@ follow from it; only MaxConcurrency lies between levels. After each block, from 
    three blocks; or when all repeats are used up (NoSignificantDifference). A gain of less than 1 % that is not even
    significant is no reason to change anything: then the baseline stays.
 
-A baseline that gave no result, or breaks the SLOs, leaves no gain: two blocks then show whether leaders keep them.
+Without a baseline to compare with there is no gain: two blocks then only show whether leaders keep the SLOs.
 """
 
 from __future__ import annotations
