@@ -140,6 +140,38 @@ def test_the_baselines_value_is_read_from_its_arguments(name: str, args: list[st
     assert Reference(engines.get("SGLang"), args).of(dimension) == expected
 
 
+SPECULATION: Object = {
+    "name": "speculation",
+    "variants": [
+        {"name": "none", "args": []},
+        {"name": "ngram", "args": ["--speculative-algorithm=NGRAM"], "env": [{"name": "SPECULATE", "value": "1"}]},
+        {"name": "careful", "args": [], "env": [{"name": "SPECULATE", "value": "0"}]},
+    ],
+}
+
+
+class TestVariants:
+    def test_are_compared_with_the_one_that_runs_today(self) -> None:
+        parameters = [*SPEC["parameters"], SPECULATION]
+        point = {"tp-size": 1, "schedule-policy": "fcfs", "speculation": "ngram"}
+        body = experiment(1, point, told([], parameters=parameters).seen)
+        found = found_effects(told([], ended(body, "Completed", make_level(throughput=1500)), parameters=parameters))
+
+        assert list(found) == ["speculation"]
+        assert (found["speculation"].before, found["speculation"].percent) == ("none", pytest.approx(50.0))
+        assert (found["speculation"].source, found["speculation"].pair) == ("Measured", "chat-0")
+
+    def test_that_run_today_are_no_change(self) -> None:
+        point = {"tp-size": 2, "schedule-policy": "fcfs", "speculation": "none"}
+        assert list(found_effects(told([point], parameters=[*SPEC["parameters"], SPECULATION]))) == ["tp-size"]
+
+    def test_that_only_set_variables_are_a_difference_too(self) -> None:
+        point = {"tp-size": 2, "schedule-policy": "fcfs", "speculation": "careful"}
+        found = found_effects(told([point], parameters=[*SPEC["parameters"], SPECULATION]))
+
+        assert {name: one.source for name, one in found.items()} == {"tp-size": "Unknown", "speculation": "Unknown"}
+
+
 def test_the_command_of_the_runtime_counts_as_the_baselines() -> None:
     dimension = observed(make_task(**SPEC)).space.dimensions[1]
     reference = Reference(engines.get("SGLang"), [], ["serve", "--schedule-conservativeness=0.9"])

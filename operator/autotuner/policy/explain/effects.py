@@ -48,8 +48,9 @@ def of(answer: Answer, winner: Measured) -> list[FlagEffect]:
     if winner.configuration is None:
         return []
     command = runner((seen.runtime or {}).get("spec") or {}).get("command") or []
-    args = seen.baseline.spec.service.args if seen.baseline else []
-    reference = Reference(engines.get(seen.engine), args, command)
+    today = seen.baseline.spec.service if seen.baseline else None
+    args, env = (today.args, today.env or []) if today else ([], [])
+    reference = Reference(engines.get(seen.engine), args, command, env, seen.spec.parameters)
     found = []
     for number, place in enumerate(seen.space.places(winner.configuration)):
         dimension = seen.space.dimensions[number]
@@ -68,8 +69,8 @@ def _measured(
     assert winner.configuration is not None, "the baseline has no parameters"
     dimension = answer.seen.space.dimensions[number]
     percent, pair = None, ""
-    baseline = answer.seen.baseline
-    if baseline and reference.differs_only_in(dimension, winner.spec.service.args):
+    baseline, service = answer.seen.baseline, winner.spec.service
+    if baseline and reference.differs_only_in(dimension, service.args, service.env or []):
         percent, pair = _over_baseline(answer, winner), baseline.name
     if percent is None and before is not None:
         percent, pair = _over_other(answer, winner, number, before)
