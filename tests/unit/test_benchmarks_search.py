@@ -129,6 +129,15 @@ def test_experiments_of_a_batch_are_counted_one_by_one(grid_goals: dict[str, Goa
     assert any(first % 4 for first in firsts)
 
 
+def test_what_a_grid_leaves_out_failed(folder: Path) -> None:
+    file = folder / "sg-tiny-grid.csv"
+    file.write_text("".join(line for line in file.read_text().splitlines(True) if not line.startswith("0.7,16,")))
+    goal = goals(next(one for one in load(folder) if one.name == "sg-tiny-grid"))[0]
+
+    run = play("random", goal, seed=0, experiments=18)
+    assert (run.failures, run.regret) == (4, 0.0)
+
+
 def test_the_luckiest_is_feasible(surfaces: dict[str, Surface]) -> None:
     one, other = (surfaces["pool-tiny"].space.at(number) for number in (0, 1))
     records = [Record(one, "value", (5.0,)), Record(other, "infeasible", shortfall=0.1, softened=(9.0,))]

@@ -1,9 +1,9 @@
 """Tabulated surfaces as search spaces: files `NAME.csv.gz` (or `.csv`) of a folder.
 
 The columns before `status` are parameters, those behind it were measured. A grid lists every combination of its
-parameters and has columns `METRIC_cLEVEL` for each concurrency; a pool lists what somebody measured and has a `score`,
-of which less is better. A grid is searched as the product would search it: with the engine's own flags, hence with its
-rules. In a pool what is not listed does not exist.
+parameters and has columns `METRIC_cLEVEL` for each concurrency; what it leaves out is taken to have failed. A pool
+lists what somebody measured and has a `score`, of which less is better. A grid is searched as the product would search
+it: with the engine's own flags, hence with its rules. In a pool what is not listed does not exist.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Surface:
         space: what can be chosen.
         engine: whose flags the parameters are.
         rows: places -> number of the row.
-        failed: for each row.
+        failed: for each row, and for all that is not listed, as the last one.
         columns: measured figures by name, NaN where it failed.
     """
 
@@ -110,7 +110,7 @@ class Surface:
         return np.array([row for row in found if not self.failed[row]], dtype=np.intp)
 
     def row(self, configuration: Configuration) -> int:
-        return self.rows[self.space.places(configuration)]
+        return self.rows.get(self.space.places(configuration), len(self.failed) - 1)
 
 
 def load(folder: Path) -> list[Surface]:
@@ -125,9 +125,10 @@ def _read(path: Path) -> Surface:
     headers = list(rows[0])
     parameters = headers[: headers.index("status")]
     measured = {
-        header: np.array([_number(row[header]) for row in rows]) for header in headers[headers.index("status") + 1 :]
+        header: np.array([*(_number(row[header]) for row in rows), np.nan])
+        for header in headers[headers.index("status") + 1 :]
     }
-    failed = np.array([row["status"] != "ok" for row in rows])
+    failed = np.array([*(row["status"] != "ok" for row in rows), True])
     engine = _ENGINES.get(name.partition("-")[0], "Custom")
     offered = [_parameter(header, [row[header] for row in rows], engine) for header in parameters]
     pieces = assemble(Offer(tuple(offered)), engine, (), _facts(name, parameters))
