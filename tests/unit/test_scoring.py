@@ -278,13 +278,24 @@ def test_gain(value: float | None, baseline: float | None, metric: str, want: fl
         (130.55, "+130.6%"),
         (999.94, "+999.9%"),
         (7705.9, "x78"),
+        (1e12, "over x1000000"),
+        (-999.94, "-999.9%"),
+        (-1e12, "below -1000%"),
     ],
 )
 def test_format_gain(percent: float, want: str) -> None:
     assert scoring.format_gain(percent) == want
 
 
-@pytest.mark.parametrize(("percent", "want"), [(31.0, "+31.0% over the baseline"), (7705.9, "78 times the baseline")])
+@pytest.mark.parametrize(
+    ("percent", "want"),
+    [
+        (31.0, "+31.0% over the baseline"),
+        (7705.9, "78 times the baseline"),
+        (1e12, "over 1000000 times the baseline"),
+        (-1e12, "below -1000% over the baseline"),
+    ],
+)
 def test_gain_in_words(percent: float, want: str) -> None:
     assert scoring.over(percent, "the baseline") == want
 

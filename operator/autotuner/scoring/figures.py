@@ -11,7 +11,7 @@ from autotuner.api.experiment import Distribution, Level
 DEFAULT_STATISTIC: Statistic = "P99"
 _LATENCY_FIELDS = {"TTFT": "ttft_seconds", "TPOT": "tpot_seconds", "E2ELatency": "e2e_latency_seconds"}
 _PERCENT_MAX = 1e12  # beyond this a gain says only that soft SLOs were broken, and must fit into the status
-_FACTOR = 10  # from here on factors read better than per cent
+_FACTOR, _FACTOR_MAX = 10, 1_000_000  # from the one on factors read better than per cent, beyond the other nothing does
 _MINIMISED = (*LATENCY_METRICS, "CostPerMillionTokens")
 _UNITS = {
     "OutputThroughput": "tok/s",
@@ -88,16 +88,19 @@ def gain_percent(value: float | None, baseline: float | None, metric: str) -> fl
 
 
 def format_gain(percent: float) -> str:
-    """`+31.0%`, or `x78` where nobody thinks in per cent any more."""
+    """`+31.0%`, or `x78` where nobody thinks in per cent any more; the far ends, where only soft SLOs lead, are cut."""
+    factor = 1 + percent / 100
+    if percent <= -_FACTOR * 100:
+        return f"below -{_FACTOR * 100}%"
     if percent >= _FACTOR * 100:
-        return f"x{1 + percent / 100:.0f}"
+        return f"x{factor:.0f}" if factor <= _FACTOR_MAX else f"over x{_FACTOR_MAX}"
     return f"{round(percent, 1) + 0.0:+.1f}%"
 
 
 def over(percent: float, what: str) -> str:
     """`+31.0% over the baseline`, `78 times the baseline`."""
     told = format_gain(percent)
-    return f"{told[1:]} times {what}" if told.startswith("x") else f"{told} over {what}"
+    return f"{told.replace('x', '')} times {what}" if "x" in told else f"{told} over {what}"
 
 
 def saturated(value: float, metric: str, ladder: Sequence[int]) -> bool:

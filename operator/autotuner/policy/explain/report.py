@@ -13,6 +13,8 @@ from autotuner.scoring import slos
 from autotuner.scoring.figures import name as metric_name
 from autotuner.search import importance
 
+_MARGIN_MAX = 1000  # per cent; beyond it nothing is known
+
 
 def text(answer: Answer, left_out: int) -> str:
     """The report.
@@ -92,7 +94,8 @@ def _effect_row(one: FlagEffect) -> Sequence[str]:
     how = "estimated by the additive model"
     if one.compared == "average":
         how += ", compared with the average of the values searched"
-    return [one.name, one.value, before, f"{gain} ± {one.margin:.1f}", how]
+    margin = f"{one.margin:.1f}" if one.margin is not None and one.margin < _MARGIN_MAX else f"over {_MARGIN_MAX}"
+    return [one.name, one.value, before, f"{gain} ± {margin}", how]
 
 
 def _importance(answer: Answer) -> Iterator[str]:
