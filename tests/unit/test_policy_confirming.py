@@ -475,6 +475,16 @@ class TestRace:
         assert race is not None
         assert [one.name for one in race.leaders] == ["chat-2", "chat-3", "chat-1"]
 
+    def test_of_many_equal_ones_are_repeated_those_that_cost_least(self) -> None:
+        sizes = {"name": "tp-size", "values": [8, 4, 2, 1]}
+        task = confirmed(
+            parameters=[sizes, {"name": "mem-fraction-static", "values": [0.8, 0.9]}], search={"maxExperiments": 8}
+        )
+        story = searched(speed(1000), *[speed(1300)] * 8, task=task)
+        again(story, {"": 1000, "1,0.8": 1300, "1,0.9": 1300})
+
+        assert story.task["status"]["best"]["parameters"][0] == {"name": "tp-size", "value": "1"}
+
     def test_of_equal_ones_wins_the_one_that_leaves_out_less_of_what_runs_today(self) -> None:
         policy = {"name": "schedule-policy", "choices": ["lpm"], "allowUnset": True}
         task = confirmed(

@@ -203,7 +203,9 @@ def _leaders(spec: TaskSpec, measured: Iterable[Measured], baseline: Measured) -
             found[key_of(one)] = one
     if _fitness(baseline) == "kept":
         found.pop(key_of(baseline), None)
-    best_first = sorted(found.values(), key=worth, reverse=not scoring.minimised(metric))
+    # Users at the end of the ladder are often the same number: then what costs less, and changes less, goes first.
+    cheapest = sorted(found.values(), key=lambda one: (one.spec.service.accelerator.count, _changed(one, baseline)))
+    best_first = sorted(cheapest, key=worth, reverse=not scoring.minimised(metric))
     return tuple(best_first[: spec.search.confirm.top + _SUBSTITUTES])
 
 
