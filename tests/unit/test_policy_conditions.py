@@ -6,8 +6,8 @@ import pytest
 
 from autotuner.policy import progress
 from autotuner.policy.conditions import ConditionSet, find, is_true, shorten
-from tests.unit.builders import Object, after, at
-from tests.unit.task_builders import Story, ended, make_task, observed, started
+from tests.unit.builders import Object, after, at, make_level
+from tests.unit.task_builders import Story, ended, fate, make_task, observed, started
 
 
 def test_the_transition_time_moves_only_with_the_status() -> None:
@@ -110,3 +110,19 @@ def test_the_best_needs_a_value() -> None:
     seen = observed(story.task, story.experiments)
 
     assert progress.best(seen.measured, seen.baseline, seen.spec.objectives[0]) is None
+
+
+def test_of_equal_ones_the_best_is_the_cheapest() -> None:
+    slow, quick = fate("SLOViolated", make_level(ttft=0.9)), fate("Completed", make_level(ttft=0.2))
+    story = Story(
+        started(
+            parameters=[{"name": "tp-size", "values": [8, 4, 2, 1]}],
+            objectives=[{"metric": "MaxConcurrency"}],
+            slos=[{"metric": "TTFT", "max": "500ms"}],
+            search={"maxExperiments": 4},
+        )
+    )
+    best = story.tell(slow, quick, quick, quick, quick).status.best
+
+    assert best is not None
+    assert best.args[0] == "--tp-size=1"

@@ -46,15 +46,30 @@ def points(space: Space) -> str:
 
 
 def leader(measured: Iterable[Measured], objective: Objective) -> Measured | None:
-    """The best feasible experiment of the search so far, the baseline included."""
+    """The best feasible experiment of the search so far, the baseline included; of equal ones the cheapest."""
     found: Measured | None = None
     for one in measured:
         if one.is_repeat or one.score is None or one.score.worth is None:
             continue
-        held = found.score.worth if found and found.score else None
-        if held is None or scoring.better(one.score.worth, held, objective.metric):
+        if found is None or _goes_before(one, found, objective):
             found = one
     return found
+
+
+def _goes_before(one: Measured, held: Measured, objective: Objective) -> bool:
+    """Whether the later one is better; or as good as what does not run today either, and cheaper."""
+    assert one.score is not None, "it is feasible"
+    assert held.score is not None, "it is feasible"
+    ours, theirs = one.score.worth, held.score.worth
+    assert ours is not None, "it is feasible"
+    assert theirs is not None, "it is feasible"
+    if ours == theirs and not held.is_baseline:
+        return _accelerators(one) < _accelerators(held)
+    return scoring.better(ours, theirs, objective.metric)
+
+
+def _accelerators(one: Measured) -> int:
+    return one.spec.service.accelerator.count
 
 
 def best(measured: Iterable[Measured], baseline: Measured | None, objective: Objective) -> Best | None:
