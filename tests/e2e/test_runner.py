@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import signal
 import subprocess
@@ -266,4 +267,4 @@ def test_an_engine_that_hangs_is_not_waited_for(hanging: BenchmarkRun) -> None:
     assert hanging.wait(120) == 1
     assert hanging.result.failure == "Acceptance"
     assert "the engine stopped answering after" in hanging.result.message
-    assert "nothing for 30 s, where answers took" in hanging.result.message
+    assert re.search(r"nothing for 3\d s, where answers took", hanging.result.message)
