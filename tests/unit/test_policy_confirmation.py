@@ -189,6 +189,13 @@ class TestBadRuns:
         found, _ = play(steady({None: 100, "a": "failed", "b": "broken"}))
         assert (found.winner, found.verdict, found.gain) == (None, "Unconfirmed", None)
 
+    @pytest.mark.parametrize(("baseline", "want"), [("broken", "BaselineInfeasible"), ("failed", "BaselineFailed")])
+    def test_leaders_that_all_fail_leave_nothing_where_the_baseline_does_too(
+        self, baseline: Fitness, want: str
+    ) -> None:
+        found, _ = play(steady({"a": "failed", "b": "broken"}), baseline=baseline)
+        assert (found.winner, found.verdict, found.gain) == (None, want, None)
+
     def test_a_baseline_that_fails_again_and_again(self) -> None:
         found, _ = play(steady({None: "failed", "a": 200, "b": 100}))
         assert (found.winner, found.verdict, found.gain) == ("a", "BaselineFailed", None)

@@ -331,8 +331,8 @@ class TestAnswer:
             story.step()
 
         status = story.plans[-1].status
-        assert status.best is not None
-        assert (status.best.gain, status.best.confidence.verdict) == (None, "BaselineInfeasible")
+        assert (status.best, status.baseline and status.baseline.value) == (None, None)
+        assert condition(status, "Succeeded") == ("False", "NoFeasibleConfiguration")
 
     @pytest.mark.parametrize(("slos", "words"), [([SLO], "keeps the SLOs"), ([], "gave a result")])
     def test_without_any_rival_the_baseline_stays_at_no_cost(self, slos: list[Object], words: str) -> None:
@@ -358,6 +358,37 @@ class TestAnswer:
         assert status.best is not None
         assert (status.best.experiment, status.best.confidence.verdict) == ("chat-0", "Unconfirmed")
         assert f"unconfirmed: too few repeats {words};" in (status.message or "")
+
+    def test_is_no_configuration_that_broke_the_slos_when_measured_again(self) -> None:
+        first = fate("SLOViolated", make_level(ttft=1.5))
+        story = searched(first, speed(1100), speed(1310), speed(1200), task=confirmed(slos=[SLO]))
+        slow = {BEST: 0.6, SECOND: 0.9, THIRD: 0.75}
+        while not story.over:
+            story.end(fate("SLOViolated", make_level(ttft=slow[of(story.experiments[-1])])))
+            story.step()
+
+        status = story.plans[-1].status
+        assert condition(status, "Succeeded") == ("False", "NoFeasibleConfiguration")
+        assert status.best is None
+        assert story.plans[-1].write_recommendation is None
+        message = status.message or ""
+        assert message.startswith("no configuration keeps the SLOs; nearest is chat-2: TTFT P99")
+        assert "500ms by 20%" in message
+        assert message.endswith("; measured again, none of the best 3 still kept the SLOs")
+
+    def test_is_nothing_where_the_baseline_and_all_others_break_down_again(self) -> None:
+        task = confirmed(parameters=[{"name": "tp-size", "values": [1]}], slos=[SLO])
+        story = searched(speed(1000), speed(1100), task=task)
+        while not story.over:
+            story.end(fate("OutOfMemory", message="out of memory"))
+            story.step()
+
+        status = story.plans[-1].status
+        assert (status.best, status.baseline and status.baseline.value) == (None, None)
+        assert status.message == (
+            "no configuration could be measured; last, chat-0: out of memory;"
+            " measured again, the best no longer kept the SLOs"
+        )
 
     def test_of_engines_that_did_nothing_says_so(self) -> None:
         story = searched(*[speed(0)] * 4)

@@ -25,13 +25,13 @@ def answer(draft: Draft, reason: str, verdict: str = "", limit: str = "") -> Tas
     Args:
         draft: of the pass.
         reason: why the search has ended.
-        verdict: of the confirmation, in words.
+        verdict: of the confirmation, in words; what came nearest, if nothing is left after it.
         limit: which part of the budget has ended it, in words.
     """
     seen, best, front = draft.seen, draft.changes["best"], draft.changes["front"]
     if best is None and front is None:
         cause = "BudgetExhausted" if limit else "NoFeasibleConfiguration"
-        return draft.end(False, cause, "; ".join(filter(None, (progress.nearest(seen.measured), limit))))
+        return draft.end(False, cause, "; ".join(filter(None, (verdict or progress.nearest(seen.measured), limit))))
     searched = _searched(seen, reason, limit)
     if best is None:
         names = ", ".join(one.experiment for one in front)

@@ -14,7 +14,7 @@ follow from it; only MaxConcurrency lies between levels. After each block, from 
    three blocks; or when all repeats are used up (NoSignificantDifference). A gain of less than 1 % that is not even
    significant is no reason to change anything: then the baseline stays.
 
-Without a baseline to compare with there is no gain: two blocks then only show whether leaders keep the SLOs.
+Without a baseline to compare with there is no gain: two blocks then only show which leaders keep the SLOs, if any.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class Decided(Generic[Key]):
     """The answer.
 
     Attributes:
-        winner: what to recommend; None: the baseline stays.
+        winner: what to recommend; None: the baseline stays, or nothing if there is none to compare with.
         verdict: how far the gain can be trusted.
         gain: of the winner, with its interval; None if the baseline stays, or cannot be compared with.
         repeats: of the winner that count; of the baseline if it stays.
@@ -292,7 +292,8 @@ def _unconfirmed(leaders: Sequence[Leader[Key]], contest: _Contest[Key]) -> Deci
     if runs.over and contest.comparable:
         return Decided(None, "Unconfirmed", None, len(contest.own.worths), contest.own.broken)
     verdict: Verdict = "Unconfirmed" if contest.comparable else _against(contest.baseline)
-    return Decided(leaders[0].key, verdict, None, len(runs.worths), runs.broken)
+    winner = None if runs.out else leaders[0].key
+    return Decided(winner, verdict, None, len(runs.worths), runs.broken)
 
 
 def _against(baseline: Fitness) -> Verdict:

@@ -218,8 +218,10 @@ def _confirm(draft: Draft, baseline: Measured, reason: str, limit: str = "") -> 
         race, reason, limit = confirming.cut(race, step.block), "BudgetExhausted", limit or short
         step = race.step
     if isinstance(step, Decided):
-        draft.changes |= {"best": verdicts.best(race, step), "baseline": verdicts.baseline(race)}
-        return answering.answer(draft, reason, verdicts.conclusion(race, step), limit)
+        best = verdicts.best(race, step)
+        draft.changes |= {"best": best, "baseline": verdicts.baseline(race)}
+        words = verdicts.conclusion(race, step) if best else verdicts.nothing(race, seen.measured)
+        return answering.answer(draft, reason, words, limit)
     if limit and not seen.measured[-1].is_repeat and not seen.obstacle:
         draft.happenings.append(Happening("Normal", "BudgetExhausted", limit))
     original = race.original(step.keys[0])

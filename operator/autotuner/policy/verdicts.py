@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from statistics import geometric_mean
 
 from autotuner import scoring
@@ -15,14 +17,14 @@ _NO_GAIN = ("BaselineInfeasible", "BaselineFailed")
 
 
 def best(race: Race, answer: Decided[Key]) -> Best | None:
-    """The answer as it goes into the status; None where nothing keeps the hard SLOs.
+    """The answer as it goes into the status; None where nothing keeps the hard SLOs, or does so again.
 
     The experiment that is named is the search's. Value and gain are those of the repeats, where there are any; both
     means are geometric, so that the gain is that of its interval.
     """
     one = race.original(answer.winner)
     runs = race.kept(one) or [one]
-    if not confirming.keeps(runs[0]):
+    if not confirming.keeps(runs[0]) or (answer.winner is None and answer.verdict in _NO_GAIN):
         return None
     value = geometric_mean([run.value for run in runs])
     confidence = Confidence(verdict=answer.verdict, repeats=answer.repeats)
@@ -33,9 +35,10 @@ def best(race: Race, answer: Decided[Key]) -> Best | None:
 
 
 def baseline(race: Race) -> BaselineResult:
-    """Its value is that of its repeats, where there are any: what the gain is over."""
+    """Its value is that of its repeats, where there are any: what the gain is over; none if they broke the SLOs."""
     runs = race.kept(race.baseline) or [race.baseline]
-    value = geometric_mean([run.value for run in runs]) if confirming.keeps(runs[0]) else None
+    known = race.standing.comparable and confirming.keeps(runs[0])
+    value = geometric_mean([run.value for run in runs]) if known else None
     return BaselineResult(experiment=race.baseline.name, value=value, breaks=promises.broken(runs))
 
 
@@ -62,6 +65,33 @@ def conclusion(race: Race, answer: Decided[Key]) -> str:
         again = answer.broken + answer.repeats
         words += f"; {answer.broken} of its {again} repeats broke the SLOs or failed"
     return words
+
+
+def nothing(race: Race, measured: Iterable[Measured]) -> str:
+    """Which experiment came nearest to the SLOs, where none keeps them, or none that did so did it again.
+
+    Args:
+        race: that is over.
+        measured: all experiments of the task; a repeated one counts as its repeats do.
+    """
+    again: dict[str, list[Measured]] = {}
+    for key, run in race.measured:
+        if not confirming.keeps(run):
+            again.setdefault(race.original(key).name, []).append(run)
+    missed = [one for one in measured if not one.is_repeat and not confirming.keeps(one) and one.name not in again]
+    words = progress.nearest([*missed, *(replace(_typical(runs), name=name) for name, runs in again.items())])
+    if not race.measured:
+        return words
+    kept = "kept the SLOs" if scoring.hard(race.spec.slos or ()) else "gave a result"
+    count = len(race.leaders)
+    who = "the best no longer" if count == 1 else f"none of the best {count} still"
+    return f"{words}; measured again, {who} {kept}"
+
+
+def _typical(runs: Sequence[Measured]) -> Measured:
+    """The one in the middle of those that broke the SLOs; where none was measured, the last."""
+    missed = sorted((run.score.shortfall, place) for place, run in enumerate(runs) if run.score is not None)
+    return runs[missed[len(missed) // 2][1]] if missed else runs[-1]
 
 
 def message(race: Race, block: int) -> str:
