@@ -8,7 +8,7 @@ from typing import Any
 from autotuner.api.common import Parameter
 from autotuner.policy import blueprint, explain, progress
 from autotuner.policy.observed_task import ObservedTask
-from tests.unit.builders import Object, make_level
+from tests.unit.builders import Object, after, make_level
 from tests.unit.task_builders import ended, live_model, live_runtime, make_task, observed
 
 SPEC: Object = {
@@ -70,5 +70,5 @@ def told(points: Sequence[Object], *more: Object, **spec: Any) -> explain.Answer
     seen = observed(task, [*bodies, *more])
     objectives = seen.spec.objectives
     if len(objectives) > 1:
-        return explain.Answer(seen, None, progress.front(seen.measured, objectives))
-    return explain.Answer(seen, progress.best(seen.measured, seen.baseline, objectives[0]), None)
+        return explain.Answer(seen, None, progress.front(seen.measured, objectives), after(0))
+    return explain.Answer(seen, progress.best(seen.measured, seen.baseline, objectives[0]), None, after(0))

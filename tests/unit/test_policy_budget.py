@@ -133,6 +133,14 @@ class TestEndOfTheSearch:
         assert condition(story.plans[-1].status, "Succeeded") == ("True", "BudgetExhausted")
         assert "kept" not in (story.plans[-1].status.message or "")
 
+    def test_keeps_back_what_can_confirm_one_if_not_two(self) -> None:
+        # Since the second, a run takes 4: 6 used, two blocks of three are 24, of two 16.
+        dear = [{"name": "tp-size", "values": [1]}, {"name": "max-running-requests", "values": [*range(1, 9)]}]
+        story = Story(priced(2, budget=gpu_hours(24), parameters=dear, search={"maxExperiments": 8}))
+        story.tell(taking(), taking(), taking(4))
+
+        assert [one["spec"]["purpose"] for one in story.experiments[3:]] == ["Confirm"]
+
     def test_keeps_nothing_back_for_several_objectives(self) -> None:
         objectives = [{"metric": "OutputThroughput"}, {"metric": "TTFT"}]
         plan = Story(priced(4, budget=gpu_hours(5), objectives=objectives)).tell(*[taking()] * 4)
@@ -323,24 +331,47 @@ class TestConfirmation:
             story.step()
 
     def test_ends_with_whole_blocks(self) -> None:
-        story = self.begun(5 + 4 + 3.9)
+        story = self.begun(5 + 2 + 1.9)
         self.run(story)
 
         plan = story.plans[-1]
-        assert [one["spec"]["block"] for one in repeats(story)] == [1, 1, 1]
+        assert [one["spec"]["block"] for one in repeats(story)] == [1, 1]
         assert condition(plan.status, "Succeeded") == ("True", "BudgetExhausted")
         assert plan.status.best is not None
         assert plan.status.best.confidence.verdict == "Unconfirmed"
         assert plan.status.message == (
             "best 1287 tok/s by chat-2 (+30.0% over the baseline); unconfirmed: the budget left too few repeats;"
-            " 3 experiments; budget.maxGPUHours 12.9 has no room for another block of repeats: 9 used, about 4 needed"
+            " 3 experiments; budget.maxGPUHours 8.9 has no room for another block of repeats: 7 used, about 2 needed"
         )
+
+    @pytest.mark.parametrize(
+        ("limit", "leaders", "blocks"),
+        [
+            # Two blocks with the leader of two accelerators are 8.
+            (5 + 8, {"0.9", "0.8"}, 2),
+            # Without it they are 4, and another one fits.
+            (5 + 7.9, {"0.9"}, 3),
+            (5 + 4, {"0.9"}, 2),
+        ],
+    )
+    def test_is_of_as_many_leaders_as_can_be_paid_twice(self, limit: float, leaders: set[str], blocks: int) -> None:
+        story = self.begun(limit)
+        while not story.over:
+            fast = 1080 if story.experiments[-1]["spec"].get("parameters") else 1000
+            story.end(taking(1, fast * (1 + 0.06 * (-1) ** story.experiments[-1]["spec"]["block"])))
+            story.step()
+
+        again = [one["spec"] for one in repeats(story)]
+        assert {one["parameters"][-1]["value"] for one in again if one.get("parameters")} == leaders
+        assert len(again) == blocks * (1 + len(leaders))
+        assert story.plans[-1].status.best is not None
+        assert story.plans[-1].status.best.confidence.verdict != "Unconfirmed"
 
     @pytest.mark.parametrize("blocks", [0, 1])
     def test_that_is_left_undone_recommends_nothing_worse_than_the_baseline(self, blocks: int) -> None:
         story = Story(priced(4, budget=gpu_hours(100)))
         story.tell(taking(), taking(throughput=900), taking(throughput=950), taking(throughput=800))
-        story.task["spec"]["budget"] = gpu_hours(5.5 + 4 * blocks)
+        story.task["spec"]["budget"] = gpu_hours(5.5 + 2 * blocks)
         # What is created already is cut off with the budget.
         while not story.over:
             story.end(taking(throughput=950 if story.experiments[-1]["spec"].get("parameters") else 1000))

@@ -501,7 +501,7 @@ class TestRace:
         seen = observed(story.task, [*story.experiments[:4], doubled])
         assert seen.baseline is not None
 
-        race = confirming.race(seen.spec, seen.measured, seen.baseline)
+        race = confirming.race(seen.spec, seen.measured, seen.baseline, 2)
 
         assert race is not None
         assert [one.name for one in race.leaders] == ["chat-2", "chat-3", "chat-1"]
@@ -541,7 +541,7 @@ class TestRace:
         seen = observed(story.task, story.experiments)
         assert seen.baseline is not None
 
-        race = confirming.race(seen.spec, seen.measured, seen.baseline)
+        race = confirming.race(seen.spec, seen.measured, seen.baseline, 2)
 
         assert race is not None
         assert race.measured == ()

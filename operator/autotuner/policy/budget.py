@@ -1,19 +1,17 @@
 """What a task may cost: when its budget ends the search, or the confirmation, and what has run too long. Pure.
 
-What an experiment takes is learned from those that were measured: seconds per level, and seconds around them (finding a
-node, pulling, loading, releasing), of each the upper quartile. Until one was measured nothing is known, and the worst
-case would refuse too much: then only what is used up already ends the search.
+What an experiment takes is learned (`policy.pace`). Until one was measured nothing is known, and the worst case would
+refuse too much: then only what is used up already ends the search.
 
 Kept back from the search is what all blocks of the confirmation may take, but at most half of the budget: what is spent
-on proving is not spent on finding. It is at least two blocks, without which nothing is confirmed; and nothing while
-there is nothing to confirm, or once even two blocks do not fit any more. The search ended when the next experiment did
-not fit any more; repeats change nothing about that, so that it is judged by what was known before them. Raising the
-budget lets it go on.
+on proving is not spent on finding. It is at least two blocks, without which nothing is confirmed, with fewer leaders
+where two of all do not fit any more; and nothing while there is nothing to confirm, or once not even one leader fits.
+The search ended when the next experiment did not fit any more; repeats change nothing about that, so that it is judged
+by what was known before them. Raising the budget lets it go on.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,39 +22,11 @@ from autotuner.policy import confirming, estimates
 from autotuner.policy.confirmation import Measure
 from autotuner.policy.confirming import Key, Race
 from autotuner.policy.observed_task import ObservedTask
+from autotuner.policy.pace import Cost, Pace, learned
 from autotuner.policy.records import Measured
 
 _HOUR = 3600.0
 _LEAST = confirming.FEWEST_REPEATS
-_QUANTILE = 0.75  # sums of many are to be safe, and one slow pull is not to count for all
-
-
-@dataclass(frozen=True)
-class Cost:
-    """GPU-seconds, and seconds on the clock."""
-
-    gpu_seconds: float = 0.0
-    seconds: float = 0.0
-
-    def __add__(self, other: Cost) -> Cost:
-        return Cost(self.gpu_seconds + other.gpu_seconds, self.seconds + other.seconds)
-
-    def times(self, count: int) -> Cost:
-        """So often."""
-        return Cost(self.gpu_seconds * count, self.seconds * count)
-
-
-@dataclass(frozen=True)
-class _Pace:
-    """Seconds of one level, and around all levels: with the accelerators held, and on the clock."""
-
-    level: float
-    held: float
-    elapsed: float
-
-    def cost(self, levels: int, accelerators: int) -> Cost:
-        measuring = levels * self.level
-        return Cost((self.held + measuring) * accelerators, self.elapsed + measuring)
 
 
 def ends_search(seen: ObservedTask, accelerators: int, now: datetime) -> str:
@@ -71,11 +41,28 @@ def ends_search(seen: ObservedTask, accelerators: int, now: datetime) -> str:
     if budget is None:
         return ""
     searched = _before_repeats(seen.measured)
-    pace = _pace(searched)
+    pace = learned(searched)
     coming = pace.cost(_levels(seen, seen.spec.benchmark.concurrency), accelerators) if pace else Cost()
     kept = _reserve(seen, searched, pace, accelerators, now) if pace else _NOTHING
     spent, in_all = (Cost(_used(some, now), _elapsed(seen, now)) for some in (searched, seen.measured))
     return _told(budget, spent, coming, "experiment", kept, in_all if seen.measured[-1].is_repeat else None)
+
+
+def race(seen: ObservedTask, now: datetime) -> Race | None:
+    """The race after the search, of as many leaders as can be paid twice beside the baseline, at least of one.
+
+    Args:
+        seen: the task.
+        now: the time; does not matter any more once anything is measured again.
+
+    Returns:
+        None where nothing is to be confirmed.
+    """
+    if seen.baseline is None:
+        return None
+    searched = _before_repeats(seen.measured)
+    top = max(1, _paid(seen, searched, learned(searched), now))
+    return confirming.race(seen.spec, seen.measured, seen.baseline, top)
 
 
 def ends_confirmation(seen: ObservedTask, race: Race, step: Measure[Key], now: datetime) -> str:
@@ -83,11 +70,11 @@ def ends_confirmation(seen: ObservedTask, race: Race, step: Measure[Key], now: d
     budget = seen.spec.budget
     if budget is None:
         return ""
-    pace, coming = _pace(seen.measured), Cost()
+    pace, coming = learned(seen.measured), Cost()
     if pace is not None:
         levels = _levels(seen, race.ladder)
         for key in step.keys:
-            coming += pace.cost(levels, _accelerators(race.original(key)))
+            coming += pace.cost(levels, race.original(key).accelerators)
     return _told(budget, Cost(_used(seen.measured, now), _elapsed(seen, now)), coming, "block of repeats")
 
 
@@ -99,7 +86,7 @@ def deadline(seen: ObservedTask, now: datetime) -> datetime | None:
     moments = []
     if budget.max_hours is not None:
         moments.append(now + timedelta(hours=budget.max_hours, seconds=-_elapsed(seen, now)))
-    rate = sum(_accelerators(one) for one in seen.running if one.status.times and one.status.times.scheduled)
+    rate = sum(one.accelerators for one in seen.running if one.status.times and one.status.times.scheduled)
     if budget.max_gpu_hours is not None:
         left = budget.max_gpu_hours * _HOUR - _used(seen.measured, now)
         if rate or left <= 0:
@@ -168,15 +155,15 @@ class _Limit:
 class _Reserve:
     """For the confirmation: the least that confirms anything, and what all its blocks may take."""
 
-    least: Cost = Cost()
-    most: Cost = Cost()
+    least: Cost
+    most: Cost
 
     def kept(self, limit: _Limit) -> float:
         """In hours, as this limit counts them; at most half of it, if that is enough."""
         return max(limit.hours(self.least), min(limit.hours(self.most), limit.most / 2))
 
 
-_NOTHING = _Reserve()
+_NOTHING = _Reserve(Cost(), Cost())
 
 
 def _limits(budget: Budget, spent: Cost) -> list[_Limit]:
@@ -232,7 +219,7 @@ def _used(measured: Iterable[Measured], now: datetime) -> float:
         if one.finished:
             total += one.status.gpu_seconds or 0.0
         elif scheduled is not None:
-            total += (clock.seconds_between(scheduled, clock.stamp(now)) or 0.0) * _accelerators(one)
+            total += (clock.seconds_between(scheduled, clock.stamp(now)) or 0.0) * one.accelerators
     return total
 
 
@@ -240,59 +227,52 @@ def _elapsed(seen: ObservedTask, now: datetime) -> float:
     return clock.seconds_between(seen.status.start_time, clock.stamp(now)) or 0.0
 
 
-def _pace(measured: Iterable[Measured]) -> _Pace | None:
-    """None until something was measured."""
-    found = [_seconds(one) for one in measured if not one.reused and one.finished and one.status.levels]
-    if not found:
-        return None
-    level, held, elapsed = (_quantile(column) for column in zip(*found, strict=True))
-    return _Pace(level, held, elapsed)
-
-
-def _seconds(one: Measured) -> tuple[float, float, float]:
-    """Of a level, and around all levels: held, and on the clock."""
-    times, levels = one.status.times, len(one.status.levels or [])
-    held = (one.status.gpu_seconds or 0.0) / _accelerators(one)
-    whole = clock.seconds_between(times.created, times.released) if times else None
-    measuring = clock.seconds_between(times.first_request, times.benchmark_finished) if times else None
-    measuring = min(measuring or 0.0, held)
-    return measuring / levels, held - measuring, max(held, whole or 0.0) - measuring
-
-
-def _quantile(values: Iterable[float]) -> float:
-    ordered = sorted(values)
-    return ordered[math.ceil(_QUANTILE * len(ordered)) - 1]
-
-
 def _reserve(
-    seen: ObservedTask, searched: Sequence[Measured], pace: _Pace, accelerators: int, now: datetime
+    seen: ObservedTask, searched: Sequence[Measured], pace: Pace, accelerators: int, now: datetime
 ) -> _Reserve:
     """What to keep back for the confirmation, if the next experiment becomes one of the leaders."""
-    race = confirming.race(seen.spec, searched, seen.baseline) if seen.baseline else None
-    if race is None or not race.leaders or seen.spec.budget is None:
+    top = _paid(seen, searched, pace, now)
+    race = confirming.race(seen.spec, searched, seen.baseline, top) if seen.baseline and top else None
+    if race is None or not race.leaders:
         return _NOTHING
-    top, blocks = min(seen.spec.search.confirm.top, seen.space.size), race.standing.most
-    today = [_accelerators(race.baseline)] if race.standing.comparable else []
-    field = [_accelerators(one) for one in race.leaders[:top]]
-    levels = _levels(seen, race.ladder)
-    block = sum((pace.cost(levels, each) for each in [*field, *today]), Cost())
-    # Whether it fits is judged at its beginning: time that it takes itself must not wake the search up again.
+    top = min(top, seen.space.size)
+    field = [one.accelerators for one in race.leaders[:top]]
+    field = sorted([*field, *[accelerators] * max(1, top - len(field))], reverse=True)[:top]
+    block = _block(seen, race, pace, field)
+    return _Reserve(block.times(_LEAST), block.times(race.standing.most))
+
+
+def _paid(seen: ObservedTask, searched: Sequence[Measured], pace: Pace | None, now: datetime) -> int:
+    """With how many leaders the least that confirms anything can be paid, when the search is over.
+
+    Judged at the beginning of the confirmation: what it takes itself must neither wake the search up again nor change
+    who is measured again.
+    """
+    budget, top = seen.spec.budget, seen.spec.search.confirm.top
+    if budget is None or pace is None or seen.baseline is None:
+        return top
     repeats = seen.measured[len(searched) :]
     begun = clock.parse(repeats[0].object["metadata"]["creationTimestamp"]) if repeats else now
-    spent = Cost(_used(searched, begun), _elapsed(seen, begun))
-    if any(limit.over(limit.hours(block.times(_LEAST))) for limit in _limits(seen.spec.budget, spent)):
-        return _NOTHING
-    field = sorted([*field, *[accelerators] * max(1, top - len(field))], reverse=True)[:top]
-    block = sum((pace.cost(levels, each) for each in [*field, *today]), Cost())
-    return _Reserve(block.times(_LEAST), block.times(blocks))
+    limits = _limits(budget, Cost(_used(searched, begun), _elapsed(seen, begun)))
+    for count in range(top, 0, -1):
+        race = confirming.race(seen.spec, searched, seen.baseline, count)
+        if race is None:
+            return top
+        least = _block(seen, race, pace, [one.accelerators for one in race.leaders[:count]]).times(_LEAST)
+        if not any(limit.over(limit.hours(least)) for limit in limits):
+            return count
+    return 0
+
+
+def _block(seen: ObservedTask, race: Race, pace: Pace, leaders: Iterable[int]) -> Cost:
+    """One run of each leader, by their accelerators, and of a baseline that can be compared with."""
+    today = [race.baseline.accelerators] if race.standing.comparable else []
+    levels = _levels(seen, race.ladder)
+    return sum((pace.cost(levels, each) for each in (*leaders, *today)), Cost())
 
 
 def _levels(seen: ObservedTask, concurrency: Sequence[int]) -> int:
     return len(seen.spec.benchmark.scenarios) * len(concurrency)
-
-
-def _accelerators(one: Measured) -> int:
-    return one.spec.service.accelerator.count
 
 
 def _number(hours: float) -> str:

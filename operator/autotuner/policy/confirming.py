@@ -46,11 +46,12 @@ class Race:
 
     Attributes:
         spec: of the task.
-        leaders: experiments of the search, best first; those beyond `search.confirm.top` are substitutes.
+        leaders: experiments of the search, best first; those beyond `top` are substitutes.
         baseline: its experiment.
         ladder: the levels that any of them has its value from, so that nobody is bound to one that was chosen by luck.
         measured: repeats at these levels by who was repeated (None: the baseline), without those that say nothing; all
             of one configuration are scored at one and the same level.
+        top: how many leaders are measured again.
         cut: whether there will be no more of them.
     """
 
@@ -59,6 +60,7 @@ class Race:
     baseline: Measured
     ladder: tuple[int, ...]
     measured: tuple[Repeated, ...]
+    top: int
     cut: bool = False
 
     @property
@@ -69,8 +71,7 @@ class Race:
     @property
     def settings(self) -> Settings:
         """The task's."""
-        confirm = self.spec.search.confirm
-        return Settings(confirm.top, confirm.max_repeats, self.cut)
+        return Settings(self.top, self.spec.search.confirm.max_repeats, self.cut)
 
     @property
     def fitness(self) -> Fitness:
@@ -119,10 +120,7 @@ class Race:
 
     @property
     def _field(self) -> list[Leader[Key]]:
-        return [
-            Leader(key_of(one), worth(one), one.spec.service.accelerator.count, _changed(one, self.baseline))
-            for one in self.leaders
-        ]
+        return [Leader(key_of(one), worth(one), one.accelerators, _changed(one, self.baseline)) for one in self.leaders]
 
     @property
     def _repeats(self) -> list[Repeat[Key]]:
@@ -137,23 +135,24 @@ class Race:
         ]
 
 
-def race(spec: TaskSpec, measured: Sequence[Measured], baseline: Measured) -> Race | None:
+def race(spec: TaskSpec, measured: Sequence[Measured], baseline: Measured, top: int) -> Race | None:
     """The race after the search.
 
     Args:
         spec: of the task.
         measured: all its experiments.
         baseline: the one that counts.
+        top: how many leaders to measure again; at most `search.confirm.top`.
 
     Returns:
         None where nothing is to be confirmed: several objectives have no winner, and one repeat says nothing.
     """
     if len(spec.objectives) > 1 or spec.search.confirm.max_repeats < FEWEST_REPEATS:
         return None
-    leaders = _leaders(spec, measured, baseline)
+    leaders = _leaders(spec, measured, baseline)[: top + _SUBSTITUTES]
     ladder = _ladder(spec, leaders, baseline)
     repeats = list(_counted(measured, leaders, ladder))
-    return Race(spec, leaders, baseline, ladder, tuple(_judged(spec, repeats, ladder)))
+    return Race(spec, leaders, baseline, ladder, tuple(_judged(spec, repeats, ladder)), top)
 
 
 def cut(race: Race, block: int) -> Race:
@@ -204,9 +203,8 @@ def _leaders(spec: TaskSpec, measured: Iterable[Measured], baseline: Measured) -
     if _fitness(baseline) == "kept":
         found.pop(key_of(baseline), None)
     # Users at the end of the ladder are often the same number: then what costs less, and changes less, goes first.
-    cheapest = sorted(found.values(), key=lambda one: (one.spec.service.accelerator.count, _changed(one, baseline)))
-    best_first = sorted(cheapest, key=worth, reverse=not scoring.minimised(metric))
-    return tuple(best_first[: spec.search.confirm.top + _SUBSTITUTES])
+    cheapest = sorted(found.values(), key=lambda one: (one.accelerators, _changed(one, baseline)))
+    return tuple(sorted(cheapest, key=worth, reverse=not scoring.minimised(metric)))
 
 
 def _ladder(spec: TaskSpec, leaders: Iterable[Measured], baseline: Measured) -> tuple[int, ...]:
@@ -214,7 +212,7 @@ def _ladder(spec: TaskSpec, leaders: Iterable[Measured], baseline: Measured) -> 
     wanted = {
         level
         for one in (*leaders, baseline)
-        for level in scoring.concurrencies(one.status.levels or [], goal, one.spec.service.accelerator.count)
+        for level in scoring.concurrencies(one.status.levels or [], goal, one.accelerators)
     }
     if wanted and _doubtful(baseline) and baseline.score is not None and baseline.score.level is not None:
         wanted.add(baseline.score.level[1])
@@ -244,7 +242,7 @@ def _judged(spec: TaskSpec, repeats: Sequence[Repeated], ladder: Sequence[int]) 
         found = scoring.together(
             [one.status.levels or [] if one.score is not None else [] for one in over],
             goal,
-            over[0].spec.service.accelerator.count if over else 1,
+            over[0].accelerators if over else 1,
         )
         scores |= {one.name: score for one, score in zip(over, found, strict=True) if one.score is not None}
     for key, one in repeats:

@@ -72,7 +72,7 @@ class Draft:
     def _explained(self, message: str) -> TaskPlan:
         """The end, with what there is to apply and why."""
         self._note_numerics()
-        answer = explain.Answer(self.seen, self.changes.get("best"), self.changes.get("front"))
+        answer = explain.Answer(self.seen, self.changes.get("best"), self.changes.get("front"), self.now)
         self.changes["importance"] = answer.importance or None
         if obstacle := self.seen.recommendation_obstacle:
             self.happenings.append(Happening("Warning", "RecommendationNotWritten", obstacle))

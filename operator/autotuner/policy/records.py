@@ -79,6 +79,11 @@ class Measured:
         return self.spec.purpose == "Confirm"
 
     @property
+    def accelerators(self) -> int:
+        """That its engine occupies."""
+        return self.spec.service.accelerator.count
+
+    @property
     def value(self) -> float:
         """Of the first objective; only of one that keeps the hard SLOs."""
         assert self.score is not None, "it keeps the hard SLOs"

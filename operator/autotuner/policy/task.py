@@ -162,8 +162,7 @@ def _follow(draft: Draft) -> TaskPlan:
         return draft.plan(f"{words}; releasing {', '.join(one.name for one in seen.running)}", withdraw=withdraw)
     until = budget.deadline(seen, draft.now)
     if seen.running[0].is_repeat:
-        race = confirming.race(seen.spec, seen.measured, seen.baseline) if seen.baseline else None
-        return draft.plan(_confirming(draft, race, seen.running[0].spec.block), until)
+        return draft.plan(_confirming(draft, budget.race(seen, draft.now), seen.running[0].spec.block), until)
     _searching(draft)
     today = draft.changes["baseline"]
     message = progress.message(seen.running[0], len(seen.search), tally.wanted(seen), best, today, seen.spec)
@@ -199,18 +198,18 @@ def _tune(draft: Draft) -> TaskPlan:
         limit = budget.used_up(seen, draft.now)
         return answering.answer(draft, "BudgetExhausted", limit=limit) if limit else _create(draft, "Baseline", None)
     if len(seen.search) >= seen.spec.search.max_experiments:
-        return _confirm(draft, seen.baseline, "Completed")
+        return _confirm(draft, "Completed")
     proposal = proposing.next_one(seen)
     if proposal is None:
-        return _confirm(draft, seen.baseline, "SpaceExhausted")
+        return _confirm(draft, "SpaceExhausted")
     limit = budget.ends_search(seen, blueprint.accelerators(_ingredients(seen), proposal[1]), draft.now)
-    return _confirm(draft, seen.baseline, "BudgetExhausted", limit) if limit else _create(draft, *proposal)
+    return _confirm(draft, "BudgetExhausted", limit) if limit else _create(draft, *proposal)
 
 
-def _confirm(draft: Draft, baseline: Measured, reason: str, limit: str = "") -> TaskPlan:
+def _confirm(draft: Draft, reason: str, limit: str = "") -> TaskPlan:
     """The search is over: measure the leaders and the baseline again, one run after the other, then answer."""
     seen = draft.seen
-    race = confirming.race(seen.spec, seen.measured, baseline)
+    race = budget.race(seen, draft.now)
     if race is None:
         return answering.answer(draft, reason, limit=limit)
     step = race.step

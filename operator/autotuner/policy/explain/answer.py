@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from statistics import geometric_mean
 
 from autotuner.api.goals import Objective
 from autotuner.api.task_status import Best, FrontPoint, Importance
-from autotuner.policy import confirming, records
+from autotuner.policy import budget, confirming, records
 from autotuner.policy.confirmation import Decided, Measure
 from autotuner.policy.confirming import Key, Race
 from autotuner.policy.observed_task import ObservedTask
@@ -35,11 +36,13 @@ class Answer:
         seen: the last pass.
         best: of a task with one objective.
         front: of a task with several, instead.
+        now: the time of that pass.
     """
 
     seen: ObservedTask
     best: Best | None
     front: Sequence[FrontPoint] | None
+    now: datetime
 
     @property
     def objective(self) -> Objective:
@@ -62,8 +65,7 @@ class Answer:
     @cached_property
     def confirmation(self) -> Confirmation | None:
         """How the best was confirmed; None where nothing was to be."""
-        seen = self.seen
-        race = confirming.race(seen.spec, seen.measured, seen.baseline) if seen.baseline else None
+        race = budget.race(self.seen, self.now)
         if race is None:
             return None
         step = race.step
