@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import io
 import math
+import re
 from typing import Any
 
 import pytest
@@ -68,6 +69,42 @@ class TestInferenceService:
 
 
 class TestConfigMap:
+    @pytest.mark.parametrize(
+        ("cell", "want"),
+        [
+            ("=1+1", "'=1+1"),
+            ("+1 of 2", "'+1 of 2"),
+            ("--tp-size=2 --x", "'--tp-size=2 --x"),
+            ("@SUM(A1)", "'@SUM(A1)"),
+            ("\t=1", "'\t=1"),
+            ("\r=1", "'\n=1"),
+            ("-1.5e-3", "-1.5e-3"),
+            ("+.5", "+.5"),
+            ("a=1", "a=1"),
+        ],
+    )
+    def test_holds_no_formula_for_a_spreadsheet(self, cell: str, want: str) -> None:
+        answer = told([])
+        own = answer.seen.measured[0]
+        own = dataclasses.replace(own, status=own.status.model_copy(update={"message": cell}), score=None)
+        written, _ = explain.table.text([own], answer.seen.space, answer.seen.spec, 10_000)
+
+        assert next(csv.DictReader(io.StringIO(written, newline="")))["message"] == want
+
+    def test_holds_arguments_with_backticks_and_bars_unbroken(self) -> None:
+        spoiling: Object = {"baseline": {"args": ["--watchdog-timeout=`a|b``"]}}
+        single = data(told([], **spoiling))["report.md"]
+        front = data(told([], **spoiling, objectives=[{"metric": "OutputThroughput"}, {"metric": "TTFT"}]))["report.md"]
+
+        assert re.search(r"^Arguments: ``` .*--watchdog-timeout=`a\|b`` ```$", single, re.MULTILINE)
+        assert re.search(r" \| ``` .*--watchdog-timeout=`a\\\|b`` ``` \|$", front, re.MULTILINE)
+
+    def test_cuts_long_arguments_of_a_front_within_their_code(self) -> None:
+        baseline = {"args": [f"--watchdog-timeout={'1' * 300}"]}
+        text = data(told([], baseline=baseline, objectives=[{"metric": "OutputThroughput"}, {"metric": "TTFT"}]))
+
+        assert "1…` |\n" in text["report.md"]
+
     def test_goes_with_the_task(self) -> None:
         meta = explain.config_map(told([FASTEST]))["metadata"]
 

@@ -10,7 +10,7 @@ from autotuner.api.experiment import Level
 from autotuner.api.task_status import Best
 from autotuner.policy import confirming
 from autotuner.policy.explain.answer import Answer
-from autotuner.policy.explain.tables import lines
+from autotuner.policy.explain.tables import code, lines
 from autotuner.policy.records import Measured
 from autotuner.scoring import slos
 from autotuner.scoring.figures import name as metric_name
@@ -50,7 +50,7 @@ def of(answer: Answer, best: Best) -> Iterator[str]:
             yield ""
             yield paragraph
     yield ""
-    yield f"Arguments: `{' '.join(best.args)}`" if best.args else "Arguments: the runtime's own."
+    yield f"Arguments: {code(' '.join(best.args))}" if best.args else "Arguments: the runtime's own."
     if len(answer.seen.spec.benchmark.scenarios) > 1:
         yield ""
         yield from _scenarios(answer)

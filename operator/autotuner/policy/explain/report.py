@@ -52,7 +52,7 @@ def _front(answer: Answer) -> Iterator[str]:
             point.experiment,
             *(scoring.format_value(value.value, value.metric) for value in point.values),
             *("; ".join(one.text for one in broken.get(point.experiment, ())) or "-" for _ in soft),
-            f"`{' '.join(point.args)}`",
+            tables.code_cell(" ".join(point.args)),
         ]
         for point in answer.front or ()
     ]

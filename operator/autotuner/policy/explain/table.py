@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import shlex
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
@@ -30,6 +31,9 @@ _FIGURES = (
 )
 _LATENCIES = ("ttftSeconds", "tpotSeconds", "e2eLatencySeconds")
 _STATISTICS = ("mean", "p50", "p90", "p95", "p99")
+# What makes a spreadsheet take a text for a formula; a number may begin so.
+_FORMULA = ("=", "+", "-", "@", "\t", "\n")
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 _AT_LEVEL = (*_FIGURES, *(f"{latency}.{one}" for latency in _LATENCIES for one in _STATISTICS))
 
 
@@ -93,13 +97,21 @@ def text(
 
 def _written(cells: Sequence[Any]) -> bytes:
     line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow(map(_short, cells))
+    csv.writer(line, lineterminator="\n").writerow(map(_cell, cells))
     return line.getvalue().encode()
 
 
-def _short(cell: Any) -> Any:
+def _cell(cell: Any) -> Any:
     """Nine digits are more than was measured, and shorter than a float's tail."""
-    return float(f"{cell:.9g}") if isinstance(cell, float) else cell
+    if isinstance(cell, float):
+        return float(f"{cell:.9g}")
+    return _guarded(cell) if isinstance(cell, str) else cell
+
+
+def _guarded(text: str) -> str:
+    """No text becomes a formula, nor ends a row: a lone carriage return would not be quoted."""
+    text = text.replace("\r", "\n")
+    return f"'{text}" if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text) else text
 
 
 def _row(one: Measured, spec: TaskSpec) -> Row:

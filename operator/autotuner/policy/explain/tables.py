@@ -1,12 +1,14 @@
-"""Tables in Markdown."""
+"""Markdown: tables, and code in them or elsewhere."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from autotuner.policy.conditions import shorten
 
 _CELL_MAX = 200
+_CODE_MAX = 180  # in a cell, beside its fences
 
 
 def lines(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
@@ -15,6 +17,19 @@ def lines(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
     yield _line(["---"] * len(heads))
     for row in rows:
         yield _line(row)
+
+
+def code(text: str) -> str:
+    """A text as it is, in one line; its own backticks do not end it."""
+    words = " ".join(text.split())
+    fence = "`" * (1 + max(map(len, re.findall("`+", words)), default=0))
+    edge = " " if words.startswith("`") or words.endswith("`") else ""
+    return f"{fence}{edge}{words}{edge}{fence}"
+
+
+def code_cell(text: str) -> str:
+    """The same for a table: it is cut before its end is marked."""
+    return code(shorten(text, _CODE_MAX))
 
 
 def _line(cells: Sequence[str]) -> str:
