@@ -211,6 +211,14 @@ def test_what_an_inactive_parameter_would_set_is_left_out() -> None:
     assert space.render(configuration(page_size=1)).args == (*FIXED[1:], "--page-size=1")
 
 
+def test_values_mean_the_same_as_they_are_written() -> None:
+    typed = configuration(tp_size=2, mem_fraction_static=0.8, schedule_policy="lpm", enable_x=True)
+    written = configuration(tp_size="2", mem_fraction_static="0.8", schedule_policy="lpm", enable_x="true")
+
+    assert SPACE.identity(written) == SPACE.identity(typed)
+    assert SPACE.render(written) == SPACE.render(typed)
+
+
 def test_identity_is_that_of_the_argument_list() -> None:
     twins = {"name": "v", "variants": [{"name": name, "args": ["--a=1"]} for name in ("one", "two")]}
     space = over(twins, {"name": "b", "values": [1, 2], "allowUnset": True})

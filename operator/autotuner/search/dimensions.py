@@ -44,6 +44,11 @@ class Dimension:
         """The place of None."""
         return self.values.index(None) if None in self.values else None
 
+    def typed(self, value: Value | None) -> Value | None:
+        """A value that may be given as it is written; itself if it is none of these."""
+        place = self.positions.get(value) if isinstance(value, str) else None
+        return value if place is None else self.values[place]
+
     def nearest(self, wanted: Value) -> int | None:
         """The place of a value, or of the nearest number; None if there is neither."""
         if not self.ordered or isinstance(wanted, str | bool):

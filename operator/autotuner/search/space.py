@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 
@@ -20,6 +20,7 @@ from autotuner.search.components import Component, components
 from autotuner.search.configuration import Configuration, Rendered
 from autotuner.search.counting import count
 from autotuner.search.dimensions import Dimension
+from autotuner.search.effects import Effect
 from autotuner.search.effects import value as value_of
 from autotuner.search.facts import Facts
 from autotuner.search.locating import locate
@@ -174,17 +175,16 @@ class Space:
 
     def identity(self, configuration: Mapping[str, Value]) -> str:
         """Equal exactly when two configurations mean the same to the engine."""
-        return "\n".join(
-            writer.effect(tuple([configuration.get(self.dimensions[one].name) for one in writer.reads])).identity
-            for writer in self._pieces.writers
-        )
+        return "\n".join(effect.identity for effect in self._effects(configuration))
 
     def render(self, configuration: Mapping[str, Value]) -> Rendered:
         """The complete argument list, and the environment variables that the configuration sets."""
-        return self._pieces.line.render(
-            writer.effect(tuple([configuration.get(self.dimensions[one].name) for one in writer.reads]))
-            for writer in self._pieces.writers
-        )
+        return self._pieces.line.render(self._effects(configuration))
+
+    def _effects(self, configuration: Mapping[str, Value]) -> Iterator[Effect]:
+        for writer in self._pieces.writers:
+            read = [self.dimensions[one] for one in writer.reads]
+            yield writer.effect(tuple([one.typed(configuration.get(one.name)) for one in read]))
 
     def read(self, parameters: Iterable[Parameter]) -> Configuration | None:
         """The configuration that an experiment's `spec.parameters` name, whatever their order and today's rules.
