@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -142,6 +143,21 @@ class TestLatency:
     def test_a_missing_figure_is_no_value(self) -> None:
         result = scored([make_level(8, tpot=None)], metric="TPOT", ladder=[8])
         assert (result.value, result.explanation) == (None, "TPOT P99 was not measured at chat x 8")
+
+    @pytest.mark.parametrize("figure", [math.nan, math.inf, -math.inf])
+    def test_a_figure_that_is_no_number_is_missing(self, figure: float) -> None:
+        level = make_level(8).model_copy(update={"output_tokens_per_second": figure})
+        result = scored([level, make_level(32, throughput=900)])
+        assert (result.value, result.level) == (900, ("chat", 32))
+
+        result = scored([level], slos=[make_slo("OutputThroughput", min="1tok/s")], ladder=[8])
+        assert (result.outcome, result.explanation) == ("unknown", "OutputThroughput was not measured at chat x 8")
+
+    @pytest.mark.parametrize("figure", [math.nan, math.inf, -math.inf])
+    def test_a_figure_that_is_no_number_bounds_nothing(self, figure: float) -> None:
+        level = make_level(8).model_copy(update={"output_tokens_per_second": figure})
+        goal = Goal(CHAT, [8, 32], [make_objective("OutputThroughput")], [])
+        assert score([level], goal, 1, "StoppedHopeless").outcome == "unknown"
 
     def test_a_concurrency_off_the_ladder_says_so(self) -> None:
         assert (

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import get_args
 
@@ -19,6 +20,16 @@ FIXED_ORDERS: tuple[Strategy, ...] = ("Random", "Grid")
 def recorded(*configurations: Configuration | None, outcome: Outcome = "value") -> list[Record]:
     values = (1.0,) if outcome in ("value", "bound") else ()
     return [Record(configuration, outcome, values) for configuration in configurations]
+
+
+@pytest.mark.parametrize("outcome", ["value", "bound", "infeasible"])
+@pytest.mark.parametrize("figure", [math.nan, math.inf, -math.inf])
+def test_what_is_no_number_was_not_measured(outcome: Outcome, figure: float) -> None:
+    one = SPACE.at(0)
+    assert Record(one, outcome, (2.0, figure), 0.1, (3.0, 4.0)) == Record(one, "unknown")
+    assert Record(one, outcome, (2.0,), figure, (3.0,)) == Record(one, "unknown")
+    assert Record(one, outcome, (2.0,), 0.1, (figure,)) == Record(one, outcome, (2.0,), 0.1)
+    assert Record(one, "crash", (figure,)) == Record(one, "crash")
 
 
 def test_grid_goes_in_the_user_s_order() -> None:

@@ -27,7 +27,7 @@ _UNITS = {
 def figure(
     level: Level, metric: str, statistic: Statistic | None, gpus: int, gpu_hour_price: float | None = None
 ) -> float | None:
-    """One figure of a level in SI units; None if it was not measured.
+    """One figure of a level in SI units; None if it was not measured, or is no finite number.
 
     Args:
         level: what was measured.
@@ -37,6 +37,13 @@ def figure(
         gpus: for figures per GPU, and the cost.
         gpu_hour_price: for the cost; what one accelerator costs in an hour.
     """
+    found = _measured(level, metric, statistic, gpus, gpu_hour_price)
+    return found if found is not None and math.isfinite(found) else None
+
+
+def _measured(
+    level: Level, metric: str, statistic: Statistic | None, gpus: int, gpu_hour_price: float | None
+) -> float | None:
     if metric in _LATENCY_FIELDS:
         latency: Distribution | None = getattr(level, _LATENCY_FIELDS[metric])
         return None if latency is None else float(getattr(latency, (statistic or DEFAULT_STATISTIC).lower()))

@@ -7,6 +7,7 @@ second ends a ladder where a ceiling is broken, if not by chance; the tail of TP
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 from autotuner.api.common import Statistic
@@ -41,11 +42,17 @@ def of_goal(levels: Sequence[Level], goal: Goal, gpus: int) -> float | None:
         levels,
         {scenario.name: scenario.weight for scenario in goal.scenarios},
         goal.ladder,
-        throughput=lambda level: figure(level, metric, None, gpus) or 0.0,
+        throughput=lambda level: _speed(level, metric, gpus),
         broken=lambda level: bool(slos.violations(level, hard, gpus)),
         top=top(levels, lambda level: _lost(level, ceilings, gpus)),
     )
     return cost_per_million(found, goal.gpu_hour_price) if costs and found is not None else found
+
+
+def _speed(level: Level, metric: str, gpus: int) -> float:
+    """What was not measured may be as fast as it likes."""
+    found = figure(level, metric, None, gpus)
+    return math.inf if found is None else found
 
 
 def lost(value: float, ceiling: float, metric: str, statistic: Statistic | None, margin: float) -> bool:
@@ -120,7 +127,7 @@ def most(
             if below:
                 nearest = max(below)
                 speed = throughput(measured[name, nearest]) * concurrency / nearest
-                time += weight / speed if speed > 0 else float("inf")
+                time += weight / speed if speed > 0 else math.inf
         if time == 0:
             return None
         reached.append(sum(weights.values()) / time)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,7 +14,7 @@ Outcome = Literal["value", "infeasible", "bound", "crash", "impossible", "enviro
 
 @dataclass(frozen=True)
 class Record:
-    """One experiment that has ended.
+    """One experiment that has ended; a figure that is no finite number counts as not measured.
 
     Attributes:
         configuration: what was tried; None for a baseline that is no point of the space.
@@ -29,3 +31,16 @@ class Record:
     values: tuple[float, ...] = ()
     shortfall: float = 0.0
     softened: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not _finite(self.softened):
+            object.__setattr__(self, "softened", ())
+        if not _finite((*self.values, self.shortfall)):
+            known = "unknown" if self.outcome in ("value", "bound", "infeasible") else self.outcome
+            changes = {"outcome": known, "values": (), "shortfall": 0.0, "softened": ()}
+            for name, value in changes.items():
+                object.__setattr__(self, name, value)
+
+
+def _finite(figures: Iterable[float]) -> bool:
+    return all(map(math.isfinite, figures))
