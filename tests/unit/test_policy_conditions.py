@@ -7,7 +7,7 @@ import pytest
 from autotuner.policy import progress
 from autotuner.policy.conditions import ConditionSet, find, is_true, shorten
 from tests.unit.builders import Object, after, at, make_level
-from tests.unit.task_builders import Story, ended, fate, make_task, observed, started
+from tests.unit.task_builders import Story, ended, fate, make_task, observed, speed, started
 
 
 def test_the_transition_time_moves_only_with_the_status() -> None:
@@ -126,3 +126,10 @@ def test_of_equal_ones_the_best_is_the_cheapest() -> None:
 
     assert best is not None
     assert best.args[0] == "--tp-size=1"
+
+
+def test_nothing_that_gave_no_output_is_the_best() -> None:
+    status = Story(started()).tell(*[speed(0)] * 4).status
+
+    assert status.best is None
+    assert (status.message or "").startswith("no configuration gave any output; last, chat-3")

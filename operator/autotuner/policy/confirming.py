@@ -111,7 +111,7 @@ class Race:
     def kept(self, one: Measured) -> list[Measured]:
         """The repeats of a leader or the baseline that keep the hard SLOs."""
         wanted = None if one is self.baseline else key_of(one)
-        return [again for key, again in self.measured if key == wanted and keeps(again)]
+        return [again for key, again in self.measured if key == wanted and again.keeps]
 
     def gain(self, one: Measured) -> float | None:
         """Over the baseline in percent, by the repeats where there are any; None where either keeps no SLOs."""
@@ -120,7 +120,7 @@ class Race:
 
     @property
     def _field(self) -> list[Leader[Key]]:
-        return [Leader(key_of(one), worth(one), one.accelerators, _changed(one, self.baseline)) for one in self.leaders]
+        return [Leader(key_of(one), one.worth, one.accelerators, _changed(one, self.baseline)) for one in self.leaders]
 
     @property
     def _repeats(self) -> list[Repeat[Key]]:
@@ -129,7 +129,7 @@ class Race:
                 key,
                 one.spec.block,
                 "running" if one.outcome is None else _fitness(one),
-                worth(one) if keeps(one) else None,
+                one.worth if one.keeps else None,
             )
             for key, one in self.measured
         ]
@@ -174,20 +174,8 @@ def _flags(args: tuple[str, ...], name: EngineName) -> Pairs:
     return tuple(sorted((flag, value(said, engine)) for flag, said in by_flag(args, engine).items()))
 
 
-def keeps(one: Measured) -> bool:
-    """Whether it keeps the hard SLOs, and did anything at all: there is no gain over nothing."""
-    return one.score is not None and one.score.worth is not None and one.score.worth > 0
-
-
-def worth(one: Measured) -> float:
-    """Of an experiment that keeps the hard SLOs, for comparisons."""
-    assert one.score is not None, "it keeps them"
-    assert one.score.worth is not None, "it keeps them"
-    return one.score.worth
-
-
 def _mean_worth(runs: Sequence[Measured]) -> float | None:
-    return geometric_mean([worth(run) for run in runs]) if keeps(runs[0]) else None
+    return geometric_mean([run.worth for run in runs]) if runs[0].keeps else None
 
 
 def _leaders(spec: TaskSpec, measured: Iterable[Measured], baseline: Measured) -> tuple[Measured, ...]:
@@ -195,16 +183,16 @@ def _leaders(spec: TaskSpec, measured: Iterable[Measured], baseline: Measured) -
     found: dict[Key, Measured] = {}
     metric = spec.objectives[0].metric
     for one in measured:
-        if one.is_baseline or one.is_repeat or not keeps(one):
+        if one.is_baseline or one.is_repeat or not one.keeps:
             continue
         held = found.get(key_of(one))
-        if held is None or scoring.better(worth(one), worth(held), metric):
+        if held is None or scoring.better(one.worth, held.worth, metric):
             found[key_of(one)] = one
     if _fitness(baseline) == "kept":
         found.pop(key_of(baseline), None)
     # Users at the end of the ladder are often the same number: then what costs less, and changes less, goes first.
     cheapest = sorted(found.values(), key=lambda one: (one.accelerators, _changed(one, baseline)))
-    return tuple(sorted(cheapest, key=worth, reverse=not scoring.minimised(metric)))
+    return tuple(sorted(cheapest, key=lambda one: one.worth, reverse=not scoring.minimised(metric)))
 
 
 def _ladder(spec: TaskSpec, leaders: Iterable[Measured], baseline: Measured) -> tuple[int, ...]:
@@ -251,7 +239,7 @@ def _judged(spec: TaskSpec, repeats: Sequence[Repeated], ladder: Sequence[int]) 
 
 
 def _fitness(one: Measured) -> Fitness:
-    if keeps(one):
+    if one.keeps:
         return "kept"
     return "broken" if one.outcome == "infeasible" else "failed"
 

@@ -46,40 +46,20 @@ def points(space: Space) -> str:
 
 
 def leader(measured: Iterable[Measured], objective: Objective) -> Measured | None:
-    """The best feasible experiment of the search so far, the baseline included; of equal ones the cheapest."""
-    found: Measured | None = None
-    for one in measured:
-        if one.is_repeat or one.score is None or one.score.worth is None:
-            continue
-        if found is None or _goes_before(one, found, objective):
-            found = one
-    return found
-
-
-def _goes_before(one: Measured, held: Measured, objective: Objective) -> bool:
-    """Whether the later one is better; or as good as what does not run today either, and cheaper."""
-    assert one.score is not None, "it is feasible"
-    assert held.score is not None, "it is feasible"
-    ours, theirs = one.score.worth, held.score.worth
-    assert ours is not None, "it is feasible"
-    assert theirs is not None, "it is feasible"
-    if ours == theirs and not held.is_baseline:
-        return _accelerators(one) < _accelerators(held)
-    return scoring.better(ours, theirs, objective.metric)
-
-
-def _accelerators(one: Measured) -> int:
-    return one.spec.service.accelerator.count
+    """The best experiment of the search so far; of equal ones that of what runs today, else the cheapest."""
+    kept = [one for one in measured if one.keeps and not one.is_repeat]
+    sign = 1 if scoring.minimised(objective.metric) else -1
+    return min(kept, key=lambda one: (sign * one.worth, not one.is_baseline, one.accelerators), default=None)
 
 
 def best(measured: Iterable[Measured], baseline: Measured | None, objective: Objective) -> Best | None:
     """The leader, before anything is confirmed: nobody is advised to run something worse than the baseline."""
     found = leader(measured, objective)
-    if found is None or found.score is None or found.score.value is None:
+    if found is None:
         return None
     today = baseline.score.worth if baseline and baseline.score else None
-    percent = scoring.gain_percent(found.score.worth, today, objective.metric)
-    return shown(found, [found], found.score.value, percent, Confidence(verdict=_verdict(baseline)))
+    percent = scoring.gain_percent(found.worth, today, objective.metric)
+    return shown(found, [found], found.value, percent, Confidence(verdict=_verdict(baseline)))
 
 
 def shown(one: Measured, runs: Sequence[Measured], value: float, percent: float | None, confidence: Confidence) -> Best:

@@ -90,6 +90,18 @@ class Measured:
         assert self.score.value is not None, "it keeps the hard SLOs"
         return self.score.value
 
+    @property
+    def worth(self) -> float:
+        """The same for comparisons."""
+        assert self.score is not None, "it keeps the hard SLOs"
+        assert self.score.worth is not None, "it keeps the hard SLOs"
+        return self.score.worth
+
+    @property
+    def keeps(self) -> bool:
+        """Whether it keeps the hard SLOs, and did anything at all: there is no gain over nothing."""
+        return self.score is not None and self.score.feasible and self.worth > 0
+
 
 def index_of(name: str) -> int:
     """The number at the end of an experiment's name."""

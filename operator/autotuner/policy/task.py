@@ -257,7 +257,7 @@ def _create(draft: Draft, purpose: Purpose, configuration: Configuration | None)
         index=_next_index(draft),
         purpose=purpose,
         configuration=configuration,
-        best=leader.score.worth if leader and leader.score and purpose != "Baseline" else None,
+        best=leader.worth if leader and purpose != "Baseline" else None,
     )
     what = "the baseline" if purpose == "Baseline" else f"experiment {len(seen.search) + 1} of {tally.wanted(seen)}"
     _searching(draft)

@@ -8,7 +8,7 @@ from statistics import geometric_mean
 
 from autotuner import scoring
 from autotuner.api.task_status import BaselineResult, Best, Confidence
-from autotuner.policy import confirming, progress, promises
+from autotuner.policy import progress, promises
 from autotuner.policy.confirmation import Decided
 from autotuner.policy.confirming import Key, Race
 from autotuner.policy.records import Measured
@@ -24,7 +24,7 @@ def best(race: Race, answer: Decided[Key]) -> Best | None:
     """
     one = race.original(answer.winner)
     runs = race.kept(one) or [one]
-    if not confirming.keeps(runs[0]) or (answer.winner is None and answer.verdict in _NO_GAIN):
+    if not runs[0].keeps or (answer.winner is None and answer.verdict in _NO_GAIN):
         return None
     value = geometric_mean([run.value for run in runs])
     confidence = Confidence(verdict=answer.verdict, repeats=answer.repeats)
@@ -37,7 +37,7 @@ def best(race: Race, answer: Decided[Key]) -> Best | None:
 def baseline(race: Race) -> BaselineResult:
     """Its value is that of its repeats, where there are any: what the gain is over; none if they broke the SLOs."""
     runs = race.kept(race.baseline) or [race.baseline]
-    known = race.standing.comparable and confirming.keeps(runs[0])
+    known = race.standing.comparable and runs[0].keeps
     value = geometric_mean([run.value for run in runs]) if known else None
     return BaselineResult(experiment=race.baseline.name, value=value, breaks=promises.broken(runs))
 
@@ -76,9 +76,9 @@ def nothing(race: Race, measured: Iterable[Measured]) -> str:
     """
     again: dict[str, list[Measured]] = {}
     for key, run in race.measured:
-        if not confirming.keeps(run):
+        if not run.keeps:
             again.setdefault(race.original(key).name, []).append(run)
-    missed = [one for one in measured if not one.is_repeat and not confirming.keeps(one) and one.name not in again]
+    missed = [one for one in measured if not one.is_repeat and not one.keeps and one.name not in again]
     words = progress.nearest([*missed, *(replace(_typical(runs), name=name) for name, runs in again.items())])
     if not race.measured:
         return words
@@ -131,8 +131,8 @@ def _words(race: Race, answer: Decided[Key]) -> str:
 
 def _failed(race: Race) -> Measured:
     """The last run of the baseline that failed, where one did."""
-    again = [one for key, one in race.measured if key is None and not confirming.keeps(one)]
-    return next((one for one in reversed([race.baseline, *again]) if not confirming.keeps(one)), race.baseline)
+    again = [one for key, one in race.measured if key is None and not one.keeps]
+    return next((one for one in reversed([race.baseline, *again]) if not one.keeps), race.baseline)
 
 
 def _gain(race: Race, one: Measured, answer: Decided[Key]) -> float | None:

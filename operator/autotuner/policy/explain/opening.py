@@ -118,7 +118,7 @@ def _broken_repeats(answer: Answer) -> str:
 
 def _broken_soft(answer: Answer) -> str:
     """The winner's, at the level that is shown."""
-    gpus = answer.winners[0].spec.service.accelerator.count if answer.winners else 1
+    gpus = answer.winners[0].accelerators if answer.winners else 1
     broken = scoring.broken_soft(_levels(answer), answer.seen.spec.slos or (), gpus)
     if not broken:
         return ""
@@ -141,7 +141,7 @@ def _scenarios(answer: Answer) -> Iterator[str]:
     spec = answer.seen.spec
     asked = [(one.metric, one.statistic) for one in (*spec.objectives, *(spec.slos or ()))]
     written = {metric_name(*each): each for each in (*asked, *_ALWAYS) if each[0] != "MaxConcurrency"}
-    gpus = answer.winners[0].spec.service.accelerator.count if answer.winners else 1
+    gpus = answer.winners[0].accelerators if answer.winners else 1
     price = scoring.Goal.of(spec).gpu_hour_price
     weights = {scenario.name: scenario.weight for scenario in spec.benchmark.scenarios}
     rows = []
