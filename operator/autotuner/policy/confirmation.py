@@ -292,8 +292,7 @@ def _unconfirmed(leaders: Sequence[Leader[Key]], contest: _Contest[Key]) -> Deci
     if runs.over and contest.comparable:
         return Decided(None, "Unconfirmed", None, len(contest.own.worths), contest.own.broken)
     verdict: Verdict = "Unconfirmed" if contest.comparable else _against(contest.baseline)
-    winner = None if runs.out else leaders[0].key
-    return Decided(winner, verdict, None, len(runs.worths), runs.broken)
+    return Decided(None if runs.out else leaders[0].key, verdict, None, len(runs.worths), runs.broken)
 
 
 def _against(baseline: Fitness) -> Verdict:
