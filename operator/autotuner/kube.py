@@ -64,6 +64,8 @@ NAMESPACE = Resource("", "v1", "namespaces", "Namespace")
 PERSISTENT_VOLUME_CLAIM = Resource("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim")
 STORAGE_CLASS = Resource("storage.k8s.io", "v1", "storageclasses", "StorageClass")
 LEASE = Resource("coordination.k8s.io", "v1", "leases", "Lease")
+# What the admission says of owners until it has heard of their kind, seconds after the CRD was installed.
+_KIND_UNHEARD_OF = "cannot find RESTMapping"
 _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
@@ -98,7 +100,7 @@ def error(status: int, body: str) -> KubeError:
         return AlreadyExistsError(status, reason, message)
     if status == 409:
         return ConflictError(status, reason, message)
-    if status in (400, 403, 404, 405, 422):
+    if status in (400, 403, 404, 405, 422) and _KIND_UNHEARD_OF not in message:
         return RejectedError(status, reason, message)
     return KubeError(status, reason, message)
 

@@ -63,6 +63,18 @@ async def test_a_forbidden_object_is_not_missing() -> None:
         await kube.get(POD, "team", "p")
 
 
+async def test_an_owner_whose_kind_is_too_new_for_the_admission_is_tried_again() -> None:
+    words = (
+        'experiments "chat-0" is forbidden: cannot set blockOwnerDeletion in this case because cannot find RESTMapping'
+        ' for APIVersion autotuner.io/v1alpha1 Kind TuningTask: no matches for kind "TuningTask"'
+    )
+    kube, _ = connected((403, {"reason": "Forbidden", "message": words}))
+
+    with pytest.raises(KubeError, match="cannot find RESTMapping") as caught:
+        await kube.create(EXPERIMENT, "team", make_experiment())
+    assert type(caught.value) is KubeError
+
+
 @pytest.mark.parametrize(
     "problem", [ServerDisconnectedError(), ClientPayloadError("half"), OSError("refused"), TimeoutError()]
 )
