@@ -56,8 +56,14 @@ class Likelihood:
         """Take (n, dimensions) points, (n,) standardised values and the deviation of the noise that is expected."""
         self._metric, self._values = metric, values
         count, dimensions = points.shape
-        self._upper = np.triu_indices(count)
-        self._left, self._right = points[self._upper[0]].T, points[self._upper[1]].T
+        rows, columns = np.triu_indices(count)
+        self._upper, self._diagonal = rows * count + columns, rows == columns
+        square = np.empty((count, count), dtype=np.intp)
+        square[rows, columns] = square[columns, rows] = np.arange(len(rows))
+        self._square = square.reshape(-1)
+        # Of tables that are written in one line; INACTIVE, -1, is the last place of all.
+        places = points % metric.width
+        self._cells = np.ascontiguousarray((places[rows] * metric.width + places[columns]).T)
         priors = np.array([_LENGTH] * dimensions + [_SHARE, (2 * math.log(noise), _NOISE_DEVIATION)])
         self.centre, self.spread = priors.T
 
@@ -78,10 +84,16 @@ class Likelihood:
         """(settings, n, n), with the noise."""
         return self._covariance(settings).matrix
 
+    def _looked_up(self, tables: Floats) -> Floats:
+        """Of every pair of points, from tables of all places: (dimensions, settings, pairs)."""
+        found = np.empty((*tables.shape[:2], self._cells.shape[1]))
+        for table, cells, out in zip(tables, self._cells, found, strict=True):
+            np.take(table.reshape(len(table), -1), cells, axis=1, out=out, mode="clip")
+        return found
+
     def _slope(self, pull: Floats, found: _Covariance, settings: Floats) -> Floats:
         dimensions = len(found.correlation)
-        rows, columns = self._upper
-        each = pull[:, rows, columns] * np.where(rows == columns, 0.5, 1.0)
+        each = pull.reshape(len(pull), -1).take(self._upper, axis=1) * np.where(self._diagonal, 0.5, 1.0)
         slope = np.empty_like(settings)
         slope[:, :dimensions] = np.einsum(
             "sp,dsp->sd", each * found.share / dimensions, found.slope * found.correlation
@@ -93,17 +105,13 @@ class Likelihood:
         return slope
 
     def _covariance(self, settings: Floats) -> _Covariance:
-        dimensions, count = len(self._left), len(self._values)
+        dimensions, count = len(self._cells), len(self._values)
         values, slopes = self._metric.correlations(settings[:, :dimensions])
-        each = np.arange(dimensions)[:, None]
-        # Looked up with the settings last, which lie side by side in memory then.
-        correlation = np.moveaxis(values, 1, 3)[each, self._left, self._right].swapaxes(1, 2)
-        slope = np.moveaxis(slopes, 1, 3)[each, self._left, self._right].swapaxes(1, 2)
+        correlation, slope = self._looked_up(values), self._looked_up(slopes)
         average, product = correlation.mean(axis=0), correlation.prod(axis=0)
         share = logistic(settings[:, dimensions])[:, None]
-        matrix = np.empty((len(settings), count, count))
-        rows, columns = self._upper
-        matrix[:, rows, columns] = matrix[:, columns, rows] = share * average + (1 - share) * product + LEVEL
+        total = share * average + (1 - share) * product + LEVEL
+        matrix = total.take(self._square, axis=1).reshape(-1, count, count)
         noise = np.exp(settings[:, dimensions + 1])[:, None]
         matrix[:, np.arange(count), np.arange(count)] += noise + _JITTER
         return _Covariance(matrix, correlation, slope, average, product, share)
