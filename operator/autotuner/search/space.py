@@ -53,6 +53,7 @@ class Space:
         self._pieces = pieces
         self._activity = pieces.activity
         self._components: tuple[Component, ...] = components(pieces)
+        self._ruled = tuple(one for one in self._components if one.part.rules)
         self.dimensions: tuple[Dimension, ...] = pieces.dimensions
         counted = count(pieces, self._components)
         self.size, self.exact, self.removed, self.emptiness = counted
@@ -149,7 +150,7 @@ class Space:
     def settle(self, places: Sequence[int]) -> tuple[int, ...] | None:
         """The places of the configuration that `build` makes of these; None if it makes none."""
         settled = self._settled(places)
-        if not self.numbers or not all(component.allows(settled) for component in self._components):
+        if not self.numbers or not all(component.allows(settled) for component in self._ruled):
             return None
         return tuple(settled)
 
