@@ -24,6 +24,8 @@ Object = dict[str, Any]
 Severity = Literal["error", "warning", "note"]
 
 _KINDS: Mapping[str, type[Model]] = {"TuningTask": TuningTask, "TuningExperiment": TuningExperiment}
+# Where what a text looks like says more than that it is none, or than its pattern.
+_MISSPELT = ("string_type", "string_pattern_mismatch")
 _OME = ("ClusterBaseModel", "BaseModel", "ClusterServingRuntime", "ServingRuntime")
 
 
@@ -88,17 +90,24 @@ def _shape(body: Object, kind: str) -> Iterator[Finding]:
             message = problem["msg"]
             if problem["type"] == "extra_forbidden":
                 message = _unknown(path, kind)
+            elif problem["type"] in _MISSPELT and (meant := _part(path, kind).get("description")):
+                message = f"{message}; it is: {meant}"
             yield Finding(path, "error", "InvalidSpec", message)
 
 
 def _unknown(path: Path, kind: str) -> str:
-    node: Any = _schema(kind)
-    for step in path[:-1]:
-        node = node.get("items", {}) if isinstance(step, int) else node.get("properties", {}).get(step, {})
-    names = sorted(node.get("properties", {}))
+    names = sorted(_part(path[:-1], kind).get("properties", {}))
     close = difflib.get_close_matches(str(path[-1]), names, n=1)
     hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(names)}"
     return f"unknown field; {hint}"
+
+
+def _part(path: Path, kind: str) -> Any:
+    """What the schema says of a field; empty if it does not know it."""
+    node: Any = _schema(kind)
+    for step in path:
+        node = node.get("items", {}) if isinstance(step, int) else node.get("properties", {}).get(step, {})
+    return node
 
 
 @cache

@@ -80,6 +80,11 @@ WRONG: list[tuple[str, Object, str]] = [
     ("a rule of the schema", {"parameters": [{"name": "a"}]}, "spec.parameters[0]: give exactly one of values"),
     ("a rule about one field", {"runtime": {"engine": "SGLang"}}, "spec.runtime.engine: required with name and custom"),
     ("a pattern", {"parameters": [{"name": "--a", "values": [1]}]}, "spec.parameters[0].name: "),
+    (
+        "a limit without a unit",
+        {"slos": [{"metric": "TTFT", "max": 400}]},
+        "spec.slos[0].max: Input should be a valid string; it is: A ceiling with its unit, for example 500ms or 1%.",
+    ),
     ("a bound", {"search": {"maxExperiments": 0}}, "spec.search.maxExperiments: Input should be greater than or equal"),
     ("an unknown preset", {"runtime": {"preset": "simulated-sglan"}}, "spec.runtime.preset: no preset is called"),
     (
