@@ -108,13 +108,13 @@ def message(race: Race, block: int) -> str:
 
 
 def _words(race: Race, answer: Decided[Key]) -> str:
-    promises = scoring.hard(race.spec.slos or ())
+    limits = scoring.hard(race.spec.slos or ())
     if not race.leaders and not _no_gain(answer.verdict, race.baseline):
-        return f"nothing else that was measured {'keeps the SLOs' if promises else 'gave a result'}"
+        return f"nothing else that was measured {'keeps the SLOs' if limits else 'gave a result'}"
     if answer.verdict == "Unconfirmed" and race.cut:
         return "unconfirmed: the budget left too few repeats"
     if answer.verdict == "Unconfirmed":
-        return f"unconfirmed: too few repeats {'kept the SLOs' if promises else 'gave a result'}"
+        return f"unconfirmed: too few repeats {'kept the SLOs' if limits else 'gave a result'}"
     if no_gain := _no_gain(answer.verdict, _failed(race)):
         return no_gain
     interval = answer.gain or answer.rejected

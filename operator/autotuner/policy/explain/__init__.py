@@ -64,7 +64,7 @@ def _services(found: Answer) -> dict[str, str]:
 
 
 def _text(winner: Measured, called: str, task: str) -> str:
-    body = service.inference_service(winner, called)
+    body = service.of_winner(winner, called)
     return _HEADER.format(task=task, experiment=winner.name) + yaml.safe_dump(body, sort_keys=False, width=120)
 
 

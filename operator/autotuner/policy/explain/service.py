@@ -14,7 +14,7 @@ _OF_EXPERIMENTS = ("minReplicas", "maxReplicas", "terminationGracePeriodSeconds"
 _AUTOSCALER = "ome.io/autoscalerClass"
 
 
-def inference_service(winner: Measured, name: str) -> Object:
+def of_winner(winner: Measured, name: str) -> Object:
     """Ready to apply: no label, annotation or owner of ours.
 
     It asks for the accelerator product that was measured: on another one the same flags may be slow, or not fit.
