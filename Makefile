@@ -62,7 +62,7 @@ generate: setup  ## write what is generated: CRDs, dashboard, GitOps snippet, ch
 	@$(PYTHON) -m monitoring
 	@$(PYTHON) -m gitops
 	@helm=$$($(PYTHON) -m tests.tools helm) && $(PYTHON) packaging/generate.py --helm "$$helm"
-	@.venv-benchmark/bin/python -m autotuner.benchmark.builtin_tokenizer
+	@.venv-benchmark/bin/python -m autotuner.benchmark.clients.genai_bench.builtin_tokenizer
 
 lock: $(UV)  ## resolve the dependencies anew
 	@for name in operator benchmark; do \
@@ -74,7 +74,7 @@ lock: $(UV)  ## resolve the dependencies anew
 	  --upgrade --generate-hashes --no-emit-index-url --no-header -o locks/rivals.txt
 
 verify: generate test  ## generate and test, and refuse a tree in which something generated was not committed
-	@git diff --exit-code -- crds docs/metrics.md gitops helm manifests monitoring operator/autotuner/benchmark/tokenizer
+	@git diff --exit-code -- crds docs/metrics.md gitops helm manifests monitoring operator/autotuner/benchmark/clients/genai_bench/tokenizer
 
 bench: setup  ## the figures that are promised: the operator's speed, the simulated engine's lateness, honest answers
 	@$(PYTHON) -m tests.benchmarks.latency

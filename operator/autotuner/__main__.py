@@ -1,9 +1,9 @@
-"""`python -m autotuner`: see `autotuner.cli`."""
+"""`python -m autotuner`: see `autotuner.cli.app`."""
 
 from __future__ import annotations
 
 import sys
 
-from autotuner.cli import main
+from autotuner.cli.app import main
 
 sys.exit(main())

@@ -14,15 +14,16 @@ from typing import Any
 
 import kopf
 
-from autotuner import logs, metrics, process
+from autotuner import logs, metrics
 from autotuner.api.common import EXPERIMENT_UID_LABEL, EXPERIMENTS, FINISHED_LABEL, GROUP, TASKS, VERSION
-from autotuner.cancel import UnfinishedError, cancel_all
 from autotuner.controllers.workqueue import Key, WorkQueue
 from autotuner.kube import Kube, KubeError
-from autotuner.leader import LeadershipLostError
-from autotuner.serving.ome import EXPERIMENT_LABEL
+from autotuner.process import lifecycle
+from autotuner.process.cancel import UnfinishedError, cancel_all
+from autotuner.process.leader import LeadershipLostError
+from autotuner.process.watch_check import Watchfulness
+from autotuner.serving.ome.inference_service import EXPERIMENT_LABEL
 from autotuner.settings import Settings, from_environment
-from autotuner.watchfulness import Watchfulness
 
 log = logging.getLogger("autotuner")
 
@@ -148,7 +149,7 @@ def main() -> None:
         if arguments.command == "cancel":
             asyncio.run(_cancel(settings, arguments.namespace, arguments.timeout))
         else:
-            asyncio.run(process.run(settings, watch))
+            asyncio.run(lifecycle.run(settings, watch))
     except (RuntimeError, OSError, ValueError, KubeError, LeadershipLostError, UnfinishedError) as problem:
         sys.exit(f"autotuner: {problem}")
 

@@ -28,7 +28,7 @@ from prometheus_client.registry import Collector
 
 from autotuner import __version__, clock
 from autotuner.kube import ConflictError
-from autotuner.policy.endings import OUTCOMES
+from autotuner.policy.experiment.endings import OUTCOMES
 
 Object = Mapping[str, Any]
 

@@ -18,7 +18,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from autotuner.benchmark.result import decode
+from autotuner.benchmark.contract.result import decode
 from tests.support.operator import Operator
 from tests.testbed import Testbed
 from tests.testbed.api import Api

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from autotuner.api.parameters import Constraint, SearchParameter
-from autotuner.search import Facts, Space
-from autotuner.search.assembly import Offer, assemble
+from autotuner.search.space.assembly import Offer, assemble
+from autotuner.search.space.facts import Facts
+from autotuner.search.space.space import Space
 
 
 def _million() -> Offer:

@@ -16,10 +16,11 @@ from autotuner.api.experiment import ExperimentSpec, Service
 from autotuner.api.task import TaskSpec
 from autotuner.api.task_status import TaskStatus
 from autotuner.benchmark.job import Surroundings, benchmark_job
-from autotuner.policy import explain, preview, targets
-from autotuner.policy.observed_task import ObservedTask
+from autotuner.policy import model_and_runtime, recommendation
+from autotuner.policy.evidence.observed import ObservedTask
+from autotuner.policy.task import preview
 from autotuner.presets import Presets, default_folder, load, model_object, runtime_object
-from autotuner.serving.ome import inference_service
+from autotuner.serving.ome.inference_service import inference_service
 from tests.support.objects import Object, edited, make_experiment
 from tests.testbed import Testbed
 from tests.testbed.api import Api, ApiError, load_documents
@@ -180,7 +181,7 @@ def observed(path: Path) -> ObservedTask:
     task["metadata"] |= {"namespace": "default", "uid": "6c1b5f0e-0000-4000-8000-000000000000"}
     spec = TaskSpec.model_validate(task["spec"])
     seen = ObservedTask(task, spec, TaskStatus(), PRESETS, benchmark_image="benchmark:1")
-    wanted = targets.wanted_model(spec.model, PRESETS, "default")
+    wanted = model_and_runtime.wanted_model(spec.model, PRESETS, "default")
     model, runtime = next(iter(MODELS.values())), next(iter(RUNTIMES.values()))
     return dataclasses.replace(
         seen,
@@ -213,7 +214,7 @@ RECOMMENDED: dict[str, Object] = {
 
 @pytest.mark.parametrize("case", RECOMMENDED)
 async def test_what_is_recommended(strict: Any, case: str) -> None:
-    data = explain.config_map(told([FASTEST], **RECOMMENDED[case]))["data"]
+    data = recommendation.config_map(told([FASTEST], **RECOMMENDED[case]))["data"]
     services = [yaml.safe_load(text) for name, text in data.items() if name.endswith(".yaml")]
     assert services
     for body in services:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autotuner.benchmark.result import Result, decode
+from autotuner.benchmark.contract.result import Result, decode
 from tests.e2e.simulated import PYTHON
 
 KEY = "sk-very-secret-7391"

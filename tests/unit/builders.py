@@ -13,11 +13,11 @@ from autotuner.api.experiment import Distribution, ExperimentSpec, ExperimentSta
 from autotuner.api.goals import Objective, Slo
 from autotuner.api.parameters import SearchParameter
 from autotuner.api.task_status import TaskStatus
-from autotuner.benchmark.result import Result, encode
+from autotuner.benchmark.contract.result import Result, encode
 from autotuner.policy.conditions import find
-from autotuner.policy.observed import ObservedExperiment
+from autotuner.policy.experiment.observed import ObservedExperiment
 from autotuner.serving import pods
-from autotuner.serving.ome import controlled_by
+from autotuner.serving.ome.inference_service import controlled_by
 
 Object = dict[str, Any]
 

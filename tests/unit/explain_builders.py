@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from autotuner.api.common import Parameter
-from autotuner.policy import blueprint, explain, progress
-from autotuner.policy.observed_task import ObservedTask
+from autotuner.policy import recommendation
+from autotuner.policy.evidence import experiment_spec
+from autotuner.policy.evidence.observed import ObservedTask
+from autotuner.policy.task import best_so_far
 from tests.unit.builders import Object, after, make_level
 from tests.unit.task_builders import ended, live_model, live_runtime, make_task, observed
 
@@ -49,7 +51,7 @@ def everything() -> list[Object]:
 def experiment(index: int, point: Object | None, seen: ObservedTask) -> Object:
     """What the task would create for a point; the baseline for None."""
     pairs = [Parameter(name=name, value=str(value)) for name, value in (point or {}).items()]
-    body = blueprint.experiment(
+    body = experiment_spec.experiment(
         seen.ingredients(live_model(), live_runtime()),
         index=index,
         purpose="Baseline" if point is None else "Search",
@@ -59,7 +61,7 @@ def experiment(index: int, point: Object | None, seen: ObservedTask) -> Object:
     return body
 
 
-def told(points: Sequence[Object], *more: Object, **spec: Any) -> explain.Answer:
+def told(points: Sequence[Object], *more: Object, **spec: Any) -> recommendation.Answer:
     """The end of a task that measured the baseline and these points."""
     task = make_task(**SPEC | spec)
     seen = observed(task)
@@ -70,5 +72,5 @@ def told(points: Sequence[Object], *more: Object, **spec: Any) -> explain.Answer
     seen = observed(task, [*bodies, *more])
     objectives = seen.spec.objectives
     if len(objectives) > 1:
-        return explain.Answer(seen, None, progress.front(seen.measured, objectives), after(0))
-    return explain.Answer(seen, progress.best(seen.measured, seen.baseline, objectives[0]), None, after(0))
+        return recommendation.Answer(seen, None, best_so_far.front(seen.measured, objectives), after(0))
+    return recommendation.Answer(seen, best_so_far.best(seen.measured, seen.baseline, objectives[0]), None, after(0))

@@ -10,12 +10,13 @@ from autotuner import presets
 from autotuner.api.experiment import Level
 from autotuner.api.task import TaskSpec
 from autotuner.api.task_status import TaskStatus
-from autotuner.policy import blueprint
-from autotuner.policy.draft import TaskPlan
-from autotuner.policy.observed_task import ObservedTask
-from autotuner.policy.task import decide, finished
+from autotuner.policy.evidence import experiment_spec
+from autotuner.policy.evidence.observed import ObservedTask
+from autotuner.policy.task.decide import decide, finished
+from autotuner.policy.task.plan import TaskPlan
 from autotuner.presets import Presets, model_object, runtime_object
-from autotuner.search import Facts, Space
+from autotuner.search.space.facts import Facts
+from autotuner.search.space.space import Space
 from tests.unit.builders import Object, after, at, make_level, merged, written
 
 MODEL = "llama-3-2-1b-instruct"
@@ -85,8 +86,8 @@ def observed(task: Object | None = None, experiments: Sequence[Object] = (), **a
     state: Object = {
         "model": live_model(),
         "runtime": live_runtime(),
-        "wanted_model": blueprint.mark_created_for(model_object(MODEL, shipped().models[MODEL]), body),
-        "wanted_runtime": blueprint.mark_created_for(live_runtime(), body),
+        "wanted_model": experiment_spec.mark_created_for(model_object(MODEL, shipped().models[MODEL]), body),
+        "wanted_runtime": experiment_spec.mark_created_for(live_runtime(), body),
         "benchmark_image": "benchmark:1",
         **around,
     }

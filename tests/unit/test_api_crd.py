@@ -15,7 +15,7 @@ from autotuner.api.common import Model
 from autotuner.api.experiment import ExperimentStatus, TuningExperiment
 from autotuner.api.task import TuningTask
 from autotuner.api.task_status import TaskStatus
-from autotuner.policy.experiment import decide
+from autotuner.policy.experiment.decide import decide
 from tests.unit.builders import (
     Object,
     after,

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autotuner.benchmark.estimates import survival_weights, weighted_mean, weighted_percentiles
+from autotuner.benchmark.runner.censored_estimates import survival_weights, weighted_mean, weighted_percentiles
 
 values = st.lists(st.floats(0.001, 1000), min_size=1, max_size=60)
 

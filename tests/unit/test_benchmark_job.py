@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from autotuner.api.experiment import ExperimentSpec
+from autotuner.benchmark.contract.spec import Reach, RunnerSpec
 from autotuner.benchmark.job import Surroundings, benchmark_job
-from autotuner.benchmark.spec import Reach, RunnerSpec
-from autotuner.serving import models
+from autotuner.serving.ome import models
 from tests.testbed.node.podspec import expand
 from tests.unit.builders import Object, make_experiment
 

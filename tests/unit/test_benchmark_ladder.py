@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autotuner.api.experiment import Distribution, Level
-from autotuner.benchmark.ladder import Rules, Step, ladder_top, lost_ceiling, would_stop
-from autotuner.benchmark.spec import Reach, Slo
+from autotuner.benchmark.contract.spec import Reach, Slo
+from autotuner.benchmark.runner.ladder import Rules, Step, ladder_top, lost_ceiling, would_stop
 from autotuner.scoring import Goal, score
 from tests.unit.builders import make_level, make_objective, make_scenario, make_slo
 

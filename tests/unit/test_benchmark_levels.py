@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from autotuner.benchmark.levels import Limits, judge
-from autotuner.benchmark.records import LevelRun, Request
+from autotuner.benchmark.contract.level_run import LevelRun, Request
+from autotuner.benchmark.runner.level_figures import Limits, judge
 
 LIMITS = Limits(max_minutes=2, holds_length=True)
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from autotuner.benchmark.recorder import Recorder
-from autotuner.benchmark.records import LevelRun, Request
+from autotuner.benchmark.clients.genai_bench.recorder import Recorder
+from autotuner.benchmark.contract.level_run import LevelRun, Request
 
 
 def recorder(max_requests: int = 10, concurrency: int = 2) -> Recorder:

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from autotuner.api.experiment import Distribution, Level
-from autotuner.benchmark.result import MAX_BYTES, Result, decode, encode
+from autotuner.benchmark.contract.result import MAX_BYTES, Result, decode, encode
 
 
 def distribution(draw: random.Random) -> Distribution:

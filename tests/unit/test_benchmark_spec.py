@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from autotuner.benchmark.spec import RunnerSpec, SpecError, load_spec
+from autotuner.benchmark.contract.spec import RunnerSpec, SpecError, load_spec
 
 
 def body(**changes: Any) -> dict[str, Any]:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from autotuner.benchmark import builtin_tokenizer
-from autotuner.benchmark.spec import TokenizerSource
-from autotuner.benchmark.tokenizer_loading import Hub, TokenizerError, explain, load_tokenizer
+from autotuner.benchmark.clients.genai_bench import builtin_tokenizer
+from autotuner.benchmark.clients.genai_bench.tokenizer_loading import Hub, TokenizerError, explain, load_tokenizer
+from autotuner.benchmark.contract.spec import TokenizerSource
 
 
 class GatedRepoError(Exception): ...

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from autotuner import cli, documents
+from autotuner.cli import app, documents
 from tests.unit.builders import Object, merged
 from tests.unit.task_builders import make_task
 
@@ -30,7 +30,7 @@ def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
         monkeypatch.chdir(tmp_path)
         texts = [item if isinstance(item, str) else yaml.safe_dump(item, sort_keys=False) for item in objects]
         Path("task.yaml").write_text("---\n".join(texts))
-        code = cli.main(["validate", "task.yaml", *options])
+        code = app.main(["validate", "task.yaml", *options])
         return code, "".join(capsys.readouterr())
 
     return validate
@@ -43,7 +43,7 @@ def task(**spec: Any) -> Object:
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
 def test_every_example_is_valid(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["validate", str(path)]) == cli.VALID, capsys.readouterr().out
+    assert app.main(["validate", str(path)]) == app.VALID, capsys.readouterr().out
 
 
 def test_a_valid_task_is_summed_up(run: Run) -> None:
@@ -175,7 +175,7 @@ def test_a_file_that_cannot_be_read_is_another_failure(run: Run, text: str, word
 
 
 def test_a_missing_file_is_named(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["validate", "absent.yaml"]) == 2
+    assert app.main(["validate", "absent.yaml"]) == 2
     assert "absent.yaml" in capsys.readouterr().err
 
 
@@ -186,7 +186,7 @@ def test_standard_input_and_own_presets(
     (tmp_path / "models" / "own.yaml").write_text("spec: {storage: {storageUri: 'hf://a/b', path: /x}}")
     monkeypatch.setattr(sys, "stdin", io.StringIO(yaml.safe_dump(task(model={"preset": "own"}))))
 
-    assert cli.main(["validate", "-", "--presets", str(tmp_path)]) == 0
+    assert app.main(["validate", "-", "--presets", str(tmp_path)]) == 0
     assert capsys.readouterr().out.startswith("<stdin>: TuningTask chat: valid")
 
 

@@ -11,13 +11,13 @@ import pytest
 
 from autotuner import settings
 from autotuner.policy import preflight
-from autotuner.policy.endings import OUTCOMES
+from autotuner.policy.experiment.endings import OUTCOMES
 from tests.support.console import commands
 from tests.support.operator import ROOT
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
-POLICY = "\n".join(path.read_text() for path in (ROOT / "operator" / "autotuner" / "policy").glob("*.py"))
+POLICY = "\n".join(path.read_text() for path in (ROOT / "operator" / "autotuner" / "policy").rglob("*.py"))
 
 
 def table(heading: str) -> dict[str, set[str]]:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from autotuner.policy import experiment, task
+from autotuner.policy.experiment.decide import decide as experiment_decision
+from autotuner.policy.task.decide import decide as task_decision
 from gitops.__main__ import SNIPPET, render
 from tests.support.gitops import HEALTH, ROOT, flux, health
 from tests.unit.builders import (
@@ -32,7 +33,7 @@ PROMISE = [{"metric": "TTFT", "max": "500ms"}]
 def looked_at(**spec: Any) -> Object:
     """A task after the first pass over it."""
     body = make_task(**spec)
-    return written(body, task.decide(observed(body), after(0)).status)
+    return written(body, task_decision(observed(body), after(0)).status)
 
 
 def told(*fates: Any, **spec: Any) -> Object:
@@ -50,12 +51,12 @@ def edited(body: Object, **spec: Any) -> Object:
 
 def suspended() -> Object:
     body = edited(told(speed(1000)), suspend=True)
-    return written(body, task.decide(observed(body), after(100)).status)
+    return written(body, task_decision(observed(body), after(100)).status)
 
 
 def without_model() -> Object:
     body = started()
-    return written(body, task.decide(observed(body, model=live_model("Failed")), after(10)).status)
+    return written(body, task_decision(observed(body, model=live_model("Failed")), after(10)).status)
 
 
 MEASURED = told(speed(1000), speed(1100), speed(1200), speed(900))
@@ -113,7 +114,7 @@ READY = make_pod(started=10, ready=20)
 
 def passed(body: Object, seconds: float, **state: Any) -> Object:
     """The experiment after a pass over it."""
-    return written(body, experiment.decide(seen(body, **state), after(seconds)).status)
+    return written(body, experiment_decision(seen(body, **state), after(seconds)).status)
 
 
 BENCHMARKING = passed(TX, 30, **OURS, engine=[READY])

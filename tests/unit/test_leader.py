@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from autotuner import leader
 from autotuner.kube import KubeError
-from autotuner.leader import (
+from autotuner.process import leader
+from autotuner.process.leader import (
     DEADLINE,
     DURATION,
     Election,

@@ -12,9 +12,9 @@ from aiohttp import web
 
 from autotuner import __version__, metrics
 from autotuner.controllers.workqueue import Key, WorkQueue
-from autotuner.endpoints import Health, served
 from autotuner.kube import ConflictError, KubeError
 from autotuner.metrics import Objects
+from autotuner.process.endpoints import Health, served
 from tests.testbed.controlplane import free_port
 from tests.unit.builders import Object, after, at, make_experiment
 from tests.unit.task_builders import make_task

@@ -8,9 +8,9 @@ import pytest
 
 from autotuner.api.experiment import ExperimentSpec, Purpose
 from autotuner.api.task import TaskSpec
-from autotuner.policy import blueprint
-from autotuner.policy.blueprint import Ingredients
-from autotuner.search import Configuration
+from autotuner.policy.evidence import experiment_spec
+from autotuner.policy.evidence.experiment_spec import Ingredients
+from autotuner.search.space.configuration import Configuration
 from tests.unit.builders import Object, make_model, make_runtime, merged
 from tests.unit.task_builders import make_space, make_task
 
@@ -67,7 +67,7 @@ def ingredients(runtime: Object | None, product: str | None, changes: Object) ->
         engine="SGLang",
         model=make_model(),
         runtime=live,
-        space=make_space(spec, fixed=blueprint.fixed_arguments("SGLang", spec, live["spec"])),
+        space=make_space(spec, fixed=experiment_spec.fixed_arguments("SGLang", spec, live["spec"])),
         product=product,
         benchmark_image="benchmark:2",
     )
@@ -83,7 +83,7 @@ def experiment(
     **changes: Any,
 ) -> Object:
     common = ingredients(live, product, changes)
-    return blueprint.experiment(common, index=index, purpose=purpose, configuration=configuration)
+    return experiment_spec.experiment(common, index=index, purpose=purpose, configuration=configuration)
 
 
 @pytest.mark.parametrize(
@@ -206,10 +206,10 @@ def test_shared_objects_say_for_whom_they_were_made() -> None:
     task, other = make_task(), make_task("other")
     body = {**make_model(), "metadata": {"name": "llama", "annotations": {"kept": "yes"}}}
 
-    marked = blueprint.mark_created_for(body, task)
+    marked = experiment_spec.mark_created_for(body, task)
 
     assert marked["metadata"]["annotations"] == {"kept": "yes", "autotuner.io/created-for": "uid-chat"}
     assert "ownerReferences" not in marked["metadata"]
-    assert blueprint.created_by(marked, task)
-    assert not blueprint.created_by(marked, other)
-    assert not blueprint.created_by(make_model(), task)
+    assert experiment_spec.created_by(marked, task)
+    assert not experiment_spec.created_by(marked, other)
+    assert not experiment_spec.created_by(make_model(), task)

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from autotuner.policy import endings
-from autotuner.serving.ome import ServingEvent
+from autotuner.policy.experiment import endings
+from autotuner.serving.ome.inference_service import ServingEvent
 from tests.unit.builders import (
     Object,
     after,

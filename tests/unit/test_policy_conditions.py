@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from autotuner.policy import progress
 from autotuner.policy.conditions import ConditionSet, find, is_true, shorten
+from autotuner.policy.task import best_so_far
 from tests.unit.builders import Object, after, at, make_level
 from tests.unit.task_builders import Story, ended, fate, make_task, observed, speed, started
 
@@ -96,11 +96,11 @@ def test_the_phase_is_a_projection_of_the_conditions(status: Object, suspended: 
     ]
     task = make_task(status={**status, "conditions": conditions})
 
-    assert progress.phase(observed(task).status, suspended) == want
+    assert best_so_far.phase(observed(task).status, suspended) == want
 
 
 def test_nothing_measured_is_said_to_be_nothing() -> None:
-    assert progress.nearest([]) == "nothing was measured"
+    assert best_so_far.nearest([]) == "nothing was measured"
 
 
 def test_the_best_needs_a_value() -> None:
@@ -109,7 +109,7 @@ def test_the_best_needs_a_value() -> None:
     story.end(lambda experiment: ended(experiment, "OutOfMemory"))
     seen = observed(story.task, story.experiments)
 
-    assert progress.best(seen.measured, seen.baseline, seen.spec.objectives[0]) is None
+    assert best_so_far.best(seen.measured, seen.baseline, seen.spec.objectives[0]) is None
 
 
 def test_of_equal_ones_the_best_is_the_cheapest() -> None:

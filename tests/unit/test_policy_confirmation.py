@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autotuner.policy.confirmation import Decided, Fitness, Leader, Measure, Repeat, Settings, next_step
+from autotuner.policy.confirmation.rule import Decided, Fitness, Leader, Measure, Repeat, Settings, next_step
 
 A, B, C = (Leader(key, 100.0) for key in "abc")
 DEFAULT = Settings()

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from autotuner.api.task_status import TaskStatus
-from autotuner.policy import confirming
-from autotuner.policy.task import decide
+from autotuner.policy.confirmation import finalists
+from autotuner.policy.task.decide import decide
 from tests.unit.builders import Object, after, condition, make_level, merged
 from tests.unit.task_builders import Fate, Story, fate, observed, running, speed, started
 
@@ -501,7 +501,7 @@ class TestRace:
         seen = observed(story.task, [*story.experiments[:4], doubled])
         assert seen.baseline is not None
 
-        race = confirming.race(seen.spec, seen.measured, seen.baseline, 2)
+        race = finalists.race(seen.spec, seen.measured, seen.baseline, 2)
 
         assert race is not None
         assert [one.name for one in race.leaders] == ["chat-2", "chat-3", "chat-1"]
@@ -541,7 +541,7 @@ class TestRace:
         seen = observed(story.task, story.experiments)
         assert seen.baseline is not None
 
-        race = confirming.race(seen.spec, seen.measured, seen.baseline, 2)
+        race = finalists.race(seen.spec, seen.measured, seen.baseline, 2)
 
         assert race is not None
         assert race.measured == ()

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from autotuner.api.experiment import ExperimentStatus
-from autotuner.policy import drift
-from autotuner.policy.task import finished
+from autotuner.policy.evidence import drift
+from autotuner.policy.task.decide import finished
 from tests.unit.builders import Object, condition, make_level, make_model, make_runtime, merged
 from tests.unit.task_builders import Fate, Story, ended, fate, live_model, live_runtime, speed, started
 

@@ -6,10 +6,10 @@ from typing import Any, get_args
 
 import pytest
 
-from autotuner.policy import endings
-from autotuner.policy.endings import OUTCOMES, Outcome
-from autotuner.policy.experiment import judge
-from autotuner.serving.ome import ServingEvent
+from autotuner.policy.experiment import endings
+from autotuner.policy.experiment.decide import judge
+from autotuner.policy.experiment.endings import OUTCOMES, Outcome
+from autotuner.serving.ome.inference_service import ServingEvent
 from tests.unit.builders import (
     Object,
     after,

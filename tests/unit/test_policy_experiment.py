@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from autotuner.policy.conditions import is_true
-from autotuner.policy.experiment import Plan, decide
-from autotuner.policy.observed import ObservedExperiment
+from autotuner.policy.experiment.decide import Plan, decide
+from autotuner.policy.experiment.observed import ObservedExperiment
 from tests.unit.builders import (
     Object,
     after,

@@ -14,18 +14,18 @@ import yaml
 
 from autotuner.api.experiment import ExperimentStatus
 from autotuner.api.task_status import Confidence
-from autotuner.policy import explain
+from autotuner.policy import recommendation
 from tests.unit.builders import Object, make_level
 from tests.unit.explain_builders import FASTEST, SPEC, everything, experiment, told
 from tests.unit.task_builders import ended, make_task, observed
 
 
-def data(answer: explain.Answer) -> Object:
-    found: Object = explain.config_map(answer)["data"]
+def data(answer: recommendation.Answer) -> Object:
+    found: Object = recommendation.config_map(answer)["data"]
     return found
 
 
-def table(answer: explain.Answer) -> list[dict[str, str]]:
+def table(answer: recommendation.Answer) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(data(answer)["experiments.csv"])))
 
 
@@ -87,7 +87,7 @@ class TestConfigMap:
         answer = told([])
         own = answer.seen.measured[0]
         own = dataclasses.replace(own, status=own.status.model_copy(update={"message": cell}), score=None)
-        written, _ = explain.table.text([own], answer.seen.space, answer.seen.spec, 10_000)
+        written, _ = recommendation.experiments_csv.text([own], answer.seen.space, answer.seen.spec, 10_000)
 
         assert next(csv.DictReader(io.StringIO(written, newline="")))["message"] == want
 
@@ -106,7 +106,7 @@ class TestConfigMap:
         assert "1…` |\n" in text["report.md"]
 
     def test_goes_with_the_task(self) -> None:
-        meta = explain.config_map(told([FASTEST]))["metadata"]
+        meta = recommendation.config_map(told([FASTEST]))["metadata"]
 
         assert (meta["name"], meta["namespace"]) == ("chat-best", "team")
         assert [owner["uid"] for owner in meta["ownerReferences"]] == ["uid-chat"]
@@ -201,7 +201,9 @@ class TestTable:
         )
         status = ExperimentStatus.model_validate({**theirs["status"], "gpuSeconds": 500.0})
         lent = dataclasses.replace(own, name="other-4", index=-1, status=status, reused=True)
-        written, _ = explain.table.text([lent, baseline, own], answer.seen.space, answer.seen.spec, 10_000)
+        written, _ = recommendation.experiments_csv.text(
+            [lent, baseline, own], answer.seen.space, answer.seen.spec, 10_000
+        )
         rows = list(csv.DictReader(io.StringIO(written)))
 
         assert [(row["reused"], row["purpose"], row["block"]) for row in rows] == [

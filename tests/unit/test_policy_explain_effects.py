@@ -8,18 +8,18 @@ import math
 import pytest
 
 from autotuner import engines
-from autotuner.policy import explain
-from autotuner.policy.explain import effects, values
-from autotuner.policy.explain.effects import FlagEffect
-from autotuner.policy.explain.reference import Reference
-from autotuner.policy.explain.values import ValueRow
+from autotuner.policy import recommendation
+from autotuner.policy.recommendation import best_per_value, flag_effects
+from autotuner.policy.recommendation.baseline_values import Reference
+from autotuner.policy.recommendation.best_per_value import ValueRow
+from autotuner.policy.recommendation.flag_effects import FlagEffect
 from tests.unit.builders import Object, make_level
 from tests.unit.explain_builders import FASTEST, SPEC, everything, experiment, told
 from tests.unit.task_builders import ended, make_task, observed
 
 
-def found_effects(answer: explain.Answer) -> dict[str, FlagEffect]:
-    return {one.name: one for one in effects.of(answer, answer.winners[0])}
+def found_effects(answer: recommendation.Answer) -> dict[str, FlagEffect]:
+    return {one.name: one for one in flag_effects.of(answer, answer.winners[0])}
 
 
 class TestEffects:
@@ -183,7 +183,7 @@ def test_each_value_has_the_best_that_was_measured_with_it() -> None:
     seen = observed(make_task(**SPEC))
     crash = ended(experiment(13, everything()[0], seen), "EngineCrashed")
     spoiled = ended(experiment(14, everything()[0], seen), "NodeLost")
-    found = {(row.name, row.value): row for row in values.rows(told(everything(), crash, spoiled))}
+    found = {(row.name, row.value): row for row in best_per_value.rows(told(everything(), crash, spoiled))}
 
     assert list(found)[:5] == [
         ("tp-size", "1"),
@@ -202,6 +202,6 @@ def test_a_ladder_that_was_stopped_early_is_counted_apart() -> None:
     seen = observed(make_task(**SPEC | changes))
     point = {"tp-size": 2, "schedule-policy": "lpm"}
     early = ended(experiment(1, point, seen), "Completed", make_level(4, throughput=10.0), ladder="StoppedHopeless")
-    found = {(row.name, row.value): row for row in values.rows(told([], early, **changes))}
+    found = {(row.name, row.value): row for row in best_per_value.rows(told([], early, **changes))}
 
     assert found["tp-size", "2"] == ValueRow("tp-size", "2", tried=1, feasible=0, stopped=1)

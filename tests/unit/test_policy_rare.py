@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from autotuner.policy import preview, tally
+from autotuner.policy.task import experiment_counts, preview
 from tests.unit.task_builders import make_task, observed
 
 FLAGS = [f"--flag-{number}" for number in range(8)]
@@ -25,7 +25,7 @@ def test_an_estimate_below_the_limit_does_not_shorten_the_search() -> None:
     seen = observed(task())
     assert not seen.space.exact
     assert seen.space.size < 200
-    assert tally.wanted(seen) == 200
+    assert experiment_counts.wanted(seen) == 200
 
 
 def test_the_preview_prices_what_may_be_searched() -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from autotuner.policy import drift, records
-from autotuner.search import Configuration
+from autotuner.policy.evidence import drift, measurements
+from autotuner.search.space.configuration import Configuration
 from tests.unit.builders import Object, make_experiment, make_level, make_model, make_runtime, merged, seen
 from tests.unit.task_builders import ended, make_space, make_spec, running
 
@@ -20,15 +20,15 @@ def tried(name: str = "chat-1", tp: int = 1, mem: str = "0.8", **spec: Any) -> O
     return make_experiment(name, **{"parameters": parameters, **spec})
 
 
-def read(*experiments: Object) -> list[records.Measured]:
-    return records.read(experiments, SPEC, SPACE)
+def read(*experiments: Object) -> list[measurements.Measured]:
+    return measurements.read(experiments, SPEC, SPACE)
 
 
 def hashed(image: str = "sha256:1", product: str | None = "H100", **state: Any) -> str:
     world = seen(**state)
     deployed = drift.hashes(world.model, world.runtime)
     assert deployed is not None
-    return records.fingerprint(world.spec, deployed, image, product)
+    return measurements.fingerprint(world.spec, deployed, image, product)
 
 
 OTHER_MODEL = make_model()
@@ -121,18 +121,18 @@ def test_outcome_of(experiment: Object, outcome: str | None, told: str | None) -
     (one,) = read(experiment)
 
     assert one.outcome == outcome
-    assert [record.outcome for record in records.for_search([one])] == ([told] if told else [])
+    assert [record.outcome for record in measurements.for_search([one])] == ([told] if told else [])
 
 
 def test_a_record_carries_configuration_and_value() -> None:
-    (record,) = records.for_search(read(ended(tried(tp=2, mem="0.9"), "Completed", make_level(throughput=700))))
+    (record,) = measurements.for_search(read(ended(tried(tp=2, mem="0.9"), "Completed", make_level(throughput=700))))
 
     assert record.configuration == Configuration((("tp-size", 2), ("mem-fraction-static", 0.9)))
     assert (record.values, record.shortfall) == ((700.0,), 0.0)
 
 
 def test_a_record_of_what_is_infeasible_says_by_how_much() -> None:
-    (record,) = records.for_search(read(ended(tried(), "SLOViolated", make_level(ttft=0.75))))
+    (record,) = measurements.for_search(read(ended(tried(), "SLOViolated", make_level(ttft=0.75))))
 
     assert record.values == ()
     assert record.shortfall == pytest.approx(0.5)
@@ -144,7 +144,7 @@ def test_a_baseline_is_no_point_of_the_space() -> None:
     assert measured[0].configuration is None
     assert measured[0].is_baseline
     assert measured[0].score is not None
-    assert records.for_search(measured) == []
+    assert measurements.for_search(measured) == []
 
 
 def test_experiments_are_read_in_the_order_of_their_index() -> None:
@@ -155,4 +155,4 @@ def test_experiments_are_read_in_the_order_of_their_index() -> None:
 
 @pytest.mark.parametrize(("name", "index"), [("chat-0", 0), ("a-2-b-17", 17)])
 def test_the_index_is_the_end_of_the_name(name: str, index: int) -> None:
-    assert records.index_of(name) == index
+    assert measurements.index_of(name) == index

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from autotuner.policy import drift
-from autotuner.policy.experiment import Plan, decide, finished
-from autotuner.policy.observed import ObservedExperiment
+from autotuner.policy.evidence import drift
+from autotuner.policy.experiment.decide import Plan, decide, finished
+from autotuner.policy.experiment.observed import ObservedExperiment
 from tests.unit.builders import (
     Object,
     after,

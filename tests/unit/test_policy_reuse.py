@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from autotuner.api.experiment import ExperimentSpec
-from autotuner.policy import drift, records
+from autotuner.policy.evidence import drift, measurements
 from tests.unit.builders import Object, at, condition, controller, make_level, merged
 from tests.unit.task_builders import Fate, Story, conditions, ended, live_model, live_runtime, make_task, started
 
@@ -28,7 +28,7 @@ def finished(throughput: float = 1000, reason: str = "Completed", *, hour: float
         assert HASHES is not None
         product = status.get("acceleratorProduct", "H100")
         spec = ExperimentSpec.model_validate(experiment["spec"])
-        mark = records.fingerprint(spec, HASHES, status.get("imageID", IMAGE), product)
+        mark = measurements.fingerprint(spec, HASHES, status.get("imageID", IMAGE), product)
         level = make_level(throughput=throughput, ttft=throughput / 1e5)
         body = ended(experiment, reason, *([level] if reason in ("Completed", "SLOViolated") else []))
         over = {**conditions("Finished", "True", reason), "lastTransitionTime": at(START + hour * HOUR)}

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from autotuner.api.common import Volume
-from autotuner.policy import targets
-from autotuner.policy.endings import Ending, find
+from autotuner.policy import model_and_runtime
+from autotuner.policy.claims import Storage, wanted_claim
+from autotuner.policy.experiment.endings import Ending, find
 from autotuner.policy.preflight import Surroundings, check, warnings
-from autotuner.policy.preflight.problem import Case
-from autotuner.policy.preflight.storage import problems as storage_problems
-from autotuner.policy.storage import Storage, wanted_claim
-from autotuner.policy.task import decide
+from autotuner.policy.preflight.case import Case
+from autotuner.policy.preflight.model_files import problems as storage_problems
+from autotuner.policy.task.decide import decide
 from tests.unit.builders import (
     Object,
     after,
@@ -194,7 +194,7 @@ MINE: Object = {"preset": None, "name": "mine"}
 class TestTask:
     def test_a_preset_on_a_claim_is_a_model_of_its_own_that_is_not_downloaded(self) -> None:
         model = make_spec(model={"volume": VOLUME}).model
-        wanted = targets.wanted_model(model, shipped(), NAMESPACE)
+        wanted = model_and_runtime.wanted_model(model, shipped(), NAMESPACE)
 
         assert wanted is not None
         assert wanted["spec"]["storage"] == {"storageUri": f"vendor://autotuner/volume/{MODEL}"}
@@ -206,7 +206,9 @@ class TestTask:
     def test_the_claims_content_does_not_enter_the_models_name(self) -> None:
         names = set()
         for name in ("weights", "others"):
-            wanted = targets.wanted_model(make_spec(model={"volume": {"claimName": name}}).model, shipped(), NAMESPACE)
+            wanted = model_and_runtime.wanted_model(
+                make_spec(model={"volume": {"claimName": name}}).model, shipped(), NAMESPACE
+            )
             assert wanted is not None
             names.add(wanted["metadata"]["name"])
 

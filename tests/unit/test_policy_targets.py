@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from autotuner.api.target import TaskModel, TaskRuntime
-from autotuner.policy import targets
+from autotuner.api.model_and_runtime import TaskModel, TaskRuntime
+from autotuner.policy import model_and_runtime
 from tests.unit.builders import Object
 from tests.unit.task_builders import MODEL, RUNTIME, live_model, live_runtime, shipped
 
@@ -29,18 +29,18 @@ MODELS: list[tuple[str, Object, str, str, str]] = [
 
 @pytest.mark.parametrize(("spec", "kind", "name", "field"), [row[1:] for row in MODELS], ids=[row[0] for row in MODELS])
 def test_the_model_that_is_meant(spec: Object, kind: str, name: str, field: str) -> None:
-    found = targets.model(TaskModel.model_validate(spec), shipped(), "team")
+    found = model_and_runtime.model(TaskModel.model_validate(spec), shipped(), "team")
 
-    assert found == targets.Reference(kind, name, field)
+    assert found == model_and_runtime.Reference(kind, name, field)
 
 
 def test_an_unknown_preset_means_nothing() -> None:
-    assert targets.model(TaskModel(preset="absent"), shipped(), "team") is None
+    assert model_and_runtime.model(TaskModel(preset="absent"), shipped(), "team") is None
 
 
 def overridden(scope: str = "Cluster", path: str = "/mnt/a") -> Object:
     spec = TaskModel.model_validate({"preset": MODEL, "overrides": {"storage": {"path": path}}, "scope": scope})
-    body = targets.wanted_model(spec, shipped(), "team")
+    body = model_and_runtime.wanted_model(spec, shipped(), "team")
     assert body is not None
     return body
 
@@ -62,7 +62,7 @@ def test_an_overridden_model_of_the_namespace() -> None:
 
 
 def test_one_in_full_keeps_its_labels_and_says_who_made_it() -> None:
-    body = targets.wanted_model(TaskModel.model_validate({"custom": OWN}), shipped(), "team")
+    body = model_and_runtime.wanted_model(TaskModel.model_validate({"custom": OWN}), shipped(), "team")
 
     assert body is not None
     assert body["metadata"]["labels"] == {"team": "chat", "app.kubernetes.io/managed-by": "autotuner"}
@@ -70,19 +70,19 @@ def test_one_in_full_keeps_its_labels_and_says_who_made_it() -> None:
 
 
 def test_an_existing_model_is_never_made() -> None:
-    assert targets.wanted_model(TaskModel(name="x"), shipped(), "team") is None
+    assert model_and_runtime.wanted_model(TaskModel(name="x"), shipped(), "team") is None
 
 
 def test_a_runtime_of_a_preset_is_the_same_whatever_the_task_is_called() -> None:
     spec = TaskRuntime(preset=RUNTIME)
 
-    assert targets.wanted_runtime(spec, shipped(), live_model(), "team") == live_runtime()
+    assert model_and_runtime.wanted_runtime(spec, shipped(), live_model(), "team") == live_runtime()
 
 
 def test_overrides_make_another_runtime_that_still_fits_the_model() -> None:
     overrides = {"engineConfig": {"runner": {"args": ["--tp-size=2"], "image": None}}}
     spec = TaskRuntime.model_validate({"preset": RUNTIME, "overrides": overrides, "scope": "Namespaced"})
-    body = targets.wanted_runtime(spec, shipped(), live_model(), "team")
+    body = model_and_runtime.wanted_runtime(spec, shipped(), live_model(), "team")
 
     assert body is not None
     runner = body["spec"]["engineConfig"]["runner"]
@@ -95,7 +95,7 @@ def test_overrides_make_another_runtime_that_still_fits_the_model() -> None:
 
 def test_a_runtime_in_full_says_itself_what_it_serves() -> None:
     spec = TaskRuntime.model_validate({"custom": {**OWN, "spec": {"engineConfig": {}}}, "engine": "Custom"})
-    body = targets.wanted_runtime(spec, shipped(), live_model(), "team")
+    body = model_and_runtime.wanted_runtime(spec, shipped(), live_model(), "team")
 
     assert body is not None
     assert (body["kind"], body["metadata"]["name"], body["spec"]) == (

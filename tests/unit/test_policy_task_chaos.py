@@ -10,8 +10,8 @@ import pytest
 
 from autotuner.api.experiment import ExperimentSpec
 from autotuner.api.task_status import TaskStatus
-from autotuner.policy.draft import TaskPlan
-from autotuner.policy.task import decide, finished
+from autotuner.policy.task.decide import decide, finished
+from autotuner.policy.task.plan import TaskPlan
 from tests.unit.builders import Object, after, at, make_level, merged, written
 from tests.unit.task_builders import ended, observed, running, started
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from autotuner import engines
-from autotuner.policy import numerics
+from autotuner.policy.recommendation import numerics
 from tests.unit.task_builders import Story, speed, started
 
 CASES = [

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from autotuner.policy.task import decide, finished
+from autotuner.policy.task.decide import decide, finished
 from tests.unit.builders import Object, after, at, condition, make_level, written
 from tests.unit.task_builders import (
     Fate,

@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from autotuner.policy import blueprint
 from autotuner.policy.conditions import find
-from autotuner.policy.experiment import Happening
-from autotuner.policy.task import decide, finished, refuse
+from autotuner.policy.evidence import experiment_spec
+from autotuner.policy.experiment.decide import Happening
+from autotuner.policy.task.decide import decide, finished, refuse
 from tests.unit.builders import Object, after, at, condition, written
 from tests.unit.task_builders import MODEL, live_model, live_runtime, make_task, observed, started
 
@@ -19,7 +19,7 @@ VLLM_PARAMETERS = [{"name": "max-num-seqs", "values": [8, 16]}]
 
 def mine(body: Object, task: Object) -> Object:
     """A live object that this task created."""
-    return {**body, **blueprint.mark_created_for(body, task)}
+    return {**body, **experiment_spec.mark_created_for(body, task)}
 
 
 class TestInvalid:

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autotuner.api.experiment import NOISE_MARGIN, Level
-from autotuner.benchmark.ladder import Rules, Stopped, would_stop
-from autotuner.benchmark.spec import Reach, Slo
+from autotuner.benchmark.contract.spec import Reach, Slo
+from autotuner.benchmark.runner.ladder import Rules, Stopped, would_stop
 from autotuner.scoring import Goal, figure, score
-from autotuner.scoring.reach import of_goal
+from autotuner.scoring.upper_bound import of_goal
 from tests.unit.builders import make_level, make_objective, make_scenario, make_slo
 
 LADDER = (1, 8, 32, 128)

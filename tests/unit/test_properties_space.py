@@ -8,8 +8,9 @@ from typing import Any
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from autotuner.search import Space, suggest
-from autotuner.search.assembly import Offer
+from autotuner.search.space.assembly import Offer
+from autotuner.search.space.space import Space
+from autotuner.search.suggest import suggest
 from tests.unit.test_search_properties import build, found, holds, means, offers
 
 __all__ = ["build"]  # the fixture

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from autotuner import documents, validation
 from autotuner.api.task import TaskSpec
-from autotuner.policy.task import decide
+from autotuner.cli import documents, validation
+from autotuner.policy.task.decide import decide
 from tests.unit.builders import Object, after
 from tests.unit.task_builders import live_model, make_task, observed, shipped
 

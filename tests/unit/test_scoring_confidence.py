@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autotuner.scoring.confidence import FIRST_LOOK, gain, spent
-from autotuner.scoring.student import two_sided
+from autotuner.scoring.t_quantile import two_sided
 
 RUNS = st.lists(st.floats(1, 1000), min_size=2, max_size=6)
 

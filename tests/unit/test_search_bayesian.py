@@ -9,7 +9,11 @@ from typing import Any
 import pytest
 
 from autotuner.api.parameters import Constraint
-from autotuner.search import Configuration, Outcome, Record, Space, incumbent, suggest
+from autotuner.search.bayesian import incumbent
+from autotuner.search.record import Outcome, Record
+from autotuner.search.space.configuration import Configuration
+from autotuner.search.space.space import Space
+from autotuner.search.suggest import suggest
 from tests.unit.builders import make_parameters
 
 BATCHES = [1, 2, 4, 8, 16, 32]

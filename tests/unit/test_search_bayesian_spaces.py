@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 
 from autotuner.api.parameters import Constraint, SearchParameter
-from autotuner.search import Configuration, Outcome, Record, Space, suggest
 from autotuner.search.candidates import WHOLE
+from autotuner.search.record import Outcome, Record
+from autotuner.search.space.configuration import Configuration
+from autotuner.search.space.space import Space
+from autotuner.search.suggest import suggest
 from tests.unit.builders import make_parameters
 
 SPACE = Space.over(make_parameters(batch=[1, 2, 4, 8], chunk=[1, 2, 3, 4, 5], policy=["lpm", "fcfs"], mixed=True))

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from autotuner.api.parameters import Constraint, SearchParameter
-from autotuner.search import Configuration, Space
-from autotuner.search.activity import INACTIVE
 from autotuner.search.candidates import WHOLE, Places, ranked
 from autotuner.search.kernel import Floats, Points
+from autotuner.search.space.activity import INACTIVE
+from autotuner.search.space.configuration import Configuration
+from autotuner.search.space.space import Space
 
 
 def over(*parameters: dict[str, Any], rules: Sequence[str] = ()) -> Space:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autotuner.api.parameters import SearchParameter
-from autotuner.search.dimensions import RANGE_VALUES, STEPS_MAX, DimensionError, of_parameter
+from autotuner.search.space.dimensions import RANGE_VALUES, STEPS_MAX, DimensionError, of_parameter
 
 
 def values_of(**shape: Any) -> list[Any]:

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from autotuner.search.acquisition import expected_above, expected_improvement, normal_cdf, normal_pdf
-from autotuner.search.dimensions import Dimension, of_numbers
-from autotuner.search.fitting import Likelihood
-from autotuner.search.gp import Process
+from autotuner.search.gaussian_process import Process
 from autotuner.search.kernel import Floats, Metric, Points
+from autotuner.search.likelihood import Likelihood
+from autotuner.search.space.dimensions import Dimension, of_numbers
 
 NUMBERS = of_numbers("numbers", range(9))
 UNSET = of_numbers("unset", [1, 2, 4, 8, 16], unset=True)

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from autotuner.api.parameters import SearchParameter
-from autotuner.search import Configuration, Outcome, Record, Space
-from autotuner.search.additive import Additive, fit
 from autotuner.search.importance import importance
+from autotuner.search.main_effects import Additive, fit
+from autotuner.search.record import Outcome, Record
+from autotuner.search.space.configuration import Configuration
+from autotuner.search.space.space import Space
 from tests.unit.builders import make_parameters
 
 SPACE = Space.over(

@@ -15,10 +15,13 @@ from hypothesis import strategies as st
 
 from autotuner.api.common import EngineName
 from autotuner.api.parameters import Constraint, SearchParameter
-from autotuner.search import Configuration, Facts, Space, listed
-from autotuner.search.assembly import Assembly, Offer, assemble
-from autotuner.search.components import components
-from autotuner.search.descent import explored
+from autotuner.search.space import listed
+from autotuner.search.space.assembly import Assembly, Offer, assemble
+from autotuner.search.space.components import components
+from autotuner.search.space.configuration import Configuration
+from autotuner.search.space.descent import explored
+from autotuner.search.space.facts import Facts
+from autotuner.search.space.space import Space
 
 ENGINES: tuple[EngineName, ...] = ("SGLang", "VLLM")
 NAMES = ("alpha", "be-ta", "gamma", "delta", "epsilon")

@@ -11,7 +11,10 @@ from typing import Any, get_args
 import pytest
 
 from autotuner.api.parameters import Constraint, SearchParameter
-from autotuner.search import Configuration, Record, Space, Strategy, suggest
+from autotuner.search.record import Record
+from autotuner.search.space.configuration import Configuration
+from autotuner.search.space.space import Space
+from autotuner.search.suggest import Strategy, suggest
 
 TOTAL = " + ".join(f"p.p{number}" for number in range(8))
 ASCENDING = tuple(f"p.p{number} < p.p{number + 1}" for number in range(7))

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from autotuner.api.parameters import Constraint, SearchParameter
-from autotuner.search import Space
-from autotuner.search.conditions import RuleError, compiled
+from autotuner.search.space.expressions import RuleError, compiled
+from autotuner.search.space.space import Space
 
 PARAMETERS: list[dict[str, Any]] = [
     {"name": "tp-size", "values": [1, 2, 4]},

@@ -7,7 +7,8 @@ from typing import Any
 
 from autotuner.api.common import EngineName
 from autotuner.api.parameters import Constraint, SearchParameter
-from autotuner.search import Space, advised
+from autotuner.search.advice import advised
+from autotuner.search.space.space import Space
 
 PARAMETERS: tuple[dict[str, Any], ...] = (
     {"name": "tp-size", "values": [1, 2, 4, 8]},

@@ -8,8 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autotuner.search import Configuration, Outcome, Record, Space, Strategy, suggest
+from autotuner.search.record import Outcome, Record
 from autotuner.search.sampling import permuted
+from autotuner.search.space.configuration import Configuration
+from autotuner.search.space.space import Space
+from autotuner.search.suggest import Strategy, suggest
 from tests.unit.builders import make_parameters
 
 SPACE = Space.over(make_parameters(tp_size=[1, 2, 4], chunk=[1024, 2048, 4096, 8192], mixed=True))

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from autotuner.search import Configuration, Outcome, Record, Space
-from autotuner.search.targets import Targets, read
+from autotuner.search.record import Outcome, Record
+from autotuner.search.space.configuration import Configuration
+from autotuner.search.space.space import Space
+from autotuner.search.training_targets import Targets, read
 from tests.unit.builders import make_parameters
 
 SPACE = Space.over(make_parameters(a=list(range(20)), b=["x", "y"]))

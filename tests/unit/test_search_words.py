@@ -9,8 +9,9 @@ import pytest
 
 from autotuner.api.common import EngineName
 from autotuner.api.parameters import Constraint, Parallelism, Quantization, SearchParameter
-from autotuner.search import Facts, Space
-from autotuner.search.assembly import Offer, assemble
+from autotuner.search.space.assembly import Offer, assemble
+from autotuner.search.space.facts import Facts
+from autotuner.search.space.space import Space
 
 LLAMA_70B = {"modelParameterSize": "70.6B", "modelArchitecture": "LlamaForCausalLM"}
 H100_MIB = 81559.0

@@ -7,14 +7,15 @@ from typing import Any
 import pytest
 
 from autotuner.api.experiment import ExperimentSpec, ModelRef
-from autotuner.serving import models, ome, pods
+from autotuner.serving import pods
+from autotuner.serving.ome import inference_service, models
 from autotuner.serving.pods import Terminated
 from tests.unit.builders import Object, at, controller, make_experiment, make_model, make_pod, merged, terminated
 
 
 def service_of(**service: Any) -> Object:
     experiment = make_experiment(service=service)
-    return ome.inference_service(experiment, ExperimentSpec.model_validate(experiment["spec"]).service)
+    return inference_service.inference_service(experiment, ExperimentSpec.model_validate(experiment["spec"]).service)
 
 
 class TestPods:
@@ -176,7 +177,9 @@ class TestModels:
 class TestInferenceService:
     def test_is_complete(self) -> None:
         experiment = make_experiment(service={"args": ["--tp-size=2", "--enable-x"]})
-        body = ome.inference_service(experiment, ExperimentSpec.model_validate(experiment["spec"]).service)
+        body = inference_service.inference_service(
+            experiment, ExperimentSpec.model_validate(experiment["spec"]).service
+        )
 
         assert body == {
             "apiVersion": "ome.io/v1beta1",
@@ -313,10 +316,10 @@ class TestOwnership:
     def test_only_a_controller_reference_of_the_same_uid_counts(
         self, references: list[Object] | None, want: bool
     ) -> None:
-        labels = ome.labels("chat-1", "uid-chat-1")
+        labels = inference_service.labels("chat-1", "uid-chat-1")
         meta: Object = {"labels": labels, **({"ownerReferences": references} if references is not None else {})}
 
-        assert ome.controlled_by({"metadata": meta}, "uid-chat-1") is want
+        assert inference_service.controlled_by({"metadata": meta}, "uid-chat-1") is want
 
 
 class TestWords:
@@ -326,9 +329,9 @@ class TestWords:
             {"type": "Normal", "reason": "Early", "message": "a", "eventTime": at(2), "lastTimestamp": None},
         ]
 
-        assert ome.read_events(events) == [
-            ome.ServingEvent("Normal", "Early", "a", 1),
-            ome.ServingEvent("Warning", "Late", "b", 4),
+        assert inference_service.read_events(events) == [
+            inference_service.ServingEvent("Normal", "Early", "a", 1),
+            inference_service.ServingEvent("Warning", "Late", "b", 4),
         ]
 
     @pytest.mark.parametrize(
@@ -352,4 +355,4 @@ class TestWords:
         ids=["no Deployment", "no status", "no failure", "a failure"],
     )
     def test_why_a_deployment_makes_no_pods(self, deployment: Object | None, want: str | None) -> None:
-        assert ome.replica_failure(deployment) == want
+        assert inference_service.replica_failure(deployment) == want

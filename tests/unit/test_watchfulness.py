@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from autotuner import watchfulness
 from autotuner.api.common import EXPERIMENTS, TASKS
 from autotuner.controllers.workqueue import Key, WorkQueue
 from autotuner.kube import KubeError
-from autotuner.watchfulness import DEAF_SECONDS, Watchfulness, look_around
+from autotuner.process import watch_check
+from autotuner.process.watch_check import DEAF_SECONDS, Watchfulness, look_around
 from tests.unit.builders import Object, make_experiment
 from tests.unit.fake_kube import FakeKube
 from tests.unit.task_builders import make_task
@@ -136,7 +136,7 @@ async def compared(kube: FakeKube, watching: Watchfulness, monkeypatch: pytest.M
             if slept == 2:
                 raise asyncio.CancelledError
 
-    monkeypatch.setattr(watchfulness, "asyncio", Once)
+    monkeypatch.setattr(watch_check, "asyncio", Once)
     with pytest.raises(asyncio.CancelledError):
         await look_around(kube.as_kube(), watching, typed, (), 30.0)
     return added

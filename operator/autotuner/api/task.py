@@ -21,8 +21,8 @@ from autotuner.api.common import (
     unchanged,
 )
 from autotuner.api.goals import Objective, Slos
+from autotuner.api.model_and_runtime import TaskModel, TaskRuntime
 from autotuner.api.parameters import Constraints, Parallelism, Quantization, SearchParameters, StartPoints
-from autotuner.api.target import TaskModel, TaskRuntime
 from autotuner.api.task_status import TaskStatus
 
 GpuHourPrice = Annotated[

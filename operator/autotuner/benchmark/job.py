@@ -11,7 +11,7 @@ from autotuner.api import quantity
 from autotuner.api.common import EXPERIMENT_UID_LABEL, Volume
 from autotuner.api.experiment import NOISE_MARGIN, ExperimentSpec
 from autotuner.api.goals import Slo
-from autotuner.benchmark.spec import (
+from autotuner.benchmark.contract.spec import (
     DEFAULT_TERMINATION_LOG,
     SPEC_VARIABLE,
     TERMINATION_LOG_VARIABLE,
@@ -20,9 +20,9 @@ from autotuner.benchmark.spec import (
     RunnerSpec,
     TokenizerSource,
 )
-from autotuner.benchmark.spec import Slo as SloInSi
+from autotuner.benchmark.contract.spec import Slo as SloInSi
 from autotuner.rendering import render
-from autotuner.serving.ome import claim_mount, claim_volume, labels, owner_reference
+from autotuner.serving.ome.inference_service import claim_mount, claim_volume, labels, owner_reference
 
 Object = dict[str, Any]
 

@@ -9,7 +9,7 @@ from typing import Any
 from autotuner import clock
 from autotuner.kube import EVENT, Kube, KubeError
 from autotuner.policy.conditions import shorten
-from autotuner.policy.experiment import Happening
+from autotuner.policy.experiment.decide import Happening
 
 log = logging.getLogger(__name__)
 COMPONENT = "autotuner"

@@ -13,7 +13,7 @@ from autotuner.api.common import EXPERIMENT_UID_LABEL, FINISHED_LABEL, TASK_LABE
 from autotuner.api.experiment import ExperimentSpec, ExperimentStatus
 from autotuner.benchmark import job as benchmark_job
 from autotuner.controllers import events
-from autotuner.controllers.surroundings import read_storage
+from autotuner.controllers.read_claims import read_storage
 from autotuner.controllers.workqueue import Key
 from autotuner.kube import (
     DEPLOYMENT,
@@ -29,11 +29,12 @@ from autotuner.kube import (
     Kube,
     RejectedError,
 )
-from autotuner.policy import endings
-from autotuner.policy.experiment import Plan, decide, finished
-from autotuner.policy.observed import ObservedExperiment
-from autotuner.policy.storage import wanted_claim
-from autotuner.serving import models, ome, pods
+from autotuner.policy.claims import wanted_claim
+from autotuner.policy.experiment import endings
+from autotuner.policy.experiment.decide import Plan, decide, finished
+from autotuner.policy.experiment.observed import ObservedExperiment
+from autotuner.serving import pods
+from autotuner.serving.ome import inference_service, models
 from autotuner.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -87,10 +88,10 @@ class ExperimentController:
             model=model,
             runtime=runtime,
             service=service,
-            owns_service=service is not None and ome.controlled_by(service, uid),
+            owns_service=service is not None and inference_service.controlled_by(service, uid),
             job=job,
-            owns_job=job is not None and ome.controlled_by(job, uid),
-            engine_pods=tuple(pods.view(pod, ome.CONTAINER) for pod in engine),
+            owns_job=job is not None and inference_service.controlled_by(job, uid),
+            engine_pods=tuple(pods.view(pod, inference_service.CONTAINER) for pod in engine),
             benchmark_pods=tuple(pods.view(pod, benchmark_job.CONTAINER) for pod in found if pod not in engine),
         )
         if service is None and not status.reason:
@@ -115,7 +116,7 @@ class ExperimentController:
         pod = seen.engine
         if pod and (pod.ended or endings.startup_overdue(seen, now)):
             previous = pod.running and pod.ended is not None
-            log_text = await self._kube.logs(namespace, pod.name, ome.CONTAINER, previous=previous)
+            log_text = await self._kube.logs(namespace, pod.name, inference_service.CONTAINER, previous=previous)
             seen = replace(seen, engine_log=log_text)
         pod = seen.benchmark
         if pod and pod.ended and pod.ended.exit_code != 0:
@@ -130,8 +131,8 @@ class ExperimentController:
             self._kube.list(EVENT, namespace, fields=f"involvedObject.uid={seen.service['metadata']['uid']}"),
             self._kube.get(DEPLOYMENT, namespace, f"{seen.name}-engine"),
         )
-        failure = ome.replica_failure(deployment)
-        return replace(seen, events=tuple(ome.read_events(found)), replica_failure=failure or "")
+        failure = inference_service.replica_failure(deployment)
+        return replace(seen, events=tuple(inference_service.read_events(found)), replica_failure=failure or "")
 
     async def _lost_nodes(self, seen: ObservedExperiment) -> frozenset[str]:
         """Nodes that are gone or NotReady among those of the pods that are still listed."""
@@ -148,7 +149,7 @@ class ExperimentController:
         namespace = seen.object["metadata"]["namespace"]
         try:
             if plan.create_service:
-                body = ome.inference_service(seen.object, seen.spec.service)
+                body = inference_service.inference_service(seen.object, seen.spec.service)
                 await self._kube.create(INFERENCE_SERVICE, namespace, body)
             if plan.create_job:
                 await self._kube.create(JOB, namespace, self._job(seen))

@@ -11,7 +11,7 @@ from typing import Any
 from autotuner.api.common import FINISHED_LABEL, TASK_LABEL
 from autotuner.api.task import TaskSpec
 from autotuner.api.task_status import TaskStatus
-from autotuner.controllers.surroundings import read_storage
+from autotuner.controllers.read_claims import read_storage
 from autotuner.kube import (
     BASE_MODEL,
     CLUSTER_BASE_MODEL,
@@ -25,14 +25,16 @@ from autotuner.kube import (
     Kube,
     Resource,
 )
-from autotuner.policy import blueprint, preview, targets
-from autotuner.policy.observed_task import ObservedTask
-from autotuner.policy.storage import wanted_claim
-from autotuner.policy.targets import Reference
-from autotuner.policy.task import finished
+from autotuner.policy import model_and_runtime
+from autotuner.policy.claims import wanted_claim
+from autotuner.policy.evidence import experiment_spec
+from autotuner.policy.evidence.observed import ObservedTask
+from autotuner.policy.model_and_runtime import Reference
+from autotuner.policy.task import preview
+from autotuner.policy.task.decide import finished
 from autotuner.presets import Presets
-from autotuner.serving import models
-from autotuner.serving.ome import controlled_by
+from autotuner.serving.ome import models
+from autotuner.serving.ome.inference_service import controlled_by
 from autotuner.settings import Settings
 
 Object = dict[str, Any]
@@ -74,8 +76,8 @@ class Observer:
         )
         own = tuple(child for child in children if controlled_by(child, meta["uid"]))
         seen = replace(seen, experiments=own, model=model, nodes=tuple(nodes))
-        if (wanted := targets.wanted_model(spec.model, known, namespace)) is not None:
-            seen = replace(seen, wanted_model=blueprint.mark_created_for(wanted, task))
+        if (wanted := model_and_runtime.wanted_model(spec.model, known, namespace)) is not None:
+            seen = replace(seen, wanted_model=experiment_spec.mark_created_for(wanted, task))
         seen = await self._with_runtime(seen)
         if spec.search.reuse is not None and seen.settled is not None:
             finished_ones = await self._kube.list(EXPERIMENT, namespace, labels=f"{FINISHED_LABEL}=true")
@@ -98,9 +100,9 @@ class Observer:
         """The live runtime, and the one that is wanted for the live model."""
         spec, namespace = seen.spec.runtime, seen.namespace
         if seen.model is not None and models.state(seen.model) == "Ready":
-            wanted = targets.wanted_runtime(spec, seen.presets, seen.model, namespace)
+            wanted = model_and_runtime.wanted_runtime(spec, seen.presets, seen.model, namespace)
             if wanted is not None:
-                seen = replace(seen, wanted_runtime=blueprint.mark_created_for(wanted, seen.object))
+                seen = replace(seen, wanted_runtime=experiment_spec.mark_created_for(wanted, seen.object))
         reference = seen.runtime_reference
         runtime = await self._get(reference, namespace)
         return replace(seen, runtime=runtime, shadow=await self._shadow(seen, reference))

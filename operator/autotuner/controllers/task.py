@@ -24,11 +24,11 @@ from autotuner.kube import (
     Kube,
     RejectedError,
 )
-from autotuner.policy.draft import TaskPlan
-from autotuner.policy.observed_task import ObservedTask
-from autotuner.policy.records import WITHDRAWN_ANNOTATION
-from autotuner.policy.task import decide, finished, refuse
-from autotuner.serving.ome import controlled_by
+from autotuner.policy.evidence.measurements import WITHDRAWN_ANNOTATION
+from autotuner.policy.evidence.observed import ObservedTask
+from autotuner.policy.task.decide import decide, finished, refuse
+from autotuner.policy.task.plan import TaskPlan
+from autotuner.serving.ome.inference_service import controlled_by
 from autotuner.settings import Settings
 
 log = logging.getLogger(__name__)

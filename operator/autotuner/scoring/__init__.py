@@ -1,6 +1,7 @@
 """From measured levels to figures one can compare: objectives, SLOs, feasibility, fronts, gain, confidence. Pure."""
 
 from autotuner.scoring.confidence import FIRST_LOOK, verdict
+from autotuner.scoring.early_stop import stop
 from autotuner.scoring.figures import (
     better,
     figure,
@@ -11,13 +12,12 @@ from autotuner.scoring.figures import (
     over,
     saturated,
 )
-from autotuner.scoring.front import dominates, front, spread
 from autotuner.scoring.goal import Goal
-from autotuner.scoring.judging import Score, concurrencies, score
+from autotuner.scoring.pareto import dominates, front, spread
+from autotuner.scoring.relaxed import STEEPNESS
 from autotuner.scoring.repeats import together
+from autotuner.scoring.score import Score, concurrencies, score
 from autotuner.scoring.slos import Violation, broken_soft, hard, violations
-from autotuner.scoring.softening import STEEPNESS
-from autotuner.scoring.stopping import stop
 
 __all__ = [
     "FIRST_LOOK",

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from statistics import fmean, variance
 
 from autotuner.api.task_status import Verdict
-from autotuner.scoring.judging import Score
-from autotuner.scoring.student import two_sided
+from autotuner.scoring.score import Score
+from autotuner.scoring.t_quantile import two_sided
 
 FIRST_LOOK = 2  # one run says nothing about noise
 _ALPHA = 0.05

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from autotuner.api.experiment import Level
 from autotuner.scoring.figures import minimised
 from autotuner.scoring.goal import Goal
-from autotuner.scoring.judging import Score, score
+from autotuner.scoring.score import Score, score
 
 
 def together(runs: Sequence[Sequence[Level]], goal: Goal, gpus: int) -> list[Score]:

@@ -28,15 +28,15 @@ from contextlib import suppress
 
 import numpy as np
 
-from autotuner.search import candidates, targets
+from autotuner.search import candidates, training_targets
 from autotuner.search.acquisition import expected_above, expected_improvement
 from autotuner.search.candidates import Places
-from autotuner.search.configuration import Configuration
-from autotuner.search.gp import Process
+from autotuner.search.gaussian_process import Process
 from autotuner.search.kernel import Floats, Metric, Points
 from autotuner.search.record import Record
-from autotuner.search.space import Space
-from autotuner.search.targets import Targets
+from autotuner.search.space.configuration import Configuration
+from autotuner.search.space.space import Space
+from autotuner.search.training_targets import Targets
 
 BEGINNING = 5
 # Relative: about what identical runs differ by; and what that becomes where SLOs are softened.
@@ -75,7 +75,7 @@ def propose(
     """
     tried = [record.configuration for record in records if record.configuration is not None]
     generator = np.random.default_rng([seed, len(records) + len(pending)])
-    seen = targets.read(space, records, maximise, generator.dirichlet(np.ones(len(maximise))))
+    seen = training_targets.read(space, records, maximise, generator.dirichlet(np.ones(len(maximise))))
     running = sorted(_places(space, pending))
     taken = {*_places(space, tried), *running}
     metric = Metric(space.dimensions)
@@ -115,7 +115,7 @@ def incumbent(space: Space, records: Sequence[Record], maximise: bool, seed: int
 
     The one with the best measurement was lucky; this one is what the model holds for good.
     """
-    seen = targets.read(space, records, (maximise,), np.ones(1))
+    seen = training_targets.read(space, records, (maximise,), np.ones(1))
     if not seen.feasible.any():
         return None
     process = _losses(Metric(space.dimensions), seen, (), np.random.default_rng([seed, len(records)]))

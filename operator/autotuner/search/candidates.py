@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 import numpy as np
 
 from autotuner.search.kernel import Floats, Points
-from autotuner.search.space import Space
+from autotuner.search.space.space import Space
 
 Places = tuple[int, ...]
 Worth = Callable[[Points], Floats]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from autotuner.search.configuration import Configuration
 from autotuner.search.sampling import allowed
-from autotuner.search.space import Space
+from autotuner.search.space.configuration import Configuration
+from autotuner.search.space.space import Space
 
 
 def order(space: Space, seed: int) -> Iterator[Configuration]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from autotuner.search.additive import Additive, fit
+from autotuner.search.main_effects import Additive, fit
 from autotuner.search.record import Record
-from autotuner.search.space import Space
+from autotuner.search.space.space import Space
 
 METHOD = "variance components of an additive model of log(objective), by restricted maximum likelihood"
 _DIGITS = 3

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from autotuner.search.dimensions import Dimension
+from autotuner.search.space.dimensions import Dimension
 
 Floats = npt.NDArray[np.float64]
 Points = npt.NDArray[np.intp]  # one row for each configuration: its places, INACTIVE (-1) included

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from autotuner.search.configuration import Configuration
+from autotuner.search.space.configuration import Configuration
 
 Outcome = Literal["value", "infeasible", "bound", "crash", "impossible", "environment", "unknown"]
 

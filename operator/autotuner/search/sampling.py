@@ -14,8 +14,8 @@ import random
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from autotuner.search.configuration import Configuration
-from autotuner.search.space import Space
+from autotuner.search.space.configuration import Configuration
+from autotuner.search.space.space import Space
 
 Places = tuple[int, ...]
 

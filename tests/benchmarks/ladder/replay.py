@@ -9,11 +9,11 @@ import numpy as np
 
 from autotuner import scoring
 from autotuner.api.experiment import ExperimentSpec
+from autotuner.benchmark.contract.spec import RunnerSpec
 from autotuner.benchmark.job import Surroundings, runner_spec
-from autotuner.benchmark.ladder import Rules, Stopped, would_stop
-from autotuner.benchmark.spec import RunnerSpec
+from autotuner.benchmark.runner.ladder import Rules, Stopped, would_stop
 from autotuner.scoring import Goal, Score, gain_percent, score
-from autotuner.search import suggest
+from autotuner.search.suggest import suggest
 from tests.benchmarks.ladder.goals import NOISE, Ladder, measure
 from tests.benchmarks.search.surfaces import Surface
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from autotuner.search import Configuration, Record
+from autotuner.search.record import Record
+from autotuner.search.space.configuration import Configuration
 from tests.benchmarks.search.goals import NOISE
 from tests.benchmarks.search.surfaces import Floats, Surface
 

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from autotuner.scoring import STEEPNESS
-from autotuner.search import Configuration, Record
+from autotuner.search.record import Record
+from autotuner.search.space.configuration import Configuration
 from tests.benchmarks.search.surfaces import Floats, Surface
 
 Rows = npt.NDArray[np.intp]

@@ -7,7 +7,11 @@ from importlib.util import find_spec
 from typing import Protocol
 
 from autotuner.engines.startpoints import Goal as Advice
-from autotuner.search import Configuration, Record, Strategy, advised, incumbent, suggest
+from autotuner.search.advice import advised
+from autotuner.search.bayesian import incumbent
+from autotuner.search.record import Record
+from autotuner.search.space.configuration import Configuration
+from autotuner.search.suggest import Strategy, suggest
 from tests.benchmarks.search.fronts import Trade
 from tests.benchmarks.search.goals import Goal
 

@@ -15,8 +15,10 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, IntD
 from optuna.samplers import TPESampler
 from optuna.trial import TrialState, create_trial
 
-from autotuner.search import Configuration, Dimension, Record
 from autotuner.search.kernel import Metric
+from autotuner.search.record import Record
+from autotuner.search.space.configuration import Configuration
+from autotuner.search.space.dimensions import Dimension
 from tests.benchmarks.search.fronts import Trade
 from tests.benchmarks.search.goals import Goal
 from tests.benchmarks.search.methods import luckiest

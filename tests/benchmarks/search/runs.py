@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autotuner.search import Configuration, Record
+from autotuner.search.record import Record
+from autotuner.search.space.configuration import Configuration
 from tests.benchmarks.search.fronts import Trade
 from tests.benchmarks.search.goals import Goal
 from tests.benchmarks.search.methods import Method, begin

@@ -23,9 +23,11 @@ import numpy.typing as npt
 
 from autotuner.api.common import EngineName
 from autotuner.api.parameters import SearchParameter
-from autotuner.search import Configuration, Facts, Space
-from autotuner.search.assembly import Offer, assemble
-from autotuner.search.dimensions import Dimension
+from autotuner.search.space.assembly import Offer, assemble
+from autotuner.search.space.configuration import Configuration
+from autotuner.search.space.dimensions import Dimension
+from autotuner.search.space.facts import Facts
+from autotuner.search.space.space import Space
 
 Floats = npt.NDArray[np.float64]
 _ENGINES: Mapping[str, EngineName] = {"sg": "SGLang", "sglang": "SGLang", "vllm": "VLLM"}

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 from autotuner.api.common import EngineName
 from autotuner.api.task import TaskSpec
-from autotuner.policy.blueprint import fixed_arguments
-from autotuner.policy.preflight import flags, promises, references, storage, traffic
-from autotuner.policy.preflight.problem import Case, Problem, Reason, Surroundings
+from autotuner.policy.evidence.experiment_spec import fixed_arguments
+from autotuner.policy.preflight import benchmark, flags, goals, model_files, objects
+from autotuner.policy.preflight.case import Case, Problem, Reason, Surroundings
 from autotuner.presets import Presets, runner
-from autotuner.search import Facts, Space
+from autotuner.search.space.facts import Facts
+from autotuner.search.space.space import Space
 
 __all__ = ["Problem", "Reason", "Surroundings", "check", "engine_of", "space", "warnings"]
 
@@ -24,12 +25,12 @@ def check(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[Proble
     """Everything that is wrong, most basic first; empty if the task can start."""
     case = Case(spec, presets, around)
     found = [
-        *references.problems(case),
-        *storage.problems(case),
+        *objects.problems(case),
+        *model_files.problems(case),
         *flags.problems(case),
         *flags.complete(case),
-        *traffic.problems(case),
-        *promises.problems(case),
+        *benchmark.problems(case),
+        *goals.problems(case),
     ]
     return found or list(_space(case))
 
@@ -37,7 +38,7 @@ def check(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[Proble
 def warnings(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[str]:
     """What works but may mislead; told in the Valid condition."""
     case = Case(spec, presets, around)
-    return [*storage.warnings(case), *traffic.warnings(case)]
+    return [*model_files.warnings(case), *benchmark.warnings(case)]
 
 
 def space(spec: TaskSpec, presets: Presets, around: Surroundings, engine: EngineName) -> Space:

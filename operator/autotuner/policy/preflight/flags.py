@@ -10,10 +10,10 @@ from autotuner import engines
 from autotuner.api.common import Arguments
 from autotuner.api.parameters import Parallelism, Quantization, SearchParameter
 from autotuner.api.task import TaskSpec
-from autotuner.policy.preflight.problem import Case, Problem
+from autotuner.policy.preflight.case import Case, Problem
 from autotuner.presets import is_simulated, runner
-from autotuner.search import words
-from autotuner.search.facts import Facts
+from autotuner.search.space import words
+from autotuner.search.space.facts import Facts
 
 _ARGUMENTS: TypeAdapter[list[str]] = TypeAdapter(Arguments)
 

@@ -1,0 +1,200 @@
+"""What is added to genai-bench 0.0.5: single requests with timestamps, fixed prompts, a key that never reaches it.
+
+The version is pinned; `install` and the two classes name every place that is touched.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import gevent
+from genai_bench.cli import cli, validation
+from genai_bench.metrics.aggregated_metrics_collector import AggregatedMetricsCollector
+from genai_bench.protocol import UserResponse
+from genai_bench.sampling.text import TextSampler
+from genai_bench.user.openai_user import OpenAIUser
+from genai_bench.version import __version__
+from locust.runners import LocalRunner
+
+from autotuner.benchmark.clients.genai_bench.prompts import LineMemory
+from autotuner.benchmark.clients.genai_bench.recorder import Recorder
+from autotuner.benchmark.contract.level_run import Request
+
+SUPPORTED_VERSION = "0.0.5"
+TICK_SECONDS = 0.1
+LONGEST_ERROR = 300
+LONGEST_BACKOFF_SECONDS = 1.0
+# Output tokens of a warm-up request: compilation and graph capture happen in the first steps.
+WARMUP_TOKENS = 8
+
+
+class Session(Protocol):
+    """What genai-bench is steered by."""
+
+    key: str
+    tokenizer: Any
+    recorder: Recorder
+    warming: bool
+    running: bool
+
+    def next_request(self) -> Any:
+        """The next request to send."""
+
+    def sending(self) -> None:
+        """A request is about to be sent."""
+
+    def before_level(self, environment: Any, concurrency: int) -> bool:
+        """The next level could start; False skips it."""
+
+    def after_level(self, completed: int, errors: int) -> None:
+        """A level is over; the counts are genai-bench's own."""
+
+
+class RecordingUser(OpenAIUser):  # type: ignore[misc] # genai-bench has no types
+    """genai-bench's user, with timestamps and with the key that genai-bench itself never sees."""
+
+    session: Session
+
+    def on_start(self) -> None:
+        """Join: take a number, put the real key into the headers."""
+        super().on_start()
+        self.headers.pop("Authorization", None)
+        if self.session.key:
+            self.headers["Authorization"] = f"Bearer {self.session.key}"
+        self.number = self.session.recorder.next_user()
+        self.errors_in_a_row = 0
+
+    def sample(self) -> Any:
+        """The next prompt of the level, the same in every run."""
+        return self.session.next_request()
+
+    def send_request(
+        self,
+        stream: bool,
+        endpoint: str,
+        payload: dict[str, Any],
+        parse_strategy: Callable[..., Any],
+        num_prefill_tokens: int | None = None,
+    ) -> Any:
+        """Send, and record what became of it, even if the level ends before the answer."""
+        if self.session.warming:
+            payload = {k: v for k, v in payload.items() if k != "min_tokens"}
+            payload["max_tokens"] = min(payload.get("max_tokens") or WARMUP_TOKENS, WARMUP_TOKENS)
+        self.usage_seen = False
+        asked = payload.get("max_tokens") or 0
+        self.session.sending()
+        start = time.monotonic()
+        try:
+            response = super().send_request(stream, endpoint, payload, parse_strategy, num_prefill_tokens)
+        except gevent.GreenletExit:
+            self._record(Request(self.number, start, time.monotonic(), time.monotonic(), asked=asked, cut=True))
+            raise
+        except Exception as error:
+            # A stream that cannot be read would otherwise not be counted at all.
+            response = UserResponse(status_code=500, error_message=f"unreadable answer: {error!r}")
+            self.collect_metrics(response, endpoint)
+        end = time.monotonic()
+        if response.status_code == 200:
+            first = response.time_at_first_token
+            counts = (response.num_prefill_tokens, response.tokens_received, asked, self.usage_seen)
+            self._record(Request(self.number, response.start_time, first, response.end_time, *counts))
+            self.errors_in_a_row = 0
+        else:
+            text = f"HTTP {response.status_code}: {self._safe(response.error_message)}"
+            self._record(Request(self.number, start, end, end, asked=asked, error=text))
+            self.errors_in_a_row += 1
+            # Without a pause an outage would be answered with hundreds of requests per second.
+            gevent.sleep(min(LONGEST_BACKOFF_SECONDS, 0.1 * self.errors_in_a_row))
+        self.last_response = response
+        return response
+
+    def collect_metrics(self, user_response: Any, endpoint: str) -> None:
+        """As genai-bench does, but not during warm-up, and without the key in what a server may echo."""
+        if self.session.warming:
+            return
+        if user_response.status_code != 200:
+            user_response.error_message = self._safe(user_response.error_message)
+        super().collect_metrics(user_response, endpoint)
+
+    def _get_usage_info(self, data: dict[str, Any], num_prefill_tokens: int | None) -> Any:
+        self.usage_seen = True
+        return super()._get_usage_info(data, num_prefill_tokens)
+
+    def _record(self, request: Request) -> None:
+        if not self.session.warming:
+            self.session.recorder.add(request)
+
+    def _safe(self, text: str | None) -> str:
+        text = text or ""
+        if self.session.key:
+            text = text.replace(self.session.key, "***")
+        return text[:LONGEST_ERROR]
+
+
+class MarkedSampler(TextSampler):  # type: ignore[misc] # genai-bench has no types
+    """genai-bench's sampler of text, with a mark at the beginning of each prompt. Being defined registers it."""
+
+    def __init__(self, tokenizer: Any, *args: Any, **more: Any) -> None:
+        super().__init__(LineMemory(tokenizer), *args, **more)
+        self._mark = ""
+
+    def sample_marked(self, scenario: Any, mark: str) -> Any:
+        """A request whose prompt begins with the mark, unless it is too short for one."""
+        self._mark = mark
+        return self.sample(scenario)
+
+    def _generate_text_from_dataset(self, num_tokens: int, rng: Any = None) -> str:
+        mark = len(self.tokenizer.encode(self._mark, add_special_tokens=False))
+        if num_tokens < 2 * mark:
+            return str(super()._generate_text_from_dataset(num_tokens, rng))
+        return self._mark + str(super()._generate_text_from_dataset(num_tokens - mark, rng))
+
+
+def install(session: Session) -> None:
+    """Let the session steer genai-bench in this process.
+
+    Raises:
+        RuntimeError: this is another version of genai-bench.
+    """
+    if __version__ != SUPPORTED_VERSION:
+        raise RuntimeError(f"genai-bench {__version__} is installed, {SUPPORTED_VERSION} is needed")
+    RecordingUser.session = session
+    for backend in ("openai", "sglang", "vllm"):
+        validation.API_BACKEND_USER_MAP[backend] = RecordingUser
+    cli.validate_tokenizer = lambda _: session.tokenizer
+    cli.plot_single_scenario_inference_speed_vs_throughput = lambda *_: None
+    cli.manage_run_time = lambda max_time_per_run, **_: _run_level(session, max_time_per_run)
+
+    start = LocalRunner.start
+
+    def gated_start(runner: Any, user_count: int, spawn_rate: float, **more: Any) -> None:
+        if session.before_level(runner.environment, user_count):
+            start(runner, user_count, spawn_rate, **more)
+
+    LocalRunner.start = gated_start
+
+    save = AggregatedMetricsCollector.save
+
+    def reported_save(collector: Any, *args: Any, **more: Any) -> None:
+        save(collector, *args, **more)
+        counts = collector.aggregated_metrics
+        session.after_level(counts.num_completed_requests, sum(counts.error_codes_frequency.values()))
+
+    AggregatedMetricsCollector.save = reported_save
+
+
+def _run_level(session: Session, seconds: float) -> int:
+    """Wait until the level is over: time, requests or an outage. genai-bench itself looks once a second only."""
+    started = time.monotonic()
+    for _ in itertools.count():
+        elapsed = time.monotonic() - started
+        recorder = session.recorder
+        if not session.running or elapsed >= seconds or recorder.enough or recorder.outage:
+            return int(elapsed)
+        before = time.monotonic()
+        gevent.sleep(TICK_SECONDS)
+        recorder.late_by(time.monotonic() - before - TICK_SECONDS)
+    return 0

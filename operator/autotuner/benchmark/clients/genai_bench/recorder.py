@@ -1,0 +1,98 @@
+"""Keeps what happens during a level, for the runner to judge. Knows nothing of genai-bench."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from pathlib import Path
+
+from autotuner.benchmark.contract.level_run import LevelRun, Request
+from autotuner.benchmark.runner.level_figures import MIN_STEADY_REQUESTS, MIN_STEADY_SECONDS
+
+OUTAGE_ROUNDS = 2
+OUTAGE_ERRORS = 20
+# No answer for so long, and for so many times the longest answer: the engine hangs.
+STALL_SECONDS = 30.0
+STALL_ANSWERS = 10
+
+
+class Recorder:
+    """The single requests of the level that is running."""
+
+    def __init__(self, max_requests: int) -> None:
+        self._max_requests = max_requests
+        self.begin(-1, "", 1)
+
+    def begin(self, index: int, scenario: str, concurrency: int) -> None:
+        """A level starts."""
+        self._index, self._scenario, self._concurrency = index, scenario, concurrency
+        self._requests: list[Request] = []
+        self._users = itertools.count()
+        self._last_end: dict[int, float] = {}
+        self._finished = self._steady = self._errors_in_a_row = 0
+        self._steady_user_seconds = self._longest_answer = 0.0
+        self._lateness: list[float] = []
+        self._started, self._cpu = time.monotonic(), time.process_time()
+        self._last_answer = self._started
+
+    def next_user(self) -> int:
+        """The number of a user that joins."""
+        return next(self._users)
+
+    def add(self, request: Request) -> None:
+        """A request was answered, failed or was cut off."""
+        self._requests.append(request)
+        if request.cut:
+            return
+        self._finished += 1
+        self._last_answer = time.monotonic()
+        self._longest_answer = max(self._longest_answer, request.end - request.start)
+        if request.user in self._last_end:
+            self._steady += request.ok
+            self._steady_user_seconds += request.end - self._last_end[request.user]
+        self._last_end[request.user] = request.end
+        self._errors_in_a_row = self._errors_in_a_row + 1 if request.failed else 0
+
+    def late_by(self, seconds: float) -> None:
+        """The event loop came back so much later than asked."""
+        self._lateness.append(seconds)
+
+    @property
+    def outage(self) -> str | None:
+        """What happened, if for a while there was nothing but errors, or nothing at all."""
+        if self._errors_in_a_row >= max(OUTAGE_ERRORS, OUTAGE_ROUNDS * self._concurrency):
+            return next(r.error for r in reversed(self._requests) if r.failed)
+        silence = time.monotonic() - self._last_answer
+        if self._longest_answer and silence > max(STALL_SECONDS, STALL_ANSWERS * self._longest_answer):
+            return f"nothing for {silence:.0f} s, where answers took {self._longest_answer:.1f} s at most"
+        return None
+
+    @property
+    def enough(self) -> bool:
+        """The limit of requests is reached, and a round of them lies behind the ramp: else the level is no use."""
+        return (
+            self._finished >= self._max_requests
+            and self._steady >= max(MIN_STEADY_REQUESTS, self._concurrency)
+            and self._steady_user_seconds >= MIN_STEADY_SECONDS * self._concurrency
+        )
+
+    def finish(self, folder: Path, completed: int, errors: int) -> Path:
+        """The level is over: write it down, with genai-bench's own counts of answers and errors."""
+        stopped = min((r.end for r in self._requests if r.cut), default=time.monotonic())
+        lateness = sorted(self._lateness)
+        run = LevelRun(
+            index=self._index,
+            scenario=self._scenario,
+            concurrency=self._concurrency,
+            started=self._started,
+            stopped=stopped,
+            counted_completed=completed,
+            counted_errors=errors,
+            client_cpu_seconds=time.process_time() - self._cpu,
+            client_lag_seconds=lateness[int(0.95 * (len(lateness) - 1))] if lateness else 0.0,
+            outage=self.outage or "",
+            requests=self._requests,
+        )
+        path = folder / f"level-{self._index}.json"
+        run.write(path)
+        return path

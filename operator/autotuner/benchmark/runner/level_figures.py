@@ -1,0 +1,198 @@
+"""From single requests to the figures of a level, and whether they may be believed. Pure.
+
+A level is a closed loop: each of C users sends its next request as soon as the last one is answered. Per user, the time
+from one answer to the next is a cycle; throughput is C times the mean tokens of a cycle over its mean length (renewal
+reward). Every user's first request is the ramp and is discarded; what was cut off at the end enters as in `estimates`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from autotuner.api.experiment import Distribution, Level
+from autotuner.benchmark.contract.level_run import LevelRun, Request
+from autotuner.benchmark.runner.censored_estimates import survival_weights, weighted_mean, weighted_percentiles
+
+MIN_STEADY_REQUESTS = 5
+MIN_STEADY_SECONDS = 0.5
+MAX_ERROR_SHARE = 0.1
+LENGTH_TOLERANCE = 0.1
+COUNT_TOLERANCE = 0.02
+# Measured with one process of genai-bench 0.0.5: from about here on the client's own delay shows in TTFT.
+CLIENT_REQUESTS_PER_SECOND = 150.0
+CLIENT_BUSY_SHARE = 0.85
+# Measured too: with a core to itself the client is late by 2 ms (p95) at 45 requests/s, and TTFT is right.
+CLIENT_LAG_SECONDS = 0.005
+CLIENT_LAG_SHARE = 0.1
+# Below this an answer came in one piece, and its time per token says nothing.
+STREAMED_SECONDS = 0.001
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the level was allowed, for messages that say what to change."""
+
+    max_minutes: int
+    holds_length: bool
+    """The engine is told to ignore the end of text, so answers must have the length asked for."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A level and what is to be said about it; with a problem it must not be used."""
+
+    level: Level | None
+    problem: str | None = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Steady:
+    """The cycles after every user's first request, with their weights."""
+
+    cycles: list[float]
+    requests: list[Request]
+    weights: list[float]
+    seconds: float
+
+    @property
+    def answered(self) -> list[tuple[Request, float]]:
+        return [(r, w) for r, w in zip(self.requests, self.weights, strict=True) if r.ok]
+
+
+def judge(run: LevelRun, limits: Limits) -> Judgement:
+    """The figures of a level, or why there are none that could be believed."""
+    steady = _steady_part(run)
+    problem = (
+        _answers_problem(run, limits)
+        or _sample_problem(steady, limits)
+        or _length_problem(steady, limits)
+        or _count_problem(run)
+    )
+    if problem:
+        return Judgement(None, f"{run.scenario} at concurrency {run.concurrency}: {problem}")
+    level = _figures(run, steady)
+    return Judgement(level, None, tuple(_warnings(run, steady, level)))
+
+
+def _steady_part(run: LevelRun) -> _Steady:
+    ended: dict[int, float] = {}
+    cycles, requests, cut = [], [], []
+    for request in sorted(run.requests, key=lambda r: r.end):
+        if request.user in ended:
+            cycle = request.end - ended[request.user]
+            if request.cut:
+                cut.append(cycle)
+            else:
+                cycles.append(cycle)
+                requests.append(request)
+        if not request.cut:
+            ended[request.user] = request.end
+    return _Steady(cycles, requests, survival_weights(cycles, cut), sum(cycles) / run.concurrency)
+
+
+def _figures(run: LevelRun, steady: _Steady) -> Level:
+    answered = [r for r, _ in steady.answered]
+    weights = [w for _, w in steady.answered]
+    per_cycle = run.concurrency / sum(w * c for w, c in zip(steady.weights, steady.cycles, strict=True))
+    paced = [(pace, w) for r, w in steady.answered if (pace := r.seconds_per_token) is not None]
+    return Level(
+        scenario=run.scenario,
+        concurrency=run.concurrency,
+        requests=len(answered),
+        errors=sum(1 for r in run.requests if r.failed),
+        duration_seconds=steady.seconds,
+        output_tokens_per_second=per_cycle * sum(r.output_tokens * w for r, w in steady.answered),
+        total_tokens_per_second=per_cycle * sum((r.input_tokens + r.output_tokens) * w for r, w in steady.answered),
+        requests_per_second=per_cycle * sum(weights),
+        ttft_seconds=_distribution([(r.first - r.start, w) for r, w in steady.answered]),
+        tpot_seconds=_distribution(paced) if paced else None,
+        e2e_latency_seconds=_distribution([(r.end - r.start, w) for r, w in steady.answered]),
+        output_tokens_mean=weighted_mean([float(r.output_tokens) for r in answered], weights),
+    )
+
+
+def _distribution(weighted: Sequence[tuple[float, float]]) -> Distribution:
+    values, weights = [v for v, _ in weighted], [w for _, w in weighted]
+    p50, p90, p95, p99 = weighted_percentiles(values, weights, (50, 90, 95, 99))
+    return Distribution(mean=weighted_mean(values, weights), p50=p50, p90=p90, p95=p95, p99=p99)
+
+
+def _answers_problem(run: LevelRun, limits: Limits) -> str | None:
+    finished = [r for r in run.requests if not r.cut]
+    failed = [r for r in finished if r.failed]
+    if not finished:
+        return (
+            f"no request finished within {limits.max_minutes} min: the engine hangs, or answers take longer than"
+            " benchmark.maxMinutesPerLevel"
+        )
+    if run.outage:
+        return f"the engine stopped answering after {len(finished) - len(failed)} requests: {run.outage}"
+    if len(failed) > MAX_ERROR_SHARE * len(finished):
+        return (
+            f"{len(failed)} of {len(finished)} requests failed (at most {MAX_ERROR_SHARE:.0%} may);"
+            f" the last one: {failed[-1].error}"
+        )
+    return None
+
+
+def _sample_problem(steady: _Steady, limits: Limits) -> str | None:
+    count = len(steady.answered)
+    if count >= MIN_STEADY_REQUESTS and steady.seconds >= MIN_STEADY_SECONDS:
+        return None
+    # The limit of requests cannot be the cause: a level goes on until there are enough, or the time is over.
+    return (
+        f"only {count} requests in {steady.seconds:.2f} s after every user's first one; at least"
+        f" {MIN_STEADY_REQUESTS} in {MIN_STEADY_SECONDS} s are needed: raise benchmark.maxMinutesPerLevel (now"
+        f" {limits.max_minutes}), or lower the concurrency or the length of answers"
+    )
+
+
+def _count_problem(run: LevelRun) -> str | None:
+    answered = sum(1 for r in run.requests if r.ok)
+    failed = sum(1 for r in run.requests if r.failed)
+    # An answer of a single token is not counted by genai-bench.
+    if abs(answered - run.counted_completed) + abs(failed - run.counted_errors) <= COUNT_TOLERANCE * len(run.requests):
+        return None
+    return (
+        f"genai-bench counted {run.counted_completed} answers and {run.counted_errors} errors, its single requests are"
+        f" {answered} and {failed}"
+    )
+
+
+def _length_problem(steady: _Steady, limits: Limits) -> str | None:
+    answered = [r for r, _ in steady.answered]
+    without = sum(1 for r in answered if not r.usage)
+    if without > 0.01 * len(answered):
+        return f"{without} of {len(answered)} answers carry no usage, so tokens cannot be counted"
+    asked = sum(r.asked for r in answered)
+    got = sum(r.output_tokens for r in answered if r.asked)
+    if not limits.holds_length or not asked or abs(got / asked - 1) <= LENGTH_TOLERANCE:
+        return None
+    return (
+        f"answers have {got / len(answered):.0f} tokens on average where {asked / len(answered):.0f} were asked for:"
+        " the engine does not honour ignore_eos, or cuts at its maximum length"
+    )
+
+
+def _warnings(run: LevelRun, steady: _Steady, level: Level) -> list[str]:
+    where = f"{run.scenario} at concurrency {run.concurrency}"
+    found = []
+    busy = run.client_cpu_seconds / max(run.stopped - run.started, 1e-9)
+    if busy > CLIENT_BUSY_SHARE or level.requests_per_second > CLIENT_REQUESTS_PER_SECOND:
+        found.append(
+            f"{where}: the benchmark itself was the bottleneck ({busy:.0%} of a core, {level.requests_per_second:.0f}"
+            " requests/s); the engine can do better"
+        )
+    elif run.client_lag_seconds > max(CLIENT_LAG_SECONDS, CLIENT_LAG_SHARE * level.ttft_seconds.mean):
+        found.append(
+            f"{where}: the benchmark was late by {run.client_lag_seconds * 1000:.0f} ms (p95), which TTFT includes;"
+            " give it a whole core"
+        )
+    whole = sum(1 for r, _ in steady.answered if r.output_tokens > 1 and r.end - r.first < STREAMED_SECONDS)
+    if whole > 0.05 * level.requests:
+        found.append(
+            f"{where}: answers arrive in one piece, so TTFT and TPOT say nothing; something buffers the stream"
+        )
+    return found

@@ -1,0 +1,255 @@
+"""From a finished search to what confirms its best: who is measured again, at which levels, and what came of it. Pure.
+
+Everything follows from the experiments: the leaders and their levels from those of the search, which do not change any
+more, the rest from their repeats. A baseline that missed the SLOs by no more than one bad run explains is judged by its
+repeats, too. What to measure next is the statistics' to say (`policy.confirmation`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from statistics import geometric_mean
+
+from autotuner import engines, scoring
+from autotuner.api.common import EngineName
+from autotuner.api.task import TaskSpec
+from autotuner.policy.confirmation.rule import (
+    Decided,
+    Fitness,
+    Leader,
+    Measure,
+    Repeat,
+    Settings,
+    Standing,
+    next_step,
+    standing,
+)
+from autotuner.policy.evidence import measurements
+from autotuner.policy.evidence.measurements import Measured
+from autotuner.search.space.command_line import by_flag, value
+
+Pairs = tuple[tuple[str, str], ...]
+# Flags and environment, however they are spelled: what tells one engine of a task from another.
+Key = tuple[Pairs, Pairs]
+Repeated = tuple[Key | None, Measured]
+
+FEWEST_REPEATS = scoring.FIRST_LOOK
+_SUBSTITUTES = 2  # for leaders that turn out not to keep the SLOs
+_BY_CHANCE = 0.25  # how far off a single run may be: the far tail of the noise
+
+
+@dataclass(frozen=True)
+class Race:
+    """Leaders and baseline against each other.
+
+    Attributes:
+        spec: of the task.
+        leaders: experiments of the search, best first; those beyond `top` are substitutes.
+        baseline: its experiment.
+        ladder: the levels that any of them has its value from, so that nobody is bound to one that was chosen by luck.
+        measured: repeats at these levels by who was repeated (None: the baseline), without those that say nothing; all
+            of one configuration are scored at one and the same level.
+        top: how many leaders are measured again.
+        cut: whether there will be no more of them.
+    """
+
+    spec: TaskSpec
+    leaders: tuple[Measured, ...]
+    baseline: Measured
+    ladder: tuple[int, ...]
+    measured: tuple[Repeated, ...]
+    top: int
+    cut: bool = False
+
+    @property
+    def metric(self) -> str:
+        """Of the only objective."""
+        return self.spec.objectives[0].metric
+
+    @property
+    def settings(self) -> Settings:
+        """The task's."""
+        return Settings(self.top, self.spec.search.confirm.max_repeats, self.cut)
+
+    @property
+    def fitness(self) -> Fitness:
+        """How the baseline did in the search; what may have been one bad run is not held against it."""
+        return "kept" if _doubtful(self.baseline) else _fitness(self.baseline)
+
+    @cached_property
+    def step(self) -> Measure[Key] | Decided[Key]:
+        """What to measure next, or the answer."""
+        found = next_step(self._field, self.fitness, self._repeats, self.settings, metric=self.metric)
+        if not isinstance(found, Decided) or found.verdict != "Unconfirmed":
+            return found
+        if _doubtful(self.baseline) and not self.kept(self.baseline):
+            return replace(found, verdict="BaselineInfeasible")
+        if found.winner is not None:
+            gain = self.gain(self.original(found.winner))
+            # Leaders are the best of all others: without proof, nobody is advised to run what seems worse than today's.
+            if gain is not None and gain <= 0:
+                return Decided(None, found.verdict, None, len(self.kept(self.baseline)))
+        return found
+
+    @cached_property
+    def standing(self) -> Standing[Key]:
+        """How it stands, for people."""
+        return standing(self._field, self.fitness, self._repeats, self.settings, metric=self.metric)
+
+    @property
+    def favourite(self) -> Measured | None:
+        """The leader that would win if it ended now."""
+        key = self.standing.favourite
+        return self.original(key) if key is not None else None
+
+    def original(self, key: Key | None) -> Measured:
+        """The experiment whose repeats bear this key."""
+        return self.baseline if key is None else next(one for one in self.leaders if key_of(one) == key)
+
+    def kept(self, one: Measured) -> list[Measured]:
+        """The repeats of a leader or the baseline that keep the hard SLOs."""
+        wanted = None if one is self.baseline else key_of(one)
+        return [again for key, again in self.measured if key == wanted and again.keeps]
+
+    def gain(self, one: Measured) -> float | None:
+        """Over the baseline in percent, by the repeats where there are any; None where either keeps no SLOs."""
+        ours, theirs = (_mean_worth(self.kept(each) or [each]) for each in (one, self.baseline))
+        return scoring.gain_percent(ours, theirs, self.metric)
+
+    @property
+    def _field(self) -> list[Leader[Key]]:
+        return [Leader(key_of(one), one.worth, one.accelerators, _changed(one, self.baseline)) for one in self.leaders]
+
+    @property
+    def _repeats(self) -> list[Repeat[Key]]:
+        return [
+            Repeat(
+                key,
+                one.spec.block,
+                "running" if one.outcome is None else _fitness(one),
+                one.worth if one.keeps else None,
+            )
+            for key, one in self.measured
+        ]
+
+
+def race(spec: TaskSpec, measured: Sequence[Measured], baseline: Measured, top: int) -> Race | None:
+    """The race after the search.
+
+    Args:
+        spec: of the task.
+        measured: all its experiments.
+        baseline: the one that counts.
+        top: how many leaders to measure again; at most `search.confirm.top`.
+
+    Returns:
+        None where nothing is to be confirmed: several objectives have no winner, and one repeat says nothing.
+    """
+    if len(spec.objectives) > 1 or spec.search.confirm.max_repeats < FEWEST_REPEATS:
+        return None
+    leaders = _leaders(spec, measured, baseline)[: top + _SUBSTITUTES]
+    ladder = _ladder(spec, leaders, baseline)
+    repeats = list(_counted(measured, leaders, ladder))
+    return Race(spec, leaders, baseline, ladder, tuple(_judged(spec, repeats, ladder)), top)
+
+
+def cut(race: Race, block: int) -> Race:
+    """The race without this block, which will not be measured to its end: what is there of it compares unequals."""
+    whole = [(key, one) for key, one in race.measured if one.spec.block < block]
+    return replace(race, measured=tuple(_judged(race.spec, whole, race.ladder)), cut=True)
+
+
+def key_of(one: Measured) -> Key:
+    """What was measured."""
+    service = one.spec.service
+    environment = sorted((variable.name, variable.value) for variable in service.env or [])
+    return _flags(tuple(service.args), service.engine), tuple(environment)
+
+
+@lru_cache(maxsize=1024)
+def _flags(args: tuple[str, ...], name: EngineName) -> Pairs:
+    engine = engines.get(name)
+    return tuple(sorted((flag, value(said, engine)) for flag, said in by_flag(args, engine).items()))
+
+
+def _mean_worth(runs: Sequence[Measured]) -> float | None:
+    return geometric_mean([run.worth for run in runs]) if runs[0].keeps else None
+
+
+def _leaders(spec: TaskSpec, measured: Iterable[Measured], baseline: Measured) -> tuple[Measured, ...]:
+    """The best feasible ones, all different; not what runs today, unless that broke the SLOs."""
+    found: dict[Key, Measured] = {}
+    metric = spec.objectives[0].metric
+    for one in measured:
+        if one.is_baseline or one.is_repeat or not one.keeps:
+            continue
+        held = found.get(key_of(one))
+        if held is None or scoring.better(one.worth, held.worth, metric):
+            found[key_of(one)] = one
+    if _fitness(baseline) == "kept":
+        found.pop(key_of(baseline), None)
+    # Users at the end of the ladder are often the same number: then what costs less, and changes less, goes first.
+    cheapest = sorted(found.values(), key=lambda one: (one.accelerators, _changed(one, baseline)))
+    return tuple(sorted(cheapest, key=lambda one: one.worth, reverse=not scoring.minimised(metric)))
+
+
+def _ladder(spec: TaskSpec, leaders: Iterable[Measured], baseline: Measured) -> tuple[int, ...]:
+    goal = scoring.Goal.of(spec)
+    wanted = {
+        level
+        for one in (*leaders, baseline)
+        for level in scoring.concurrencies(one.status.levels or [], goal, one.accelerators)
+    }
+    if wanted and _doubtful(baseline) and baseline.score is not None and baseline.score.level is not None:
+        wanted.add(baseline.score.level[1])
+    if spec.objectives[0].metric == "MaxConcurrency" and wanted:
+        # It is found between two neighbours of the ladder, and may be found between others next time.
+        wanted |= {level for level in goal.ladder if min(wanted) < level < max(wanted)}
+    return tuple(sorted(wanted))
+
+
+def _counted(measured: Iterable[Measured], leaders: Iterable[Measured], ladder: Sequence[int]) -> Iterable[Repeated]:
+    """Repeats of the race; those that the environment spoiled, or somebody cancelled, will be done again."""
+    known = {key_of(one) for one in leaders}
+    for one in measured:
+        if not one.is_repeat or one.outcome in measurements.REPEATED or one.spec.benchmark.concurrency != list(ladder):
+            continue
+        key = key_of(one) if one.spec.parameters is not None else None
+        if key is None or key in known:
+            yield key, one
+
+
+def _judged(spec: TaskSpec, repeats: Sequence[Repeated], ladder: Sequence[int]) -> Iterable[Repeated]:
+    """The repeats, those of each configuration scored at the level that is best for all of them that are over."""
+    goal = scoring.Goal.of(spec).on(ladder)
+    scores: dict[str, scoring.Score] = {}
+    for key in dict.fromkeys(key for key, _ in repeats):
+        over = [one for other, one in repeats if other == key and one.outcome is not None]
+        found = scoring.together(
+            [one.status.levels or [] if one.score is not None else [] for one in over],
+            goal,
+            over[0].accelerators if over else 1,
+        )
+        scores |= {one.name: score for one, score in zip(over, found, strict=True) if one.score is not None}
+    for key, one in repeats:
+        score = scores.get(one.name)
+        yield key, one if score is None else replace(one, score=score, outcome=score.outcome)
+
+
+def _fitness(one: Measured) -> Fitness:
+    if one.keeps:
+        return "kept"
+    return "broken" if one.outcome == "infeasible" else "failed"
+
+
+def _doubtful(baseline: Measured) -> bool:
+    """Whether it misses the SLOs by no more than chance can explain: one such run proves nothing."""
+    return baseline.outcome == "infeasible" and baseline.score is not None and baseline.score.shortfall <= _BY_CHANCE
+
+
+def _changed(one: Measured, baseline: Measured) -> int:
+    """How many flags and variables differ from the baseline's; one that is left out does too."""
+    pairs = zip(key_of(one), key_of(baseline), strict=True)
+    return sum(len({name for name, _ in set(ours) ^ set(theirs)}) for ours, theirs in pairs)

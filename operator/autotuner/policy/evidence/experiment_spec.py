@@ -1,0 +1,186 @@
+"""The TuningExperiment that a task creates: fully resolved, so that no later edit of anything changes its meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from autotuner import engines, scoring
+from autotuner.api.common import API_VERSION, GROUP, TASK_LABEL, EngineName, EnvironmentVariable, Toleration
+from autotuner.api.experiment import (
+    ACCELERATORS_MAX,
+    Accelerator,
+    Benchmark,
+    ExperimentSpec,
+    ModelRef,
+    Purpose,
+    RuntimeRef,
+    Service,
+)
+from autotuner.api.task import TaskSpec
+from autotuner.presets import runner
+from autotuner.search.space.configuration import Configuration, Rendered
+from autotuner.search.space.space import Space
+from autotuner.serving.ome.inference_service import owner_reference
+
+Object = dict[str, Any]
+CREATED_FOR = f"{GROUP}/created-for"
+
+
+def mark_created_for(body: Object, task: Mapping[str, Any]) -> Object:
+    """Write into a shared object for whom it was made; it has no owner and stays when the task goes."""
+    annotations = {**body["metadata"].get("annotations", {}), CREATED_FOR: task["metadata"]["uid"]}
+    return {**body, "metadata": {**body["metadata"], "annotations": annotations}}
+
+
+def created_by(live: Mapping[str, Any], task: Mapping[str, Any]) -> bool:
+    """Whether this very task made the object."""
+    annotations = live["metadata"].get("annotations") or {}
+    return bool(annotations.get(CREATED_FOR) == task["metadata"]["uid"])
+
+
+@dataclass(frozen=True)
+class Ingredients:
+    """What all experiments of a task have in common.
+
+    Attributes:
+        task: the TuningTask.
+        spec: its spec.
+        engine: whose arguments they are.
+        model: live, or as it would be created.
+        runtime: live, or as it would be created.
+        space: the search space, which renders configurations.
+        product: of the accelerator, once experiment 0 has fixed it.
+        benchmark_image: the operator's own.
+    """
+
+    task: Mapping[str, Any]
+    spec: TaskSpec
+    engine: EngineName
+    model: Mapping[str, Any]
+    runtime: Mapping[str, Any]
+    space: Space
+    product: str | None
+    benchmark_image: str
+
+
+def fixed_arguments(engine: EngineName, spec: TaskSpec, runtime_spec: Mapping[str, Any]) -> list[str]:
+    """What every configuration starts from: the runtime's own arguments and, stronger, the task's fixed ones."""
+    own = list(runner(runtime_spec).get("args") or [])
+    return engines.get(engine).merge(own, spec.runtime.extra_args or [])
+
+
+def _rendered(common: Ingredients, configuration: Configuration | None) -> Rendered:
+    """The complete argument list and environment; of the baseline if there is no configuration."""
+    spec = common.spec
+    if configuration is not None:
+        return common.space.render(configuration)
+    own = list(runner(common.runtime.get("spec") or {}).get("args") or [])
+    baseline = spec.baseline.args if spec.baseline else []
+    args = engines.get(common.engine).merge(own, baseline, spec.runtime.extra_args or [])
+    return Rendered(tuple(args), ())
+
+
+def accelerators(common: Ingredients, configuration: Configuration | None) -> int:
+    """How many one engine of it occupies."""
+    command = runner(common.runtime.get("spec") or {}).get("command") or []
+    count = engines.get(common.engine).accelerators(_rendered(common, configuration).args, command)
+    return min(count, ACCELERATORS_MAX)
+
+
+def experiment(
+    common: Ingredients,
+    *,
+    index: int,
+    purpose: Purpose,
+    configuration: Configuration | None,
+    best: float | None = None,
+) -> Object:
+    """The object to create; with the worth of the best so far, its ladder ends when it cannot reach that any more."""
+    return _object(common.task, index, specification(common, purpose, configuration, best))
+
+
+def specification(
+    common: Ingredients, purpose: Purpose, configuration: Configuration | None, best: float | None = None
+) -> ExperimentSpec:
+    """The spec of that object."""
+    task, spec = common.task, common.spec
+    return ExperimentSpec(
+        purpose=purpose,
+        parameters=configuration.parameters() if configuration is not None else None,
+        service=_service(common, configuration),
+        benchmark=Benchmark(
+            **spec.benchmark.model_dump(exclude_none=True), seed=task["metadata"]["uid"], image=common.benchmark_image
+        ),
+        stop=scoring.stop(scoring.Goal.of(spec), best),
+        timeouts=spec.timeouts,
+    )
+
+
+def repeat(common: Ingredients, original: ExperimentSpec, *, index: int, block: int, ladder: Sequence[int]) -> Object:
+    """The object that measures an experiment again at some levels: the very same engine, whatever changed since."""
+    spec = common.spec
+    accelerator = original.service.accelerator.model_copy(update={"product": common.product})
+    body = original.model_copy(
+        update={
+            "cancel": False,
+            "purpose": "Confirm",
+            "block": block,
+            "service": original.service.model_copy(update={"accelerator": accelerator}),
+            "benchmark": original.benchmark.model_copy(update={"concurrency": list(ladder)}),
+            "stop": scoring.stop(scoring.Goal.of(spec), None),
+            "timeouts": spec.timeouts,
+        }
+    )
+    return _object(common.task, index, body)
+
+
+def _object(task: Mapping[str, Any], index: int, body: ExperimentSpec) -> Object:
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "TuningExperiment",
+        "metadata": {
+            "name": f"{task['metadata']['name']}-{index}",
+            "namespace": task["metadata"]["namespace"],
+            "labels": {TASK_LABEL: task["metadata"]["name"]},
+            "ownerReferences": [owner_reference(task)],
+        },
+        "spec": body.dump(),
+    }
+
+
+def _service(common: Ingredients, configuration: Configuration | None) -> Service:
+    spec, placement = common.spec, common.spec.placement
+    rendered = _rendered(common, configuration)
+    return Service(
+        model=ModelRef(kind=common.model["kind"], name=common.model["metadata"]["name"]),
+        runtime=RuntimeRef(kind=common.runtime["kind"], name=common.runtime["metadata"]["name"]),
+        engine=common.engine,
+        args=list(rendered.args),
+        env=_environment(spec.runtime.env or [], rendered.env),
+        image=spec.runtime.image,
+        accelerator=Accelerator(
+            resource=placement.accelerator_resource,
+            count=accelerators(common, configuration),
+            product=common.product,
+        ),
+        volume=spec.model.volume,
+        node_selector=placement.node_selector or None,
+        tolerations=_tolerations(spec, common.runtime),
+    )
+
+
+def _environment(
+    fixed: Sequence[EnvironmentVariable], tuned: Sequence[EnvironmentVariable]
+) -> list[EnvironmentVariable] | None:
+    """One value for each name: what is tuned is stronger."""
+    return list({variable.name: variable for variable in (*fixed, *tuned)}.values()) or None
+
+
+def _tolerations(spec: TaskSpec, runtime: Mapping[str, Any]) -> list[Toleration] | None:
+    """The user's and the runtime's: OME replaces the list whole."""
+    if not spec.placement.tolerations:
+        return None
+    own = ((runtime.get("spec") or {}).get("engineConfig") or {}).get("tolerations") or []
+    return [*(Toleration.model_validate(item) for item in own), *spec.placement.tolerations]

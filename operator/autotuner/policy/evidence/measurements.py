@@ -1,0 +1,209 @@
+"""From experiments to what the search and the score work on: outcome, value, fingerprint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from autotuner import engines, scoring
+from autotuner.api.common import GROUP
+from autotuner.api.experiment import ExperimentSpec, ExperimentStatus, Hashes
+from autotuner.api.task import TaskSpec
+from autotuner.hashing import digest
+from autotuner.policy.conditions import is_true
+from autotuner.policy.evidence import drift
+from autotuner.policy.experiment.endings import OUTCOMES, Outcome
+from autotuner.scoring import Score
+from autotuner.search.record import Outcome as SearchOutcome
+from autotuner.search.record import Record
+from autotuner.search.space.command_line import by_flag
+from autotuner.search.space.configuration import Configuration
+from autotuner.search.space.space import Space
+
+WITHDRAWN_ANNOTATION = f"{GROUP}/withdrawn"
+
+
+def fingerprint(spec: ExperimentSpec, hashes: Hashes, image_id: str, product: str | None) -> str:
+    """Equal for two experiments exactly when their figures may be compared: all that matters but seed and block.
+
+    Args:
+        spec: of the experiment.
+        hashes: of the model and the runtime that it was deployed from.
+        image_id: of the engine's container.
+        product: of the accelerator, if its node says.
+    """
+    service, benchmark = spec.service.dump(), spec.benchmark.dump()
+    return digest(
+        {
+            "deployment": hashes.dump(),
+            "image": drift.image_digest(image_id),
+            "accelerator": {**service["accelerator"], "product": product},
+            # The order of flags means nothing to an engine, but that of a flag's values does.
+            "args": sorted(by_flag(spec.service.args, engines.get(spec.service.engine)).items()),
+            "env": sorted((variable.name, variable.value) for variable in spec.service.env or []),
+            "volume": service.get("volume"),
+            "benchmark": {key: value for key, value in benchmark.items() if key != "seed"},
+        },
+        32,
+    )
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One experiment of a task, or one that answers for it, read for the search and the score."""
+
+    name: str
+    index: int
+    object: Mapping[str, Any]
+    spec: ExperimentSpec
+    status: ExperimentStatus
+    configuration: Configuration | None  # None: the baseline
+    outcome: Outcome | None  # None: not finished
+    score: Score | None  # only of what was measured
+    withdrawn: bool  # cancelled by the task itself, suspended or out of budget: as if it had never been
+    reused: bool = False  # another's: it answers for this task as if it were its own
+    drift: str = ""  # in what it differs from the baseline, so that nothing of it may be compared
+
+    @property
+    def finished(self) -> bool:
+        """Whether it is over and everything is released."""
+        return is_true(self.status.conditions, "Finished")
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether it measures what runs today."""
+        return self.spec.purpose == "Baseline"
+
+    @property
+    def is_repeat(self) -> bool:
+        """Whether it measures again what was measured before; without parameters, the baseline."""
+        return self.spec.purpose == "Confirm"
+
+    @property
+    def accelerators(self) -> int:
+        """That its engine occupies."""
+        return self.spec.service.accelerator.count
+
+    @property
+    def value(self) -> float:
+        """Of the first objective; only of one that keeps the hard SLOs."""
+        assert self.score is not None, "it keeps the hard SLOs"
+        assert self.score.value is not None, "it keeps the hard SLOs"
+        return self.score.value
+
+    @property
+    def worth(self) -> float:
+        """The same for comparisons."""
+        assert self.score is not None, "it keeps the hard SLOs"
+        assert self.score.worth is not None, "it keeps the hard SLOs"
+        return self.score.worth
+
+    @property
+    def keeps(self) -> bool:
+        """Whether it keeps the hard SLOs, and did anything at all: there is no gain over nothing."""
+        return self.score is not None and self.score.feasible and self.worth > 0
+
+
+def index_of(name: str) -> int:
+    """The number at the end of an experiment's name."""
+    return int(name.rpartition("-")[2])
+
+
+# Endings after which a baseline is repeated: they say nothing about what runs today.
+REPEATED = ("environment", "nothing", "stop")
+
+
+@dataclass(frozen=True)
+class Settled:
+    """The baseline that counts: what it ran on is fixed for the whole task."""
+
+    name: str
+    status: ExperimentStatus
+
+
+def settled(objects: Iterable[Mapping[str, Any]]) -> Settled | None:
+    """The last baseline that was neither cancelled nor spoiled by the environment; None while there is none."""
+    found: dict[int, Settled] = {}
+    for item in objects:
+        if item["spec"].get("purpose") != "Baseline":
+            continue
+        name, status = item["metadata"]["name"], ExperimentStatus.model_validate(item.get("status") or {})
+        if status.reason and OUTCOMES.get(status.reason, "environment") not in REPEATED:
+            found[index_of(name)] = Settled(name, status)
+    return found[max(found)] if found else None
+
+
+def read(objects: Sequence[Mapping[str, Any]], task: TaskSpec, space: Space) -> list[Measured]:
+    """The task's experiments by index, each scored by the task's own objective and SLOs."""
+    first = settled(objects)
+    return sorted((_read(item, task, space, first) for item in objects), key=lambda measured: measured.index)
+
+
+def _read(item: Mapping[str, Any], task: TaskSpec, space: Space, first: Settled | None) -> Measured:
+    spec = ExperimentSpec.model_validate(item["spec"])
+    status = ExperimentStatus.model_validate(item.get("status") or {})
+    finished = is_true(status.conditions, "Finished")
+    difference = drift.between(first.status, status) if first and finished and spec.purpose != "Baseline" else ""
+    outcome, score = ("environment", None) if difference else scored(spec, status, task)
+    annotations = item["metadata"].get("annotations") or {}
+    return Measured(
+        name=item["metadata"]["name"],
+        index=index_of(item["metadata"]["name"]),
+        object=item,
+        spec=spec,
+        status=status,
+        configuration=None if _of_baseline(spec) else space.read(spec.parameters or []),
+        outcome=outcome,
+        score=score,
+        withdrawn=outcome == "nothing" and annotations.get(WITHDRAWN_ANNOTATION) == "true",
+        drift=difference,
+    )
+
+
+def scored(spec: ExperimentSpec, status: ExperimentStatus, task: TaskSpec) -> tuple[Outcome | None, Score | None]:
+    """What came of an experiment, by the task's own objectives and SLOs; nothing before it is finished."""
+    if not is_true(status.conditions, "Finished") or not status.reason:
+        return None, None
+    # A reason of a newer version says nothing about the configuration.
+    outcome = OUTCOMES.get(status.reason, "environment")
+    if outcome not in ("value", "infeasible"):
+        return outcome, None
+    goal = scoring.Goal.of(task)
+    if spec.purpose == "Confirm":
+        goal = goal.on(spec.benchmark.concurrency)
+    score = scoring.score(status.levels or [], goal, spec.service.accelerator.count, status.ladder)
+    return score.outcome, score
+
+
+def _of_baseline(spec: ExperimentSpec) -> bool:
+    return spec.purpose == "Baseline" or (spec.purpose == "Confirm" and spec.parameters is None)
+
+
+# A configuration that somebody cancelled is taken, and nothing was learned about it.
+_TOLD: Mapping[Outcome, SearchOutcome] = {
+    "value": "value",
+    "infeasible": "infeasible",
+    "bound": "bound",
+    "unknown": "unknown",
+    "crash": "crash",
+    "environment": "environment",
+    "impossible": "impossible",
+    "stop": "environment",
+    "nothing": "environment",
+}
+
+
+def for_search(measured: Iterable[Measured]) -> list[Record]:
+    """What the search is told: everything that ended, except what the task withdrew itself, and repeats."""
+    records = []
+    for one in measured:
+        if one.is_baseline or one.is_repeat or one.outcome is None or one.withdrawn:
+            continue
+        told = _TOLD[one.outcome]
+        if one.score is None:
+            records.append(Record(one.configuration, told))
+        else:
+            score = one.score
+            records.append(Record(one.configuration, told, score.worths, score.shortfall, score.softened))
+    return records

@@ -1,0 +1,171 @@
+"""What a task's controller saw in one pass: plain data, the input of every decision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from autotuner import clock
+from autotuner.api.common import EngineName
+from autotuner.api.task import TaskSpec
+from autotuner.api.task_status import TaskStatus
+from autotuner.policy import model_and_runtime, preflight
+from autotuner.policy.claims import Storage
+from autotuner.policy.evidence import measurements, reuse
+from autotuner.policy.evidence.experiment_spec import Ingredients
+from autotuner.policy.evidence.measurements import Measured, Settled
+from autotuner.policy.model_and_runtime import Reference
+from autotuner.presets import Presets
+from autotuner.search.space.space import Space
+from autotuner.serving import nodes
+
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ObservedTask:
+    """A TuningTask and everything around it, as read in one pass."""
+
+    object: Object
+    spec: TaskSpec
+    status: TaskStatus
+    presets: Presets
+    experiments: tuple[Object, ...] = ()  # those that this very task owns
+    foreign: tuple[Object, ...] = ()  # all finished ones of the namespace, once any could answer for this task
+    model: Object | None = None  # live
+    runtime: Object | None = None  # live
+    wanted_model: Object | None = None  # of the preset
+    wanted_runtime: Object | None = None  # of the preset for the live model
+    nodes: tuple[Object, ...] = ()
+    storage: Storage | None = None
+    preview: Object | None = None  # the live ConfigMap, while the task is suspended before its start
+    shadow: str = ""
+    may_create: bool = True
+    benchmark_image: str = ""
+    obstacle: str = ""  # whose the name of the next experiment is, if it could not be created just now
+    recommendation_obstacle: str = ""  # why the recommendation could not be written just now
+    rejection: tuple[str, str] | None = None  # kind and the API server's words, when it refused to create it just now
+
+    @property
+    def generation(self) -> int:
+        """The generation of the spec that was read."""
+        return int(self.object["metadata"].get("generation", 0))
+
+    @property
+    def namespace(self) -> str:
+        """The task's, and all that it creates."""
+        return str(self.object["metadata"]["namespace"])
+
+    @cached_property
+    def model_reference(self) -> Reference | None:
+        """The model that the task means; None if its preset is unknown."""
+        return model_and_runtime.model(self.spec.model, self.presets, self.namespace)
+
+    @cached_property
+    def runtime_reference(self) -> Reference | None:
+        """The runtime that the task means; None while that depends on a model which is not Ready."""
+        spec, resolved, wanted = self.spec.runtime, self.status.resolved, self.wanted_runtime
+        if spec.name is not None:
+            return Reference(spec.kind, spec.name, "runtime.name")
+        field = "runtime.custom" if spec.custom else "runtime.preset"
+        # The name is fixed by the start: an upgrade that changes a preset must not split a task.
+        fixed = resolved.runtime if resolved and self.status.start_time else ""
+        name = fixed or (wanted["metadata"]["name"] if wanted else "")
+        if spec.custom is not None:
+            name = spec.custom.name
+        return Reference(model_and_runtime.runtime_kind(spec), name, field) if name else None
+
+    def may_make(self, reference: Reference) -> bool:
+        """Whether this operator may create such an object if it is missing."""
+        return self.may_create or not reference.clusterwide
+
+    @cached_property
+    def space(self) -> Space:
+        """The search space, once the spec is known to be valid."""
+        return preflight.space(self.spec, self.presets, self.surroundings, self.engine)
+
+    @property
+    def surroundings(self) -> preflight.Surroundings:
+        """The cluster, as far as the spec refers to it."""
+        product = self.baseline_product
+        placement = self.spec.placement
+        return preflight.Surroundings(
+            self.model,
+            self.runtime,
+            self.shadow,
+            self.may_create,
+            capacity=nodes.capacity(self.nodes, placement.accelerator_resource, placement.node_selector or {}, product),
+            storage=self.storage,
+        )
+
+    def ingredients(self, model: Mapping[str, Any], runtime: Mapping[str, Any]) -> Ingredients:
+        """What the experiments have in common, with this model and runtime."""
+        return Ingredients(
+            task=self.object,
+            spec=self.spec,
+            engine=self.engine,
+            model=model,
+            runtime=runtime,
+            space=self.space,
+            product=self.baseline_product,
+            benchmark_image=self.benchmark_image,
+        )
+
+    @property
+    def baseline_product(self) -> str | None:
+        """The accelerator that experiment 0 has fixed; read before anything is scored, for the space depends on it."""
+        return self.settled.status.accelerator_product if self.settled else None
+
+    @cached_property
+    def settled(self) -> Settled | None:
+        """What experiment 0 has fixed; known before anything is scored."""
+        return measurements.settled(self.experiments)
+
+    @cached_property
+    def measured(self) -> list[Measured]:
+        """What others have measured (`reused`), then the task's own experiments by index."""
+        return [*self._reused, *measurements.read(self.experiments, self.spec, self.space)]
+
+    @property
+    def _reused(self) -> list[Measured]:
+        start, model, runtime = self.status.start_time, self.model, self.runtime
+        if not self.foreign or self.settled is None or start is None or model is None or runtime is None:
+            return []
+        return reuse.read(self.foreign, self.ingredients(model, runtime), self.settled, clock.parse(start))
+
+    @property
+    def tried(self) -> list[Measured]:
+        """All that answers for configurations: neither baselines nor repeats nor withdrawn."""
+        return [one for one in self.measured if not (one.is_baseline or one.is_repeat or one.withdrawn)]
+
+    @cached_property
+    def search(self) -> list[Measured]:
+        """The task's own experiments among them: those that count as measured."""
+        return [one for one in self.tried if not one.reused]
+
+    @property
+    def reused(self) -> int:
+        """How many experiments of others answer for this task."""
+        return sum(one.reused for one in self.measured)
+
+    @property
+    def running(self) -> list[Measured]:
+        """Experiments that are not over."""
+        return [one for one in self.measured if not one.finished]
+
+    @cached_property
+    def baseline(self) -> Measured | None:
+        """The baseline's experiment that counts: the last one that was not cancelled or spoiled by the environment."""
+        settled = [one for one in self.measured if one.is_baseline and one.outcome not in measurements.REPEATED]
+        return settled[-1] if settled else None
+
+    @property
+    def engine(self) -> EngineName:
+        """Whose flags the parameters are."""
+        if self.status.resolved:
+            return self.status.resolved.engine
+        engine = preflight.engine_of(self.spec, self.presets)
+        assert engine is not None, "checked by preflight"
+        return engine

@@ -1,0 +1,300 @@
+"""What to do about one TuningExperiment: a pure function of what was seen and the time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from autotuner import clock, scoring
+from autotuner.api.common import FINISHED_LABEL
+from autotuner.api.experiment import EnginePod, Evidence, ExperimentPhase, ExperimentStatus, Times
+from autotuner.api.goals import Objective
+from autotuner.policy.conditions import ConditionSet, is_true, shorten
+from autotuner.policy.evidence import drift
+from autotuner.policy.evidence.measurements import fingerprint
+from autotuner.policy.experiment import endings
+from autotuner.policy.experiment.endings import Ending
+from autotuner.policy.experiment.observed import ObservedExperiment
+from autotuner.serving.ome import models
+from autotuner.serving.pods import PodView
+
+# OME's events are not watched; while it has made no pod they are read again this often.
+_SILENT_POLL = timedelta(seconds=1)
+_MODEL_POLL = timedelta(seconds=2)
+_TEARDOWN_POLL = timedelta(seconds=5)
+
+
+class Happening(NamedTuple):
+    """A Kubernetes event to emit once the status write has succeeded."""
+
+    kind: str  # Normal | Warning
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one pass will do: create first, then write the status, then delete and tell."""
+
+    status: ExperimentStatus
+    create_service: bool = False
+    create_job: bool = False
+    release: bool = False  # delete Job and InferenceService, the status having been written
+    mark_finished: bool = False
+    happenings: tuple[Happening, ...] = ()
+    look_again: datetime | None = None
+
+
+def finished(status: ExperimentStatus) -> bool:
+    """Whether nothing of the experiment is left to do."""
+    return is_true(status.conditions, "Finished")
+
+
+def decide(seen: ObservedExperiment, now: datetime) -> Plan:
+    """The plan for one pass."""
+    if finished(seen.status):
+        labels = seen.object["metadata"].get("labels", {})
+        return Plan(seen.status, mark_finished=labels.get(FINISHED_LABEL) != "true")
+    if seen.status.reason:
+        return _release(seen, now)
+    ending = endings.find(seen, now)
+    return _end(seen, ending, now) if ending else _advance(seen, now)
+
+
+def _advance(seen: ObservedExperiment, now: datetime) -> Plan:
+    """Go on: create what is missing, tell how far it is."""
+    pod = seen.engine
+    phase, message = _progress(seen)
+    times = _times(seen)
+    ready = times.engine_ready is not None
+    may_create = seen.service is None and models.state(seen.model) == "Ready"
+    deployed = may_create or seen.owns_service
+    status = seen.status.model_copy(
+        update={
+            "observed_generation": seen.generation,
+            "phase": phase,
+            "message": shorten(message),
+            "times": times,
+            "node": pod.node if pod else seen.status.node,
+            "benchmark_node": seen.benchmark.node if seen.benchmark else seen.status.benchmark_node,
+            "accelerator_product": seen.product,
+            "image": pod.image if pod else seen.status.image,
+            "image_id": (pod.image_id or None) if pod else seen.status.image_id,
+            "hashes": seen.status.hashes or (drift.hashes(seen.model, seen.runtime) if deployed else None),
+            "engine_pod": seen.status.engine_pod
+            or (EnginePod(uid=pod.uid, restarts=pod.restarts) if pod and ready else None),
+        }
+    )
+    conditions = ConditionSet(seen.status.conditions, seen.generation, now)
+    scheduled = times.scheduled is not None
+    conditions.set("Scheduled", "True" if scheduled else "False", "Scheduled" if scheduled else "Waiting")
+    conditions.set("EngineReady", "True" if ready else "False", "Ready" if ready else phase)
+    conditions.set("Benchmarked", "False", "Running" if ready else "Waiting")
+    # False only from the beginning of the release, whose clock runs from this transition.
+    conditions.set("Released", "Unknown", "InUse")
+    conditions.set("Succeeded", "Unknown", phase, message)
+    conditions.set("Finished", "False", phase)
+    status = status.model_copy(update={"conditions": conditions.list()})
+    return Plan(
+        status,
+        create_service=may_create,
+        create_job=seen.job is None and pod is not None and pod.node is not None,
+        happenings=_step_happenings(seen.status.phase, phase, message),
+        look_again=_next_look(seen, now),
+    )
+
+
+def _step_happenings(before: str | None, phase: str, message: str) -> tuple[Happening, ...]:
+    return (Happening("Normal", phase, message),) if before != phase else ()
+
+
+def _next_look(seen: ObservedExperiment, now: datetime) -> datetime | None:
+    deadline = endings.next_deadline(seen, now)
+    poll = None
+    if not seen.owns_service:
+        poll = now + _MODEL_POLL
+    elif seen.engine is None:
+        poll = now + _SILENT_POLL
+    return min((moment for moment in (deadline, poll) if moment), default=None)
+
+
+def _progress(seen: ObservedExperiment) -> tuple[ExperimentPhase, str]:
+    """The phase and what is being waited for, without anything that changes with time alone."""
+    if not seen.owns_service:
+        if seen.service is not None:
+            return "Pending", f"waiting: {endings.obstacle(seen)}"
+        model = seen.spec.service.model
+        state = models.state(seen.model)
+        if state != "Ready":
+            return "Pending", f"waiting for {model.kind} {model.name} to be Ready (it is {state or 'without a state'})"
+        return "Pending", "creating the InferenceService"
+    pod = seen.engine
+    if pod is None:
+        return "Queued", "waiting for OME to create the engine's pod"
+    if pod.node is None:
+        return "Queued", f"waiting for a node: {pod.unschedulable or 'not looked at by the scheduler yet'}"
+    if pod.started_at is None:
+        waiting = f" ({pod.waiting_reason}: {pod.waiting_message})" if pod.waiting_message else ""
+        return "Pulling", f"pulling {pod.image} on {pod.node}{waiting}"
+    if _times(seen).engine_ready is None:
+        return "Starting", f"engine starting on {pod.node}"
+    return "Benchmarking", _benchmark_progress(seen)
+
+
+def _benchmark_progress(seen: ObservedExperiment) -> str:
+    pod = seen.benchmark
+    if taken := endings.job_obstacle(seen):
+        return f"engine ready; waiting: {taken}"
+    if pod is None or pod.node is None:
+        words = pod.unschedulable if pod else ""
+        return f"engine ready; waiting for a node for the benchmark{': ' + words if words else ''}"
+    if pod.started_at is None:
+        return f"engine ready; benchmark {pod.waiting_reason or 'starting'} on {pod.node}"
+    levels = len(seen.spec.benchmark.scenarios) * len(seen.spec.benchmark.concurrency)
+    return f"benchmarking {levels} level{'s' if levels != 1 else ''}; kubectl logs job/{seen.name} shows each"
+
+
+def _times(seen: ObservedExperiment) -> Times:
+    known, pod = seen.status.times or Times(), seen.engine
+    created = seen.service["metadata"]["creationTimestamp"] if seen.service and seen.owns_service else None
+    return known.model_copy(
+        update={
+            "created": known.created or created,
+            "scheduled": known.scheduled or (pod.scheduled_at if pod else None),
+            "container_started": known.container_started or (pod.started_at if pod else None),
+            "engine_ready": known.engine_ready or (pod.ready_at if pod else None),
+        }
+    )
+
+
+def _end(seen: ObservedExperiment, ending: Ending, now: datetime) -> Plan:
+    """Write down how it ended; only then may anything be deleted."""
+    ending = judge(seen, ending)
+    going_on = _advance(seen, now).status
+    result, times = ending.result, going_on.times or Times()
+    if result:
+        times = times.model_copy(
+            update={"first_request": result.first_request, "benchmark_finished": result.benchmark_finished}
+        )
+    measured = ending.reason in endings.SUCCEEDED
+    evidence = None
+    if not measured and (ending.exit_code is not None or ending.log_tail):
+        evidence = Evidence(exit_code=ending.exit_code, log_tail=ending.log_tail)
+    conditions = ConditionSet(going_on.conditions, seen.generation, now)
+    conditions.set("Benchmarked", "True" if measured else "False", ending.reason, ending.message)
+    conditions.set("Released", "False", "Releasing", "deleting the InferenceService and the Job")
+    conditions.set("Succeeded", "Unknown", "Releasing")
+    conditions.set("Finished", "False", "Releasing")
+    status = going_on.model_copy(
+        update={
+            "phase": "Releasing",
+            "reason": ending.reason,
+            "message": shorten(ending.message),
+            "times": times,
+            "levels": list(result.levels) if result and result.levels else None,
+            "ladder": result.ladder if result else None,
+            "evidence": evidence,
+            "fingerprint": _fingerprint(seen, ending.reason, going_on),
+            "conditions": conditions.list(),
+        }
+    )
+    kind = "Normal" if measured or ending.reason == "Cancelled" else "Warning"
+    return Plan(
+        status,
+        release=True,
+        happenings=(Happening(kind, ending.reason, ending.message),),
+        look_again=now + _TEARDOWN_POLL,
+    )
+
+
+def _fingerprint(seen: ObservedExperiment, reason: str, status: ExperimentStatus) -> str | None:
+    """Only of what would happen again, and if the model and the runtime are still what it was deployed from."""
+    known = reason in endings.SUCCEEDED | endings.REPRODUCIBLE and status.image_id is not None
+    if not known or status.hashes is None or status.hashes != drift.hashes(seen.model, seen.runtime):
+        return None
+    return fingerprint(seen.spec, status.hashes, status.image_id or "", seen.product)
+
+
+def judge(seen: ObservedExperiment, ending: Ending) -> Ending:
+    """Completed, unless no level keeps the hard SLOs: that was measured well, and is told as SLOViolated."""
+    slos = scoring.hard((seen.spec.stop.slos if seen.spec.stop else None) or [])
+    if ending.reason != "Completed" or ending.result is None or not slos:
+        return ending
+    benchmark = seen.spec.benchmark
+    goal = scoring.Goal(benchmark.scenarios, benchmark.concurrency, [Objective(metric="OutputThroughput")], slos)
+    score = scoring.score(ending.result.levels, goal, seen.spec.service.accelerator.count, ending.result.ladder)
+    if score.outcome != "infeasible":
+        return ending
+    return Ending("SLOViolated", f"no level keeps the SLOs; nearest: {score.explanation}", ending.result)
+
+
+def _release(seen: ObservedExperiment, now: datetime) -> Plan:
+    """Delete, and wait until the last pod is gone: only then are the GPUs free."""
+    in_the_way = _in_the_way(seen)
+    conditions = ConditionSet(seen.status.conditions, seen.generation, now)
+    if not in_the_way:
+        return _finish(seen, conditions, now)
+    released = conditions.get("Released")
+    since = clock.parse(released.last_transition_time) if released else now
+    overdue = since + timedelta(seconds=seen.spec.timeouts.teardown_seconds)
+    happenings: tuple[Happening, ...] = ()
+    if now >= overdue:
+        message = f"not gone after {seen.spec.timeouts.teardown_seconds} s: {', '.join(in_the_way)}{_advice(seen)}"
+        if released and released.reason != "TeardownStuck":
+            happenings = (Happening("Warning", "TeardownStuck", message),)
+        conditions.set("Released", "False", "TeardownStuck", message)
+    status = seen.status.model_copy(update={"observed_generation": seen.generation, "conditions": conditions.list()})
+    look_again = min(now + _TEARDOWN_POLL, overdue) if now < overdue else now + _TEARDOWN_POLL
+    return Plan(status, release=True, happenings=happenings, look_again=look_again)
+
+
+def _in_the_way(seen: ObservedExperiment) -> list[str]:
+    """What still holds the slot, by name: not pods on lost nodes, nor what only waits for such pods."""
+    children = (("InferenceService", seen.service, seen.owns_service), ("Job", seen.job, seen.owns_job))
+    left = [(kind, child) for kind, child, ours in children if child is not None and ours]
+    pods = [pod for pod in _pods(seen) if pod.node not in seen.lost_nodes]
+    stranded = not pods and bool(_pods(seen))
+    if stranded and all("deletionTimestamp" in child["metadata"] for _, child in left):
+        return []
+    return [f"{kind} {seen.name}" for kind, _ in left] + [_whereabouts(pod) for pod in pods]
+
+
+def _whereabouts(pod: PodView) -> str:
+    return f"pod {pod.name} {f'on {pod.node}' if pod.node else 'without a node'}"
+
+
+def _pods(seen: ObservedExperiment) -> tuple[PodView, ...]:
+    return seen.engine_pods + seen.benchmark_pods
+
+
+def _advice(seen: ObservedExperiment) -> str:
+    if seen.service is not None and seen.model is None:
+        model = seen.spec.service.model
+        return (
+            f"; {model.kind} {model.name} was deleted, and OME cannot let go of an InferenceService without its"
+            " model: re-create it"
+        )
+    return ""
+
+
+def _finish(seen: ObservedExperiment, conditions: ConditionSet, now: datetime) -> Plan:
+    status, reason = seen.status, seen.status.reason or ""
+    succeeded = reason in endings.SUCCEEDED
+    times = (status.times or Times()).model_copy(update={"released": clock.stamp(now)})
+    held = clock.seconds_between(times.scheduled, times.released) or 0.0
+    conditions.set("Released", "True", "Released")
+    conditions.set("Succeeded", "True" if succeeded else "False", reason, status.message or "")
+    conditions.set("Finished", "True", reason)
+    done: dict[str, Any] = {
+        "observed_generation": seen.generation,
+        "phase": "Succeeded" if succeeded else "Failed",
+        "times": times,
+        "gpu_seconds": round(held * seen.spec.service.accelerator.count, 1),
+        "conditions": conditions.list(),
+    }
+    return Plan(
+        status.model_copy(update=done),
+        mark_finished=True,
+        happenings=(Happening("Normal", "Released", f"everything is deleted; it held its node for {held:.0f} s"),),
+    )

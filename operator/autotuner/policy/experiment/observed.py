@@ -1,0 +1,68 @@
+"""What an experiment's controller saw in one pass: plain data, the input of every decision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from autotuner.api.experiment import ExperimentSpec, ExperimentStatus
+from autotuner.policy.claims import Storage
+from autotuner.serving.ome.inference_service import ServingEvent
+from autotuner.serving.pods import PodView
+
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ObservedExperiment:
+    """A TuningExperiment and everything around it, as read in one pass."""
+
+    object: Object
+    spec: ExperimentSpec
+    status: ExperimentStatus
+    model: Object | None  # live
+    runtime: Object | None  # live
+    storage: Storage | None = None  # read only until the InferenceService is there
+    service: Object | None = None  # the InferenceService of our name, whoever owns it
+    owns_service: bool = False
+    events: tuple[ServingEvent, ...] = ()  # about the InferenceService, while it has no pod
+    replica_failure: str = ""  # why its Deployment cannot make pods
+    node: Object | None = None  # the engine's
+    engine_pods: tuple[PodView, ...] = ()
+    engine_log: str = ""  # read only when the engine's container has ended
+    job: Object | None = None
+    owns_job: bool = False
+    benchmark_pods: tuple[PodView, ...] = ()
+    benchmark_log: str = ""  # read only when the benchmark's container ended without a result
+    lost_nodes: frozenset[str] = frozenset()  # gone or NotReady; looked up only while pods linger
+    rejection: str = ""  # the API server's answer when it refused to create something just now
+    serving_seconds: int = 60
+
+    @property
+    def name(self) -> str:
+        """The experiment's name, and that of its InferenceService and Job."""
+        return str(self.object["metadata"]["name"])
+
+    @property
+    def generation(self) -> int:
+        """The generation of the spec that was read."""
+        return int(self.object["metadata"].get("generation", 0))
+
+    @property
+    def product(self) -> str | None:
+        """The accelerator product of the engine's node, as its label says."""
+        labels = ((self.node or {}).get("metadata") or {}).get("labels") or {}
+        return self.status.accelerator_product or labels.get("nvidia.com/gpu.product")
+
+    @property
+    def engine(self) -> PodView | None:
+        """The engine's pod: the one that was measured first, else the newest."""
+        known = self.status.engine_pod.uid if self.status.engine_pod else None
+        return next((pod for pod in self.engine_pods if pod.uid == known), None) or max(
+            self.engine_pods, key=lambda pod: pod.created, default=None
+        )
+
+    @property
+    def benchmark(self) -> PodView | None:
+        """The benchmark's pod."""
+        return max(self.benchmark_pods, key=lambda pod: pod.created, default=None)

@@ -1,0 +1,71 @@
+"""One thing wrong with a task, and what of the cluster a task refers to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from autotuner.api.common import EngineName
+from autotuner.api.task import TaskSpec
+from autotuner.policy import model_and_runtime
+from autotuner.policy.claims import Storage
+from autotuner.presets import Presets
+from autotuner.serving.nodes import UNKNOWN, Capacity
+
+Reason = Literal["InvalidSpec", "UnknownPreset", "NotFound", "ReservedFlag", "UnknownFlag", "EmptySpace"]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with a task; the message begins with the field."""
+
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """The cluster, as far as a task refers to it."""
+
+    model: Mapping[str, Any] | None  # live: the one meant
+    runtime: Mapping[str, Any] | None  # live: the one meant, if that is known already
+    shadow: str = ""  # a namespaced object that OME would prefer to the one chosen
+    may_create: bool = True
+    capacity: Capacity = UNKNOWN
+    storage: Storage | None = None  # None: nothing is known of namespace and claim
+
+
+@dataclass(frozen=True)
+class Case:
+    """A task and its surroundings, as every check sees them."""
+
+    spec: TaskSpec
+    presets: Presets
+    around: Surroundings
+
+    @property
+    def engine(self) -> EngineName | None:
+        """Whose flags the parameters are; None if the preset is unknown."""
+        runtime = self.spec.runtime
+        if runtime.preset is None:
+            return runtime.engine
+        preset = self.presets.runtimes.get(runtime.preset)
+        return preset.engine if preset else None
+
+    @property
+    def runtime_spec(self) -> Mapping[str, Any] | None:
+        """Of the runtime, live or as it would be created; None if there is none."""
+        if self.around.runtime is not None:
+            found: Mapping[str, Any] = self.around.runtime["spec"]
+            return found
+        return model_and_runtime.runtime_spec(self.spec.runtime, self.presets)
+
+    @property
+    def model_spec(self) -> Mapping[str, Any]:
+        """Of the model, live or as it would be created; empty if there is none."""
+        if self.around.model is not None:
+            found: Mapping[str, Any] = self.around.model["spec"]
+            return found
+        wanted = model_and_runtime.wanted_model(self.spec.model, self.presets, "")
+        return wanted["spec"] if wanted else {}

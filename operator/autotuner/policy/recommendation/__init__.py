@@ -1,0 +1,72 @@
+"""The recommendation: a ConfigMap with what to apply, why, and everything that was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from autotuner.api.common import TASK_LABEL
+from autotuner.policy.evidence.measurements import Measured
+from autotuner.policy.recommendation import experiments_csv, report, service
+from autotuner.policy.recommendation.finished_task import Answer
+from autotuner.serving.ome import inference_service
+
+__all__ = ["Answer", "config_map", "name"]
+
+Object = dict[str, Any]
+
+_BYTES = 900_000  # a ConfigMap holds 1 MiB
+_SERVICES_BYTES = 300_000  # of several winners
+_HEADER = """\
+# The engine that TuningTask {task} measured as {experiment}; apply it as it is, or under another name.
+# Without engine.minReplicas and engine.maxReplicas, OME's defaults hold. Why this one: report.md beside it.
+"""
+
+
+def name(task: Mapping[str, Any]) -> str:
+    """Of the ConfigMap."""
+    return f"{task['metadata']['name']}-best"
+
+
+def config_map(found: Answer) -> Object:
+    """The ConfigMap of a task that has succeeded."""
+    seen = found.seen
+    winners = {one.name for one in found.winners}
+    services = _services(found)
+    room = _BYTES - _bytes(services.values()) - len(report.text(found, len(seen.measured)).encode())
+    experiments, left_out = experiments_csv.text(found.runs, seen.space, seen.spec, room, winners)
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": name(seen.object),
+            "namespace": seen.namespace,
+            "labels": {TASK_LABEL: seen.object["metadata"]["name"]},
+            "ownerReferences": [inference_service.owner_reference(seen.object)],
+        },
+        "data": {**services, "report.md": report.text(found, left_out), "experiments.csv": experiments},
+    }
+
+
+def _services(found: Answer) -> dict[str, str]:
+    """One InferenceService, or one for each of the front, named after its experiment, as many as fit."""
+    task = found.seen.object["metadata"]["name"]
+    if found.best is not None:
+        return {"inferenceservice.yaml": _text(found.winners[0], task, task)}
+    written: dict[str, str] = {}
+    for one in found.winners:
+        body = _text(one, one.name, task)
+        if _bytes([*written.values(), body]) <= _SERVICES_BYTES:
+            written[f"{one.name}.yaml"] = body
+    return written
+
+
+def _text(winner: Measured, called: str, task: str) -> str:
+    body = service.of_winner(winner, called)
+    return _HEADER.format(task=task, experiment=winner.name) + yaml.safe_dump(body, sort_keys=False, width=120)
+
+
+def _bytes(texts: Any) -> int:
+    return sum(len(text.encode()) for text in texts)

@@ -1,0 +1,148 @@
+"""Why this is the answer, for people: Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from autotuner import scoring
+from autotuner.api.goals import Objective
+from autotuner.policy.recommendation import best_per_value, flag_effects, markdown, summary
+from autotuner.policy.recommendation.finished_task import Answer
+from autotuner.policy.recommendation.flag_effects import FlagEffect
+from autotuner.scoring import slos
+from autotuner.scoring.figures import name as metric_name
+from autotuner.search import importance
+
+_MARGIN_MAX = 1000  # per cent; beyond it nothing is known
+
+
+def text(answer: Answer, left_out: int) -> str:
+    """The report.
+
+    Args:
+        answer: the end of the task.
+        left_out: experiments that `experiments.csv` does not hold.
+    """
+    parts = [
+        summary.of(answer, answer.best) if answer.best else _front(answer),
+        _winners_flags(answer),
+        _importance(answer),
+        _best_per_value(answer),
+        _experiments(answer, left_out),
+    ]
+    return "\n\n".join("\n".join(part) for part in map(list, parts) if part) + "\n"
+
+
+def _front(answer: Answer) -> Iterator[str]:
+    objectives = answer.seen.spec.objectives
+    count = len(answer.front or ())
+    name = answer.seen.object["metadata"]["name"]
+    yield f"# {name}: {count} configurations to choose from" if count > 1 else f"# {name}: one configuration"
+    yield ""
+    if count > 1:
+        yield "None of all that was measured beats one of these in every objective. They were measured once."
+    else:
+        yield "Nothing else that was measured is better in any objective. It was measured once."
+    yield ""
+    soft = ["Broken soft SLOs"] if slos.soft(answer.seen.spec.slos or ()) else []
+    heads = [*_headings(objectives, scoring.Goal.of(answer.seen.spec)), *soft]
+    broken = {one.name: one.score.broken_soft for one in answer.winners if one.score is not None}
+    rows = [
+        [
+            point.experiment,
+            *(scoring.format_value(value.value, value.metric) for value in point.values),
+            *("; ".join(one.text for one in broken.get(point.experiment, ())) or "-" for _ in soft),
+            markdown.code_cell(" ".join(point.args)),
+        ]
+        for point in answer.front or ()
+    ]
+    yield from markdown.lines(["Experiment", *heads, "Arguments"], rows)
+
+
+def _headings(objectives: Sequence[Objective], goal: scoring.Goal) -> list[str]:
+    """One for each objective; those of the same figure tell their concurrencies."""
+    names = [metric_name(one.metric, one.statistic) for one in objectives]
+    return [
+        f"{name} at {goal.judged_at(one)}" if names.count(name) > 1 else name
+        for name, one in zip(names, objectives, strict=True)
+    ]
+
+
+def _winners_flags(answer: Answer) -> Iterator[str]:
+    for winner in answer.winners if answer.best else ():
+        yield "## What its flags do"
+        yield ""
+        found = flag_effects.of(answer, winner)
+        if not found:
+            yield "None: it has the baseline's values."
+            return
+        counted = ", with what broken soft SLOs cost" if slos.soft(answer.seen.spec.slos or ()) else ""
+        yield f"The change of {_objective(answer)}{counted}; positive is better."
+        yield ""
+        yield from markdown.lines(
+            ["Parameter", "Value", "Baseline", "Effect", "How it is known"], [_effect_row(one) for one in found]
+        )
+
+
+def _effect_row(one: FlagEffect) -> Sequence[str]:
+    before = one.before or "the engine's default"
+    if one.percent is None:
+        return [one.name, one.value, before, "unknown", "too little was measured"]
+    gain = scoring.format_gain(one.percent)
+    if one.source == "Measured":
+        return [one.name, one.value, before, gain, f"measured: {one.pair} differs in this only"]
+    how = "estimated by the additive model"
+    if one.compared == "average":
+        how += ", compared with the average of the values searched"
+    margin = f"{one.margin:.1f}" if one.margin is not None and one.margin < _MARGIN_MAX else f"over {_MARGIN_MAX}"
+    return [one.name, one.value, before, f"{gain} ± {margin}", how]
+
+
+def _importance(answer: Answer) -> Iterator[str]:
+    yield "## Which parameters matter"
+    yield ""
+    if not answer.importance:
+        yield "Too few experiments gave a value to tell."
+        return
+    rest = max(0.0, 1 - sum(one.share for one in answer.importance))
+    yield f"Each parameter's share of the variance of {_objective(answer)}, by the {importance.METHOD}."
+    yield ""
+    rows = [[one.name, f"{one.share * 100:.1f}%"] for one in answer.importance]
+    yield from markdown.lines(["Parameter", "Share"], [*rows, ["interaction and noise", f"{rest * 100:.1f}%"]])
+
+
+def _best_per_value(answer: Answer) -> Iterator[str]:
+    yield "## The best with each value"
+    yield ""
+    metric = answer.objective.metric
+    promises = answer.seen.spec.slos or ()
+    kept = "Keep the SLOs" if scoring.hard(promises) else "Gave a result"
+    kept = "Keep the hard SLOs" if scoring.hard(promises) and slos.soft(promises) else kept
+    yield from markdown.lines(
+        ["Parameter", "Value", "Tried", kept, "Stopped early", f"Best {_objective(answer)}", "Experiment"],
+        (
+            [
+                *(row.name, row.value, str(row.tried), str(row.feasible), str(row.stopped)),
+                *("-" if row.best is None else scoring.format_value(row.best, metric), row.experiment or "-"),
+            ]
+            for row in best_per_value.rows(answer)
+        ),
+    )
+
+
+def _experiments(answer: Answer, left_out: int) -> Iterator[str]:
+    count = len(answer.seen.measured)
+    yield "## All experiments"
+    yield ""
+    yield f"`experiments.csv` holds {count - left_out} of {count} experiments; figures are in seconds and per second."
+    if left_out:
+        name = answer.seen.object["metadata"]["name"]
+        yield ""
+        yield (
+            f"The other {left_out} do not fit into a ConfigMap; see"
+            f" `kubectl get tuningexperiments -l autotuner.io/task={name}`."
+        )
+
+
+def _objective(answer: Answer) -> str:
+    return metric_name(answer.objective.metric, answer.objective.statistic)

@@ -1,0 +1,77 @@
+"""What a task says of what it has found, so far and in the end."""
+
+from __future__ import annotations
+
+from autotuner import scoring
+from autotuner.api.task_status import BaselineResult, Best
+from autotuner.policy.evidence.observed import ObservedTask
+from autotuner.policy.recommendation import broken_slos
+from autotuner.policy.task import best_so_far, confirmed_best
+from autotuner.policy.task.plan import Draft, TaskPlan
+
+
+def note(draft: Draft) -> Best | None:
+    """The best so far and the baseline, as they go into the status."""
+    seen, objectives = draft.seen, draft.seen.spec.objectives
+    several = len(objectives) > 1
+    best = None if several else best_so_far.best(seen.measured, seen.baseline, objectives[0])
+    front = best_so_far.front(seen.measured, objectives) if several else None
+    draft.changes |= {"best": best, "front": front, "baseline": _baseline(seen)}
+    return best
+
+
+def answer(draft: Draft, reason: str, verdict: str = "", limit: str = "") -> TaskPlan:
+    """All is measured, or all that the budget allows: name the best, or what came nearest.
+
+    Args:
+        draft: of the pass.
+        reason: why the search has ended.
+        verdict: of the confirmation, in words; what came nearest, if nothing is left after it.
+        limit: which part of the budget has ended it, in words.
+    """
+    seen, best, front = draft.seen, draft.changes["best"], draft.changes["front"]
+    if best is None and front is None:
+        cause = "BudgetExhausted" if limit else "NoFeasibleConfiguration"
+        return draft.end(False, cause, "; ".join(filter(None, (verdict or best_so_far.nearest(seen.measured), limit))))
+    searched = _searched(seen, reason, limit)
+    if best is None:
+        names = ", ".join(one.experiment for one in front)
+        return draft.end(True, reason, f"none beats these in every objective: {names} (status.front); {searched}")
+    today = draft.changes["baseline"]
+    lead = "the baseline stays: " if best_so_far.is_today(best, today) else "best "
+    # Where nothing else was measured there is nothing to be confirmed either.
+    verdict = (verdict or confirmed_best.unrepeated(best, seen.baseline)) if seen.tried else ""
+    words = [f"{lead}{best_so_far.told(best, today, seen.spec)}", _beyond(seen, best), verdict, searched]
+    return draft.end(True, reason, "; ".join(filter(None, words)))
+
+
+def _beyond(seen: ObservedTask, best: Best) -> str:
+    """What to do where the best is at the end of the ladder, and so may be others: nobody knows which is better."""
+    metric, ladder = seen.spec.objectives[0].metric, seen.spec.benchmark.concurrency
+    if not scoring.saturated(best.value, metric, ladder):
+        return ""
+    known = [one.value for one in seen.measured if not one.is_repeat and one.score is not None and one.score.feasible]
+    count = sum(scoring.saturated(value, metric, ladder) for value in known)
+    equal = f", and {count} of {len(known)} configurations reach it" if count > 1 else ""
+    return f"the ladder ends there{equal}: add higher concurrencies to benchmark.concurrency"
+
+
+def _searched(seen: ObservedTask, reason: str, limit: str) -> str:
+    """How much the answer is of, and what has ended the search before its time."""
+    if not seen.tried:
+        why = limit or "nothing else is to be measured"
+        return f"nothing but the baseline was measured: {why}"
+    count = len(seen.search)
+    counted = f"{count} experiment{'s' if count != 1 else ''}"
+    searched = "the whole space was measured" if reason == "SpaceExhausted" else counted
+    if seen.reused:
+        searched += f", {seen.reused} of others reused"
+    return f"{searched}; {limit}" if limit else searched
+
+
+def _baseline(seen: ObservedTask) -> BaselineResult | None:
+    if seen.baseline is None:
+        return None
+    score = seen.baseline.score
+    value, breaks = (score.value if score else None), broken_slos.broken([seen.baseline])
+    return BaselineResult(experiment=seen.baseline.name, value=value, breaks=breaks)

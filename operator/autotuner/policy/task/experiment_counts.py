@@ -1,0 +1,45 @@
+"""What a task has done so far, in figures."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from autotuner.api.task_status import ExperimentCounts, ReasonCount, Usage
+from autotuner.policy.budget import limits
+from autotuner.policy.evidence.observed import ObservedTask
+
+_MEASURED = ("value", "infeasible", "bound", "unknown")
+
+
+def wanted(seen: ObservedTask) -> int:
+    """How many configurations will be measured, at least those that were.
+
+    The limit may have been lowered since. A space of which only an estimate is known shortens nothing.
+    """
+    return max(len(seen.search), min(seen.spec.search.max_experiments, seen.space.most - seen.reused))
+
+
+def counts(seen: ObservedTask) -> dict[str, Any]:
+    """The parts of the status: the experiments of the search, and what all of them cost."""
+    over = [one for one in seen.search if one.finished]
+    outcomes = Counter(one.outcome for one in over)
+    reasons = Counter(
+        "RuntimeChanged" if one.drift else one.status.reason or "" for one in over if one.outcome not in _MEASURED
+    )
+    measured = outcomes["value"] + outcomes["bound"] + outcomes["unknown"]
+    known = seen.status.experiments.next_index if seen.status.experiments else 0
+    used = max((one.index + 1 for one in seen.measured), default=0)
+    experiments = ExperimentCounts(
+        summary=f"{len(over)}/{wanted(seen)}",
+        next_index=max(known, used),
+        running=len(seen.running),
+        succeeded=measured,
+        infeasible=outcomes["infeasible"],
+        failed=len(over) - measured - outcomes["infeasible"],
+        reused=seen.reused if seen.spec.search.reuse else None,
+        reasons=[ReasonCount(reason=reason, count=count) for reason, count in sorted(reasons.items())] or None,
+    )
+    hours = round(sum(one.status.gpu_seconds or 0.0 for one in seen.measured if not one.reused) / 3600, 4)
+    usage = Usage(gpu_hours=hours, remaining_gpu_hours=limits.remaining(seen, hours))
+    return {"experiments": experiments, "usage": usage}

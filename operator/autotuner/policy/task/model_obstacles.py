@@ -1,0 +1,51 @@
+"""What keeps a task's engines from their model: why it is not Ready, and what stands in the way although it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from autotuner.policy.evidence.observed import ObservedTask
+from autotuner.serving import nodes
+from autotuner.serving.ome import models
+
+Object = Mapping[str, Any]
+
+
+class Obstacle(NamedTuple):
+    """Why no engine can be started yet: a reason of the condition ModelReady, and what to do."""
+
+    reason: str
+    message: str
+
+
+def not_ready(seen: ObservedTask, model: Object) -> str:
+    """Why a task waits for its model, which has not failed."""
+    state = models.state(model) or "without a state"
+    message = f"waiting for {seen.model_reference} to be Ready (it is {state}): {models.unready(model)}"
+    if volume := seen.spec.model.volume:
+        message += (
+            f"; its weights are on PersistentVolumeClaim {volume.claim_name}, but OME puts engines only on nodes where"
+            " the model is Ready"
+        )
+    return message
+
+
+def find(seen: ObservedTask, model: Object) -> Obstacle | None:
+    """What keeps engines from a model that is Ready; None for nothing."""
+    if storage := seen.storage:
+        if fault := storage.fault:
+            return Obstacle("NotFound" if fault.missing else "Failed", fault.message)
+        if storage.waiting:
+            return Obstacle("Waiting", storage.waiting)
+    placement, ready = seen.spec.placement, models.ready_nodes(model)
+    selector = placement.node_selector or {}
+    if ready and not nodes.any_fits(seen.nodes, ready, selector, seen.baseline_product):
+        wanted = [f"{key}={value}" for key, value in sorted(selector.items())]
+        wanted += [seen.baseline_product] if seen.baseline_product else []
+        return Obstacle(
+            "Waiting",
+            f"{seen.model_reference} is Ready on {', '.join(ready[:5])}, but on no node with {', '.join(wanted)}, where"
+            " the engines shall run: change placement.nodeSelector, or the model's storage.nodeSelector",
+        )
+    return None

@@ -1,0 +1,88 @@
+"""What a task that is suspended before its start would do: shown in a ConfigMap, nothing else is created."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from autotuner.api.common import TASK_LABEL
+from autotuner.api.experiment import ExperimentSpec
+from autotuner.api.task_status import Preview, Resolved
+from autotuner.policy import cost_estimate, model_and_runtime
+from autotuner.policy.evidence import experiment_spec
+from autotuner.policy.evidence.observed import ObservedTask
+from autotuner.policy.task import prerequisites
+from autotuner.serving.ome import inference_service
+
+Object = dict[str, Any]
+
+
+def is_wanted(seen: ObservedTask) -> bool:
+    """Whether the task is suspended and has not started."""
+    return seen.spec.suspend and seen.status.start_time is None
+
+
+def name(task: Mapping[str, Any]) -> str:
+    """Of the ConfigMap."""
+    return f"{task['metadata']['name']}-preview"
+
+
+def status(seen: ObservedTask) -> Preview:
+    """What the task's status says of it."""
+    hours = cost_estimate.gpu_hours(seen.spec, seen.space, seen.engine)
+    if seen.spec.budget is not None and seen.spec.budget.max_gpu_hours is not None:
+        hours = min(hours, seen.spec.budget.max_gpu_hours)
+    return Preview(config_map=name(seen.object), gpu_hours=hours)
+
+
+def resolved(seen: ObservedTask) -> Resolved:
+    """What the words of the spec come to, with objects that would be created where there are none."""
+    return prerequisites.resolved(seen, *_objects(seen))
+
+
+def _objects(seen: ObservedTask) -> tuple[Object, Object]:
+    """Model and runtime, live or as they would be created."""
+    model = seen.model or seen.wanted_model
+    assert model is not None, "checked by preflight"
+    runtime = seen.runtime or model_and_runtime.wanted_runtime(seen.spec.runtime, seen.presets, model, seen.namespace)
+    assert runtime is not None, "checked by preflight"
+    return model, runtime
+
+
+def config_map(seen: ObservedTask) -> Object | None:
+    """The ConfigMap with the first experiment's InferenceService; None if it is there as it should be."""
+    model, runtime = _objects(seen)
+    data = {"inferenceservice.yaml": _text(_first_service(seen, model, runtime))}
+    made = [body for body, live in ((model, seen.model), (runtime, seen.runtime)) if live is None]
+    if made:
+        data["created-before.yaml"] = "---\n".join(map(_text, made))
+    if seen.preview is not None and seen.preview.get("data") == data:
+        return None
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": name(seen.object),
+            "namespace": seen.namespace,
+            "labels": {TASK_LABEL: seen.object["metadata"]["name"]},
+            "ownerReferences": [inference_service.owner_reference(seen.object)],
+        },
+        "data": data,
+    }
+
+
+def _first_service(seen: ObservedTask, model: Mapping[str, Any], runtime: Mapping[str, Any]) -> Object:
+    """The baseline's InferenceService, without what only a living experiment has: labels with its uid, and an owner."""
+    experiment = experiment_spec.experiment(
+        seen.ingredients(model, runtime), index=0, purpose="Baseline", configuration=None
+    )
+    experiment["metadata"]["uid"] = ""
+    service = inference_service.inference_service(experiment, ExperimentSpec.model_validate(experiment["spec"]).service)
+    del service["metadata"]["ownerReferences"], service["metadata"]["labels"]
+    return service
+
+
+def _text(body: Mapping[str, Any]) -> str:
+    return yaml.safe_dump(dict(body), sort_keys=False, width=120)

@@ -1,0 +1,136 @@
+"""The life of the operator's process: wait for the cluster, lead, act, and end well."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from aiohttp import web
+
+from autotuner import __version__, metrics
+from autotuner.api.common import EXPERIMENTS, TASKS
+from autotuner.controllers import catalogue
+from autotuner.controllers.catalogue import Catalogue
+from autotuner.controllers.experiment import ExperimentController
+from autotuner.controllers.task import TaskController
+from autotuner.controllers.workqueue import WorkQueue
+from autotuner.kube import EXPERIMENT, INFERENCE_SERVICE, TASK, Kube
+from autotuner.process.endpoints import Health, served
+from autotuner.process.leader import Election
+from autotuner.process.pause import Pause
+from autotuner.process.watch_check import Watchfulness, look_around
+from autotuner.settings import Settings
+
+log = logging.getLogger(__name__)
+
+# Starts the watches: what they deliver goes to the queues (tasks, experiments) and to the watchfulness, until the event
+# is set. Returns the task that runs them.
+Watch = Callable[[Settings, WorkQueue, WorkQueue, Watchfulness, asyncio.Event], Awaitable[asyncio.Task[None]]]
+_STARTUP_POLL = 0.5
+# How long passes that run may go on after SIGTERM.
+_GRACE = 5.0
+
+
+async def run(settings: Settings, watch: Watch) -> None:
+    """Work until a signal ends the process.
+
+    Raises:
+        LeadershipLostError: another operator acts by now.
+        ValueError: a preset is not what it should be.
+    """
+    await _Process(settings, watch).run()
+
+
+class _Process:
+    def __init__(self, settings: Settings, watch: Watch) -> None:
+        self._settings, self._watch = settings, watch
+        self._known = catalogue.shipped(settings)
+        self._stop, self._health = asyncio.Event(), Health()
+        self._election: Election | None = None
+
+    async def run(self) -> None:
+        self._listen()
+        async with contextlib.AsyncExitStack() as stack:
+            settings = self._settings
+            await stack.enter_async_context(served(settings.health_port, self._health.routes(), settings.address))
+            await stack.enter_async_context(served(settings.metrics_port, {"/metrics": _exposition}, settings.address))
+            kube = await Kube.connect(may_write=lambda: self._election is None or self._election.leads)
+            stack.push_async_callback(kube.close)
+            await self._unless_stopped(self._wait_until_served(kube))
+            if self._settings.leader_election and not self._stop.is_set():
+                lease = await Kube.connect()
+                stack.push_async_callback(lease.close)
+                self._election = Election(lease, self._settings.home, self._settings.identity)
+                stack.push_async_callback(self._election.release)
+                await self._unless_stopped(self._election.acquire())
+            if not self._stop.is_set():
+                await self._lead(kube)
+
+    def _listen(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
+
+    async def _wait_until_served(self, kube: Kube) -> None:
+        """Wait for the API server, our kinds and OME's: kopf that starts before them stays deaf."""
+        told = ""
+        while problem := await kube.obstacle((TASK, EXPERIMENT, INFERENCE_SERVICE), self._settings.namespaces):
+            if problem != told:
+                log.warning("waiting for %s (are the CRDs, OME and the roles installed?)", problem)
+                told = problem
+            self._health.not_ready = f"waiting for {problem}"
+            await asyncio.sleep(_STARTUP_POLL)
+        self._health.not_ready = ""
+
+    async def _unless_stopped(self, work: Coroutine[Any, Any, None]) -> None:
+        """Wait for the work, or for the stop, which cancels it."""
+        working, stopping = asyncio.create_task(work), asyncio.create_task(self._stop.wait())
+        try:
+            await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+            working.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await working
+
+    async def _lead(self, kube: Kube) -> None:
+        """Watch and act until the stop; then let passes that run come to their end."""
+        settings, pause, watchfulness = self._settings, Pause(), Watchfulness()
+        metrics.LEADER.set(1)
+        proposing = pause.around(TaskController(kube, Catalogue(kube, settings, self._known), settings).reconcile)
+        tasks = WorkQueue("tasks", proposing, settings.workers)
+        experiments = WorkQueue("experiments", ExperimentController(kube, settings).reconcile, settings.workers)
+        # kopf cancels in the end whatever began after it: these begin before.
+        queues = {TASKS: tasks, EXPERIMENTS: experiments}
+        duties = [look_around(kube, watchfulness, queues, settings.namespaces, settings.resync_seconds)]
+        if settings.home:
+            await pause.look(kube, settings.home)
+            duties.append(pause.follow(kube, settings.home))
+        if self._election:
+            duties.append(self._election.keep())
+        ends: list[asyncio.Task[Any]] = [asyncio.create_task(duty) for duty in (self._stop.wait(), *duties)]
+        unwatch = asyncio.Event()
+        watching = await self._watch(settings, tasks, experiments, watchfulness, unwatch)
+        self._listen()  # kopf has put its own signal handlers there
+        self._health.deaf = watchfulness.deaf
+        log.info("autotuner %s serves %s", __version__, ", ".join(settings.namespaces) or "all namespaces")
+        try:
+            done, _ = await asyncio.wait({watching, *ends}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            grace = _GRACE if self._stop.is_set() else 0.0
+            await asyncio.gather(tasks.close(grace), experiments.close(grace))
+            unwatch.set()
+            for task in ends:
+                task.cancel()
+            await asyncio.gather(watching, *ends, return_exceptions=True)
+        if not self._stop.is_set():
+            for task in done:
+                task.result()
+            raise RuntimeError("the watches ended")
+
+
+def _exposition() -> web.Response:
+    return web.Response(body=metrics.exposition(), headers={"Content-Type": metrics.CONTENT_TYPE})

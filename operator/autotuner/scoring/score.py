@@ -1,0 +1,210 @@
+"""From an experiment's levels to its score.
+
+A throughput is that of the best concurrency at which every scenario keeps every hard SLO. A latency is judged at one
+concurrency. MaxConcurrency is the number of users at which the first hard SLO breaks. Nothing is averaged over
+concurrencies, and what was not measured never becomes a number: the explanation says what is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from autotuner.api import quantity
+from autotuner.api.common import LATENCY_METRICS
+from autotuner.api.experiment import Ladder, Level
+from autotuner.api.goals import Objective
+from autotuner.scoring import relaxed, rungs, slos, upper_bound
+from autotuner.scoring.figures import better, figure
+from autotuner.scoring.goal import Goal
+from autotuner.scoring.rungs import Rung
+from autotuner.scoring.slos import Violation
+
+Outcome = Literal["value", "infeasible", "bound", "unknown"]
+
+
+@dataclass(frozen=True)
+class Score:
+    """What an experiment is worth.
+
+    Attributes:
+        outcome: value: every objective has one, at levels that keep all hard SLOs; infeasible: no level keeps them;
+            bound: its ladder ended early, because it could not become better than `values`; unknown: something that an
+            objective or an SLO needs was not measured, so that there is nothing to compare.
+        values: of the objectives in SI units, as measured; empty if infeasible or unknown.
+        worths: the same with the cost of broken soft SLOs, which is what comparisons and the search go by.
+        softened: the worths if violations could be paid for (see `softening`), for the search's model; empty without
+            hard SLOs, and where that cannot be said.
+        level: scenario and concurrency that the first value was measured at (the first scenario), or that came nearest
+            to the SLOs (the scenario of its worst violation); None if nothing can be said.
+        metrics: that level.
+        shortfall: 0 unless infeasible; then the smallest over the concurrencies of the largest relative violation.
+        explanation: why there is no value; empty when there is one.
+        broken_soft: the soft SLOs that are broken where the first value was measured; only if feasible.
+    """
+
+    outcome: Outcome
+    values: tuple[float, ...] = ()
+    worths: tuple[float, ...] = ()
+    softened: tuple[float, ...] = ()
+    level: tuple[str, int] | None = None
+    metrics: Level | None = None
+    shortfall: float = 0.0
+    explanation: str = ""
+    broken_soft: tuple[Violation, ...] = ()
+
+    @property
+    def feasible(self) -> bool:
+        """There are values, and their levels keep every hard SLO."""
+        return self.outcome == "value"
+
+    @property
+    def value(self) -> float | None:
+        """Of the first objective, as measured; None unless feasible."""
+        return self.values[0] if self.feasible else None
+
+    @property
+    def worth(self) -> float | None:
+        """Of the first objective, for comparisons; None unless feasible."""
+        return self.worths[0] if self.feasible else None
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What one objective came to."""
+
+    rung: Rung
+    value: float
+    worth: float
+
+
+def score(
+    levels: Sequence[Level], goal: Goal, gpus: int, ladder: Ladder | None = None, *, at: int | None = None
+) -> Score:
+    """Score an experiment's levels.
+
+    Args:
+        levels: what was measured; a ladder that was stopped early has fewer.
+        goal: what counts.
+        gpus: that the engine occupied, at least 1.
+        ladder: how the ladder ended; matters if StoppedHopeless.
+        at: the only concurrency of the ladder that counts for a throughput or a cost; None: the best one.
+    """
+    steps = rungs.build(levels, goal, gpus)
+    if ladder == "StoppedHopeless":
+        limit = upper_bound.of_goal(levels, goal, gpus)
+        # Zero: all that counts breaks an SLO, which is told as such.
+        if limit:
+            why = "the ladder ended early: it could not become good enough"
+            return Score("bound", (limit,), (limit,), explanation=why)
+    results = [_judge(steps, goal, objective, gpus, at) for objective in goal.objectives]
+    failed = [result for result in results if isinstance(result, Score)]
+    if failed:
+        worst = max(failed, key=lambda one: (one.outcome == "infeasible", one.shortfall))
+        return replace(worst, softened=relaxed.softened(steps, goal, gpus, ())) if worst.shortfall else worst
+    found = [result for result in results if isinstance(result, _Found)]
+    level = found[0].rung.levels[0]
+    worths = tuple(one.worth for one in found)
+    return Score(
+        "value",
+        tuple(one.value for one in found),
+        worths,
+        relaxed.softened(steps, goal, gpus, worths),
+        (level.scenario, level.concurrency),
+        level,
+        broken_soft=tuple(slos.broken_soft(found[0].rung.levels, goal.slos, gpus)),
+    )
+
+
+def concurrencies(levels: Sequence[Level], goal: Goal, gpus: int) -> tuple[int, ...]:
+    """Where the values of a feasible experiment come from: what measuring them again takes; empty if infeasible."""
+    steps = rungs.build(levels, goal, gpus)
+    needed: set[int] = set()
+    for objective in goal.objectives:
+        found = _judge(steps, goal, objective, gpus)
+        if isinstance(found, Score):
+            return ()
+        at = found.rung.concurrency
+        above = [step.concurrency for step in steps if step.concurrency > at]
+        needed |= {at, *(above[:1] if objective.metric == "MaxConcurrency" else ())}
+    return tuple(sorted(needed))
+
+
+def _judge(steps: Sequence[Rung], goal: Goal, objective: Objective, gpus: int, at: int | None = None) -> _Found | Score:
+    if objective.metric == "MaxConcurrency":
+        return _most_users(steps, goal, gpus)
+    counted = list(steps)
+    wanted = goal.judged_at(objective) if objective.metric in LATENCY_METRICS else at
+    if wanted is not None:
+        counted = [step for step in steps if step.concurrency == wanted]
+        if not counted:
+            return Score("unknown", explanation=f"concurrency {wanted} is not on the ladder")
+    best: _Found | None = None
+    missing: list[str] = []
+    for step in counted:
+        value, lacking = rungs.value(step, goal, objective, gpus)
+        missing += lacking
+        if value is None or step.broken:
+            continue
+        worth = rungs.worth(value, step.cost, objective.metric)
+        # Of equal ones the lowest concurrency wins.
+        if best is None or better(worth, best.worth, objective.metric):
+            best = _Found(step, value, worth)
+    return best or _without(goal, steps, counted, missing)
+
+
+def _most_users(steps: Sequence[Rung], goal: Goal, gpus: int) -> _Found | Score:
+    """The last rung that keeps the hard SLOs, and how far it is from there to the first promise that breaks."""
+    kept = [number for number, step in enumerate(steps) if step.kept]
+    if not kept:
+        return _without(goal, steps, steps, [reason for step in steps for reason in step.missing])
+    last = steps[kept[-1]]
+    users = float(last.concurrency)
+    if kept[-1] + 1 < len(steps):
+        beyond = steps[kept[-1] + 1]
+        if beyond.missing:
+            return Score("unknown", explanation="; ".join(beyond.missing))
+        users = _crossing(last, beyond, goal, gpus)
+    return _Found(last, users, rungs.worth(users, last.cost, "MaxConcurrency"))
+
+
+def _crossing(last: Rung, beyond: Rung, goal: Goal, gpus: int) -> float:
+    """Where the first hard SLO breaks between two rungs, if figures grow in proportion in between."""
+    shares = []
+    for before, after in zip(last.levels, beyond.levels, strict=True):
+        for slo in slos.hard(goal.slos):
+            if slos.violation(after, slo, gpus) is None:
+                continue
+            start = figure(before, slo.metric, slo.statistic, gpus)
+            end = figure(after, slo.metric, slo.statistic, gpus)
+            assert start is not None, "a rung that lacks it is not kept"
+            assert end is not None, "it breaks the SLO"
+            limit = quantity.parse(slo.max or slo.min or "")
+            shares.append((limit - start) / (end - start))
+    return last.concurrency + min(shares) * (beyond.concurrency - last.concurrency)
+
+
+def _without(goal: Goal, steps: Sequence[Rung], counted: Sequence[Rung], missing: Sequence[str]) -> Score:
+    """Why there is no value: what came nearest to the SLOs, or what was not measured."""
+    tried = counted
+    if any(len(step.levels) < len(goal.scenarios) for step in counted):
+        # A broken SLO ends the ladder: it is why a level further up was not measured.
+        tried = [step for step in steps if step.concurrency <= counted[-1].concurrency]
+    broken = [step for step in tried if step.broken]
+    if not broken or any(step.kept for step in counted):
+        return Score("unknown", explanation="; ".join(dict.fromkeys(missing)) or "nothing was measured")
+    whole = [step for step in counted if len(step.levels) == len(goal.scenarios)]
+    lacking = [reason for step in whole if not step.broken for reason in step.missing]
+    if lacking:
+        # For all that is known, that level keeps the SLOs which others break.
+        return Score("unknown", explanation="; ".join(dict.fromkeys(lacking)))
+    nearest = min(broken, key=lambda step: step.worst[0].relative)
+    violation, level = nearest.worst
+    return Score(
+        "infeasible",
+        level=(level.scenario, level.concurrency),
+        metrics=level,
+        shortfall=violation.relative,
+        explanation=nearest.told,
+    )

@@ -1,0 +1,193 @@
+"""From a task's words to the pieces of its space: dimensions, what they write, and what forbids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from autotuner import engines
+from autotuner.api.common import EngineName
+from autotuner.api.parameters import Constraint, Parallelism, Quantization, SearchParameter, StartPoint
+from autotuner.search.space import command_line, rules, words
+from autotuner.search.space.activity import INACTIVE, Activity, switches
+from autotuner.search.space.command_line import CommandLine, Effect, Values, Writer
+from autotuner.search.space.dimensions import Dimension, DimensionError, of_parameter
+from autotuner.search.space.expressions import field_name
+from autotuner.search.space.facts import Facts
+from autotuner.search.space.rules import Rule
+from autotuner.search.space.words import Section
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What a task offers to the search."""
+
+    parameters: tuple[SearchParameter, ...]
+    constraints: tuple[Constraint, ...] = ()
+    parallelism: Parallelism | None = None
+    quantization: Quantization | None = None
+    start_points: tuple[StartPoint, ...] = ()
+    extra_args: tuple[str, ...] = ()
+
+    def dump(self) -> dict[str, Any]:
+        """As JSON."""
+        models = {
+            "parameters": self.parameters,
+            "constraints": self.constraints,
+            "parallelism": [self.parallelism] if self.parallelism else [],
+            "quantization": [self.quantization] if self.quantization else [],
+            "startPoints": self.start_points,
+        }
+        return {name: [one.dump() for one in given] for name, given in models.items()} | {"extra": self.extra_args}
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """The pieces of a space.
+
+    Attributes:
+        engine: whose flags they are.
+        dimensions: all of them.
+        writers: of the dimensions; no two touch the same flag.
+        activity: the `when` conditions.
+        rules: all that forbids, in the order in which they are asked.
+        line: the fixed arguments.
+        problems: what is wrong with the task's words; what they concern is left out.
+    """
+
+    engine: engines.Engine
+    dimensions: tuple[Dimension, ...]
+    writers: tuple[Writer, ...]
+    activity: Activity
+    rules: tuple[Rule, ...]
+    line: CommandLine
+    problems: tuple[str, ...]
+
+    def effect(self, writer: Writer, places: Sequence[int] | Mapping[int, int]) -> Effect:
+        """What a writer does at settled places."""
+        return writer.effect(self.values(writer, places))
+
+    def values(self, writer: Writer, places: Sequence[int] | Mapping[int, int]) -> Values:
+        """What a writer is asked at settled places: None for what is unset or inactive."""
+        return tuple([self._value(number, places[number]) for number in writer.reads])
+
+    def _value(self, number: int, place: int) -> engines.Value | None:
+        return None if place == INACTIVE else self.dimensions[number].values[place]
+
+    def complaints(self) -> Iterable[str]:
+        """Rules that could not be answered somewhere; known once the space has been worked out."""
+        for switch in self.activity.switches:
+            where = f"parameters[{self.dimensions[switch.dimension].name}].when"
+            yield from (f"{where}: {complaint}" for complaint in switch.complaints)
+        yield from (f"{rule.name}.rule: {rule.complaint}" for rule in self.rules if rule.complaint)
+
+
+@dataclass
+class _Draft:
+    """Pieces as they come together."""
+
+    dimensions: list[Dimension] = field(default_factory=list)
+    writers: list[Writer] = field(default_factory=list)
+    conditions: dict[int, str] = field(default_factory=dict)
+    rules: list[Rule] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+def assemble(offer: Offer, name: EngineName, fixed: Sequence[str], facts: Facts) -> Assembly:
+    """Read a task's words.
+
+    Args:
+        offer: of the task.
+        name: of the engine.
+        fixed: arguments of every configuration: the runtime's own, and the task's.
+        facts: about model and cluster.
+    """
+    engine = engines.get(name)
+    line = CommandLine(engine, fixed, facts.command)
+    draft = _Draft()
+    _add_parameters(draft, offer.parameters, engine)
+    if offer.parallelism is not None:
+        _add_section(draft, words.of_parallelism(offer.parallelism, engine, facts), engine, line, offer.extra_args)
+    if offer.quantization is not None:
+        _add_section(draft, words.of_quantization(offer.quantization, engine, facts), engine, line, offer.extra_args)
+    if not draft.dimensions and not draft.problems:
+        draft.problems.append("parameters: there is nothing to search; give parameters, parallelism or quantization")
+    if draft.conditions or offer.constraints:
+        draft.problems += _names_alike(draft.dimensions)
+    on_and_off, wrong = switches(draft.conditions, draft.dimensions)
+    constraints, wrong_too = rules.of_constraints(offer.constraints, draft.dimensions)
+    writers = command_line.separated(draft.writers)
+    flag_rules = rules.FlagRules(line, writers, draft.dimensions)
+    return Assembly(
+        engine,
+        tuple(draft.dimensions),
+        tuple(writers),
+        Activity(on_and_off),
+        (
+            *draft.rules,
+            *constraints,
+            *rules.of_engine(engine, flag_rules),
+            *rules.of_hardware(engine, flag_rules, facts),
+        ),
+        line,
+        (*draft.problems, *wrong, *wrong_too),
+    )
+
+
+def _add_parameters(draft: _Draft, parameters: Sequence[SearchParameter], engine: engines.Engine) -> None:
+    for parameter in parameters:
+        try:
+            dimension = of_parameter(parameter)
+        except DimensionError as error:
+            draft.problems.append(f"parameters[{parameter.name}].{error}")
+            continue
+        number = len(draft.dimensions)
+        if parameter.when is not None:
+            draft.conditions[number] = parameter.when
+        draft.writers.append(command_line.of_parameter(number, parameter, engine))
+        draft.dimensions.append(dimension)
+
+
+def _add_section(
+    draft: _Draft, section: Section, engine: engines.Engine, line: CommandLine, extra_args: Sequence[str]
+) -> None:
+    """Add the words' dimensions; they must not set what a parameter or the task's fixed arguments set."""
+    if engine.name == "Custom":
+        draft.problems.append(f"{section.name}: {section.illegal({})}")
+        return
+    dimensions = section.dimensions()
+    if not dimensions:
+        return
+    twice = {one.name for one in draft.dimensions} & {one.name for one in dimensions}
+    if twice:
+        draft.problems += [f"parameters[{name}]: is the name of a word in {section.name}; remove it" for name in twice]
+        return
+    first = len(draft.dimensions)
+    writer = section.writer(first, engine, line.known.keys())
+    for other in draft.writers:
+        for flag in sorted(other.touches & writer.touches):
+            where = f"parameters[{draft.dimensions[other.reads[0]].name}]"
+            draft.problems.append(f"{where}: --{flag} is set by {section.name} too; remove one of them")
+    for index, token in enumerate(extra_args):
+        if engine.flag_of(token) in writer.touches:
+            draft.problems.append(
+                f"runtime.extraArgs[{index}]: {token}: the flag is set by {section.name} too; remove one of them"
+            )
+    draft.dimensions += dimensions
+    draft.writers.append(writer)
+    draft.rules += section.rules(first, draft.dimensions)
+
+
+def _names_alike(dimensions: Sequence[Dimension]) -> list[str]:
+    seen: dict[str, str] = {}
+    problems = []
+    for dimension in dimensions:
+        name = field_name(dimension.name)
+        if name in seen:
+            problems.append(
+                f"parameters[{dimension.name}]: rules cannot tell it from {seen[name]}, both are p.{name}; write rules"
+                " without them, or search only one of them"
+            )
+        seen.setdefault(name, dimension.name)
+    return problems

@@ -1,0 +1,130 @@
+"""What forbids configurations: the user's constraints, the words' own sense, the engine, and the hardware."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache, partial
+
+from autotuner.api.parameters import Constraint
+from autotuner.engines import Engine, memory
+from autotuner.engines import rules as engine_rules
+from autotuner.search.space.activity import INACTIVE, States, question
+from autotuner.search.space.command_line import Args, CommandLine, Effect, Writer, value
+from autotuner.search.space.dimensions import Dimension
+from autotuner.search.space.expressions import RuleError
+from autotuner.search.space.facts import Facts
+
+_REMEMBERED = 1 << 16
+
+
+class Rule:
+    """One rule with the answers that it has given.
+
+    Attributes:
+        name: as the status tells it; beginning with a field where the user wrote it.
+        reads: the dimensions that decide, by number, ascending.
+        complaint: why it could not be answered, the first time that this came to light; empty if it always could. To be
+            told once the space has been worked out; no answer depends on it.
+        refusal: why it forbids states of these dimensions, or None. One that cannot be answered forbids.
+    """
+
+    def __init__(self, name: str, reads: Iterable[int], refuse: Callable[[States], str | None]) -> None:
+        self.name = name
+        self.reads = tuple(sorted(set(reads)))
+        self.complaint = ""
+        self._refuse = refuse
+        self.refusal: Callable[[States], str | None] = lru_cache(maxsize=_REMEMBERED)(self._refusal)
+
+    def states(self, places: Sequence[int]) -> States:
+        """Of the dimensions that it reads."""
+        return tuple([places[number] for number in self.reads])
+
+    def _refusal(self, states: States) -> str | None:
+        try:
+            return self._refuse(states)
+        except RuleError as error:
+            self.complaint = self.complaint or str(error)
+            return str(error)
+
+
+def of_constraints(constraints: Sequence[Constraint], dimensions: Sequence[Dimension]) -> tuple[list[Rule], list[str]]:
+    """The user's constraints, and what is wrong with those that are no rules."""
+    found: list[Rule] = []
+    problems: list[str] = []
+    for index, constraint in enumerate(constraints):
+        try:
+            found.append(_of_constraint(f"constraints[{index}]", constraint, dimensions))
+        except RuleError as error:
+            problems.append(f"constraints[{index}].rule: {error}")
+    return found, problems
+
+
+def _of_constraint(name: str, constraint: Constraint, dimensions: Sequence[Dimension]) -> Rule:
+    asked = question(constraint.rule, dimensions)
+    why = f"{constraint.message} ({constraint.rule})" if constraint.message else constraint.rule
+    return Rule(name, asked.reads, lambda states: None if asked.holds(states) else why)
+
+
+class FlagRules:
+    """Makes rules about the flags of complete argument lists."""
+
+    def __init__(self, line: CommandLine, writers: Sequence[Writer], dimensions: Sequence[Dimension]) -> None:
+        self._line = line
+        self._writers = writers
+        self._dimensions = dimensions
+
+    def rule(self, name: str, flags: Iterable[str], check: Callable[[Mapping[str, Args]], str | None]) -> Rule:
+        """A rule that reads some flags.
+
+        Args:
+            name: of the rule.
+            flags: canonical names of all that it reads.
+            check: why these flags cannot run: canonical flag -> its arguments as they are written.
+        """
+        read = frozenset(flags)
+        writers = [writer for writer in self._writers if writer.touches & read]
+        reads = tuple(sorted({number for writer in writers for number in writer.reads}))
+
+        def refuse(states: States) -> str | None:
+            places = dict(zip(reads, states, strict=True))
+            given = self._line.flags(self._effect(writer, places) for writer in writers)
+            return check({flag: args for flag, args in given.items() if flag in read})
+
+        return Rule(name, reads, refuse)
+
+    def text_rule(self, name: str, flags: Iterable[str], check: Callable[[Mapping[str, str]], str | None]) -> Rule:
+        """The same about values: canonical flag -> value, `true` for a bare switch, `false` for its `--no-` form."""
+        engine = self._line.engine
+        return self.rule(name, flags, lambda given: check({flag: value(args, engine) for flag, args in given.items()}))
+
+    def _effect(self, writer: Writer, places: Mapping[int, int]) -> Effect:
+        chosen = ((self._dimensions[number], places[number]) for number in writer.reads)
+        return writer.effect(tuple([None if place == INACTIVE else one.values[place] for one, place in chosen]))
+
+
+def of_engine(engine: Engine, flag_rules: FlagRules) -> list[Rule]:
+    """What the engine itself refuses."""
+    return [flag_rules.text_rule(rule.name, rule.reads, rule.check) for rule in engine_rules.RULES[engine.name]]
+
+
+def of_hardware(engine: Engine, flag_rules: FlagRules, facts: Facts) -> list[Rule]:
+    """What no node could hold, as far as that is known."""
+    found: list[Rule] = []
+    if facts.memory_mib is not None:
+        too_large = partial(memory.too_large, engine.name, model=facts.model, memory_mib=facts.memory_mib)
+        found.append(flag_rules.text_rule("weights fit", memory.reads(engine.name), too_large))
+    if facts.accelerators is not None:
+        found.append(_accelerators(engine, flag_rules, facts.accelerators))
+    return found
+
+
+def _accelerators(engine: Engine, flag_rules: FlagRules, most: int) -> Rule:
+    """No engine with more accelerators than any node could ever hold."""
+
+    def check(flags: Mapping[str, Args]) -> str | None:
+        count = engine.accelerators([token for args in flags.values() for token in args])
+        if count <= most:
+            return None
+        return f"{count} accelerators are needed, and no node can have more than {most}"
+
+    return flag_rules.rule("accelerators per node", {*engine.degrees, *engine.folded}, check)
