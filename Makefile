@@ -40,7 +40,7 @@ $(UV):
 setup: .venv/ok .venv-benchmark/ok  ## make both environments (the other targets do it themselves)
 
 demo: setup  ## the whole loop on this machine, no cluster or GPU needed (KEEP=1 leaves it up)
-	@$(PYTHON) -m tests.demo $(if $(KEEP),--keep)
+	@$(PYTHON) -m testbed.demo $(if $(KEEP),--keep)
 
 test: setup  ## lint, types, unit tests, cluster tests, end-to-end tests
 	@$(PYTHON) -m tests.suite

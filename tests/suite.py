@@ -24,7 +24,7 @@ COMMANDS = {
     "lint": (["ruff", "check", "."], ["ruff", "format", "--check", "--quiet", "."]),
     "types": (
         ["mypy"],
-        ["mypy", "-p", "tests.testbed", "-p", "tests.support", "-p", "tests.demo", "-m", "tests.suite"],
+        ["mypy", "-p", "testbed", "-p", "tests.support", "-m", "tests.suite"],
         ["mypy", "-p", "tests.tools", "-p", "tests.realnode"],
         ["mypy", "packaging/generate.py", "packaging/engine_flags.py"],
         ["mypy", "-p", "gitops", "-p", "monitoring"],

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from autotuner.benchmark.contract.result import decode
-from tests.support.operator import Operator
-from tests.testbed import Testbed
-from tests.testbed.api import Api
+from testbed import Testbed
+from testbed.api import Api
+from testbed.operator_process import Operator
 
 Object = dict[str, Any]
 

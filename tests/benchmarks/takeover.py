@@ -13,10 +13,10 @@ import sys
 import time
 from collections.abc import Callable
 
-from tests.support.operator import Operator
+from testbed import Testbed
+from testbed.api import Api
+from testbed.operator_process import Operator
 from tests.support.waiting import wait_for
-from tests.testbed import Testbed
-from tests.testbed.api import Api
 
 NAMESPACE = "takeover"
 # How a leader ends, and the bar in seconds.

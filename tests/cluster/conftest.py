@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from tests.testbed import Testbed
-from tests.testbed.api import Api
-from tests.testbed.waiting import until
+from testbed import Testbed
+from testbed.api import Api
+from testbed.waiting import until
 
 
 @pytest.fixture(scope="session")

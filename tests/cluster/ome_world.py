@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from tests.testbed.api import Api, ApiError
+from testbed.api import Api, ApiError
 
 Object = dict[str, Any]
 Found = TypeVar("Found")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.testbed.api import Api, Object
-from tests.testbed.waiting import until
+from testbed.api import Api, Object
+from testbed.waiting import until
 
 SHELL = "testbed/shell"
 SERVER = "import http.server, os; http.server.test(http.server.SimpleHTTPRequestHandler, http.server.ThreadingHTTPServer, port=8080, bind=os.environ['POD_IP'])"  # noqa: E501

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
+from testbed import Testbed
+from testbed.api import Api, ApiError
 from tests.support.chart import objects, render
 from tests.support.objects import edited, experiments, make_experiment, make_task, tasks
 from tests.support.waiting import wait_for
-from tests.testbed import Testbed
-from tests.testbed.api import Api, ApiError
 
 Object = dict[str, Any]
 RIGHTS = "/apis/rbac.authorization.k8s.io/v1"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.operator import ROOT
+from testbed.operator_process import ROOT
 from tests.support.promql import Query, Series, evaluate
 
 RULES: dict[str, dict[str, Any]] = {

@@ -10,9 +10,9 @@ import aiohttp
 import pytest
 
 from autotuner.api import crd
+from testbed import Testbed, kubeconfig
+from testbed.api import APPLY, Api, ApiError, load_documents
 from tests.support.objects import Object, edited, experiments, make_experiment, make_task, tasks
-from tests.testbed import Testbed, kubeconfig
-from tests.testbed.api import APPLY, Api, ApiError, load_documents
 
 CRDS = Path(__file__).parents[2] / "crds"
 # The last one holds every alternative of the design once.

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from testbed.api import Api, ApiError
 from tests.support.objects import Object, edited, experiments, make_experiment, make_task, tasks
-from tests.testbed.api import Api, ApiError
 
 Edits = Mapping[str, Any]
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from testbed import Testbed
+from testbed.api import JSON_PATCH, Api
+from testbed.operator_process import Operator
+from testbed.waiting import until
 from tests.support.objects import Object, edited, experiments, make_task, tasks
-from tests.support.operator import Operator
 from tests.support.waiting import wait_for
-from tests.testbed import Testbed
-from tests.testbed.api import JSON_PATCH, Api
-from tests.testbed.waiting import until
 
 OME = "/apis/ome.io/v1beta1"
 CREATED_FOR = "autotuner.io/created-for"

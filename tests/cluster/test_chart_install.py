@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from testbed import Testbed
+from testbed.api import Api, ApiError
 from tests.support.chart import CHART, helm
 from tests.support.objects import make_task, tasks
-from tests.testbed import Testbed
-from tests.testbed.api import Api, ApiError
 
 Object = dict[str, Any]
 Helm = Callable[..., str]

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 import yaml
 
+from testbed import Testbed
+from testbed.api import Api, ApiError, load_documents
 from tests.support.chart import ROOT, objects, render, value_sets
 from tests.support.schemas import write_schemas
 from tests.support.waiting import wait_for
-from tests.testbed import Testbed
-from tests.testbed.api import Api, ApiError, load_documents
 from tests.tools import tool
 
 Object = dict[str, Any]

@@ -10,12 +10,12 @@ from collections.abc import AsyncIterator, Callable, Iterator
 import aiohttp
 import pytest
 
+from testbed import Testbed
+from testbed.api import Api
+from testbed.controlplane import free_port
+from testbed.operator_process import Operator
 from tests.e2e.story import SOME, Story, traffic
-from tests.support.operator import Operator
 from tests.support.waiting import wait_for
-from tests.testbed import Testbed
-from tests.testbed.api import Api
-from tests.testbed.controlplane import free_port
 
 TAKE_OVER_SECONDS = 20
 MEMORY_BYTES = 150_000_000

@@ -21,9 +21,9 @@ from autotuner.policy.evidence.observed import ObservedTask
 from autotuner.policy.task import preview
 from autotuner.presets import Presets, default_folder, load, model_object, runtime_object
 from autotuner.serving.ome.inference_service import inference_service
+from testbed import Testbed
+from testbed.api import Api, ApiError, load_documents
 from tests.support.objects import Object, edited, make_experiment
-from tests.testbed import Testbed
-from tests.testbed.api import Api, ApiError, load_documents
 from tests.unit.explain_builders import FASTEST, told
 
 ROOT = Path(__file__).parents[2]

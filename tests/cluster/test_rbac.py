@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 import yaml
 
+from testbed import Testbed
+from testbed.api import Api, ApiError
+from testbed.operator_process import ROOT, Operator
 from tests.e2e.story import ENDLESS, SWITCH, Story, condition, traffic
 from tests.support.accounts import Right, account_kubeconfig, audited, make_account, needed, rights
-from tests.support.operator import ROOT, Operator
 from tests.support.waiting import wait_for
-from tests.testbed import Testbed
-from tests.testbed.api import Api, ApiError
 
 Object = dict[str, Any]
 

@@ -13,16 +13,16 @@ from pathlib import Path
 
 import pytest
 
+from testbed import Testbed, processes
+from testbed.api import Api
+from testbed.supervisor import ROOT, foreign_kubeconfig
+from testbed.waiting import phase, ready, until
 from tests.cluster.pods import Pods, ended, pod, shell
-from tests.testbed import Testbed, processes
-from tests.testbed.api import Api
-from tests.testbed.supervisor import ROOT, foreign_kubeconfig
-from tests.testbed.waiting import phase, ready, until
 
-FOREGROUND = [sys.executable, "-m", "tests.testbed", "up", "--no-ome"]
+FOREGROUND = [sys.executable, "-m", "testbed", "up", "--no-ome"]
 BY_API = """
 import json, os, signal
-from tests.testbed import Testbed
+from testbed import Testbed
 bed = Testbed.start(ome=False, keep=KEEP)
 about = json.loads((bed.folder / "supervisor.json").read_text())
 print(json.dumps({**about, "folder": str(bed.folder)}), flush=True)
@@ -110,7 +110,7 @@ async def test_a_kept_testbed_outlives_its_parent(started: tuple[subprocess.Pope
     process, about = started
     assert process.wait(timeout=20) == 0
     await run_stubborn_pod(about)
-    down = [sys.executable, "-m", "tests.testbed", "down", about["folder"]]
+    down = [sys.executable, "-m", "testbed", "down", about["folder"]]
     assert subprocess.run(down, cwd=ROOT, check=False).returncode == 0
     assert nothing_left(about)
 

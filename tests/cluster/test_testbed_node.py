@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from testbed import Testbed
+from testbed.api import Api, ApiError, Object
+from testbed.waiting import gone, phase, ready, until, waiting
 from tests.cluster.pods import SHELL, Pods, ended, pod, shell, web
-from tests.testbed import Testbed
-from tests.testbed.api import Api, ApiError, Object
-from tests.testbed.waiting import gone, phase, ready, until, waiting
 
 DONE = phase("Succeeded", "Failed")
 

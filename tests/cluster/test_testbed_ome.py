@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from testbed import Testbed
+from testbed.api import Api, ApiError
 from tests.cluster.ome_world import FOREGROUND, FORMAT, ROOT, SWITCH, World, condition, one_gpu, wait_for
-from tests.testbed import Testbed
-from tests.testbed.api import Api, ApiError
 
 Object = dict[str, Any]
 

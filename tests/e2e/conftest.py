@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from testbed import Testbed
+from testbed.api import Api
+from testbed.operator_process import Operator
 from tests.e2e.story import Story
-from tests.support.operator import Operator
-from tests.testbed import Testbed
-from tests.testbed.api import Api
 
 # OME's silence is noticed soon, and no hub answers: nothing of this machine listens on port 9.
 SETTINGS = {"AUTOTUNER_SERVING_SECONDS": "15", "AUTOTUNER_HUB_ENDPOINT": "http://127.0.0.1:9"}

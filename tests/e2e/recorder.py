@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any, NamedTuple, Self
 
-from tests.testbed.api import Api
+from testbed.api import Api
 
 Object = dict[str, Any]
 

@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+from testbed import Testbed
+from testbed.api import Api, ApiError, load_documents
+from testbed.operator_process import ROOT, Operator
 from tests.e2e.recorder import Recorder
 from tests.support.objects import edited, experiments, make_experiment, make_task, tasks
-from tests.support.operator import ROOT, Operator
 from tests.support.waiting import wait_for
-from tests.testbed import Testbed
-from tests.testbed.api import Api, ApiError, load_documents
 
 Object = dict[str, Any]
 

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from testbed import Testbed
+from testbed.api import Api, Object
+from testbed.operator_process import ROOT
+from testbed.waiting import gone
 from tests.support.console import commands, kubectl
 from tests.support.objects import edited
-from tests.support.operator import ROOT
-from tests.testbed import Testbed
-from tests.testbed.api import Api, Object
-from tests.testbed.waiting import gone
 from tests.tools import tool
 
 # Documents that are read on one cluster; whatever is installed in the first is there for the next.

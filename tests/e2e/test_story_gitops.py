@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from testbed.api import ApiError
 from tests.e2e.story import BRIEF, ENDLESS, OME, Story, condition, traffic
 from tests.support.gitops import flux, health
 from tests.support.objects import edited, make_task, tasks
 from tests.support.waiting import wait_for
-from tests.testbed.api import ApiError
 
 Object = dict[str, Any]
 

@@ -74,7 +74,7 @@ def ome(cluster: Cluster, log: Path) -> Iterator[None]:
     if cluster.kubectl("get", "deployment", "ome-controller-manager", "-n=ome", "--ignore-not-found", "-o=name"):
         yield
         return
-    words = [sys.executable, "-m", "tests.testbed.ome", f"--kubeconfig={cluster.kubeconfig}"]
+    words = [sys.executable, "-m", "testbed.ome", f"--kubeconfig={cluster.kubeconfig}"]
     with log.open("wb") as errors:
         process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=errors, cwd=ROOT, start_new_session=True)
     try:

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from testbed.api import Api
 from tests.realnode.cluster import Cluster, ome
 from tests.realnode.installation import RESTRICTED, Installation
 from tests.realnode.story import RealStory
-from tests.testbed.api import Api
 
 
 @pytest.fixture(scope="session")

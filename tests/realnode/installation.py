@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from testbed.api import load_documents
 from tests.realnode.cluster import Cluster
 from tests.realnode.node import ROOT
 from tests.support.chart import CHART, helm
 from tests.support.objects import edited, make_task
-from tests.testbed.api import load_documents
 
 Object = dict[str, Any]
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from tests.testbed.controlplane import free_port
-from tests.testbed.gomodule import cache_folder
+from testbed.controlplane import free_port
+from testbed.gomodule import cache_folder
 
 ROOT = Path(__file__).parents[2]
 TOOLS = ROOT.parent / "shared" / "real-node"

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.testbed import Testbed, kubeconfig
-from tests.testbed.api import Api
+from testbed import Testbed, kubeconfig
+from testbed.api import Api
 
 Object = dict[str, Any]
 Rules = list[Object]

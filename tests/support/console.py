@@ -6,7 +6,7 @@ import re
 import shutil
 from pathlib import Path
 
-from tests.testbed.gomodule import GoModule
+from testbed.gomodule import GoModule
 
 _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _STAMP = "k8s.io/component-base/version"

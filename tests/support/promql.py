@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
-from tests.testbed.gomodule import GoModule
+from testbed.gomodule import GoModule
 
 _MODULE = GoModule(
     Path(__file__).parents[1] / "promql",

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.testbed.api import Api
+from testbed.api import Api
 
 Object = dict[str, Any]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.testbed.gomodule import GoModule
+from testbed.gomodule import GoModule
 
 # Unstamped, helm says that charts are rendered for Kubernetes 1.20.
 _CAPABILITIES = "helm.sh/helm/v3/pkg/chartutil"

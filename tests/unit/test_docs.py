@@ -12,8 +12,8 @@ import pytest
 from autotuner import settings
 from autotuner.policy import preflight
 from autotuner.policy.experiment.endings import OUTCOMES
+from testbed.operator_process import ROOT
 from tests.support.console import commands
-from tests.support.operator import ROOT
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()

@@ -15,7 +15,7 @@ from autotuner.controllers.workqueue import Key, WorkQueue
 from autotuner.kube import ConflictError, KubeError
 from autotuner.metrics import Objects
 from autotuner.process.endpoints import Health, served
-from tests.testbed.controlplane import free_port
+from testbed.controlplane import free_port
 from tests.unit.builders import Object, after, at, make_experiment
 from tests.unit.task_builders import make_task
 

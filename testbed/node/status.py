@@ -1,0 +1,78 @@
+"""Pure rules for a pod's phase and conditions (after the kubelet's getPhase and status generation)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from testbed.node.container import Container
+
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Why a whole pod failed."""
+
+    reason: str
+    message: str
+
+
+def phase(policy: str, inits: Sequence[Container], containers: Sequence[Container], final: bool) -> str:
+    """Returns a pod's phase.
+
+    Args:
+        policy: the pod's restartPolicy.
+        inits: its init containers.
+        containers: its other containers.
+        final: no container will run again, whatever the policy says.
+    """
+    for init in inits:
+        if init.exit_code is None:
+            return "Failed" if final else "Pending"
+        if init.exit_code != 0:
+            return "Failed" if final or policy == "Never" else "Pending"
+    codes = [container.exit_code for container in containers]
+    if final:
+        return "Succeeded" if all(code == 0 for code in codes) else "Failed"
+    if any("waiting" in container.state and not container.last for container in containers):
+        return "Pending"
+    if any(code is None for code in codes) or policy == "Always":
+        return "Running"
+    if all(code == 0 for code in codes):
+        return "Succeeded"
+    return "Failed" if policy == "Never" else "Running"
+
+
+def conditions(
+    pod_phase: str, inits: Sequence[Container], containers: Sequence[Container], old: Sequence[Object], time: str
+) -> list[Object]:
+    """Returns the conditions that a kubelet owns; one that did not change keeps its time."""
+    done = pod_phase in ("Succeeded", "Failed")
+    unready = [container.name for container in containers if not container.ready]
+    uninitialized = [init.name for init in inits if init.exit_code != 0]
+    begun = bool(containers) and any("waiting" not in item.state or item.last for item in [*inits, *containers])
+    why_not: Object = {
+        "reason": "ContainersNotReady",
+        "message": f"containers with unready status: [{' '.join(unready)}]",
+    }
+    if done:
+        why_not = {"reason": "PodCompleted" if pod_phase == "Succeeded" else "PodFailed"}
+    incomplete = f"containers with incomplete status: [{' '.join(uninitialized)}]"
+    wanted: list[tuple[str, bool, Object]] = [
+        ("PodReadyToStartContainers", begun and not done, {}),
+        ("Initialized", not uninitialized, {"reason": "ContainersNotInitialized", "message": incomplete}),
+        ("Ready", not unready and not done, why_not),
+        ("ContainersReady", not unready and not done, why_not),
+    ]
+    before = {condition["type"]: condition for condition in old}
+    result = []
+    for kind, holds, reasons in wanted:
+        status = "True" if holds else "False"
+        same = before.get(kind, {}).get("status") == status
+        changed = before[kind]["lastTransitionTime"] if same else time
+        # A merge patch drops no key by itself: reasons of the past have to be named to go.
+        detail = {"reason": None, "message": None} if holds else {"reason": None, "message": None, **reasons}
+        result.append({"type": kind, "status": status, "lastTransitionTime": changed, **detail})
+    return result

@@ -1,0 +1,79 @@
+"""Makes and keeps the objects that belong to InferenceServices."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from testbed.api import Api, ApiError
+from testbed.ome.cache import Cache
+from testbed.ome.render import LABEL
+
+Object = dict[str, Any]
+
+_GROUPS = {
+    "ConfigMap": ("/api/v1", "configmaps"),
+    "Service": ("/api/v1", "services"),
+    "Deployment": ("/apis/apps/v1", "deployments"),
+    "HorizontalPodAutoscaler": ("/apis/autoscaling/v2", "horizontalpodautoscalers"),
+    "PodDisruptionBudget": ("/apis/policy/v1", "poddisruptionbudgets"),
+}
+
+
+class Children:
+    """The children of all InferenceServices. A change of any of them calls `changed` with it."""
+
+    def __init__(self, api: Api, changed: Callable[[Object], None]) -> None:
+        self._api = api
+        self._caches = {
+            kind: Cache(api, f"{root}/{plural}", changed, labelSelector=LABEL)
+            for kind, (root, plural) in _GROUPS.items()
+        }
+        self._written: dict[str, tuple[str, int | None]] = {}
+
+    def caches(self) -> Iterator[Cache]:
+        """Yields the caches, which somebody has to run."""
+        yield from self._caches.values()
+
+    async def ensure(self, wanted: Object) -> Object:
+        """Creates an object, or gives an existing one of that name the wanted content; returns it.
+
+        Raises:
+            ApiError: refused.
+        """
+        metadata = wanted["metadata"]
+        cache = self._caches[wanted["kind"]]
+        root, plural = _GROUPS[wanted["kind"]]
+        path = f"{root}/namespaces/{metadata['namespace']}/{plural}"
+        digest = json.dumps(wanted, sort_keys=True)
+        live = cache.get(metadata["namespace"], metadata["name"])
+        if live and self._written.get(live["metadata"]["uid"]) == (digest, live["metadata"].get("generation")):
+            return live
+        result = await self._create(path, wanted) if live is None else None
+        if result is None:
+            live = live or await self._api.get(f"{path}/{metadata['name']}")
+            result = await self._api.update(f"{path}/{metadata['name']}", overlay(live, wanted))
+        cache.put(result)
+        self._written[result["metadata"]["uid"]] = (digest, result["metadata"].get("generation"))
+        return result
+
+    async def _create(self, path: str, wanted: Object) -> Object | None:
+        try:
+            return await self._api.create(path, wanted)
+        except ApiError as error:
+            if error.reason == "AlreadyExists":
+                return None
+            raise
+
+
+def overlay(live: Object, wanted: Object) -> Object:
+    """Returns an object with the wanted content that keeps what others decided: replicas, addresses, annotations."""
+    result = {**live, **{key: value for key, value in wanted.items() if key not in ("metadata", "spec")}}
+    old, new = live["metadata"], wanted["metadata"]
+    maps = {key: {**old.get(key, {}), **new.get(key, {})} for key in ("labels", "annotations")}
+    result["metadata"] = {**old, **maps, "ownerReferences": new["ownerReferences"]}
+    if "spec" in wanted:
+        kept = {"replicas": live["spec"]["replicas"]} if wanted["kind"] == "Deployment" else {}
+        result["spec"] = {**live["spec"], **wanted["spec"], **kept}
+    return result

@@ -1,0 +1,230 @@
+"""The benchmark's Job: what it is told, what it may do, where it runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from autotuner.api.experiment import ExperimentSpec
+from autotuner.benchmark.contract.spec import Reach, RunnerSpec
+from autotuner.benchmark.job import Surroundings, benchmark_job
+from autotuner.serving.ome import models
+from testbed.node.podspec import expand
+from tests.unit.builders import Object, make_experiment
+
+AROUND = Surroundings(port=30000, image="operator/benchmark:1")
+
+
+def job_of(around: Surroundings = AROUND, **spec: Any) -> Object:
+    experiment = make_experiment(**spec)
+    return benchmark_job(experiment, ExperimentSpec.model_validate(experiment["spec"]), around)
+
+
+def pod_of(around: Surroundings = AROUND, **spec: Any) -> Object:
+    pod: Object = job_of(around, **spec)["spec"]["template"]["spec"]
+    return pod
+
+
+def variables(pod: Object) -> dict[str, Object]:
+    return {variable["name"]: variable for variable in pod["containers"][0]["env"]}
+
+
+def told(pod: Object) -> RunnerSpec:
+    """What the runner reads once the kubelet has expanded its variables."""
+    everything = {"HOME": "/home/x", "POD_IP": "10.0.0.1"}
+    return RunnerSpec.model_validate_json(expand(variables(pod)["AUTOTUNER_BENCHMARK"]["value"], everything))
+
+
+def test_runs_once_and_stays_for_its_experiment_to_delete() -> None:
+    job = job_of(timeouts={"pullSeconds": 100, "startupSeconds": 200, "benchmarkSeconds": 300})
+
+    assert job["metadata"]["name"] == "chat-1"
+    assert job["metadata"]["ownerReferences"][0]["uid"] == "uid-chat-1"
+    assert job["metadata"]["labels"] == job["spec"]["template"]["metadata"]["labels"]
+    assert job["metadata"]["labels"]["autotuner.io/experiment-uid"] == "uid-chat-1"
+    assert (job["spec"]["backoffLimit"], job["spec"]["podReplacementPolicy"]) == (0, "Failed")
+    assert job["spec"]["activeDeadlineSeconds"] == 1200  # all clocks and ten minutes
+    assert "ttlSecondsAfterFinished" not in job["spec"]
+    assert job["spec"]["template"]["spec"]["restartPolicy"] == "Never"
+
+
+def test_has_no_rights() -> None:
+    pod = pod_of()
+    container = pod["containers"][0]
+
+    assert pod["automountServiceAccountToken"] is False
+    assert "serviceAccountName" not in pod
+    assert pod["enableServiceLinks"] is False
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["runAsUser"] > 0
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert {key for volume in pod["volumes"] for key in volume} == {"name", "emptyDir"}  # nothing of the host
+    assert len(pod["containers"]) == 1
+
+
+def test_tells_the_runner_all_it_needs() -> None:
+    spec = told(
+        pod_of(
+            block=2,
+            benchmark={"seed": "s", "requestParams": {"temperature": 0}, "concurrency": [4, 8]},
+            stop={
+                "slos": [{"metric": "TTFT", "statistic": "P95", "max": "500ms"}, {"metric": "ErrorRate", "max": "1%"}]
+            },
+            timeouts={"pullSeconds": 100, "startupSeconds": 200},
+        )
+    )
+
+    assert spec.api_base == "http://chat-1-engine.team.svc.cluster.local:30000"
+    assert spec.backend == "sglang"
+    assert (spec.seed, spec.block, spec.concurrency) == ("s", 2, [4, 8])
+    assert spec.request_params == {"temperature": 0}
+    assert spec.startup_seconds == 300
+    assert [(slo.metric, slo.statistic, slo.max, slo.min) for slo in spec.slos] == [
+        ("TTFT", "P95", 0.5, None),
+        ("ErrorRate", None, 0.01, None),
+    ]
+    assert spec.reach is None
+
+
+def test_tells_the_runner_what_the_engine_as_a_whole_must_reach() -> None:
+    stop = {
+        "slos": [{"metric": "OutputThroughputPerGPU", "min": "100tok/s"}],
+        "metric": "OutputThroughputPerGPU",
+        "threshold": 500.0,
+        "noiseMargin": 0.1,
+    }
+    spec = told(pod_of(service={"accelerator": {"count": 4}}, stop=stop))
+
+    assert spec.reach == Reach(metric="OutputThroughput", threshold=2000)
+    assert spec.noise_margin == 0.1
+    assert [(slo.metric, slo.min) for slo in spec.slos] == [("OutputThroughput", 400.0)]
+
+
+@pytest.mark.parametrize(("engine", "backend"), [("SGLang", "sglang"), ("VLLM", "vllm"), ("Custom", "openai")])
+def test_speaks_to_each_engine_in_its_way(engine: str, backend: str) -> None:
+    assert told(pod_of(service={"engine": engine})).backend == backend
+
+
+def test_seeds_prompts_by_its_own_uid_if_nobody_gave_a_seed() -> None:
+    assert told(pod_of()).seed == "uid-chat-1"
+
+
+@pytest.mark.parametrize("text", ["$(HOME)", "$$(HOME)", "$$$(HOME)", "$HOME $$ $", "$(", 'a"b\\n', "😀 \u2028"])
+def test_no_variable_is_expanded_in_what_the_runner_is_told(text: str) -> None:
+    assert told(pod_of(benchmark={"requestParams": {"user": text}})).request_params == {"user": text}
+
+
+@pytest.mark.parametrize(
+    ("image", "want"), [("", "operator/benchmark:1"), ("my/benchmark:2", "my/benchmark:2")], ids=["default", "own"]
+)
+def test_image(image: str, want: str) -> None:
+    assert pod_of(benchmark={"image": image})["containers"][0]["image"] == want
+
+
+@pytest.mark.parametrize(
+    ("resources", "want"),
+    [
+        (None, {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"memory": "4Gi"}}),
+        ({"requests": {"cpu": "3"}}, {"requests": {"cpu": "3"}}),
+    ],
+    ids=["a whole core, and no limit that would throttle it", "as the experiment says"],
+)
+def test_resources(resources: Object | None, want: Object) -> None:
+    assert pod_of(benchmark={"resources": resources})["containers"][0]["resources"] == want
+
+
+HUB: Object = {"source": "Hub", "id": "org/model", "tokenSecret": {"name": "hf", "key": "token"}}
+
+
+class TestTokenizer:
+    def test_built_in_needs_nothing(self) -> None:
+        assert set(variables(pod_of(AROUND))) == {"AUTOTUNER_BENCHMARK", "TERMINATION_LOG", "HOME"}
+
+    def test_of_the_hub_is_named_and_its_token_never_read(self) -> None:
+        pod = pod_of(benchmark={"tokenizer": HUB})
+
+        assert told(pod).tokenizer.id == "org/model"
+        assert variables(pod)["HF_TOKEN"] == {
+            "name": "HF_TOKEN",
+            "valueFrom": {"secretKeyRef": {"name": "hf", "key": "token"}},
+        }
+        assert "HF_ENDPOINT" not in variables(pod)
+
+    def test_of_a_mirror(self) -> None:
+        pod = pod_of(Surroundings(1, "x", hub_endpoint="http://mirror"), benchmark={"tokenizer": HUB})
+
+        assert variables(pod)["HF_ENDPOINT"]["value"] == "http://mirror"
+
+    def test_of_the_models_volume_runs_where_the_model_lies(self) -> None:
+        around = Surroundings(1, "x", model_path="/raid/llama", model_node_label="models.ome.io/clusterbasemodel.llama")
+        toleration = {"key": "nvidia.com/gpu", "operator": "Exists"}
+        pod = pod_of(around, benchmark={"tokenizer": {"source": "ModelVolume"}}, service={"tolerations": [toleration]})
+
+        assert pod["nodeSelector"] == {"models.ome.io/clusterbasemodel.llama": "Ready"}
+        assert pod["tolerations"] == [toleration]
+        assert {"name": "model", "hostPath": {"path": "/raid/llama"}} in pod["volumes"]
+        assert {"name": "model", "mountPath": "/raid/llama", "readOnly": True} in pod["containers"][0]["volumeMounts"]
+        assert str(told(pod).tokenizer.path) == "/raid/llama"
+
+    def test_of_a_claim_runs_wherever_the_claim_can_be_mounted(self) -> None:
+        volume = {"claimName": "weights", "subPath": "meta/llama", "mountPath": "/w"}
+        around = Surroundings(1, "x", model_path="/raid/llama", model_node_label="models.ome.io/clusterbasemodel.llama")
+        pod = pod_of(around, benchmark={"tokenizer": {"source": "ModelVolume"}}, service={"volume": volume})
+        source = {"claimName": "weights", "readOnly": True}
+        mount = {"name": "model", "mountPath": "/w", "readOnly": True, "subPath": "meta/llama"}
+
+        assert "nodeSelector" not in pod
+        assert {"name": "model", "persistentVolumeClaim": source} in pod["volumes"]
+        assert mount in pod["containers"][0]["volumeMounts"]
+        assert not [one for one in pod["volumes"] if "hostPath" in one]
+        assert str(told(pod).tokenizer.path) == "/w"
+
+    def test_of_a_model_that_lies_on_a_claim_itself(self) -> None:
+        claim = models.claim({"storage": {"storageUri": "pvc://team:weights/meta/llama"}})
+        assert claim is not None
+        around = Surroundings(1, "x", model_claim=claim.volume)
+        pod = pod_of(around, benchmark={"tokenizer": {"source": "ModelVolume"}})
+
+        assert {"name": "model", "persistentVolumeClaim": {"claimName": "weights", "readOnly": True}} in pod["volumes"]
+        assert str(told(pod).tokenizer.path) == "/opt/ml/model"
+
+    def test_of_the_hub_mounts_no_claim(self) -> None:
+        pod = pod_of(benchmark={"tokenizer": HUB}, service={"volume": {"claimName": "weights"}})
+
+        assert {key for volume in pod["volumes"] for key in volume} == {"name", "emptyDir"}
+
+    def test_of_another_source_mounts_no_model(self) -> None:
+        around = Surroundings(1, "x", model_path="/raid/llama", model_node_label="models.ome.io/x")
+        pod = pod_of(around)
+
+        assert "nodeSelector" not in pod
+        assert told(pod).tokenizer.path is None
+
+
+ENGINE: Object = {
+    "labelSelector": {
+        "matchLabels": {"autotuner.io/experiment-uid": "uid-chat-1"},
+        "matchExpressions": [{"key": "ome.io/inferenceservice", "operator": "Exists"}],
+    },
+    "topologyKey": "kubernetes.io/hostname",
+}
+
+
+class TestPlacement:
+    @pytest.mark.parametrize(
+        ("placement", "kind", "follows"),
+        [("Any", None, False), ("SameNode", "podAffinity", True), ("OtherNode", "podAntiAffinity", False)],
+    )
+    def test_in_relation_to_the_engine(self, placement: str, kind: str | None, follows: bool) -> None:
+        toleration = {"key": "nvidia.com/gpu", "operator": "Exists"}
+        pod = pod_of(benchmark={"placement": placement}, service={"tolerations": [toleration]})
+
+        want = {kind: {"requiredDuringSchedulingIgnoredDuringExecution": [ENGINE]}} if kind else None
+        assert pod.get("affinity") == want
+        assert pod.get("tolerations") == ([toleration] if follows else None)

@@ -1,0 +1,205 @@
+"""`python -m autotuner validate`: what it says about files, where, and how it ends."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from autotuner.cli import app, documents
+from tests.unit.builders import Object, merged
+from tests.unit.task_builders import make_task
+
+ROOT = Path(__file__).parents[3]
+EXAMPLES = [*sorted((ROOT / "examples").glob("*.yaml")), ROOT / "tests" / "data" / "everything.yaml"]
+Run = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Validates objects that are written to a file; returns the exit code and what was printed."""
+
+    def validate(*objects: Object | str, options: tuple[str, ...] = ()) -> tuple[int, str]:
+        monkeypatch.chdir(tmp_path)
+        texts = [item if isinstance(item, str) else yaml.safe_dump(item, sort_keys=False) for item in objects]
+        Path("task.yaml").write_text("---\n".join(texts))
+        code = app.main(["validate", "task.yaml", *options])
+        return code, "".join(capsys.readouterr())
+
+    return validate
+
+
+def task(**spec: Any) -> Object:
+    body = make_task(**spec)
+    return {"apiVersion": body["apiVersion"], "kind": body["kind"], "metadata": {"name": "chat"}, "spec": body["spec"]}
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_every_example_is_valid(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert app.main(["validate", str(path)]) == app.VALID, capsys.readouterr().out
+
+
+def test_a_valid_task_is_summed_up(run: Run) -> None:
+    assert run(task()) == (0, "task.yaml: TuningTask chat: valid; 4 configurations, at most 0.7 GPU-hours\n")
+
+
+TYPO = """apiVersion: autotuner.io/v1alpha1
+kind: TuningTask
+metadata: {name: chat}
+spec:
+  model: {preset: llama-3-2-1b-instruct}
+  runtime: {preset: simulated-sglang}
+  parameters:
+    - name: tp-size
+      valeus: [1, 2]
+  benchmark:
+    scenarios: [{name: chat, load: "D(100,10)"}]
+    concurrency: [8]
+    tokenizer: {source: Builtin}
+  objectives: [{metric: OutputThroughput}]
+  search: {maxExperiments: 3}
+"""
+
+
+def test_a_typo_is_found_in_its_line(run: Run) -> None:
+    code, said = run(TYPO)
+
+    assert code == 1
+    assert said.splitlines()[0] == ("task.yaml:9:7: spec.parameters[0].valeus: unknown field; did you mean values?")
+    assert said.splitlines()[-1] == "task.yaml: TuningTask chat: 1 error"
+
+
+WRONG: list[tuple[str, Object, str]] = [
+    ("a rule of the schema", {"parameters": [{"name": "a"}]}, "spec.parameters[0]: give exactly one of values"),
+    ("a rule about one field", {"runtime": {"engine": "SGLang"}}, "spec.runtime.engine: required with name and custom"),
+    ("a pattern", {"parameters": [{"name": "--a", "values": [1]}]}, "spec.parameters[0].name: "),
+    (
+        "a limit without a unit",
+        {"slos": [{"metric": "TTFT", "max": 400}]},
+        "spec.slos[0].max: Input should be a valid string; it is: A ceiling with its unit, for example 500ms or 1%.",
+    ),
+    ("a bound", {"search": {"maxExperiments": 0}}, "spec.search.maxExperiments: Input should be greater than or equal"),
+    ("an unknown preset", {"runtime": {"preset": "simulated-sglan"}}, "spec.runtime.preset: no preset is called"),
+    (
+        "an unknown flag",
+        {"parameters": [{"name": "enable-mixed-chunking", "toggle": True}]},
+        "spec.parameters[0]: SGLang 0.5.5.post3 has no such flag; did you mean enable-mixed-chunk?",
+    ),
+    ("an empty space", {"constraints": [{"rule": "p.tp_size > 8"}]}, "spec.parameters: no configuration is left"),
+    ("a rule that is none", {"constraints": [{"rule": "p.tp_size >"}]}, "spec.constraints[0].rule: "),
+]
+
+
+@pytest.mark.parametrize(("change", "words"), [row[1:] for row in WRONG], ids=[row[0] for row in WRONG])
+def test_what_is_wrong_is_told_with_its_place(run: Run, change: Object, words: str) -> None:
+    code, said = run(task(**change))
+
+    assert code == 1
+    place, _, rest = said.splitlines()[0].partition(": ")
+    assert place.startswith("task.yaml:")
+    assert place.split(":")[1].isdecimal()
+    assert rest.startswith(words)
+
+
+NAMED: Object = {"model": {"preset": None, "name": "own"}}
+OWN: Object = {
+    "apiVersion": "ome.io/v1beta1",
+    "kind": "ClusterBaseModel",
+    "metadata": {"name": "own"},
+    "spec": {"storage": {"storageUri": "hf://a/b"}},
+}
+
+
+def test_what_only_the_cluster_knows_is_noted(run: Run) -> None:
+    code, said = run(task(**NAMED))
+
+    assert code == 0
+    assert "note: spec.model.name: not among these files: what depends on it was not checked" in said
+
+
+def test_objects_of_the_same_files_count_as_existing(run: Run) -> None:
+    volume = merged(NAMED, {"benchmark": {"tokenizer": {"source": "ModelVolume"}}})
+    code, said = run(task(**volume), OWN)
+
+    assert code == 1
+    assert "spec.benchmark.tokenizer.source: ModelVolume needs model.volume or a model with" in said
+
+
+def test_a_list_is_looked_into(run: Run) -> None:
+    items = {"apiVersion": "v1", "kind": "List", "items": [task(), task(search={"maxExperiments": 0})]}
+
+    assert run(items)[1].count("TuningTask chat: ") == 2
+
+
+def test_other_kinds_are_left_alone(run: Run) -> None:
+    assert run({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}, "data": {}}) == (0, "")
+
+
+def test_machines_read_json(run: Run) -> None:
+    code, said = run(TYPO, options=("-o", "json"))
+    (one,) = json.loads(said)
+
+    assert code == 1
+    assert one == {
+        "file": "task.yaml",
+        "line": 9,
+        "column": 7,
+        "object": "TuningTask chat",
+        "field": "spec.parameters[0].valeus",
+        "severity": "error",
+        "reason": "InvalidSpec",
+        "message": "unknown field; did you mean values?",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a: [", "task.yaml: not YAML"),
+        ("- a\n", "task.yaml: line 1: a document is a mapping"),
+        ("", "no objects in these files"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_another_failure(run: Run, text: str, words: str) -> None:
+    code, said = run(text)
+
+    assert code == 2
+    assert words in said
+
+
+def test_a_missing_file_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert app.main(["validate", "absent.yaml"]) == 2
+    assert "absent.yaml" in capsys.readouterr().err
+
+
+def test_standard_input_and_own_presets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "own.yaml").write_text("spec: {storage: {storageUri: 'hf://a/b', path: /x}}")
+    monkeypatch.setattr(sys, "stdin", io.StringIO(yaml.safe_dump(task(model={"preset": "own"}))))
+
+    assert app.main(["validate", "-", "--presets", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.startswith("<stdin>: TuningTask chat: valid")
+
+
+def test_runs_without_what_only_the_operator_needs() -> None:
+    code = "import sys; from autotuner import cli; print({'kopf', 'kubernetes'} & set(sys.modules))"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+    assert out.strip() == "set()"
+
+
+def test_a_field_is_found_by_number_and_by_name() -> None:
+    (document,) = documents.read("spec:\n  parameters:\n    - name: a\n    - {name: b, values: [1]}\n")
+
+    assert document.path("spec.parameters[b].values") == ("spec", "parameters", 1, "values")
+    assert document.position(document.path("spec.parameters[1]")) == documents.Position(4, 7)
+    assert document.path("spec.absent.more") == ("spec",)
