@@ -17,9 +17,9 @@ from typing import Any, Self
 import aiohttp
 import yaml
 
+from autotuner.objects import Object
 from testbed import kubeconfig
 
-Object = dict[str, Any]
 Objects = list[Object]
 Parameter = str | int | float | bool
 

@@ -18,8 +18,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from autotuner.objects import Object
 from testbed import kubeconfig, processes
-from testbed.api import Api, ApiError, Object, install_crds
+from testbed.api import Api, ApiError, install_crds
 from testbed.controlplane import ControlPlane, find_programs
 from testbed.gomodule import SetupError
 from testbed.node.agent import LABEL

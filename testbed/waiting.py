@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from testbed.api import Api, Object
+from autotuner.objects import Object
+from testbed.api import Api
 
 Condition = Callable[[Object], bool]
 

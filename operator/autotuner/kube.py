@@ -9,7 +9,6 @@ import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from aiohttp import ClientError
 from kubernetes.aio.client.api_client import ApiClient
@@ -18,8 +17,8 @@ from kubernetes.aio.config.incluster_config import load_incluster_config
 from kubernetes.aio.config.kube_config import load_kube_config
 
 from autotuner.api.common import EXPERIMENTS, GROUP, TASKS, VERSION
+from autotuner.objects import Object
 
-Object = dict[str, Any]
 FIELD_MANAGER = "autotuner"
 REQUEST_SECONDS = 30.0
 

@@ -30,8 +30,6 @@ from autotuner import __version__, clock
 from autotuner.kube import ConflictError
 from autotuner.policy.experiment.endings import OUTCOMES
 
-Object = Mapping[str, Any]
-
 disable_created_metrics()  # type: ignore[no-untyped-call]  # the library does not say that it returns nothing
 REGISTRY = CollectorRegistry()
 ProcessCollector(registry=REGISTRY)
@@ -115,13 +113,13 @@ class QueueFigures:
             self._latency.observe(time.monotonic() - woken)
 
 
-def steps(times: Object) -> dict[str, float]:
+def steps(times: Mapping[str, Any]) -> dict[str, float]:
     """Seconds of each step of an experiment whose both ends are known."""
     lengths = {step: clock.seconds_between(times.get(begin), times.get(end)) for step, (begin, end) in _STEPS.items()}
     return {step: seconds for step, seconds in lengths.items() if seconds is not None}
 
 
-def count_experiment(namespace: str, task: str, status: Object) -> None:
+def count_experiment(namespace: str, task: str, status: Mapping[str, Any]) -> None:
     """An experiment has ended, and its final status is written."""
     EXPERIMENTS.labels(status.get("reason", "")).inc()
     GPU_SECONDS.labels(namespace, task).inc(status.get("gpuSeconds") or 0.0)
@@ -133,10 +131,10 @@ class Objects(Collector):
     """What there is to say of the tasks and experiments that the watches have delivered."""
 
     def __init__(self) -> None:
-        self._tasks: dict[tuple[str, str], Object] = {}
-        self._experiments: dict[tuple[str, str], Object] = {}
+        self._tasks: dict[tuple[str, str], Mapping[str, Any]] = {}
+        self._experiments: dict[tuple[str, str], Mapping[str, Any]] = {}
 
-    def task(self, body: Object, *, gone: bool) -> None:
+    def task(self, body: Mapping[str, Any], *, gone: bool) -> None:
         """A TuningTask was delivered."""
         key = (body["metadata"]["namespace"], body["metadata"]["name"])
         if not gone:
@@ -147,7 +145,7 @@ class Objects(Collector):
         with contextlib.suppress(KeyError):
             GPU_SECONDS.remove(*key)
 
-    def experiment(self, body: Object, *, gone: bool) -> None:
+    def experiment(self, body: Mapping[str, Any], *, gone: bool) -> None:
         """A TuningExperiment was delivered."""
         key = (body["metadata"]["namespace"], body["metadata"]["name"])
         if gone:
@@ -198,11 +196,11 @@ class Objects(Collector):
         yield from (best, gain, progress)
 
 
-def _holds(status: Object, kind: str) -> bool:
+def _holds(status: Mapping[str, Any], kind: str) -> bool:
     return any(item["type"] == kind and item["status"] == "True" for item in status.get("conditions") or ())
 
 
-def _task_figures(body: Object) -> dict[str, Any]:
+def _task_figures(body: Mapping[str, Any]) -> dict[str, Any]:
     status, best = body.get("status") or {}, (body.get("status") or {}).get("best") or {}
     suspended = bool(body["spec"].get("suspend"))
     return {
@@ -214,7 +212,7 @@ def _task_figures(body: Object) -> dict[str, Any]:
     }
 
 
-def _experiment_figures(body: Object) -> dict[str, Any]:
+def _experiment_figures(body: Mapping[str, Any]) -> dict[str, Any]:
     status = body.get("status") or {}
     conditions = status.get("conditions") or ()
     return {

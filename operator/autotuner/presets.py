@@ -12,8 +12,7 @@ import yaml
 
 from autotuner.api.common import EngineName
 from autotuner.hashing import digest
-
-Object = dict[str, Any]
+from autotuner.objects import Object
 
 _PACKAGE = Path(__file__).parent
 MANAGED_BY = {"app.kubernetes.io/managed-by": "autotuner"}

@@ -9,9 +9,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from autotuner.objects import Object
 from autotuner.scoring import format_value
-
-Object = dict[str, Any]
 
 _STYLES = {"Succeeded": "green", "Failed": "red", "Benchmarking": "cyan", "Releasing": "dim"}
 

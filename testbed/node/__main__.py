@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from autotuner.objects import Object
 from testbed import processes
-from testbed.api import Api, Object
+from testbed.api import Api
 from testbed.gomodule import cache_folder
 from testbed.node.agent import Agent
 from testbed.node.context import Addresses, Context

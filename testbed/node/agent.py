@@ -7,14 +7,13 @@ import contextlib
 import logging
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
 
+from autotuner.objects import Object
 from testbed.api import AWAY, Api, ApiError
 from testbed.node.container import now
 from testbed.node.context import Context
 from testbed.node.pod import Pod, fail_orphan
 
-Object = dict[str, Any]
 log = logging.getLogger(__name__)
 
 LABEL = "autotuner.io/testbed-node"

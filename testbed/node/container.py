@@ -11,11 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
+from autotuner.objects import Object
 from testbed import processes
-
-Object = dict[str, Any]
 
 
 def now() -> str:

@@ -11,11 +11,10 @@ from typing import Any
 
 import aiohttp
 
+from autotuner.objects import Object
 from testbed.api import AWAY, Api, ApiError
 from testbed.node.container import now
 from testbed.node.images import Images
-
-Object = dict[str, Any]
 
 
 class Addresses:

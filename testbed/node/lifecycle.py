@@ -6,8 +6,9 @@ import asyncio
 import logging
 import signal
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
+from autotuner.objects import Object
 from testbed import kubeconfig
 from testbed.api import AWAY, ApiError
 from testbed.node import podspec
@@ -17,7 +18,6 @@ from testbed.node.images import Environment, ImageError
 from testbed.node.probes import Prober
 from testbed.node.volumes import make_sub_paths, read_source
 
-Object = dict[str, Any]
 log = logging.getLogger(__name__)
 
 PULL_SECONDS = "testbed.autotuner.io/pull-seconds"

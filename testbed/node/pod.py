@@ -8,8 +8,8 @@ import logging
 import shutil
 import signal
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
 
+from autotuner.objects import Object
 from testbed.api import AWAY, STRATEGIC, ApiError
 from testbed.node.container import Container, now
 from testbed.node.context import Context, local
@@ -17,7 +17,6 @@ from testbed.node.lifecycle import Lifecycle
 from testbed.node.status import Verdict, conditions, phase
 from testbed.node.volumes import VolumeError, Volumes
 
-Object = dict[str, Any]
 log = logging.getLogger(__name__)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-Object = dict[str, Any]
+from autotuner.objects import Object
+
 Source = tuple[str, str]  # ("ConfigMap" | "Secret", name)
 
 _REFERENCE = re.compile(r"\$(?:\$|\(([^()]*)\))")

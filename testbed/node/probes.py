@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 
+from autotuner.objects import Object
 from testbed.node import podspec
 from testbed.node.container import Run
 
-Object = dict[str, Any]
 Outcome = tuple[bool, str]  # passed, and what to say if not
 
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable
-from typing import Any
 from urllib.parse import urlsplit
 
+from autotuner.objects import Object
 from testbed.node.context import local
 
-Object = dict[str, Any]
 _HEAD_LIMIT = 64 * 1024
 _HOP_HEADERS = (b"connection:", b"proxy-connection:", b"proxy-authorization:", b"keep-alive:")
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from autotuner.objects import Object
 from testbed.node.container import Container
-
-Object = dict[str, Any]
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,11 @@ import asyncio
 import base64
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any
 
+from autotuner.objects import Object
 from testbed.api import Api, ApiError
 from testbed.node import podspec
 
-Object = dict[str, Any]
 Files = Mapping[str, bytes]
 
 

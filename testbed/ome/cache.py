@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, ValuesView
-from typing import Any
 
+from autotuner.objects import Object
 from testbed.api import Api
 
-Object = dict[str, Any]
 Key = tuple[str, str]
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
 
-Object = dict[str, Any]
+from autotuner.objects import Object
 
 _SIZE_UNITS = {"M": 1e6, "B": 1e9, "T": 1e12}
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from typing import Any
 
+from autotuner.objects import Object
 from testbed.api import Api, ApiError
 from testbed.ome.cache import Cache
 from testbed.ome.render import LABEL
-
-Object = dict[str, Any]
 
 _GROUPS = {
     "ConfigMap": ("/api/v1", "configmaps"),

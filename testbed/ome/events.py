@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import uuid
 from datetime import UTC, datetime
-from typing import Any
 
+from autotuner.objects import Object
 from testbed.api import Api, ApiError
-
-Object = dict[str, Any]
 
 COMPONENT = "v1beta1Controllers"
 

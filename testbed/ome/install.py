@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any
 
 import yaml
 
+from autotuner.objects import Object
 from testbed.api import Api, ApiError
-
-Object = dict[str, Any]
 
 MANAGER = "testbed-ome"
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"

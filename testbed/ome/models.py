@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterable
-from typing import Any
 
+from autotuner.objects import Object
 from testbed.api import Api, ApiError
 from testbed.ome.cache import Cache, key_of
 from testbed.ome.queue import WorkQueue
 from testbed.ome.render import model_key, model_label
 
-Object = dict[str, Any]
 ModelKey = tuple[str, str, str]
 
 ROOT = "/apis/ome.io/v1beta1"

@@ -5,11 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Any
 
+from autotuner.objects import Object
 from testbed.ome.merge import TemplateError, expand, merge
-
-Object = dict[str, Any]
 
 LABEL = "ome.io/inferenceservice"
 CONTAINER = "ome-container"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
+from autotuner.objects import Object
 from testbed.api import Api, ApiError
 from testbed.ome import status as reported
 from testbed.ome import switches as faults
@@ -23,7 +23,6 @@ from testbed.ome.render import (
     owner_reference,
 )
 
-Object = dict[str, Any]
 Models = tuple[Object | None, Object | None]
 
 FINALIZER = "inferenceservice.finalizers"

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from autotuner.objects import Object
 from testbed.ome.render import CONTAINER, engine_service_name
-
-Object = dict[str, Any]
 
 _INITIALIZING = {"reason": "Initializing", "message": "engine component initializing"}
 _INGRESS = {

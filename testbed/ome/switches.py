@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
 
-Object = dict[str, Any]
+from autotuner.objects import Object
 
 SWITCH = "testbed.autotuner.io/ome"
 SLOW_STOP_SECONDS = "testbed.autotuner.io/slow-stop-seconds"

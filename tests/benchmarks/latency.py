@@ -16,14 +16,12 @@ from collections import defaultdict
 from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 from autotuner.benchmark.contract.result import decode
+from autotuner.objects import Object
 from testbed import Testbed
 from testbed.api import Api
 from testbed.operator_process import Operator
-
-Object = dict[str, Any]
 
 NAMESPACE = "latency"
 TASKS = f"/apis/autotuner.io/v1alpha1/namespaces/{NAMESPACE}/tuningtasks"

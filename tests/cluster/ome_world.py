@@ -7,9 +7,9 @@ import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
+from autotuner.objects import Object
 from testbed.api import Api, ApiError
 
-Object = dict[str, Any]
 Found = TypeVar("Found")
 
 ROOT = "/apis/ome.io/v1beta1"

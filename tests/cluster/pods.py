@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from testbed.api import Api, Object
+from autotuner.objects import Object
+from testbed.api import Api
 from testbed.waiting import until
 
 SHELL = "testbed/shell"

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 import yaml
 
+from autotuner.objects import Object
 from testbed import Testbed
 from testbed.api import Api, ApiError
 from tests.support.chart import objects, render
 from tests.support.objects import edited, experiments, make_experiment, make_task, tasks
 from tests.support.waiting import wait_for
 
-Object = dict[str, Any]
 RIGHTS = "/apis/rbac.authorization.k8s.io/v1"
 POLICIES = "/apis/admissionregistration.k8s.io/v1"
 RELEASE, HOME = "policy", "default"  # another name than any that runs, so that nobody is taken for its operator

@@ -10,9 +10,10 @@ import aiohttp
 import pytest
 
 from autotuner.api import crd
+from autotuner.objects import Object
 from testbed import Testbed, kubeconfig
 from testbed.api import APPLY, Api, ApiError, load_documents
-from tests.support.objects import Object, edited, experiments, make_experiment, make_task, tasks
+from tests.support.objects import edited, experiments, make_experiment, make_task, tasks
 
 CRDS = Path(__file__).parents[2] / "crds"
 # The last one holds every alternative of the design once.

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from autotuner.objects import Object
 from testbed.api import Api, ApiError
-from tests.support.objects import Object, edited, experiments, make_experiment, make_task, tasks
+from tests.support.objects import edited, experiments, make_experiment, make_task, tasks
 
 Edits = Mapping[str, Any]
 

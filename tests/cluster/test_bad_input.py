@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
+from autotuner.objects import Object
 from testbed import Testbed
 from testbed.api import JSON_PATCH, Api
 from testbed.operator_process import Operator
 from testbed.waiting import until
-from tests.support.objects import Object, edited, experiments, make_task, tasks
+from tests.support.objects import edited, experiments, make_task, tasks
 from tests.support.waiting import wait_for
 
 OME = "/apis/ome.io/v1beta1"

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any
 
 import pytest
 
+from autotuner.objects import Object
 from testbed import Testbed
 from testbed.api import Api, ApiError
 from tests.support.chart import CHART, helm
 from tests.support.objects import make_task, tasks
 
-Object = dict[str, Any]
 Helm = Callable[..., str]
 NAMESPACE = "tuning"
 KINDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/tuningtasks.autotuner.io"

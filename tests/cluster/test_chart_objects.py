@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from autotuner.objects import Object
 from testbed import Testbed
 from testbed.api import Api, ApiError, load_documents
 from tests.support.chart import ROOT, objects, render, value_sets
@@ -20,7 +21,6 @@ from tests.support.schemas import write_schemas
 from tests.support.waiting import wait_for
 from tests.tools import tool
 
-Object = dict[str, Any]
 SETS = list(value_sets(""))
 OVERLAYS = ("cluster-wide", "namespaced")
 _RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import Any
 
 import pytest
 import yaml
 
 from autotuner import presets
 from autotuner.controllers.catalogue import LABEL
+from autotuner.objects import Object
 from tests.support.chart import CHART, ROOT, helm, is_hook, objects, render, value_sets
 from tests.tools import tool
 
-Object = dict[str, Any]
 RIGHTS = yaml.safe_load((ROOT / "packaging" / "rbac.yaml").read_text())
 SETS = value_sets("team-a")
 

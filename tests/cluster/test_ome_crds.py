@@ -16,6 +16,7 @@ from autotuner.api.experiment import ExperimentSpec, Service
 from autotuner.api.task import TaskSpec
 from autotuner.api.task_status import TaskStatus
 from autotuner.benchmark.job import Surroundings, benchmark_job
+from autotuner.objects import Object
 from autotuner.policy import model_and_runtime, recommendation
 from autotuner.policy.evidence.observed import ObservedTask
 from autotuner.policy.task import preview
@@ -23,7 +24,7 @@ from autotuner.presets import Presets, default_folder, load, model_object, runti
 from autotuner.serving.ome.inference_service import inference_service
 from testbed import Testbed
 from testbed.api import Api, ApiError, load_documents
-from tests.support.objects import Object, edited, make_experiment
+from tests.support.objects import edited, make_experiment
 from tests.unit.explain_builders import FASTEST, told
 
 ROOT = Path(__file__).parents[2]

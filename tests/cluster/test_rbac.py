@@ -7,19 +7,17 @@ import os
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
+from autotuner.objects import Object
 from testbed import Testbed
 from testbed.api import Api, ApiError
 from testbed.operator_process import ROOT, Operator
 from tests.e2e.story import ENDLESS, SWITCH, Story, condition, traffic
 from tests.support.accounts import Right, account_kubeconfig, audited, make_account, needed, rights
 from tests.support.waiting import wait_for
-
-Object = dict[str, Any]
 
 RULES: dict[str, list[Object]] = yaml.safe_load((ROOT / "packaging" / "rbac.yaml").read_text())
 CLUSTER = RULES["operatorCluster"] + RULES["operatorClusterObjects"]

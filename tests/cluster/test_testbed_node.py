@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from autotuner.objects import Object
 from testbed import Testbed
-from testbed.api import Api, ApiError, Object
+from testbed.api import Api, ApiError
 from testbed.waiting import gone, phase, ready, until, waiting
 from tests.cluster.pods import SHELL, Pods, ended, pod, shell, web
 

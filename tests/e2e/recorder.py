@@ -6,11 +6,10 @@ import asyncio
 import contextlib
 from collections import defaultdict
 from collections.abc import Callable
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
+from autotuner.objects import Object
 from testbed.api import Api
-
-Object = dict[str, Any]
 
 _COLLECTIONS = {
     "TuningTask": "/apis/autotuner.io/v1alpha1/namespaces/{}/tuningtasks",

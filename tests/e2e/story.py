@@ -8,14 +8,13 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+from autotuner.objects import Object
 from testbed import Testbed
 from testbed.api import Api, ApiError, load_documents
 from testbed.operator_process import ROOT, Operator
 from tests.e2e.recorder import Recorder
 from tests.support.objects import edited, experiments, make_experiment, make_task, tasks
 from tests.support.waiting import wait_for
-
-Object = dict[str, Any]
 
 OME = "/apis/ome.io/v1beta1"
 SWITCH = "testbed.autotuner.io/ome"

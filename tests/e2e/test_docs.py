@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from autotuner.objects import Object
 from testbed import Testbed
-from testbed.api import Api, Object
+from testbed.api import Api
 from testbed.operator_process import ROOT
 from testbed.waiting import gone
 from tests.support.console import commands, kubectl

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from autotuner.objects import Object
 from tests.e2e.story import SOME, Story, condition, traffic
 from tests.support.waiting import wait_for
-
-Object = dict[str, Any]
 
 
 async def test_two_tasks_side_by_side_one_suspended_and_one_extended(story: Story, neighbour: Story) -> None:

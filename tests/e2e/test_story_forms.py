@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import yaml
 
+from autotuner.objects import Object
 from tests.e2e.story import BRIEF, FORMAT, OME, Story, condition, traffic
 from tests.support.waiting import wait_for
-
-Object = dict[str, Any]
 
 MODEL = "llama-3-2-1b-instruct"
 OWN_MODEL: Object = {

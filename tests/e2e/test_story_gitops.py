@@ -9,13 +9,12 @@ from typing import Any
 
 import pytest
 
+from autotuner.objects import Object
 from testbed.api import ApiError
 from tests.e2e.story import BRIEF, ENDLESS, OME, Story, condition, traffic
 from tests.support.gitops import flux, health
 from tests.support.objects import edited, make_task, tasks
 from tests.support.waiting import wait_for
-
-Object = dict[str, Any]
 
 MANAGER = "argocd-controller"  # what Argo CD calls itself when it applies server-side
 SYNC_SECONDS = 0.5

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from autotuner.objects import Object
 from tests.e2e.story import ENDLESS, Story, condition, traffic
 from tests.support.objects import experiments, tasks
 from tests.support.waiting import wait_for
-
-Object = dict[str, Any]
-
 
 HOLD = "tests.autotuner.io/hold"
 

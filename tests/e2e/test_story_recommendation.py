@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import Any
 
 import yaml
 
+from autotuner.objects import Object
 from tests.e2e.story import OME, Story, condition
-
-Object = dict[str, Any]
 
 
 async def test_a_task_leaves_what_to_apply_and_why(story: Story) -> None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
+from autotuner.objects import Object
 from tests.e2e.recorder import Recorder, Sighting
 from tests.e2e.story import OME, SOME, SWITCH, Story, traffic
 from tests.support.waiting import wait_for
-
-Object = dict[str, Any]
 
 TP_SIZES = {"chat-0": None, "chat-1": "1", "chat-2": "2"}
 # Under heavy load an operator needs many seconds to start, and some stories start a dozen.

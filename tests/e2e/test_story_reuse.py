@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from tests.e2e.story import OME, SOME, Story, condition, traffic
 from tests.support.waiting import wait_for
-
-Object = dict[str, Any]
 
 
 async def test_another_goal_on_the_same_deployment_measures_only_its_baseline(story: Story) -> None:

@@ -5,16 +5,14 @@ from __future__ import annotations
 import itertools
 from functools import partial
 from statistics import geometric_mean
-from typing import Any
 
 from pytest import approx
 
+from autotuner.objects import Object
 from tests.e2e.recorder import Recorder
 from tests.e2e.story import BRIEF, OME, Story, condition, traffic
 from tests.support.objects import tasks
 from tests.support.waiting import wait_for
-
-Object = dict[str, Any]
 
 MODEL = "llama-3-2-1b-instruct"
 ORDER = ["Pending", "Queued", "Pulling", "Starting", "Benchmarking", "Releasing", "Succeeded"]

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
 
+from autotuner.objects import Object
 from tests.e2e.simulated import TOKENIZER
 from tests.e2e.story import BRIEF, Story, condition, traffic
 from tests.support.waiting import wait_for
-
-Object = dict[str, Any]
 
 FOLDER = "meta/llama-3-2-1b-instruct"
 VOLUME: Object = {"claimName": "weights", "subPath": FOLDER, "mountPath": "/weights"}

@@ -7,15 +7,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
+from autotuner.objects import Object
 from testbed.api import load_documents
 from tests.realnode.cluster import Cluster
 from tests.realnode.node import ROOT
 from tests.support.chart import CHART, helm
 from tests.support.objects import edited, make_task
-
-Object = dict[str, Any]
 
 NAMESPACE = "autotuner-system"
 RELEASE = "autotuner"

@@ -9,8 +9,6 @@ from tests.e2e.story import Story
 from tests.realnode.cluster import Cluster
 from tests.realnode.installation import STORAGE, Installation
 
-Object = dict[str, Any]
-
 
 class RealStory(Story):
     """One namespace on a real cluster."""

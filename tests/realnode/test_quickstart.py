@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from autotuner.objects import Object
 from tests.e2e.story import condition
 from tests.realnode.installation import Installation
 from tests.realnode.node import ROOT
 from tests.realnode.story import RealStory
-
-Object = dict[str, Any]
 
 FIRST_PASS_SECONDS = 30
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from autotuner.objects import Object
 from testbed import Testbed, kubeconfig
 from testbed.api import Api
 
-Object = dict[str, Any]
 Rules = list[Object]
 RBAC = "rbac.authorization.k8s.io"
 

@@ -6,13 +6,11 @@ import functools
 import json
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import yaml
 
+from autotuner.objects import Object
 from tests.tools import tool
-
-Object = dict[str, Any]
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "helm" / "autotuner"

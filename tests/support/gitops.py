@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import cel
 import yaml
 from lupa import lua51
 
-Object = dict[str, Any]
+from autotuner.objects import Object
+
 FluxVerdict = Literal["InProgress", "Failed", "Current"]
 
 ROOT = Path(__file__).parents[2]

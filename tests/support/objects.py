@@ -6,7 +6,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-Object = dict[str, Any]
+from autotuner.objects import Object
 
 API_VERSION = "autotuner.io/v1alpha1"
 GROUP_PATH = f"/apis/{API_VERSION}"

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
+from autotuner.objects import Object
 from testbed.api import Api
-
-Object = dict[str, Any]
 
 
 async def write_schemas(api: Api, group_versions: list[str], folder: Path) -> str:

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from autotuner.api.common import Parameter
+from autotuner.objects import Object
 from autotuner.policy import recommendation
 from autotuner.policy.evidence import experiment_spec
 from autotuner.policy.evidence.observed import ObservedTask
 from autotuner.policy.task import best_so_far
-from tests.unit.builders import Object, after, make_level
+from tests.unit.builders import after, make_level
 from tests.unit.task_builders import ended, live_model, live_runtime, make_task, observed
 
 SPEC: Object = {

@@ -6,7 +6,8 @@ import copy
 from typing import Any, cast
 
 from autotuner.kube import AlreadyExistsError, ConflictError, Kube, RejectedError, Resource
-from tests.unit.builders import Object, at, merged
+from autotuner.objects import Object
+from tests.unit.builders import at, merged
 
 READS = ("get", "list", "logs")
 

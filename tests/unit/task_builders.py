@@ -10,6 +10,7 @@ from autotuner import presets
 from autotuner.api.experiment import Level
 from autotuner.api.task import TaskSpec
 from autotuner.api.task_status import TaskStatus
+from autotuner.objects import Object
 from autotuner.policy.evidence import experiment_spec
 from autotuner.policy.evidence.observed import ObservedTask
 from autotuner.policy.task.decide import decide, finished
@@ -17,7 +18,7 @@ from autotuner.policy.task.plan import TaskPlan
 from autotuner.presets import Presets, model_object, runtime_object
 from autotuner.search.space.facts import Facts
 from autotuner.search.space.space import Space
-from tests.unit.builders import Object, after, at, make_level, merged, written
+from tests.unit.builders import after, at, make_level, merged, written
 
 MODEL = "llama-3-2-1b-instruct"
 RUNTIME = "simulated-sglang"

@@ -9,7 +9,8 @@ import pytest
 from aiohttp import ClientPayloadError, ServerDisconnectedError
 
 from autotuner.kube import EXPERIMENT, LEASE, POD, TASK, ConflictError, Kube, KubeError, RejectedError
-from tests.unit.builders import Object, make_experiment
+from autotuner.objects import Object
+from tests.unit.builders import make_experiment
 
 Answer = tuple[int, Any] | Exception
 

@@ -14,9 +14,10 @@ from autotuner import __version__, metrics
 from autotuner.controllers.workqueue import Key, WorkQueue
 from autotuner.kube import ConflictError, KubeError
 from autotuner.metrics import Objects
+from autotuner.objects import Object
 from autotuner.process.endpoints import Health, served
 from testbed.controlplane import free_port
-from tests.unit.builders import Object, after, at, make_experiment
+from tests.unit.builders import after, at, make_experiment
 from tests.unit.task_builders import make_task
 
 TIMES = {

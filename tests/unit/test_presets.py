@@ -9,8 +9,8 @@ import pytest
 
 from autotuner import engines, presets
 from autotuner.engines import memory
+from autotuner.objects import Object
 from autotuner.presets import is_simulated, model_object, runner, runtime_object
-from tests.unit.builders import Object
 from tests.unit.task_builders import live_model, shipped
 
 H200 = 143771  # MiB, as the node label says

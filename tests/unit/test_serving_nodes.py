@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from autotuner.objects import Object
 from autotuner.serving.nodes import Capacity, capacity
-from tests.unit.builders import Object
 
 GPU = "nvidia.com/gpu"
 

@@ -21,10 +21,9 @@ from autotuner.benchmark.contract.spec import (
     TokenizerSource,
 )
 from autotuner.benchmark.contract.spec import Slo as SloInSi
+from autotuner.objects import Object
 from autotuner.rendering import render
 from autotuner.serving.ome.inference_service import claim_mount, claim_volume, labels, owner_reference
-
-Object = dict[str, Any]
 
 CONTAINER = "benchmark"
 WORK_DIR = "/var/run/autotuner-benchmark"

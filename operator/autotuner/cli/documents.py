@@ -9,7 +9,8 @@ from typing import Any
 
 import yaml
 
-Object = dict[str, Any]
+from autotuner.objects import Object
+
 Path = tuple[str | int, ...]
 
 _STEP = re.compile(r"([^.\[\]]+)|\[([^\]]*)\]")

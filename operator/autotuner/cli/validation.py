@@ -16,11 +16,11 @@ from autotuner.api.common import API_VERSION, Model
 from autotuner.api.experiment import TuningExperiment
 from autotuner.api.task import TaskSpec, TuningTask
 from autotuner.cli.documents import Document, Path
+from autotuner.objects import Object
 from autotuner.policy import cost_estimate, model_and_runtime, preflight
 from autotuner.policy.preflight import Surroundings
 from autotuner.presets import Presets
 
-Object = dict[str, Any]
 Severity = Literal["error", "warning", "note"]
 
 _KINDS: Mapping[str, type[Model]] = {"TuningTask": TuningTask, "TuningExperiment": TuningExperiment}

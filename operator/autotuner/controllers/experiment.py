@@ -29,6 +29,7 @@ from autotuner.kube import (
     Kube,
     RejectedError,
 )
+from autotuner.objects import Object
 from autotuner.policy.claims import wanted_claim
 from autotuner.policy.experiment import endings
 from autotuner.policy.experiment.decide import Plan, decide, finished
@@ -38,7 +39,6 @@ from autotuner.serving.ome import inference_service, models
 from autotuner.settings import Settings
 
 log = logging.getLogger(__name__)
-Object = dict[str, Any]
 
 
 class ExperimentController:

@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from autotuner.api.common import FINISHED_LABEL, TASK_LABEL
 from autotuner.api.task import TaskSpec
@@ -25,6 +24,7 @@ from autotuner.kube import (
     Kube,
     Resource,
 )
+from autotuner.objects import Object
 from autotuner.policy import model_and_runtime
 from autotuner.policy.claims import wanted_claim
 from autotuner.policy.evidence import experiment_spec
@@ -37,7 +37,6 @@ from autotuner.serving.ome import models
 from autotuner.serving.ome.inference_service import controlled_by
 from autotuner.settings import Settings
 
-Object = dict[str, Any]
 _NODES_SECONDS = 60.0  # nodes are large and many, and what they could hold seldom changes
 _KINDS = {**MODELS, **RUNTIMES}
 

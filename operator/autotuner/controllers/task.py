@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -24,6 +23,7 @@ from autotuner.kube import (
     Kube,
     RejectedError,
 )
+from autotuner.objects import Object
 from autotuner.policy.evidence.measurements import WITHDRAWN_ANNOTATION
 from autotuner.policy.evidence.observed import ObservedTask
 from autotuner.policy.task.decide import decide, finished, refuse
@@ -32,7 +32,6 @@ from autotuner.serving.ome.inference_service import controlled_by
 from autotuner.settings import Settings
 
 log = logging.getLogger(__name__)
-Object = dict[str, Any]
 _CREATED = {**MODELS, **RUNTIMES, EXPERIMENT.kind: EXPERIMENT}
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from autotuner.api.common import Volume
+from autotuner.objects import Object
 from autotuner.serving.ome import models
-
-Object = Mapping[str, Any]
 
 _ENFORCED = "pod-security.kubernetes.io/enforce"
 _ON_MANY_NODES = {"ReadWriteMany", "ReadOnlyMany"}

@@ -8,9 +8,8 @@ from typing import Any
 
 from autotuner import presets
 from autotuner.api.model_and_runtime import CustomObject, Scope, TaskModel, TaskRuntime
+from autotuner.objects import Object
 from autotuner.presets import Presets
-
-Object = dict[str, Any]
 
 _MODEL_KINDS: Mapping[Scope, str] = {"Cluster": "ClusterBaseModel", "Namespaced": "BaseModel"}
 _RUNTIME_KINDS: Mapping[Scope, str] = {"Cluster": "ClusterServingRuntime", "Namespaced": "ServingRuntime"}

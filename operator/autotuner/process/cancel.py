@@ -10,16 +10,15 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from autotuner.api.common import FINISHED_LABEL
 from autotuner.kube import EXPERIMENT, Kube, KubeError, RejectedError
+from autotuner.objects import Object
 from autotuner.policy.evidence.measurements import WITHDRAWN_ANNOTATION
 from autotuner.process import pause
 
 log = logging.getLogger(__name__)
 
-Object = dict[str, Any]
 POLL_SECONDS = 1.0
 # Until the operator has read of the pause and passes that knew nothing of it are over.
 SETTLE_SECONDS = 3 * pause.POLL_SECONDS

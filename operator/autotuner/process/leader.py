@@ -11,14 +11,13 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from autotuner import clock
 from autotuner.kube import LEASE, AlreadyExistsError, ConflictError, Kube, KubeError
+from autotuner.objects import Object
 
 log = logging.getLogger(__name__)
 
-Object = dict[str, Any]
 NAME = "autotuner"
 DURATION = 12.0
 DEADLINE = 8.0

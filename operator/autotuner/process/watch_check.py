@@ -16,10 +16,10 @@ from typing import Any
 from autotuner.api.common import FINISHED_LABEL
 from autotuner.controllers.workqueue import Key, WorkQueue
 from autotuner.kube import EXPERIMENT, TASK, Kube, KubeError
+from autotuner.objects import Object
 
 log = logging.getLogger(__name__)
 
-Object = dict[str, Any]
 DEAF_SECONDS = 60.0
 # What is watched: all tasks, and experiments until they are finished.
 SELECTORS = {TASK: "", EXPERIMENT: f"!{FINISHED_LABEL}"}

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 from autotuner import scoring
 from autotuner.api.task_status import TaskStatus
+from autotuner.objects import Object
 from autotuner.policy.task.decide import decide, finished
 from tests.benchmarks.honesty import truths, worlds
 from tests.benchmarks.honesty.tasks import Args, Task
-from tests.unit.builders import Object, after, written
+from tests.unit.builders import after, written
 from tests.unit.task_builders import ended, observed
 
 _PASSES = 200

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from autotuner import scoring
 from autotuner.api.task import Confirm, TaskSpec
+from autotuner.objects import Object
 from autotuner.policy.evidence import experiment_spec
 from autotuner.scoring import Goal
 from autotuner.search.space.space import Space
@@ -19,7 +20,6 @@ from tests.benchmarks.honesty.truths import Truth
 from tests.benchmarks.honesty.worlds import LADDER, SCENARIO, WORLDS, World
 from tests.unit.task_builders import live_runtime, make_spec, make_task
 
-Object = dict[str, Any]
 Args = tuple[str, ...]
 Today = Literal["the best", "something"]
 

@@ -15,18 +15,9 @@ from autotuner.api.common import Model
 from autotuner.api.experiment import ExperimentStatus, TuningExperiment
 from autotuner.api.task import TuningTask
 from autotuner.api.task_status import TaskStatus
+from autotuner.objects import Object
 from autotuner.policy.experiment.decide import decide
-from tests.unit.builders import (
-    Object,
-    after,
-    make_experiment,
-    make_isvc,
-    make_job,
-    make_level,
-    make_pod,
-    make_result,
-    seen,
-)
+from tests.unit.builders import after, make_experiment, make_isvc, make_job, make_level, make_pod, make_result, seen
 from tests.unit.task_builders import Story, fate, make_task, speed, started
 
 ROOT = Path(__file__).parents[3]

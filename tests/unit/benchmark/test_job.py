@@ -9,9 +9,10 @@ import pytest
 from autotuner.api.experiment import ExperimentSpec
 from autotuner.benchmark.contract.spec import Reach, RunnerSpec
 from autotuner.benchmark.job import Surroundings, benchmark_job
+from autotuner.objects import Object
 from autotuner.serving.ome import models
 from testbed.node.podspec import expand
-from tests.unit.builders import Object, make_experiment
+from tests.unit.builders import make_experiment
 
 AROUND = Surroundings(port=30000, image="operator/benchmark:1")
 

@@ -14,7 +14,8 @@ import pytest
 import yaml
 
 from autotuner.cli import app, documents
-from tests.unit.builders import Object, merged
+from autotuner.objects import Object
+from tests.unit.builders import merged
 from tests.unit.task_builders import make_task
 
 ROOT = Path(__file__).parents[3]

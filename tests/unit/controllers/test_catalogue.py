@@ -9,8 +9,8 @@ import pytest
 
 from autotuner.controllers.catalogue import LABEL, Catalogue, shipped
 from autotuner.kube import KubeError
+from autotuner.objects import Object
 from autotuner.settings import Settings
-from tests.unit.builders import Object
 from tests.unit.fake_kube import FakeKube
 
 HOME = Settings(home="autotuner")

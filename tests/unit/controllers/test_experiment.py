@@ -8,9 +8,9 @@ from autotuner import clock
 from autotuner.controllers.experiment import ExperimentController
 from autotuner.controllers.workqueue import Key
 from autotuner.kube import AlreadyExistsError, ConflictError, KubeError, RejectedError
+from autotuner.objects import Object
 from autotuner.settings import Settings
 from tests.unit.builders import (
-    Object,
     after,
     make_experiment,
     make_isvc,

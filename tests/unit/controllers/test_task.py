@@ -9,8 +9,9 @@ from autotuner.controllers.catalogue import Catalogue
 from autotuner.controllers.task import TaskController
 from autotuner.controllers.workqueue import Key
 from autotuner.kube import ConflictError, KubeError, RejectedError
+from autotuner.objects import Object
 from autotuner.settings import Settings
-from tests.unit.builders import Object, after, controller, make_experiment, merged
+from tests.unit.builders import after, controller, make_experiment, merged
 from tests.unit.fake_kube import FakeKube
 from tests.unit.task_builders import MODEL, ended, live_model, live_runtime, make_task, running, shipped, started
 

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 import yaml
 
+from autotuner.objects import Object
 from autotuner.policy.experiment.decide import decide as experiment_decision
 from autotuner.policy.task.decide import decide as task_decision
 from gitops.__main__ import SNIPPET, render
 from tests.support.gitops import HEALTH, ROOT, flux, health
 from tests.unit.builders import (
-    Object,
     after,
     make_experiment,
     make_isvc,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from autotuner.objects import Object
 from autotuner.policy.conditions import ConditionSet, find, is_true, shorten
 from autotuner.policy.task import best_so_far
-from tests.unit.builders import Object, after, at, make_level
+from tests.unit.builders import after, at, make_level
 from tests.unit.task_builders import Story, ended, fate, make_task, observed, speed, started
 
 

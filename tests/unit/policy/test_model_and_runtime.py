@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from autotuner.api.model_and_runtime import TaskModel, TaskRuntime
+from autotuner.objects import Object
 from autotuner.policy import model_and_runtime
-from tests.unit.builders import Object
 from tests.unit.task_builders import MODEL, RUNTIME, live_model, live_runtime, shipped
 
 OWN: Object = {"name": "own", "spec": {"storage": {"storageUri": "hf://a/b"}}, "labels": {"team": "chat"}}

@@ -10,10 +10,11 @@ import pytest
 from autotuner import clock
 from autotuner.controllers.workqueue import Key
 from autotuner.kube import ConflictError, KubeError, RejectedError
+from autotuner.objects import Object
 from autotuner.process import cancel, pause
 from autotuner.process.cancel import SETTLE_SECONDS, UnfinishedError, cancel_all
 from autotuner.process.pause import ANNOTATION, Pause
-from tests.unit.builders import Object, make_experiment
+from tests.unit.builders import make_experiment
 from tests.unit.fake_kube import FakeKube
 from tests.unit.task_builders import make_task
 

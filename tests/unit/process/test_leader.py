@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from autotuner.kube import KubeError
+from autotuner.objects import Object
 from autotuner.process import leader
 from autotuner.process.leader import (
     DEADLINE,
@@ -21,8 +22,6 @@ from autotuner.process.leader import (
     sight,
 )
 from tests.unit.fake_kube import FakeKube
-
-Object = dict[str, Any]
 
 STAMP, LATER = "2026-01-01T00:00:00.000000Z", "2026-01-01T00:00:02.000000Z"
 HOME = "home"

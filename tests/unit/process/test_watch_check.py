@@ -10,9 +10,10 @@ import pytest
 from autotuner.api.common import EXPERIMENTS, TASKS
 from autotuner.controllers.workqueue import Key, WorkQueue
 from autotuner.kube import KubeError
+from autotuner.objects import Object
 from autotuner.process import watch_check
 from autotuner.process.watch_check import DEAF_SECONDS, Watchfulness, look_around
-from tests.unit.builders import Object, make_experiment
+from tests.unit.builders import make_experiment
 from tests.unit.fake_kube import FakeKube
 from tests.unit.task_builders import make_task
 

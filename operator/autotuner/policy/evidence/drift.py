@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from autotuner.api.experiment import ExperimentStatus, Hashes
 from autotuner.hashing import digest
+from autotuner.objects import Object
 
-Object = Mapping[str, Any]
 _ADVICE = "figures of two deployments cannot be compared"
 
 

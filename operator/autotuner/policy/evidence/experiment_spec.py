@@ -19,12 +19,12 @@ from autotuner.api.experiment import (
     Service,
 )
 from autotuner.api.task import TaskSpec
+from autotuner.objects import Object
 from autotuner.presets import runner
 from autotuner.search.space.configuration import Configuration, Rendered
 from autotuner.search.space.space import Space
 from autotuner.serving.ome.inference_service import owner_reference
 
-Object = dict[str, Any]
 CREATED_FOR = f"{GROUP}/created-for"
 
 

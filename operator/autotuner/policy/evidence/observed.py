@@ -11,6 +11,7 @@ from autotuner import clock
 from autotuner.api.common import EngineName
 from autotuner.api.task import TaskSpec
 from autotuner.api.task_status import TaskStatus
+from autotuner.objects import Object
 from autotuner.policy import model_and_runtime, preflight
 from autotuner.policy.claims import Storage
 from autotuner.policy.evidence import measurements, reuse
@@ -20,8 +21,6 @@ from autotuner.policy.model_and_runtime import Reference
 from autotuner.presets import Presets
 from autotuner.search.space.space import Space
 from autotuner.serving import nodes
-
-Object = dict[str, Any]
 
 
 @dataclass(frozen=True)

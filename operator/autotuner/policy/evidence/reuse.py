@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from autotuner import clock
 from autotuner.api.experiment import ExperimentSpec, ExperimentStatus
+from autotuner.objects import Object
 from autotuner.policy.conditions import find
 from autotuner.policy.evidence import experiment_spec
 from autotuner.policy.evidence.experiment_spec import Ingredients
@@ -22,7 +23,6 @@ from autotuner.policy.experiment.endings import REPRODUCIBLE, SUCCEEDED
 from autotuner.search.space.configuration import Configuration
 from autotuner.serving.ome.inference_service import controlled_by
 
-Object = Mapping[str, Any]
 Part = TypeVar("Part", ExperimentSpec, ExperimentStatus)
 _NO_INDEX = -1  # of its own task's numbers it has none, so that it comes before all that have
 
@@ -62,7 +62,7 @@ def _parsed(kind: type[Part], body: Object) -> Part | None:
         return None
 
 
-def _finished_at(item: Object, status: ExperimentStatus, task: Object) -> datetime | None:
+def _finished_at(item: Object, status: ExperimentStatus, task: Mapping[str, Any]) -> datetime | None:
     """When it was finished, if it may answer for others at all: a ladder that was stopped answers another question."""
     over = find(status.conditions, "Finished")
     if over is None or over.status != "True" or status.fingerprint is None:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from autotuner.objects import Object
 from autotuner.policy.experiment.observed import ObservedExperiment
 from autotuner.serving.ome import models
-
-Object = Mapping[str, Any]
 
 
 def unreadable(seen: ObservedExperiment, model: Object) -> str:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from autotuner.api.experiment import ExperimentSpec, ExperimentStatus
+from autotuner.objects import Object
 from autotuner.policy.claims import Storage
 from autotuner.serving.ome.inference_service import ServingEvent
 from autotuner.serving.pods import PodView
-
-Object = dict[str, Any]
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from autotuner.api.common import TASK_LABEL
+from autotuner.objects import Object
 from autotuner.policy.evidence.measurements import Measured
 from autotuner.policy.recommendation import experiments_csv, report, service
 from autotuner.policy.recommendation.finished_task import Answer
@@ -15,7 +16,6 @@ from autotuner.serving.ome import inference_service
 
 __all__ = ["Answer", "config_map", "name"]
 
-Object = dict[str, Any]
 
 _BYTES = 900_000  # a ConfigMap holds 1 MiB
 _SERVICES_BYTES = 300_000  # of several winners

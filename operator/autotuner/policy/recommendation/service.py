@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from autotuner.objects import Object
 from autotuner.policy.evidence.measurements import Measured
 from autotuner.serving.ome import inference_service
-
-Object = dict[str, Any]
 
 # Of one engine that is measured alone and thrown away; a service that stays has OME's own defaults.
 _OF_EXPERIMENTS = ("minReplicas", "maxReplicas", "terminationGracePeriodSeconds")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 from autotuner import clock
 from autotuner.api.experiment import Purpose
 from autotuner.api.task_status import ExperimentCounts, TaskStatus
+from autotuner.objects import Object
 from autotuner.policy import preflight
 from autotuner.policy.budget import limits
 from autotuner.policy.conditions import ConditionSet, is_true, shorten
@@ -31,8 +31,6 @@ from autotuner.policy.task import (
 )
 from autotuner.policy.task.plan import Draft, TaskPlan
 from autotuner.search.space.configuration import Configuration
-
-Object = dict[str, Any]
 
 _POLL = timedelta(seconds=2)  # for objects of OME, which are not watched
 _SLOW_POLL = timedelta(seconds=10)

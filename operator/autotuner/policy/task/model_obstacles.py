@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from autotuner.objects import Object
 from autotuner.policy.evidence.observed import ObservedTask
 from autotuner.serving import nodes
 from autotuner.serving.ome import models
-
-Object = Mapping[str, Any]
 
 
 class Obstacle(NamedTuple):

@@ -8,14 +8,13 @@ from typing import Any
 
 from autotuner import clock, engines
 from autotuner.api.task_status import Recommendation, TaskStatus
+from autotuner.objects import Object
 from autotuner.policy import recommendation
 from autotuner.policy.conditions import ConditionSet, shorten
 from autotuner.policy.evidence.observed import ObservedTask
 from autotuner.policy.experiment.decide import Happening
 from autotuner.policy.recommendation import numerics
 from autotuner.policy.task import best_so_far
-
-Object = dict[str, Any]
 
 
 @dataclass(frozen=True)

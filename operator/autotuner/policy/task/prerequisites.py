@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from autotuner import clock
 from autotuner.api.task_status import SPACE_MAX, Created, Removed, Resolved
+from autotuner.objects import Object
 from autotuner.policy.evidence import experiment_spec
 from autotuner.policy.evidence.observed import ObservedTask
 from autotuner.policy.experiment.decide import Happening
@@ -70,7 +71,7 @@ def _model_ready(draft: Draft) -> TaskPlan | None:
     return None
 
 
-def _note_created(draft: Draft, live: experiment_spec.Object) -> None:
+def _note_created(draft: Draft, live: Object) -> None:
     """Record what this very task made, and nothing else."""
     if experiment_spec.created_by(live, draft.seen.object):
         current: Created = draft.changes.get("created") or draft.seen.status.created or Created()
@@ -78,9 +79,7 @@ def _note_created(draft: Draft, live: experiment_spec.Object) -> None:
         draft.changes["created"] = current.model_copy(update=made)
 
 
-def _ready(
-    draft: Draft, condition: str, event: str, wanted: experiment_spec.Object | None, live: experiment_spec.Object
-) -> None:
+def _ready(draft: Draft, condition: str, event: str, wanted: Object | None, live: Object) -> None:
     """It is used as it is; in what it differs from what the task would have made is told, once as an event too."""
     found = difference(live["spec"], wanted["spec"]) if wanted is not None else []
     name = f"{live['kind']} {live['metadata']['name']}"
@@ -142,7 +141,7 @@ def _without_runtime(draft: Draft) -> TaskPlan:
     return draft.plan(f"creating {reference} as {reference.field} says", draft.now, create_runtime=wanted)
 
 
-def resolved(seen: ObservedTask, model: experiment_spec.Object, runtime: experiment_spec.Object) -> Resolved:
+def resolved(seen: ObservedTask, model: Object, runtime: Object) -> Resolved:
     """What the words of the spec came to, with this model and runtime."""
     space = seen.space
     return Resolved(

@@ -10,13 +10,12 @@ import yaml
 from autotuner.api.common import TASK_LABEL
 from autotuner.api.experiment import ExperimentSpec
 from autotuner.api.task_status import Preview, Resolved
+from autotuner.objects import Object
 from autotuner.policy import cost_estimate, model_and_runtime
 from autotuner.policy.evidence import experiment_spec
 from autotuner.policy.evidence.observed import ObservedTask
 from autotuner.policy.task import prerequisites
 from autotuner.serving.ome import inference_service
-
-Object = dict[str, Any]
 
 
 def is_wanted(seen: ObservedTask) -> bool:

@@ -11,9 +11,8 @@ from typing import Any
 
 from autotuner.api.common import EXPERIMENT_UID_LABEL, GROUP, Volume
 from autotuner.api.experiment import Service
+from autotuner.objects import Object
 from autotuner.rendering import render
-
-Object = dict[str, Any]
 
 CONTAINER = "ome-container"
 EXPERIMENT_LABEL = f"{GROUP}/experiment"

@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 
 from autotuner.api.common import Volume
 from autotuner.api.experiment import ModelRef
-
-Object = Mapping[str, Any]
+from autotuner.objects import Object
 
 # Where OME 1.2.2 and later mount a pvc:// model, whatever its storage.path.
 CLAIM_MOUNT = "/opt/ml/model"
@@ -30,7 +29,7 @@ def state(model: Object | None) -> str:
     return str(((model or {}).get("status") or {}).get("state", ""))
 
 
-def _storage(spec: Object) -> Object:
+def _storage(spec: Mapping[str, Any]) -> Object:
     found: Object = spec.get("storage") or {}
     return found
 
@@ -40,17 +39,17 @@ def path(model: Object | None) -> str:
     return host_path((model or {}).get("spec") or {})
 
 
-def host_path(spec: Object) -> str:
+def host_path(spec: Mapping[str, Any]) -> str:
     """Of a model's spec: what OME mounts from the node; empty for nothing."""
     return "" if scheme(spec) == "pvc" else str(_storage(spec).get("path") or "")
 
 
-def scheme(spec: Object) -> str:
+def scheme(spec: Mapping[str, Any]) -> str:
     """Of a model's spec: how its address begins (hf, pvc, vendor ...); empty if it has none."""
     return str(_storage(spec).get("storageUri") or "").partition("://")[0]
 
 
-def claim(spec: Object) -> Claim | None:
+def claim(spec: Mapping[str, Any]) -> Claim | None:
     """Of a model's spec: the claim of pvc://[NAMESPACE:]CLAIM/FOLDER, which OME 1.2.2 and later mount themselves."""
     if scheme(spec) != "pvc":
         return None

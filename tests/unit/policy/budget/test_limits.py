@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from autotuner.objects import Object
 from autotuner.policy.task import preview
 from autotuner.policy.task.decide import decide
-from tests.unit.builders import Object, after, at, condition, make_level, merged
+from tests.unit.builders import after, at, condition, make_level, merged
 from tests.unit.task_builders import Fate, Story, ended, fate, make_task, observed, running, started
 
 HOUR = 3600.0

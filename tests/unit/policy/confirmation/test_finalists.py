@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from autotuner.api.task_status import TaskStatus
+from autotuner.objects import Object
 from autotuner.policy.confirmation import finalists
 from autotuner.policy.task.decide import decide
-from tests.unit.builders import Object, after, condition, make_level, merged
+from tests.unit.builders import after, condition, make_level, merged
 from tests.unit.task_builders import Fate, Story, fate, observed, running, speed, started
 
 SLO = {"metric": "TTFT", "max": "500ms"}

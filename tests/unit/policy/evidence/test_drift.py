@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from autotuner.api.experiment import ExperimentStatus
+from autotuner.objects import Object
 from autotuner.policy.evidence import drift
 from autotuner.policy.task.decide import finished
-from tests.unit.builders import Object, condition, make_level, make_model, make_runtime, merged
+from tests.unit.builders import condition, make_level, make_model, make_runtime, merged
 from tests.unit.task_builders import Fate, Story, ended, fate, live_model, live_runtime, speed, started
 
 HASHES = {"model": "0" * 32, "runtime": "1" * 32}

@@ -8,10 +8,11 @@ import pytest
 
 from autotuner.api.experiment import ExperimentSpec, Purpose
 from autotuner.api.task import TaskSpec
+from autotuner.objects import Object
 from autotuner.policy.evidence import experiment_spec
 from autotuner.policy.evidence.experiment_spec import Ingredients
 from autotuner.search.space.configuration import Configuration
-from tests.unit.builders import Object, make_model, make_runtime, merged
+from tests.unit.builders import make_model, make_runtime, merged
 from tests.unit.task_builders import make_space, make_task
 
 

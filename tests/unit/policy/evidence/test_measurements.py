@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from autotuner.objects import Object
 from autotuner.policy.evidence import drift, measurements
 from autotuner.search.space.configuration import Configuration
-from tests.unit.builders import Object, make_experiment, make_level, make_model, make_runtime, merged, seen
+from tests.unit.builders import make_experiment, make_level, make_model, make_runtime, merged, seen
 from tests.unit.task_builders import ended, make_space, make_spec, running
 
 SPEC = make_spec(slos=[{"metric": "TTFT", "max": "500ms"}])

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from autotuner.api.experiment import ExperimentSpec
+from autotuner.objects import Object
 from autotuner.policy.evidence import drift, measurements
-from tests.unit.builders import Object, at, condition, controller, make_level, merged
+from tests.unit.builders import at, condition, controller, make_level, merged
 from tests.unit.task_builders import Fate, Story, conditions, ended, live_model, live_runtime, make_task, started
 
 IMAGE = "docker.io/engine@sha256:aa"

@@ -6,20 +6,10 @@ from datetime import timedelta
 
 import pytest
 
+from autotuner.objects import Object
 from autotuner.policy.experiment import endings
 from autotuner.serving.ome.inference_service import ServingEvent
-from tests.unit.builders import (
-    Object,
-    after,
-    at,
-    make_experiment,
-    make_isvc,
-    make_job,
-    make_model,
-    make_pod,
-    make_result,
-    seen,
-)
+from tests.unit.builders import after, at, make_experiment, make_isvc, make_job, make_model, make_pod, make_result, seen
 
 TIMEOUTS = {
     "queueSeconds": 100,

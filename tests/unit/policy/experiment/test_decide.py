@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from autotuner.objects import Object
 from autotuner.policy.conditions import is_true
 from autotuner.policy.experiment.decide import Plan, decide
 from autotuner.policy.experiment.observed import ObservedExperiment
 from tests.unit.builders import (
-    Object,
     after,
     at,
     condition,

@@ -6,12 +6,12 @@ from typing import Any, get_args
 
 import pytest
 
+from autotuner.objects import Object
 from autotuner.policy.experiment import endings
 from autotuner.policy.experiment.decide import judge
 from autotuner.policy.experiment.endings import OUTCOMES, Outcome
 from autotuner.serving.ome.inference_service import ServingEvent
 from tests.unit.builders import (
-    Object,
     after,
     at,
     make_experiment,

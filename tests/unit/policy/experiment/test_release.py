@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from autotuner.objects import Object
 from autotuner.policy.evidence import drift
 from autotuner.policy.experiment.decide import Plan, decide, finished
 from autotuner.policy.experiment.observed import ObservedExperiment
 from tests.unit.builders import (
-    Object,
     after,
     at,
     condition,

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from autotuner.api.task import TaskSpec
+from autotuner.objects import Object
 from autotuner.policy.preflight import Problem, Surroundings, check, engine_of
-from tests.unit.builders import Object, make_runtime
+from tests.unit.builders import make_runtime
 from tests.unit.task_builders import MODEL, live_model, live_runtime, make_spec, shipped
 
 NAMED_RUNTIME: Object = {"preset": None, "name": "my-runtime", "engine": "SGLang"}

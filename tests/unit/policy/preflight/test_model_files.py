@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from autotuner.api.common import Volume
+from autotuner.objects import Object
 from autotuner.policy import model_and_runtime
 from autotuner.policy.claims import Storage, wanted_claim
 from autotuner.policy.experiment.endings import Ending, find
@@ -17,7 +18,6 @@ from autotuner.policy.preflight.case import Case
 from autotuner.policy.preflight.model_files import problems as storage_problems
 from autotuner.policy.task.decide import decide
 from tests.unit.builders import (
-    Object,
     after,
     at,
     condition,

@@ -13,8 +13,9 @@ from pydantic import ValidationError
 
 from autotuner.api.task import TaskSpec
 from autotuner.cli import documents, validation
+from autotuner.objects import Object
 from autotuner.policy.task.decide import decide
-from tests.unit.builders import Object, after
+from tests.unit.builders import after
 from tests.unit.task_builders import live_model, make_task, observed, shipped
 
 FIELD = re.compile(

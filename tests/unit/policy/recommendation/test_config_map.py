@@ -14,8 +14,9 @@ import yaml
 
 from autotuner.api.experiment import ExperimentStatus
 from autotuner.api.task_status import Confidence
+from autotuner.objects import Object
 from autotuner.policy import recommendation
-from tests.unit.builders import Object, make_level
+from tests.unit.builders import make_level
 from tests.unit.explain_builders import FASTEST, SPEC, everything, experiment, told
 from tests.unit.task_builders import ended, make_task, observed
 

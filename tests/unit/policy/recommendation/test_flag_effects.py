@@ -8,12 +8,13 @@ import math
 import pytest
 
 from autotuner import engines
+from autotuner.objects import Object
 from autotuner.policy import recommendation
 from autotuner.policy.recommendation import best_per_value, flag_effects
 from autotuner.policy.recommendation.baseline_values import Reference
 from autotuner.policy.recommendation.best_per_value import ValueRow
 from autotuner.policy.recommendation.flag_effects import FlagEffect
-from tests.unit.builders import Object, make_level
+from tests.unit.builders import make_level
 from tests.unit.explain_builders import FASTEST, SPEC, everything, experiment, told
 from tests.unit.task_builders import ended, make_task, observed
 

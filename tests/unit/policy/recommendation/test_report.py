@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.builders import Object, make_level, merged
+from autotuner.objects import Object
+from tests.unit.builders import make_level, merged
 from tests.unit.task_builders import Fate, Story, fate, speed, started
 
 TODAY = {"args": ["--mem-fraction-static=0.85"]}

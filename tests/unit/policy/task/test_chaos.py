@@ -10,9 +10,10 @@ import pytest
 
 from autotuner.api.experiment import ExperimentSpec
 from autotuner.api.task_status import TaskStatus
+from autotuner.objects import Object
 from autotuner.policy.task.decide import decide, finished
 from autotuner.policy.task.plan import TaskPlan
-from tests.unit.builders import Object, after, at, make_level, merged, written
+from tests.unit.builders import after, at, make_level, merged, written
 from tests.unit.task_builders import ended, observed, running, started
 
 PASSES = 150  # far more than any of these tasks needs

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
+from autotuner.objects import Object
 from autotuner.policy.task import preview
-from tests.unit.builders import Object
 from tests.unit.task_builders import MODEL, live_runtime, make_task, observed
 
 

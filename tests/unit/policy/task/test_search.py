@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from autotuner.objects import Object
 from autotuner.policy.task.decide import decide, finished
-from tests.unit.builders import Object, after, at, condition, make_level, written
+from tests.unit.builders import after, at, condition, make_level, written
 from tests.unit.task_builders import (
     Fate,
     Story,

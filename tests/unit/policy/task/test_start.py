@@ -6,11 +6,12 @@ from datetime import timedelta
 
 import pytest
 
+from autotuner.objects import Object
 from autotuner.policy.conditions import find
 from autotuner.policy.evidence import experiment_spec
 from autotuner.policy.experiment.decide import Happening
 from autotuner.policy.task.decide import decide, finished, refuse
-from tests.unit.builders import Object, after, at, condition, written
+from tests.unit.builders import after, at, condition, written
 from tests.unit.task_builders import MODEL, live_model, live_runtime, make_task, observed, started
 
 RUNTIME_NAME = live_runtime()["metadata"]["name"]

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from autotuner.api.experiment import ExperimentSpec, ModelRef
+from autotuner.objects import Object
 from autotuner.serving import pods
 from autotuner.serving.ome import inference_service, models
 from autotuner.serving.pods import Terminated
-from tests.unit.builders import Object, at, controller, make_experiment, make_model, make_pod, merged, terminated
+from tests.unit.builders import at, controller, make_experiment, make_model, make_pod, merged, terminated
 
 
 def service_of(**service: Any) -> Object:

@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
+from autotuner.objects import Object
 from testbed.ome.merge import TemplateError, expand, merge
-
-Object = dict[str, Any]
 
 
 def runner(**fields: Any) -> Object:

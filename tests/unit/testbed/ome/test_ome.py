@@ -5,13 +5,12 @@ from typing import Any
 
 import pytest
 
+from autotuner.objects import Object
 from testbed.ome.checks import mismatch, refusal
 from testbed.ome.models import aggregate, outcome
 from testbed.ome.render import Service, SilentError, children, engine_service_name, model_label
 from testbed.ome.status import ready, status
 from testbed.ome.switches import sabotage, slow_stop_seconds, switches
-
-Object = dict[str, Any]
 
 FORMAT: Object = {
     "modelFormat": {"name": "safetensors", "version": "1.0.0"},
