@@ -18,11 +18,11 @@ from autotuner import logs, metrics
 from autotuner.api.common import EXPERIMENT_UID_LABEL, EXPERIMENTS, FINISHED_LABEL, GROUP, TASKS, VERSION
 from autotuner.controllers.workqueue import Key, WorkQueue
 from autotuner.kube import Kube, KubeError
+from autotuner.ownership import EXPERIMENT_LABEL
 from autotuner.process import lifecycle
 from autotuner.process.cancel import UnfinishedError, cancel_all
 from autotuner.process.leader import LeadershipLostError
 from autotuner.process.watch_check import Watchfulness
-from autotuner.serving.ome.inference_service import EXPERIMENT_LABEL
 from autotuner.settings import Settings, from_environment
 
 log = logging.getLogger("autotuner")

@@ -15,10 +15,10 @@ from autotuner.api.parameters import SearchParameter
 from autotuner.api.task_status import TaskStatus
 from autotuner.benchmark.contract.result import Result, encode
 from autotuner.objects import Object
+from autotuner.ownership import controlled_by
 from autotuner.policy.conditions import find
 from autotuner.policy.experiment.observed import ObservedExperiment
 from autotuner.serving import pods
-from autotuner.serving.ome.inference_service import controlled_by
 
 
 def make_distribution(p99: float, mean: float | None = None) -> Distribution:

@@ -22,8 +22,9 @@ from autotuner.benchmark.contract.spec import (
 )
 from autotuner.benchmark.contract.spec import Slo as SloInSi
 from autotuner.objects import Object
+from autotuner.ownership import labels, owner_reference
 from autotuner.rendering import render
-from autotuner.serving.ome.inference_service import claim_mount, claim_volume, labels, owner_reference
+from autotuner.serving.volumes import claim_mount, claim_volume
 
 CONTAINER = "benchmark"
 WORK_DIR = "/var/run/autotuner-benchmark"

@@ -9,16 +9,16 @@ from typing import Any
 from autotuner import clock
 from autotuner.kube import EVENT, Kube, KubeError
 from autotuner.policy.conditions import shorten
-from autotuner.policy.experiment.decide import Happening
+from autotuner.policy.events import Event
 
 log = logging.getLogger(__name__)
 COMPONENT = "autotuner"
 
 
-async def send(kube: Kube, about: dict[str, Any], happenings: Iterable[Happening]) -> None:
+async def send(kube: Kube, about: dict[str, Any], events: Iterable[Event]) -> None:
     """One core/v1 Event each. An event that cannot be sent is logged: it is news, not state."""
     meta = about["metadata"]
-    for happening in happenings:
+    for event in events:
         moment = clock.stamp(clock.now())
         second = moment[:19] + "Z"
         body = {
@@ -33,9 +33,9 @@ async def send(kube: Kube, about: dict[str, Any], happenings: Iterable[Happening
                 "uid": meta["uid"],
                 "resourceVersion": meta["resourceVersion"],
             },
-            "type": happening.kind,
-            "reason": happening.reason,
-            "message": shorten(happening.message),
+            "type": event.kind,
+            "reason": event.reason,
+            "message": shorten(event.message),
             "source": {"component": COMPONENT},
             "reportingComponent": COMPONENT,
             "firstTimestamp": second,
@@ -45,4 +45,4 @@ async def send(kube: Kube, about: dict[str, Any], happenings: Iterable[Happening
         try:
             await kube.create(EVENT, meta["namespace"], body)
         except KubeError as problem:
-            log.warning("event %s not sent: %s", happening.reason, problem, extra={"object": meta["name"]})
+            log.warning("event %s not sent: %s", event.reason, problem, extra={"object": meta["name"]})

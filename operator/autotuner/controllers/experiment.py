@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from autotuner import clock, metrics
+from autotuner import clock, metrics, ownership
 from autotuner.api.common import EXPERIMENT_UID_LABEL, FINISHED_LABEL, TASK_LABEL
 from autotuner.api.experiment import ExperimentSpec, ExperimentStatus
 from autotuner.benchmark import job as benchmark_job
@@ -88,9 +88,9 @@ class ExperimentController:
             model=model,
             runtime=runtime,
             service=service,
-            owns_service=service is not None and inference_service.controlled_by(service, uid),
+            owns_service=service is not None and ownership.controlled_by(service, uid),
             job=job,
-            owns_job=job is not None and inference_service.controlled_by(job, uid),
+            owns_job=job is not None and ownership.controlled_by(job, uid),
             engine_pods=tuple(pods.view(pod, inference_service.CONTAINER) for pod in engine),
             benchmark_pods=tuple(pods.view(pod, benchmark_job.CONTAINER) for pod in found if pod not in engine),
         )
@@ -185,7 +185,7 @@ class ExperimentController:
             label = {"metadata": {"labels": {FINISHED_LABEL: "true"}}}
             meta = experiment["metadata"]
             await self._kube.merge(EXPERIMENT, meta["namespace"], meta["name"], label)
-        await events.send(self._kube, experiment, plan.happenings)
+        await events.send(self._kube, experiment, plan.events)
 
     async def _release(self, seen: ObservedExperiment) -> None:
         namespace = seen.object["metadata"]["namespace"]
@@ -200,12 +200,12 @@ class ExperimentController:
 
     def _log(self, experiment: Object, plan: Plan) -> None:
         meta = experiment["metadata"]
-        for happening in plan.happenings:
-            level = logging.WARNING if happening.kind == "Warning" else logging.INFO
+        for event in plan.events:
+            level = logging.WARNING if event.kind == "Warning" else logging.INFO
             context = {
                 "task": meta.get("labels", {}).get(TASK_LABEL, ""),
                 "experiment": meta["name"],
                 "namespace": meta["namespace"],
                 "phase": plan.status.phase,
             }
-            log.log(level, "%s: %s", happening.reason, happening.message, extra=context)
+            log.log(level, "%s: %s", event.reason, event.message, extra=context)

@@ -25,6 +25,7 @@ from autotuner.kube import (
     Resource,
 )
 from autotuner.objects import Object
+from autotuner.ownership import controlled_by
 from autotuner.policy import model_and_runtime
 from autotuner.policy.claims import wanted_claim
 from autotuner.policy.evidence import experiment_spec
@@ -34,7 +35,6 @@ from autotuner.policy.task import preview
 from autotuner.policy.task.decide import finished
 from autotuner.presets import Presets
 from autotuner.serving.ome import models
-from autotuner.serving.ome.inference_service import controlled_by
 from autotuner.settings import Settings
 
 _NODES_SECONDS = 60.0  # nodes are large and many, and what they could hold seldom changes

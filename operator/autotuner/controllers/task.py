@@ -24,11 +24,11 @@ from autotuner.kube import (
     RejectedError,
 )
 from autotuner.objects import Object
+from autotuner.ownership import controlled_by
 from autotuner.policy.evidence.measurements import WITHDRAWN_ANNOTATION
 from autotuner.policy.evidence.observed import ObservedTask
 from autotuner.policy.task.decide import decide, finished, refuse
 from autotuner.policy.task.plan import TaskPlan
-from autotuner.serving.ome.inference_service import controlled_by
 from autotuner.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -121,11 +121,11 @@ class TaskController:
         if status != (task.get("status") or {}):
             task = await self._kube.apply_status(TASK, task, status)
         meta = task["metadata"]
-        for happening in plan.happenings:
-            level = logging.WARNING if happening.kind == "Warning" else logging.INFO
+        for event in plan.events:
+            level = logging.WARNING if event.kind == "Warning" else logging.INFO
             context = {"task": meta["name"], "namespace": meta["namespace"], "phase": plan.status.phase}
-            log.log(level, "%s: %s", happening.reason, happening.message, extra=context)
-        await events.send(self._kube, task, plan.happenings)
+            log.log(level, "%s: %s", event.reason, event.message, extra=context)
+        await events.send(self._kube, task, plan.events)
 
     async def _withdraw(self, namespace: str, name: str) -> None:
         """Cancel an experiment of ours, marked so that its configuration is proposed again later."""

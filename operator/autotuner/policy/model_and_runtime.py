@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from autotuner import presets
+from autotuner import engines, presets
+from autotuner.api.common import EngineName
 from autotuner.api.model_and_runtime import CustomObject, Scope, TaskModel, TaskRuntime
+from autotuner.api.task import TaskSpec
 from autotuner.objects import Object
-from autotuner.presets import Presets
+from autotuner.presets import Presets, runner
 
 _MODEL_KINDS: Mapping[Scope, str] = {"Cluster": "ClusterBaseModel", "Namespaced": "BaseModel"}
 _RUNTIME_KINDS: Mapping[Scope, str] = {"Cluster": "ClusterServingRuntime", "Namespaced": "ServingRuntime"}
@@ -115,3 +117,9 @@ def _placed(body: Object, kind: str, namespace: str) -> Object:
     """The body as an object of this kind, in the namespace if the kind has one."""
     where = {} if kind.startswith("Cluster") else {"namespace": namespace}
     return {**body, "kind": kind, "metadata": {**body["metadata"], **where}}
+
+
+def fixed_arguments(engine: EngineName, spec: TaskSpec, runtime_spec: Mapping[str, Any]) -> list[str]:
+    """What every configuration starts from: the runtime's own arguments and, stronger, the task's fixed ones."""
+    own = list(runner(runtime_spec).get("args") or [])
+    return engines.get(engine).merge(own, spec.runtime.extra_args or [])

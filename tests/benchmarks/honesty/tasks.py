@@ -11,7 +11,7 @@ from typing import Any, Literal
 from autotuner import scoring
 from autotuner.api.task import Confirm, TaskSpec
 from autotuner.objects import Object
-from autotuner.policy.evidence import experiment_spec
+from autotuner.policy import model_and_runtime
 from autotuner.scoring import Goal
 from autotuner.search.space.space import Space
 from tests.benchmarks.honesty import truths, worlds
@@ -153,7 +153,7 @@ def _spec(world: World, objective: Object, **more: Any) -> TaskSpec:
 
 def _configurations(world: World, spec: TaskSpec) -> dict[Args, int]:
     """All that start, as the product renders them."""
-    space = Space.of(spec, "SGLang", fixed=experiment_spec.fixed_arguments("SGLang", spec, live_runtime()["spec"]))
+    space = Space.of(spec, "SGLang", fixed=model_and_runtime.fixed_arguments("SGLang", spec, live_runtime()["spec"]))
     found: dict[Args, int] = {}
     for number in range(space.size):
         configuration = space.at(number)

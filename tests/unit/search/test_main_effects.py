@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from autotuner.api.parameters import SearchParameter
-from autotuner.search.importance import importance
-from autotuner.search.main_effects import Additive, fit
+from autotuner.search.main_effects import fit, ranking
 from autotuner.search.record import Outcome, Record
 from autotuner.search.space.configuration import Configuration
 from autotuner.search.space.space import Space
@@ -47,6 +46,11 @@ def measured(
     points = [space.at(int(index)) for index in random.permutation(space.numbers)]
     known = [point for point in points if point is not None][:count]
     return [Record(one, outcome, (1000 * math.exp(truth(one) + noise * random.normal()),)) for one in known]
+
+
+def importance(space: Space, records: list[Record], objective: int = 0) -> list[tuple[str, float]]:
+    fitted = fit(space, records, objective)
+    return [] if fitted is None else ranking(fitted)
 
 
 @pytest.mark.parametrize("seed", range(8))

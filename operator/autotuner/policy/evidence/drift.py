@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-from autotuner.api.experiment import ExperimentStatus, Hashes
+from autotuner.api.experiment import ExperimentStatus
 from autotuner.hashing import digest
 from autotuner.objects import Object
+from autotuner.policy.experiment.fingerprint import image_digest
 
 _ADVICE = "figures of two deployments cannot be compared"
-
-
-def hashes(model: Object | None, runtime: Object | None) -> Hashes | None:
-    """Of live objects; None unless both are there."""
-    if model is None or runtime is None:
-        return None
-    return Hashes(model=digest(model.get("spec"), 32), runtime=digest(runtime.get("spec"), 32))
-
-
-def image_digest(image_id: str) -> str:
-    """What identifies the image, without the registry that it was pulled from."""
-    return image_id.rpartition("@")[2]
 
 
 def between(first: ExperimentStatus, other: ExperimentStatus) -> str:

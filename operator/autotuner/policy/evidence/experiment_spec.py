@@ -20,10 +20,10 @@ from autotuner.api.experiment import (
 )
 from autotuner.api.task import TaskSpec
 from autotuner.objects import Object
+from autotuner.ownership import owner_reference
 from autotuner.presets import runner
 from autotuner.search.space.configuration import Configuration, Rendered
 from autotuner.search.space.space import Space
-from autotuner.serving.ome.inference_service import owner_reference
 
 CREATED_FOR = f"{GROUP}/created-for"
 
@@ -63,12 +63,6 @@ class Ingredients:
     space: Space
     product: str | None
     benchmark_image: str
-
-
-def fixed_arguments(engine: EngineName, spec: TaskSpec, runtime_spec: Mapping[str, Any]) -> list[str]:
-    """What every configuration starts from: the runtime's own arguments and, stronger, the task's fixed ones."""
-    own = list(runner(runtime_spec).get("args") or [])
-    return engines.get(engine).merge(own, spec.runtime.extra_args or [])
 
 
 def _rendered(common: Ingredients, configuration: Configuration | None) -> Rendered:

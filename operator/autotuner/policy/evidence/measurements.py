@@ -6,47 +6,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from autotuner import engines, scoring
+from autotuner import scoring
 from autotuner.api.common import GROUP
-from autotuner.api.experiment import ExperimentSpec, ExperimentStatus, Hashes
+from autotuner.api.experiment import ExperimentSpec, ExperimentStatus
 from autotuner.api.task import TaskSpec
-from autotuner.hashing import digest
 from autotuner.policy.conditions import is_true
 from autotuner.policy.evidence import drift
 from autotuner.policy.experiment.endings import OUTCOMES, Outcome
 from autotuner.scoring import Score
 from autotuner.search.record import Outcome as SearchOutcome
 from autotuner.search.record import Record
-from autotuner.search.space.command_line import by_flag
 from autotuner.search.space.configuration import Configuration
 from autotuner.search.space.space import Space
 
 WITHDRAWN_ANNOTATION = f"{GROUP}/withdrawn"
-
-
-def fingerprint(spec: ExperimentSpec, hashes: Hashes, image_id: str, product: str | None) -> str:
-    """Equal for two experiments exactly when their figures may be compared: all that matters but seed and block.
-
-    Args:
-        spec: of the experiment.
-        hashes: of the model and the runtime that it was deployed from.
-        image_id: of the engine's container.
-        product: of the accelerator, if its node says.
-    """
-    service, benchmark = spec.service.dump(), spec.benchmark.dump()
-    return digest(
-        {
-            "deployment": hashes.dump(),
-            "image": drift.image_digest(image_id),
-            "accelerator": {**service["accelerator"], "product": product},
-            # The order of flags means nothing to an engine, but that of a flag's values does.
-            "args": sorted(by_flag(spec.service.args, engines.get(spec.service.engine)).items()),
-            "env": sorted((variable.name, variable.value) for variable in spec.service.env or []),
-            "volume": service.get("volume"),
-            "benchmark": {key: value for key, value in benchmark.items() if key != "seed"},
-        },
-        32,
-    )
 
 
 @dataclass(frozen=True)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 from autotuner import clock, scoring
 from autotuner.api.common import FINISHED_LABEL
 from autotuner.api.experiment import EnginePod, Evidence, ExperimentPhase, ExperimentStatus, Times
 from autotuner.api.goals import Objective
 from autotuner.policy.conditions import ConditionSet, is_true, shorten
-from autotuner.policy.evidence import drift
-from autotuner.policy.evidence.measurements import fingerprint
+from autotuner.policy.events import Event
 from autotuner.policy.experiment import endings
 from autotuner.policy.experiment.endings import Ending
+from autotuner.policy.experiment.fingerprint import fingerprint, hashes
 from autotuner.policy.experiment.observed import ObservedExperiment
 from autotuner.serving.ome import models
 from autotuner.serving.pods import PodView
@@ -23,14 +23,6 @@ from autotuner.serving.pods import PodView
 _SILENT_POLL = timedelta(seconds=1)
 _MODEL_POLL = timedelta(seconds=2)
 _TEARDOWN_POLL = timedelta(seconds=5)
-
-
-class Happening(NamedTuple):
-    """A Kubernetes event to emit once the status write has succeeded."""
-
-    kind: str  # Normal | Warning
-    reason: str
-    message: str
 
 
 @dataclass(frozen=True)
@@ -42,7 +34,7 @@ class Plan:
     create_job: bool = False
     release: bool = False  # delete Job and InferenceService, the status having been written
     mark_finished: bool = False
-    happenings: tuple[Happening, ...] = ()
+    events: tuple[Event, ...] = ()
     look_again: datetime | None = None
 
 
@@ -81,7 +73,7 @@ def _advance(seen: ObservedExperiment, now: datetime) -> Plan:
             "accelerator_product": seen.product,
             "image": pod.image if pod else seen.status.image,
             "image_id": (pod.image_id or None) if pod else seen.status.image_id,
-            "hashes": seen.status.hashes or (drift.hashes(seen.model, seen.runtime) if deployed else None),
+            "hashes": seen.status.hashes or (hashes(seen.model, seen.runtime) if deployed else None),
             "engine_pod": seen.status.engine_pod
             or (EnginePod(uid=pod.uid, restarts=pod.restarts) if pod and ready else None),
         }
@@ -100,13 +92,13 @@ def _advance(seen: ObservedExperiment, now: datetime) -> Plan:
         status,
         create_service=may_create,
         create_job=seen.job is None and pod is not None and pod.node is not None,
-        happenings=_step_happenings(seen.status.phase, phase, message),
+        events=_step_events(seen.status.phase, phase, message),
         look_again=_next_look(seen, now),
     )
 
 
-def _step_happenings(before: str | None, phase: str, message: str) -> tuple[Happening, ...]:
-    return (Happening("Normal", phase, message),) if before != phase else ()
+def _step_events(before: str | None, phase: str, message: str) -> tuple[Event, ...]:
+    return (Event("Normal", phase, message),) if before != phase else ()
 
 
 def _next_look(seen: ObservedExperiment, now: datetime) -> datetime | None:
@@ -203,7 +195,7 @@ def _end(seen: ObservedExperiment, ending: Ending, now: datetime) -> Plan:
     return Plan(
         status,
         release=True,
-        happenings=(Happening(kind, ending.reason, ending.message),),
+        events=(Event(kind, ending.reason, ending.message),),
         look_again=now + _TEARDOWN_POLL,
     )
 
@@ -211,7 +203,7 @@ def _end(seen: ObservedExperiment, ending: Ending, now: datetime) -> Plan:
 def _fingerprint(seen: ObservedExperiment, reason: str, status: ExperimentStatus) -> str | None:
     """Only of what would happen again, and if the model and the runtime are still what it was deployed from."""
     known = reason in endings.SUCCEEDED | endings.REPRODUCIBLE and status.image_id is not None
-    if not known or status.hashes is None or status.hashes != drift.hashes(seen.model, seen.runtime):
+    if not known or status.hashes is None or status.hashes != hashes(seen.model, seen.runtime):
         return None
     return fingerprint(seen.spec, status.hashes, status.image_id or "", seen.product)
 
@@ -238,15 +230,15 @@ def _release(seen: ObservedExperiment, now: datetime) -> Plan:
     released = conditions.get("Released")
     since = clock.parse(released.last_transition_time) if released else now
     overdue = since + timedelta(seconds=seen.spec.timeouts.teardown_seconds)
-    happenings: tuple[Happening, ...] = ()
+    events: tuple[Event, ...] = ()
     if now >= overdue:
         message = f"not gone after {seen.spec.timeouts.teardown_seconds} s: {', '.join(in_the_way)}{_advice(seen)}"
         if released and released.reason != "TeardownStuck":
-            happenings = (Happening("Warning", "TeardownStuck", message),)
+            events = (Event("Warning", "TeardownStuck", message),)
         conditions.set("Released", "False", "TeardownStuck", message)
     status = seen.status.model_copy(update={"observed_generation": seen.generation, "conditions": conditions.list()})
     look_again = min(now + _TEARDOWN_POLL, overdue) if now < overdue else now + _TEARDOWN_POLL
-    return Plan(status, release=True, happenings=happenings, look_again=look_again)
+    return Plan(status, release=True, events=events, look_again=look_again)
 
 
 def _in_the_way(seen: ObservedExperiment) -> list[str]:
@@ -296,5 +288,5 @@ def _finish(seen: ObservedExperiment, conditions: ConditionSet, now: datetime) -
     return Plan(
         status.model_copy(update=done),
         mark_finished=True,
-        happenings=(Happening("Normal", "Released", f"everything is deleted; it held its node for {held:.0f} s"),),
+        events=(Event("Normal", "Released", f"everything is deleted; it held its node for {held:.0f} s"),),
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from autotuner.api.common import EngineName
 from autotuner.api.task import TaskSpec
-from autotuner.policy.evidence.experiment_spec import fixed_arguments
+from autotuner.policy.model_and_runtime import fixed_arguments
 from autotuner.policy.preflight import benchmark, flags, goals, model_files, objects
 from autotuner.policy.preflight.case import Case, Problem, Reason, Surroundings
 from autotuner.presets import Presets, runner

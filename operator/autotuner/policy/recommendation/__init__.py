@@ -7,12 +7,12 @@ from typing import Any
 
 import yaml
 
+from autotuner import ownership
 from autotuner.api.common import TASK_LABEL
 from autotuner.objects import Object
 from autotuner.policy.evidence.measurements import Measured
 from autotuner.policy.recommendation import experiments_csv, report, service
 from autotuner.policy.recommendation.finished_task import Answer
-from autotuner.serving.ome import inference_service
 
 __all__ = ["Answer", "config_map", "name"]
 
@@ -44,7 +44,7 @@ def config_map(found: Answer) -> Object:
             "name": name(seen.object),
             "namespace": seen.namespace,
             "labels": {TASK_LABEL: seen.object["metadata"]["name"]},
-            "ownerReferences": [inference_service.owner_reference(seen.object)],
+            "ownerReferences": [ownership.owner_reference(seen.object)],
         },
         "data": {**services, "report.md": report.text(found, left_out), "experiments.csv": experiments},
     }

@@ -18,8 +18,7 @@ from autotuner.policy.confirmation.rule import Decided, Measure
 from autotuner.policy.evidence import measurements
 from autotuner.policy.evidence.measurements import Measured
 from autotuner.policy.evidence.observed import ObservedTask
-from autotuner.search.importance import ranking
-from autotuner.search.main_effects import Additive, fit
+from autotuner.search.main_effects import Additive, fit, ranking
 
 
 @dataclass(frozen=True)

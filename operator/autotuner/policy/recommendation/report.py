@@ -11,7 +11,7 @@ from autotuner.policy.recommendation.finished_task import Answer
 from autotuner.policy.recommendation.flag_effects import FlagEffect
 from autotuner.scoring import slos
 from autotuner.scoring.figures import name as metric_name
-from autotuner.search import importance
+from autotuner.search import main_effects
 
 _MARGIN_MAX = 1000  # per cent; beyond it nothing is known
 
@@ -105,7 +105,7 @@ def _importance(answer: Answer) -> Iterator[str]:
         yield "Too few experiments gave a value to tell."
         return
     rest = max(0.0, 1 - sum(one.share for one in answer.importance))
-    yield f"Each parameter's share of the variance of {_objective(answer)}, by the {importance.METHOD}."
+    yield f"Each parameter's share of the variance of {_objective(answer)}, by the {main_effects.METHOD}."
     yield ""
     rows = [[one.name, f"{one.share * 100:.1f}%"] for one in answer.importance]
     yield from markdown.lines(["Parameter", "Share"], [*rows, ["interaction and noise", f"{rest * 100:.1f}%"]])

@@ -2,47 +2,72 @@
 
 from __future__ import annotations
 
-from autotuner import scoring
-from autotuner.api.task_status import BaselineResult, Best
+from autotuner import engines, scoring
+from autotuner.api.task_status import BaselineResult, Best, Recommendation
+from autotuner.policy import recommendation
+from autotuner.policy.events import Event
 from autotuner.policy.evidence.observed import ObservedTask
-from autotuner.policy.recommendation import broken_slos
+from autotuner.policy.recommendation import broken_slos, numerics
 from autotuner.policy.task import best_so_far, confirmed_best
-from autotuner.policy.task.plan import Draft, TaskPlan
+from autotuner.policy.task.plan import PlanBuilder, TaskPlan
 
 
-def note(draft: Draft) -> Best | None:
+def note(builder: PlanBuilder) -> Best | None:
     """The best so far and the baseline, as they go into the status."""
-    seen, objectives = draft.seen, draft.seen.spec.objectives
+    seen, objectives = builder.seen, builder.seen.spec.objectives
     several = len(objectives) > 1
     best = None if several else best_so_far.best(seen.measured, seen.baseline, objectives[0])
     front = best_so_far.front(seen.measured, objectives) if several else None
-    draft.changes |= {"best": best, "front": front, "baseline": _baseline(seen)}
+    builder.changes |= {"best": with_numerics(seen, best), "front": front, "baseline": _baseline(seen)}
     return best
 
 
-def answer(draft: Draft, reason: str, verdict: str = "", limit: str = "") -> TaskPlan:
+def with_numerics(seen: ObservedTask, best: Best | None) -> Best | None:
+    """Note which flags of the best may have changed what the model answers."""
+    # Without a best the experiments may be unreadable: they are read by the space of a spec that is valid.
+    if best is None or (baseline := seen.baseline) is None:
+        return best
+    changed = numerics.changed(engines.get(seen.engine), best.args, baseline.spec.service.args)
+    return best.model_copy(update={"numerics_changed": changed or None})
+
+
+def answer(builder: PlanBuilder, reason: str, verdict: str = "", limit: str = "") -> TaskPlan:
     """All is measured, or all that the budget allows: name the best, or what came nearest.
 
     Args:
-        draft: of the pass.
+        builder: of the pass.
         reason: why the search has ended.
         verdict: of the confirmation, in words; what came nearest, if nothing is left after it.
         limit: which part of the budget has ended it, in words.
     """
-    seen, best, front = draft.seen, draft.changes["best"], draft.changes["front"]
+    seen, best, front = builder.seen, builder.changes["best"], builder.changes["front"]
     if best is None and front is None:
         cause = "BudgetExhausted" if limit else "NoFeasibleConfiguration"
-        return draft.end(False, cause, "; ".join(filter(None, (verdict or best_so_far.nearest(seen.measured), limit))))
+        return builder.end(
+            False, cause, "; ".join(filter(None, (verdict or best_so_far.nearest(seen.measured), limit)))
+        )
     searched = _searched(seen, reason, limit)
     if best is None:
         names = ", ".join(one.experiment for one in front)
-        return draft.end(True, reason, f"none beats these in every objective: {names} (status.front); {searched}")
-    today = draft.changes["baseline"]
+        return _recommend(builder, reason, f"none beats these in every objective: {names} (status.front); {searched}")
+    today = builder.changes["baseline"]
     lead = "the baseline stays: " if best_so_far.is_today(best, today) else "best "
     # Where nothing else was measured there is nothing to be confirmed either.
     verdict = (verdict or confirmed_best.unrepeated(best, seen.baseline)) if seen.tried else ""
     words = [f"{lead}{best_so_far.told(best, today, seen.spec)}", _beyond(seen, best), verdict, searched]
-    return draft.end(True, reason, "; ".join(filter(None, words)))
+    return _recommend(builder, reason, "; ".join(filter(None, words)))
+
+
+def _recommend(builder: PlanBuilder, reason: str, message: str) -> TaskPlan:
+    """End with success, and write what there is to apply and why."""
+    seen = builder.seen
+    finished = recommendation.Answer(seen, builder.changes["best"], builder.changes["front"], builder.now)
+    builder.changes["importance"] = finished.importance or None
+    if obstacle := seen.recommendation_obstacle:
+        builder.events.append(Event("Warning", "RecommendationNotWritten", obstacle))
+        return builder.end(True, reason, f"{message}; {obstacle}")
+    builder.changes["recommendation"] = Recommendation(config_map=recommendation.name(seen.object))
+    return builder.end(True, reason, message, write_recommendation=recommendation.config_map(finished))
 
 
 def _beyond(seen: ObservedTask, best: Best) -> str:

@@ -15,11 +15,11 @@ from autotuner.policy.conditions import ConditionSet, is_true, shorten
 from autotuner.policy.confirmation import finalists
 from autotuner.policy.confirmation.finalists import Race
 from autotuner.policy.confirmation.rule import Decided, Measure
+from autotuner.policy.events import Event
 from autotuner.policy.evidence import drift, experiment_spec
 from autotuner.policy.evidence.experiment_spec import Ingredients
 from autotuner.policy.evidence.measurements import Measured
 from autotuner.policy.evidence.observed import ObservedTask
-from autotuner.policy.experiment.decide import Happening
 from autotuner.policy.task import (
     best_so_far,
     conclude,
@@ -29,7 +29,7 @@ from autotuner.policy.task import (
     prerequisites,
     preview,
 )
-from autotuner.policy.task.plan import Draft, TaskPlan
+from autotuner.policy.task.plan import PlanBuilder, TaskPlan
 from autotuner.search.space.configuration import Configuration
 
 _POLL = timedelta(seconds=2)  # for objects of OME, which are not watched
@@ -46,32 +46,32 @@ def decide(seen: ObservedTask, now: datetime) -> TaskPlan:
     """The plan for one pass."""
     if finished(seen.status):
         return _stay_finished(seen, now)
-    draft = Draft(seen, now, ConditionSet(seen.status.conditions, seen.generation, now))
+    builder = PlanBuilder(seen, now, ConditionSet(seen.status.conditions, seen.generation, now))
     started = seen.status.start_time is not None
     if not started:
         problems = preflight.check(seen.spec, seen.presets, seen.surroundings)
         if problems:
-            return _invalid(draft, problems)
+            return _invalid(builder, problems)
         misleading = [*preflight.warnings(seen.spec, seen.presets, seen.surroundings), *limits.warnings(seen)]
-        draft.conditions.set("Valid", "True", "Valid", "; ".join(misleading))
+        builder.conditions.set("Valid", "True", "Valid", "; ".join(misleading))
         if seen.spec.suspend:
-            return _previewed(draft)
-        return _start(draft)
-    draft.changes |= {**experiment_counts.counts(seen), "preview": None}
-    _note_reused(draft)
+            return _previewed(builder)
+        return _start(builder)
+    builder.changes |= {**experiment_counts.counts(seen), "preview": None}
+    _note_reused(builder)
     if seen.spec.suspend:
-        return _suspended(draft)
+        return _suspended(builder)
     if seen.running:
-        return _follow(draft)
-    return _stop_drift(draft) or prerequisites.prepare(draft) or _tune(draft)
+        return _follow(builder)
+    return _stop_drift(builder) or prerequisites.prepare(builder) or _tune(builder)
 
 
-def _note_reused(draft: Draft) -> None:
+def _note_reused(builder: PlanBuilder) -> None:
     """Tell once what others have measured already."""
-    known, count = draft.seen.status.experiments, draft.seen.reused
+    known, count = builder.seen.status.experiments, builder.seen.reused
     if count and count != (known.reused if known else None):
         message = f"reusing {count} finished experiment{'s' if count != 1 else ''} of this namespace (search.reuse)"
-        draft.happenings.append(Happening("Normal", "ExperimentsReused", message))
+        builder.events.append(Event("Normal", "ExperimentsReused", message))
 
 
 def _stay_finished(seen: ObservedTask, now: datetime) -> TaskPlan:
@@ -83,7 +83,7 @@ def _stay_finished(seen: ObservedTask, now: datetime) -> TaskPlan:
     for condition in seen.status.conditions or []:
         conditions.set(condition.type, condition.status, condition.reason, condition.message)
     status = seen.status.model_copy(update={"observed_generation": seen.generation, "conditions": conditions.list()})
-    return TaskPlan(status, happenings=(Happening("Warning", "AlreadyFinished", message),))
+    return TaskPlan(status, events=(Event("Warning", "AlreadyFinished", message),))
 
 
 def refuse(task: Object, message: str, now: datetime) -> TaskPlan:
@@ -99,142 +99,142 @@ def refuse(task: Object, message: str, now: datetime) -> TaskPlan:
     return TaskPlan(status)
 
 
-def _invalid(draft: Draft, problems: Sequence[preflight.Problem]) -> TaskPlan:
+def _invalid(builder: PlanBuilder, problems: Sequence[preflight.Problem]) -> TaskPlan:
     """Say everything that is wrong; nothing is created, and fixing it resumes the task."""
     message = "; ".join(problem.message for problem in problems)
     reason = problems[0].reason
-    before = draft.conditions.get("Valid")
+    before = builder.conditions.get("Valid")
     if before is None or (before.reason, before.message) != (reason, shorten(message)):
-        draft.happenings.append(Happening("Warning", reason, message))
-    draft.conditions.set("Valid", "False", reason, message)
-    draft.conditions.set("Succeeded", "Unknown", "InvalidSpec", message)
-    draft.conditions.set("Finished", "False", "InvalidSpec")
-    waits = any(problem.reason == "NotFound" or draft.seen.shadow for problem in problems)
-    return draft.plan(message, draft.now + (_POLL if waits else _SLOW_POLL))
+        builder.events.append(Event("Warning", reason, message))
+    builder.conditions.set("Valid", "False", reason, message)
+    builder.conditions.set("Succeeded", "Unknown", "InvalidSpec", message)
+    builder.conditions.set("Finished", "False", "InvalidSpec")
+    waits = any(problem.reason == "NotFound" or builder.seen.shadow for problem in problems)
+    return builder.plan(message, builder.now + (_POLL if waits else _SLOW_POLL))
 
 
-def _suspended(draft: Draft) -> TaskPlan:
-    running = [one.name for one in draft.seen.running if not one.spec.cancel]
-    draft.conditions.set("Succeeded", "Unknown", "Suspended")
-    draft.conditions.set("Finished", "False", "Suspended")
-    waiting = ", ".join(one.name for one in draft.seen.running)
+def _suspended(builder: PlanBuilder) -> TaskPlan:
+    running = [one.name for one in builder.seen.running if not one.spec.cancel]
+    builder.conditions.set("Succeeded", "Unknown", "Suspended")
+    builder.conditions.set("Finished", "False", "Suspended")
+    waiting = ", ".join(one.name for one in builder.seen.running)
     message = f"suspended; releasing {waiting}" if waiting else "suspended; set suspend: false to go on"
-    return draft.plan(message, withdraw=tuple(running))
+    return builder.plan(message, withdraw=tuple(running))
 
 
-def _previewed(draft: Draft) -> TaskPlan:
+def _previewed(builder: PlanBuilder) -> TaskPlan:
     """Suspended before the start: say and show what would be done, and create nothing of it."""
-    seen, space = draft.seen, draft.seen.space
+    seen, space = builder.seen, builder.seen.space
     shown = preview.status(seen)
-    draft.changes["preview"] = shown
-    draft.changes["resolved"] = preview.resolved(seen)
+    builder.changes["preview"] = shown
+    builder.changes["resolved"] = preview.resolved(seen)
     for kind in ("ModelReady", "RuntimeReady"):
-        draft.conditions.set(kind, "Unknown", "Waiting", "nothing is created while suspended")
-    draft.conditions.set("Succeeded", "Unknown", "Suspended")
-    draft.conditions.set("Finished", "False", "Suspended")
+        builder.conditions.set(kind, "Unknown", "Waiting", "nothing is created while suspended")
+    builder.conditions.set("Succeeded", "Unknown", "Suspended")
+    builder.conditions.set("Finished", "False", "Suspended")
     message = (
         f"suspended; {best_so_far.points(space)} to choose from, at most {shown.gpu_hours:g} GPU-hours;"
         f" ConfigMap {shown.config_map} shows the first InferenceService; set suspend: false to start"
     )
-    return draft.plan(message, draft.now + _SLOW_POLL, write_preview=preview.config_map(seen))
+    return builder.plan(message, builder.now + _SLOW_POLL, write_preview=preview.config_map(seen))
 
 
-def _start(draft: Draft) -> TaskPlan:
+def _start(builder: PlanBuilder) -> TaskPlan:
     """Write the start before anything is created: from then on the spec is fixed."""
-    seen = draft.seen
-    draft.changes |= {"start_time": clock.stamp(draft.now), "resolved": None} | experiment_counts.counts(seen)
+    seen = builder.seen
+    builder.changes |= {"start_time": clock.stamp(builder.now), "resolved": None} | experiment_counts.counts(seen)
     for kind in ("ModelReady", "RuntimeReady"):
-        draft.conditions.set(kind, "Unknown", "Waiting")
-    draft.conditions.set("Succeeded", "Unknown", "Running")
-    draft.conditions.set("Finished", "False", "Running")
-    return draft.plan(f"started: {best_so_far.points(seen.space)} to choose from", draft.now)
+        builder.conditions.set(kind, "Unknown", "Waiting")
+    builder.conditions.set("Succeeded", "Unknown", "Running")
+    builder.conditions.set("Finished", "False", "Running")
+    return builder.plan(f"started: {best_so_far.points(seen.space)} to choose from", builder.now)
 
 
-def _follow(draft: Draft) -> TaskPlan:
+def _follow(builder: PlanBuilder) -> TaskPlan:
     """An experiment is running: tell how far it is, and end it when the budget does."""
-    seen = draft.seen
-    best = conclude.note(draft)
-    if words := limits.used_up(seen, draft.now):
+    seen = builder.seen
+    best = conclude.note(builder)
+    if words := limits.used_up(seen, builder.now):
         withdraw = tuple(one.name for one in seen.running if not one.spec.cancel)
-        return draft.plan(f"{words}; releasing {', '.join(one.name for one in seen.running)}", withdraw=withdraw)
-    until = limits.deadline(seen, draft.now)
+        return builder.plan(f"{words}; releasing {', '.join(one.name for one in seen.running)}", withdraw=withdraw)
+    until = limits.deadline(seen, builder.now)
     if seen.running[0].is_repeat:
-        return draft.plan(_confirming(draft, limits.race(seen, draft.now), seen.running[0].spec.block), until)
-    _searching(draft)
-    today = draft.changes["baseline"]
+        return builder.plan(_confirming(builder, limits.race(seen, builder.now), seen.running[0].spec.block), until)
+    _searching(builder)
+    today = builder.changes["baseline"]
     message = best_so_far.message(
         seen.running[0], len(seen.search), experiment_counts.wanted(seen), best, today, seen.spec
     )
-    return draft.plan(message, until)
+    return builder.plan(message, until)
 
 
-def _stop_drift(draft: Draft) -> TaskPlan | None:
+def _stop_drift(builder: PlanBuilder) -> TaskPlan | None:
     """The task is over if what it measures is no longer what experiment 0 measured."""
-    seen, first = draft.seen, draft.seen.settled
+    seen, first = builder.seen, builder.seen.settled
     if first is None:
         return None
     differing = [drift.told(one.name, one.drift, first.name) for one in seen.measured if one.drift]
     words = next(iter(differing), "") or drift.since(first.status, first.name, seen.model, seen.runtime)
     if not words:
         return None
-    conclude.note(draft)
-    return draft.end(False, "RuntimeChanged", words)
+    conclude.note(builder)
+    return builder.end(False, "RuntimeChanged", words)
 
 
-def _searching(draft: Draft) -> None:
-    draft.conditions.set("Succeeded", "Unknown", "Running")
-    draft.conditions.set("Finished", "False", "Running")
+def _searching(builder: PlanBuilder) -> None:
+    builder.conditions.set("Succeeded", "Unknown", "Running")
+    builder.conditions.set("Finished", "False", "Running")
 
 
-def _tune(draft: Draft) -> TaskPlan:
+def _tune(builder: PlanBuilder) -> TaskPlan:
     """Nothing is running: the baseline first, then one experiment after the other, then the answer."""
-    seen = draft.seen
-    conclude.note(draft)
+    seen = builder.seen
+    conclude.note(builder)
     stop = _stopping(seen.measured)
     if stop:
-        return draft.end(False, stop.status.reason or "", f"{stop.name}: {stop.status.message}")
+        return builder.end(False, stop.status.reason or "", f"{stop.name}: {stop.status.message}")
     if seen.baseline is None:
-        limit = limits.used_up(seen, draft.now)
-        return conclude.answer(draft, "BudgetExhausted", limit=limit) if limit else _create(draft, "Baseline", None)
+        limit = limits.used_up(seen, builder.now)
+        return conclude.answer(builder, "BudgetExhausted", limit=limit) if limit else _create(builder, "Baseline", None)
     if len(seen.search) >= seen.spec.search.max_experiments:
-        return _confirm(draft, "Completed")
+        return _confirm(builder, "Completed")
     proposal = next_experiment.next_one(seen)
     if proposal is None:
-        return _confirm(draft, "SpaceExhausted")
-    limit = limits.ends_search(seen, experiment_spec.accelerators(_ingredients(seen), proposal[1]), draft.now)
-    return _confirm(draft, "BudgetExhausted", limit) if limit else _create(draft, *proposal)
+        return _confirm(builder, "SpaceExhausted")
+    limit = limits.ends_search(seen, experiment_spec.accelerators(_ingredients(seen), proposal[1]), builder.now)
+    return _confirm(builder, "BudgetExhausted", limit) if limit else _create(builder, *proposal)
 
 
-def _confirm(draft: Draft, reason: str, limit: str = "") -> TaskPlan:
+def _confirm(builder: PlanBuilder, reason: str, limit: str = "") -> TaskPlan:
     """The search is over: measure the leaders and the baseline again, one run after the other, then answer."""
-    seen = draft.seen
-    race = limits.race(seen, draft.now)
+    seen = builder.seen
+    race = limits.race(seen, builder.now)
     if race is None:
-        return conclude.answer(draft, reason, limit=limit)
+        return conclude.answer(builder, reason, limit=limit)
     step = race.step
-    if isinstance(step, Measure) and (short := limits.ends_confirmation(seen, race, step, draft.now)):
+    if isinstance(step, Measure) and (short := limits.ends_confirmation(seen, race, step, builder.now)):
         race, reason, limit = finalists.cut(race, step.block), "BudgetExhausted", limit or short
         step = race.step
     if isinstance(step, Decided):
         best = confirmed_best.best(race, step)
-        draft.changes |= {"best": best, "baseline": confirmed_best.baseline(race)}
+        builder.changes |= {"best": conclude.with_numerics(seen, best), "baseline": confirmed_best.baseline(race)}
         words = confirmed_best.conclusion(race, step) if best else confirmed_best.nothing(race, seen.measured)
-        return conclude.answer(draft, reason, words, limit)
+        return conclude.answer(builder, reason, words, limit)
     if limit and not seen.measured[-1].is_repeat and not seen.obstacle:
-        draft.happenings.append(Happening("Normal", "BudgetExhausted", limit))
+        builder.events.append(Event("Normal", "BudgetExhausted", limit))
     original = race.original(step.keys[0])
     body = experiment_spec.repeat(
-        _ingredients(seen), original.spec, index=_next_index(draft), block=step.block, ladder=race.ladder
+        _ingredients(seen), original.spec, index=_next_index(builder), block=step.block, ladder=race.ladder
     )
-    message = _confirming(draft, race, step.block)
+    message = _confirming(builder, race, step.block)
     what = "the baseline" if step.keys[0] is None else original.name
-    return _launch(draft, body, f"{what} again, block {step.block}", message)
+    return _launch(builder, body, f"{what} again, block {step.block}", message)
 
 
-def _confirming(draft: Draft, race: Race | None, block: int) -> str:
+def _confirming(builder: PlanBuilder, race: Race | None, block: int) -> str:
     """The best is being measured again: tell how it stands."""
-    draft.conditions.set("Succeeded", "Unknown", "Confirming")
-    draft.conditions.set("Finished", "False", "Confirming")
+    builder.conditions.set("Succeeded", "Unknown", "Confirming")
+    builder.conditions.set("Finished", "False", "Confirming")
     return confirmed_best.message(race, block) if race else "confirming"
 
 
@@ -248,12 +248,12 @@ def _stopping(measured: Sequence[Measured]) -> Measured | None:
     return last[-1] if spoiled else None
 
 
-def _create(draft: Draft, purpose: Purpose, configuration: Configuration | None) -> TaskPlan:
-    seen = draft.seen
+def _create(builder: PlanBuilder, purpose: Purpose, configuration: Configuration | None) -> TaskPlan:
+    seen = builder.seen
     leader = best_so_far.leader(seen.measured, seen.spec.objectives[0])
     experiment = experiment_spec.experiment(
         _ingredients(seen),
-        index=_next_index(draft),
+        index=_next_index(builder),
         purpose=purpose,
         configuration=configuration,
         best=leader.worth if leader and purpose != "Baseline" else None,
@@ -263,28 +263,28 @@ def _create(draft: Draft, purpose: Purpose, configuration: Configuration | None)
         if purpose == "Baseline"
         else f"experiment {len(seen.search) + 1} of {experiment_counts.wanted(seen)}"
     )
-    _searching(draft)
-    return _launch(draft, experiment, what, f"{what} starting as {experiment['metadata']['name']}")
+    _searching(builder)
+    return _launch(builder, experiment, what, f"{what} starting as {experiment['metadata']['name']}")
 
 
 def _ingredients(seen: ObservedTask) -> Ingredients:
     return seen.ingredients(seen.model or {}, seen.runtime or {})
 
 
-def _next_index(draft: Draft) -> int:
-    counts: ExperimentCounts = draft.changes["experiments"]
+def _next_index(builder: PlanBuilder) -> int:
+    counts: ExperimentCounts = builder.changes["experiments"]
     return counts.next_index
 
 
-def _launch(draft: Draft, experiment: Object, what: str, message: str) -> TaskPlan:
+def _launch(builder: PlanBuilder, experiment: Object, what: str, message: str) -> TaskPlan:
     """Create it, unless its name is taken."""
     name = experiment["metadata"]["name"]
-    if draft.seen.obstacle:
-        return draft.plan(f"waiting to create {name}: {draft.seen.obstacle}", draft.now + _POLL / 4)
-    counts: ExperimentCounts = draft.changes["experiments"]
+    if builder.seen.obstacle:
+        return builder.plan(f"waiting to create {name}: {builder.seen.obstacle}", builder.now + _POLL / 4)
+    counts: ExperimentCounts = builder.changes["experiments"]
     # The name is used up even if the status write below is lost: the next pass sees the experiment itself.
-    draft.changes["experiments"] = counts.model_copy(
+    builder.changes["experiments"] = counts.model_copy(
         update={"next_index": counts.next_index + 1, "running": counts.running + 1}
     )
-    draft.happenings.append(Happening("Normal", "ExperimentCreated", f"{name}: {what}"))
-    return draft.plan(message, create_experiment=experiment)
+    builder.events.append(Event("Normal", "ExperimentCreated", f"{name}: {what}"))
+    return builder.plan(message, create_experiment=experiment)

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from autotuner import ownership
 from autotuner.api.common import TASK_LABEL
 from autotuner.api.experiment import ExperimentSpec
 from autotuner.api.task_status import Preview, Resolved
@@ -66,7 +67,7 @@ def config_map(seen: ObservedTask) -> Object | None:
             "name": name(seen.object),
             "namespace": seen.namespace,
             "labels": {TASK_LABEL: seen.object["metadata"]["name"]},
-            "ownerReferences": [inference_service.owner_reference(seen.object)],
+            "ownerReferences": [ownership.owner_reference(seen.object)],
         },
         "data": data,
     }

@@ -84,7 +84,7 @@ class Assembly:
 
 
 @dataclass
-class _Draft:
+class _Pieces:
     """Pieces as they come together."""
 
     dimensions: list[Dimension] = field(default_factory=list)
@@ -105,78 +105,78 @@ def assemble(offer: Offer, name: EngineName, fixed: Sequence[str], facts: Facts)
     """
     engine = engines.get(name)
     line = CommandLine(engine, fixed, facts.command)
-    draft = _Draft()
-    _add_parameters(draft, offer.parameters, engine)
+    pieces = _Pieces()
+    _add_parameters(pieces, offer.parameters, engine)
     if offer.parallelism is not None:
-        _add_section(draft, words.of_parallelism(offer.parallelism, engine, facts), engine, line, offer.extra_args)
+        _add_section(pieces, words.of_parallelism(offer.parallelism, engine, facts), engine, line, offer.extra_args)
     if offer.quantization is not None:
-        _add_section(draft, words.of_quantization(offer.quantization, engine, facts), engine, line, offer.extra_args)
-    if not draft.dimensions and not draft.problems:
-        draft.problems.append("parameters: there is nothing to search; give parameters, parallelism or quantization")
-    if draft.conditions or offer.constraints:
-        draft.problems += _names_alike(draft.dimensions)
-    on_and_off, wrong = switches(draft.conditions, draft.dimensions)
-    constraints, wrong_too = rules.of_constraints(offer.constraints, draft.dimensions)
-    writers = command_line.separated(draft.writers)
-    flag_rules = rules.FlagRules(line, writers, draft.dimensions)
+        _add_section(pieces, words.of_quantization(offer.quantization, engine, facts), engine, line, offer.extra_args)
+    if not pieces.dimensions and not pieces.problems:
+        pieces.problems.append("parameters: there is nothing to search; give parameters, parallelism or quantization")
+    if pieces.conditions or offer.constraints:
+        pieces.problems += _names_alike(pieces.dimensions)
+    on_and_off, wrong = switches(pieces.conditions, pieces.dimensions)
+    constraints, wrong_too = rules.of_constraints(offer.constraints, pieces.dimensions)
+    writers = command_line.separated(pieces.writers)
+    flag_rules = rules.FlagRules(line, writers, pieces.dimensions)
     return Assembly(
         engine,
-        tuple(draft.dimensions),
+        tuple(pieces.dimensions),
         tuple(writers),
         Activity(on_and_off),
         (
-            *draft.rules,
+            *pieces.rules,
             *constraints,
             *rules.of_engine(engine, flag_rules),
             *rules.of_hardware(engine, flag_rules, facts),
         ),
         line,
-        (*draft.problems, *wrong, *wrong_too),
+        (*pieces.problems, *wrong, *wrong_too),
     )
 
 
-def _add_parameters(draft: _Draft, parameters: Sequence[SearchParameter], engine: engines.Engine) -> None:
+def _add_parameters(pieces: _Pieces, parameters: Sequence[SearchParameter], engine: engines.Engine) -> None:
     for parameter in parameters:
         try:
             dimension = of_parameter(parameter)
         except DimensionError as error:
-            draft.problems.append(f"parameters[{parameter.name}].{error}")
+            pieces.problems.append(f"parameters[{parameter.name}].{error}")
             continue
-        number = len(draft.dimensions)
+        number = len(pieces.dimensions)
         if parameter.when is not None:
-            draft.conditions[number] = parameter.when
-        draft.writers.append(command_line.of_parameter(number, parameter, engine))
-        draft.dimensions.append(dimension)
+            pieces.conditions[number] = parameter.when
+        pieces.writers.append(command_line.of_parameter(number, parameter, engine))
+        pieces.dimensions.append(dimension)
 
 
 def _add_section(
-    draft: _Draft, section: Section, engine: engines.Engine, line: CommandLine, extra_args: Sequence[str]
+    pieces: _Pieces, section: Section, engine: engines.Engine, line: CommandLine, extra_args: Sequence[str]
 ) -> None:
     """Add the words' dimensions; they must not set what a parameter or the task's fixed arguments set."""
     if engine.name == "Custom":
-        draft.problems.append(f"{section.name}: {section.illegal({})}")
+        pieces.problems.append(f"{section.name}: {section.illegal({})}")
         return
     dimensions = section.dimensions()
     if not dimensions:
         return
-    twice = {one.name for one in draft.dimensions} & {one.name for one in dimensions}
+    twice = {one.name for one in pieces.dimensions} & {one.name for one in dimensions}
     if twice:
-        draft.problems += [f"parameters[{name}]: is the name of a word in {section.name}; remove it" for name in twice]
+        pieces.problems += [f"parameters[{name}]: is the name of a word in {section.name}; remove it" for name in twice]
         return
-    first = len(draft.dimensions)
+    first = len(pieces.dimensions)
     writer = section.writer(first, engine, line.known.keys())
-    for other in draft.writers:
+    for other in pieces.writers:
         for flag in sorted(other.touches & writer.touches):
-            where = f"parameters[{draft.dimensions[other.reads[0]].name}]"
-            draft.problems.append(f"{where}: --{flag} is set by {section.name} too; remove one of them")
+            where = f"parameters[{pieces.dimensions[other.reads[0]].name}]"
+            pieces.problems.append(f"{where}: --{flag} is set by {section.name} too; remove one of them")
     for index, token in enumerate(extra_args):
         if engine.flag_of(token) in writer.touches:
-            draft.problems.append(
+            pieces.problems.append(
                 f"runtime.extraArgs[{index}]: {token}: the flag is set by {section.name} too; remove one of them"
             )
-    draft.dimensions += dimensions
-    draft.writers.append(writer)
-    draft.rules += section.rules(first, draft.dimensions)
+    pieces.dimensions += dimensions
+    pieces.writers.append(writer)
+    pieces.rules += section.rules(first, pieces.dimensions)
 
 
 def _names_alike(dimensions: Sequence[Dimension]) -> list[str]:

@@ -9,13 +9,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from autotuner.api.common import EXPERIMENT_UID_LABEL, GROUP, Volume
+from autotuner.api.common import Volume
 from autotuner.api.experiment import Service
 from autotuner.objects import Object
+from autotuner.ownership import labels, owner_reference
 from autotuner.rendering import render
+from autotuner.serving.volumes import claim_mount, claim_volume
 
 CONTAINER = "ome-container"
-EXPERIMENT_LABEL = f"{GROUP}/experiment"
 GRACE_SECONDS = 10
 MODEL_PATH = "MODEL_PATH"  # by which OME, and we in its place, tell the engine where the weights are
 MODEL_VOLUME = "autotuner-model"
@@ -30,29 +31,6 @@ _DOOMED = (
     "MergeSpecsError",
 )
 _DOOMED_COUNT = 3
-
-
-def labels(name: str, uid: str) -> dict[str, str]:
-    """What marks the objects of one experiment; flows from the InferenceService to its pods."""
-    return {EXPERIMENT_LABEL: name, EXPERIMENT_UID_LABEL: uid}
-
-
-def owner_reference(owner: Mapping[str, Any]) -> Object:
-    """A controller reference to the owner, which the garbage collector follows even without us."""
-    return {
-        "apiVersion": owner["apiVersion"],
-        "kind": owner["kind"],
-        "name": owner["metadata"]["name"],
-        "uid": owner["metadata"]["uid"],
-        "controller": True,
-        "blockOwnerDeletion": True,
-    }
-
-
-def controlled_by(child: Mapping[str, Any], uid: str) -> bool:
-    """Whether the child's controller reference names this owner; labels prove nothing, users copy objects."""
-    references = child["metadata"].get("ownerReferences", [])
-    return any(reference.get("controller") and reference["uid"] == uid for reference in references)
 
 
 def inference_service(experiment: Mapping[str, Any], service: Service) -> Object:
@@ -101,17 +79,6 @@ def _annotations(volume: Volume) -> dict[str, str]:
         **({"ome.io/pvc-subpath": volume.sub_path} if volume.sub_path else {}),
         "ome.io/mount-path": volume.mount_path,
     }
-
-
-def claim_volume(name: str, volume: Volume) -> Object:
-    """A pod's volume, read-only: so no kubelet changes the owner of every file, nor makes a missing folder."""
-    return {"name": name, "persistentVolumeClaim": {"claimName": volume.claim_name, "readOnly": True}}
-
-
-def claim_mount(name: str, volume: Volume) -> Object:
-    """A container's mount of that volume."""
-    below = {"subPath": volume.sub_path} if volume.sub_path else {}
-    return {"name": name, "mountPath": volume.mount_path, "readOnly": True, **below}
 
 
 @dataclass(frozen=True)

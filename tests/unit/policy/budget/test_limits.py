@@ -91,7 +91,7 @@ class TestEndOfTheSearch:
 
         assert enough.experiments[-1]["spec"]["purpose"] == "Search"
         assert too_little.experiments[-1]["spec"]["purpose"] == "Confirm"
-        assert too_little.plans[-1].happenings[:1] == (
+        assert too_little.plans[-1].events[:1] == (
             (
                 "Normal",
                 "BudgetExhausted",
@@ -418,7 +418,7 @@ class TestConfirmation:
             story.step(obstacle="a TuningExperiment of this name belongs to nobody")
         story.step()
 
-        reasons = [happening.reason for plan in story.plans for happening in plan.happenings]
+        reasons = [event.reason for plan in story.plans for event in plan.events]
         assert story.experiments[-1]["spec"]["purpose"] == "Confirm"
         assert reasons.count("BudgetExhausted") == 1
 

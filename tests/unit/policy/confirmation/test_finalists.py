@@ -440,7 +440,7 @@ class TestProgress:
         assert created.status.phase == "Confirming"
         assert condition(created.status, "Succeeded") == ("Unknown", "Confirming")
         assert created.status.message == "confirming chat-2 against the baseline: block 1 of at most 4"
-        assert created.happenings[-2].message in ("chat-4: chat-2 again, block 1", "chat-4: chat-3 again, block 1")
+        assert created.events[-2].message in ("chat-4: chat-2 again, block 1", "chat-4: chat-3 again, block 1")
 
         while repeats(story)[-1]["spec"]["block"] == 1:
             story.end(speed(FASTER[of(story.experiments[-1])]))

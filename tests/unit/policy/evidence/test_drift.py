@@ -9,13 +9,14 @@ import pytest
 from autotuner.api.experiment import ExperimentStatus
 from autotuner.objects import Object
 from autotuner.policy.evidence import drift
+from autotuner.policy.experiment import fingerprint
 from autotuner.policy.task.decide import finished
 from tests.unit.builders import condition, make_level, make_model, make_runtime, merged
 from tests.unit.task_builders import Fate, Story, ended, fate, live_model, live_runtime, speed, started
 
 HASHES = {"model": "0" * 32, "runtime": "1" * 32}
 FIRST = {"hashes": HASHES, "imageID": "docker.io/engine@sha256:aa", "acceleratorProduct": "H100"}
-DEPLOYED = drift.hashes(live_model(), live_runtime())
+DEPLOYED = fingerprint.hashes(live_model(), live_runtime())
 
 
 def status(**changes: Any) -> ExperimentStatus:
@@ -53,11 +54,13 @@ def test_a_baseline_without_a_result_fixes_what_it_knows() -> None:
 
 
 def test_hashes_are_of_specs_alone() -> None:
-    assert drift.hashes(make_model(), make_runtime()) == drift.hashes(
+    assert fingerprint.hashes(make_model(), make_runtime()) == fingerprint.hashes(
         make_model("Failed", name="other"), make_runtime()
     )
-    assert drift.hashes(make_model(path="/elsewhere"), make_runtime()) != drift.hashes(make_model(), make_runtime())
-    assert drift.hashes(None, make_runtime()) is None
+    assert fingerprint.hashes(make_model(path="/elsewhere"), make_runtime()) != fingerprint.hashes(
+        make_model(), make_runtime()
+    )
+    assert fingerprint.hashes(None, make_runtime()) is None
 
 
 def ran(throughput: float, **changes: Any) -> Fate:

@@ -9,6 +9,7 @@ import pytest
 from autotuner.api.experiment import ExperimentSpec, Purpose
 from autotuner.api.task import TaskSpec
 from autotuner.objects import Object
+from autotuner.policy import model_and_runtime
 from autotuner.policy.evidence import experiment_spec
 from autotuner.policy.evidence.experiment_spec import Ingredients
 from autotuner.search.space.configuration import Configuration
@@ -68,7 +69,7 @@ def ingredients(runtime: Object | None, product: str | None, changes: Object) ->
         engine="SGLang",
         model=make_model(),
         runtime=live,
-        space=make_space(spec, fixed=experiment_spec.fixed_arguments("SGLang", spec, live["spec"])),
+        space=make_space(spec, fixed=model_and_runtime.fixed_arguments("SGLang", spec, live["spec"])),
         product=product,
         benchmark_image="benchmark:2",
     )

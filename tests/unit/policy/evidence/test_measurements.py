@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from autotuner.objects import Object
-from autotuner.policy.evidence import drift, measurements
+from autotuner.policy.evidence import measurements
+from autotuner.policy.experiment import fingerprint
 from autotuner.search.space.configuration import Configuration
 from tests.unit.builders import make_experiment, make_level, make_model, make_runtime, merged, seen
 from tests.unit.task_builders import ended, make_space, make_spec, running
@@ -27,9 +28,9 @@ def read(*experiments: Object) -> list[measurements.Measured]:
 
 def hashed(image: str = "sha256:1", product: str | None = "H100", **state: Any) -> str:
     world = seen(**state)
-    deployed = drift.hashes(world.model, world.runtime)
+    deployed = fingerprint.hashes(world.model, world.runtime)
     assert deployed is not None
-    return measurements.fingerprint(world.spec, deployed, image, product)
+    return fingerprint.fingerprint(world.spec, deployed, image, product)
 
 
 OTHER_MODEL = make_model()

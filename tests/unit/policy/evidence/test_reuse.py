@@ -9,12 +9,12 @@ import pytest
 
 from autotuner.api.experiment import ExperimentSpec
 from autotuner.objects import Object
-from autotuner.policy.evidence import drift, measurements
+from autotuner.policy.experiment import fingerprint
 from tests.unit.builders import at, condition, controller, make_level, merged
 from tests.unit.task_builders import Fate, Story, conditions, ended, live_model, live_runtime, make_task, started
 
 IMAGE = "docker.io/engine@sha256:aa"
-HASHES = drift.hashes(live_model(), live_runtime())
+HASHES = fingerprint.hashes(live_model(), live_runtime())
 assert HASHES is not None
 DEPLOYED: Object = {"hashes": HASHES.dump(), "imageID": IMAGE, "acceleratorProduct": "H100", "ladder": "Complete"}
 HOUR = 3600
@@ -29,7 +29,7 @@ def finished(throughput: float = 1000, reason: str = "Completed", *, hour: float
         assert HASHES is not None
         product = status.get("acceleratorProduct", "H100")
         spec = ExperimentSpec.model_validate(experiment["spec"])
-        mark = measurements.fingerprint(spec, HASHES, status.get("imageID", IMAGE), product)
+        mark = fingerprint.fingerprint(spec, HASHES, status.get("imageID", IMAGE), product)
         level = make_level(throughput=throughput, ttft=throughput / 1e5)
         body = ended(experiment, reason, *([level] if reason in ("Completed", "SLOViolated") else []))
         over = {**conditions("Finished", "True", reason), "lastTransitionTime": at(START + hour * HOUR)}
@@ -82,7 +82,7 @@ class TestAnswer:
         assert plan.status.experiments is not None
         assert (plan.status.experiments.summary, plan.status.experiments.reused) == ("0/0", 4)
         assert (plan.status.message or "").endswith("the whole space was measured, 4 of others reused")
-        assert plan.happenings[0] == (
+        assert plan.events[0] == (
             "Normal",
             "ExperimentsReused",
             "reusing 4 finished experiments of this namespace (search.reuse)",
@@ -124,7 +124,7 @@ class TestAnswer:
         story.end(finished(1))
         story.step()
 
-        reasons = [happening.reason for plan in story.plans for happening in plan.happenings]
+        reasons = [event.reason for plan in story.plans for event in plan.events]
         assert reasons.count("ExperimentsReused") == 1
 
     def test_start_points_are_not_measured_again(self) -> None:

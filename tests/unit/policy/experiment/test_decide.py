@@ -132,7 +132,7 @@ def test_tells_how_far_it_is_when(state: Object, phase: str, message: str) -> No
     assert (plan.status.phase, plan.status.message) == (phase, message)
     assert condition(plan.status, "Succeeded") == ("Unknown", phase)
     assert condition(plan.status, "Finished") == ("False", phase)
-    assert plan.happenings[0] == ("Normal", phase, message)
+    assert plan.events[0] == ("Normal", phase, message)
     assert not plan.release
     assert decide(later(plan, **state), after(16)).status == plan.status  # time alone changes nothing
 
@@ -204,8 +204,8 @@ def test_a_step_is_told_once() -> None:
     first = decide(seen(EXPERIMENT, **SERVICE), after(2))
     again = decide(later(first, **SERVICE), after(3))
 
-    assert [happening.reason for happening in first.happenings] == ["Queued"]
-    assert again.happenings == ()
+    assert [event.reason for event in first.events] == ["Queued"]
+    assert again.events == ()
 
 
 def test_the_same_passes_give_the_same_status_whenever_the_operator_restarts() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from autotuner.objects import Object
-from autotuner.policy.evidence import drift
+from autotuner.policy.experiment import fingerprint
 from autotuner.policy.experiment.decide import Plan, decide, finished
 from autotuner.policy.experiment.observed import ObservedExperiment
 from tests.unit.builders import (
@@ -67,7 +67,7 @@ class TestRelease:
         assert condition(plan.status, "Benchmarked") == ("True", "Completed")
         assert condition(plan.status, "Released") == ("False", "Releasing")
         assert condition(plan.status, "Succeeded") == ("Unknown", "Releasing")
-        assert plan.happenings == (("Normal", "Completed", "1 level measured"),)
+        assert plan.events == (("Normal", "Completed", "1 level measured"),)
         assert plan.look_again == after(66)
 
     def test_what_was_measured_before_a_failure_is_kept(self) -> None:
@@ -78,7 +78,7 @@ class TestRelease:
         assert plan.status.reason == "BenchmarkFailed"
         assert measured_at(plan) == [4]
         assert plan.status.fingerprint is None
-        assert plan.happenings == (("Warning", "BenchmarkFailed", "too many errors"),)
+        assert plan.events == (("Warning", "BenchmarkFailed", "too many errors"),)
 
     def test_a_crash_leaves_evidence(self) -> None:
         plan = decide(
@@ -107,7 +107,7 @@ class TestRelease:
     def test_nothing_is_comparable_that_was_edited_while_it_was_measured(self) -> None:
         before = decide(seen(EXPERIMENT), after(1))
         assert before.create_service
-        assert before.status.hashes == drift.hashes(make_model(), make_runtime())
+        assert before.status.hashes == fingerprint.hashes(make_model(), make_runtime())
         pods: Object = {"engine": [READY], "benchmark": [MEASURED]}
 
         plan = decide(later(before, **OURS, **pods, runtime=make_runtime(args=["--x"])), after(61))
@@ -119,7 +119,7 @@ class TestRelease:
     def test_cancelling_is_no_warning(self) -> None:
         plan = decide(seen({**EXPERIMENT, "spec": EXPERIMENT["spec"] | {"cancel": True}}), after(5))
 
-        assert plan.happenings == (("Normal", "Cancelled", "cancelled on request"),)
+        assert plan.events == (("Normal", "Cancelled", "cancelled on request"),)
 
     def test_cancelling_after_the_results_changes_nothing(self) -> None:
         body = written(EXPERIMENT, measured().status)
@@ -190,7 +190,7 @@ class TestRelease:
         assert plan.status.gpu_seconds == 200.0  # two accelerators from second 3 to second 103
         assert plan.status.times is not None
         assert plan.status.times.released == at(103)
-        assert plan.happenings == (("Normal", "Released", "everything is deleted; it held its node for 100 s"),)
+        assert plan.events == (("Normal", "Released", "everything is deleted; it held its node for 100 s"),)
 
     def test_a_failure_ends_as_failed(self) -> None:
         ending = decide(seen(EXPERIMENT, model=None), after(5))
@@ -209,7 +209,7 @@ class TestRelease:
         plan = decide(later(ended, engine=[make_pod(deleting=True)]), after(1049))
 
         assert condition(plan.status, "Released") == ("False", "Releasing")
-        assert plan.happenings == ()
+        assert plan.events == ()
         assert plan.look_again == after(1050)
 
     def test_a_release_that_takes_too_long_names_what_is_in_the_way(self) -> None:
@@ -226,12 +226,12 @@ class TestRelease:
             "not gone after 50 s: InferenceService chat-1, pod engine-pod on node-a, pod benchmark-pod without a node"
         )
         assert condition(plan.status, "Released") == ("False", "TeardownStuck")
-        assert plan.happenings == (("Warning", "TeardownStuck", message),)
+        assert plan.events == (("Warning", "TeardownStuck", message),)
         assert plan.release
         assert plan.look_again == after(116)
         again = decide(later(plan, **left), after(120))
         assert again.status == plan.status
-        assert again.happenings == ()
+        assert again.events == ()
 
     def test_a_release_that_was_stuck_ends_like_any_other(self) -> None:
         stuck = decide(later(measured(), engine=[make_pod(deleting=True)]), after(111))
@@ -244,7 +244,7 @@ class TestRelease:
             after(111),
         )
 
-        assert stuck.happenings[0].message == (
+        assert stuck.events[0].message == (
             "not gone after 50 s: InferenceService chat-1; ClusterBaseModel llama was deleted, and OME cannot let go"
             " of an InferenceService without its model: re-create it"
         )
@@ -257,7 +257,7 @@ class TestFinished:
         plan = decide(seen({**self.BODY, "spec": self.BODY["spec"] | {"cancel": True}}, **OURS), after(9999))
 
         assert plan.status.dump() == self.BODY["status"]
-        assert not (plan.create_service or plan.create_job or plan.release or plan.happenings)
+        assert not (plan.create_service or plan.create_job or plan.release or plan.events)
 
     @pytest.mark.parametrize(("label", "want"), [(None, True), ("false", True), ("true", False)])
     def test_the_label_is_set_until_it_is_there(self, label: str | None, want: bool) -> None:

@@ -173,8 +173,8 @@ class TestSuspend:
         self.suspended(story, False)
         resumed = story.step()
 
-        assert [happening.reason for happening in suspended.happenings] == ["Suspended"]
-        assert [happening.reason for happening in resumed.happenings] == ["Running"]
+        assert [event.reason for event in suspended.events] == ["Suspended"]
+        assert [event.reason for event in resumed.events] == ["Running"]
 
     def test_cannot_wake_what_is_over(self) -> None:
         story = Story()

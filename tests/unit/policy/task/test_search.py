@@ -34,7 +34,7 @@ class TestOrder:
         assert body["metadata"]["name"] == "chat-0"
         assert body["spec"]["purpose"] == "Baseline"
         assert plan.status.message == "the baseline starting as chat-0"
-        assert plan.happenings == (("Normal", "ExperimentCreated", "chat-0: the baseline"),)
+        assert plan.events == (("Normal", "ExperimentCreated", "chat-0: the baseline"),)
 
     def test_then_one_after_the_other_until_enough_are_measured(self) -> None:
         story = Story()
@@ -50,7 +50,7 @@ class TestOrder:
         story.tell(BASELINE)
 
         assert story.plans[-1].status.message == "experiment 1 of 3 starting as chat-1"
-        assert story.plans[-1].happenings == (("Normal", "ExperimentCreated", "chat-1: experiment 1 of 3"),)
+        assert story.plans[-1].events == (("Normal", "ExperimentCreated", "chat-1: experiment 1 of 3"),)
 
     def test_a_small_space_is_exhausted(self) -> None:
         story = Story(started(search={"maxExperiments": 9}))
@@ -256,7 +256,7 @@ class TestAnswer:
         assert plan.status.message == "best 1310 tok/s by chat-2 (+31.0% over the baseline); unconfirmed; 3 experiments"
         assert plan.status.phase == "Succeeded"
         assert plan.status.completion_time == at(50)
-        assert plan.happenings == (("Normal", "Completed", plan.status.message),)
+        assert plan.events == (("Normal", "Completed", plan.status.message),)
 
     @pytest.mark.parametrize(
         ("ttfts", "want"),
@@ -419,7 +419,7 @@ class TestAnswer:
 
         assert plan.status == over.status
         assert plan.create_experiment is None
-        assert plan.happenings == ()
+        assert plan.events == ()
 
 
 def test_experiments_of_a_model_that_went_away_wait_for_it() -> None:

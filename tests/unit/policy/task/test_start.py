@@ -8,8 +8,8 @@ import pytest
 
 from autotuner.objects import Object
 from autotuner.policy.conditions import find
+from autotuner.policy.events import Event
 from autotuner.policy.evidence import experiment_spec
-from autotuner.policy.experiment.decide import Happening
 from autotuner.policy.task.decide import decide, finished, refuse
 from tests.unit.builders import after, at, condition, written
 from tests.unit.task_builders import MODEL, live_model, live_runtime, make_task, observed, started
@@ -38,7 +38,7 @@ class TestInvalid:
         assert condition(plan.status, "Succeeded") == ("Unknown", "InvalidSpec")
         assert condition(plan.status, "Finished") == ("False", "InvalidSpec")
         assert (plan.status.phase, plan.status.start_time) == ("Pending", None)
-        assert plan.happenings == (("Warning", "UnknownPreset", self.MESSAGE),)
+        assert plan.events == (("Warning", "UnknownPreset", self.MESSAGE),)
         assert plan.create_model is plan.create_runtime is plan.create_experiment is None
         assert plan.look_again == after(11)
 
@@ -46,7 +46,7 @@ class TestInvalid:
         first = decide(observed(self.TASK), after(1))
         again = decide(observed(written(self.TASK, first.status)), after(20))
 
-        assert again.happenings == ()
+        assert again.events == ()
         assert again.status == first.status
 
     def test_another_mistake_is_told_again(self) -> None:
@@ -55,7 +55,7 @@ class TestInvalid:
 
         again = decide(observed(written(task, first.status)), after(20))
 
-        assert [happening.reason for happening in again.happenings] == ["UnknownPreset"]
+        assert [event.reason for event in again.events] == ["UnknownPreset"]
 
     def test_fixing_it_starts_the_task(self) -> None:
         first = decide(observed(self.TASK), after(1))
@@ -106,7 +106,7 @@ class TestStart:
         assert condition(plan.status, "Finished") == ("False", "Running")
         assert plan.status.experiments is not None
         assert plan.status.experiments.summary == "0/3"
-        assert plan.happenings == (("Normal", "Running", plan.status.message),)
+        assert plan.events == (("Normal", "Running", plan.status.message),)
 
     def test_a_single_configuration_is_one(self) -> None:
         task = make_task(parameters=[{"name": "tp-size", "values": [1]}])
@@ -195,7 +195,7 @@ class TestModel:
             " and the token in Secret hf-token of namespace ome; the log of its pod there says why (DaemonSet"
             " ome-model-agent-daemonset in namespace ome)"
         )
-        assert plan.happenings == (("Warning", "ModelNotReady", plan.status.message),)
+        assert plan.events == (("Warning", "ModelNotReady", plan.status.message),)
 
     def test_that_stays_away_ends_the_task_exactly_in_time(self) -> None:
         task = started(model={"readyTimeoutSeconds": 60})
@@ -247,7 +247,7 @@ class TestModel:
         assert found is not None and found.status == "True"
         assert found.message.startswith(f"ClusterBaseModel {MODEL} is used as found; it differs in ")
         assert "vendor" in found.message and "storage" in found.message
-        assert Happening("Warning", "ModelDiffers", found.message) in plan.happenings
+        assert Event("Warning", "ModelDiffers", found.message) in plan.events
 
     def test_that_differs_is_told_once(self) -> None:
         model = live_model()
@@ -257,8 +257,8 @@ class TestModel:
         first = decide(observed(task, model=model, runtime=None), after(1))
         again = decide(observed(written(task, first.status), model=model, runtime=None), after(2))
 
-        assert [one.reason for one in first.happenings] == ["ModelDiffers"]
-        assert again.happenings == ()
+        assert [one.reason for one in first.events] == ["ModelDiffers"]
+        assert again.events == ()
 
     def test_refused_by_the_api_server_ends_the_task(self) -> None:
         plan = decide(observed(started(), model=None, rejection=("ClusterBaseModel", "forbidden")), after(1))

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from autotuner import ownership
 from autotuner.api.experiment import ExperimentSpec, ModelRef
 from autotuner.objects import Object
 from autotuner.serving import pods
@@ -317,10 +318,10 @@ class TestOwnership:
     def test_only_a_controller_reference_of_the_same_uid_counts(
         self, references: list[Object] | None, want: bool
     ) -> None:
-        labels = inference_service.labels("chat-1", "uid-chat-1")
+        labels = ownership.labels("chat-1", "uid-chat-1")
         meta: Object = {"labels": labels, **({"ownerReferences": references} if references is not None else {})}
 
-        assert inference_service.controlled_by({"metadata": meta}, "uid-chat-1") is want
+        assert ownership.controlled_by({"metadata": meta}, "uid-chat-1") is want
 
 
 class TestWords:

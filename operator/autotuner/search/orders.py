@@ -1,8 +1,8 @@
-"""Random search: every configuration once, in an order that the seed alone decides.
+"""Every configuration once: in the order a person would write them down, or in one that the seed alone decides.
 
-The order is a keyed permutation of the configurations' numbers, so there is nothing to remember between proposals and
-nothing to list: a Feistel network over the next even number of bits, walked until it falls into the space again
-(cycle walking; Black and Rogaway, "Ciphers with arbitrary finite domains", 2002).
+The random order is a keyed permutation of the configurations' numbers, so there is nothing to remember between
+proposals and nothing to list: a Feistel network over the next even number of bits, walked until it falls into the space
+again (cycle walking; Black and Rogaway, "Ciphers with arbitrary finite domains", 2002).
 
 Where the rules leave next to nothing of an enormous space, numbers are not the way to it: see `allowed`.
 """
@@ -26,8 +26,13 @@ _ROUNDS = 8
 _PATIENCE, _VAIN, _LAST = 1 << 13, 256, 1 << 16
 
 
-def order(space: Space, seed: int) -> Iterator[Configuration]:
-    """Configurations in random order."""
+def grid_order(space: Space, seed: int) -> Iterator[Configuration]:
+    """Lexicographic order: the last parameter changes fastest, values in the user's order."""
+    return allowed(space, range(space.numbers), seed)
+
+
+def random_order(space: Space, seed: int) -> Iterator[Configuration]:
+    """All configurations in a random order; equal for equal spaces and seeds."""
     return allowed(space, (permuted(index, space.numbers, seed) for index in range(space.numbers)), seed)
 
 

@@ -1,0 +1,34 @@
+"""Whose an object is: labels, owner references, and what they prove."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from autotuner.api.common import EXPERIMENT_UID_LABEL, GROUP
+from autotuner.objects import Object
+
+EXPERIMENT_LABEL = f"{GROUP}/experiment"
+
+
+def labels(name: str, uid: str) -> dict[str, str]:
+    """What marks the objects of one experiment; flows from the InferenceService to its pods."""
+    return {EXPERIMENT_LABEL: name, EXPERIMENT_UID_LABEL: uid}
+
+
+def owner_reference(owner: Mapping[str, Any]) -> Object:
+    """A controller reference to the owner, which the garbage collector follows even without us."""
+    return {
+        "apiVersion": owner["apiVersion"],
+        "kind": owner["kind"],
+        "name": owner["metadata"]["name"],
+        "uid": owner["metadata"]["uid"],
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+def controlled_by(child: Mapping[str, Any], uid: str) -> bool:
+    """Whether the child's controller reference names this owner; labels prove nothing, users copy objects."""
+    references = child["metadata"].get("ownerReferences", [])
+    return any(reference.get("controller") and reference["uid"] == uid for reference in references)

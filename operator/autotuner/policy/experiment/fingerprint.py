@@ -1,0 +1,46 @@
+"""What tells whether the figures of two experiments may be compared."""
+
+from __future__ import annotations
+
+from autotuner import engines
+from autotuner.api.experiment import ExperimentSpec, Hashes
+from autotuner.hashing import digest
+from autotuner.objects import Object
+from autotuner.search.space.command_line import by_flag
+
+
+def hashes(model: Object | None, runtime: Object | None) -> Hashes | None:
+    """Of live objects; None unless both are there."""
+    if model is None or runtime is None:
+        return None
+    return Hashes(model=digest(model.get("spec"), 32), runtime=digest(runtime.get("spec"), 32))
+
+
+def image_digest(image_id: str) -> str:
+    """What identifies the image, without the registry that it was pulled from."""
+    return image_id.rpartition("@")[2]
+
+
+def fingerprint(spec: ExperimentSpec, hashes: Hashes, image_id: str, product: str | None) -> str:
+    """Equal for two experiments exactly when their figures may be compared: all that matters but seed and block.
+
+    Args:
+        spec: of the experiment.
+        hashes: of the model and the runtime that it was deployed from.
+        image_id: of the engine's container.
+        product: of the accelerator, if its node says.
+    """
+    service, benchmark = spec.service.dump(), spec.benchmark.dump()
+    return digest(
+        {
+            "deployment": hashes.dump(),
+            "image": image_digest(image_id),
+            "accelerator": {**service["accelerator"], "product": product},
+            # The order of flags means nothing to an engine, but that of a flag's values does.
+            "args": sorted(by_flag(spec.service.args, engines.get(spec.service.engine)).items()),
+            "env": sorted((variable.name, variable.value) for variable in spec.service.env or []),
+            "volume": service.get("volume"),
+            "benchmark": {key: value for key, value in benchmark.items() if key != "seed"},
+        },
+        32,
+    )
