@@ -32,3 +32,6 @@ def controlled_by(child: Mapping[str, Any], uid: str) -> bool:
     """Whether the child's controller reference names this owner; labels prove nothing, users copy objects."""
     references = child["metadata"].get("ownerReferences", [])
     return any(reference.get("controller") and reference["uid"] == uid for reference in references)
+
+
+WITHDRAWN_ANNOTATION = f"{GROUP}/withdrawn"

@@ -24,8 +24,7 @@ from autotuner.kube import (
     RejectedError,
 )
 from autotuner.objects import Object
-from autotuner.ownership import controlled_by
-from autotuner.policy.evidence.measurements import WITHDRAWN_ANNOTATION
+from autotuner.ownership import WITHDRAWN_ANNOTATION, controlled_by
 from autotuner.policy.evidence.observed import ObservedTask
 from autotuner.policy.task.decide import decide, finished, refuse
 from autotuner.policy.task.plan import TaskPlan

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from autotuner.api.common import FINISHED_LABEL
 from autotuner.kube import EXPERIMENT, Kube, KubeError, RejectedError
 from autotuner.objects import Object
-from autotuner.policy.evidence.measurements import WITHDRAWN_ANNOTATION
+from autotuner.ownership import WITHDRAWN_ANNOTATION
 from autotuner.process import pause
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from autotuner.api.parameters import SearchParameter
-from autotuner.search.main_effects import fit, ranking
+from autotuner.search.main_effects import Additive, fit, ranking
 from autotuner.search.record import Outcome, Record
 from autotuner.search.space.configuration import Configuration
 from autotuner.search.space.space import Space

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from autotuner import scoring
-from autotuner.api.common import GROUP
 from autotuner.api.experiment import ExperimentSpec, ExperimentStatus
 from autotuner.api.task import TaskSpec
+from autotuner.ownership import WITHDRAWN_ANNOTATION
 from autotuner.policy.conditions import is_true
 from autotuner.policy.evidence import drift
 from autotuner.policy.experiment.endings import OUTCOMES, Outcome
@@ -18,8 +18,6 @@ from autotuner.search.record import Outcome as SearchOutcome
 from autotuner.search.record import Record
 from autotuner.search.space.configuration import Configuration
 from autotuner.search.space.space import Space
-
-WITHDRAWN_ANNOTATION = f"{GROUP}/withdrawn"
 
 
 @dataclass(frozen=True)
