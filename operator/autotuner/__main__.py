@@ -1,9 +1,7 @@
-"""`python -m autotuner`: see `autotuner.cli.app`."""
+"""The command line as a module: `python -m autotuner` is the same program as `autotuner`."""
 
 from __future__ import annotations
 
-import sys
-
 from autotuner.cli.app import main
 
-sys.exit(main())
+main()

@@ -1,4 +1,4 @@
-"""YAML documents that remember where each field was written."""
+"""YAML documents that remember the line and column of each field."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _STEP = re.compile(r"([^.\[\]]+)|\[([^\]]*)\]")
 
 @dataclass(frozen=True)
 class Position:
-    """A place in a file, both counted from 1."""
+    """A line and a column of a file, both counted from 1."""
 
     line: int
     column: int
@@ -30,27 +30,28 @@ class Document:
 
     Attributes:
         body: the object.
-        marks: where each of its values was written, by path; a field of a mapping where its key is.
+        marks: the position of each of its values, by path; that of a mapping's value is the position of its key.
     """
 
     body: Object
     marks: dict[Path, Position] = field(repr=False)
 
     def position(self, path: Path) -> Position:
-        """Where a path was written, or else the nearest thing around it."""
+        """Return the position of a field, or of the nearest field around it that the file has."""
         while path not in self.marks:
             path = path[:-1]
         return self.marks[path]
 
     def path(self, written: str) -> Path:
-        """The path of a field as messages write it: `parameters[tp-size].values`, an item by its number or name.
+        """Return the path of a field that a message names, like `parameters[tp-size].values`.
 
-        What does not lead any further ends the path.
+        An item of a list is named by its number, or by its field `name`. The path ends where the document has nothing
+        by that name.
         """
         found: Path = ()
         here: Any = self.body
         for name, item in _STEP.findall(written):
-            step = name or _number(here, item)
+            step = name or _index(here, item)
             here = _at(here, step)
             if here is None:
                 break
@@ -58,8 +59,8 @@ class Document:
         return found
 
 
-def _number(here: Any, item: str) -> str | int:
-    """The place of `[item]` in a list: a number, or the name of a list of named things."""
+def _index(here: Any, item: str) -> str | int:
+    """Return the index of `[item]`: a number, or the name of one of the items; the name itself if none has it."""
     if item.isdecimal():
         return int(item)
     if isinstance(here, list):
@@ -77,13 +78,18 @@ def _at(here: Any, step: str | int) -> Any:
 
 
 def read(text: str) -> list[Document]:
-    """All objects of a text, those of a List one by one; empty documents are left out.
+    """Return all objects of a text, those of a List one by one; empty documents are left out.
 
     Raises:
-        yaml.YAMLError: it is not YAML.
-        ValueError: a document is not a mapping.
+        ValueError: it is not YAML, or a document is not a mapping.
     """
-    found: list[Document] = []
+    try:
+        return list(_documents(text))
+    except yaml.YAMLError as problem:
+        raise ValueError(f"not YAML: {problem}") from problem
+
+
+def _documents(text: str) -> Iterator[Document]:
     for node in yaml.compose_all(text, yaml.SafeLoader):
         if node is None or node.tag == "tag:yaml.org,2002:null":
             continue
@@ -92,10 +98,10 @@ def read(text: str) -> list[Document]:
             raise ValueError(f"line {node.start_mark.line + 1}: a document is a mapping with apiVersion and kind")
         marks = dict(_marks(node, ()))
         if body.get("kind") == "List":
-            found += [_part(item, marks, ("items", index)) for index, item in enumerate(body.get("items") or [])]
+            for index, item in enumerate(body.get("items") or []):
+                yield _item(item, marks, ("items", index))
         else:
-            found.append(Document(body, marks))
-    return found
+            yield Document(body, marks)
 
 
 def _value(node: yaml.Node) -> Any:
@@ -106,7 +112,7 @@ def _value(node: yaml.Node) -> Any:
         loader.dispose()
 
 
-def _part(body: Object, marks: dict[Path, Position], prefix: Path) -> Document:
+def _item(body: Object, marks: dict[Path, Position], prefix: Path) -> Document:
     own = {path[len(prefix) :]: mark for path, mark in marks.items() if path[: len(prefix)] == prefix}
     return Document(body, own)
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from autotuner.api.task import TaskSpec
-from autotuner.cli import documents, validation
+from autotuner.cli import diagnostics, documents
 from autotuner.objects import Object
 from autotuner.policy.task.decide import decide
 from tests.unit.builders import after
@@ -124,9 +124,9 @@ def written(parts: Object) -> Object:
     return body
 
 
-def refused_by_shape(body: Object) -> list[validation.Finding]:
+def refused_by_shape(body: Object) -> list[diagnostics.Diagnostic]:
     document = documents.Document({**body, "metadata": {"name": "chat"}}, {(): documents.Position(1, 1)})
-    return [one for one in validation.validate(document, [], shipped()) if one.severity == "error"]
+    return [one for one in diagnostics.diagnose(document, [], shipped()) if one.severity == "error"]
 
 
 @settings(max_examples=1500, deadline=None)

@@ -1,4 +1,4 @@
-"""What the API server and the operator would say about tasks and experiments in files, without a cluster."""
+"""The checks of the API server and of the operator on tasks and experiments in files, without a cluster."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import cel
 from pydantic import ValidationError
 
 from autotuner.api import crd
-from autotuner.api.common import API_VERSION, Model
+from autotuner.api.common import API_VERSION, GROUP, Model
 from autotuner.api.experiment import TuningExperiment
 from autotuner.api.task import TaskSpec, TuningTask
 from autotuner.cli.documents import Document, Path
@@ -24,20 +24,21 @@ from autotuner.presets import Presets
 Severity = Literal["error", "warning", "note"]
 
 _KINDS: Mapping[str, type[Model]] = {"TuningTask": TuningTask, "TuningExperiment": TuningExperiment}
-# Where what a text looks like says more than that it is none, or than its pattern.
-_MISSPELT = ("string_type", "string_pattern_mismatch")
+# Errors about a text that the field's description explains better than pydantic does.
+_EXPLAINED = ("string_type", "string_pattern_mismatch")
 _OME = ("ClusterBaseModel", "BaseModel", "ClusterServingRuntime", "ServingRuntime")
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One thing to tell about a document.
+class Diagnostic:
+    """One thing that a check has to tell about a field of a document.
 
     Attributes:
-        path: of the field.
-        severity: an error would be refused; a warning may mislead; a note tells what is not known here.
-        reason: as in the condition Valid.
-        message: what is wrong and what to do.
+        path: the field's path in the document.
+        severity: the API server or the operator refuses an error; a warning names a choice that may mislead; a note
+            names what only the cluster knows.
+        reason: the reason that the condition Valid would give.
+        message: what is wrong and what to write instead.
     """
 
     path: Path
@@ -47,40 +48,46 @@ class Finding:
 
     @property
     def field(self) -> str:
-        """The path as people write it."""
+        """The path as people write it, for example `spec.parameters[0].values`."""
         written = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in self.path)
         return written.removeprefix(".")
 
 
-def validate(document: Document, others: Sequence[Document], presets: Presets) -> list[Finding]:
-    """Everything to tell about one document; empty for kinds that are not ours.
+def diagnose(document: Document, others: Sequence[Document], presets: Presets) -> list[Diagnostic]:
+    """Check one document; returns no diagnostics for kinds that are not ours.
 
     Args:
-        document: to look at.
-        others: all documents at hand: models and runtimes that a task names may be among them.
-        presets: that tasks can choose from.
+        document: the document to check.
+        others: all documents at hand; models and runtimes among them count as existing.
+        presets: the presets that a task can choose from.
     """
     body = document.body
-    kind = str(body.get("kind", ""))
-    if kind not in _KINDS or not str(body.get("apiVersion", "")).startswith(API_VERSION.partition("/")[0]):
+    if not is_ours(body):
         return []
     if body.get("apiVersion") != API_VERSION:
-        return [Finding(("apiVersion",), "error", "InvalidSpec", f"write {API_VERSION}")]
-    shape = list(_shape(body, kind))
-    if shape:
-        return shape
+        return [Diagnostic(("apiVersion",), "error", "InvalidSpec", f"write {API_VERSION}")]
+    kind = body["kind"]
+    malformed = list(_check_shape(body, kind))
+    if malformed:
+        return malformed
     model = _KINDS[kind].model_validate({"spec": body["spec"]}).dump()
     complete = {**model, "metadata": body.get("metadata") or {}}
-    broken = list(_rules(_schema(kind), complete, ()))
+    broken = list(_check_rules(_schema(kind), complete, ()))
     if broken or kind != "TuningTask":
         return broken
-    return _task(document, others, presets)
+    return _check_task(document, others, presets)
 
 
-def _shape(body: Object, kind: str) -> Iterator[Finding]:
-    """Missing and unknown fields, types and bounds."""
+def is_ours(body: Object) -> bool:
+    """Tell whether an object is a task or an experiment, in any version of our API or without its apiVersion."""
+    group = str(body.get("apiVersion") or API_VERSION).partition("/")[0]
+    return body.get("kind") in tuple(_KINDS) and group == GROUP
+
+
+def _check_shape(body: Object, kind: str) -> Iterator[Diagnostic]:
+    """Check for missing and unknown fields, types and bounds."""
     if not isinstance(body.get("spec"), dict):
-        yield Finding(("spec",), "error", "InvalidSpec", "required")
+        yield Diagnostic(("spec",), "error", "InvalidSpec", "required")
         return
     try:
         _KINDS[kind].model_validate({"spec": body["spec"]})
@@ -89,21 +96,21 @@ def _shape(body: Object, kind: str) -> Iterator[Finding]:
             path = tuple(step for step in problem["loc"] if step not in ("int", "float"))
             message = problem["msg"]
             if problem["type"] == "extra_forbidden":
-                message = _unknown(path, kind)
-            elif problem["type"] in _MISSPELT and (meant := _part(path, kind).get("description")):
+                message = _unknown_field(path, kind)
+            elif problem["type"] in _EXPLAINED and (meant := _part_of_schema(path, kind).get("description")):
                 message = f"{message}; it is: {meant}"
-            yield Finding(path, "error", "InvalidSpec", message)
+            yield Diagnostic(path, "error", "InvalidSpec", message)
 
 
-def _unknown(path: Path, kind: str) -> str:
-    names = sorted(_part(path[:-1], kind).get("properties", {}))
+def _unknown_field(path: Path, kind: str) -> str:
+    names = sorted(_part_of_schema(path[:-1], kind).get("properties", {}))
     close = difflib.get_close_matches(str(path[-1]), names, n=1)
     hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(names)}"
     return f"unknown field; {hint}"
 
 
-def _part(path: Path, kind: str) -> Any:
-    """What the schema says of a field; empty if it does not know it."""
+def _part_of_schema(path: Path, kind: str) -> Any:
+    """Return the schema of a field; empty if the kind has no such field."""
     node: Any = _schema(kind)
     for step in path:
         node = node.get("items", {}) if isinstance(step, int) else node.get("properties", {}).get(step, {})
@@ -115,19 +122,19 @@ def _schema(kind: str) -> Any:
     return crd.schema(_KINDS[kind])
 
 
-def _rules(schema: Mapping[str, Any], value: Any, path: Path) -> Iterator[Finding]:
-    """The CEL rules of a schema that a value breaks; those about what it was before are the API server's alone."""
+def _check_rules(schema: Mapping[str, Any], value: Any, path: Path) -> Iterator[Diagnostic]:
+    """Check a value by the CEL rules of its schema, except those that compare it with its value before an edit."""
     for rule in schema.get("x-kubernetes-validations", []):
         if "oldSelf" not in rule["rule"] and not _program(rule["rule"]).execute({"self": value}):
             where = tuple(step for step in rule.get("fieldPath", "").split(".") if step)
-            yield Finding((*path, *where), "error", "InvalidSpec", rule["message"])
+            yield Diagnostic((*path, *where), "error", "InvalidSpec", rule["message"])
     if isinstance(value, dict):
         for name, part in schema.get("properties", {}).items():
             if name in value:
-                yield from _rules(part, value[name], (*path, name))
+                yield from _check_rules(part, value[name], (*path, name))
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _rules(schema["items"], item, (*path, index))
+            yield from _check_rules(schema["items"], item, (*path, index))
 
 
 @cache
@@ -135,8 +142,8 @@ def _program(rule: str) -> Any:
     return cel.compile(rule)
 
 
-def _task(document: Document, others: Sequence[Document], presets: Presets) -> list[Finding]:
-    """What preflight says of a task, with the objects of the files in place of the cluster's."""
+def _check_task(document: Document, others: Sequence[Document], presets: Presets) -> list[Diagnostic]:
+    """Check a task by the operator's preflight, with the objects of the files in place of the cluster's."""
     spec = TaskSpec.model_validate(document.body["spec"])
     around = _surroundings(document.body, spec, others, presets)
     found = []
@@ -144,18 +151,19 @@ def _task(document: Document, others: Sequence[Document], presets: Presets) -> l
         if problem.reason == "NotFound":
             field = problem.message.partition(":")[0]
             message = "not among these files: what depends on it was not checked"
-            found.append(_finding(document, f"{field}: {message}", "note", "NotFound"))
+            found.append(_diagnostic(document, f"{field}: {message}", "note", "NotFound"))
         else:
-            found.append(_finding(document, problem.message, "error", problem.reason))
+            found.append(_diagnostic(document, problem.message, "error", problem.reason))
     return found + [
-        _finding(document, words, "warning", "Valid") for words in preflight.warnings(spec, presets, around)
+        _diagnostic(document, words, "warning", "Valid") for words in preflight.warnings(spec, presets, around)
     ]
 
 
-def _finding(document: Document, message: str, severity: Severity, reason: str) -> Finding:
+def _diagnostic(document: Document, message: str, severity: Severity, reason: str) -> Diagnostic:
+    """Turn a message of preflight, `field: words`, into a diagnostic of that field."""
     field, _, words = message.partition(": ")
     path = document.path(f"spec.{field}")
-    return Finding(path, severity, reason, words if len(path) > 1 else message)
+    return Diagnostic(path, severity, reason, words if len(path) > 1 else message)
 
 
 def _surroundings(task: Object, spec: TaskSpec, others: Iterable[Document], presets: Presets) -> Surroundings:
@@ -170,9 +178,9 @@ def _surroundings(task: Object, spec: TaskSpec, others: Iterable[Document], pres
     return Surroundings(live.get((model.kind, model.name)) if model else None, live.get(runtime))
 
 
-def summary(document: Document, others: Sequence[Document], presets: Presets) -> str:
-    """What a valid task comes to, in a few words; empty for anything else."""
-    if document.body.get("kind") != "TuningTask":
+def summarize(document: Document, others: Sequence[Document], presets: Presets) -> str:
+    """Say how large a valid task's space is and what it costs at most; empty for anything else."""
+    if not is_ours(document.body) or document.body["kind"] != "TuningTask":
         return ""
     spec = TaskSpec.model_validate(document.body["spec"])
     around = _surroundings(document.body, spec, others, presets)

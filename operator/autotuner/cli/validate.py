@@ -1,0 +1,156 @@
+"""The command `validate`: the operator's checks on files, for CI and editors."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from typer import Argument, Exit, Option, echo
+
+if TYPE_CHECKING:
+    from autotuner.cli.diagnostics import Diagnostic
+    from autotuner.cli.documents import Document
+    from autotuner.presets import Presets
+
+EXAMPLES = ("validate task.yaml", "validate --output json *.yaml", "validate - < task.yaml")
+
+INVALID, UNREADABLE = 1, 2
+
+
+@dataclass(frozen=True)
+class Checked:
+    """One object, the file that holds it, and what there is to tell about it.
+
+    Attributes:
+        file: as the user named it.
+        document: the object.
+        ours: whether the object is a task or an experiment; the checks say nothing about others.
+        diagnostics: what the checks found.
+        summary: what a valid task comes to; empty for anything else.
+    """
+
+    file: str
+    document: Document
+    ours: bool
+    diagnostics: Sequence[Diagnostic]
+    summary: str
+
+    @property
+    def name(self) -> str:
+        """Kind and name of the object, for people."""
+        body = self.document.body
+        return f"{body.get('kind', '?')} {(body.get('metadata') or {}).get('name', '?')}"
+
+    @property
+    def errors(self) -> int:
+        """The number of diagnostics for which the object would be refused."""
+        return sum(one.severity == "error" for one in self.diagnostics)
+
+
+def run(
+    files: Annotated[list[str], Argument(metavar="FILE", help="YAML; - is standard input.")],
+    output: Annotated[
+        Literal["text", "json"], Option("--output", "-o", help="Lines for people, or JSON for machines.")
+    ] = "text",
+    presets: Annotated[Path | None, Option(metavar="DIR", help="A folder of presets of your own.")] = None,
+) -> None:
+    """Check tasks and experiments in files, without a cluster.
+
+    The checks are those of the API server and of the operator. Models and runtimes in the same files count as existing.
+
+    Exit code: 0 all valid, 1 something is wrong, 2 a file cannot be read.
+    """
+    try:
+        sources, known = _read(files, presets)
+    except (OSError, ValueError) as problem:
+        echo(f"autotuner: {problem}", err=True)
+        raise Exit(UNREADABLE) from None
+    checked = _check(sources, known)
+    echo(_json(checked) if output == "json" else _text(checked), nl=False)
+    if any(one.errors for one in checked):
+        raise Exit(INVALID)
+
+
+def _read(files: Sequence[str], own_presets: Path | None) -> tuple[list[tuple[str, Document]], Presets]:
+    """Read the objects of all files, each with the name of its file, and the presets.
+
+    Raises:
+        OSError: a file cannot be read.
+        ValueError: a file is not YAML of objects, there is no object, or a preset is broken.
+    """
+    from autotuner import presets
+
+    known = presets.load(presets.default_folder())
+    if own_presets:
+        known = known.under(presets.load(own_presets, known))
+    sources = [source for file in files for source in _read_file(file)]
+    if not sources:
+        raise ValueError("no objects in these files")
+    return sources, known
+
+
+def _read_file(file: str) -> Iterator[tuple[str, Document]]:
+    from autotuner.cli import documents
+
+    name = "<stdin>" if file == "-" else file
+    try:
+        text = sys.stdin.read() if file == "-" else Path(file).read_text()
+        for document in documents.read(text):
+            yield name, document
+    except ValueError as problem:
+        raise ValueError(f"{name}: {problem}") from problem
+
+
+def _check(sources: Sequence[tuple[str, Document]], presets: Presets) -> list[Checked]:
+    """Check each object, with all others at hand."""
+    from autotuner.cli.diagnostics import diagnose, is_ours, summarize
+
+    every = [document for _, document in sources]
+    checked = []
+    for file, document in sources:
+        found = diagnose(document, every, presets)
+        complete = not any(one.severity == "error" or one.reason == "NotFound" for one in found)
+        summary = summarize(document, every, presets) if complete else ""
+        checked.append(Checked(file, document, is_ours(document.body), found, summary))
+    return checked
+
+
+def _text(checked: Sequence[Checked]) -> str:
+    """A line for each diagnostic, as compilers write them, and a last line for each object of ours."""
+    lines = []
+    for one in checked:
+        lines += [_line(one, diagnostic) for diagnostic in one.diagnostics]
+        if one.ours:
+            verdict = f"{one.errors} error{'s' if one.errors != 1 else ''}" if one.errors else "valid"
+            lines.append(f"{one.file}: {one.name}: {verdict}{'; ' if one.summary else ''}{one.summary}")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _line(checked: Checked, diagnostic: Diagnostic) -> str:
+    at = checked.document.position(diagnostic.path)
+    severity = "" if diagnostic.severity == "error" else f"{diagnostic.severity}: "
+    field = f"{diagnostic.field}: " if diagnostic.field else ""
+    return f"{checked.file}:{at.line}:{at.column}: {severity}{field}{diagnostic.message}"
+
+
+def _json(checked: Sequence[Checked]) -> str:
+    items = [_item(one, diagnostic) for one in checked for diagnostic in one.diagnostics]
+    return json.dumps(items, indent=2) + "\n"
+
+
+def _item(checked: Checked, diagnostic: Diagnostic) -> dict[str, Any]:
+    at = checked.document.position(diagnostic.path)
+    return {
+        "file": checked.file,
+        "line": at.line,
+        "column": at.column,
+        "object": checked.name,
+        "field": diagnostic.field,
+        "severity": diagnostic.severity,
+        "reason": diagnostic.reason,
+        "message": diagnostic.message,
+    }
