@@ -74,6 +74,17 @@ def test_only_kube_imports_kubernetes() -> None:
     assert importers("kubernetes") <= set(ours("kube"))
 
 
+def test_nothing_is_built_on_the_command_line() -> None:
+    assert {name for name in importers(*ours("cli")) if not within(name, *ours("cli"))} == set(ours("__main__"))
+
+
+@pytest.mark.parametrize("module", [name for name in IMPORTS if within(name, *ours("cli"))])
+def test_the_command_line_judges_by_the_policy_alone(module: str) -> None:
+    allowed = ours("cli", "api", "policy", "presets", "objects", "__version__")
+    internal = [name for name in IMPORTS[module] if within(name, "autotuner") and name != "autotuner"]
+    assert not [name for name in internal if not within(name, *allowed)]
+
+
 @pytest.mark.parametrize("module", [name for name in IMPORTS if within(name, *ours(*PURE))])
 def test_decisions_reach_no_cluster_and_no_clock(module: str) -> None:
     forbidden = ("kopf", "kubernetes", "asyncio", "aiohttp", "socket", "time", *ours("kube", "controllers", "main"))
