@@ -44,11 +44,11 @@ def test_both_programs_are_entry_points_of_the_package() -> None:
 
 
 @pytest.mark.parametrize("program", ["autotuner", "kubectl-autotuner", f"{sys.executable} -m autotuner"])
-def test_the_installed_programs_validate_every_example(program: str) -> None:
-    ended = shell(f"{program} validate examples/*.yaml")
+def test_the_installed_programs_validate(program: str) -> None:
+    ended = shell(f"{program} validate examples/quickstart.yaml")
 
     assert ended.returncode == 0, ended.stderr
-    assert len(ended.stdout.splitlines()) >= len(list((ROOT / "examples").glob("*.yaml")))
+    assert ended.stdout.startswith("examples/quickstart.yaml: TuningTask quickstart: valid; ")
 
 
 @pytest.mark.parametrize(
