@@ -9,11 +9,11 @@ from functools import cached_property
 
 from autotuner.api.common import EngineName
 from autotuner.api.parameters import SearchParameter
-from autotuner.engines import arguments, diagnosis, flags
+from autotuner.engines import arguments, diagnosis, flag_table
 from autotuner.engines.arguments import Argument, Value
-from autotuner.engines.checks import Checker
 from autotuner.engines.diagnosis import Diagnosis
-from autotuner.engines.flags import FlagTable
+from autotuner.engines.flag_checks import Checker
+from autotuner.engines.flag_table import FlagTable
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class Engine:
 
     def table(self, image: str = "") -> FlagTable | None:
         """The flags that the engine's version in an image knows; None if nothing is known of the engine."""
-        return flags.table(self.name, image)
+        return flag_table.table(self.name, image)
 
     def checker(self, image: str = "", *, allow_unknown: bool = False, simulated: bool = False) -> Checker:
         """Judges what users write.

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import Protocol
 
-from autotuner.engines.startpoints import Goal as Advice
+from autotuner.engines.start_points import Goal as Advice
 from autotuner.search.advice import advised
 from autotuner.search.bayesian import incumbent
 from autotuner.search.record import Record

@@ -7,8 +7,8 @@ import pytest
 from autotuner import engines
 from autotuner.api.common import EngineName
 from autotuner.engines.arguments import Value
+from autotuner.engines.flag_rules import RULES
 from autotuner.engines.parallelism import PRESETS, Words, flags, illegal, preset, touched
-from autotuner.engines.rules import RULES
 
 TENSOR, PIPELINE, DATA = "tensor-parallel-size", "pipeline-parallel-size", "data-parallel-size"
 FLAGS: list[tuple[EngineName, Words, dict[str, Value]]] = [

@@ -6,7 +6,7 @@ from autotuner import scoring
 from autotuner.api.common import LATENCY_METRICS
 from autotuner.api.experiment import Purpose
 from autotuner.api.task import TaskSpec
-from autotuner.engines import startpoints
+from autotuner.engines import start_points
 from autotuner.policy.evidence import measurements
 from autotuner.policy.evidence.observed import ObservedTask
 from autotuner.search.advice import advised
@@ -34,7 +34,7 @@ def next_one(seen: ObservedTask) -> tuple[Purpose, Configuration] | None:
     return ("Search", found[0]) if found else None
 
 
-def _goal(spec: TaskSpec) -> startpoints.Goal:
+def _goal(spec: TaskSpec) -> start_points.Goal:
     """What the engine's advice depends on."""
     if spec.objectives[0].metric in LATENCY_METRICS:
         return "latency"

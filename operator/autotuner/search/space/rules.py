@@ -7,7 +7,7 @@ from functools import lru_cache, partial
 
 from autotuner.api.parameters import Constraint
 from autotuner.engines import Engine, memory
-from autotuner.engines import rules as engine_rules
+from autotuner.engines import flag_rules as engine_rules
 from autotuner.search.space.activity import INACTIVE, States, question
 from autotuner.search.space.command_line import Args, CommandLine, Effect, Writer, value
 from autotuner.search.space.dimensions import Dimension

@@ -208,7 +208,7 @@ class Space:
         return (None if places is None else self._configuration(places)), problem
 
     def nearest(self, wishes: Mapping[str, Value | None]) -> Configuration | None:
-        """The configuration that keeps as many wishes as possible, for example those of `engines.startpoints`.
+        """The configuration that keeps as many wishes as possible, for example those of `engines.start_points`.
 
         Parameters without a wish are unset where they may be, else as in the fixed arguments, else as the engine has
         them by default, else in the middle.

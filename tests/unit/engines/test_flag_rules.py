@@ -6,7 +6,7 @@ import pytest
 
 from autotuner.api.common import EngineName
 from autotuner.engines import memory
-from autotuner.engines.rules import RULES
+from autotuner.engines.flag_rules import RULES
 
 H100 = 81559  # MiB, as the node label says
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from autotuner.api.common import EngineName
-from autotuner.engines.startpoints import Goal, Offered, Point, advised
+from autotuner.engines.start_points import Goal, Offered, Point, advised
 
 SGLANG: Offered = {
     "tp-size": (1, 2, 4),

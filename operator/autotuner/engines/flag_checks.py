@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 from autotuner.api.parameters import SearchParameter, Variant
 from autotuner.engines import arguments
 from autotuner.engines.arguments import Argument, Value
-from autotuner.engines.flags import Flag, FlagTable
+from autotuner.engines.flag_table import Flag, FlagTable
 
 _FIXED = "the flag is also in runtime.extraArgs[{}]; remove one of them"
 _SIMULATED = "sim-"  # the names of the simulated engine's own flags begin so (docs/simulator.md)

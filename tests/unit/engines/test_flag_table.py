@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from autotuner.api.common import EngineName
-from autotuner.engines.flags import Flag, FlagTable, table
+from autotuner.engines.flag_table import Flag, FlagTable, table
 
 FACTS = {  # flags worth tuning, of facts that do not come from the engines' packages
     "SGLang": (
@@ -60,7 +60,7 @@ def test_the_newest_known_version_that_is_not_newer_is_meant(
     image: str, version: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     versions = tuple(FlagTable("SGLang", one, ()) for one in ("0.5.5", "0.5.5.post3", "0.10.0"))
-    monkeypatch.setattr("autotuner.engines.flags._tables", lambda _: versions)
+    monkeypatch.setattr("autotuner.engines.flag_table._tables", lambda _: versions)
 
     assert known("SGLang", image).version == version
 
