@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from autotuner import engines, presets
-from autotuner.engines import memory
 from autotuner.objects import Object
 from autotuner.presets import is_simulated, model_object, runner, runtime_object
 from tests.unit.task_builders import live_model, shipped
@@ -99,7 +98,8 @@ def test_a_runtime_serves_the_models_it_is_meant_for(runtime: str, model: str) -
     assert presets.incompatible(live, body) is None
     arguments = body["spec"]["engineConfig"]["runner"]["args"]
     fits = {argument.partition("=")[0].lstrip("-"): argument.partition("=")[2] for argument in arguments}
-    assert memory.too_large(shipped().runtimes[runtime].engine, fits, live["spec"], H200) is None
+    engine = engines.get(shipped().runtimes[runtime].engine)
+    assert engine.memory.too_large(fits, live["spec"], H200) is None
 
 
 def test_images_are_pinned_in_one_place() -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from autotuner import engines
 from autotuner.api import quantity
 from autotuner.api.common import EXPERIMENT_UID_LABEL, Volume
 from autotuner.api.experiment import NOISE_MARGIN, ExperimentSpec
@@ -31,7 +32,6 @@ WORK_DIR = "/var/run/autotuner-benchmark"
 GRACE_SECONDS = 10
 # Beyond all clocks of the operator, which name the cause; this one only catches a Job that nobody watches any more.
 DEADLINE_SLACK_SECONDS = 600
-_BACKENDS = {"SGLang": "sglang", "VLLM": "vllm", "Custom": "openai"}
 _MODEL = "model"  # the volume
 # genai-bench's client is one thread: a whole core, and no limit that would throttle it.
 _RESOURCES = {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"memory": "4Gi"}}
@@ -108,7 +108,7 @@ def runner_spec(experiment: Mapping[str, Any], spec: ExperimentSpec, around: Sur
     )
     return RunnerSpec(
         api_base=f"http://{meta['name']}-engine.{meta['namespace']}.svc.cluster.local:{around.port}",
-        backend=_BACKENDS[spec.service.engine],
+        backend=engines.get(spec.service.engine).client_backend,
         scenarios=[RunnerScenario(name=s.name, load=s.load, weight=s.weight) for s in benchmark.scenarios],
         concurrency=list(benchmark.concurrency),
         max_minutes_per_level=benchmark.max_minutes_per_level,

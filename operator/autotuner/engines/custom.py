@@ -2,11 +2,38 @@
 
 from __future__ import annotations
 
+from autotuner.engines import flag_table, reserved
+from autotuner.engines.arguments import Value
 from autotuner.engines.engine import Engine
-from autotuner.engines.reserved import RESERVED
+from autotuner.engines.memory import MemoryFlags
+from autotuner.engines.parallelism import ParallelismFlags, Words
+from autotuner.engines.quantization import QuantizationFlags, Said
+from autotuner.engines.sglang import SGLANG
+from autotuner.engines.start_points import Advice
+from autotuner.engines.vllm import VLLM
+
+
+def _refuse_parallelism(_: Words) -> str | None:
+    return "engine Custom has no flags for parallelism that are known; write them as parameters"
+
+
+def _refuse_quantization(_: Said) -> str | None:
+    return "engine Custom has no flags for quantization that are known; write them as parameters"
+
+
+def _write_quantization(_: Said) -> dict[str, Value]:
+    return {}
+
 
 CUSTOM = Engine(
     name="Custom",
+    label="Custom",
+    package="",
+    client_backend="openai",
+    flag_documents=tuple,
+    flag_bounds={},
+    leniency=flag_table.STRICT,
+    negatable=False,
     aliases={
         "tp": "tp-size",
         "tensor-parallel-size": "tp-size",
@@ -17,6 +44,29 @@ CUSTOM = Engine(
     },
     degrees=("tp-size", "pp-size", "dp-size"),
     folded={},
-    reserved=RESERVED,
-    negatable=False,
+    reserved={
+        "host": reserved.OPERATORS_OWN,
+        "port": reserved.OPERATORS_OWN,
+        "model": reserved.MODEL,
+        "model-path": reserved.MODEL,
+        "served-model-name": reserved.OPERATORS_OWN,
+        "api-key": reserved.SECRET,
+    },
+    defaults={},
+    rules=(),
+    advice=Advice(
+        wanted={"throughput": {}, "latency": {}, "slo": {}},
+        tensor=("tp-size", "tensor-parallel-size", "tp"),
+        at_least={},
+    ),
+    memory=MemoryFlags(fraction="", default_fraction=None, dtype="dtype", quantization="quantization", splits=()),
+    parallelism=ParallelismFlags(words={}, not_offered={}, refuse=_refuse_parallelism),
+    quantization=QuantizationFlags(
+        touches={},
+        write=_write_quantization,
+        refuse=_refuse_quantization,
+        numerics=SGLANG.quantization.numerics | VLLM.quantization.numerics,
+    ),
+    # Many are forks or wrappers of the two.
+    log_patterns=VLLM.log_patterns | SGLANG.log_patterns,
 )

@@ -1,41 +1,79 @@
-"""What an engine is to the tuner: a few tables about its command line, and the questions they answer."""
+"""What an engine is to the tuner: tables about its command line and its log, and the questions they answer."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 from autotuner.api.common import EngineName
 from autotuner.api.parameters import SearchParameter
 from autotuner.engines import arguments, diagnosis, flag_table
 from autotuner.engines.arguments import Argument, Value
-from autotuner.engines.diagnosis import Diagnosis
+from autotuner.engines.diagnosis import Diagnosis, LogPatterns
 from autotuner.engines.flag_checks import Checker
-from autotuner.engines.flag_table import FlagTable
+from autotuner.engines.flag_rules import FlagRule
+from autotuner.engines.flag_table import Bounds, Document, FlagTable, Leniency
+from autotuner.engines.memory import MemoryFlags
+from autotuner.engines.parallelism import ParallelismFlags
+from autotuner.engines.quantization import QuantizationFlags
+from autotuner.engines.start_points import Advice
+
+ClientBackend = Literal["sglang", "vllm", "openai"]
 
 
 @dataclass(frozen=True)
 class Engine:
-    """An engine's command line. Flags are named without dashes and with `-` for `_` (`mem-fraction-static`).
+    """All that is known of an engine. Flags are named without dashes and with `-` for `_` (`mem-fraction-static`).
+
+    No field has a default, so that the type checker finds what a new engine lacks.
 
     Attributes:
         name: as in the API.
+        label: as its makers write it; in messages.
+        package: its published package, in lower case; the repositories of its images have this in their names.
+        client_backend: what the load client calls the engine's API.
+        flag_documents: gives the flags of each known version, as packaging/engine_flags.py writes them.
+        flag_bounds: flag, by the name that its package gives it -> bounds that the engine's code keeps and its parser
+            does not tell: ge, gt, le, lt.
+        leniency: spellings that its parser takes beyond those that its package tells.
+        negatable: boolean flags have a `--no-` form, and false is written as that.
         aliases: the engine's own name of a flag, and spellings that it takes for short -> the name used here. Those
             that its package tells are known besides.
         degrees: flags whose product is the number of accelerators.
         folded: a switch -> the degree that no longer multiplies while the switch is on.
         reserved: flags that users must not set -> what to do instead.
-        negatable: boolean flags have a `--no-` form, and false is written as that.
+        defaults: flag -> what the engine takes when nobody sets it, where that is one value for all models and
+            accelerators.
+        rules: what it refuses although each flag is right.
+        advice: good points to begin a search with.
+        memory: the flags that decide whether the weights fit.
+        parallelism: its flags for the words of parallelism.
+        quantization: its flags for the words of quantization.
+        log_patterns: what its log says when it ends.
     """
 
     name: EngineName
+    label: str
+    package: str
+    client_backend: ClientBackend
+    flag_documents: Callable[[], Iterable[Document]]
+    flag_bounds: Mapping[str, Bounds]
+    leniency: Leniency
+    negatable: bool
     aliases: Mapping[str, str]
     degrees: tuple[str, ...]
     folded: Mapping[str, str]
     reserved: Mapping[str, str]
-    negatable: bool
+    defaults: Mapping[str, Value]
+    rules: tuple[FlagRule, ...]
+    advice: Advice
+    memory: MemoryFlags
+    parallelism: ParallelismFlags
+    quantization: QuantizationFlags
+    log_patterns: LogPatterns
 
     def canonical(self, name: str) -> str:
         """The one name for all spellings of a flag, given without leading dashes."""
@@ -107,7 +145,7 @@ class Engine:
 
     def table(self, image: str = "") -> FlagTable | None:
         """The flags that the engine's version in an image knows; None if nothing is known of the engine."""
-        return flag_table.table(self.name, image)
+        return flag_table.of_image(self._tables, self.package, image)
 
     def checker(self, image: str = "", *, allow_unknown: bool = False, simulated: bool = False) -> Checker:
         """Judges what users write.
@@ -159,7 +197,12 @@ class Engine:
 
     def diagnose(self, log: str, exit_code: int | None) -> Diagnosis | None:
         """Why the engine ended, by its last words; None if nothing says so and it did not fail."""
-        return diagnosis.diagnose(log, exit_code, self._spellings)
+        return diagnosis.diagnose(log, exit_code, self._spellings, self.log_patterns)
+
+    @cached_property
+    def _tables(self) -> Sequence[FlagTable]:
+        """By version, the oldest first."""
+        return flag_table.read(self.flag_documents(), self.label, self.flag_bounds, self.leniency)
 
     @cached_property
     def _aliases(self) -> Mapping[str, str]:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cached_property
 from importlib import resources
 from typing import Any, Literal
-
-from autotuner.api.common import EngineName
 
 Kind = Literal["switch", "boolean", "int", "float", "size", "str", "json", "list"]
 
@@ -19,27 +17,10 @@ _WHOLE = re.compile(r"-?[0-9]+")
 _DECIMAL = re.compile(r"-?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
 _UNITS = "kKmMgGtT"
 _SIZE = re.compile(rf"-1|auto|[0-9]+(\.[0-9]+)?[{_UNITS}]?")
-# vLLM's parser takes --a_b for --a-b, --x.key=1 for a part of JSON, and -O3 for a level (vllm/utils/argparse_utils.py).
-_LEVEL = re.compile(r"-O[0-3]?")
 _VERSION = re.compile(r"v?([0-9]+(?:\.[0-9]+)+(?:\.?post[0-9]+)?)")
 
-# Bounds that an engine keeps in its code, not in its parser: sglang/srt/server_args.py and model_runner.py.
-_BOUNDS: Mapping[tuple[EngineName, str], Mapping[str, float]] = {
-    ("SGLang", "mem-fraction-static"): {"gt": 0, "lt": 1},
-    ("SGLang", "tensor-parallel-size"): {"ge": 1},
-    ("SGLang", "pipeline-parallel-size"): {"ge": 1},
-    ("SGLang", "data-parallel-size"): {"ge": 1},
-    ("SGLang", "expert-parallel-size"): {"ge": 1},
-    ("SGLang", "chunked-prefill-size"): {"ge": -1},
-    ("SGLang", "max-running-requests"): {"ge": 1},
-    ("SGLang", "page-size"): {"ge": 1},
-    ("SGLang", "schedule-conservativeness"): {"ge": 0},
-    # vllm/config/parallel.py: what the number of processes is the product of.
-    ("VLLM", "tensor-parallel-size"): {"ge": 1},
-    ("VLLM", "pipeline-parallel-size"): {"ge": 1},
-    ("VLLM", "data-parallel-size"): {"ge": 1},
-    ("VLLM", "decode-context-parallel-size"): {"ge": 1},
-}
+Bounds = Mapping[str, float]
+Document = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -61,7 +42,7 @@ class Flag:
     choices: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     nullable: bool = False
-    bounds: Mapping[str, float] = field(default_factory=dict)
+    bounds: Bounds = field(default_factory=dict)
 
     @property
     def takes_value(self) -> bool:
@@ -101,15 +82,41 @@ class Flag:
 
 
 @dataclass(frozen=True)
-class FlagTable:
-    """All flags of one version of an engine."""
+class Leniency:
+    """What an engine's parser takes beyond the spellings that its package tells.
 
-    engine: EngineName
+    Attributes:
+        underscores: `--a_b` for `--a-b`.
+        json_parts: `--a.key=1` for a part of the JSON that `--a` takes.
+        one_word: words that are flag and value in one, as in -O3; None if there are none.
+    """
+
+    underscores: bool
+    json_parts: bool
+    one_word: re.Pattern[str] | None
+
+
+STRICT = Leniency(underscores=False, json_parts=False, one_word=None)
+
+
+@dataclass(frozen=True)
+class FlagTable:
+    """All flags of one version of an engine.
+
+    Attributes:
+        engine: what messages call it.
+        version: of the engine's package.
+        flags: all that this version has.
+        leniency: of the engine's parser.
+    """
+
+    engine: str
     version: str
     flags: tuple[Flag, ...]
+    leniency: Leniency
 
     def __str__(self) -> str:
-        return f"{'vLLM' if self.engine == 'VLLM' else self.engine} {self.version}"
+        return f"{self.engine} {self.version}"
 
     def find(self, name: str) -> Flag | None:
         """The flag of a name, given without leading dashes, whatever its spelling; `no-` forms included."""
@@ -122,21 +129,22 @@ class FlagTable:
 
     def _part(self, name: str) -> Flag | None:
         whole, dot, _ = name.partition(".")
-        found = self._by_name.get(whole) if dot and self._lenient else None
+        found = self._by_name.get(whole) if dot and self.leniency.json_parts else None
         return found if found and found.kind == "json" else None
 
     def takes(self, spelling: str) -> bool:
         """Whether the engine's parser knows a flag by this very spelling, dashes included."""
-        if self._lenient and _LEVEL.fullmatch(spelling):
+        if self.says_all(spelling):
             return True
         spelling = spelling.partition(".")[0]
-        if self._lenient and spelling.startswith("--"):
+        if self.leniency.underscores and spelling.startswith("--"):
             spelling = spelling.replace("_", "-")
         return spelling in self._spellings
 
     def says_all(self, spelling: str) -> bool:
         """Whether flag and value are one word, as in -O3."""
-        return self._lenient and _LEVEL.fullmatch(spelling) is not None
+        one_word = self.leniency.one_word
+        return one_word is not None and one_word.fullmatch(spelling) is not None
 
     def closest(self, name: str) -> str | None:
         """The name that was probably meant: the one that it begins, else the one that looks most like it."""
@@ -148,10 +156,6 @@ class FlagTable:
         if not found:
             return None
         return found[0] if self.takes(f"--{found[0]}") else self._by_name[found[0]].name
-
-    @property
-    def _lenient(self) -> bool:
-        return self.engine == "VLLM"
 
     @cached_property
     def aliases(self) -> Mapping[str, str]:
@@ -175,53 +179,64 @@ class FlagTable:
         return {**{alias: own[name] for alias, name in self.aliases.items()}, **own}
 
 
-def table(engine: EngineName, image: str = "") -> FlagTable | None:
-    """The flags of the version that an image's tag names, or of the known one nearest to it.
+def of_image(known: Sequence[FlagTable], package: str, image: str) -> FlagTable | None:
+    """The table of the version that an image's tag names, or of the known one nearest to it; None if none is known.
 
     Args:
-        engine: whose flags; engine Custom has none that are known.
-        image: of the runtime. Without the engine's name or a version in its tag, the newest known is meant: the tag of
-            some other image is a version of something else.
+        known: by version, the oldest first.
+        package: the engine's, which names its images' repositories too. Without it or a version in its tag, the newest
+            known is meant: the tag of some other image is a version of something else.
+        image: of the runtime.
     """
-    known = _tables(engine)
     if not known:
         return None
     repository, _, tag = image.partition("@")[0].rpartition(":")
-    wanted = _VERSION.search(tag) if engine.lower() in repository.lower() else None
+    wanted = _VERSION.search(tag) if package in repository.lower() else None
     if wanted is None:
         return known[-1]
     older = [one for one in known if _order(one.version) <= _order(wanted.group(1))]
     return older[-1] if older else known[0]
 
 
-@cache
-def _tables(engine: EngineName) -> tuple[FlagTable, ...]:
-    """By version, the oldest first."""
+def shipped(package: str) -> list[Document]:
+    """What this package ships about an engine's versions: one document for each, as it was read out of `package`."""
     folder = resources.files("autotuner.engines") / "data"
-    found = [
-        _read(engine, json.loads(item.read_text()))
+    return [
+        json.loads(item.read_text())
         for item in folder.iterdir()
-        if item.name.startswith(f"{engine.lower()}-") and item.name.endswith(".json")
+        if item.name.startswith(f"{package}-") and item.name.endswith(".json")
     ]
-    return tuple(sorted(found, key=lambda one: _order(one.version)))
 
 
-def _read(engine: EngineName, document: Mapping[str, Any]) -> FlagTable:
-    flags = [
-        Flag(
-            name=item["name"],
-            kind=item["kind"],
-            choices=tuple(item.get("choices", ())),
-            aliases=tuple(item.get("aliases", ())),
-            nullable=item.get("nullable", False),
-            bounds={
-                **{bound: item[bound] for bound in ("ge", "gt", "le", "lt") if bound in item},
-                **_BOUNDS.get((engine, item["name"]), {}),
-            },
+def read(
+    documents: Iterable[Document], engine: str, bounds: Mapping[str, Bounds], leniency: Leniency
+) -> tuple[FlagTable, ...]:
+    """Read an engine's tables, by version, the oldest first.
+
+    Args:
+        documents: as packaging/engine_flags.py writes them.
+        engine: what messages call it.
+        bounds: flag -> bounds that the engine keeps in its code, not in its parser.
+        leniency: of the engine's parser.
+    """
+    tables = [
+        FlagTable(
+            engine, one["version"], tuple(_flag(item, bounds.get(item["name"], {})) for item in one["flags"]), leniency
         )
-        for item in document["flags"]
+        for one in documents
     ]
-    return FlagTable(engine, document["version"], tuple(flags))
+    return tuple(sorted(tables, key=lambda one: _order(one.version)))
+
+
+def _flag(item: Mapping[str, Any], bounds: Bounds) -> Flag:
+    return Flag(
+        name=item["name"],
+        kind=item["kind"],
+        choices=tuple(item.get("choices", ())),
+        aliases=tuple(item.get("aliases", ())),
+        nullable=item.get("nullable", False),
+        bounds={**{bound: item[bound] for bound in ("ge", "gt", "le", "lt") if bound in item}, **bounds},
+    )
 
 
 def _order(version: str) -> tuple[int, ...]:

@@ -1,12 +1,210 @@
-"""SGLang's command line."""
+"""SGLang: its command line, its rules and defaults, and its last words.
+
+Files named without a package are those of sglang/srt, version 0.5.5.
+"""
 
 from __future__ import annotations
 
+import re
+from functools import partial
+
+from autotuner.engines import flag_table, reserved
+from autotuner.engines.arguments import Value
+from autotuner.engines.diagnosis import LogPatterns
 from autotuner.engines.engine import Engine
-from autotuner.engines.reserved import RESERVED
+from autotuner.engines.flag_rules import Flags, is_on, number, rule
+from autotuner.engines.memory import MemoryFlags
+from autotuner.engines.parallelism import ParallelismFlags, WordFlag, Words, degree
+from autotuner.engines.quantization import QuantizationFlags, Said
+from autotuner.engines.start_points import FP8_WORDS, Advice
+
+
+def _attention_groups(flags: Flags) -> str | None:
+    """server_args.py, _handle_data_parallelism: `assert self.tp_size % self.dp_size == 0`."""
+    tensor, data = number(flags, "tp-size") or 1, number(flags, "dp-size") or 1
+    if is_on(flags, "enable-dp-attention") and data > 1 and tensor % data:
+        return f"with --enable-dp-attention, dp-size ({data:g}) must divide tp-size ({tensor:g})"
+    return None
+
+
+def _expert_groups(flags: Flags) -> str | None:
+    """distributed/parallel_state.py: the expert groups are cut out of the tensor group."""
+    tensor, expert = number(flags, "tp-size") or 1, number(flags, "ep-size") or 1
+    return f"ep-size ({expert:g}) must divide tp-size ({tensor:g})" if tensor % expert else None
+
+
+def _dense_groups(flags: Flags) -> str | None:
+    """server_args.py, check_server_args: `moe_dense_tp_size only support 1 and None currently`."""
+    value = number(flags, "moe-dense-tp-size")
+    return f"moe-dense-tp-size ({value:g}) may only be 1" if value not in (None, 1) else None
+
+
+def _pages(flags: Flags) -> str | None:
+    """server_args.py, check_server_args: `chunked_prefill_size must be divisible by page_size`."""
+    chunk, page = number(flags, "chunked-prefill-size"), number(flags, "page-size") or 1
+    if chunk is not None and chunk > 0 and chunk % page:
+        return f"page-size ({page:g}) must divide chunked-prefill-size ({chunk:g})"
+    return None
+
+
+def _pipeline(flags: Flags) -> str | None:
+    """server_args.py, check_server_args: pipelines know neither drafts nor mixed chunks."""
+    if (number(flags, "pp-size") or 1) == 1:
+        return None
+    if "speculative-algorithm" in flags:
+        return "pp-size above 1 and --speculative-algorithm exclude each other"
+    return "pp-size above 1 and --enable-mixed-chunk exclude each other" if is_on(flags, "enable-mixed-chunk") else None
+
+
+def _drafts(flags: Flags) -> str | None:
+    """server_args.py, check_server_args: drafts are not mixed into chunks."""
+    if "speculative-algorithm" in flags and is_on(flags, "enable-mixed-chunk"):
+        return "--speculative-algorithm and --enable-mixed-chunk exclude each other"
+    return None
+
+
+def _cutlass(flags: Flags) -> str | None:
+    """server_args.py, _handle_moe_kernel_config."""
+    if flags.get("moe-runner-backend") == "flashinfer_cutlass" and flags.get("quantization") != "modelopt_fp4":
+        return "moe-runner-backend flashinfer_cutlass needs quantization modelopt_fp4"
+    return None
+
+
+_RULES = (
+    rule("data parallel attention", _attention_groups, "tp-size", "dp-size", "enable-dp-attention"),
+    rule("expert parallelism", _expert_groups, "tp-size", "ep-size"),
+    rule("dense layers of a mixture", _dense_groups, "moe-dense-tp-size"),
+    rule("pages", _pages, "chunked-prefill-size", "page-size"),
+    rule("pipeline parallelism", _pipeline, "pp-size", "speculative-algorithm", "enable-mixed-chunk"),
+    rule("drafts", _drafts, "speculative-algorithm", "enable-mixed-chunk"),
+    rule("kernels of a mixture", _cutlass, "moe-runner-backend", "quantization"),
+)
+
+
+def _refuse_parallelism(said: Words) -> str | None:
+    """server_args.py, _handle_data_parallelism and check_server_args; distributed/parallel_state.py."""
+    tensor, data, expert = degree(said, "tensor"), degree(said, "data"), degree(said, "expert")
+    if said.get("dataParallelAttention"):
+        if data == 1:
+            return "dataParallelAttention does nothing with data 1"
+        if tensor % data:
+            return f"with dataParallelAttention, data ({data}) must divide tensor ({tensor})"
+    if tensor % expert:
+        return f"expert ({expert}) must divide tensor ({tensor}): the experts are spread over the tensor group"
+    if degree(said, "moeDenseTensor") != 1:
+        return "SGLang takes moeDenseTensor 1 only"
+    return None
+
+
+_PARALLELISM = ParallelismFlags(
+    words={
+        "tensor": WordFlag("tp-size"),
+        "pipeline": WordFlag("pp-size"),
+        "data": WordFlag("dp-size"),
+        "expert": WordFlag("ep-size"),
+        "moeDenseTensor": WordFlag("moe-dense-tp-size", says_neutral=False),
+        "dataParallelAttention": WordFlag("enable-dp-attention", is_switch=True, says_neutral=False),
+    },
+    not_offered={"decodeContext": "SGLang does not offer decodeContext; it is vLLM's"},
+    refuse=_refuse_parallelism,
+)
+
+_WEIGHTS: dict[str, dict[str, Value]] = {
+    "float16": {"dtype": "float16"},
+    "bfloat16": {"dtype": "bfloat16"},
+    "float32": {"dtype": "float32"},
+    "int8": {"quantization": "w8a8_int8"},
+    "fp8": {"quantization": "fp8"},
+}
+_KV_CACHE = {"fp8": "fp8_e5m2", "fp8_e5m2": "fp8_e5m2", "fp8_e4m3": "fp8_e4m3"}
+
+
+def _write_quantization(said: Said) -> dict[str, Value]:
+    found = dict(_WEIGHTS.get(said.get("weights", ""), {}))
+    if "kvCache" in said:
+        found["kv-cache-dtype"] = _KV_CACHE[said["kvCache"]]
+    if said.get("attention") == "fp8":
+        found["attention-backend"] = "flashinfer"
+    moe = said.get("moe", "")
+    if moe in ("w4afp8", "mxfp4"):
+        found["quantization"] = moe
+    if moe == "mxfp4":
+        found["moe-runner-backend"] = "flashinfer_mxfp4"
+    elif moe == "fp8" and "quantization" not in found:
+        found["moe-runner-backend"] = "flashinfer_cutlass"
+    return found
+
+
+def _refuse_quantization(said: Said) -> str | None:
+    if "kvCache" in said and said["kvCache"] not in _KV_CACHE:
+        return f"kvCache {said['kvCache']}: SGLang takes fp8_e5m2 and fp8_e4m3 here; auto is the model's own type"
+    if said.get("weights") == "int8" and said.get("moe") in ("w4afp8", "mxfp4"):
+        return f"weights int8 and moe {said['moe']} are both quantizations of the weights; write weights auto"
+    return None
+
+
+_QUANTIZATION = QuantizationFlags(
+    touches={
+        "weights": ("quantization", "dtype"),
+        "kvCache": ("kv-cache-dtype",),
+        "attention": ("attention-backend",),
+        "moe": ("quantization", "moe-runner-backend"),
+    },
+    write=_write_quantization,
+    refuse=_refuse_quantization,
+    numerics=frozenset({"quantization", "dtype", "kv-cache-dtype", "enable-fp32-lm-head", "torchao-config"}),
+)
+
+_FP8 = {**FP8_WORDS, "quantization": ("fp8",), "kv-cache-dtype": ("fp8_e5m2", "fp8", "fp8_e4m3")}
+_ADVICE = Advice(
+    wanted={
+        "throughput": {
+            **_FP8,
+            "max-running-requests": 256.0,
+            "chunked-prefill-size": 4096.0,
+            "mem-fraction-static": 0.89,
+            "disable-radix-cache": (False,),
+            "schedule-policy": ("lpm",),
+        },
+        "latency": {
+            **_FP8,
+            "max-running-requests": 64.0,
+            "chunked-prefill-size": 8192.0,
+            "speculative-algorithm": ("EAGLE3", "EAGLE", "NEXTN", "NGRAM"),
+        },
+        "slo": {
+            **_FP8,
+            "max-running-requests": 96.0,
+            "chunked-prefill-size": 2048.0,
+            "enable-mixed-chunk": (True,),
+            "mem-fraction-static": 0.85,
+        },
+    },
+    tensor=("tp-size", "tensor-parallel-size", "tp"),
+    # CUDA graphs up to the batch: larger batches would run without them, larger graphs cost memory and time.
+    at_least={"cuda-graph-max-bs": "max-running-requests"},
+)
 
 SGLANG = Engine(
     name="SGLang",
+    label="SGLang",
+    package="sglang",
+    client_backend="sglang",
+    flag_documents=partial(flag_table.shipped, "sglang"),
+    # server_args.py and model_executor/model_runner.py.
+    flag_bounds={
+        "mem-fraction-static": {"gt": 0, "lt": 1},
+        "tensor-parallel-size": {"ge": 1},
+        "pipeline-parallel-size": {"ge": 1},
+        "data-parallel-size": {"ge": 1},
+        "expert-parallel-size": {"ge": 1},
+        "chunked-prefill-size": {"ge": -1},
+        "max-running-requests": {"ge": 1},
+        "page-size": {"ge": 1},
+        "schedule-conservativeness": {"ge": 0},
+    },
+    leniency=flag_table.STRICT,
+    negatable=False,
     aliases={
         "tp": "tp-size",
         "tensor-parallel-size": "tp-size",
@@ -21,6 +219,42 @@ SGLANG = Engine(
     degrees=("tp-size", "pp-size", "dp-size"),
     # Under attention data parallelism the replicas live inside the tensor-parallel group.
     folded={"enable-dp-attention": "dp-size"},
-    reserved={flag: RESERVED[flag] for flag in ("host", "port", "model-path", "served-model-name", "api-key")},
-    negatable=False,
+    reserved={
+        "host": reserved.OPERATORS_OWN,
+        "port": reserved.OPERATORS_OWN,
+        "model-path": reserved.MODEL,
+        "served-model-name": reserved.OPERATORS_OWN,
+        "api-key": reserved.SECRET,
+    },
+    # server_args.py.
+    defaults={
+        "mem-fraction-static": 0.88,
+        "chunked-prefill-size": 8192,
+        "schedule-policy": "fcfs",
+        "schedule-conservativeness": 1.0,
+        "kv-cache-dtype": "auto",
+    },
+    rules=_RULES,
+    advice=_ADVICE,
+    memory=MemoryFlags(
+        fraction="mem-fraction-static",
+        default_fraction=0.93,
+        dtype="dtype",
+        quantization="quantization",
+        splits=("tp-size", "pp-size"),
+    ),
+    parallelism=_PARALLELISM,
+    quantization=_QUANTIZATION,
+    log_patterns=LogPatterns(
+        # "[2025-09-12 10:00:00 TP0] "
+        decorations=(re.compile(r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[^\]]*\] ?"),),
+        out_of_memory=(
+            re.compile(r"Not enough memory\. Please try to increase --mem-fraction-static"),
+            re.compile(r"(?:Prefill|Decode) out of memory\."),
+        ),
+        no_model=(),
+        crash=(re.compile(r"Watchdog timeout"),),
+        echo=(),
+        kills_itself=(re.compile(r"Received sigquit from a child process"),),
+    ),
 )

@@ -7,102 +7,68 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
-from autotuner.api.common import EngineName
 from autotuner.engines.arguments import Value
 
 Goal = Literal["throughput", "latency", "slo"]
 Offered = Mapping[str, Sequence[Value | None]]  # dimension -> its values; None is unset
 Point = dict[str, Value | None]
-
 # A number: the nearest one offered. Words: the first one offered.
-_Advice = Mapping[str, float | tuple[Value, ...]]
+Wanted = Mapping[str, float | tuple[Value, ...]]
 
-_FP8: _Advice = {
+# Advice for words that mean the same on every engine.
+FP8_WORDS: Wanted = {
     "quantization.weights": ("fp8",),
     "quantization.kvCache": ("fp8_e5m2", "fp8", "fp8_e4m3"),
-    "quantization": ("fp8",),
-    "kv-cache-dtype": ("fp8_e5m2", "fp8", "fp8_e4m3"),
 }
-_ADVICE: Mapping[EngineName, Mapping[Goal, _Advice]] = {
-    "SGLang": {
-        "throughput": {
-            **_FP8,
-            "max-running-requests": 256.0,
-            "chunked-prefill-size": 4096.0,
-            "mem-fraction-static": 0.89,
-            "disable-radix-cache": (False,),
-            "schedule-policy": ("lpm",),
-        },
-        "latency": {
-            **_FP8,
-            "max-running-requests": 64.0,
-            "chunked-prefill-size": 8192.0,
-            "speculative-algorithm": ("EAGLE3", "EAGLE", "NEXTN", "NGRAM"),
-        },
-        "slo": {
-            **_FP8,
-            "max-running-requests": 96.0,
-            "chunked-prefill-size": 2048.0,
-            "enable-mixed-chunk": (True,),
-            "mem-fraction-static": 0.85,
-        },
-    },
-    "VLLM": {
-        "throughput": {
-            **_FP8,
-            "max-num-seqs": 256.0,
-            "max-num-batched-tokens": 4096.0,
-            "gpu-memory-utilization": 0.9,
-            "enable-prefix-caching": (True,),
-        },
-        "latency": {**_FP8, "max-num-seqs": 64.0, "max-num-batched-tokens": 8192.0},
-        "slo": {
-            **_FP8,
-            "max-num-seqs": 96.0,
-            "max-num-batched-tokens": 2048.0,
-            "enable-chunked-prefill": (True,),
-            "gpu-memory-utilization": 0.88,
-        },
-    },
-    "Custom": {"throughput": {}, "latency": {}, "slo": {}},
-}
-_SEQUENCES, _GRAPHS = "max-running-requests", "cuda-graph-max-bs"
-_TENSOR = ("parallelism.tensor", "tp-size", "tensor-parallel-size", "tp")
 
 
-def advised(engine: EngineName, goal: Goal, offered: Offered) -> list[Point]:
-    """Points to begin with, the most promising first; they say nothing of dimensions without advice.
+@dataclass(frozen=True)
+class Advice:
+    """What is good for an engine more often than not.
 
-    Throughput begins at the smallest tensor degree, latency at the largest. Which of them the rules and the memory
-    allow is for the caller to see: of those that are allowed, the first two are the advice.
-
-    Args:
-        engine: that will run them.
-        goal: slo: throughput under promises about latency.
-        offered: what may be chosen.
+    Attributes:
+        wanted: goal -> dimension -> what to choose of it. slo: throughput under promises about latency.
+        tensor: names under which a task may offer tensor degrees besides `parallelism.tensor`.
+        at_least: flag -> another advised flag whose number it should reach, as far as that is offered.
     """
-    advice = _ADVICE[engine][goal]
-    point: Point = {}
-    for name, wanted in advice.items():
-        if name in offered and (found := _nearest(wanted, offered[name])) is not None:
-            point[name] = found
-    if (graphs := _graphs(point.get(_SEQUENCES), offered.get(_GRAPHS, ()))) is not None:
-        point[_GRAPHS] = graphs
-    tensor = next((name for name in _TENSOR if name in offered), "")
-    degrees = sorted(value for value in offered.get(tensor, ()) if isinstance(value, int | float))
-    if goal == "latency":
-        degrees.reverse()
-    return [{**point, tensor: degree} for degree in degrees] or ([point] if point else [])
+
+    wanted: Mapping[Goal, Wanted]
+    tensor: tuple[str, ...]
+    at_least: Mapping[str, str]
+
+    def points(self, goal: Goal, offered: Offered) -> list[Point]:
+        """Points to begin with, the most promising first; they say nothing of dimensions without advice.
+
+        Throughput begins at the smallest tensor degree, latency at the largest. Which of them the rules and the memory
+        allow is for the caller to see: of those that are allowed, the first two are the advice.
+
+        Args:
+            goal: slo: throughput under promises about latency.
+            offered: what may be chosen.
+        """
+        point: Point = {}
+        for name, wanted in self.wanted[goal].items():
+            if name in offered and (found := _nearest(wanted, offered[name])) is not None:
+                point[name] = found
+        for name, other in self.at_least.items():
+            if (reaching := _at_least(point.get(other), offered.get(name, ()))) is not None:
+                point[name] = reaching
+        tensor = next((name for name in ("parallelism.tensor", *self.tensor) if name in offered), "")
+        degrees = sorted(value for value in offered.get(tensor, ()) if isinstance(value, int | float))
+        if goal == "latency":
+            degrees.reverse()
+        return [{**point, tensor: degree} for degree in degrees] or ([point] if point else [])
 
 
-def _graphs(sequences: Value | None, offered: Sequence[Value | None]) -> float | None:
-    """CUDA graphs up to the batch: larger batches would run without them, larger graphs cost memory and time."""
+def _at_least(wanted: Value | None, offered: Sequence[Value | None]) -> float | None:
+    """The smallest number offered that reaches the wanted one, else the largest; None without numbers."""
     sizes = sorted(value for value in offered if isinstance(value, int | float) and not isinstance(value, bool))
-    if not sizes or not isinstance(sequences, int | float):
+    if not sizes or not isinstance(wanted, int | float):
         return None
-    return next((size for size in sizes if size >= sequences), sizes[-1])
+    return next((size for size in sizes if size >= wanted), sizes[-1])
 
 
 def _nearest(wanted: float | tuple[Value, ...], values: Sequence[Value | None]) -> Value | None:

@@ -1,16 +1,202 @@
-"""vLLM's command line."""
+"""vLLM: its command line, its rules and defaults, and its last words."""
 
 from __future__ import annotations
 
+import re
+from functools import partial
+
+from autotuner.engines import flag_table, reserved
+from autotuner.engines.arguments import Value
+from autotuner.engines.diagnosis import LogPatterns
 from autotuner.engines.engine import Engine
-from autotuner.engines.reserved import RESERVED
+from autotuner.engines.flag_rules import Flags, number, rule
+from autotuner.engines.flag_table import Leniency
+from autotuner.engines.memory import MemoryFlags
+from autotuner.engines.parallelism import ParallelismFlags, WordFlag, Words, degree
+from autotuner.engines.quantization import QuantizationFlags, Said
+from autotuner.engines.start_points import FP8_WORDS, Advice
+
+
+def _batch(flags: Flags) -> str | None:
+    """vllm/config/scheduler.py: `max_num_batched_tokens must be greater than or equal to max_num_seqs`."""
+    tokens, sequences = number(flags, "max-num-batched-tokens"), number(flags, "max-num-seqs")
+    if tokens is not None and sequences is not None and tokens < sequences:
+        return f"max-num-seqs ({sequences:g}) must not exceed max-num-batched-tokens ({tokens:g})"
+    return None
+
+
+def _whole_prompts(flags: Flags) -> str | None:
+    """vllm/config/scheduler.py: without chunks, a batch must hold the longest sequence that is accepted."""
+    tokens, longest = number(flags, "max-num-batched-tokens"), number(flags, "max-model-len")
+    if flags.get("enable-chunked-prefill") != "false" or tokens is None or longest is None or tokens >= longest:
+        return None
+    return f"without chunked prefill, max-num-batched-tokens ({tokens:g}) must hold max-model-len ({longest:g})"
+
+
+def _contexts(flags: Flags) -> str | None:
+    """vllm/config/parallel.py: decode contexts reuse the tensor group."""
+    tensor = number(flags, "tensor-parallel-size") or 1
+    context = number(flags, "decode-context-parallel-size") or 1
+    if tensor % context:
+        return f"decode-context-parallel-size ({context:g}) must divide tensor-parallel-size ({tensor:g})"
+    return None
+
+
+_RULES = (
+    rule("batch size", _batch, "max-num-seqs", "max-num-batched-tokens"),
+    rule("whole prompts", _whole_prompts, "max-num-batched-tokens", "max-model-len", "enable-chunked-prefill"),
+    rule("decode contexts", _contexts, "tensor-parallel-size", "decode-context-parallel-size"),
+)
+
+
+def _refuse_parallelism(said: Words) -> str | None:
+    """vllm/config/parallel.py: the expert degree follows from the others, contexts share the tensor group."""
+    tensor, data, expert = degree(said, "tensor"), degree(said, "data"), degree(said, "expert")
+    context = degree(said, "decodeContext")
+    if expert not in (1, tensor * data):
+        return f"vLLM's expert degree is always tensor x data ({tensor * data}); write that, or 1 for none"
+    if tensor % context:
+        return f"decodeContext ({context}) must divide tensor ({tensor}): it reuses the tensor group"
+    return None
+
+
+_PARALLELISM = ParallelismFlags(
+    words={
+        "tensor": WordFlag("tensor-parallel-size"),
+        "pipeline": WordFlag("pipeline-parallel-size"),
+        "data": WordFlag("data-parallel-size"),
+        "decodeContext": WordFlag("decode-context-parallel-size"),
+        "expert": WordFlag("enable-expert-parallel", is_switch=True),
+    },
+    not_offered={
+        "moeDenseTensor": "vLLM does not offer moeDenseTensor; it is SGLang's",
+        "dataParallelAttention": (
+            "vLLM has no switch for dataParallelAttention: with data and expert it is how vLLM works anyway"
+        ),
+    },
+    refuse=_refuse_parallelism,
+)
+
+_WEIGHTS: dict[str, dict[str, Value]] = {
+    "float16": {"dtype": "float16"},
+    "bfloat16": {"dtype": "bfloat16"},
+    "float32": {"dtype": "float32"},
+    "fp8": {"quantization": "fp8"},
+}
+_KV_CACHE = ("fp8", "fp8_e5m2", "fp8_e4m3", "bfloat16")
+
+
+def _write_quantization(said: Said) -> dict[str, Value]:
+    found = dict(_WEIGHTS.get(said.get("weights", ""), {}))
+    if "kvCache" in said:
+        found["kv-cache-dtype"] = said["kvCache"]
+    return found
+
+
+def _refuse_quantization(said: Said) -> str | None:
+    if said.get("weights") == "int8":
+        return "weights int8: vLLM needs a checkpoint that is quantized so; name one in model and write auto"
+    if "kvCache" in said and said["kvCache"] not in _KV_CACHE:
+        return f"kvCache {said['kvCache']}: vLLM takes {', '.join(_KV_CACHE)}"
+    if said.get("attention") == "fp8":
+        return "attention fp8: vLLM has no such switch"
+    if said.get("moe") == "w4afp8":
+        return "moe w4afp8: vLLM has no such switch; it comes with the checkpoint"
+    return None
+
+
+_QUANTIZATION = QuantizationFlags(
+    touches={"weights": ("quantization", "dtype"), "kvCache": ("kv-cache-dtype",)},
+    write=_write_quantization,
+    refuse=_refuse_quantization,
+    numerics=frozenset({"quantization", "dtype", "kv-cache-dtype"}),
+)
+
+_FP8 = {**FP8_WORDS, "quantization": ("fp8",), "kv-cache-dtype": ("fp8_e5m2", "fp8", "fp8_e4m3")}
+_ADVICE = Advice(
+    wanted={
+        "throughput": {
+            **_FP8,
+            "max-num-seqs": 256.0,
+            "max-num-batched-tokens": 4096.0,
+            "gpu-memory-utilization": 0.9,
+            "enable-prefix-caching": (True,),
+        },
+        "latency": {**_FP8, "max-num-seqs": 64.0, "max-num-batched-tokens": 8192.0},
+        "slo": {
+            **_FP8,
+            "max-num-seqs": 96.0,
+            "max-num-batched-tokens": 2048.0,
+            "enable-chunked-prefill": (True,),
+            "gpu-memory-utilization": 0.88,
+        },
+    },
+    tensor=("tensor-parallel-size", "tp"),
+    at_least={},
+)
 
 VLLM = Engine(
     name="VLLM",
+    label="vLLM",
+    package="vllm",
+    client_backend="vllm",
+    flag_documents=partial(flag_table.shipped, "vllm"),
+    # vllm/config/parallel.py: what the number of processes is the product of.
+    flag_bounds={
+        "tensor-parallel-size": {"ge": 1},
+        "pipeline-parallel-size": {"ge": 1},
+        "data-parallel-size": {"ge": 1},
+        "decode-context-parallel-size": {"ge": 1},
+    },
+    # vllm/utils/argparse_utils.py; -O3 is a level.
+    leniency=Leniency(underscores=True, json_parts=True, one_word=re.compile(r"-O[0-3]?")),
+    negatable=True,
     aliases={},
     # Decode context parallelism reuses the tensor-parallel group, so it does not multiply.
     degrees=("tensor-parallel-size", "pipeline-parallel-size", "data-parallel-size"),
     folded={},
-    reserved={flag: RESERVED[flag] for flag in ("host", "port", "model", "served-model-name", "api-key")},
-    negatable=True,
+    reserved={
+        "host": reserved.OPERATORS_OWN,
+        "port": reserved.OPERATORS_OWN,
+        "model": reserved.MODEL,
+        "served-model-name": reserved.OPERATORS_OWN,
+        "api-key": reserved.SECRET,
+    },
+    # vllm/config/cache.py, vllm/config/scheduler.py and vllm/engine/arg_utils.py.
+    defaults={
+        "gpu-memory-utilization": 0.9,
+        "max-num-batched-tokens": 8192,
+        "max-num-seqs": 256,
+        "block-size": 16,
+        "enable-chunked-prefill": True,
+        "enable-prefix-caching": True,
+        "kv-cache-dtype": "auto",
+    },
+    rules=_RULES,
+    advice=_ADVICE,
+    memory=MemoryFlags(
+        fraction="gpu-memory-utilization",
+        default_fraction=0.92,
+        dtype="dtype",
+        quantization="quantization",
+        splits=("tensor-parallel-size", "pipeline-parallel-size"),
+    ),
+    parallelism=_PARALLELISM,
+    quantization=_QUANTIZATION,
+    log_patterns=LogPatterns(
+        # "(EngineCore_0 pid=272) ERROR 09-12 10:00:00 [core.py:700] "
+        decorations=(
+            re.compile(r"\([\w ]+?pid=\d+\) ?"),
+            re.compile(r"(?:DEBUG|INFO|WARNING|ERROR|CRITICAL) \d\d-\d\d \d\d:\d\d:\d\d (?:\[[^\]]*\] ?)?"),
+        ),
+        out_of_memory=(
+            re.compile(r"No available memory for the cache blocks"),
+            re.compile(r"larger than the available KV cache memory"),
+            re.compile(r"Free memory on device .* is less than desired GPU memory utilization"),
+        ),
+        no_model=(re.compile(r"Invalid repository ID or local directory"),),
+        crash=(),
+        echo=(re.compile(r"See root cause above"),),
+        kills_itself=(),
+    ),
 )

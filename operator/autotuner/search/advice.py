@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from autotuner.api.common import EngineName
-from autotuner.engines import start_points
+from autotuner.engines import Engine
+from autotuner.engines.start_points import Goal
 from autotuner.search.space.configuration import Configuration
 from autotuner.search.space.space import Space
 
@@ -11,7 +11,7 @@ from autotuner.search.space.space import Space
 _ADVISED = 2
 
 
-def advised(space: Space, engine: EngineName, goal: start_points.Goal) -> list[Configuration]:
+def advised(space: Space, engine: Engine, goal: Goal) -> list[Configuration]:
     """At most two configurations that are good for a goal more often than not, the most promising first.
 
     Args:
@@ -20,5 +20,5 @@ def advised(space: Space, engine: EngineName, goal: start_points.Goal) -> list[C
         goal: slo: throughput under promises about latency.
     """
     offered = {dimension.name: dimension.values for dimension in space.dimensions}
-    found = [space.nearest(point) for point in start_points.advised(engine, goal, offered)]
+    found = [space.nearest(point) for point in engine.advice.points(goal, offered)]
     return list(dict.fromkeys(one for one in found if one is not None))[:_ADVISED]

@@ -20,12 +20,8 @@ GRAPH_BYTES = 8
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Gibibytes of one GPU by use, and the tokens that the KV cache of one engine holds."""
+    """The KV cache of one GPU in gibibytes, and the tokens that the cache of one engine holds."""
 
-    weights: float
-    activations: float
-    graphs: float
-    context: float
     cache: float
     tokens: int
 
@@ -55,7 +51,7 @@ def plan(config: EngineConfig) -> Memory:
     if tokens < config.block:
         raise StartupError(_no_cache(config))
     _check_longest(config, cache, tokens)
-    return Memory(weights, activations, graphs, context, cache, tokens)
+    return Memory(cache, tokens)
 
 
 def kv_bytes_per_token(config: EngineConfig) -> float:

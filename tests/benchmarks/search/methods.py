@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import Protocol
 
+from autotuner import engines
 from autotuner.engines.start_points import Goal as Advice
 from autotuner.search.advice import advised
 from autotuner.search.bayesian import incumbent
@@ -47,7 +48,7 @@ class Own:
         self._maximise = goal.maximise if isinstance(goal, Trade) else (goal.maximise,)
         # Whose flags a pool's columns are is unknown.
         known = goal.name in _ADVICE
-        self._starts = advised(self._space, goal.surface.engine, _ADVICE[goal.name]) if known else []
+        self._starts = advised(self._space, engines.get(goal.surface.engine), _ADVICE[goal.name]) if known else []
 
     def propose(self, records: Sequence[Record], count: int) -> list[Configuration]:
         return suggest(

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autotuner.api.common import EngineName
-from autotuner.engines import Engine, Value, get
-from autotuner.engines.arguments import text
+from autotuner.engines import Engine, get
+from autotuner.engines.arguments import Value, text
 
 SGLANG, VLLM, CUSTOM = get("SGLang"), get("VLLM"), get("Custom")
 

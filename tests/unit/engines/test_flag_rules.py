@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from autotuner.api.common import EngineName
-from autotuner.engines import memory
-from autotuner.engines.flag_rules import RULES
+from autotuner.engines import get, memory
 
 H100 = 81559  # MiB, as the node label says
 
@@ -31,7 +30,7 @@ REFUSED: list[tuple[EngineName, dict[str, str], str]] = [
 
 def refusals(engine: EngineName, flags: dict[str, str]) -> list[str]:
     found = []
-    for rule in RULES[engine]:
+    for rule in get(engine).rules:
         reason = rule.check({flag: value for flag, value in flags.items() if flag in rule.reads})
         found += [reason] if reason else []
     return found
@@ -103,13 +102,13 @@ MEMORY: list[tuple[str, EngineName, dict[str, str], dict[str, str], float | None
 def test_weights_fit(
     engine: EngineName, flags: dict[str, str], model: dict[str, str], mib: float | None, fits: bool
 ) -> None:
-    reason = memory.too_large(engine, flags, model, mib)
+    reason = get(engine).memory.too_large(flags, model, mib)
 
     assert (reason is None) == fits, reason
 
 
 def test_what_does_not_fit_is_told_in_figures() -> None:
-    assert memory.too_large("SGLang", {"mem-fraction-static": "0.9"}, LLAMA_70B, H100) == (
+    assert get("SGLang").memory.too_large({"mem-fraction-static": "0.9"}, LLAMA_70B, H100) == (
         "141 GB of weights per GPU do not fit into 75 GB (0.9 of 80 GiB less 2 GB); use more tensor or pipeline"
         " parallelism, or fewer bits"
     )

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from autotuner.api.common import EngineName
-from autotuner.engines.flag_table import Flag, FlagTable, table
+from autotuner.engines import get
+from autotuner.engines.flag_table import STRICT, Flag, FlagTable, of_image
 
 FACTS = {  # flags worth tuning, of facts that do not come from the engines' packages
     "SGLang": (
@@ -27,7 +28,7 @@ FACTS = {  # flags worth tuning, of facts that do not come from the engines' pac
 
 
 def known(engine: EngineName, image: str = "") -> FlagTable:
-    found = table(engine, image)
+    found = get(engine).table(image)
     assert found is not None
     return found
 
@@ -56,17 +57,16 @@ def test_what_sglang_never_had_is_unknown(name: str) -> None:
         ("autotuner/benchmark:0.1.0", "0.10.0"),
     ],
 )
-def test_the_newest_known_version_that_is_not_newer_is_meant(
-    image: str, version: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    versions = tuple(FlagTable("SGLang", one, ()) for one in ("0.5.5", "0.5.5.post3", "0.10.0"))
-    monkeypatch.setattr("autotuner.engines.flag_table._tables", lambda _: versions)
+def test_the_newest_known_version_that_is_not_newer_is_meant(image: str, version: str) -> None:
+    versions = [FlagTable("SGLang", one, (), STRICT) for one in ("0.5.5", "0.5.5.post3", "0.10.0")]
+    found = of_image(versions, "sglang", image)
 
-    assert known("SGLang", image).version == version
+    assert found is not None
+    assert found.version == version
 
 
 def test_of_another_engine_nothing_is_known() -> None:
-    assert table("Custom") is None
+    assert get("Custom").table() is None
 
 
 @pytest.mark.parametrize(

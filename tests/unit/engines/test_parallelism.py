@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from autotuner import engines
 from autotuner.api.common import EngineName
+from autotuner.engines import get
 from autotuner.engines.arguments import Value
-from autotuner.engines.flag_rules import RULES
-from autotuner.engines.parallelism import PRESETS, Words, flags, illegal, preset, touched
+from autotuner.engines.parallelism import PRESETS, Words, preset
 
 TENSOR, PIPELINE, DATA = "tensor-parallel-size", "pipeline-parallel-size", "data-parallel-size"
 FLAGS: list[tuple[EngineName, Words, dict[str, Value]]] = [
@@ -34,16 +33,24 @@ FLAGS: list[tuple[EngineName, Words, dict[str, Value]]] = [
 
 @pytest.mark.parametrize(("engine", "words", "want"), FLAGS)
 def test_a_word_is_the_engines_flag(engine: EngineName, words: Words, want: dict[str, Value]) -> None:
-    assert illegal(engine, words) is None
-    assert flags(engine, words) == want
-    assert set(want) <= touched(engine, words)
+    parallelism = get(engine).parallelism
+
+    assert parallelism.illegal(words) is None
+    assert parallelism.flags(words) == want
+    assert set(want) <= parallelism.touched(words)
 
 
 def test_one_is_said_where_the_runtime_says_otherwise() -> None:
-    fixed = {"tp-size", "dp-size"}
+    sglang, vllm = get("SGLang").parallelism, get("VLLM").parallelism
 
-    assert flags("SGLang", {"tensor": 1, "pipeline": 1}, fixed=fixed) == {"tp-size": 1}
-    assert flags("VLLM", {"expert": 1}, fixed={"enable-expert-parallel"}) == {"enable-expert-parallel": False}
+    assert sglang.flags({"tensor": 1, "pipeline": 1}, fixed={"tp-size", "dp-size"}) == {"tp-size": 1}
+    assert vllm.flags({"expert": 1}, fixed={"enable-expert-parallel"}) == {"enable-expert-parallel": False}
+
+
+def test_what_has_no_flag_for_its_neutral_value_is_left_out() -> None:
+    fixed = {"moe-dense-tp-size", "enable-dp-attention"}
+
+    assert get("SGLang").parallelism.flags({"moeDenseTensor": 0, "dataParallelAttention": False}, fixed=fixed) == {}
 
 
 GPUS: list[tuple[EngineName, Words, int]] = [
@@ -58,9 +65,9 @@ GPUS: list[tuple[EngineName, Words, int]] = [
 
 @pytest.mark.parametrize(("engine", "words", "want"), GPUS)
 def test_accelerators_follow_from_the_flags(engine: EngineName, words: Words, want: int) -> None:
-    one = engines.get(engine)
+    one = get(engine)
 
-    assert one.accelerators(one.render(flags(engine, words))) == want
+    assert one.accelerators(one.render(one.parallelism.flags(words))) == want
 
 
 ILLEGAL: list[tuple[EngineName, Words, bool | None, str]] = [
@@ -80,19 +87,19 @@ ILLEGAL: list[tuple[EngineName, Words, bool | None, str]] = [
 
 @pytest.mark.parametrize(("engine", "words", "moe", "reason"), ILLEGAL)
 def test_what_cannot_run_is_told(engine: EngineName, words: Words, moe: bool | None, reason: str) -> None:
-    assert reason in (illegal(engine, words, moe=moe) or "")
+    assert reason in (get(engine).parallelism.illegal(words, moe=moe) or "")
 
 
 @pytest.mark.parametrize("name", PRESETS)
 @pytest.mark.parametrize("engine", ["SGLang", "VLLM"])
 def test_presets_keep_the_engines_rules(engine: EngineName, name: str) -> None:
-    words = preset(name, 8)
-    reason = illegal(engine, words, moe=True)
+    one, words = get(engine), preset(name, 8)
+    reason = one.parallelism.illegal(words, moe=True)
 
     assert (reason is None) == ((engine, name) != ("SGLang", "long-context")), reason
     if reason is None:
-        given = {flag: str(value).lower() for flag, value in flags(engine, words).items()}
-        assert [rule.check(given) for rule in RULES[engine]] == [None] * len(RULES[engine])
+        given = {flag: str(value).lower() for flag, value in one.parallelism.flags(words).items()}
+        assert [rule.check(given) for rule in one.rules] == [None] * len(one.rules)
 
 
 def test_high_throughput_takes_what_a_node_holds() -> None:

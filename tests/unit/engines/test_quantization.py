@@ -7,16 +7,9 @@ from typing import Any
 import pytest
 
 from autotuner.api.common import EngineName
+from autotuner.engines import get
 from autotuner.engines.arguments import Value
-from autotuner.engines.quantization import (
-    PRESETS,
-    Words,
-    flags,
-    illegal,
-    numerics_changed,
-    prequantized,
-    touched,
-)
+from autotuner.engines.quantization import PRESETS, Words, prequantized
 
 FLAGS: list[tuple[EngineName, Words, str, dict[str, Value]]] = [
     ("SGLang", {"weights": "auto", "kvCache": "auto", "attention": "auto", "moe": "auto"}, "", {}),
@@ -51,9 +44,11 @@ FLAGS: list[tuple[EngineName, Words, str, dict[str, Value]]] = [
 
 @pytest.mark.parametrize(("engine", "words", "checkpoint", "want"), FLAGS)
 def test_a_word_is_the_engines_flags(engine: EngineName, words: Words, checkpoint: str, want: dict[str, Value]) -> None:
-    assert illegal(engine, words, checkpoint) is None
-    assert flags(engine, words, checkpoint) == want
-    assert set(want) <= touched(engine, words)
+    quantization = get(engine).quantization
+
+    assert quantization.illegal(words, checkpoint) is None
+    assert quantization.flags(words, checkpoint) == want
+    assert set(want) <= quantization.touched(words)
 
 
 ILLEGAL: list[tuple[EngineName, Words, str, str]] = [
@@ -76,7 +71,7 @@ ILLEGAL: list[tuple[EngineName, Words, str, str]] = [
 
 @pytest.mark.parametrize(("engine", "words", "checkpoint", "reason"), ILLEGAL)
 def test_what_cannot_run_is_told(engine: EngineName, words: Words, checkpoint: str, reason: str) -> None:
-    assert reason in (illegal(engine, words, checkpoint) or "")
+    assert reason in (get(engine).quantization.illegal(words, checkpoint) or "")
 
 
 MODELS: list[tuple[dict[str, Any], str]] = [
@@ -105,8 +100,13 @@ def test_a_checkpoint_tells_how_it_is_quantized(model: dict[str, Any], want: str
     ],
 )
 def test_presets_that_an_engine_can_run(engine: EngineName, runnable: set[str]) -> None:
-    assert {name for name, words in PRESETS.items() if illegal(engine, words) is None} == runnable
+    illegal = get(engine).quantization.illegal
+
+    assert {name for name, words in PRESETS.items() if illegal(words) is None} == runnable
 
 
-def test_what_changes_the_answers_is_known() -> None:
-    assert numerics_changed(["tp-size", "kv-cache-dtype", "quantization"]) == ["kv-cache-dtype", "quantization"]
+@pytest.mark.parametrize("engine", ["SGLang", "VLLM", "Custom"])
+def test_what_changes_the_answers_is_known(engine: EngineName) -> None:
+    changed = get(engine).quantization.numerics_changed(["tp-size", "kv-cache-dtype", "quantization"])
+
+    assert changed == ["kv-cache-dtype", "quantization"]

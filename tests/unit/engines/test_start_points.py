@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from autotuner.api.common import EngineName
-from autotuner.engines.start_points import Goal, Offered, Point, advised
+from autotuner.engines import get
+from autotuner.engines.start_points import Goal, Offered, Point
 
 SGLANG: Offered = {
     "tp-size": (1, 2, 4),
@@ -93,10 +94,10 @@ CASES: list[tuple[str, EngineName, Goal, Offered, list[Point]]] = [
     ("engine", "goal", "offered", "want"), [row[1:] for row in CASES], ids=[row[0] for row in CASES]
 )
 def test_advice(engine: EngineName, goal: Goal, offered: Offered, want: list[Point]) -> None:
-    assert advised(engine, goal, offered) == want
+    assert get(engine).advice.points(goal, offered) == want
 
 
 def test_an_unset_or_negative_size_is_never_the_nearest() -> None:
-    (point,) = advised("SGLang", "throughput", {"chunked-prefill-size": (None, -1, 8192)})
+    (point,) = get("SGLang").advice.points("throughput", {"chunked-prefill-size": (None, -1, 8192)})
 
     assert point == {"chunked-prefill-size": 8192}

@@ -18,7 +18,10 @@ from tests.unit.builders import make_parameters
 
 BATCHES = [1, 2, 4, 8, 16, 32]
 SPACE = Space.over(
-    make_parameters(batch=BATCHES, chunk=[1, 2, 3, 4, 5], policy=["lpm", "fcfs", "dfs"], mixed=True, inert=[1, 2, 3, 4])
+    make_parameters(
+        batch=BATCHES, chunk=[1, 2, 3, 4, 5], policy=["lpm", "fcfs", "dfs"], mixed=True, inert=[1, 2, 3, 4]
+    ),
+    engine="Custom",
 )
 Experiment = Callable[[Configuration], Record]
 
@@ -120,7 +123,7 @@ class TestLearning:
 
     def test_a_loose_bound_is_believed_no_more_than_its_neighbours(self) -> None:
         """It lies above all that was measured, where all that was measured is poor."""
-        space = Space.over(make_parameters(a=list(range(40))))
+        space = Space.over(make_parameters(a=list(range(40))), engine="Custom")
 
         def at(a: int) -> Configuration:
             return Configuration((("a", a),))
@@ -222,7 +225,7 @@ class TestBeginning:
 
     def test_skips_advice_that_a_rule_forbids(self) -> None:
         rule = Constraint(rule="p.batch != 4")
-        space = Space.over(make_parameters(batch=BATCHES, chunk=[1, 2, 3]), [rule])
+        space = Space.over(make_parameters(batch=BATCHES, chunk=[1, 2, 3]), [rule], engine="Custom")
         forbidden, allowed = (Configuration((("batch", batch), ("chunk", 2))) for batch in (4, 8))
         assert suggest("Bayesian", space, [], [], 1, 0, starts=[forbidden, allowed]) == [allowed]
 

@@ -17,13 +17,17 @@ from autotuner.search.space.space import Space
 from autotuner.search.suggest import suggest
 from tests.unit.builders import make_parameters
 
-SPACE = Space.over(make_parameters(batch=[1, 2, 4, 8], chunk=[1, 2, 3, 4, 5], policy=["lpm", "fcfs"], mixed=True))
+SPACE = Space.over(
+    make_parameters(batch=[1, 2, 4, 8], chunk=[1, 2, 3, 4, 5], policy=["lpm", "fcfs"], mixed=True), engine="Custom"
+)
 SOME = [one for index in range(0, SPACE.numbers, 7) if (one := SPACE.at(index)) is not None]
 
 
 def over(*parameters: dict[str, Any], rules: Sequence[str] = ()) -> Space:
     return Space.over(
-        [SearchParameter.model_validate(one) for one in parameters], [Constraint(rule=rule) for rule in rules]
+        [SearchParameter.model_validate(one) for one in parameters],
+        [Constraint(rule=rule) for rule in rules],
+        engine="Custom",
     )
 
 
@@ -205,7 +209,8 @@ class TestSeveralObjectives:
     """Throughput rises and latency too with the batch: the front runs along it, and only the right flags reach it."""
 
     SPACE = Space.over(
-        make_parameters(batch=list(range(1, 11)), chunk=[1, 2, 3, 4, 5], policy=["lpm", "fcfs", "dfs"], mixed=True)
+        make_parameters(batch=list(range(1, 11)), chunk=[1, 2, 3, 4, 5], policy=["lpm", "fcfs", "dfs"], mixed=True),
+        engine="Custom",
     )
     MAXIMISE = (True, False)
 

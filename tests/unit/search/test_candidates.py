@@ -18,7 +18,9 @@ from autotuner.search.space.space import Space
 
 def over(*parameters: dict[str, Any], rules: Sequence[str] = ()) -> Space:
     return Space.over(
-        [SearchParameter.model_validate(one) for one in parameters], [Constraint(rule=rule) for rule in rules]
+        [SearchParameter.model_validate(one) for one in parameters],
+        [Constraint(rule=rule) for rule in rules],
+        engine="Custom",
     )
 
 

@@ -24,7 +24,8 @@ SPACE = Space.over(
         overlap=True,
         backend=["a", "b"],
         chunk=[512, 1024, 2048, 4096, 8192],
-    )
+    ),
+    engine="Custom",
 )
 SIZES = {1: 0.0, 2: 0.2, 4: 0.35, 8: 0.4}
 POLICIES = {"fcfs": 0.0, "lpm": 0.1, "dfs": -0.1}
@@ -168,7 +169,8 @@ def test_being_switched_off_is_a_value_of_its_own() -> None:
         [
             *make_parameters(overlap=True, chunk=[512, 1024, 2048]),
             SearchParameter.model_validate({"name": "steps", "values": [1, 2, 4], "when": "p.overlap"}),
-        ]
+        ],
+        engine="Custom",
     )
 
     def on_is_faster(point: Mapping[str, Any]) -> float:

@@ -15,7 +15,7 @@ from autotuner.search.space.space import Space
 from autotuner.search.suggest import Strategy, suggest
 from tests.unit.builders import make_parameters
 
-SPACE = Space.over(make_parameters(tp_size=[1, 2, 4], chunk=[1024, 2048, 4096, 8192], mixed=True))
+SPACE = Space.over(make_parameters(tp_size=[1, 2, 4], chunk=[1024, 2048, 4096, 8192], mixed=True), engine="Custom")
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 FIXED_ORDERS: tuple[Strategy, ...] = ("Random", "Grid")
 
@@ -108,7 +108,7 @@ def test_another_seed_gives_another_order() -> None:
 
 
 def test_random_search_does_not_list_a_billion_configurations() -> None:
-    huge = Space.over(make_parameters(**{f"p{number}": list(range(8)) for number in range(10)}))
+    huge = Space.over(make_parameters(**{f"p{number}": list(range(8)) for number in range(10)}), engine="Custom")
     taken = suggest("Random", huge, [], [], 500, seed=2)
     assert len(set(taken)) == 500
     assert not set(suggest("Random", huge, recorded(*taken), [], 10, seed=2)) & set(taken)

@@ -14,7 +14,7 @@ from autotuner.search.space.space import Space
 from autotuner.search.training_targets import Targets, read
 from tests.unit.builders import make_parameters
 
-SPACE = Space.over(make_parameters(a=list(range(20)), b=["x", "y"]))
+SPACE = Space.over(make_parameters(a=list(range(20)), b=["x", "y"]), engine="Custom")
 ALONE = np.ones(1)
 
 

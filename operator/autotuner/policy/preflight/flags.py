@@ -10,6 +10,7 @@ from autotuner import engines
 from autotuner.api.common import Arguments
 from autotuner.api.parameters import Parallelism, Quantization, SearchParameter
 from autotuner.api.task import TaskSpec
+from autotuner.engines.arguments import Value
 from autotuner.policy.preflight.case import Case, Problem
 from autotuner.presets import is_simulated, runner
 from autotuner.search.space import words
@@ -86,5 +87,5 @@ def _left_out(spec: TaskSpec, engine: engines.Engine) -> dict[str, frozenset[str
     return found
 
 
-def _longest(parameter: SearchParameter) -> engines.Value:
+def _longest(parameter: SearchParameter) -> Value:
     return max(parameter.values or parameter.choices or [True], key=lambda value: len(str(value)))

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from autotuner.api.common import EnvironmentVariable
 from autotuner.api.parameters import SearchParameter
-from autotuner.engines import Engine, parallelism, quantization
+from autotuner.engines import Engine
 from autotuner.engines.arguments import Value, text
+from autotuner.engines.parallelism import ParallelismFlags
+from autotuner.engines.quantization import QuantizationFlags
 from autotuner.search.space.command_line import Args, Writer, by_flag, of_parameter, value
 from autotuner.search.space.dimensions import Dimension
 
-# A word's section -> its flags of one combination, and all that a word may set.
-_SECTIONS = {"parallelism": parallelism, "quantization": quantization}
 UNSET = "unset"
 
 
@@ -37,6 +37,10 @@ class Reference:
             parameters: of the task, of which variants say what they mean.
         """
         self._engine = engine
+        self._sections: Mapping[str, ParallelismFlags | QuantizationFlags] = {
+            "parallelism": engine.parallelism,
+            "quantization": engine.quantization,
+        }
         self._args = by_flag(args, engine)
         self._said: Mapping[str, Args] = by_flag(command, engine) | self._args
         self._env = _by_name(env)
@@ -48,7 +52,7 @@ class Reference:
             writer = self._variants[dimension.name]
             return next((text(one) for one in dimension.values if one is not None and self._is(writer, one)), None)
         section, _, word = dimension.name.partition(".")
-        if word and section in _SECTIONS:
+        if word and section in self._sections:
             means = (one for one in dimension.values if one is not None and self._means(section, word, one))
             return next(map(text, means), None)
         said = self._said.get(self._engine.canonical(dimension.name))
@@ -71,10 +75,10 @@ class Reference:
 
     def _means(self, section: str, word: str, one: Value) -> bool:
         """Whether the command line says this value of a word."""
-        module = _SECTIONS[section]
-        flags = module.flags(self._engine.name, {word: one})
+        words = self._sections[section]
+        flags = words.flags({word: one})
         if not flags:
-            return not module.touched(self._engine.name, [word]) & self._said.keys()
+            return not words.touched([word]) & self._said.keys()
         return all(
             flag in self._said and value(self._said[flag], self._engine) == text(wanted)
             for flag, wanted in ((self._engine.canonical(name), wanted) for name, wanted in flags.items())
@@ -93,8 +97,8 @@ class Reference:
         if dimension.name in self._variants:
             return self._variants[dimension.name].touches
         section, _, word = dimension.name.partition(".")
-        if word and section in _SECTIONS:
-            touched = _SECTIONS[section].touched(self._engine.name, [word])
+        if word and section in self._sections:
+            touched = self._sections[section].touched([word])
             return frozenset(self._engine.canonical(flag) for flag in touched)
         return frozenset({self._engine.canonical(dimension.name)})
 

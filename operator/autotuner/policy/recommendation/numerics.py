@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from autotuner.engines import Engine, quantization
+from autotuner.engines import Engine
 from autotuner.engines.quantization import AUTO
 from autotuner.search.space.command_line import Args, by_flag, value
 
@@ -13,7 +13,7 @@ def changed(engine: Engine, args: Sequence[str], baseline: Sequence[str]) -> lis
     """Flags that change numerics and differ from the baseline's, by name; one that says auto says nothing."""
     ours, theirs = by_flag(args, engine), by_flag(baseline, engine)
     every = ours.keys() | theirs.keys()
-    return quantization.numerics_changed(
+    return engine.quantization.numerics_changed(
         flag for flag in every if _meaning(ours, flag, engine) != _meaning(theirs, flag, engine)
     )
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from autotuner import scoring
+from autotuner import engines, scoring
 from autotuner.api.common import LATENCY_METRICS
 from autotuner.api.experiment import Purpose
 from autotuner.api.task import TaskSpec
-from autotuner.engines import start_points
+from autotuner.engines.start_points import Goal
 from autotuner.policy.evidence import measurements
 from autotuner.policy.evidence.observed import ObservedTask
 from autotuner.search.advice import advised
@@ -29,12 +29,12 @@ def next_one(seen: ObservedTask) -> tuple[Purpose, Configuration] | None:
         1,
         search.seed,
         maximise=[not scoring.minimised(objective.metric) for objective in seen.spec.objectives],
-        starts=advised(space, seen.engine, _goal(seen.spec)),
+        starts=advised(space, engines.get(seen.engine), _goal(seen.spec)),
     )
     return ("Search", found[0]) if found else None
 
 
-def _goal(spec: TaskSpec) -> start_points.Goal:
+def _goal(spec: TaskSpec) -> Goal:
     """What the engine's advice depends on."""
     if spec.objectives[0].metric in LATENCY_METRICS:
         return "latency"

@@ -9,6 +9,7 @@ from typing import Any
 from autotuner import engines
 from autotuner.api.common import EngineName
 from autotuner.api.parameters import Constraint, Parallelism, Quantization, SearchParameter, StartPoint
+from autotuner.engines.arguments import Value
 from autotuner.search.space import command_line, rules, words
 from autotuner.search.space.activity import INACTIVE, Activity, switches
 from autotuner.search.space.command_line import CommandLine, Effect, Values, Writer
@@ -72,7 +73,7 @@ class Assembly:
         """What a writer is asked at settled places: None for what is unset or inactive."""
         return tuple([self._value(number, places[number]) for number in writer.reads])
 
-    def _value(self, number: int, place: int) -> engines.Value | None:
+    def _value(self, number: int, place: int) -> Value | None:
         return None if place == INACTIVE else self.dimensions[number].values[place]
 
     def complaints(self) -> Iterable[str]:
@@ -118,7 +119,7 @@ def assemble(offer: Offer, name: EngineName, fixed: Sequence[str], facts: Facts)
     on_and_off, wrong = switches(pieces.conditions, pieces.dimensions)
     constraints, wrong_too = rules.of_constraints(offer.constraints, pieces.dimensions)
     writers = command_line.separated(pieces.writers)
-    flag_rules = rules.FlagRules(line, writers, pieces.dimensions)
+    flag_rules = rules.CommandLineRules(line, writers, pieces.dimensions)
     return Assembly(
         engine,
         tuple(pieces.dimensions),
@@ -153,8 +154,8 @@ def _add_section(
     pieces: _Pieces, section: Section, engine: engines.Engine, line: CommandLine, extra_args: Sequence[str]
 ) -> None:
     """Add the words' dimensions; they must not set what a parameter or the task's fixed arguments set."""
-    if engine.name == "Custom":
-        pieces.problems.append(f"{section.name}: {section.illegal({})}")
+    if (reason := section.illegal({})) is not None:  # the engine has no flags for any of these words
+        pieces.problems.append(f"{section.name}: {reason}")
         return
     dimensions = section.dimensions()
     if not dimensions:

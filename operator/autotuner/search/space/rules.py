@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache, partial
 
 from autotuner.api.parameters import Constraint
-from autotuner.engines import Engine, memory
-from autotuner.engines import flag_rules as engine_rules
+from autotuner.engines import Engine
 from autotuner.search.space.activity import INACTIVE, States, question
 from autotuner.search.space.command_line import Args, CommandLine, Effect, Writer, value
 from autotuner.search.space.dimensions import Dimension
@@ -65,7 +64,7 @@ def _of_constraint(name: str, constraint: Constraint, dimensions: Sequence[Dimen
     return Rule(name, asked.reads, lambda states: None if asked.holds(states) else why)
 
 
-class FlagRules:
+class CommandLineRules:
     """Makes rules about the flags of complete argument lists."""
 
     def __init__(self, line: CommandLine, writers: Sequence[Writer], dimensions: Sequence[Dimension]) -> None:
@@ -102,23 +101,23 @@ class FlagRules:
         return writer.effect(tuple([None if place == INACTIVE else one.values[place] for one, place in chosen]))
 
 
-def of_engine(engine: Engine, flag_rules: FlagRules) -> list[Rule]:
+def of_engine(engine: Engine, flag_rules: CommandLineRules) -> list[Rule]:
     """What the engine itself refuses."""
-    return [flag_rules.text_rule(rule.name, rule.reads, rule.check) for rule in engine_rules.RULES[engine.name]]
+    return [flag_rules.text_rule(rule.name, rule.reads, rule.check) for rule in engine.rules]
 
 
-def of_hardware(engine: Engine, flag_rules: FlagRules, facts: Facts) -> list[Rule]:
+def of_hardware(engine: Engine, flag_rules: CommandLineRules, facts: Facts) -> list[Rule]:
     """What no node could hold, as far as that is known."""
     found: list[Rule] = []
     if facts.memory_mib is not None:
-        too_large = partial(memory.too_large, engine.name, model=facts.model, memory_mib=facts.memory_mib)
-        found.append(flag_rules.text_rule("weights fit", memory.reads(engine.name), too_large))
+        too_large = partial(engine.memory.too_large, model=facts.model, memory_mib=facts.memory_mib)
+        found.append(flag_rules.text_rule("weights fit", engine.memory.reads, too_large))
     if facts.accelerators is not None:
         found.append(_accelerators(engine, flag_rules, facts.accelerators))
     return found
 
 
-def _accelerators(engine: Engine, flag_rules: FlagRules, most: int) -> Rule:
+def _accelerators(engine: Engine, flag_rules: CommandLineRules, most: int) -> Rule:
     """No engine with more accelerators than any node could ever hold."""
 
     def check(flags: Mapping[str, Args]) -> str | None:

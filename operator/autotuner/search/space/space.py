@@ -13,7 +13,6 @@ from autotuner.api.common import EngineName, Parameter
 from autotuner.api.parameters import Constraint, SearchParameter
 from autotuner.api.task import TaskSpec
 from autotuner.engines.arguments import Value, text
-from autotuner.engines.defaults import DEFAULTS
 from autotuner.search.space.activity import INACTIVE
 from autotuner.search.space.assembly import Assembly, Offer, assemble
 from autotuner.search.space.command_line import Effect
@@ -92,7 +91,7 @@ class Space:
         parameters: Sequence[SearchParameter],
         constraints: Sequence[Constraint] = (),
         *,
-        engine: EngineName = "Custom",
+        engine: EngineName,
         fixed: Sequence[str] = (),
     ) -> Space:
         """The space of parameters and constraints alone."""
@@ -235,7 +234,7 @@ class Space:
         fixed = self._pieces.line.fixed.get(self._pieces.engine.canonical(dimension.name), ())
         if fixed and (said := value_of(fixed, self._pieces.engine)) in dimension.positions:
             return dimension.positions[said]
-        default = DEFAULTS[self._pieces.engine.name].get(self._pieces.engine.canonical(dimension.name))
+        default = self._pieces.engine.defaults.get(self._pieces.engine.canonical(dimension.name))
         if default is not None and (place := dimension.nearest(default)) is not None:
             return place
         # More accelerators than needed are nobody's habit.

@@ -118,9 +118,9 @@ def of_parallelism(given: Parallelism, engine: Engine, facts: Facts) -> Section:
         lists,
         [parallelism.preset(name, facts.accelerators) for name in presets],
         parallelism.neutral,
-        lambda words, fixed: parallelism.flags(engine.name, words, fixed=fixed),
-        lambda words: parallelism.touched(engine.name, words),
-        lambda words: parallelism.illegal(engine.name, words, moe=moe),
+        lambda words, fixed: engine.parallelism.flags(words, fixed=fixed),
+        engine.parallelism.touched,
+        lambda words: engine.parallelism.illegal(words, moe=moe),
     )
 
 
@@ -134,9 +134,9 @@ def of_quantization(given: Quantization, engine: Engine, facts: Facts) -> Sectio
         lists,
         [dict(quantization.PRESETS[name]) for name in presets],
         quantization.neutral,
-        lambda words, _: quantization.flags(engine.name, words, prequantized),
-        lambda words: quantization.touched(engine.name, words),
-        lambda words: quantization.illegal(engine.name, words, prequantized),
+        lambda words, _: engine.quantization.flags(words, prequantized),
+        engine.quantization.touched,
+        lambda words: engine.quantization.illegal(words, prequantized),
     )
 
 

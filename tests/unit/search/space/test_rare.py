@@ -27,7 +27,9 @@ def space(*rules: str, when: dict[int, str] | None = None) -> Space:
     for number, condition in (when or {}).items():
         parameters[number]["when"] = condition
     return Space.over(
-        [SearchParameter.model_validate(one) for one in parameters], [Constraint(rule=rule) for rule in rules]
+        [SearchParameter.model_validate(one) for one in parameters],
+        [Constraint(rule=rule) for rule in rules],
+        engine="Custom",
     )
 
 
@@ -97,7 +99,7 @@ def test_wishes_are_kept_as_far_as_few_points_allow() -> None:
 
 
 def test_a_space_that_is_known_has_no_more_than_its_size() -> None:
-    few = Space.over([SearchParameter(name="a", values=[1, 2, 3])], [Constraint(rule="p.a > 1")])
+    few = Space.over([SearchParameter(name="a", values=[1, 2, 3])], [Constraint(rule="p.a > 1")], engine="Custom")
     assert (few.size, few.most, few.amount) == (2, 2, "2")
     assert {one["a"] for one in drawn(few)} == {2, 3}
 

@@ -29,7 +29,7 @@ def parameters(*, when: dict[str, str] | None = None) -> list[SearchParameter]:
 
 
 def space(*rules: str, when: dict[str, str] | None = None) -> Space:
-    return Space.over(parameters(when=when), [Constraint(rule=rule) for rule in rules])
+    return Space.over(parameters(when=when), [Constraint(rule=rule) for rule in rules], engine="Custom")
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,8 @@ def test_inactive_and_off_are_one_where_the_engine_cannot_tell() -> None:
             SearchParameter.model_validate(
                 {"name": "c", "variants": [{"name": "one", "args": []}, {"name": "two", "args": []}]}
             ),
-        ]
+        ],
+        engine="Custom",
     )
     assert found.size == 3 + 1
     assert found.removed == (("same arguments", 4),)
@@ -149,14 +150,14 @@ def test_a_condition_that_waits_for_itself_is_told(when: dict[str, str], problem
 def test_an_error_in_a_rule_over_a_huge_component_is_told_too() -> None:
     many = [SearchParameter(name=f"p{number}", values=list(range(8))) for number in range(10)]
     total = " + ".join(f"p.p{number}" for number in range(10))
-    found = Space.over(many, [Constraint(rule=f"{total} <= 2.5 * p.p0")])
+    found = Space.over(many, [Constraint(rule=f"{total} <= 2.5 * p.p0")], engine="Custom")
     assert [message.split(":")[0] for message in found.problems] == ["constraints[0].rule"]
 
 
 def test_an_error_that_is_met_later_forbids_that_configuration_only() -> None:
     many = [SearchParameter(name=f"p{number}", values=list(range(8))) for number in range(10)]
     total = " + ".join(f"p.p{number}" for number in range(10))
-    found = Space.over(many, [Constraint(rule=f"1 / ({total}) >= 0")])
+    found = Space.over(many, [Constraint(rule=f"1 / ({total}) >= 0")], engine="Custom")
     assert found.problems == []
     assert found.at(0) is None
     assert found.at(12345) is not None
@@ -164,9 +165,9 @@ def test_an_error_that_is_met_later_forbids_that_configuration_only() -> None:
 
 def test_names_that_rules_cannot_tell_apart_are_told() -> None:
     alike = [SearchParameter(name=name, values=[1, 2]) for name in ("a.b", "a-b")]
-    (message,) = Space.over(alike, [Constraint(rule="p.a_b == 1")]).problems
+    (message,) = Space.over(alike, [Constraint(rule="p.a_b == 1")], engine="Custom").problems
     assert message.startswith("parameters[a-b]: rules cannot tell it from a.b, both are p.a_b")
-    assert Space.over(alike).problems == []
+    assert Space.over(alike, engine="Custom").problems == []
 
 
 @pytest.mark.parametrize(
@@ -219,7 +220,9 @@ def test_emptiness_names_the_rule_that_removes_the_last(rules: list[str], emptin
 
 
 def test_the_message_of_a_constraint_is_told_with_its_rule() -> None:
-    found = Space.over(parameters(), [Constraint(rule="p.tp_size > 4", message="we have no single GPUs")])
+    found = Space.over(
+        parameters(), [Constraint(rule="p.tp_size > 4", message="we have no single GPUs")], engine="Custom"
+    )
     assert "we have no single GPUs (p.tp_size > 4)" in found.emptiness
 
 
@@ -231,7 +234,7 @@ TOTAL = " + ".join(f"p.p{number}" for number in range(10))
 
 
 def test_a_huge_component_is_estimated() -> None:
-    found = Space.over(many(), [Constraint(rule=f"{TOTAL} <= 35")])
+    found = Space.over(many(), [Constraint(rule=f"{TOTAL} <= 35")], engine="Custom")
     assert not found.exact
     # By symmetry of the sum around 35, a little more than half of 8^10.
     assert 0.5 * 8**10 < found.size < 0.6 * 8**10
@@ -244,17 +247,19 @@ def test_a_huge_component_is_estimated() -> None:
 
 
 def test_a_needle_in_a_huge_component_is_found_before_it_is_called_empty() -> None:
-    found = Space.over(many(), [Constraint(rule="p.p0 + p.p1 == 14"), Constraint(rule=f"{TOTAL} == 14")])
+    found = Space.over(
+        many(), [Constraint(rule="p.p0 + p.p1 == 14"), Constraint(rule=f"{TOTAL} == 14")], engine="Custom"
+    )
     assert (found.size, found.exact, found.emptiness) == (1, False, "")
 
 
 def test_a_huge_component_without_any_point_is_known_to_be_empty() -> None:
-    found = Space.over(many(), [Constraint(rule="p.p0 > 7"), Constraint(rule=f"{TOTAL} <= 35")])
+    found = Space.over(many(), [Constraint(rule="p.p0 > 7"), Constraint(rule=f"{TOTAL} <= 35")], engine="Custom")
     assert (found.size, found.exact) == (0, True)
     assert found.emptiness.startswith("constraints[0] removes all")
 
 
 def test_a_huge_component_in_which_nothing_is_found_says_so() -> None:
-    found = Space.over(many(), [Constraint(rule=f"{TOTAL} == 71")])
+    found = Space.over(many(), [Constraint(rule=f"{TOTAL} == 71")], engine="Custom")
     assert (found.size, found.exact) == (0, False)
     assert found.emptiness.startswith("no configuration was found among many that were looked at; constraints[0]")

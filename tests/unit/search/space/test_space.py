@@ -16,9 +16,10 @@ from tests.unit.builders import make_parameters
 from tests.unit.task_builders import make_spec
 
 SPACE = Space.over(
-    make_parameters(tp_size=[1, 2, 4], mem_fraction_static=[0.8, 0.9], schedule_policy=["lpm", "fcfs"], enable_x=True)
+    make_parameters(tp_size=[1, 2, 4], mem_fraction_static=[0.8, 0.9], schedule_policy=["lpm", "fcfs"], enable_x=True),
+    engine="Custom",
 )
-HUGE = Space.over(make_parameters(**{f"p{number}": list(range(8)) for number in range(10)}))
+HUGE = Space.over(make_parameters(**{f"p{number}": list(range(8)) for number in range(10)}), engine="Custom")
 
 
 def over(*parameters: dict[str, Any], engine: EngineName = "SGLang", rules: tuple[str, ...] = (), **more: Any) -> Space:
