@@ -50,7 +50,8 @@ class QuantizationFlags:
 
     Attributes:
         touches: word -> all flags that it may set.
-        write: the flags of words that are not auto and may run together.
+        write: the flags of words that are not auto; asked about single words that cannot run too, which then say
+            what no engine has.
         refuse: why words that are not auto cannot run together; None if they can.
         numerics: canonical flags that change what a model answers.
     """

@@ -122,7 +122,7 @@ _KV_CACHE = {"fp8": "fp8_e5m2", "fp8_e5m2": "fp8_e5m2", "fp8_e4m3": "fp8_e4m3"}
 def _write_quantization(said: Said) -> dict[str, Value]:
     found = dict(_WEIGHTS.get(said.get("weights", ""), {}))
     if "kvCache" in said:
-        found["kv-cache-dtype"] = _KV_CACHE[said["kvCache"]]
+        found["kv-cache-dtype"] = _KV_CACHE.get(said["kvCache"], said["kvCache"])
     if said.get("attention") == "fp8":
         found["attention-backend"] = "flashinfer"
     moe = said.get("moe", "")
