@@ -126,7 +126,7 @@ def test_the_ladder_ends_when_it_is_hopeless(start: Start) -> None:
         run = start(
             engine.url,
             concurrency=[1, 2, 4, 8],
-            reach={"metric": "OutputThroughput", "threshold": 1e6},
+            requiredThroughput={"metric": "OutputThroughput", "threshold": 1e6},
         )
         assert run.wait() == 0, run.log
     assert run.result.ladder == "StoppedHopeless"

@@ -16,12 +16,12 @@ from autotuner.benchmark.contract.spec import (
     DEFAULT_TERMINATION_LOG,
     SPEC_VARIABLE,
     TERMINATION_LOG_VARIABLE,
-    Reach,
+    RequiredThroughput,
     RunnerScenario,
     RunnerSpec,
+    SloBound,
     TokenizerSource,
 )
-from autotuner.benchmark.contract.spec import Slo as SloInSi
 from autotuner.objects import Object
 from autotuner.ownership import labels, owner_reference
 from autotuner.rendering import render
@@ -33,7 +33,7 @@ GRACE_SECONDS = 10
 # Beyond all clocks of the operator, which name the cause; this one only catches a Job that nobody watches any more.
 DEADLINE_SLACK_SECONDS = 600
 _MODEL = "model"  # the volume
-# genai-bench's client is one thread: a whole core, and no limit that would throttle it.
+# The load client is one thread: a whole core, and no limit that would throttle it.
 _RESOURCES = {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"memory": "4Gi"}}
 
 
@@ -118,17 +118,17 @@ def runner_spec(experiment: Mapping[str, Any], spec: ExperimentSpec, around: Sur
         seed=benchmark.seed or meta["uid"],
         block=spec.block,
         slos=[_in_si(slo, spec.service.accelerator.count) for slo in (spec.stop.slos if spec.stop else None) or []],
-        reach=_reach(spec),
+        required_throughput=_required_throughput(spec),
         noise_margin=spec.stop.noise_margin if spec.stop else NOISE_MARGIN,
         startup_seconds=spec.timeouts.pull_seconds + spec.timeouts.startup_seconds,
         work_dir=Path(WORK_DIR),
     )
 
 
-def _in_si(slo: Slo, gpus: int) -> SloInSi:
+def _in_si(slo: Slo, gpus: int) -> SloBound:
     """The runner knows of no accelerators: it is told what the engine as a whole must keep."""
     factor = gpus if slo.metric == "OutputThroughputPerGPU" else 1
-    return SloInSi(
+    return SloBound(
         metric=_of_the_engine(slo.metric),
         statistic=slo.statistic,
         max=quantity.parse(slo.max) * factor if slo.max else None,
@@ -136,12 +136,12 @@ def _in_si(slo: Slo, gpus: int) -> SloInSi:
     )
 
 
-def _reach(spec: ExperimentSpec) -> Reach | None:
+def _required_throughput(spec: ExperimentSpec) -> RequiredThroughput | None:
     stop = spec.stop
     if stop is None or stop.metric is None or stop.threshold is None:
         return None
     factor = spec.service.accelerator.count if stop.metric == "OutputThroughputPerGPU" else 1
-    return Reach.model_validate(
+    return RequiredThroughput.model_validate(
         {
             "metric": _of_the_engine(stop.metric),
             "threshold": stop.threshold * factor,

@@ -11,7 +11,7 @@ from autotuner import scoring
 from autotuner.api.experiment import ExperimentSpec
 from autotuner.benchmark.contract.spec import RunnerSpec
 from autotuner.benchmark.job import Surroundings, runner_spec
-from autotuner.benchmark.runner.ladder import Rules, Stopped, would_stop
+from autotuner.benchmark.runner.ladder import StopCriteria, Stopped, would_stop
 from autotuner.scoring import Goal, Score, gain_percent, score
 from autotuner.search.suggest import suggest
 from tests.benchmarks.ladder.goals import NOISE, Ladder, measure
@@ -89,10 +89,10 @@ def climb(ladder: Ladder, goal: Goal, best: float | None) -> tuple[int, Stopped 
     """How many levels the product would measure, and why no more."""
     runner = _runner(goal, best)
     weights = {scenario.name: scenario.weight for scenario in runner.scenarios}
-    rules = Rules(runner.concurrency, weights, runner.slos, runner.reach, runner.noise_margin)
+    criteria = StopCriteria(runner.concurrency, weights, runner.slos, runner.required_throughput, runner.noise_margin)
     steps = [(scenario.name, concurrency) for scenario, concurrency in runner.levels]
     for count in range(1, len(steps)):
-        if stopped := would_stop(ladder.levels[:count], rules, steps[count:]):
+        if stopped := would_stop(ladder.levels[:count], criteria, steps[count:]):
             return count, stopped
     return len(steps), None
 

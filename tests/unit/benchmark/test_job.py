@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from autotuner.api.experiment import ExperimentSpec
-from autotuner.benchmark.contract.spec import Reach, RunnerSpec
+from autotuner.benchmark.contract.spec import RequiredThroughput, RunnerSpec
 from autotuner.benchmark.job import Surroundings, benchmark_job
 from autotuner.objects import Object
 from autotuner.serving.ome import models
@@ -90,7 +90,7 @@ def test_tells_the_runner_all_it_needs() -> None:
         ("TTFT", "P95", 0.5, None),
         ("ErrorRate", None, 0.01, None),
     ]
-    assert spec.reach is None
+    assert spec.required_throughput is None
 
 
 def test_tells_the_runner_what_the_engine_as_a_whole_must_reach() -> None:
@@ -102,7 +102,7 @@ def test_tells_the_runner_what_the_engine_as_a_whole_must_reach() -> None:
     }
     spec = told(pod_of(service={"accelerator": {"count": 4}}, stop=stop))
 
-    assert spec.reach == Reach(metric="OutputThroughput", threshold=2000)
+    assert spec.required_throughput == RequiredThroughput(metric="OutputThroughput", threshold=2000)
     assert spec.noise_margin == 0.1
     assert [(slo.metric, slo.min) for slo in spec.slos] == [("OutputThroughput", 400.0)]
 

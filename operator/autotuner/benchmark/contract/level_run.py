@@ -1,10 +1,15 @@
-"""What the child records of a level, and the file in which it hands that to the runner."""
+"""What a load client records of a level, and the file in which it hands that to the runner."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, astuple, dataclass, field, fields
 from pathlib import Path
+
+# Behind every user's first request, which is the ramp, there must be so much for a level to be of use: clients go on
+# until there is, the runner accepts nothing less.
+MIN_STEADY_REQUESTS = 5
+MIN_STEADY_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,7 @@ class Request:
 
 @dataclass(frozen=True)
 class LevelRun:
-    """Everything recorded at one scenario and concurrency; `counted_*` are genai-bench's own counts."""
+    """Everything recorded at one scenario and concurrency; `counted_*` are the client's own counts."""
 
     index: int
     scenario: str
@@ -58,12 +63,14 @@ class LevelRun:
     client_cpu_seconds: float = 0.0
     client_lag_seconds: float = 0.0
     """95th percentile of how late the client's event loop was."""
+    client_capacity: float | None = None
+    """Requests per second from which on the client's own delay shows in TTFT; None if it is not known."""
     outage: str = ""
     """What happened, if in the end the engine did not answer any more."""
     requests: list[Request] = field(default_factory=list)
 
     def write(self, path: Path) -> None:
-        """Write it so that a reader sees all or nothing."""
+        """Write this run to a file, so that a reader sees all or nothing."""
         body = asdict(self) | {"requests": [astuple(r) for r in self.requests]}
         partial = path.with_suffix(".partial")
         partial.write_text(json.dumps(body))
@@ -71,7 +78,7 @@ class LevelRun:
 
     @classmethod
     def read(cls, path: Path) -> LevelRun:
-        """What `write` wrote."""
+        """The run in a file that `write` wrote."""
         body = json.loads(path.read_text())
         known = {f.name for f in fields(cls)}
         return cls(

@@ -31,8 +31,8 @@ class Result(BaseModel):
         failure: the kind of failure, None if the result is accepted.
         message: for people: why it failed, or why the ladder ended early.
         warnings: about levels that are valid.
-        engine_ready, first_request, benchmark_finished: RFC 3339, as the runner saw them. first_request is the first
-            one of genai-bench, warm-up included.
+        engine_ready, first_request, benchmark_finished: RFC 3339, as the runner saw them. first_request is the load
+            client's first one, warm-up included.
         warmup_seconds, levels_seconds: spent on warm-up, and on all levels with their ramps.
         overhead_seconds: benchmark_finished - first_request less those two.
     """

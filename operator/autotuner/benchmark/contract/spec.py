@@ -12,6 +12,7 @@ from pydantic.alias_generators import to_camel
 from autotuner.api.benchmark import LOAD_PATTERN
 from autotuner.api.common import Concurrency, ShortName, Statistic
 from autotuner.api.experiment import NOISE_MARGIN
+from autotuner.benchmark.contract.load_clients import DEFAULT_CLIENT
 
 SPEC_VARIABLE = "AUTOTUNER_BENCHMARK"
 KEY_VARIABLE = "AUTOTUNER_API_KEY"
@@ -31,7 +32,7 @@ class _Model(BaseModel):
 
 
 class RunnerScenario(_Model):
-    """One kind of traffic, in genai-bench's language."""
+    """One kind of traffic; `load` is written as in a TuningTask (LOAD_PATTERN)."""
 
     name: ShortName
     load: Annotated[str, StringConstraints(pattern=LOAD_PATTERN)]
@@ -54,8 +55,8 @@ class TokenizerSource(_Model):
         return self
 
 
-class Slo(BaseModel):
-    """A promise in SI units, of the engine as a whole; only ceilings (`max`) can end a ladder early."""
+class SloBound(BaseModel):
+    """A service-level objective of the engine as a whole, in SI units; only ceilings (`max`) can end a ladder early."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True)
 
@@ -65,7 +66,7 @@ class Slo(BaseModel):
     min: float | None = None
 
 
-class Reach(_Model):
+class RequiredThroughput(_Model):
     """What the throughput of the whole engine has to reach; a ladder that no longer can is hopeless."""
 
     metric: Literal["OutputThroughput", "TotalThroughput", "RequestThroughput"]
@@ -77,6 +78,7 @@ class RunnerSpec(_Model):
 
     api_base: Annotated[str, StringConstraints(pattern=r"^https?://[^/]+$")] = Field(description="http://host:port")
     model: str = Field(default="", description="The served name; if empty, the only one of /v1/models.")
+    client: str = Field(default=DEFAULT_CLIENT, description="The load client, one of LOAD_CLIENTS.")
     backend: Literal["sglang", "vllm", "openai"]
     task: Literal["text-to-text"] = "text-to-text"
     scenarios: Annotated[list[RunnerScenario], Field(min_length=1, max_length=12)]
@@ -87,8 +89,8 @@ class RunnerSpec(_Model):
     request_params: dict[str, Any] = {}
     seed: str = ""
     block: int = 0
-    slos: list[Slo] = []
-    reach: Reach | None = None
+    slos: list[SloBound] = []
+    required_throughput: RequiredThroughput | None = None
     noise_margin: Annotated[float, Field(ge=0, lt=1)] = NOISE_MARGIN
     startup_seconds: Annotated[float, Field(gt=0)] = Field(default=1800, description="How long to wait for the engine.")
     work_dir: Path = Field(description="A writable folder; everything is written below it.")
@@ -117,7 +119,7 @@ class RunnerSpec(_Model):
 
     @property
     def levels(self) -> list[tuple[RunnerScenario, int]]:
-        """The ladder in the order in which genai-bench climbs it: scenario by scenario, upwards."""
+        """The ladder in the order in which it is climbed: scenario by scenario, upwards."""
         return [(scenario, concurrency) for scenario in self.scenarios for concurrency in self.concurrency]
 
     def dump_json(self) -> str:

@@ -1,77 +1,62 @@
-"""The child process that holds genai-bench: starting it, talking to it, ending it."""
+"""The load client's process: starting it, talking to it, ending it."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import select
 import signal
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from autotuner.benchmark.contract.spec import RunnerSpec
+from autotuner.benchmark.contract.connection import LineReader
+from autotuner.benchmark.contract.protocol import Command, Event, client_command, decode_event, encode
 
 STOP_SECONDS = 2.0
 _TAIL_BYTES = 2000
 
 
-_CLIENT = "autotuner.benchmark.clients.genai_bench.main"
+class ClientGoneError(Exception):
+    """The load client ended without having been told to."""
 
 
-class ChildGoneError(Exception):
-    """The child ended without having been told to."""
+class ClientProcess:
+    """A load client in a process group of its own; `contract.protocol` says what it speaks."""
 
-
-class Child:
-    """genai-bench in a process group of its own; speaks as `entry` describes."""
-
-    def __init__(self, spec: RunnerSpec, environment: Mapping[str, str]) -> None:
-        self._output = spec.work_dir / "genai-bench.out"
+    def __init__(self, module: str, work_dir: Path, environment: Mapping[str, str]) -> None:
+        self._output = work_dir / "client.out"
         commands, self._commands = os.pipe()
         self._events, events = os.pipe()
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(  # noqa: S603 - our own module
-                [
-                    sys.executable,
-                    "-P",
-                    "-m",
-                    "autotuner.benchmark.clients.genai_bench.main",
-                    *map(str, (commands, events, os.getpid())),
-                ],
+                client_command(module, commands, events, os.getpid()),
                 pass_fds=(commands, events),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=_child_environment(spec, environment),
-                cwd=spec.work_dir,
+                env=_client_environment(work_dir, environment),
+                cwd=work_dir,
                 process_group=0,
             )
         os.close(commands)
         os.close(events)
-        self._pending = b""
+        self._reader = LineReader(self._events)
 
-    def events(self, timeout: float) -> list[dict[str, Any]]:
-        """What it said within so many seconds.
+    def events(self, seconds: float) -> list[Event]:
+        """What it sent, waiting up to so many seconds for the first.
 
         Raises:
-            ChildGoneError: it ended.
+            ClientGoneError: it ended.
         """
-        if not select.select([self._events], [], [], timeout)[0]:
-            return []
-        piece = os.read(self._events, 65536)
-        if not piece:
-            raise ChildGoneError(f"genai-bench ended with code {self._process.wait()}")
-        *lines, self._pending = (self._pending + piece).split(b"\n")
-        return [json.loads(line) for line in lines]
+        try:
+            return [decode_event(line) for line in self._reader.read(seconds)]
+        except EOFError:
+            raise ClientGoneError(f"the load client ended with code {self._process.wait()}") from None
 
-    def tell(self, **command: Any) -> None:
-        """Send a command; a child that is gone shows in its events."""
+    def send(self, command: Command) -> None:
+        """Send a command; that a client is gone shows in its events."""
         with contextlib.suppress(BrokenPipeError):
-            os.write(self._commands, json.dumps(command).encode() + b"\n")
+            os.write(self._commands, encode(command))
 
     def stop(self) -> None:
         """End its whole group; nothing that it still would do is wanted."""
@@ -80,6 +65,8 @@ class Child:
                 os.killpg(self._process.pid, number)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(seconds)
+        os.close(self._commands)
+        os.close(self._events)
 
     def tail(self) -> str:
         """The end of what it printed."""
@@ -89,31 +76,9 @@ class Child:
         return ""
 
 
-def _child_environment(spec: RunnerSpec, environment: Mapping[str, str]) -> dict[str, str]:
-    """Everything is written below the work folder: the rest of the file system may be read-only."""
-    folder = spec.work_dir
-    for name in ("tmp", "cache"):
-        _folder(folder / name)
-    always = {
-        "TMPDIR": str(folder / "tmp"),
-        "MPLCONFIGDIR": str(folder / "cache"),
-        "XDG_CACHE_HOME": str(folder / "cache"),
-        "ENABLE_UI": "false",
-        "GENAI_BENCH_LOGGING_LEVEL": "WARNING",
-        "PYTHONUNBUFFERED": "1",
-        "TOKENIZERS_PARALLELISM": "false",
-        "HF_HUB_DISABLE_TELEMETRY": "1",
-        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-    }
-    default = {
-        "HF_HOME": str(folder / "cache" / "huggingface"),
-        "HF_HUB_DOWNLOAD_TIMEOUT": "10",
-        "HF_HUB_ETAG_TIMEOUT": "10",
-    }
-    if spec.tokenizer.source != "Hub":
-        default["HF_HUB_OFFLINE"] = "1"
-    return default | dict(environment) | always
-
-
-def _folder(path: Path) -> None:
-    path.mkdir(parents=True, exist_ok=True)
+def _client_environment(work_dir: Path, environment: Mapping[str, str]) -> dict[str, str]:
+    """Temporary files and caches lie below the work folder: the rest of the file system may be read-only."""
+    folders = {"TMPDIR": work_dir / "tmp", "XDG_CACHE_HOME": work_dir / "cache"}
+    for folder in folders.values():
+        folder.mkdir(parents=True, exist_ok=True)
+    return dict(environment) | {name: str(folder) for name, folder in folders.items()} | {"PYTHONUNBUFFERED": "1"}

@@ -1,6 +1,6 @@
 """The runner's own requests to the engine: is it there, does it answer, forget your cache. Standard library only.
 
-Proxy variables (http_proxy, no_proxy) are obeyed, as genai-bench obeys them.
+Proxy variables (http_proxy, no_proxy) are obeyed.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ class NotServingError(Exception):
     """The engine does not serve what it should; the message says what it did instead."""
 
 
-class Engine:
-    """An OpenAI-compatible server."""
+class EngineClient:
+    """A client of one OpenAI-compatible server."""
 
     def __init__(self, base: str, key: str) -> None:
         self._base = base
@@ -43,7 +43,7 @@ class Engine:
         """
         try:
             body = self._request("/v1/models", None, POLL_TIMEOUT_SECONDS)
-            return [str(entry["id"]) for entry in body["data"]]
+            return [str(model["id"]) for model in body["data"]]
         except urllib.error.HTTPError as error:
             self._note_refusal(error.code)
             self.last_error = f"/v1/models: HTTP {error.code}"

@@ -2,7 +2,8 @@
 
 A level is a closed loop: each of C users sends its next request as soon as the last one is answered. Per user, the time
 from one answer to the next is a cycle; throughput is C times the mean tokens of a cycle over its mean length (renewal
-reward). Every user's first request is the ramp and is discarded; what was cut off at the end enters as in `estimates`.
+reward). Every user's first request is the ramp and is discarded; what was cut off at the end enters as in
+`censored_estimates`.
 """
 
 from __future__ import annotations
@@ -11,18 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from autotuner.api.experiment import Distribution, Level
-from autotuner.benchmark.contract.level_run import LevelRun, Request
+from autotuner.benchmark.contract.level_run import MIN_STEADY_REQUESTS, MIN_STEADY_SECONDS, LevelRun, Request
 from autotuner.benchmark.runner.censored_estimates import survival_weights, weighted_mean, weighted_percentiles
 
-MIN_STEADY_REQUESTS = 5
-MIN_STEADY_SECONDS = 0.5
 MAX_ERROR_SHARE = 0.1
 LENGTH_TOLERANCE = 0.1
 COUNT_TOLERANCE = 0.02
-# Measured with one process of genai-bench 0.0.5: from about here on the client's own delay shows in TTFT.
-CLIENT_REQUESTS_PER_SECOND = 150.0
 CLIENT_BUSY_SHARE = 0.85
-# Measured too: with a core to itself the client is late by 2 ms (p95) at 45 requests/s, and TTFT is right.
+# Measured: with a core to itself the client is late by 2 ms (p95) at 45 requests/s, and TTFT is right.
 CLIENT_LAG_SECONDS = 0.005
 CLIENT_LAG_SHARE = 0.1
 # Below this an answer came in one piece, and its time per token says nothing.
@@ -30,8 +27,8 @@ STREAMED_SECONDS = 0.001
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What the level was allowed, for messages that say what to change."""
+class LevelLimits:
+    """What a level is allowed, for messages that say what to change."""
 
     max_minutes: int
     holds_length: bool
@@ -61,7 +58,7 @@ class _Steady:
         return [(r, w) for r, w in zip(self.requests, self.weights, strict=True) if r.ok]
 
 
-def judge(run: LevelRun, limits: Limits) -> Judgement:
+def judge(run: LevelRun, limits: LevelLimits) -> Judgement:
     """The figures of a level, or why there are none that could be believed."""
     steady = _steady_part(run)
     problem = (
@@ -119,7 +116,7 @@ def _distribution(weighted: Sequence[tuple[float, float]]) -> Distribution:
     return Distribution(mean=weighted_mean(values, weights), p50=p50, p90=p90, p95=p95, p99=p99)
 
 
-def _answers_problem(run: LevelRun, limits: Limits) -> str | None:
+def _answers_problem(run: LevelRun, limits: LevelLimits) -> str | None:
     finished = [r for r in run.requests if not r.cut]
     failed = [r for r in finished if r.failed]
     if not finished:
@@ -137,7 +134,7 @@ def _answers_problem(run: LevelRun, limits: Limits) -> str | None:
     return None
 
 
-def _sample_problem(steady: _Steady, limits: Limits) -> str | None:
+def _sample_problem(steady: _Steady, limits: LevelLimits) -> str | None:
     count = len(steady.answered)
     if count >= MIN_STEADY_REQUESTS and steady.seconds >= MIN_STEADY_SECONDS:
         return None
@@ -152,16 +149,16 @@ def _sample_problem(steady: _Steady, limits: Limits) -> str | None:
 def _count_problem(run: LevelRun) -> str | None:
     answered = sum(1 for r in run.requests if r.ok)
     failed = sum(1 for r in run.requests if r.failed)
-    # An answer of a single token is not counted by genai-bench.
+    # A few may differ: not every client counts an answer of a single token.
     if abs(answered - run.counted_completed) + abs(failed - run.counted_errors) <= COUNT_TOLERANCE * len(run.requests):
         return None
     return (
-        f"genai-bench counted {run.counted_completed} answers and {run.counted_errors} errors, its single requests are"
-        f" {answered} and {failed}"
+        f"the load client counted {run.counted_completed} answers and {run.counted_errors} errors, its single requests"
+        f" are {answered} and {failed}"
     )
 
 
-def _length_problem(steady: _Steady, limits: Limits) -> str | None:
+def _length_problem(steady: _Steady, limits: LevelLimits) -> str | None:
     answered = [r for r, _ in steady.answered]
     without = sum(1 for r in answered if not r.usage)
     if without > 0.01 * len(answered):
@@ -180,7 +177,8 @@ def _warnings(run: LevelRun, steady: _Steady, level: Level) -> list[str]:
     where = f"{run.scenario} at concurrency {run.concurrency}"
     found = []
     busy = run.client_cpu_seconds / max(run.stopped - run.started, 1e-9)
-    if busy > CLIENT_BUSY_SHARE or level.requests_per_second > CLIENT_REQUESTS_PER_SECOND:
+    overrun = run.client_capacity is not None and level.requests_per_second > run.client_capacity
+    if busy > CLIENT_BUSY_SHARE or overrun:
         found.append(
             f"{where}: the benchmark itself was the bottleneck ({busy:.0%} of a core, {level.requests_per_second:.0f}"
             " requests/s); the engine can do better"

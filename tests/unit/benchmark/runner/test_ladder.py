@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autotuner.api.experiment import Distribution, Level
-from autotuner.benchmark.contract.spec import Reach, Slo
-from autotuner.benchmark.runner.ladder import Rules, Step, ladder_top, lost_ceiling, would_stop
+from autotuner.benchmark.contract.spec import RequiredThroughput, SloBound
+from autotuner.benchmark.runner.ladder import Step, StopCriteria, ladder_top, lost_ceiling, would_stop
 from autotuner.scoring import Goal, score
 from tests.unit.builders import make_level, make_objective, make_scenario, make_slo
 
-CEILING = Slo(metric="TTFT", max=0.5)
-FLOOR = Slo(metric="OutputThroughput", min=500)
+CEILING = SloBound(metric="TTFT", max=0.5)
+FLOOR = SloBound(metric="OutputThroughput", min=500)
 LADDER = (1, 8, 32, 128)
 
 
@@ -37,37 +37,37 @@ def level(concurrency: int = 8, ttft: float = 0.1, scenario: str = "chat", error
 @pytest.mark.parametrize(
     ("slo", "broken"),
     [
-        (Slo(metric="TTFT", max=0.5), True),
-        (Slo(metric="TTFT", statistic="Mean", max=0.9), False),
-        (Slo(metric="E2ELatency", statistic="P50", max=0.7), True),
-        (Slo(metric="TPOT", max=0.001), False),
-        (Slo(metric="ErrorRate", max=0.01), True),
-        (Slo(metric="ErrorRate", max=0.1), False),
-        (Slo(metric="OutputThroughput", min=1e6), False),
+        (SloBound(metric="TTFT", max=0.5), True),
+        (SloBound(metric="TTFT", statistic="Mean", max=0.9), False),
+        (SloBound(metric="E2ELatency", statistic="P50", max=0.7), True),
+        (SloBound(metric="TPOT", max=0.001), False),
+        (SloBound(metric="ErrorRate", max=0.01), True),
+        (SloBound(metric="ErrorRate", max=0.1), False),
+        (SloBound(metric="OutputThroughput", min=1e6), False),
     ],
 )
-def test_only_ceilings_that_were_measured_break(slo: Slo, broken: bool) -> None:
-    assert (lost_ceiling(level(ttft=0.8, errors=5), Rules(LADDER, {}, [slo])) is not None) is broken
+def test_only_ceilings_that_were_measured_break(slo: SloBound, broken: bool) -> None:
+    assert (lost_ceiling(level(ttft=0.8, errors=5), StopCriteria(LADDER, {}, [slo])) is not None) is broken
 
 
 @pytest.mark.parametrize(
     ("slo", "value", "ends"),
     [
-        (Slo(metric="TTFT", max=0.5), 0.52, False),
-        (Slo(metric="TTFT", max=0.5), 0.56, True),
-        (Slo(metric="TPOT", max=0.5), 0.6, False),
-        (Slo(metric="TPOT", max=0.5), 0.62, True),
-        (Slo(metric="TPOT", statistic="P95", max=0.5), 0.6, False),
-        (Slo(metric="TPOT", statistic="Mean", max=0.5), 0.6, True),
+        (SloBound(metric="TTFT", max=0.5), 0.52, False),
+        (SloBound(metric="TTFT", max=0.5), 0.56, True),
+        (SloBound(metric="TPOT", max=0.5), 0.6, False),
+        (SloBound(metric="TPOT", max=0.5), 0.62, True),
+        (SloBound(metric="TPOT", statistic="P95", max=0.5), 0.6, False),
+        (SloBound(metric="TPOT", statistic="Mean", max=0.5), 0.6, True),
     ],
     ids=["chance", "beyond chance", "may fall again", "cannot fall so far", "another tail", "means hardly fall"],
 )
 def test_a_ceiling_broken_by_less_than_chance_and_calm_may_mend_ends_nothing(
-    slo: Slo, value: float, ends: bool
+    slo: SloBound, value: float, ends: bool
 ) -> None:
     flat = Distribution(mean=value, p50=value, p90=value, p95=value, p99=value)
     measured = level().model_copy(update={"ttft_seconds": flat, "tpot_seconds": flat})
-    assert (lost_ceiling(measured, Rules(LADDER, {}, [slo], noise_margin=0.1)) is not None) is ends
+    assert (lost_ceiling(measured, StopCriteria(LADDER, {}, [slo], noise_margin=0.1)) is not None) is ends
 
 
 @pytest.mark.parametrize(
@@ -84,12 +84,12 @@ def test_a_ceiling_broken_by_less_than_chance_and_calm_may_mend_ends_nothing(
     ids=["all kept", "first alone", "cold start", "second too", "third", "binds other scenarios", "lowest counts"],
 )
 def test_where_the_ladder_ends(levels: list[Level], top: int | None) -> None:
-    found = ladder_top(levels, Rules(LADDER, {}, [CEILING]))
+    found = ladder_top(levels, StopCriteria(LADDER, {}, [CEILING]))
     assert (found[0] if found else None) == top
 
 
 def test_the_reason_names_figure_limit_and_level() -> None:
-    found = ladder_top([level(1), level(8, 0.9)], Rules(LADDER, {}, [CEILING]))
+    found = ladder_top([level(1), level(8, 0.9)], StopCriteria(LADDER, {}, [CEILING]))
     assert found is not None
     assert found[1] == "TTFT P99 900ms is above 500ms (chat at concurrency 8)"
 
@@ -97,13 +97,13 @@ def test_the_reason_names_figure_limit_and_level() -> None:
 def stopped(
     levels: Sequence[Level],
     remaining: Sequence[Step],
-    *slos: Slo,
+    *slos: SloBound,
     threshold: float | None = None,
     scenarios: Sequence[str] = ("chat",),
 ) -> str | None:
-    reach = Reach(metric="OutputThroughput", threshold=threshold) if threshold else None
-    rules = Rules(LADDER, dict.fromkeys(scenarios, 1.0), slos, reach, noise_margin=0.1)
-    found = would_stop(levels, rules, remaining)
+    required = RequiredThroughput(metric="OutputThroughput", threshold=threshold) if threshold else None
+    criteria = StopCriteria(LADDER, dict.fromkeys(scenarios, 1.0), slos, required, noise_margin=0.1)
+    found = would_stop(levels, criteria, remaining)
     return found.ladder if found else None
 
 
@@ -137,7 +137,7 @@ class TestHopeless:
 
     def test_unless_a_promise_is_broken_there(self) -> None:
         levels = [*fast(10), make_level(8, throughput=990, ttft=0.9), make_level(32, throughput=200)]
-        assert stopped(levels, left(128), Slo(metric="TTFT", statistic="P50", max=0.3), threshold=1000) is not None
+        assert stopped(levels, left(128), SloBound(metric="TTFT", statistic="P50", max=0.3), threshold=1000) is not None
 
     def test_levels_above_a_broken_ceiling_are_not_counted_on(self) -> None:
         levels = [*fast(10, 300), make_level(32, throughput=600, ttft=0.9)]
@@ -174,8 +174,10 @@ class TestHopeless:
         assert stopped(fast(1, 1, 1, 1), [], threshold=1000) is None
 
     def test_the_reason_says_what_was_wanted_and_what_was_possible(self) -> None:
-        reach = Reach(metric="OutputThroughput", threshold=1000)
-        found = would_stop(fast(10, 50), Rules(LADDER, {"chat": 1.0}, reach=reach), left(32, 128))
+        required = RequiredThroughput(metric="OutputThroughput", threshold=1000)
+        found = would_stop(
+            fast(10, 50), StopCriteria(LADDER, {"chat": 1.0}, required_throughput=required), left(32, 128)
+        )
         assert found is not None
         assert found.why == (
             "OutputThroughput would not reach 1000 tok/s less 6% any more, but 800 tok/s at most,"
@@ -213,7 +215,7 @@ def test_a_ladder_is_never_stopped_that_would_have_been_good_enough(
     best = score(levels, goal, 1).value or 0.0
     for count in range(1, 4):
         ended = stopped(
-            levels[:count], left(*LADDER[count:]), Slo(metric="TTFT", max=round(limit, 6)), threshold=threshold
+            levels[:count], left(*LADDER[count:]), SloBound(metric="TTFT", max=round(limit, 6)), threshold=threshold
         )
         if ended == "StoppedHopeless":
             assert best < threshold

@@ -9,9 +9,9 @@ from dataclasses import replace
 import pytest
 
 from autotuner.benchmark.contract.level_run import LevelRun, Request
-from autotuner.benchmark.runner.level_figures import Limits, judge
+from autotuner.benchmark.runner.level_figures import LevelLimits, judge
 
-LIMITS = Limits(max_minutes=2, holds_length=True)
+LIMITS = LevelLimits(max_minutes=2, holds_length=True)
 
 
 def request(user: int = 0, start: float = 0.0, tokens: int = 11, ttft: float = 0.1, tpot: float = 0.01) -> Request:
@@ -135,7 +135,7 @@ def each(change: Callable[[Request], Request]) -> list[Request]:
         (level_run(one_user(20, ttft=0.001, tpot=0.001)), "in 0.21 s"),
         (level_run(each(lambda r: replace(r, usage=False))), "19 of 19 answers carry no usage"),
         (level_run(each(lambda r: replace(r, output_tokens=5))), "answers have 5 tokens on average where 11"),
-        (level_run(one_user(20), counted_completed=13), "genai-bench counted 13 answers"),
+        (level_run(one_user(20), counted_completed=13), "the load client counted 13 answers"),
     ],
 )
 def test_a_level_that_cannot_be_believed_is_refused(run: LevelRun, words: str) -> None:
@@ -147,7 +147,7 @@ def test_a_level_that_cannot_be_believed_is_refused(run: LevelRun, words: str) -
 
 def test_short_answers_are_fine_where_the_engine_may_end_them() -> None:
     run = level_run(each(lambda r: replace(r, output_tokens=5)))
-    assert judge(run, Limits(max_minutes=2, holds_length=False)).level is not None
+    assert judge(run, LevelLimits(max_minutes=2, holds_length=False)).level is not None
 
 
 @pytest.mark.parametrize(

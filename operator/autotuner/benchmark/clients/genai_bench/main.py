@@ -1,24 +1,29 @@
-"""The runner's child: loads everything while the engine still starts, then climbs the ladder with genai-bench.
-
-It talks to the runner over two pipes, one JSON object per line. Up: {"tokenizer": null | error}, {"gate": level},
-{"firstRequest": unix time}, {"warmup": seconds, "error": text}, {"level": path}, {"failed": text}. Down, once per gate:
-{"run": true, "model": name} or {"run": false}. No level starts without leave, so the ladder can be ended at any point.
-"""
+"""The load client that is genai-bench: loads everything while the engine still starts, then climbs the ladder."""
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
-import signal
 import sys
 import time
 from typing import Any
 
+from autotuner.benchmark.clients.genai_bench.environment import prepare_environment
 from autotuner.benchmark.clients.genai_bench.import_stubs import leave_out
 from autotuner.benchmark.clients.genai_bench.prompts import Prompts
 from autotuner.benchmark.clients.genai_bench.recorder import Recorder
 from autotuner.benchmark.clients.genai_bench.tokenizer_loading import TokenizerError, load_tokenizer, location
+from autotuner.benchmark.contract.connection import RunnerConnection
+from autotuner.benchmark.contract.protocol import (
+    ClientFailed,
+    FirstRequest,
+    LevelRecorded,
+    ReadyForLevel,
+    SkipLevel,
+    TokenizerFailed,
+    TokenizerLoaded,
+    WarmedUp,
+)
 from autotuner.benchmark.contract.spec import KEY_VARIABLE, RunnerSpec, load_spec
 
 # genai-bench insists on a key and writes it into its files; it gets this one.
@@ -26,17 +31,16 @@ PLACEHOLDER_KEY = "none"
 PLACEHOLDER_MODEL = "model"
 FEWEST_WARMUPS = 3
 LONGEST_WARMUP_SECONDS = 60.0
-_PR_SET_PDEATHSIG = 1
 
 
 class LadderSession:
-    """The child's side of the conversation, and what genai-bench is steered by."""
+    """One ladder: obeys the runner's commands, and is what genai-bench is steered by."""
 
-    def __init__(self, spec: RunnerSpec, key: str, tokenizer: Any, pipes: Pipes) -> None:
+    def __init__(self, spec: RunnerSpec, key: str, tokenizer: Any, runner: RunnerConnection) -> None:
         self.key, self.tokenizer = key, tokenizer
         self.recorder = Recorder(spec.max_requests_per_level)
         self.warming = self.running = False
-        self._spec, self._pipes = spec, pipes
+        self._spec, self._runner = spec, runner
         self._streams: list[Prompts] = []
         self._stream: Prompts | None = None
         self._model = ""
@@ -52,19 +56,19 @@ class LadderSession:
         """Tell the runner of the very first request."""
         if not self._sent:
             self._sent = True
-            self._pipes.tell(firstRequest=time.time())
+            self._runner.send(FirstRequest(unix_seconds=time.time()))
 
     def before_level(self, environment: Any, concurrency: int) -> bool:
         """Wait for leave to run the next level."""
         index, self._next_level = self._next_level, self._next_level + 1
         if index == 0:
             self._open_streams(environment)
-        self._pipes.tell(gate=index)
-        command = self._pipes.command()
-        if not command["run"]:
+        self._runner.send(ReadyForLevel(level=index))
+        command = self._runner.receive()
+        if isinstance(command, SkipLevel):
             return False
         if not self._model:
-            self._model = command["model"]
+            self._model = command.model
             self._warm_up(environment, concurrency)
         self._stream = self._streams[index + 1]
         self.running = True
@@ -75,7 +79,8 @@ class LadderSession:
         """Hand the level to the runner."""
         if self.running:
             self.running = False
-            self._pipes.tell(level=str(self.recorder.finish(self._spec.work_dir, completed, errors)))
+            path = self.recorder.finish(self._spec.work_dir, completed, errors)
+            self._runner.send(LevelRecorded(path=path))
 
     def _open_streams(self, environment: Any) -> None:
         import gevent
@@ -124,33 +129,8 @@ class LadderSession:
         gevent.killall(users)
         self.warming = False
         bad = [a for a in answers if a.status_code != 200]
-        error = f"{len(bad)} of {len(answers)} failed: {bad[-1].error_message}" if bad else None
-        self._pipes.tell(warmup=time.monotonic() - started, error=error)
-
-
-class Pipes:
-    """Lines of JSON to and from the runner."""
-
-    def __init__(self, commands: int, events: int) -> None:
-        self._commands, self._events = commands, events
-        self._pending = b""
-
-    def tell(self, **event: Any) -> None:
-        """Send an event."""
-        os.write(self._events, json.dumps(event).encode() + b"\n")
-
-    def command(self) -> dict[str, Any]:
-        """The next command; other greenlets run meanwhile. Ends the process if the runner is gone."""
-        from gevent.select import select
-
-        while b"\n" not in self._pending:
-            select([self._commands], [], [])
-            piece = os.read(self._commands, 4096)
-            if not piece:
-                os._exit(1)
-            self._pending += piece
-        line, self._pending = self._pending.split(b"\n", 1)
-        return dict(json.loads(line))
+        error = f"{len(bad)} of {len(answers)} failed: {bad[-1].error_message}" if bad else ""
+        self._runner.send(WarmedUp(seconds=time.monotonic() - started, error=error))
 
 
 def arguments(spec: RunnerSpec) -> list[str]:
@@ -177,11 +157,10 @@ def arguments(spec: RunnerSpec) -> list[str]:
 
 
 def main() -> None:
-    """Run as the runner's child: the pipes' file descriptors and its process id are the arguments."""
-    commands, events, parent = map(int, sys.argv[1:])
-    _die_with_parent(parent)
-    pipes = Pipes(commands, events)
+    """Run as the runner's load client, started with `client_command`."""
+    runner = RunnerConnection.from_arguments(sys.argv[1:])
     spec = load_spec(os.environ)
+    prepare_environment(spec)
     key = os.environ.pop(KEY_VARIABLE, "")
 
     import locust  # noqa: F401 - gevent must patch sockets and locks before anything else is imported
@@ -189,9 +168,9 @@ def main() -> None:
     try:
         tokenizer = load_tokenizer(spec.tokenizer, os.environ.get("HF_TOKEN"))
     except TokenizerError as error:
-        pipes.tell(tokenizer=str(error))
+        runner.send(TokenizerFailed(message=str(error)))
         sys.exit(1)
-    pipes.tell(tokenizer=None)
+    runner.send(TokenizerLoaded())
 
     # After transformers, which looks at what is installed.
     leave_out()
@@ -200,19 +179,11 @@ def main() -> None:
 
         from autotuner.benchmark.clients.genai_bench.hooks import install
 
-        install(LadderSession(spec, key, tokenizer, pipes))
+        install(LadderSession(spec, key, tokenizer, runner))
         cli.main(args=arguments(spec), standalone_mode=False)
     except BaseException as error:
-        pipes.tell(failed=f"{type(error).__name__}: {error}"[:600])
+        runner.send(ClientFailed(message=f"{type(error).__name__}: {error}"[:600]))
         raise
-
-
-def _die_with_parent(parent: int) -> None:
-    """Even a runner that is killed outright must not leave a client that goes on loading the engine."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        sys.exit(1)
 
 
 if __name__ == "__main__":

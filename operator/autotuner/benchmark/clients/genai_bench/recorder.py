@@ -1,4 +1,4 @@
-"""Keeps what happens during a level, for the runner to judge. Knows nothing of genai-bench."""
+"""Records the single requests of a level, for the runner to judge."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import itertools
 import time
 from pathlib import Path
 
-from autotuner.benchmark.contract.level_run import LevelRun, Request
-from autotuner.benchmark.runner.level_figures import MIN_STEADY_REQUESTS, MIN_STEADY_SECONDS
+from autotuner.benchmark.contract.level_run import MIN_STEADY_REQUESTS, MIN_STEADY_SECONDS, LevelRun, Request
 
 OUTAGE_ROUNDS = 2
 OUTAGE_ERRORS = 20
 # No answer for so long, and for so many times the longest answer: the engine hangs.
 STALL_SECONDS = 30.0
 STALL_ANSWERS = 10
+# Measured with one process of genai-bench 0.0.5: from about here on its own delay shows in TTFT.
+CLIENT_CAPACITY = 150.0
 
 
 class Recorder:
@@ -90,6 +91,7 @@ class Recorder:
             counted_errors=errors,
             client_cpu_seconds=time.process_time() - self._cpu,
             client_lag_seconds=lateness[int(0.95 * (len(lateness) - 1))] if lateness else 0.0,
+            client_capacity=CLIENT_CAPACITY,
             outage=self.outage or "",
             requests=self._requests,
         )

@@ -1,0 +1,130 @@
+"""What the runner and its load client say to each other.
+
+The runner starts the load client as a process of its own: `client_command` says how, LOAD_CLIENTS says which. The
+client works in the spec's work folder and finds the spec and the API key in the same variables as the runner. Over one
+pipe it sends events, over another it receives commands, as lines of JSON:
+
+1. TokenizerLoaded, or TokenizerFailed and the end.
+2. For each of the spec's levels, in their order: ReadyForLevel. The runner answers RunLevel or SkipLevel, once the
+   engine serves; no level starts without its leave, so it can end the ladder at any point.
+3. During RunLevel: FirstRequest once, WarmedUp once, then LevelRecorded.
+
+ClientFailed may be sent at any time, before the process ends. The runner ends the process when it needs no more levels.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TokenizerLoaded(_Message):
+    """Event: the tokenizer can be used."""
+
+    event: Literal["TokenizerLoaded"] = "TokenizerLoaded"
+
+
+class TokenizerFailed(_Message):
+    """Event: the tokenizer cannot be loaded; the message names the field and says what to do."""
+
+    event: Literal["TokenizerFailed"] = "TokenizerFailed"
+    message: str
+
+
+class ReadyForLevel(_Message):
+    """Event: everything is loaded for this level (its index in RunnerSpec.levels); the client awaits a command."""
+
+    event: Literal["ReadyForLevel"] = "ReadyForLevel"
+    level: int
+
+
+class FirstRequest(_Message):
+    """Event: the very first request is about to be sent, warm-up included; Unix time in seconds."""
+
+    event: Literal["FirstRequest"] = "FirstRequest"
+    unix_seconds: float
+
+
+class WarmedUp(_Message):
+    """Event: the warm-up is over. Its requests count nowhere, but the error says if some of them failed."""
+
+    event: Literal["WarmedUp"] = "WarmedUp"
+    seconds: float
+    error: str = ""
+
+
+class LevelRecorded(_Message):
+    """Event: a level is over; the file holds its LevelRun."""
+
+    event: Literal["LevelRecorded"] = "LevelRecorded"
+    path: Path
+
+
+class ClientFailed(_Message):
+    """Event: the client cannot go on."""
+
+    event: Literal["ClientFailed"] = "ClientFailed"
+    message: str
+
+
+class RunLevel(_Message):
+    """Command: run the level that was announced, against this served model."""
+
+    command: Literal["RunLevel"] = "RunLevel"
+    model: str
+
+
+class SkipLevel(_Message):
+    """Command: leave the level out that was announced."""
+
+    command: Literal["SkipLevel"] = "SkipLevel"
+
+
+Event = TokenizerLoaded | TokenizerFailed | ReadyForLevel | FirstRequest | WarmedUp | LevelRecorded | ClientFailed
+Command = RunLevel | SkipLevel
+
+_EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="event")])
+_COMMAND: TypeAdapter[Command] = TypeAdapter(Annotated[Command, Field(discriminator="command")])
+
+
+def encode(message: Event | Command) -> bytes:
+    """A message as one line, with its end."""
+    return message.model_dump_json().encode() + b"\n"
+
+
+def decode_event(line: bytes) -> Event:
+    """The event in a line.
+
+    Raises:
+        ValueError: it is none.
+    """
+    return _EVENT.validate_json(line)
+
+
+def decode_command(line: bytes) -> Command:
+    """The command in a line.
+
+    Raises:
+        ValueError: it is none.
+    """
+    return _COMMAND.validate_json(line)
+
+
+def client_command(module: str, commands: int, events: int, runner: int) -> list[str]:
+    """The command line that starts a load client.
+
+    Args:
+        module: as in LOAD_CLIENTS.
+        commands: the file descriptor from which the client reads commands.
+        events: the file descriptor to which it writes events.
+        runner: the runner's process id; the client ends when that process does.
+    """
+    # -P: nothing in the work folder can stand in for a module.
+    return [sys.executable, "-P", "-m", module, str(commands), str(events), str(runner)]

@@ -1,0 +1,195 @@
+"""One benchmark: wait for the engine, then have the load client run level after level, as long as that is of use."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+
+from autotuner.benchmark.contract.level_run import LevelRun
+from autotuner.benchmark.contract.protocol import (
+    ClientFailed,
+    Event,
+    FirstRequest,
+    LevelRecorded,
+    ReadyForLevel,
+    RunLevel,
+    SkipLevel,
+    TokenizerFailed,
+    TokenizerLoaded,
+    WarmedUp,
+)
+from autotuner.benchmark.contract.result import Failure
+from autotuner.benchmark.contract.spec import KEY_VARIABLE, RunnerSpec
+from autotuner.benchmark.runner.client_process import ClientGoneError, ClientProcess
+from autotuner.benchmark.runner.engine_client import EngineClient, NotServingError
+from autotuner.benchmark.runner.ladder import StopCriteria, Stopped, ladder_top, would_stop
+from autotuner.benchmark.runner.level_figures import LevelLimits, judge
+from autotuner.benchmark.runner.log import Log
+from autotuner.benchmark.runner.progress import Progress
+
+POLL_SECONDS = 0.1
+TOKENIZER_SECONDS = 55.0
+LOADING_SECONDS = 180.0
+# Beyond a level's own limit: warm-up, saving, clearing up.
+LEVEL_SLACK_SECONDS = 120.0
+
+
+class BenchmarkError(Exception):
+    """The benchmark cannot go on."""
+
+    def __init__(self, failure: Failure, message: str) -> None:
+        super().__init__(message)
+        self.failure = failure
+
+
+class Runner:
+    """One benchmark; starts the load client, whose module is given, at once."""
+
+    def __init__(self, spec: RunnerSpec, client: str, environment: Mapping[str, str], log: Log) -> None:
+        self._spec, self._log = spec, log
+        weights = {scenario.name: scenario.weight for scenario in spec.scenarios}
+        self._criteria = StopCriteria(spec.concurrency, weights, spec.slos, spec.required_throughput, spec.noise_margin)
+        self.progress = Progress()
+        self._engine = EngineClient(spec.api_base, environment.get(KEY_VARIABLE, ""))
+        self._started = time.monotonic()
+        self._tokenizer_loaded = False
+        self._ready_for: int | None = None
+        self._recorded: LevelRun | None = None
+        spec.work_dir.mkdir(parents=True, exist_ok=True)
+        self._client = ClientProcess(client, spec.work_dir, environment)
+
+    def run(self) -> None:
+        """Measure the ladder.
+
+        Raises:
+            BenchmarkError: it ended early; what finished is in `progress`.
+        """
+        try:
+            model = self._await_engine()
+            self._await(lambda: self._ready_for == 0, LOADING_SECONDS, "the load client did not load")
+            self._climb(model)
+        except ClientGoneError as error:
+            raise BenchmarkError("Internal", f"{error}\n{self._client.tail()}") from error
+        finally:
+            self.progress.finished = time.time()
+            self._client.stop()
+
+    def _await_engine(self) -> str:
+        """The model to use, as soon as the engine completes with it; the load client is watched meanwhile."""
+        self._log(f"waiting up to {self._spec.startup_seconds:.0f} s for {self._spec.api_base}")
+        try:
+            models = self._await_models()
+            ready = time.time()
+            model = self._choose(models)
+            self._engine.complete(model)
+        except NotServingError as error:
+            # The tokenizer is the user's own mistake: it goes first.
+            self._await_tokenizer()
+            raise BenchmarkError("EngineNotServing", str(error)) from error
+        self.progress.engine_ready = ready
+        self._log(f"the engine serves {model}")
+        self._await_tokenizer()
+        return model
+
+    def _await_models(self) -> list[str]:
+        while (models := self._engine.models()) is None:
+            self._listen(POLL_SECONDS)
+            if time.monotonic() - self._started > self._spec.startup_seconds:
+                raise NotServingError(
+                    f"no model list from {self._spec.api_base} within {self._spec.startup_seconds:.0f} s;"
+                    f" {self._engine.last_error}"
+                )
+        return models
+
+    def _choose(self, models: list[str]) -> str:
+        model = self._spec.model or (models[0] if len(models) == 1 else "")
+        if model in models:
+            return model
+        wanted = f"not {model}" if model else "so one has to be named"
+        raise NotServingError(f"the engine serves {', '.join(models) or 'no model'}, {wanted}")
+
+    def _climb(self, model: str) -> None:
+        levels = [(scenario.name, concurrency) for scenario, concurrency in self._spec.levels]
+        stopped: Stopped | None = None
+        for index, (_, concurrency) in enumerate(levels):
+            self._await_client(index)
+            if not self._wanted(concurrency):
+                self._client.send(SkipLevel())
+                continue
+            if self._spec.backend == "sglang":
+                self._engine.flush_cache()
+            self._client.send(RunLevel(model=model))
+            self._accept(self._await_level())
+            if stopped := would_stop(self.progress.levels, self._criteria, levels[index + 1 :]):
+                break
+        top = ladder_top(self.progress.levels, self._criteria)
+        if stopped is None and top is not None and len(self.progress.levels) < len(levels):
+            stopped = Stopped("StoppedSLO", top[1])
+        self.progress.ladder = stopped.ladder if stopped else "Complete"
+        self.progress.note = f"the ladder ended early: {stopped.why}" if stopped else ""
+
+    def _wanted(self, concurrency: int) -> bool:
+        top = ladder_top(self.progress.levels, self._criteria)
+        return top is None or concurrency <= top[0]
+
+    def _accept(self, run: LevelRun) -> None:
+        # "openai" engines are not asked to ignore the end of text.
+        limits = LevelLimits(self._spec.max_minutes_per_level, self._spec.backend != "openai")
+        judgement = judge(run, limits)
+        self.progress.levels_seconds += run.stopped - run.started
+        self.progress.warnings += judgement.warnings
+        for warning in judgement.warnings:
+            self._log(f"warning: {warning}")
+        if judgement.level is None:
+            raise BenchmarkError("Acceptance", judgement.problem or "a level was not accepted")
+        self.progress.levels.append(judgement.level)
+        self._log.level(judgement.level)
+
+    def _await_client(self, level: int) -> None:
+        self._await(lambda: self._ready_for == level, LEVEL_SLACK_SECONDS, "the load client did not come back")
+
+    def _await_level(self) -> LevelRun:
+        self._recorded = None
+        seconds = 60 * self._spec.max_minutes_per_level + LEVEL_SLACK_SECONDS
+        self._await(lambda: self._recorded is not None, seconds, "the load client did not finish a level")
+        assert self._recorded is not None, "just awaited"
+        return self._recorded
+
+    def _await_tokenizer(self) -> None:
+        self._await(lambda: self._tokenizer_loaded, 0.0, "")
+
+    def _await(self, done: Callable[[], bool], seconds: float, complaint: str) -> None:
+        deadline = time.monotonic() + seconds
+        while not done():
+            self._listen(POLL_SECONDS)
+            if self._tokenizer_loaded and time.monotonic() > deadline and not done():
+                raise BenchmarkError("Internal", f"{complaint} within {seconds:.0f} s\n{self._client.tail()}")
+
+    def _listen(self, seconds: float) -> None:
+        """Take in what the load client says within so many seconds."""
+        for event in self._client.events(seconds):
+            self._take_in(event)
+        if not self._tokenizer_loaded and time.monotonic() - self._started > TOKENIZER_SECONDS:
+            raise BenchmarkError(
+                "Tokenizer",
+                f"benchmark.tokenizer: it did not load within {TOKENIZER_SECONDS:.0f} s; the hub, or a proxy before it,"
+                " does not answer (HF_ENDPOINT, https_proxy), or use source ModelVolume",
+            )
+
+    def _take_in(self, event: Event) -> None:
+        match event:
+            case TokenizerLoaded():
+                self._tokenizer_loaded = True
+            case TokenizerFailed():
+                raise BenchmarkError("Tokenizer", event.message)
+            case ReadyForLevel():
+                self._ready_for = event.level
+            case FirstRequest():
+                self.progress.first_request = event.unix_seconds
+            case WarmedUp():
+                self.progress.warmup_seconds = event.seconds
+                self._log(f"warm-up took {event.seconds:.1f} s" + (f"; {event.error}" if event.error else ""))
+            case LevelRecorded():
+                self._recorded = LevelRun.read(event.path)
+            case ClientFailed():
+                raise BenchmarkError("Internal", f"the load client failed: {event.message}\n{self._client.tail()}")
