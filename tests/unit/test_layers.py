@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import autotuner
+from autotuner.benchmark.contract.load_clients import LOAD_CLIENTS
 
 PACKAGE = Path(autotuner.__file__).parent
 PURE = ("policy", "search", "scoring", "engines", "presets")
@@ -100,6 +101,25 @@ def test_the_benchmark_image_needs_nothing_of_the_operator(module: str) -> None:
 @pytest.mark.parametrize("module", [name for name in IMPORTS if not within(name, *ours(*ISOLATED))])
 def test_the_operator_needs_nothing_of_the_benchmark_image(module: str) -> None:
     assert not [name for name in IMPORTS[module] if within(name, "genai_bench", "locust", "gevent", "transformers")]
+
+
+@pytest.mark.parametrize("module", [name for name in IMPORTS if within(name, *ours("benchmark"))])
+def test_runner_and_load_clients_meet_in_the_contract_alone(module: str) -> None:
+    others = [room for room in ours("benchmark.runner", "benchmark.clients") if not within(module, room)]
+    assert not [name for name in IMPORTS[module] if within(name, *others)]
+
+
+@pytest.mark.parametrize("module", [name for name in IMPORTS if within(name, *ours("benchmark.runner"))])
+def test_the_runner_needs_nothing_of_a_load_client(module: str) -> None:
+    needed = ("aiohttp", "genai_bench", "gevent", "huggingface_hub", "locust", "requests", "tokenizers", "transformers")
+    assert not [name for name in reachable(module) if within(name, *needed)]
+
+
+def test_one_table_names_the_load_clients() -> None:
+    rooms = [PACKAGE / "benchmark" / room for room in ("contract", "runner")]
+    naming = [path.name for room in rooms for path in room.rglob("*.py") if "genai" in path.read_text().lower()]
+    assert naming == ["load_clients.py"]
+    assert set(LOAD_CLIENTS.values()) <= IMPORTS.keys()
 
 
 def test_nothing_shadows_the_standard_library() -> None:

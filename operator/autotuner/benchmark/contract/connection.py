@@ -24,7 +24,7 @@ class LineReader:
         self._incomplete = b""
 
     def read(self, seconds: float | None) -> list[bytes]:
-        """Lines that have arrived, without their ends; waits up to so many seconds (None: forever) for the first piece.
+        """Lines that have arrived, without their ends; waits up to so many seconds (None: for ever) for something.
 
         Raises:
             EOFError: the other end is closed.
@@ -55,11 +55,11 @@ class RunnerConnection:
         return cls(commands, events)
 
     def send(self, event: Event) -> None:
-        """Tell the runner."""
+        """Send an event to the runner."""
         os.write(self._events, encode(event))
 
     def receive(self) -> Command:
-        """The next command. Ends the process if the runner is gone."""
+        """Wait for the next command. Ends the process if the runner is gone."""
         while not self._unread:
             try:
                 self._unread += self._reader.read(None)
@@ -69,7 +69,7 @@ class RunnerConnection:
 
 
 def _die_with(runner: int) -> None:
-    """Even a runner that is killed outright must not leave a client that goes on loading the engine."""
+    """End this process when the runner ends: even one that is killed must not leave a client that loads the engine."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != runner:

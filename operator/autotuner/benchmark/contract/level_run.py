@@ -14,14 +14,14 @@ MIN_STEADY_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request; times in seconds of the client's monotonic clock."""
+    """One request of a load client's user; times in seconds of the client's monotonic clock."""
 
     user: int
     start: float
     first: float
     """When the first token arrived; the end if none did."""
     end: float
-    """When it was answered, had failed, or was cut off by the end of the level."""
+    """When the request was answered, had failed, or was cut off by the end of the level."""
     input_tokens: int = 0
     output_tokens: int = 0
     asked: int = 0
@@ -33,12 +33,12 @@ class Request:
 
     @property
     def ok(self) -> bool:
-        """It was answered."""
+        """Whether the request was answered."""
         return not self.cut and not self.error
 
     @property
     def failed(self) -> bool:
-        """It ended in an error."""
+        """Whether the request ended in an error."""
         return not self.cut and bool(self.error)
 
     @property
@@ -51,7 +51,7 @@ class Request:
 
 @dataclass(frozen=True)
 class LevelRun:
-    """Everything recorded at one scenario and concurrency; `counted_*` are the client's own counts."""
+    """Everything that a load client recorded at one scenario and concurrency; `counted_*` are its own counts."""
 
     index: int
     scenario: str

@@ -95,24 +95,24 @@ _COMMAND: TypeAdapter[Command] = TypeAdapter(Annotated[Command, Field(discrimina
 
 
 def encode(message: Event | Command) -> bytes:
-    """A message as one line, with its end."""
+    """A message as one line of JSON, with the line's end."""
     return message.model_dump_json().encode() + b"\n"
 
 
 def decode_event(line: bytes) -> Event:
-    """The event in a line.
+    """The event in a line of JSON.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the line holds no event.
     """
     return _EVENT.validate_json(line)
 
 
 def decode_command(line: bytes) -> Command:
-    """The command in a line.
+    """The command in a line of JSON.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the line holds no command.
     """
     return _COMMAND.validate_json(line)
 

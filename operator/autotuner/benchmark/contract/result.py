@@ -53,7 +53,7 @@ class Result(BaseModel):
 
     @property
     def ok(self) -> bool:
-        """The benchmark ended as it should."""
+        """Whether the benchmark ended as it should."""
         return self.failure is None
 
 
@@ -74,7 +74,7 @@ def decode(text: str) -> Result:
     """The result in a termination message.
 
     Raises:
-        ValueError: this is not one.
+        ValueError: the text is not a result.
     """
     text = text.strip()
     try:
@@ -171,7 +171,7 @@ def _digits(value: float | None) -> float | None:
 
 
 def rounded(body: dict[str, Any]) -> dict[str, Any]:
-    """The same with every float at five digits."""
+    """A copy of a JSON object with every float at five significant digits."""
     return {
         k: rounded(v) if isinstance(v, dict) else _digits(v) if isinstance(v, float) else v for k, v in body.items()
     }

@@ -24,7 +24,7 @@ RESERVED_PARAMS = ("model", "messages", "stream", "stream_options", "n")
 
 
 class SpecError(ValueError):
-    """The Job's description cannot be used; the message names the field."""
+    """A spec that cannot be used; the message names the field."""
 
 
 class _Model(BaseModel):
@@ -74,7 +74,7 @@ class RequiredThroughput(_Model):
 
 
 class RunnerSpec(_Model):
-    """Everything the runner needs but the API key, which comes in its own variable."""
+    """Everything that the runner of one benchmark needs but the API key, which comes in its own variable."""
 
     api_base: Annotated[str, StringConstraints(pattern=r"^https?://[^/]+$")] = Field(description="http://host:port")
     model: str = Field(default="", description="The served name; if empty, the only one of /v1/models.")
@@ -123,15 +123,15 @@ class RunnerSpec(_Model):
         return [(scenario, concurrency) for scenario in self.scenarios for concurrency in self.concurrency]
 
     def dump_json(self) -> str:
-        """The value of AUTOTUNER_BENCHMARK."""
+        """The spec as JSON, the value of AUTOTUNER_BENCHMARK."""
         return self.model_dump_json(by_alias=True, exclude_none=True)
 
 
 def load_spec(environment: Mapping[str, str]) -> RunnerSpec:
-    """The spec in the environment.
+    """The spec in the environment's AUTOTUNER_BENCHMARK.
 
     Raises:
-        SpecError: it is missing or wrong.
+        SpecError: the spec is missing or wrong.
     """
     text = environment.get(SPEC_VARIABLE, "")
     if not text:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 
 def survival_weights(durations: Sequence[float], cut: Sequence[float]) -> list[float]:
-    """Kaplan-Meier weights.
+    """Kaplan-Meier weights of what finished, given what was cut off.
 
     Args:
         durations: of what finished, in any unit.

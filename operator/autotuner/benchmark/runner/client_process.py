@@ -21,7 +21,7 @@ class ClientGoneError(Exception):
 
 
 class ClientProcess:
-    """A load client in a process group of its own; `contract.protocol` says what it speaks."""
+    """A load client that runs in a process group of its own and speaks as `contract.protocol` describes."""
 
     def __init__(self, module: str, work_dir: Path, environment: Mapping[str, str]) -> None:
         self._output = work_dir / "client.out"
@@ -43,10 +43,10 @@ class ClientProcess:
         self._reader = LineReader(self._events)
 
     def events(self, seconds: float) -> list[Event]:
-        """What it sent, waiting up to so many seconds for the first.
+        """Events that the client sent, waiting up to so many seconds for the first.
 
         Raises:
-            ClientGoneError: it ended.
+            ClientGoneError: the client ended.
         """
         try:
             return [decode_event(line) for line in self._reader.read(seconds)]
@@ -54,12 +54,12 @@ class ClientProcess:
             raise ClientGoneError(f"the load client ended with code {self._process.wait()}") from None
 
     def send(self, command: Command) -> None:
-        """Send a command; that a client is gone shows in its events."""
+        """Send a command to the client; if it is gone, `events` will say so."""
         with contextlib.suppress(BrokenPipeError):
             os.write(self._commands, encode(command))
 
     def stop(self) -> None:
-        """End its whole group; nothing that it still would do is wanted."""
+        """End the client with all processes that it started; nothing that they still would do is wanted."""
         for number, seconds in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, None)):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, number)
@@ -69,7 +69,7 @@ class ClientProcess:
         os.close(self._events)
 
     def tail(self) -> str:
-        """The end of what it printed."""
+        """The last 2000 bytes of what the client printed."""
         with contextlib.suppress(OSError), self._output.open("rb") as output:
             output.seek(max(0, self._output.stat().st_size - _TAIL_BYTES))
             return output.read().decode(errors="replace")

@@ -1,4 +1,4 @@
-"""The runner's own requests to the engine: is it there, does it answer, forget your cache. Standard library only.
+"""The runner's own requests to the engine. Standard library only.
 
 Proxy variables (http_proxy, no_proxy) are obeyed.
 """
@@ -36,10 +36,10 @@ class EngineClient:
         self.last_error = "nothing answered yet"
 
     def models(self) -> list[str] | None:
-        """The names it serves; None while it does not answer.
+        """Names of the models that the engine serves; None while it does not answer.
 
         Raises:
-            NotServingError: it keeps refusing the API key.
+            NotServingError: the engine keeps refusing the API key.
         """
         try:
             body = self._request("/v1/models", None, POLL_TIMEOUT_SECONDS)
@@ -53,10 +53,10 @@ class EngineClient:
         return None
 
     def complete(self, model: str) -> None:
-        """One real completion, tried for a while: a model list proves only that a web server runs.
+        """Complete one short prompt, trying for half a minute: a model list proves only that a web server runs.
 
         Raises:
-            NotServingError: it does not complete.
+            NotServingError: the engine does not complete.
         """
         question = {
             "model": model,
@@ -80,7 +80,7 @@ class EngineClient:
             time.sleep(0.5)
 
     def flush_cache(self) -> None:
-        """Forget cached prefixes (SGLang); an engine that cannot is left alone."""
+        """Have the engine forget its cached prefixes (SGLang); does nothing with an engine that cannot."""
         with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
             self._request("/flush_cache", {}, FLUSH_TIMEOUT_SECONDS)
 

@@ -36,14 +36,14 @@ class StopCriteria:
 
 @dataclass(frozen=True)
 class Stopped:
-    """That a ladder is over, and why."""
+    """How a ladder ended early, and why."""
 
     ladder: Literal["StoppedSLO", "StoppedHopeless"]
     why: str
 
 
 def would_stop(levels: Sequence[Level], criteria: StopCriteria, remaining: Iterable[Step]) -> Stopped | None:
-    """Whether none of the remaining levels is worth measuring.
+    """Say why none of the remaining levels is worth measuring; None while one is.
 
     Never on a scenario's first level alone, which also pays for what is cold.
 
@@ -76,7 +76,7 @@ def lost_ceiling(level: Level, criteria: StopCriteria) -> str | None:
 
 
 def ladder_top(levels: Sequence[Level], criteria: StopCriteria) -> tuple[int, str] | None:
-    """The concurrency above which nothing can be feasible any more, and why; None while the sky is open."""
+    """The concurrency above which nothing can be feasible any more, and why; None if no ceiling is broken."""
     highest = top(levels, lambda level: lost_ceiling(level, criteria) is not None)
     if highest is None:
         return None

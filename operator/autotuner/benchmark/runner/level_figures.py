@@ -37,7 +37,7 @@ class LevelLimits:
 
 @dataclass(frozen=True)
 class Judgement:
-    """A level and what is to be said about it; with a problem it must not be used."""
+    """An accepted level with warnings about it, or the problem for which a level is refused."""
 
     level: Level | None
     problem: str | None = None
@@ -59,7 +59,7 @@ class _Steady:
 
 
 def judge(run: LevelRun, limits: LevelLimits) -> Judgement:
-    """The figures of a level, or why there are none that could be believed."""
+    """Compute the figures of a level from its single requests, or say why it is refused."""
     steady = _steady_part(run)
     problem = (
         _answers_problem(run, limits)

@@ -10,22 +10,22 @@ from autotuner.benchmark.contract.result import Result, rounded
 
 
 class Log:
-    """Lines on standard output; the API key is never in them."""
+    """A log on standard output that never holds the API key."""
 
     def __init__(self, key: str) -> None:
         self._key = key
 
     def __call__(self, text: str) -> None:
-        """Write a line, at once."""
+        """Write a line to the log, at once and without the API key."""
         sys.stdout.write(self.safe(text) + "\n")
         sys.stdout.flush()
 
     def safe(self, text: str) -> str:
-        """The text without the key."""
+        """The text with the API key replaced by asterisks."""
         return text.replace(self._key, "***") if self._key else text
 
     def level(self, level: Level) -> None:
-        """Write a level, for people and as JSON."""
+        """Write the figures of a level to the log: a line for people, a line of JSON."""
         tpot = f", TPOT p50 {level.tpot_seconds.p50 * 1000:.1f} ms" if level.tpot_seconds else ""
         self(
             f"{level.scenario} at concurrency {level.concurrency}: {level.output_tokens_per_second:.1f} tok/s,"
@@ -35,7 +35,7 @@ class Log:
         self(json.dumps(rounded(level.dump()), separators=(",", ":")))
 
     def result(self, result: Result) -> None:
-        """Write how the benchmark ended."""
+        """Write to the log how the benchmark ended."""
         if result.failure:
             self(f"{result.failure}: {result.message}")
             return

@@ -12,7 +12,7 @@ from autotuner.benchmark.contract.result import Failure, Result
 
 @dataclass
 class Progress:
-    """What is known so far; a result can be made of it at any time.
+    """What a benchmark has found so far; `result` makes a result of it at any time.
 
     Attributes:
         levels: the accepted ones, in the order measured.
@@ -34,7 +34,7 @@ class Progress:
     levels_seconds: float = 0.0
 
     def result(self, failure: Failure | None = None, message: str = "") -> Result:
-        """The result, accepted or failed."""
+        """The benchmark's result as of now: accepted, or failed if a kind of failure is given."""
         finished = self.finished or time.time()
         overhead = None
         if self.first_request is not None:

@@ -35,7 +35,7 @@ LEVEL_SLACK_SECONDS = 120.0
 
 
 class BenchmarkError(Exception):
-    """The benchmark cannot go on."""
+    """A benchmark that cannot go on, with the kind of its failure."""
 
     def __init__(self, failure: Failure, message: str) -> None:
         super().__init__(message)
@@ -43,7 +43,7 @@ class BenchmarkError(Exception):
 
 
 class Runner:
-    """One benchmark; starts the load client, whose module is given, at once."""
+    """Runs one benchmark with the load client of the given module, which starts loading at once."""
 
     def __init__(self, spec: RunnerSpec, client: str, environment: Mapping[str, str], log: Log) -> None:
         self._spec, self._log = spec, log
@@ -59,10 +59,10 @@ class Runner:
         self._client = ClientProcess(client, spec.work_dir, environment)
 
     def run(self) -> None:
-        """Measure the ladder.
+        """Measure the ladder; the findings are in `progress`.
 
         Raises:
-            BenchmarkError: it ended early; what finished is in `progress`.
+            BenchmarkError: the benchmark failed; the levels that finished before are in `progress`.
         """
         try:
             model = self._await_engine()

@@ -32,7 +32,7 @@ WARMUP_TOKENS = 8
 
 
 class Session(Protocol):
-    """What genai-bench is steered by."""
+    """What steers genai-bench through a ladder: which request comes next, when a level starts."""
 
     key: str
     tokenizer: Any
@@ -44,13 +44,13 @@ class Session(Protocol):
         """The next request to send."""
 
     def sending(self) -> None:
-        """A request is about to be sent."""
+        """Note that a request is about to be sent."""
 
     def before_level(self, environment: Any, concurrency: int) -> bool:
-        """The next level could start; False skips it."""
+        """Get ready for the next level; False skips it."""
 
     def after_level(self, completed: int, errors: int) -> None:
-        """A level is over; the counts are genai-bench's own."""
+        """Take in that a level is over; the counts are genai-bench's own."""
 
 
 class RecordingUser(OpenAIUser):  # type: ignore[misc] # genai-bench has no types
@@ -59,7 +59,7 @@ class RecordingUser(OpenAIUser):  # type: ignore[misc] # genai-bench has no type
     session: Session
 
     def on_start(self) -> None:
-        """Join: take a number, put the real key into the headers."""
+        """Join the level: take a number, put the real key into the headers."""
         super().on_start()
         self.headers.pop("Authorization", None)
         if self.session.key:
@@ -79,7 +79,7 @@ class RecordingUser(OpenAIUser):  # type: ignore[misc] # genai-bench has no type
         parse_strategy: Callable[..., Any],
         num_prefill_tokens: int | None = None,
     ) -> Any:
-        """Send, and record what became of it, even if the level ends before the answer."""
+        """Send a request and record what became of it, even if the level ends before the answer."""
         if self.session.warming:
             payload = {k: v for k, v in payload.items() if k != "min_tokens"}
             payload["max_tokens"] = min(payload.get("max_tokens") or WARMUP_TOKENS, WARMUP_TOKENS)
@@ -112,7 +112,7 @@ class RecordingUser(OpenAIUser):  # type: ignore[misc] # genai-bench has no type
         return response
 
     def collect_metrics(self, user_response: Any, endpoint: str) -> None:
-        """As genai-bench does, but not during warm-up, and without the key in what a server may echo."""
+        """Count a response as genai-bench does, but not in warm-up, and without the key in what a server may echo."""
         if self.session.warming:
             return
         if user_response.status_code != 200:

@@ -49,5 +49,5 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 def leave_out() -> None:
-    """From now on in this process, these modules are empty."""
+    """Make the modules in UNUSED empty for the rest of this process."""
     sys.meta_path.insert(0, _Finder())

@@ -48,18 +48,18 @@ class LadderSession:
         self._sent = False
 
     def next_request(self) -> Any:
-        """The next request of the current stream."""
+        """The next request of the level or warm-up that is running."""
         assert self._stream is not None, "requests are only sent between before_level and after_level"
         return self._stream.take(self._model)
 
     def sending(self) -> None:
-        """Tell the runner of the very first request."""
+        """Tell the runner that a request is about to be sent, if it is the first."""
         if not self._sent:
             self._sent = True
             self._runner.send(FirstRequest(unix_seconds=time.time()))
 
     def before_level(self, environment: Any, concurrency: int) -> bool:
-        """Wait for leave to run the next level."""
+        """Announce the next level to the runner and get ready for it; False if the runner leaves it out."""
         index, self._next_level = self._next_level, self._next_level + 1
         if index == 0:
             self._open_streams(environment)
@@ -76,7 +76,7 @@ class LadderSession:
         return True
 
     def after_level(self, completed: int, errors: int) -> None:
-        """Hand the level to the runner."""
+        """Record the level that is over and hand it to the runner; the counts are genai-bench's own."""
         if self.running:
             self.running = False
             path = self.recorder.finish(self._spec.work_dir, completed, errors)
@@ -134,7 +134,7 @@ class LadderSession:
 
 
 def arguments(spec: RunnerSpec) -> list[str]:
-    """genai-bench's command line; the order matters to it."""
+    """genai-bench's command line for a spec; the order of options matters to it."""
     options = [
         ("--api-backend", spec.backend),
         ("--api-base", spec.api_base),

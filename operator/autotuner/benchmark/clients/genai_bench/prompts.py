@@ -32,7 +32,7 @@ class Prompts:
         self._next_given = 0
 
     def draw_one_ahead(self) -> bool:
-        """Draw one more; False when enough are there."""
+        """Draw one more request ahead of its use; False when enough are drawn."""
         k = max(self._next_drawn, self._next_given)
         if k >= self._ahead:
             return False
@@ -66,7 +66,7 @@ class LineMemory:
         return getattr(self._tokenizer, name)
 
     def encode(self, text: str, add_special_tokens: bool = True) -> list[int]:
-        """As the tokenizer's own."""
+        """Token ids of a text, as the tokenizer itself encodes it."""
         if len(text) > 500:
             return list(self._tokenizer.encode(text, add_special_tokens=add_special_tokens))
         key = (text, add_special_tokens)

@@ -25,7 +25,7 @@ class Recorder:
         self.begin(-1, "", 1)
 
     def begin(self, index: int, scenario: str, concurrency: int) -> None:
-        """A level starts."""
+        """Start recording a level."""
         self._index, self._scenario, self._concurrency = index, scenario, concurrency
         self._requests: list[Request] = []
         self._users = itertools.count()
@@ -41,7 +41,7 @@ class Recorder:
         return next(self._users)
 
     def add(self, request: Request) -> None:
-        """A request was answered, failed or was cut off."""
+        """Record a request that was answered, failed or was cut off."""
         self._requests.append(request)
         if request.cut:
             return
@@ -55,12 +55,12 @@ class Recorder:
         self._errors_in_a_row = self._errors_in_a_row + 1 if request.failed else 0
 
     def late_by(self, seconds: float) -> None:
-        """The event loop came back so much later than asked."""
+        """Record that the event loop came back so many seconds later than asked."""
         self._lateness.append(seconds)
 
     @property
     def outage(self) -> str | None:
-        """What happened, if for a while there was nothing but errors, or nothing at all."""
+        """What is wrong, if for a while there was nothing but errors, or nothing at all; None while the engine answers."""
         if self._errors_in_a_row >= max(OUTAGE_ERRORS, OUTAGE_ROUNDS * self._concurrency):
             return next(r.error for r in reversed(self._requests) if r.failed)
         silence = time.monotonic() - self._last_answer
@@ -70,7 +70,7 @@ class Recorder:
 
     @property
     def enough(self) -> bool:
-        """The limit of requests is reached, and a round of them lies behind the ramp: else the level is no use."""
+        """Whether the limit of requests is reached, with a round of them behind the ramp: else the level is no use."""
         return (
             self._finished >= self._max_requests
             and self._steady >= max(MIN_STEADY_REQUESTS, self._concurrency)
@@ -78,7 +78,7 @@ class Recorder:
         )
 
     def finish(self, folder: Path, completed: int, errors: int) -> Path:
-        """The level is over: write it down, with genai-bench's own counts of answers and errors."""
+        """Write the level to a file in the folder, with genai-bench's own counts of answers and errors; returns its path."""
         stopped = min((r.end for r in self._requests if r.cut), default=time.monotonic())
         lateness = sorted(self._lateness)
         run = LevelRun(

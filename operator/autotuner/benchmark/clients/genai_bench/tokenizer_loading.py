@@ -1,4 +1,4 @@
-"""Loads the tokenizer, or says what to do about it. Runs in the child: importing transformers takes seconds."""
+"""Loads the tokenizer, or says what to do about it. Importing transformers takes seconds."""
 
 from __future__ import annotations
 
