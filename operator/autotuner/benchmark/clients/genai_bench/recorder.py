@@ -60,7 +60,7 @@ class Recorder:
 
     @property
     def outage(self) -> str | None:
-        """What is wrong, if for a while there was nothing but errors, or nothing at all; None while the engine answers."""
+        """What is wrong, if for a while there was nothing but errors, or nothing at all; else None."""
         if self._errors_in_a_row >= max(OUTAGE_ERRORS, OUTAGE_ROUNDS * self._concurrency):
             return next(r.error for r in reversed(self._requests) if r.failed)
         silence = time.monotonic() - self._last_answer
@@ -78,7 +78,7 @@ class Recorder:
         )
 
     def finish(self, folder: Path, completed: int, errors: int) -> Path:
-        """Write the level to a file in the folder, with genai-bench's own counts of answers and errors; returns its path."""
+        """Write the level to a file in the folder and return its path; the counts are genai-bench's own."""
         stopped = min((r.end for r in self._requests if r.cut), default=time.monotonic())
         lateness = sorted(self._lateness)
         run = LevelRun(
