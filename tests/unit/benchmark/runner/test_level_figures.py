@@ -154,6 +154,7 @@ def test_short_answers_are_fine_where_the_engine_may_end_them() -> None:
     ("run", "words"),
     [
         (level_run(one_user(), client_cpu_seconds=1.99), "the benchmark itself was the bottleneck"),
+        (level_run(one_user(), client_capacity=4.0), "the benchmark itself was the bottleneck"),
         (level_run(one_user(), client_lag_seconds=0.05), "late by 50 ms"),
         (level_run(each(lambda r: replace(r, first=r.end - 1e-4))), "arrive in one piece"),
     ],
