@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from aiohttp import ClientError
 from kubernetes.aio.client.api_client import ApiClient
@@ -17,51 +16,21 @@ from kubernetes.aio.config.incluster_config import load_incluster_config
 from kubernetes.aio.config.kube_config import load_kube_config
 
 from autotuner.api.common import EXPERIMENTS, GROUP, TASKS, VERSION
-from autotuner.objects import Object
+from autotuner.objects import Object, Resource
 
 FIELD_MANAGER = "autotuner"
 REQUEST_SECONDS = 30.0
 
-
-@dataclass(frozen=True)
-class Resource:
-    """A kind as the API server addresses it."""
-
-    group: str
-    version: str
-    plural: str
-    kind: str
-
-    @property
-    def api_version(self) -> str:
-        """The `apiVersion` of its objects."""
-        return f"{self.group}/{self.version}" if self.group else self.version
-
-    def path(self, namespace: str | None, name: str = "", subresource: str = "") -> str:
-        """The URL path of one object or of the collection."""
-        root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
-        parts = [root, *(["namespaces", namespace] if namespace else []), self.plural]
-        return "/".join([*parts, *([name] if name else []), *([subresource] if subresource else [])])
-
-
 TASK = Resource(GROUP, VERSION, TASKS, "TuningTask")
 EXPERIMENT = Resource(GROUP, VERSION, EXPERIMENTS, "TuningExperiment")
-INFERENCE_SERVICE = Resource("ome.io", "v1beta1", "inferenceservices", "InferenceService")
-CLUSTER_BASE_MODEL = Resource("ome.io", "v1beta1", "clusterbasemodels", "ClusterBaseModel")
-BASE_MODEL = Resource("ome.io", "v1beta1", "basemodels", "BaseModel")
-CLUSTER_SERVING_RUNTIME = Resource("ome.io", "v1beta1", "clusterservingruntimes", "ClusterServingRuntime")
-SERVING_RUNTIME = Resource("ome.io", "v1beta1", "servingruntimes", "ServingRuntime")
-MODELS = {r.kind: r for r in (CLUSTER_BASE_MODEL, BASE_MODEL)}
-RUNTIMES = {r.kind: r for r in (CLUSTER_SERVING_RUNTIME, SERVING_RUNTIME)}
 JOB = Resource("batch", "v1", "jobs", "Job")
-DEPLOYMENT = Resource("apps", "v1", "deployments", "Deployment")
 POD = Resource("", "v1", "pods", "Pod")
-NODE = Resource("", "v1", "nodes", "Node")
+NODE = Resource("", "v1", "nodes", "Node", namespaced=False)
 EVENT = Resource("", "v1", "events", "Event")
 CONFIG_MAP = Resource("", "v1", "configmaps", "ConfigMap")
-NAMESPACE = Resource("", "v1", "namespaces", "Namespace")
+NAMESPACE = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
 PERSISTENT_VOLUME_CLAIM = Resource("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim")
-STORAGE_CLASS = Resource("storage.k8s.io", "v1", "storageclasses", "StorageClass")
+STORAGE_CLASS = Resource("storage.k8s.io", "v1", "storageclasses", "StorageClass", namespaced=False)
 LEASE = Resource("coordination.k8s.io", "v1", "leases", "Lease")
 # What the admission says of owners until it has heard of their kind, seconds after the CRD was installed.
 _KIND_UNHEARD_OF = "cannot find RESTMapping"

@@ -15,14 +15,17 @@ from typing import Any
 import kopf
 
 from autotuner import logs, metrics
-from autotuner.api.common import EXPERIMENT_UID_LABEL, EXPERIMENTS, FINISHED_LABEL, GROUP, TASKS, VERSION
+from autotuner.api.common import EXPERIMENT_UID_LABEL, FINISHED_LABEL
 from autotuner.controllers.workqueue import Key, WorkQueue
-from autotuner.kube import Kube, KubeError
+from autotuner.kube import EXPERIMENT, JOB, POD, TASK, Kube, KubeError
+from autotuner.objects import Resource
 from autotuner.ownership import EXPERIMENT_LABEL
 from autotuner.process import lifecycle
 from autotuner.process.cancel import UnfinishedError, cancel_all
 from autotuner.process.leader import LeadershipLostError
 from autotuner.process.watch_check import Watchfulness
+from autotuner.serving import backends
+from autotuner.serving.backend import Backend
 from autotuner.settings import Settings, from_environment
 
 log = logging.getLogger("autotuner")
@@ -30,7 +33,9 @@ log = logging.getLogger("autotuner")
 Wake = Callable[[Mapping[str, Any], bool], None]
 
 
-def watches(tasks: WorkQueue, experiments: WorkQueue, watchfulness: Watchfulness) -> dict[tuple[str, str, str], Wake]:
+def watches(
+    backend: Backend, tasks: WorkQueue, experiments: WorkQueue, watchfulness: Watchfulness
+) -> dict[Resource, Wake]:
     """What is watched, and whom a change of it wakes, given the object and whether it is gone.
 
     An event carries nothing but *look again*; only metrics read the object.
@@ -57,15 +62,15 @@ def watches(tasks: WorkQueue, experiments: WorkQueue, watchfulness: Watchfulness
             experiments.add(Key(body["metadata"]["namespace"], name))
 
     return {
-        (GROUP, VERSION, TASKS): task,
-        (GROUP, VERSION, EXPERIMENTS): experiment,
-        ("ome.io", "v1beta1", "inferenceservices"): child,
-        ("batch", "v1", "jobs"): child,
-        ("", "v1", "pods"): child,
+        TASK: task,
+        EXPERIMENT: experiment,
+        backend.capabilities.root: child,
+        JOB: child,
+        POD: child,
     }
 
 
-def _registry(handlers: Mapping[tuple[str, str, str], Wake]) -> kopf.OperatorRegistry:
+def _registry(handlers: Mapping[Resource, Wake]) -> kopf.OperatorRegistry:
     registry = kopf.OperatorRegistry()
 
     # By file, not by client library: importing the typed API classes costs 100 MB.
@@ -73,8 +78,8 @@ def _registry(handlers: Mapping[tuple[str, str, str], Wake]) -> kopf.OperatorReg
     def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
         return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
 
-    def register(resource: tuple[str, str, str], wake: Wake) -> None:
-        @kopf.on.event(*resource, id=resource[2], registry=registry)
+    def register(resource: Resource, wake: Wake) -> None:
+        @kopf.on.event(*_address(resource), id=resource.plural, registry=registry)
         async def woken(body: kopf.Body, event: kopf.RawEvent, **_: Any) -> None:
             wake(body, event["type"] == "DELETED")
 
@@ -83,7 +88,11 @@ def _registry(handlers: Mapping[tuple[str, str, str], Wake]) -> kopf.OperatorReg
     return registry
 
 
-def _kopf_settings() -> kopf.OperatorSettings:
+def _address(resource: Resource) -> tuple[str, str, str]:
+    return resource.group, resource.version, resource.plural
+
+
+def _kopf_settings(backend: Backend) -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False
     # Without rights to read CustomResourceDefinitions and Namespaces: what is watched is there before kopf starts.
@@ -92,22 +101,27 @@ def _kopf_settings() -> kopf.OperatorSettings:
     settings.networking.error_backoffs = [1, 1] + [2] * 200
     settings.networking.request_timeout = 60
     selectors = settings.watching.label_selectors
-    selectors[GROUP, VERSION, EXPERIMENTS] = f"!{FINISHED_LABEL}"
-    for resource in (("ome.io", "v1beta1", "inferenceservices"), ("batch", "v1", "jobs"), ("", "v1", "pods")):
-        selectors[resource] = EXPERIMENT_UID_LABEL
+    selectors[_address(EXPERIMENT)] = f"!{FINISHED_LABEL}"
+    for resource in (backend.capabilities.root, JOB, POD):
+        selectors[_address(resource)] = EXPERIMENT_UID_LABEL
     return settings
 
 
 async def watch(
-    settings: Settings, tasks: WorkQueue, experiments: WorkQueue, watchfulness: Watchfulness, unwatch: asyncio.Event
+    settings: Settings,
+    backend: Backend,
+    tasks: WorkQueue,
+    experiments: WorkQueue,
+    watchfulness: Watchfulness,
+    unwatch: asyncio.Event,
 ) -> asyncio.Task[None]:
     """Start kopf; see `process.Watch`."""
     others = asyncio.all_tasks()
     # Else kopf asks for the user's name, and the one of the container has none. Its type for it is private.
     identity: Any = settings.identity
     roots = await kopf.spawn_tasks(
-        registry=_registry(watches(tasks, experiments, watchfulness)),
-        settings=_kopf_settings(),
+        registry=_registry(watches(backend, tasks, experiments, watchfulness)),
+        settings=_kopf_settings(backend),
         standalone=True,
         identity=identity,
         clusterwide=not settings.namespaces,
@@ -149,7 +163,7 @@ def main() -> None:
         if arguments.command == "cancel":
             asyncio.run(_cancel(settings, arguments.namespace, arguments.timeout))
         else:
-            asyncio.run(lifecycle.run(settings, watch))
+            asyncio.run(lifecycle.run(settings, backends.DEFAULT, watch))
     except (RuntimeError, OSError, ValueError, KubeError, LeadershipLostError, UnfinishedError) as problem:
         sys.exit(f"autotuner: {problem}")
 

@@ -12,7 +12,7 @@ EXPERIMENT_LABEL = f"{GROUP}/experiment"
 
 
 def labels(name: str, uid: str) -> dict[str, str]:
-    """What marks the objects of one experiment; flows from the InferenceService to its pods."""
+    """What marks the objects of one experiment; flows from what serves its engine to the pods."""
     return {EXPERIMENT_LABEL: name, EXPERIMENT_UID_LABEL: uid}
 
 

@@ -1,4 +1,4 @@
-"""Presets: models and runtimes as data, and the OME objects made of them."""
+"""Presets: models and runtimes as data."""
 
 from __future__ import annotations
 
@@ -11,11 +11,9 @@ from typing import Any, cast, get_args
 import yaml
 
 from autotuner.api.common import EngineName
-from autotuner.hashing import digest
 from autotuner.objects import Object
 
 _PACKAGE = Path(__file__).parent
-MANAGED_BY = {"app.kubernetes.io/managed-by": "autotuner"}
 SIMULATOR_MODULE = "autotuner.simulator"
 # Where the presets shipped expect models; OME's own chart mounts them elsewhere.
 MODEL_ROOT = "/raid/models"
@@ -153,38 +151,6 @@ def _moved(spec: Mapping[str, Any], root: str) -> Mapping[str, Any]:
     return deep_merge(spec, {"storage": {"path": root.rstrip("/") + path.removeprefix(MODEL_ROOT)}})
 
 
-def model_object(name: str, spec: Mapping[str, Any]) -> Object:
-    """The ClusterBaseModel of a preset; it keeps the preset's name, so that weights are downloaded once."""
-    return {
-        "apiVersion": "ome.io/v1beta1",
-        "kind": "ClusterBaseModel",
-        "metadata": {"name": name, "labels": dict(MANAGED_BY)},
-        "spec": copy.deepcopy(dict(spec)),
-    }
-
-
-def runtime_object(preset: RuntimePreset, model: Mapping[str, Any]) -> Object:
-    """The ClusterServingRuntime of a preset for a live model, named after its content.
-
-    OME demands that format, framework, architecture and quantization agree with the model's, present or absent alike.
-    A name that follows the content lets one preset serve several models, and an upgraded operator never meets an old
-    body under the same name.
-    """
-    spec = copy.deepcopy(dict(preset.spec))
-    spec["supportedModelFormats"] = [_format(model["spec"])]
-    return {
-        "apiVersion": "ome.io/v1beta1",
-        "kind": "ClusterServingRuntime",
-        "metadata": {"name": f"{preset.name}-{digest(spec)}", "labels": dict(MANAGED_BY)},
-        "spec": spec,
-    }
-
-
-def content_name(preset: str, spec: Mapping[str, Any]) -> str:
-    """The name of an object that is named after its content."""
-    return f"{preset}-{digest(dict(spec))}"
-
-
 def deep_merge(spec: Mapping[str, Any], overrides: Mapping[str, Any]) -> Object:
     """The spec under overrides: mappings are merged, lists and all else replaced, null removes a key."""
     merged = copy.deepcopy(dict(spec))
@@ -196,85 +162,3 @@ def deep_merge(spec: Mapping[str, Any], overrides: Mapping[str, Any]) -> Object:
         else:
             merged[key] = copy.deepcopy(value)
     return merged
-
-
-def difference(live: Mapping[str, Any], wanted: Mapping[str, Any], path: str = "") -> list[str]:
-    """In which fields a live object says something else than the wanted one, each with both values."""
-    found: list[str] = []
-    for key, value in wanted.items():
-        where, there = f"{path}{key}", live.get(key)
-        if isinstance(value, Mapping) and isinstance(there, Mapping):
-            found += difference(there, value, f"{where}.")
-        elif there != value:
-            found.append(f"{where} ({_short(there)} instead of {_short(value)})")
-    return found
-
-
-def _short(value: Any) -> str:
-    text = "nothing" if value is None else str(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def incompatible(model: Mapping[str, Any], runtime: Mapping[str, Any]) -> str | None:
-    """Why OME will not serve the model with the runtime; None if it will.
-
-    OME demands that architecture, quantization and the names and versions of format and framework agree, present or
-    absent alike. A runtime whose operator is not Equal takes a range of versions; OME is the judge of that.
-    """
-    spec, offered = model.get("spec") or {}, (runtime.get("spec") or {}).get("supportedModelFormats") or []
-    what = f"{runtime['kind']} {runtime['metadata']['name']}"
-    if (runtime.get("spec") or {}).get("disabled"):
-        return f"{what} is disabled; set spec.disabled: false"
-    if not offered:
-        return f"{what} supports no model formats; set spec.supportedModelFormats"
-    reasons = [_mismatch(spec, one) for one in offered]
-    if not all(reasons):
-        return None
-    name = model["metadata"]["name"]
-    return f"{what} cannot serve {name}: {'; '.join(dict.fromkeys(reason for reason in reasons if reason))}"
-
-
-def _mismatch(model: Mapping[str, Any], supported: Mapping[str, Any]) -> str | None:
-    for key in ("modelArchitecture", "quantization"):
-        if model.get(key) != supported.get(key):
-            return f"{key} is {model.get(key) or 'absent'} in the model and {supported.get(key) or 'absent'} there"
-    for key in ("modelFormat", "modelFramework"):
-        ours, theirs = model.get(key) or {}, supported.get(key) or {}
-        for part in ("name", "version"):
-            exact = part == "name" or theirs.get("operator", "Equal") == "Equal"
-            if exact and ours.get(part) != theirs.get(part):
-                have, want = ours.get(part) or "absent", theirs.get(part) or "absent"
-                return f"{key}.{part} is {have} in the model and {want} there"
-    return None
-
-
-def missing_format(model: Mapping[str, Any]) -> str:
-    """The field that OME demands of a runtime's format and that this model does not have; empty if it has both."""
-    spec = model.get("spec") or {}
-    return next((key for key in ("modelFormat", "modelFramework") if not (spec.get(key) or {}).get("name")), "")
-
-
-def _format(model: Mapping[str, Any]) -> Object:
-    supported: Object = {"autoSelect": False}
-    for key in ("modelFormat", "modelFramework"):
-        if key in model:
-            supported[key] = {part: model[key][part] for part in ("name", "version") if part in model[key]}
-    for key in ("modelArchitecture", "quantization"):
-        if key in model:
-            supported[key] = model[key]
-    if "modelFormat" in supported:
-        supported["name"] = supported["modelFormat"]["name"]
-    return supported
-
-
-def runner(runtime_spec: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The engine's container in a runtime; empty if it has none."""
-    found: Mapping[str, Any] = (runtime_spec.get("engineConfig") or {}).get("runner") or {}
-    return found
-
-
-def is_simulated(runtime_spec: Mapping[str, Any]) -> bool:
-    """Whether a runtime starts the simulated engine."""
-    container = runner(runtime_spec)
-    words = [*container.get("command", []), *container.get("args", [])]
-    return any(SIMULATOR_MODULE in str(word) for word in words)

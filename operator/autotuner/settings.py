@@ -21,9 +21,9 @@ class Settings:
     benchmark_image: str = f"docker.io/autotuner/benchmark:{__version__}"
     presets: Path | None = None  # a folder of more; they win over those shipped
     model_root: str = "/raid/models"  # where nodes hold the models of the presets shipped
-    cluster_objects: bool = True  # may ClusterBaseModels and ClusterServingRuntimes be created from presets?
+    cluster_objects: bool = True  # may cluster-scoped models and runtimes be created from presets?
     hub_endpoint: str = ""  # a mirror of the Hugging Face hub, for the benchmark's tokenizer
-    serving_seconds: int = 60  # how long OME may stay silent about a new InferenceService
+    serving_seconds: int = 60  # how long a new root may have no engine's pod
     resync_seconds: float = 30.0
     workers: int = 20
     log_format: str = "json"  # or text

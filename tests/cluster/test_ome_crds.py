@@ -17,11 +17,13 @@ from autotuner.api.task import TaskSpec
 from autotuner.api.task_status import TaskStatus
 from autotuner.benchmark.job import Surroundings, benchmark_job
 from autotuner.objects import Object
-from autotuner.policy import model_and_runtime, recommendation
+from autotuner.policy import recommendation
 from autotuner.policy.evidence.observed import ObservedTask
 from autotuner.policy.task import preview
-from autotuner.presets import Presets, default_folder, load, model_object, runtime_object
-from autotuner.serving.ome.inference_service import inference_service
+from autotuner.presets import Presets, default_folder, load
+from autotuner.serving import backends
+from autotuner.serving.backend import Endpoint, Weights
+from autotuner.serving.ome.wanted import model_object, runtime_object
 from testbed import Testbed
 from testbed.api import Api, ApiError, load_documents
 from tests.support.objects import edited, make_experiment
@@ -142,13 +144,15 @@ def experiment(edits: Object) -> Object:
 
 def service_of(fields: Object) -> Object:
     body = experiment({f"spec.service.{name}": value for name, value in fields.items()})
-    return inference_service(body, Service.model_validate(body["spec"]["service"]))
+    return backends.DEFAULT.render(body, Service.model_validate(body["spec"]["service"]))
 
 
 def job_of(edits: Object) -> Object:
     body = experiment(edits)
     image, label = "docker.io/autotuner/benchmark:0.1.0", "models.ome.io/x"
-    around = Surroundings(8080, image, "/models/llama", label, hub_endpoint="http://hub")
+    around = Surroundings(
+        Endpoint("http", "chat", 8080), image, Weights("/models/llama"), label, hub_endpoint="http://hub"
+    )
     return benchmark_job(body, ExperimentSpec.model_validate(body["spec"]), around)
 
 
@@ -181,8 +185,8 @@ def observed(path: Path) -> ObservedTask:
     (task,) = load_documents(path)
     task["metadata"] |= {"namespace": "default", "uid": "6c1b5f0e-0000-4000-8000-000000000000"}
     spec = TaskSpec.model_validate(task["spec"])
-    seen = ObservedTask(task, spec, TaskStatus(), PRESETS, benchmark_image="benchmark:1")
-    wanted = model_and_runtime.wanted_model(spec.model, PRESETS, "default")
+    seen = ObservedTask(task, spec, TaskStatus(), PRESETS, backends.DEFAULT, benchmark_image="benchmark:1")
+    wanted = backends.DEFAULT.wanted_model(spec.model, PRESETS, "default")
     model, runtime = next(iter(MODELS.values())), next(iter(RUNTIMES.values()))
     return dataclasses.replace(
         seen,

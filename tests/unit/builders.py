@@ -18,7 +18,7 @@ from autotuner.objects import Object
 from autotuner.ownership import controlled_by
 from autotuner.policy.conditions import find
 from autotuner.policy.experiment.observed import ObservedExperiment
-from autotuner.serving import pods
+from autotuner.serving import backends, pods
 
 
 def make_distribution(p99: float, mean: float | None = None) -> Distribution:
@@ -220,6 +220,18 @@ def make_job(
     return job
 
 
+def make_deployment(*, failure: tuple[str, str] | None = None) -> Object:
+    """A Deployment; `failure` is the reason and message of its ReplicaFailure condition."""
+    conditions = [{"type": "Progressing", "status": "True"}]
+    if failure:
+        conditions.append({"type": "ReplicaFailure", "status": "True", "reason": failure[0], "message": failure[1]})
+    return {
+        "kind": "Deployment",
+        "metadata": {"name": "chat-1-engine", "namespace": "team"},
+        "status": {"conditions": conditions},
+    }
+
+
 def terminated(exit_code: int, reason: str = "Error", message: str = "", finished: float = 60) -> Object:
     """The end of a container, as its status holds it."""
     return {
@@ -274,7 +286,7 @@ def make_pod(
             "namespace": "team",
             "uid": uid or f"uid-{role}-pod",
             "creationTimestamp": at(created),
-            "labels": {"ome.io/inferenceservice": "chat-1"} if role == "engine" else {},
+            "labels": {"batch.kubernetes.io/job-name": "chat-1"} if role == "benchmark" else {},
             **({"deletionTimestamp": at(created)} if deleting else {}),
         },
         "spec": {
@@ -303,18 +315,18 @@ def seen(
 ) -> ObservedExperiment:
     """What a pass of the experiment controller saw; pods are given as the API server has them."""
     body = experiment or make_experiment()
-    uid, service, job = body["metadata"]["uid"], more.get("service"), more.get("job")
+    uid, root, job = body["metadata"]["uid"], more.get("root"), more.get("job")
     around: Object = {
         "model": make_model(),
         "runtime": make_runtime(),
-        "owns_service": service is not None and controlled_by(service, uid),
+        "owns_root": root is not None and controlled_by(root, uid),
         "owns_job": job is not None and controlled_by(job, uid),
         "engine_pods": tuple(pods.view(pod, "ome-container") for pod in engine),
         "benchmark_pods": tuple(pods.view(pod, "benchmark") for pod in benchmark),
         **more,
     }
     spec, status = ExperimentSpec.model_validate(body["spec"]), ExperimentStatus.model_validate(body["status"])
-    return ObservedExperiment(body, spec, status, **around)
+    return ObservedExperiment(body, spec, status, backends.DEFAULT, **around)
 
 
 def written(body: Object, status: ExperimentStatus | TaskStatus) -> Object:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 from typing import Any, cast
 
-from autotuner.kube import AlreadyExistsError, ConflictError, Kube, RejectedError, Resource
-from autotuner.objects import Object
+from autotuner.kube import AlreadyExistsError, ConflictError, Kube, RejectedError
+from autotuner.objects import Object, Resource
 from tests.unit.builders import at, merged
 
 READS = ("get", "list", "logs")

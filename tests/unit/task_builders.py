@@ -15,9 +15,11 @@ from autotuner.policy.evidence import experiment_spec
 from autotuner.policy.evidence.observed import ObservedTask
 from autotuner.policy.task.decide import decide, finished
 from autotuner.policy.task.plan import TaskPlan
-from autotuner.presets import Presets, model_object, runtime_object
+from autotuner.presets import Presets
 from autotuner.search.space.facts import Facts
 from autotuner.search.space.space import Space
+from autotuner.serving import backends
+from autotuner.serving.ome.wanted import model_object, runtime_object
 from tests.unit.builders import after, at, make_level, merged, written
 
 MODEL = "llama-3-2-1b-instruct"
@@ -93,7 +95,7 @@ def observed(task: Object | None = None, experiments: Sequence[Object] = (), **a
         **around,
     }
     spec, status = TaskSpec.model_validate(body["spec"]), TaskStatus.model_validate(body["status"])
-    return ObservedTask(body, spec, status, shipped(), tuple(experiments), **state)
+    return ObservedTask(body, spec, status, shipped(), backends.DEFAULT, tuple(experiments), **state)
 
 
 def started(**spec: Any) -> Object:

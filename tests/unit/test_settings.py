@@ -10,6 +10,7 @@ import pytest
 
 from autotuner import clock, kube
 from autotuner.kube import AlreadyExistsError, ConflictError, KubeError, RejectedError
+from autotuner.objects import Resource
 from autotuner.settings import Settings, from_environment
 from tests.unit.builders import after, at
 
@@ -129,10 +130,10 @@ class TestPaths:
                 ("team", "t", "status"),
                 "/apis/autotuner.io/v1alpha1/namespaces/team/tuningtasks/t/status",
             ),
-            (kube.CLUSTER_BASE_MODEL, (None, "m"), "/apis/ome.io/v1beta1/clusterbasemodels/m"),
+            (kube.STORAGE_CLASS, (None, "s"), "/apis/storage.k8s.io/v1/storageclasses/s"),
         ],
     )
-    def test_path(self, resource: kube.Resource, arguments: tuple[str | None, ...], want: str) -> None:
+    def test_path(self, resource: Resource, arguments: tuple[str | None, ...], want: str) -> None:
         assert resource.path(*arguments) == want  # type: ignore[arg-type]
 
     def test_api_version(self) -> None:

@@ -77,6 +77,10 @@ class Created(Model):
     cluster_serving_runtime: ObjectName | None = None
     serving_runtime: ObjectName | None = None
 
+    def including(self, kind: str, name: str) -> Created:
+        """These and one more."""
+        return Created.model_validate({**self.dump(), f"{kind[0].lower()}{kind[1:]}": name})
+
 
 class ReasonCount(Model):
     """How many experiments ended with a reason."""

@@ -25,6 +25,7 @@ from autotuner.benchmark.contract.spec import (
 from autotuner.objects import Object
 from autotuner.ownership import labels, owner_reference
 from autotuner.rendering import render
+from autotuner.serving.backend import NOWHERE, Endpoint, Weights
 from autotuner.serving.volumes import claim_mount, claim_volume
 
 CONTAINER = "benchmark"
@@ -33,6 +34,7 @@ GRACE_SECONDS = 10
 # Beyond all clocks of the operator, which name the cause; this one only catches a Job that nobody watches any more.
 DEADLINE_SLACK_SECONDS = 600
 _MODEL = "model"  # the volume
+_JOB_LABEL = "batch.kubernetes.io/job-name"  # Kubernetes sets it on the pods of Jobs
 # The load client is one thread: a whole core, and no limit that would throttle it.
 _RESOURCES = {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"memory": "4Gi"}}
 
@@ -41,11 +43,10 @@ _RESOURCES = {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"memory": "4
 class Surroundings:
     """What the Job needs to know beyond its experiment."""
 
-    port: int  # of the engine
+    engine: Endpoint
     image: str  # when the experiment names none
-    model_path: str = ""  # where the model lies on the node
+    weights: Weights = NOWHERE  # where the model lies by its own spec
     model_node_label: str = ""  # set to Ready on nodes that have it
-    model_claim: Volume | None = None  # on which it lies by its own address
     hub_endpoint: str = ""
 
 
@@ -79,9 +80,15 @@ def benchmark_job(experiment: Mapping[str, Any], spec: ExperimentSpec, around: S
     )
 
 
+def measures(pod: Object) -> bool:
+    """Whether a pod of an experiment is the benchmark's; the others are the engine's."""
+    return _JOB_LABEL in pod["metadata"]["labels"]
+
+
 def _claim(spec: ExperimentSpec, around: Surroundings) -> Volume | None:
     """The claim on which the model lies; None if it lies on the node."""
-    return spec.service.volume or around.model_claim
+    own = around.weights.claim
+    return spec.service.volume or (own.volume if own else None)
 
 
 def _model(spec: ExperimentSpec, around: Surroundings) -> Object:
@@ -89,7 +96,7 @@ def _model(spec: ExperimentSpec, around: Surroundings) -> Object:
     claim = _claim(spec, around)
     if claim is not None:
         return {"volume": claim_volume(_MODEL, claim), "mount": claim_mount(_MODEL, claim)}
-    path = around.model_path
+    path = around.weights.path
     return {
         "volume": {"name": _MODEL, "hostPath": {"path": path}},
         "mount": {"name": _MODEL, "mountPath": path, "readOnly": True},
@@ -100,14 +107,14 @@ def runner_spec(experiment: Mapping[str, Any], spec: ExperimentSpec, around: Sur
     """What the runner inside the Job is told."""
     meta, benchmark = experiment["metadata"], spec.benchmark
     claim = _claim(spec, around)
-    model_path = claim.mount_path if claim else around.model_path
+    model_path = claim.mount_path if claim else around.weights.path
     tokenizer = TokenizerSource(
         source=benchmark.tokenizer.source,
         id=benchmark.tokenizer.id,
         path=model_path if benchmark.tokenizer.source == "ModelVolume" else None,
     )
     return RunnerSpec(
-        api_base=f"http://{meta['name']}-engine.{meta['namespace']}.svc.cluster.local:{around.port}",
+        api_base=str(around.engine),
         backend=engines.get(spec.service.engine).client_backend,
         scenarios=[RunnerScenario(name=s.name, load=s.load, weight=s.weight) for s in benchmark.scenarios],
         concurrency=list(benchmark.concurrency),
@@ -173,7 +180,7 @@ def _affinity(placement: str, uid: str) -> Object:
     engine = {
         "labelSelector": {
             "matchLabels": {EXPERIMENT_UID_LABEL: uid},
-            "matchExpressions": [{"key": "ome.io/inferenceservice", "operator": "Exists"}],
+            "matchExpressions": [{"key": _JOB_LABEL, "operator": "DoesNotExist"}],
         },
         "topologyKey": "kubernetes.io/hostname",
     }

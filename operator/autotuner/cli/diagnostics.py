@@ -20,13 +20,13 @@ from autotuner.objects import Object
 from autotuner.policy import cost_estimate, model_and_runtime, preflight
 from autotuner.policy.preflight import Surroundings
 from autotuner.presets import Presets
+from autotuner.serving import backends
 
 Severity = Literal["error", "warning", "note"]
 
 _KINDS: Mapping[str, type[Model]] = {"TuningTask": TuningTask, "TuningExperiment": TuningExperiment}
 # Errors about a text that the field's description explains better than pydantic does.
 _EXPLAINED = ("string_type", "string_pattern_mismatch")
-_OME = ("ClusterBaseModel", "BaseModel", "ClusterServingRuntime", "ServingRuntime")
 
 
 @dataclass(frozen=True)
@@ -168,14 +168,16 @@ def _diagnostic(document: Document, message: str, severity: Severity, reason: st
 
 def _surroundings(task: Object, spec: TaskSpec, others: Iterable[Document], presets: Presets) -> Surroundings:
     namespace = str((task.get("metadata") or {}).get("namespace", "default"))
+    backend = backends.DEFAULT
+    kinds = backend.capabilities.references
     live = {
         (body["kind"], body["metadata"]["name"]): body
         for body in (other.body for other in others)
-        if body.get("kind") in _OME and (body.get("metadata") or {}).get("name") and isinstance(body.get("spec"), dict)
+        if body.get("kind") in kinds and (body.get("metadata") or {}).get("name") and isinstance(body.get("spec"), dict)
     }
-    model = model_and_runtime.model(spec.model, presets, namespace)
+    model = model_and_runtime.model(spec.model, presets, namespace, backend)
     runtime = (spec.runtime.kind, spec.runtime.name)
-    return Surroundings(live.get((model.kind, model.name)) if model else None, live.get(runtime))
+    return Surroundings(backend, live.get((model.kind, model.name)) if model else None, live.get(runtime))
 
 
 def summarize(document: Document, others: Sequence[Document], presets: Presets) -> str:

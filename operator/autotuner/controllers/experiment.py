@@ -6,7 +6,6 @@ import asyncio
 import logging
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from autotuner import clock, metrics, ownership
 from autotuner.api.common import EXPERIMENT_UID_LABEL, FINISHED_LABEL, TASK_LABEL
@@ -16,26 +15,22 @@ from autotuner.controllers import events
 from autotuner.controllers.read_claims import read_storage
 from autotuner.controllers.workqueue import Key
 from autotuner.kube import (
-    DEPLOYMENT,
     EVENT,
     EXPERIMENT,
-    INFERENCE_SERVICE,
     JOB,
-    MODELS,
     NODE,
     POD,
-    RUNTIMES,
     AlreadyExistsError,
     Kube,
     RejectedError,
 )
-from autotuner.objects import Object
+from autotuner.objects import Object, Resource
 from autotuner.policy.claims import wanted_claim
 from autotuner.policy.experiment import endings
 from autotuner.policy.experiment.decide import Plan, decide, finished
 from autotuner.policy.experiment.observed import ObservedExperiment
 from autotuner.serving import pods
-from autotuner.serving.ome import inference_service, models
+from autotuner.serving.backend import Backend, read_events
 from autotuner.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -44,8 +39,8 @@ log = logging.getLogger(__name__)
 class ExperimentController:
     """Deploys, waits, benchmarks and releases. Knows nothing of search."""
 
-    def __init__(self, kube: Kube, settings: Settings) -> None:
-        self._kube, self._settings = kube, settings
+    def __init__(self, kube: Kube, backend: Backend, settings: Settings) -> None:
+        self._kube, self._backend, self._settings = kube, backend, settings
 
     async def reconcile(self, key: Key) -> float | None:
         """One pass; see `workqueue.Reconcile`."""
@@ -69,54 +64,62 @@ class ExperimentController:
         spec = ExperimentSpec.model_validate(experiment["spec"])
         status = ExperimentStatus.model_validate(experiment.get("status") or {})
         seen = ObservedExperiment(
-            experiment, spec, status, model=None, runtime=None, serving_seconds=self._settings.serving_seconds
+            experiment,
+            spec,
+            status,
+            self._backend,
+            model=None,
+            runtime=None,
+            serving_seconds=self._settings.serving_seconds,
         )
         if finished(status):
             return seen
         namespace, name = experiment["metadata"]["namespace"], experiment["metadata"]["name"]
         uid = experiment["metadata"]["uid"]
-        service, job, found, model, runtime = await asyncio.gather(
-            self._kube.get(INFERENCE_SERVICE, namespace, name),
+        kinds = self._backend.capabilities.references
+        root, job, found, model, runtime = await asyncio.gather(
+            self._kube.get(self._backend.capabilities.root, namespace, seen.root_name),
             self._kube.get(JOB, namespace, name),
             self._kube.list(POD, namespace, labels=f"{EXPERIMENT_UID_LABEL}={uid}"),
-            self._referenced(MODELS[spec.service.model.kind], namespace, spec.service.model.name),
-            self._referenced(RUNTIMES[spec.service.runtime.kind], namespace, spec.service.runtime.name),
+            self._referenced(kinds[spec.service.model.kind], namespace, spec.service.model.name),
+            self._referenced(kinds[spec.service.runtime.kind], namespace, spec.service.runtime.name),
         )
-        engine = [pod for pod in found if "ome.io/inferenceservice" in pod["metadata"]["labels"]]
+        container = self._backend.container(spec.service)
         seen = replace(
             seen,
             model=model,
             runtime=runtime,
-            service=service,
-            owns_service=service is not None and ownership.controlled_by(service, uid),
+            root=root,
+            owns_root=root is not None and ownership.controlled_by(root, uid),
             job=job,
             owns_job=job is not None and ownership.controlled_by(job, uid),
-            engine_pods=tuple(pods.view(pod, inference_service.CONTAINER) for pod in engine),
-            benchmark_pods=tuple(pods.view(pod, benchmark_job.CONTAINER) for pod in found if pod not in engine),
+            engine_pods=tuple(pods.view(pod, container) for pod in found if not benchmark_job.measures(pod)),
+            benchmark_pods=tuple(
+                pods.view(pod, benchmark_job.CONTAINER) for pod in found if benchmark_job.measures(pod)
+            ),
         )
-        if service is None and not status.reason:
-            claim = wanted_claim(spec.service.volume, (model or {}).get("spec") or {}, namespace)
+        if root is None and not status.reason:
+            own = self._backend.weights((model or {}).get("spec") or {}).claim
+            claim = wanted_claim(spec.service.volume, own, namespace)
             seen = replace(seen, storage=await read_storage(self._kube, namespace, claim, labels=False))
         return await self._look_closer(seen, now)
 
-    async def _referenced(self, resource: Any, namespace: str, name: str) -> Object | None:
-        return await self._kube.get(
-            resource, namespace if resource.kind in ("BaseModel", "ServingRuntime") else None, name
-        )
+    async def _referenced(self, resource: Resource, namespace: str, name: str) -> Object | None:
+        return await self._kube.get(resource, namespace if resource.namespaced else None, name)
 
     async def _look_closer(self, seen: ObservedExperiment, now: datetime) -> ObservedExperiment:
-        """What is read only in some states: OME's events, logs of what ended, nodes of pods that linger."""
+        """What is read only in some states: the root's events, logs of what ended, nodes of pods that linger."""
         if seen.status.reason:
             return replace(seen, lost_nodes=await self._lost_nodes(seen))
-        if seen.owns_service and not seen.engine_pods:
-            seen = await self._with_silence_explained(seen)
+        if seen.root is not None and seen.owns_root and not seen.engine_pods:
+            seen = await self._with_silence_explained(seen, seen.root)
         if seen.engine and seen.engine.node and not seen.status.accelerator_product:
             seen = replace(seen, node=await self._kube.get(NODE, None, seen.engine.node))
         namespace = seen.object["metadata"]["namespace"]
         pod = seen.engine
         if pod and (pod.ended or endings.startup_overdue(seen, now)):
-            previous = pod.running and pod.ended is not None
-            log_text = await self._kube.logs(namespace, pod.name, inference_service.CONTAINER, previous=previous)
+            previous, container = pod.running and pod.ended is not None, self._backend.container(seen.spec.service)
+            log_text = await self._kube.logs(namespace, pod.name, container, previous=previous)
             seen = replace(seen, engine_log=log_text)
         pod = seen.benchmark
         if pod and pod.ended and pod.ended.exit_code != 0:
@@ -124,15 +127,14 @@ class ExperimentController:
             seen = replace(seen, benchmark_log=log_text)
         return seen
 
-    async def _with_silence_explained(self, seen: ObservedExperiment) -> ObservedExperiment:
-        assert seen.service is not None
+    async def _with_silence_explained(self, seen: ObservedExperiment, root: Object) -> ObservedExperiment:
         namespace = seen.object["metadata"]["namespace"]
-        found, deployment = await asyncio.gather(
-            self._kube.list(EVENT, namespace, fields=f"involvedObject.uid={seen.service['metadata']['uid']}"),
-            self._kube.get(DEPLOYMENT, namespace, f"{seen.name}-engine"),
+        reading = [self._kube.get(resource, namespace, name) for resource, name in self._backend.related(seen.object)]
+        found, related = await asyncio.gather(
+            self._kube.list(EVENT, namespace, fields=f"involvedObject.uid={root['metadata']['uid']}"),
+            asyncio.gather(*reading),
         )
-        failure = inference_service.replica_failure(deployment)
-        return replace(seen, events=tuple(inference_service.read_events(found)), replica_failure=failure or "")
+        return replace(seen, events=tuple(read_events(found)), related=tuple(body for body in related if body))
 
     async def _lost_nodes(self, seen: ObservedExperiment) -> frozenset[str]:
         """Nodes that are gone or NotReady among those of the pods that are still listed."""
@@ -148,9 +150,9 @@ class ExperimentController:
         """Create what the plan wants; returns the API server's words if it refuses."""
         namespace = seen.object["metadata"]["namespace"]
         try:
-            if plan.create_service:
-                body = inference_service.inference_service(seen.object, seen.spec.service)
-                await self._kube.create(INFERENCE_SERVICE, namespace, body)
+            if plan.create_root:
+                body = self._backend.render(seen.object, seen.spec.service)
+                await self._kube.create(self._backend.capabilities.root, namespace, body)
             if plan.create_job:
                 await self._kube.create(JOB, namespace, self._job(seen))
         except AlreadyExistsError:
@@ -161,13 +163,11 @@ class ExperimentController:
 
     def _job(self, seen: ObservedExperiment) -> Object:
         assert seen.engine is not None
-        claim = models.claim((seen.model or {}).get("spec") or {})
         around = benchmark_job.Surroundings(
-            port=seen.engine.port,
+            engine=self._backend.endpoint(seen.object, seen.engine),
             image=self._settings.benchmark_image,
-            model_path=models.path(seen.model),
-            model_claim=claim.volume if claim else None,
-            model_node_label=models.node_label(seen.spec.service.model, seen.object["metadata"]["namespace"]),
+            weights=self._backend.weights((seen.model or {}).get("spec") or {}),
+            model_node_label=self._backend.node_label(seen.spec.service.model, seen.object["metadata"]["namespace"]),
             hub_endpoint=self._settings.hub_endpoint,
         )
         return benchmark_job.benchmark_job(seen.object, seen.spec, around)
@@ -189,11 +189,11 @@ class ExperimentController:
 
     async def _release(self, seen: ObservedExperiment) -> None:
         namespace = seen.object["metadata"]["namespace"]
-        doomed = ((INFERENCE_SERVICE, seen.service, seen.owns_service), (JOB, seen.job, seen.owns_job))
+        children = ((self._backend.capabilities.root, seen.root, seen.owns_root), (JOB, seen.job, seen.owns_job))
         await asyncio.gather(
             *(
-                self._kube.delete(resource, namespace, seen.name, child["metadata"]["uid"])
-                for resource, child, ours in doomed
+                self._kube.delete(resource, namespace, child["metadata"]["name"], child["metadata"]["uid"])
+                for resource, child, ours in children
                 if child is not None and ours and "deletionTimestamp" not in child["metadata"]
             )
         )

@@ -12,21 +12,13 @@ from autotuner.api.task import TaskSpec
 from autotuner.api.task_status import TaskStatus
 from autotuner.controllers.read_claims import read_storage
 from autotuner.kube import (
-    BASE_MODEL,
-    CLUSTER_BASE_MODEL,
-    CLUSTER_SERVING_RUNTIME,
     CONFIG_MAP,
     EXPERIMENT,
-    MODELS,
     NODE,
-    RUNTIMES,
-    SERVING_RUNTIME,
     Kube,
-    Resource,
 )
 from autotuner.objects import Object
 from autotuner.ownership import controlled_by
-from autotuner.policy import model_and_runtime
 from autotuner.policy.claims import wanted_claim
 from autotuner.policy.evidence import experiment_spec
 from autotuner.policy.evidence.observed import ObservedTask
@@ -34,18 +26,19 @@ from autotuner.policy.model_and_runtime import Reference
 from autotuner.policy.task import preview
 from autotuner.policy.task.decide import finished
 from autotuner.presets import Presets
-from autotuner.serving.ome import models
+from autotuner.serving.backend import Backend
 from autotuner.settings import Settings
 
 _NODES_SECONDS = 60.0  # nodes are large and many, and what they could hold seldom changes
-_KINDS = {**MODELS, **RUNTIMES}
 
 
 class Observer:
     """Reads the cluster around one task after the other."""
 
-    def __init__(self, kube: Kube, settings: Settings, now: Callable[[], float] = time.monotonic) -> None:
-        self._kube, self._settings, self._now = kube, settings, now
+    def __init__(
+        self, kube: Kube, backend: Backend, settings: Settings, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._kube, self._backend, self._settings, self._now = kube, backend, settings, now
         self._nodes: list[Object] = []
         self._nodes_read = -_NODES_SECONDS
 
@@ -62,6 +55,7 @@ class Observer:
             spec,
             status,
             known,
+            self._backend,
             may_create=self._settings.cluster_objects,
             benchmark_image=self._settings.benchmark_image,
         )
@@ -73,15 +67,16 @@ class Observer:
             self._get(seen.model_reference, namespace),
             self._all_nodes(),
         )
-        own = tuple(child for child in children if controlled_by(child, meta["uid"]))
-        seen = replace(seen, experiments=own, model=model, nodes=tuple(nodes))
-        if (wanted := model_and_runtime.wanted_model(spec.model, known, namespace)) is not None:
+        owned = tuple(child for child in children if controlled_by(child, meta["uid"]))
+        seen = replace(seen, experiments=owned, model=model, nodes=tuple(nodes))
+        if (wanted := self._backend.wanted_model(spec.model, known, namespace)) is not None:
             seen = replace(seen, wanted_model=experiment_spec.mark_created_for(wanted, task))
         seen = await self._with_runtime(seen)
         if spec.search.reuse is not None and seen.settled is not None:
             finished_ones = await self._kube.list(EXPERIMENT, namespace, labels=f"{FINISHED_LABEL}=true")
             seen = replace(seen, foreign=tuple(finished_ones))
-        claim = wanted_claim(spec.model.volume, (model or {}).get("spec") or {}, namespace)
+        own = self._backend.weights((model or {}).get("spec") or {}).claim
+        claim = wanted_claim(spec.model.volume, own, namespace)
         storage = await read_storage(self._kube, namespace, claim, labels=status.start_time is None)
         seen = replace(seen, storage=storage)
         if preview.is_wanted(seen):
@@ -91,15 +86,14 @@ class Observer:
     async def _get(self, reference: Reference | None, namespace: str) -> Object | None:
         if reference is None:
             return None
-        return await self._kube.get(
-            _KINDS[reference.kind], None if reference.clusterwide else namespace, reference.name
-        )
+        resource = self._backend.capabilities.references[reference.kind]
+        return await self._kube.get(resource, namespace if resource.namespaced else None, reference.name)
 
     async def _with_runtime(self, seen: ObservedTask) -> ObservedTask:
         """The live runtime, and the one that is wanted for the live model."""
         spec, namespace = seen.spec.runtime, seen.namespace
-        if seen.model is not None and models.state(seen.model) == "Ready":
-            wanted = model_and_runtime.wanted_runtime(spec, seen.presets, seen.model, namespace)
+        if seen.model is not None and seen.model_state.phase == "Ready":
+            wanted = self._backend.wanted_runtime(spec, seen.presets, seen.model, namespace)
             if wanted is not None:
                 seen = replace(seen, wanted_runtime=experiment_spec.mark_created_for(wanted, seen.object))
         reference = seen.runtime_reference
@@ -107,18 +101,16 @@ class Observer:
         return replace(seen, runtime=runtime, shadow=await self._shadow(seen, reference))
 
     async def _shadow(self, seen: ObservedTask, runtime: Reference | None) -> str:
-        """Namespaced objects come first for OME, whatever kind was asked for."""
-        hiding: tuple[tuple[Reference | None, Resource, Resource], ...] = (
-            (seen.model_reference, CLUSTER_BASE_MODEL, BASE_MODEL),
-            (runtime, CLUSTER_SERVING_RUNTIME, SERVING_RUNTIME),
-        )
-        for reference, cluster, namespaced in hiding:
+        """Namespaced objects come first for the backend, whatever kind was asked for."""
+        known = self._backend.capabilities
+        for reference, kinds in ((seen.model_reference, known.models), (runtime, known.runtimes)):
             if reference is None or not reference.clusterwide:
                 continue
+            namespaced = kinds["Namespaced"]
             if await self._kube.get(namespaced, seen.namespace, reference.name):
                 return (
                     f"{reference.field}: {namespaced.kind} {reference.name} in namespace {seen.namespace} hides the"
-                    f" {cluster.kind} from OME; remove it"
+                    f" {reference.kind} from {known.name}; remove it"
                 )
         return ""
 

@@ -1,4 +1,4 @@
-"""The task controller: observe one TuningTask, let the policy decide, act. Never touches an InferenceService."""
+"""The task controller: observe one TuningTask, let the policy decide, act. Never touches what serves an engine."""
 
 from __future__ import annotations
 
@@ -16,8 +16,6 @@ from autotuner.controllers.workqueue import Key
 from autotuner.kube import (
     CONFIG_MAP,
     EXPERIMENT,
-    MODELS,
-    RUNTIMES,
     TASK,
     AlreadyExistsError,
     Kube,
@@ -28,18 +26,19 @@ from autotuner.ownership import WITHDRAWN_ANNOTATION, controlled_by
 from autotuner.policy.evidence.observed import ObservedTask
 from autotuner.policy.task.decide import decide, finished, refuse
 from autotuner.policy.task.plan import TaskPlan
+from autotuner.serving.backend import Backend
 from autotuner.settings import Settings
 
 log = logging.getLogger(__name__)
-_CREATED = {**MODELS, **RUNTIMES, EXPERIMENT.kind: EXPERIMENT}
 
 
 class TaskController:
     """Proposes and selects."""
 
-    def __init__(self, kube: Kube, catalogue: Catalogue, settings: Settings) -> None:
+    def __init__(self, kube: Kube, backend: Backend, catalogue: Catalogue, settings: Settings) -> None:
         self._kube, self._catalogue, self._settings = kube, catalogue, settings
-        self._observer = Observer(kube, settings)
+        self._observer = Observer(kube, backend, settings)
+        self._kinds = {**backend.capabilities.references, EXPERIMENT.kind: EXPERIMENT}
 
     async def reconcile(self, key: Key) -> float | None:
         """One pass; see `workqueue.Reconcile`."""
@@ -78,7 +77,7 @@ class TaskController:
         for body in (plan.create_model, plan.create_runtime, plan.create_experiment):
             if body is None:
                 continue
-            resource = _CREATED[body["kind"]]
+            resource = self._kinds[body["kind"]]
             try:
                 await self._kube.create(resource, body["metadata"].get("namespace"), body)
             except AlreadyExistsError:

@@ -13,7 +13,7 @@ from autotuner.engines.flag_table import Flag, FlagTable
 
 _FIXED = "the flag is also in runtime.extraArgs[{}]; remove one of them"
 _SIMULATED = "sim-"  # the names of the simulated engine's own flags begin so (docs/simulator.md)
-_TEMPLATE = 'OME would expand "{{" as a template; write the value without it'
+_TEMPLATE = '"{{" would be expanded as a template; write the value without it'
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ def prequantized(model: Mapping[str, Any]) -> str:
     """How the checkpoint itself is quantized; empty if it is not, as far as can be told.
 
     Args:
-        model: spec of the OME model: its `quantization`, else what its path or source are called.
+        model: spec of the model's object: its `quantization`, else what its path or source are called.
     """
     if model.get("quantization"):
         return str(model["quantization"]).lower()

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from autotuner.api.common import Volume
 from autotuner.objects import Object
-from autotuner.serving.ome import models
+from autotuner.serving.backend import Claim
 
 _ENFORCED = "pod-security.kubernetes.io/enforce"
 _ON_MANY_NODES = {"ReadWriteMany", "ReadOnlyMany"}
@@ -21,11 +21,10 @@ class Fault(NamedTuple):
     message: str
 
 
-def wanted_claim(volume: Volume | None, model_spec: Object, namespace: str) -> str:
+def wanted_claim(volume: Volume | None, own: Claim | None, namespace: str) -> str:
     """The claim of this namespace that holds the weights, by the volume given or the model's address; else empty."""
     if volume is not None:
         return volume.claim_name
-    own = models.claim(model_spec)
     return own.volume.claim_name if own and own.namespace in ("", namespace) else ""
 
 

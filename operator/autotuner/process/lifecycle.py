@@ -13,42 +13,42 @@ from aiohttp import web
 
 from autotuner import __version__, metrics
 from autotuner.api.common import EXPERIMENTS, TASKS
-from autotuner.controllers import catalogue
-from autotuner.controllers.catalogue import Catalogue
+from autotuner.controllers.catalogue import Catalogue, shipped
 from autotuner.controllers.experiment import ExperimentController
 from autotuner.controllers.task import TaskController
 from autotuner.controllers.workqueue import WorkQueue
-from autotuner.kube import EXPERIMENT, INFERENCE_SERVICE, TASK, Kube
+from autotuner.kube import EXPERIMENT, TASK, Kube
 from autotuner.process.endpoints import Health, served
 from autotuner.process.leader import Election
 from autotuner.process.pause import Pause
 from autotuner.process.watch_check import Watchfulness, look_around
+from autotuner.serving.backend import Backend
 from autotuner.settings import Settings
 
 log = logging.getLogger(__name__)
 
 # Starts the watches: what they deliver goes to the queues (tasks, experiments) and to the watchfulness, until the event
 # is set. Returns the task that runs them.
-Watch = Callable[[Settings, WorkQueue, WorkQueue, Watchfulness, asyncio.Event], Awaitable[asyncio.Task[None]]]
+Watch = Callable[[Settings, Backend, WorkQueue, WorkQueue, Watchfulness, asyncio.Event], Awaitable[asyncio.Task[None]]]
 _STARTUP_POLL = 0.5
 # How long passes that run may go on after SIGTERM.
 _GRACE = 5.0
 
 
-async def run(settings: Settings, watch: Watch) -> None:
+async def run(settings: Settings, backend: Backend, watch: Watch) -> None:
     """Work until a signal ends the process.
 
     Raises:
         LeadershipLostError: another operator acts by now.
         ValueError: a preset is not what it should be.
     """
-    await _Process(settings, watch).run()
+    await _Process(settings, backend, watch).run()
 
 
 class _Process:
-    def __init__(self, settings: Settings, watch: Watch) -> None:
-        self._settings, self._watch = settings, watch
-        self._known = catalogue.shipped(settings)
+    def __init__(self, settings: Settings, backend: Backend, watch: Watch) -> None:
+        self._settings, self._backend, self._watch = settings, backend, watch
+        self._known = shipped(settings)
         self._stop, self._health = asyncio.Event(), Health()
         self._election: Election | None = None
 
@@ -75,11 +75,13 @@ class _Process:
             asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
 
     async def _wait_until_served(self, kube: Kube) -> None:
-        """Wait for the API server, our kinds and OME's: kopf that starts before them stays deaf."""
+        """Wait for the API server, our kinds and the backend's: kopf that starts before them stays deaf."""
         told = ""
-        while problem := await kube.obstacle((TASK, EXPERIMENT, INFERENCE_SERVICE), self._settings.namespaces):
+        kinds = (TASK, EXPERIMENT, self._backend.capabilities.root)
+        while problem := await kube.obstacle(kinds, self._settings.namespaces):
             if problem != told:
-                log.warning("waiting for %s (are the CRDs, OME and the roles installed?)", problem)
+                product = self._backend.capabilities.name
+                log.warning("waiting for %s (are the CRDs, %s and the roles installed?)", problem, product)
                 told = problem
             self._health.not_ready = f"waiting for {problem}"
             await asyncio.sleep(_STARTUP_POLL)
@@ -100,9 +102,12 @@ class _Process:
         """Watch and act until the stop; then let passes that run come to their end."""
         settings, pause, watchfulness = self._settings, Pause(), Watchfulness()
         metrics.LEADER.set(1)
-        proposing = pause.around(TaskController(kube, Catalogue(kube, settings, self._known), settings).reconcile)
+        catalogue = Catalogue(kube, settings, self._known)
+        proposing = pause.around(TaskController(kube, self._backend, catalogue, settings).reconcile)
         tasks = WorkQueue("tasks", proposing, settings.workers)
-        experiments = WorkQueue("experiments", ExperimentController(kube, settings).reconcile, settings.workers)
+        experiments = WorkQueue(
+            "experiments", ExperimentController(kube, self._backend, settings).reconcile, settings.workers
+        )
         # kopf cancels in the end whatever began after it: these begin before.
         queues = {TASKS: tasks, EXPERIMENTS: experiments}
         duties = [look_around(kube, watchfulness, queues, settings.namespaces, settings.resync_seconds)]
@@ -113,7 +118,7 @@ class _Process:
             duties.append(self._election.keep())
         ends: list[asyncio.Task[Any]] = [asyncio.create_task(duty) for duty in (self._stop.wait(), *duties)]
         unwatch = asyncio.Event()
-        watching = await self._watch(settings, tasks, experiments, watchfulness, unwatch)
+        watching = await self._watch(settings, self._backend, tasks, experiments, watchfulness, unwatch)
         self._listen()  # kopf has put its own signal handlers there
         self._health.deaf = watchfulness.deaf
         log.info("autotuner %s serves %s", __version__, ", ".join(settings.namespaces) or "all namespaces")

@@ -14,6 +14,7 @@ from autotuner.objects import Object
 from autotuner.policy import model_and_runtime
 from autotuner.scoring import Goal
 from autotuner.search.space.space import Space
+from autotuner.serving import backends
 from tests.benchmarks.honesty import truths, worlds
 from tests.benchmarks.honesty.noise import KINDS, Noise
 from tests.benchmarks.honesty.truths import Truth
@@ -153,7 +154,8 @@ def _spec(world: World, objective: Object, **more: Any) -> TaskSpec:
 
 def _configurations(world: World, spec: TaskSpec) -> dict[Args, int]:
     """All that start, as the product renders them."""
-    space = Space.of(spec, "SGLang", fixed=model_and_runtime.fixed_arguments("SGLang", spec, live_runtime()["spec"]))
+    template = backends.DEFAULT.engine_template(live_runtime()["spec"])
+    space = Space.of(spec, "SGLang", fixed=model_and_runtime.fixed_arguments("SGLang", spec, template.args))
     found: dict[Args, int] = {}
     for number in range(space.size):
         configuration = space.at(number)

@@ -14,12 +14,13 @@ from autotuner.benchmark.job import Surroundings, runner_spec
 from autotuner.benchmark.runner.ladder import StopCriteria, Stopped, would_stop
 from autotuner.scoring import Goal, Score, gain_percent, score
 from autotuner.search.suggest import suggest
+from autotuner.serving.backend import Endpoint
 from tests.benchmarks.ladder.goals import NOISE, Ladder, measure
 from tests.benchmarks.search.surfaces import Surface
 
 _GPUS = 1
 _METADATA = {"name": "replayed", "namespace": "replayed", "uid": "replayed"}
-_AROUND = Surroundings(port=8080, image="benchmark")
+_AROUND = Surroundings(Endpoint("http", "engine", 8080), image="benchmark")
 
 
 @dataclass

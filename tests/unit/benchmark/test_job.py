@@ -6,15 +6,17 @@ from typing import Any
 
 import pytest
 
+from autotuner.api.common import Volume
 from autotuner.api.experiment import ExperimentSpec
 from autotuner.benchmark.contract.spec import RequiredThroughput, RunnerSpec
 from autotuner.benchmark.job import Surroundings, benchmark_job
 from autotuner.objects import Object
-from autotuner.serving.ome import models
+from autotuner.serving.backend import Claim, Endpoint, Weights
 from testbed.node.podspec import expand
 from tests.unit.builders import make_experiment
 
-AROUND = Surroundings(port=30000, image="operator/benchmark:1")
+ENGINE_AT = Endpoint("http", "chat-1-engine.team.svc.cluster.local", 30000)
+AROUND = Surroundings(ENGINE_AT, image="operator/benchmark:1")
 
 
 def job_of(around: Surroundings = AROUND, **spec: Any) -> Object:
@@ -158,12 +160,14 @@ class TestTokenizer:
         assert "HF_ENDPOINT" not in variables(pod)
 
     def test_of_a_mirror(self) -> None:
-        pod = pod_of(Surroundings(1, "x", hub_endpoint="http://mirror"), benchmark={"tokenizer": HUB})
+        pod = pod_of(Surroundings(ENGINE_AT, "x", hub_endpoint="http://mirror"), benchmark={"tokenizer": HUB})
 
         assert variables(pod)["HF_ENDPOINT"]["value"] == "http://mirror"
 
     def test_of_the_models_volume_runs_where_the_model_lies(self) -> None:
-        around = Surroundings(1, "x", model_path="/raid/llama", model_node_label="models.ome.io/clusterbasemodel.llama")
+        around = Surroundings(
+            ENGINE_AT, "x", weights=Weights("/raid/llama"), model_node_label="models.ome.io/clusterbasemodel.llama"
+        )
         toleration = {"key": "nvidia.com/gpu", "operator": "Exists"}
         pod = pod_of(around, benchmark={"tokenizer": {"source": "ModelVolume"}}, service={"tolerations": [toleration]})
 
@@ -175,7 +179,9 @@ class TestTokenizer:
 
     def test_of_a_claim_runs_wherever_the_claim_can_be_mounted(self) -> None:
         volume = {"claimName": "weights", "subPath": "meta/llama", "mountPath": "/w"}
-        around = Surroundings(1, "x", model_path="/raid/llama", model_node_label="models.ome.io/clusterbasemodel.llama")
+        around = Surroundings(
+            ENGINE_AT, "x", weights=Weights("/raid/llama"), model_node_label="models.ome.io/clusterbasemodel.llama"
+        )
         pod = pod_of(around, benchmark={"tokenizer": {"source": "ModelVolume"}}, service={"volume": volume})
         source = {"claimName": "weights", "readOnly": True}
         mount = {"name": "model", "mountPath": "/w", "readOnly": True, "subPath": "meta/llama"}
@@ -187,9 +193,8 @@ class TestTokenizer:
         assert str(told(pod).tokenizer.path) == "/w"
 
     def test_of_a_model_that_lies_on_a_claim_itself(self) -> None:
-        claim = models.claim({"storage": {"storageUri": "pvc://team:weights/meta/llama"}})
-        assert claim is not None
-        around = Surroundings(1, "x", model_claim=claim.volume)
+        volume = Volume(claim_name="weights", sub_path="meta/llama", mount_path="/opt/ml/model")
+        around = Surroundings(ENGINE_AT, "x", weights=Weights(claim=Claim("team", volume)))
         pod = pod_of(around, benchmark={"tokenizer": {"source": "ModelVolume"}})
 
         assert {"name": "model", "persistentVolumeClaim": {"claimName": "weights", "readOnly": True}} in pod["volumes"]
@@ -201,7 +206,7 @@ class TestTokenizer:
         assert {key for volume in pod["volumes"] for key in volume} == {"name", "emptyDir"}
 
     def test_of_another_source_mounts_no_model(self) -> None:
-        around = Surroundings(1, "x", model_path="/raid/llama", model_node_label="models.ome.io/x")
+        around = Surroundings(ENGINE_AT, "x", weights=Weights("/raid/llama"), model_node_label="models.ome.io/x")
         pod = pod_of(around)
 
         assert "nodeSelector" not in pod
@@ -211,7 +216,7 @@ class TestTokenizer:
 ENGINE: Object = {
     "labelSelector": {
         "matchLabels": {"autotuner.io/experiment-uid": "uid-chat-1"},
-        "matchExpressions": [{"key": "ome.io/inferenceservice", "operator": "Exists"}],
+        "matchExpressions": [{"key": "batch.kubernetes.io/job-name", "operator": "DoesNotExist"}],
     },
     "topologyKey": "kubernetes.io/hostname",
 }

@@ -9,6 +9,7 @@ from autotuner.controllers.experiment import ExperimentController
 from autotuner.controllers.workqueue import Key
 from autotuner.kube import AlreadyExistsError, ConflictError, KubeError, RejectedError
 from autotuner.objects import Object
+from autotuner.serving import backends
 from autotuner.settings import Settings
 from tests.unit.builders import (
     after,
@@ -51,7 +52,7 @@ def finishing() -> FakeKube:
 
 
 async def passed(kube: FakeKube) -> float | None:
-    return await ExperimentController(kube.as_kube(), Settings()).reconcile(KEY)
+    return await ExperimentController(kube.as_kube(), backends.DEFAULT, Settings()).reconcile(KEY)
 
 
 def status_of(kube: FakeKube) -> Object:

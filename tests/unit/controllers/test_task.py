@@ -10,6 +10,7 @@ from autotuner.controllers.task import TaskController
 from autotuner.controllers.workqueue import Key
 from autotuner.kube import ConflictError, KubeError, RejectedError
 from autotuner.objects import Object
+from autotuner.serving import backends
 from autotuner.settings import Settings
 from tests.unit.builders import after, controller, make_experiment, merged
 from tests.unit.fake_kube import FakeKube
@@ -31,7 +32,7 @@ def world(task: Object, *more: Object) -> FakeKube:
 async def passed(kube: FakeKube, settings: Settings | None = None) -> float | None:
     settings = settings or Settings()
     catalogue = Catalogue(kube.as_kube(), settings, shipped())
-    return await TaskController(kube.as_kube(), catalogue, settings).reconcile(KEY)
+    return await TaskController(kube.as_kube(), backends.DEFAULT, catalogue, settings).reconcile(KEY)
 
 
 def status_of(kube: FakeKube) -> Object:

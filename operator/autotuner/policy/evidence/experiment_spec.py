@@ -21,9 +21,9 @@ from autotuner.api.experiment import (
 from autotuner.api.task import TaskSpec
 from autotuner.objects import Object
 from autotuner.ownership import owner_reference
-from autotuner.presets import runner
 from autotuner.search.space.configuration import Configuration, Rendered
 from autotuner.search.space.space import Space
+from autotuner.serving.backend import Backend, EngineTemplate
 
 CREATED_FOR = f"{GROUP}/created-for"
 
@@ -47,6 +47,7 @@ class Ingredients:
     Attributes:
         task: the TuningTask.
         spec: its spec.
+        backend: that serves the engines.
         engine: whose arguments they are.
         model: live, or as it would be created.
         runtime: live, or as it would be created.
@@ -57,6 +58,7 @@ class Ingredients:
 
     task: Mapping[str, Any]
     spec: TaskSpec
+    backend: Backend
     engine: EngineName
     model: Mapping[str, Any]
     runtime: Mapping[str, Any]
@@ -64,22 +66,25 @@ class Ingredients:
     product: str | None
     benchmark_image: str
 
+    @property
+    def template(self) -> EngineTemplate:
+        """The engine in the runtime."""
+        return self.backend.engine_template(self.runtime.get("spec"))
+
 
 def _rendered(common: Ingredients, configuration: Configuration | None) -> Rendered:
     """The complete argument list and environment; of the baseline if there is no configuration."""
     spec = common.spec
     if configuration is not None:
         return common.space.render(configuration)
-    own = list(runner(common.runtime.get("spec") or {}).get("args") or [])
     baseline = spec.baseline.args if spec.baseline else []
-    args = engines.get(common.engine).merge(own, baseline, spec.runtime.extra_args or [])
+    args = engines.get(common.engine).merge(common.template.args, baseline, spec.runtime.extra_args or [])
     return Rendered(tuple(args), ())
 
 
 def accelerators(common: Ingredients, configuration: Configuration | None) -> int:
     """How many one engine of it occupies."""
-    command = runner(common.runtime.get("spec") or {}).get("command") or []
-    count = engines.get(common.engine).accelerators(_rendered(common, configuration).args, command)
+    count = engines.get(common.engine).accelerators(_rendered(common, configuration).args, common.template.command)
     return min(count, ACCELERATORS_MAX)
 
 
@@ -161,7 +166,7 @@ def _service(common: Ingredients, configuration: Configuration | None) -> Servic
         ),
         volume=spec.model.volume,
         node_selector=placement.node_selector or None,
-        tolerations=_tolerations(spec, common.runtime),
+        tolerations=_tolerations(spec, common.template),
     )
 
 
@@ -172,9 +177,9 @@ def _environment(
     return list({variable.name: variable for variable in (*fixed, *tuned)}.values()) or None
 
 
-def _tolerations(spec: TaskSpec, runtime: Mapping[str, Any]) -> list[Toleration] | None:
-    """The user's and the runtime's: OME replaces the list whole."""
+def _tolerations(spec: TaskSpec, template: EngineTemplate) -> list[Toleration] | None:
+    """The user's and the runtime's, whose list an experiment's replaces."""
     if not spec.placement.tolerations:
         return None
-    own = ((runtime.get("spec") or {}).get("engineConfig") or {}).get("tolerations") or []
+    own = template.pod.get("tolerations") or []
     return [*(Toleration.model_validate(item) for item in own), *spec.placement.tolerations]

@@ -21,6 +21,7 @@ from autotuner.policy.model_and_runtime import Reference
 from autotuner.presets import Presets
 from autotuner.search.space.space import Space
 from autotuner.serving import nodes
+from autotuner.serving.backend import Backend, ModelState
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class ObservedTask:
     spec: TaskSpec
     status: TaskStatus
     presets: Presets
+    backend: Backend
     experiments: tuple[Object, ...] = ()  # those that this very task owns
     foreign: tuple[Object, ...] = ()  # all finished ones of the namespace, once any could answer for this task
     model: Object | None = None  # live
@@ -60,7 +62,12 @@ class ObservedTask:
     @cached_property
     def model_reference(self) -> Reference | None:
         """The model that the task means; None if its preset is unknown."""
-        return model_and_runtime.model(self.spec.model, self.presets, self.namespace)
+        return model_and_runtime.model(self.spec.model, self.presets, self.namespace, self.backend)
+
+    @cached_property
+    def model_state(self) -> ModelState:
+        """How far the model is."""
+        return self.backend.model_state(self.model)
 
     @cached_property
     def runtime_reference(self) -> Reference | None:
@@ -74,7 +81,7 @@ class ObservedTask:
         name = fixed or (wanted["metadata"]["name"] if wanted else "")
         if spec.custom is not None:
             name = spec.custom.name
-        return Reference(model_and_runtime.runtime_kind(spec), name, field) if name else None
+        return Reference(model_and_runtime.runtime_kind(spec, self.backend), name, field) if name else None
 
     def may_make(self, reference: Reference) -> bool:
         """Whether this operator may create such an object if it is missing."""
@@ -91,6 +98,7 @@ class ObservedTask:
         product = self.baseline_product
         placement = self.spec.placement
         return preflight.Surroundings(
+            self.backend,
             self.model,
             self.runtime,
             self.shadow,
@@ -104,6 +112,7 @@ class ObservedTask:
         return Ingredients(
             task=self.object,
             spec=self.spec,
+            backend=self.backend,
             engine=self.engine,
             model=model,
             runtime=runtime,

@@ -16,10 +16,9 @@ from autotuner.policy.experiment import endings
 from autotuner.policy.experiment.endings import Ending
 from autotuner.policy.experiment.fingerprint import fingerprint, hashes
 from autotuner.policy.experiment.observed import ObservedExperiment
-from autotuner.serving.ome import models
 from autotuner.serving.pods import PodView
 
-# OME's events are not watched; while it has made no pod they are read again this often.
+# Events are not watched; while there is no engine's pod they are read again this often.
 _SILENT_POLL = timedelta(seconds=1)
 _MODEL_POLL = timedelta(seconds=2)
 _TEARDOWN_POLL = timedelta(seconds=5)
@@ -30,9 +29,9 @@ class Plan:
     """What one pass will do: create first, then write the status, then delete and tell."""
 
     status: ExperimentStatus
-    create_service: bool = False
+    create_root: bool = False
     create_job: bool = False
-    release: bool = False  # delete Job and InferenceService, the status having been written
+    release: bool = False  # delete Job and root, the status having been written
     mark_finished: bool = False
     events: tuple[Event, ...] = ()
     look_again: datetime | None = None
@@ -60,8 +59,8 @@ def _advance(seen: ObservedExperiment, now: datetime) -> Plan:
     phase, message = _progress(seen)
     times = _times(seen)
     ready = times.engine_ready is not None
-    may_create = seen.service is None and models.state(seen.model) == "Ready"
-    deployed = may_create or seen.owns_service
+    may_create = seen.root is None and seen.model_state.phase == "Ready"
+    deployed = may_create or seen.owns_root
     status = seen.status.model_copy(
         update={
             "observed_generation": seen.generation,
@@ -90,7 +89,7 @@ def _advance(seen: ObservedExperiment, now: datetime) -> Plan:
     status = status.model_copy(update={"conditions": conditions.list()})
     return Plan(
         status,
-        create_service=may_create,
+        create_root=may_create,
         create_job=seen.job is None and pod is not None and pod.node is not None,
         events=_step_events(seen.status.phase, phase, message),
         look_again=_next_look(seen, now),
@@ -104,7 +103,7 @@ def _step_events(before: str | None, phase: str, message: str) -> tuple[Event, .
 def _next_look(seen: ObservedExperiment, now: datetime) -> datetime | None:
     deadline = endings.next_deadline(seen, now)
     poll = None
-    if not seen.owns_service:
+    if not seen.owns_root:
         poll = now + _MODEL_POLL
     elif seen.engine is None:
         poll = now + _SILENT_POLL
@@ -113,17 +112,16 @@ def _next_look(seen: ObservedExperiment, now: datetime) -> datetime | None:
 
 def _progress(seen: ObservedExperiment) -> tuple[ExperimentPhase, str]:
     """The phase and what is being waited for, without anything that changes with time alone."""
-    if not seen.owns_service:
-        if seen.service is not None:
+    if not seen.owns_root:
+        if seen.root is not None:
             return "Pending", f"waiting: {endings.obstacle(seen)}"
         model = seen.spec.service.model
-        state = models.state(seen.model)
-        if state != "Ready":
-            return "Pending", f"waiting for {model.kind} {model.name} to be Ready (it is {state or 'without a state'})"
-        return "Pending", "creating the InferenceService"
+        if seen.model_state.phase != "Ready":
+            return "Pending", f"waiting for {model.kind} {model.name} to be Ready (it is {seen.model_state})"
+        return "Pending", f"creating the {seen.root_kind}"
     pod = seen.engine
     if pod is None:
-        return "Queued", "waiting for OME to create the engine's pod"
+        return "Queued", f"waiting for {seen.backend.capabilities.name} to create the engine's pod"
     if pod.node is None:
         return "Queued", f"waiting for a node: {pod.unschedulable or 'not looked at by the scheduler yet'}"
     if pod.started_at is None:
@@ -149,13 +147,13 @@ def _benchmark_progress(seen: ObservedExperiment) -> str:
 
 def _times(seen: ObservedExperiment) -> Times:
     known, pod = seen.status.times or Times(), seen.engine
-    created = seen.service["metadata"]["creationTimestamp"] if seen.service and seen.owns_service else None
+    created = seen.root["metadata"]["creationTimestamp"] if seen.root and seen.owns_root else None
     return known.model_copy(
         update={
             "created": known.created or created,
             "scheduled": known.scheduled or (pod.scheduled_at if pod else None),
             "container_started": known.container_started or (pod.started_at if pod else None),
-            "engine_ready": known.engine_ready or (pod.ready_at if pod else None),
+            "engine_ready": endings.engine_ready(seen),
         }
     )
 
@@ -175,7 +173,7 @@ def _end(seen: ObservedExperiment, ending: Ending, now: datetime) -> Plan:
         evidence = Evidence(exit_code=ending.exit_code, log_tail=ending.log_tail)
     conditions = ConditionSet(going_on.conditions, seen.generation, now)
     conditions.set("Benchmarked", "True" if measured else "False", ending.reason, ending.message)
-    conditions.set("Released", "False", "Releasing", "deleting the InferenceService and the Job")
+    conditions.set("Released", "False", "Releasing", f"deleting the {seen.root_kind} and the Job")
     conditions.set("Succeeded", "Unknown", "Releasing")
     conditions.set("Finished", "False", "Releasing")
     status = going_on.model_copy(
@@ -243,13 +241,14 @@ def _release(seen: ObservedExperiment, now: datetime) -> Plan:
 
 def _in_the_way(seen: ObservedExperiment) -> list[str]:
     """What still holds the slot, by name: not pods on lost nodes, nor what only waits for such pods."""
-    children = (("InferenceService", seen.service, seen.owns_service), ("Job", seen.job, seen.owns_job))
-    left = [(kind, child) for kind, child, ours in children if child is not None and ours]
+    root, job = f"{seen.root_kind} {seen.root_name}", f"Job {seen.name}"
+    children = ((root, seen.root, seen.owns_root), (job, seen.job, seen.owns_job))
+    left = [(what, child) for what, child, ours in children if child is not None and ours]
     pods = [pod for pod in _pods(seen) if pod.node not in seen.lost_nodes]
     stranded = not pods and bool(_pods(seen))
     if stranded and all("deletionTimestamp" in child["metadata"] for _, child in left):
         return []
-    return [f"{kind} {seen.name}" for kind, _ in left] + [_whereabouts(pod) for pod in pods]
+    return [what for what, _ in left] + [_whereabouts(pod) for pod in pods]
 
 
 def _whereabouts(pod: PodView) -> str:
@@ -261,13 +260,8 @@ def _pods(seen: ObservedExperiment) -> tuple[PodView, ...]:
 
 
 def _advice(seen: ObservedExperiment) -> str:
-    if seen.service is not None and seen.model is None:
-        model = seen.spec.service.model
-        return (
-            f"; {model.kind} {model.name} was deleted, and OME cannot let go of an InferenceService without its"
-            " model: re-create it"
-        )
-    return ""
+    advice = seen.backend.release_advice(seen.spec.service, seen.model) if seen.root is not None else ""
+    return f"; {advice}" if advice else ""
 
 
 def _finish(seen: ObservedExperiment, conditions: ConditionSet, now: datetime) -> Plan:

@@ -11,7 +11,7 @@ from autotuner import clock, engines
 from autotuner.benchmark.contract.result import Result, decode
 from autotuner.policy.experiment import model_files
 from autotuner.policy.experiment.observed import ObservedExperiment
-from autotuner.serving.ome import inference_service, models
+from autotuner.serving.backend import Doomed, NotCreated, Serving
 from autotuner.serving.pods import PodView
 
 Outcome = Literal["value", "infeasible", "bound", "unknown", "crash", "environment", "impossible", "stop", "nothing"]
@@ -74,6 +74,12 @@ def find(seen: ObservedExperiment, now: datetime) -> Ending | None:
     return next((deadline.ending for deadline in deadlines(seen) if deadline.at <= now), None)
 
 
+def engine_ready(seen: ObservedExperiment) -> str | None:
+    """Since when the engine serves: the first time counts, whatever came after."""
+    known = seen.status.times.engine_ready if seen.status.times else None
+    return known or (seen.serving.since if isinstance(seen.serving, Serving) else None)
+
+
 def startup_overdue(seen: ObservedExperiment, now: datetime) -> bool:
     """Whether the startup clock has run out: the engine's log is evidence then."""
     return any(item.ending.reason == "StartupTimeout" and item.at <= now for item in deadlines(seen))
@@ -96,31 +102,29 @@ def _rejected(seen: ObservedExperiment, _: datetime) -> Ending | None:
 
 
 def _references(seen: ObservedExperiment, _: datetime) -> Ending | None:
-    if seen.service is not None:
+    if seen.root is not None:
         return None
     model, runtime = seen.spec.service.model, seen.spec.service.runtime
     if seen.model is None:
         return Ending("ModelNotReady", f"{model.kind} {model.name} does not exist; create it")
-    if models.state(seen.model) == "Failed":
-        return Ending("ModelNotReady", f"{model.kind} {model.name} is Failed: {models.failed_nodes(seen.model)}")
+    if seen.model_state.phase == "Failed":
+        return Ending("ModelNotReady", f"{model.kind} {model.name} is Failed: {seen.model_state.why}")
     if seen.runtime is None:
         return Ending("RuntimeIncompatible", f"{runtime.kind} {runtime.name} does not exist; create it")
     unreadable = model_files.unreadable(seen, seen.model)
     return Ending("ModelNotReady", unreadable) if unreadable else None
 
 
-def _incompatible(seen: ObservedExperiment, _: datetime) -> Ending | None:
-    if seen.engine_pods or not seen.owns_service:
-        return None
-    words = inference_service.incompatible(seen.events)
-    return Ending("RuntimeIncompatible", f"OME will not deploy it: {words}") if words else None
+def _doomed(seen: ObservedExperiment, _: datetime) -> Ending | None:
+    state = seen.serving
+    return Ending(state.reason, state.message) if isinstance(state, Doomed) else None
 
 
-def _service_gone(seen: ObservedExperiment, _: datetime) -> Ending | None:
+def _root_gone(seen: ObservedExperiment, _: datetime) -> Ending | None:
     if not (seen.status.times and seen.status.times.created):
         return None
-    if seen.service is None or not seen.owns_service or "deletionTimestamp" in seen.service["metadata"]:
-        return Ending("ServingNotCreated", "somebody else deleted the InferenceService while it was being measured")
+    if seen.root is None or not seen.owns_root or "deletionTimestamp" in seen.root["metadata"]:
+        return Ending("ServingNotCreated", f"somebody else deleted the {seen.root_kind} while it was being measured")
     return None
 
 
@@ -211,8 +215,8 @@ _RULES: tuple[Callable[[ObservedExperiment, datetime], Ending | None], ...] = (
     _cancelled,
     _rejected,
     _references,
-    _service_gone,
-    _incompatible,
+    _root_gone,
+    _doomed,
     _pull_failed,
     _folder_missing,
     _engine_died,
@@ -222,17 +226,17 @@ _RULES: tuple[Callable[[ObservedExperiment, datetime], Ending | None], ...] = (
 
 def deadlines(seen: ObservedExperiment) -> Iterator[Deadline]:
     """The clocks that run in the experiment's present state."""
-    limits, times = seen.spec.timeouts, seen.status.times
-    if not seen.owns_service:
+    limits = seen.spec.timeouts
+    if not seen.owns_root:
         yield from _waiting_to_create(seen)
         return
-    assert seen.service is not None
+    assert seen.root is not None
     if unmade := _benchmark_unmade(seen):
         yield unmade
     pod = seen.engine
     if pod is None:
         yield Deadline(
-            _after(seen.service["metadata"]["creationTimestamp"], seen.serving_seconds),
+            _after(seen.root["metadata"]["creationTimestamp"], seen.serving_seconds),
             Ending("ServingNotCreated", _silence(seen)),
         )
     elif pod.scheduled_at is None:
@@ -243,7 +247,7 @@ def deadlines(seen: ObservedExperiment) -> Iterator[Deadline]:
         words = f"{pod.waiting_reason or 'waiting'} {pod.waiting_message}".strip()
         message = f"the engine's container did not start within {limits.pull_seconds} s: {words}"
         yield Deadline(_after(pod.scheduled_at, limits.pull_seconds), Ending("PullTimeout", message))
-    elif (ready_at := (times and times.engine_ready) or pod.ready_at) is None:
+    elif (ready_at := engine_ready(seen)) is None:
         message = f"the engine was not ready {limits.startup_seconds} s after its container started; see evidence"
         ending = Ending("StartupTimeout", message, log_tail=seen.engine_log[-LOG_TAIL:])
         yield Deadline(_after(pod.started_at, limits.startup_seconds), ending)
@@ -254,11 +258,11 @@ def deadlines(seen: ObservedExperiment) -> Iterator[Deadline]:
 def _waiting_to_create(seen: ObservedExperiment) -> Iterator[Deadline]:
     at = _after(seen.object["metadata"]["creationTimestamp"], seen.spec.timeouts.queue_seconds)
     model = seen.spec.service.model
-    if seen.service is not None:
+    if seen.root is not None:
         yield Deadline(at, Ending("ServingNotCreated", obstacle(seen)))
-    elif models.state(seen.model) != "Ready":
-        why = models.unready(seen.model or {})
-        yield Deadline(at, Ending("ModelNotReady", f"{model.kind} {model.name} did not become Ready in time: {why}"))
+    elif seen.model_state.phase != "Ready":
+        why = f"{model.kind} {model.name} did not become Ready in time: {seen.model_state.why}"
+        yield Deadline(at, Ending("ModelNotReady", why))
 
 
 def _benchmark_unmade(seen: ObservedExperiment) -> Deadline | None:
@@ -272,9 +276,10 @@ def _benchmark_unmade(seen: ObservedExperiment) -> Deadline | None:
 
 
 def obstacle(seen: ObservedExperiment) -> str:
-    """Whose InferenceService bears our name, when it is not ours."""
-    assert seen.service is not None
-    return f"an InferenceService {_whose(seen.service)}"
+    """Whose root bears our name, when it is not ours."""
+    assert seen.root is not None
+    article = "an" if seen.root_kind[0] in "AEIOU" else "a"
+    return f"{article} {seen.root_kind} {_whose(seen.root)}"
 
 
 def job_obstacle(seen: ObservedExperiment) -> str:
@@ -292,13 +297,8 @@ def _whose(taken: Mapping[str, Any]) -> str:
 
 
 def _silence(seen: ObservedExperiment) -> str:
-    message = f"no engine pod {seen.serving_seconds} s after the InferenceService was created: "
-    if seen.replica_failure:
-        return message + seen.replica_failure
-    warnings = [event for event in seen.events if event.kind == "Warning"]
-    if warnings:
-        return f"{message}OME says {warnings[-1].reason}: {warnings[-1].message}"
-    return message + "OME says nothing; look at the log of ome-controller-manager in namespace ome"
+    why = seen.serving.why if isinstance(seen.serving, NotCreated) else "its pod is gone"
+    return f"no engine pod {seen.serving_seconds} s after the {seen.root_kind} was created: {why}"
 
 
 def _slow(seen: ObservedExperiment) -> str:

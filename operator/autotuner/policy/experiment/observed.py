@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from autotuner.api.experiment import ExperimentSpec, ExperimentStatus
 from autotuner.objects import Object
 from autotuner.policy.claims import Storage
-from autotuner.serving.ome.inference_service import ServingEvent
+from autotuner.serving.backend import Backend, ModelState, ServingEvent, State
 from autotuner.serving.pods import PodView
 
 
@@ -18,13 +19,14 @@ class ObservedExperiment:
     object: Object
     spec: ExperimentSpec
     status: ExperimentStatus
+    backend: Backend
     model: Object | None  # live
     runtime: Object | None  # live
-    storage: Storage | None = None  # read only until the InferenceService is there
-    service: Object | None = None  # the InferenceService of our name, whoever owns it
-    owns_service: bool = False
-    events: tuple[ServingEvent, ...] = ()  # about the InferenceService, while it has no pod
-    replica_failure: str = ""  # why its Deployment cannot make pods
+    storage: Storage | None = None  # read only until the root is there
+    root: Object | None = None  # of our name, whoever owns it
+    owns_root: bool = False
+    events: tuple[ServingEvent, ...] = ()  # about the root, while it has no pod
+    related: tuple[Object, ...] = ()  # what explains why the root has no pod
     node: Object | None = None  # the engine's
     engine_pods: tuple[PodView, ...] = ()
     engine_log: str = ""  # read only when the engine's container has ended
@@ -38,8 +40,30 @@ class ObservedExperiment:
 
     @property
     def name(self) -> str:
-        """The experiment's name, and that of its InferenceService and Job."""
+        """The experiment's name, and that of its Job."""
         return str(self.object["metadata"]["name"])
+
+    @property
+    def root_name(self) -> str:
+        """The name of the object that serves its engine."""
+        return self.backend.root_name(self.object)
+
+    @property
+    def root_kind(self) -> str:
+        """The kind of that object."""
+        return self.backend.capabilities.root.kind
+
+    @cached_property
+    def model_state(self) -> ModelState:
+        """How far the model is."""
+        return self.backend.model_state(self.model)
+
+    @cached_property
+    def serving(self) -> State | None:
+        """How far the engine is; None while there is no root of ours."""
+        if self.root is None or not self.owns_root:
+            return None
+        return self.backend.observe((self.root, *self.related), self.engine, self.events)
 
     @property
     def generation(self) -> int:

@@ -8,17 +8,12 @@ from autotuner.api.common import EngineName
 from autotuner.api.task import TaskSpec
 from autotuner.policy.model_and_runtime import fixed_arguments
 from autotuner.policy.preflight import benchmark, flags, goals, model_files, objects
-from autotuner.policy.preflight.case import Case, Problem, Reason, Surroundings
-from autotuner.presets import Presets, runner
+from autotuner.policy.preflight.case import Case, Problem, Reason, Surroundings, engine_of
+from autotuner.presets import Presets
 from autotuner.search.space.facts import Facts
 from autotuner.search.space.space import Space
 
 __all__ = ["Problem", "Reason", "Surroundings", "check", "engine_of", "space", "warnings"]
-
-
-def engine_of(spec: TaskSpec, presets: Presets) -> EngineName | None:
-    """Whose flags the parameters are; None if the preset is unknown."""
-    return Case(spec, presets, Surroundings(None, None)).engine
 
 
 def check(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[Problem]:
@@ -44,14 +39,14 @@ def warnings(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[str
 def space(spec: TaskSpec, presets: Presets, around: Surroundings, engine: EngineName) -> Space:
     """The search space as far as the cluster can hold it; cheap when it was built before."""
     case = Case(spec, presets, around)
-    runtime = case.runtime_spec or {}
+    template = case.template
     facts = Facts(
         model=case.model_spec,
-        command=tuple(runner(runtime).get("command") or ()),
+        command=tuple(template.command),
         accelerators=around.capacity.accelerators,
         memory_mib=around.capacity.memory_mib,
     )
-    return Space.of(spec, engine, fixed=fixed_arguments(engine, spec, runtime), facts=facts)
+    return Space.of(spec, engine, fixed=fixed_arguments(engine, spec, template.args), facts=facts)
 
 
 def _space(case: Case) -> Iterator[Problem]:

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from autotuner.benchmark.contract.spec import RESERVED_PARAMS
 from autotuner.policy import cost_estimate
 from autotuner.policy.preflight.case import Case, Problem
-from autotuner.presets import is_simulated
-from autotuner.serving.ome import models
 
 # genai-bench's client answers C requests at once in a D scenario, and its own delay lands in TTFT.
 _LOCKSTEP_FROM = 16
@@ -41,13 +39,13 @@ def problems(case: Case) -> Iterator[Problem]:
 
 
 def _tokenizer(case: Case) -> Iterator[Problem]:
-    source, runtime = case.spec.benchmark.tokenizer.source, case.runtime_spec
-    if source == "Builtin" and runtime is not None and not is_simulated(runtime):
+    source = case.spec.benchmark.tokenizer.source
+    if source == "Builtin" and case.runtime_spec is not None and not case.template.simulated:
         yield Problem(
             "InvalidSpec",
             "benchmark.tokenizer.source: Builtin counts bytes: for the simulated engine only; use Hub or ModelVolume",
         )
-    has_files = case.spec.model.volume or models.host_path(case.model_spec) or models.claim(case.model_spec)
+    has_files = case.spec.model.volume or case.weights.path or case.weights.claim
     if source == "ModelVolume" and not has_files:
         yield Problem(
             "InvalidSpec",

@@ -10,7 +10,9 @@ from autotuner.api.common import EngineName
 from autotuner.api.task import TaskSpec
 from autotuner.policy import model_and_runtime
 from autotuner.policy.claims import Storage
+from autotuner.policy.model_and_runtime import Reference
 from autotuner.presets import Presets
+from autotuner.serving.backend import Backend, EngineTemplate, Weights
 from autotuner.serving.nodes import UNKNOWN, Capacity
 
 Reason = Literal["InvalidSpec", "UnknownPreset", "NotFound", "ReservedFlag", "UnknownFlag", "EmptySpace"]
@@ -28,12 +30,21 @@ class Problem:
 class Surroundings:
     """The cluster, as far as a task refers to it."""
 
+    backend: Backend
     model: Mapping[str, Any] | None  # live: the one meant
     runtime: Mapping[str, Any] | None  # live: the one meant, if that is known already
-    shadow: str = ""  # a namespaced object that OME would prefer to the one chosen
+    shadow: str = ""  # a namespaced object that the backend would prefer to the one chosen
     may_create: bool = True
     capacity: Capacity = UNKNOWN
     storage: Storage | None = None  # None: nothing is known of namespace and claim
+
+
+def engine_of(spec: TaskSpec, presets: Presets) -> EngineName | None:
+    """Whose flags the parameters are; None if the preset is unknown."""
+    if spec.runtime.preset is None:
+        return spec.runtime.engine
+    preset = presets.runtimes.get(spec.runtime.preset)
+    return preset.engine if preset else None
 
 
 @dataclass(frozen=True)
@@ -45,13 +56,14 @@ class Case:
     around: Surroundings
 
     @property
+    def backend(self) -> Backend:
+        """That would serve the engines."""
+        return self.around.backend
+
+    @property
     def engine(self) -> EngineName | None:
         """Whose flags the parameters are; None if the preset is unknown."""
-        runtime = self.spec.runtime
-        if runtime.preset is None:
-            return runtime.engine
-        preset = self.presets.runtimes.get(runtime.preset)
-        return preset.engine if preset else None
+        return engine_of(self.spec, self.presets)
 
     @property
     def runtime_spec(self) -> Mapping[str, Any] | None:
@@ -62,10 +74,25 @@ class Case:
         return model_and_runtime.runtime_spec(self.spec.runtime, self.presets)
 
     @property
+    def template(self) -> EngineTemplate:
+        """The engine in that runtime."""
+        return self.backend.engine_template(self.runtime_spec)
+
+    @property
     def model_spec(self) -> Mapping[str, Any]:
         """Of the model, live or as it would be created; empty if there is none."""
         if self.around.model is not None:
             found: Mapping[str, Any] = self.around.model["spec"]
             return found
-        wanted = model_and_runtime.wanted_model(self.spec.model, self.presets, "")
+        wanted = self.backend.wanted_model(self.spec.model, self.presets, "")
         return wanted["spec"] if wanted else {}
+
+    @property
+    def model_reference(self) -> Reference | None:
+        """The model that the task means; None if its preset is unknown."""
+        return model_and_runtime.model(self.spec.model, self.presets, "", self.backend)
+
+    @property
+    def weights(self) -> Weights:
+        """Where its files lie by its own spec."""
+        return self.backend.weights(self.model_spec)

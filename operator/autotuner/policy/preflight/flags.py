@@ -12,7 +12,6 @@ from autotuner.api.parameters import Parallelism, Quantization, SearchParameter
 from autotuner.api.task import TaskSpec
 from autotuner.engines.arguments import Value
 from autotuner.policy.preflight.case import Case, Problem
-from autotuner.presets import is_simulated, runner
 from autotuner.search.space import words
 from autotuner.search.space.facts import Facts
 
@@ -24,10 +23,9 @@ def problems(case: Case) -> Iterator[Problem]:
     spec, name = case.spec, case.engine
     if name is None:
         return
-    engine, container = engines.get(name), runner(case.runtime_spec or {})
-    image = spec.runtime.image or str(container.get("image", ""))
-    simulated = is_simulated(case.runtime_spec or {})
-    checker = engine.checker(image, allow_unknown=spec.runtime.allow_unknown_flags, simulated=simulated)
+    engine, template = engines.get(name), case.template
+    image = spec.runtime.image or template.image
+    checker = engine.checker(image, allow_unknown=spec.runtime.allow_unknown_flags, simulated=template.simulated)
     fixed = spec.runtime.extra_args or []
     lists = {
         "runtime.extraArgs": fixed,
@@ -38,16 +36,16 @@ def problems(case: Case) -> Iterator[Problem]:
         yield from (Problem(one.reason, one.message) for one in checker.arguments(args, where))
     for one in checker.parameters(spec.parameters, fixed):
         yield Problem(one.reason, one.message)
-    for message in engine.in_command(container.get("command") or [], spec.parameters, _left_out(spec, engine)):
+    for message in engine.in_command(template.command, spec.parameters, _left_out(spec, engine)):
         yield Problem("InvalidSpec", message)
 
 
 def complete(case: Case) -> Iterator[Problem]:
     """What is wrong with complete argument lists, although each part of them is right."""
-    spec, name, runtime = case.spec, case.engine, case.runtime_spec
-    if name is None or runtime is None:
+    spec, name = case.spec, case.engine
+    if name is None or case.runtime_spec is None:
         return
-    engine, own = engines.get(name), list(runner(runtime).get("args") or [])
+    engine, own, product = engines.get(name), case.template.args, case.backend.capabilities
     fixed = spec.runtime.extra_args or []
     tuned = {parameter.name: _longest(parameter) for parameter in spec.parameters}
     baseline = spec.baseline.args if spec.baseline else []
@@ -61,12 +59,12 @@ def complete(case: Case) -> Iterator[Problem]:
             said = problem.errors(include_url=False)[0]["msg"]
             yield Problem("InvalidSpec", f"{field}: joined with the runtime's own and runtime.extraArgs: {said}")
     off = {parameter.name: False for parameter in spec.parameters if parameter.toggle}
-    # OME takes an empty list for none, and keeps the runtime's own.
-    if own and len(off) == len(spec.parameters) and not engine.compose(engine.merge(own, fixed), off):
+    kept = engine.compose(engine.merge(own, fixed), off)
+    if product.replaces_arguments and own and len(off) == len(spec.parameters) and not kept:
         yield Problem(
             "InvalidSpec",
-            f"parameters[{spec.parameters[0].name}]: without it no argument is left, and OME would use the runtime's"
-            " own, which have it; fix some other flag in runtime.extraArgs",
+            f"parameters[{spec.parameters[0].name}]: without it no argument is left, and {product.name} would use the"
+            " runtime's own, which have it; fix some other flag in runtime.extraArgs",
         )
 
 

@@ -6,15 +6,12 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from autotuner.api.common import Volume
-from autotuner.policy import model_and_runtime
 from autotuner.policy.claims import Storage
 from autotuner.policy.preflight.case import Case, Problem
-from autotuner.presets import is_simulated, runner
-from autotuner.serving.ome import models
-from autotuner.serving.ome.inference_service import MODEL_PATH
+from autotuner.serving.backend import MODEL_PATH
 
 _SYSTEM = ("/", "/dev", "/proc", "/sys")
-_EXPANDED = ("{{", "$(")  # by OME's templates, and by Kubernetes
+_EXPANDED = ("{{", "$(")  # by templates of runtimes, and by Kubernetes
 
 
 def problems(case: Case, parallel: int = 1) -> Iterator[Problem]:
@@ -47,14 +44,12 @@ def warnings(case: Case) -> Iterator[str]:
         )
     if volume is None:
         return
-    path = models.host_path(case.model_spec)
-    if path:
+    if path := case.weights.path:
         yield (
-            f"model.volume: {_model(case)} has a storage.path too, so OME also mounts {path} of the node; a model of"
-            " storageUri vendor://... without a path downloads and mounts nothing"
+            f"model.volume: {_model(case)} has a storage.path too, so {_product(case)} also mounts {path} of the node;"
+            " a model of storageUri vendor://... without a path downloads and mounts nothing"
         )
-    container = runner(case.runtime_spec or {})
-    if container and not _mentions(case, MODEL_PATH) and not _mentions(case, volume.mount_path):
+    if case.template.container and not _mentions(case, MODEL_PATH) and not _mentions(case, volume.mount_path):
         yield (
             f"model.volume: the runtime's command reads neither $({MODEL_PATH}) nor {volume.mount_path}; check that its"
             " engine finds the weights there"
@@ -62,7 +57,7 @@ def warnings(case: Case) -> Iterator[str]:
 
 
 def _places(case: Case, volume: Volume) -> Iterator[Problem]:
-    """What is wrong with the two paths as such; Kubernetes would only say it once OME makes the pod, and OME never."""
+    """What is wrong with the two paths as such; Kubernetes would only say it of a pod, after the start."""
     for field, text in (("mountPath", volume.mount_path), ("subPath", volume.sub_path)):
         where = f"model.volume.{field}"
         for mark in _EXPANDED:
@@ -76,8 +71,8 @@ def _places(case: Case, volume: Volume) -> Iterator[Problem]:
     if str(mount) in _SYSTEM or any(str(mount).startswith(f"{root}/") for root in _SYSTEM[1:]):
         yield Problem("InvalidSpec", f"model.volume.mountPath: {mount} belongs to the system; choose another folder")
         return
-    taken = {f"the storage.path of {_model(case)}": models.host_path(case.model_spec)}
-    for item in runner(case.runtime_spec or {}).get("volumeMounts") or []:
+    taken = {f"the storage.path of {_model(case)}": case.weights.path}
+    for item in case.template.container.get("volumeMounts") or []:
         taken[f"the runtime's volume {item.get('name')}"] = str(item.get("mountPath", ""))
     for whose, path in taken.items():
         if path and _overlap(mount, PurePosixPath(path)):
@@ -94,15 +89,15 @@ def _overlap(one: PurePosixPath, other: PurePosixPath) -> bool:
 
 
 def _address(case: Case) -> Iterator[Problem]:
-    """A pvc:// model is mounted by OME itself, from its own namespace."""
-    claim, storage = models.claim(case.model_spec), case.around.storage
+    """A pvc:// model is mounted by the backend itself, from its own namespace."""
+    claim, storage = case.weights.claim, case.around.storage
     if claim is None:
         return
     if case.spec.model.volume is not None:
         yield Problem(
             "InvalidSpec",
-            f"model.volume: {_model(case)} lies on a claim of its own (pvc://), which OME mounts; remove model.volume,"
-            " or name a model of storageUri vendor://... without a path",
+            f"model.volume: {_model(case)} lies on a claim of its own (pvc://), which {_product(case)} mounts; remove"
+            " model.volume, or name a model of storageUri vendor://... without a path",
         )
     elif storage is not None and claim.namespace not in ("", storage.namespace):
         yield Problem(
@@ -113,24 +108,23 @@ def _address(case: Case) -> Iterator[Problem]:
 
 
 def _no_weights(case: Case) -> Iterator[Problem]:
-    spec, runtime = case.model_spec, case.runtime_spec
-    if not spec or runtime is None or case.spec.model.volume is not None or is_simulated(runtime):
+    if not case.model_spec or case.runtime_spec is None or case.spec.model.volume is not None:
         return
-    if models.host_path(spec) or models.claim(spec) is not None or not _mentions(case, MODEL_PATH):
+    if case.template.simulated or case.weights.path or case.weights.claim or not _mentions(case, MODEL_PATH):
         return
-    own = [str(variable.get("name")) for variable in runner(runtime).get("env") or []]
+    own = [str(variable.get("name")) for variable in case.template.container.get("env") or []]
     if MODEL_PATH in own or any(variable.name == MODEL_PATH for variable in case.spec.runtime.env or []):
         return
     yield Problem(
         "InvalidSpec",
-        f"{_model_field(case)}: {_model(case)} has no storage.path, so OME mounts no weights and sets no {MODEL_PATH},"
-        " which the runtime's command reads; name the claim that holds them in model.volume, or a model with a path",
+        f"{_model_field(case)}: {_model(case)} has no storage.path, so {_product(case)} mounts no weights and sets no"
+        f" {MODEL_PATH}, which the runtime's command reads; name the claim that holds them in model.volume, or a model"
+        " with a path",
     )
 
 
 def _mentions(case: Case, text: str) -> bool:
-    container = runner(case.runtime_spec or {})
-    words = [*(container.get("command") or []), *(container.get("args") or []), *(case.spec.runtime.extra_args or [])]
+    words = [*case.template.command, *case.template.args, *(case.spec.runtime.extra_args or [])]
     return any(text in str(word) for word in words)
 
 
@@ -155,14 +149,14 @@ def _claim(case: Case, storage: Storage, parallel: int) -> Iterator[Problem]:
 
 
 def _host_paths(case: Case, storage: Storage) -> Iterator[Problem]:
-    """Pod Security refuses the pods of a Deployment, which OME never tells."""
+    """Pod Security refuses only pods, so the object that should make them would wait for ever."""
     level = storage.forbids_host_paths
     if not level:
         return
     forbidden = f"which Pod Security ({level}) forbids in namespace {storage.namespace}"
     relax = "use a namespace without the label pod-security.kubernetes.io/enforce"
     model = case.spec.model
-    if path := models.host_path(case.model_spec):
+    if path := case.weights.path:
         claim = (
             "name the claim that holds the weights in model.volume"
             if model.preset and not model.volume
@@ -170,10 +164,10 @@ def _host_paths(case: Case, storage: Storage) -> Iterator[Problem]:
         )
         yield Problem(
             "InvalidSpec",
-            f"{_model_field(case)}: OME mounts {path} of the node for {_model(case)}, {forbidden}; {claim}, or {relax}",
+            f"{_model_field(case)}: {_product(case)} mounts {path} of the node for {_model(case)}, {forbidden};"
+            f" {claim}, or {relax}",
         )
-    engine = (case.runtime_spec or {}).get("engineConfig") or {}
-    for volume in engine.get("volumes") or []:
+    for volume in case.template.pod.get("volumes") or []:
         if "hostPath" in volume:
             yield Problem(
                 "InvalidSpec",
@@ -182,12 +176,16 @@ def _host_paths(case: Case, storage: Storage) -> Iterator[Problem]:
             )
 
 
+def _product(case: Case) -> str:
+    return case.backend.capabilities.name
+
+
 def _model(case: Case) -> str:
-    return str(model_and_runtime.model(case.spec.model, case.presets, "") or "the model")
+    return str(case.model_reference or "the model")
 
 
 def _model_field(case: Case) -> str:
-    reference = model_and_runtime.model(case.spec.model, case.presets, "")
+    reference = case.model_reference
     return reference.field if reference else "model"
 
 

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from autotuner.api.model_and_runtime import CustomObject
 from autotuner.policy import model_and_runtime
 from autotuner.policy.preflight.case import Case, Problem
-from autotuner.presets import incompatible, runner
 
 # Argo CD would take objects with these for its own and prune them.
 _FOREIGN = ("app.kubernetes.io/instance", "argocd.argoproj.io/")
@@ -30,7 +29,7 @@ def _model(case: Case) -> Iterator[Problem]:
     if model.preset is not None and model.preset not in case.presets.models:
         yield _unknown("model.preset", model.preset, case.presets.models)
         return
-    reference = model_and_runtime.model(model, case.presets, "")
+    reference = case.model_reference
     assert reference is not None
     if around.model is not None:
         return
@@ -38,8 +37,8 @@ def _model(case: Case) -> Iterator[Problem]:
         yield Problem("NotFound", f"model.name: {reference} does not exist; create it, or name another")
     elif reference.clusterwide and not around.may_create:
         yield Problem("NotFound", f"{reference.field}: {_forbidden(str(reference))}")
-    elif not (case.model_spec.get("storage") or {}).get("storageUri"):
-        yield Problem("InvalidSpec", f"{reference.field}: the spec has no storage.storageUri; OME demands one")
+    elif lacking := case.backend.incomplete(case.model_spec):
+        yield Problem("InvalidSpec", f"{reference.field}: {lacking}")
 
 
 def _runtime(case: Case) -> Iterator[Problem]:
@@ -47,19 +46,19 @@ def _runtime(case: Case) -> Iterator[Problem]:
     if runtime.preset is not None and runtime.preset not in case.presets.runtimes:
         yield _unknown("runtime.preset", runtime.preset, case.presets.runtimes)
         return
-    if around.runtime is not None and around.model is not None and (why := incompatible(around.model, around.runtime)):
+    if around.runtime is not None and around.model is not None:
         field = "name" if runtime.name else "custom" if runtime.custom else "preset"
-        yield Problem("InvalidSpec", f"runtime.{field}: {why}")
+        if why := case.backend.incompatible(around.model, around.runtime):
+            yield Problem("InvalidSpec", f"runtime.{field}: {why}")
     if runtime.name is not None:
         if around.runtime is None:
             what = f"{runtime.kind} {runtime.name}"
             yield Problem("NotFound", f"runtime.name: {what} does not exist; create it, or name another")
         return
-    kind = model_and_runtime.runtime_kind(runtime)
+    kind = model_and_runtime.runtime_kind(runtime, case.backend)
     if runtime.custom and around.runtime is None and kind.startswith("Cluster") and not around.may_create:
         yield Problem("NotFound", f"runtime.custom: {_forbidden(f'{kind} {runtime.custom.name}')}")
-    spec = case.runtime_spec or {}
-    if not runner(spec).get("image") and not runtime.image:
+    if not case.template.image and not runtime.image:
         field = "runtime.custom.spec" if runtime.custom else "runtime.overrides"
         yield Problem("InvalidSpec", f"{field}: engineConfig.runner has no image, so there is no engine to start")
 

@@ -11,8 +11,9 @@ from autotuner import ownership
 from autotuner.api.common import TASK_LABEL
 from autotuner.objects import Object
 from autotuner.policy.evidence.measurements import Measured
-from autotuner.policy.recommendation import experiments_csv, report, service
+from autotuner.policy.recommendation import experiments_csv, report
 from autotuner.policy.recommendation.finished_task import Answer
+from autotuner.serving.backend import Backend
 
 __all__ = ["Answer", "config_map", "name"]
 
@@ -21,7 +22,7 @@ _BYTES = 900_000  # a ConfigMap holds 1 MiB
 _SERVICES_BYTES = 300_000  # of several winners
 _HEADER = """\
 # The engine that TuningTask {task} measured as {experiment}; apply it as it is, or under another name.
-# Without engine.minReplicas and engine.maxReplicas, OME's defaults hold. Why this one: report.md beside it.
+# {note} Why this one: report.md beside it.
 """
 
 
@@ -51,21 +52,23 @@ def config_map(found: Answer) -> Object:
 
 
 def _services(found: Answer) -> dict[str, str]:
-    """One InferenceService, or one for each of the front, named after its experiment, as many as fit."""
-    task = found.seen.object["metadata"]["name"]
+    """What serves the winner, or one for each of the front, named after its experiment, as many as fit."""
+    task, backend = found.seen.object["metadata"]["name"], found.seen.backend
     if found.best is not None:
-        return {"inferenceservice.yaml": _text(found.winners[0], task, task)}
+        return {f"{backend.capabilities.root.kind.lower()}.yaml": _text(backend, found.winners[0], task, task)}
     written: dict[str, str] = {}
     for one in found.winners:
-        body = _text(one, one.name, task)
+        body = _text(backend, one, one.name, task)
         if _bytes([*written.values(), body]) <= _SERVICES_BYTES:
             written[f"{one.name}.yaml"] = body
     return written
 
 
-def _text(winner: Measured, called: str, task: str) -> str:
-    body = service.of_winner(winner, called)
-    return _HEADER.format(task=task, experiment=winner.name) + yaml.safe_dump(body, sort_keys=False, width=120)
+def _text(backend: Backend, winner: Measured, called: str, task: str) -> str:
+    body, note = backend.winner(winner.object, winner.spec.service, called)
+    return _HEADER.format(task=task, experiment=winner.name, note=note) + yaml.safe_dump(
+        body, sort_keys=False, width=120
+    )
 
 
 def _bytes(texts: Any) -> int:

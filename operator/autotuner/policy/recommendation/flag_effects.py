@@ -11,7 +11,6 @@ from autotuner.engines.arguments import Value, text
 from autotuner.policy.evidence.measurements import Measured
 from autotuner.policy.recommendation.baseline_values import UNSET, Reference
 from autotuner.policy.recommendation.finished_task import Answer
-from autotuner.presets import runner
 from autotuner.search import main_effects
 
 Source = Literal["Measured", "Estimated", "Unknown"]
@@ -47,7 +46,7 @@ def of(answer: Answer, winner: Measured) -> list[FlagEffect]:
     seen = answer.seen
     if winner.configuration is None:
         return []
-    command = runner((seen.runtime or {}).get("spec") or {}).get("command") or []
+    command = seen.backend.engine_template((seen.runtime or {}).get("spec")).command
     today = seen.baseline.spec.service if seen.baseline else None
     args, env = (today.args, today.env or []) if today else ([], [])
     reference = Reference(engines.get(seen.engine), args, command, env, seen.spec.parameters)

@@ -32,7 +32,7 @@ from autotuner.policy.task import (
 from autotuner.policy.task.plan import PlanBuilder, TaskPlan
 from autotuner.search.space.configuration import Configuration
 
-_POLL = timedelta(seconds=2)  # for objects of OME, which are not watched
+_POLL = timedelta(seconds=2)  # for models and runtimes, which are not watched
 _SLOW_POLL = timedelta(seconds=10)
 _IN_A_ROW = 3  # environmental endings that stop a task
 
@@ -132,9 +132,10 @@ def _previewed(builder: PlanBuilder) -> TaskPlan:
         builder.conditions.set(kind, "Unknown", "Waiting", "nothing is created while suspended")
     builder.conditions.set("Succeeded", "Unknown", "Suspended")
     builder.conditions.set("Finished", "False", "Suspended")
+    root = seen.backend.capabilities.root.kind
     message = (
         f"suspended; {best_so_far.points(space)} to choose from, at most {shown.gpu_hours:g} GPU-hours;"
-        f" ConfigMap {shown.config_map} shows the first InferenceService; set suspend: false to start"
+        f" ConfigMap {shown.config_map} shows the first {root}; set suspend: false to start"
     )
     return builder.plan(message, builder.now + _SLOW_POLL, write_preview=preview.config_map(seen))
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from autotuner.objects import Object
 from autotuner.policy.evidence.observed import ObservedTask
 from autotuner.serving import nodes
-from autotuner.serving.ome import models
 
 
 class Obstacle(NamedTuple):
@@ -17,26 +15,26 @@ class Obstacle(NamedTuple):
     message: str
 
 
-def not_ready(seen: ObservedTask, model: Object) -> str:
+def not_ready(seen: ObservedTask) -> str:
     """Why a task waits for its model, which has not failed."""
-    state = models.state(model) or "without a state"
-    message = f"waiting for {seen.model_reference} to be Ready (it is {state}): {models.unready(model)}"
+    state = seen.model_state
+    message = f"waiting for {seen.model_reference} to be Ready (it is {state}): {state.why}"
     if volume := seen.spec.model.volume:
         message += (
-            f"; its weights are on PersistentVolumeClaim {volume.claim_name}, but OME puts engines only on nodes where"
-            " the model is Ready"
+            f"; its weights are on PersistentVolumeClaim {volume.claim_name}, but {seen.backend.capabilities.name} puts"
+            " engines only on nodes where the model is Ready"
         )
     return message
 
 
-def find(seen: ObservedTask, model: Object) -> Obstacle | None:
+def find(seen: ObservedTask) -> Obstacle | None:
     """What keeps engines from a model that is Ready; None for nothing."""
     if storage := seen.storage:
         if fault := storage.fault:
             return Obstacle("NotFound" if fault.missing else "Failed", fault.message)
         if storage.waiting:
             return Obstacle("Waiting", storage.waiting)
-    placement, ready = seen.spec.placement, models.ready_nodes(model)
+    placement, ready = seen.spec.placement, seen.model_state.nodes
     selector = placement.node_selector or {}
     if ready and not nodes.any_fits(seen.nodes, ready, selector, seen.baseline_product):
         wanted = [f"{key}={value}" for key, value in sorted(selector.items())]

@@ -7,27 +7,14 @@ from datetime import timedelta
 from autotuner import clock
 from autotuner.api.task_status import SPACE_MAX, Created, Removed, Resolved
 from autotuner.objects import Object
+from autotuner.policy import model_and_runtime
 from autotuner.policy.events import Event
 from autotuner.policy.evidence import experiment_spec
 from autotuner.policy.evidence.observed import ObservedTask
 from autotuner.policy.task import model_obstacles
 from autotuner.policy.task.plan import PlanBuilder, TaskPlan
-from autotuner.presets import difference, incompatible, missing_format
-from autotuner.serving.ome import models
 
-_POLL = timedelta(seconds=2)  # objects of OME are not watched
-_CONDITION_OF = {
-    "ClusterBaseModel": "ModelReady",
-    "BaseModel": "ModelReady",
-    "ClusterServingRuntime": "RuntimeReady",
-    "ServingRuntime": "RuntimeReady",
-}
-_CREATED_AS = {
-    "ClusterBaseModel": "cluster_base_model",
-    "BaseModel": "base_model",
-    "ClusterServingRuntime": "cluster_serving_runtime",
-    "ServingRuntime": "serving_runtime",
-}
+_POLL = timedelta(seconds=2)  # models and runtimes are not watched
 
 
 def prepare(builder: PlanBuilder) -> TaskPlan | None:
@@ -38,8 +25,10 @@ def prepare(builder: PlanBuilder) -> TaskPlan | None:
     if seen.rejection:
         kind, words = seen.rejection
         message = f"the API server refused the {kind}: {words}"
-        if kind in _CONDITION_OF:
-            builder.conditions.set(_CONDITION_OF[kind], "False", "Failed", message)
+        known = seen.backend.capabilities
+        for condition, kinds in (("ModelReady", known.models), ("RuntimeReady", known.runtimes)):
+            if kind in (resource.kind for resource in kinds.values()):
+                builder.conditions.set(condition, "False", "Failed", message)
         return builder.end(False, "AdmissionRejected", message)
     return _model_ready(builder) or _runtime_ready(builder)
 
@@ -47,7 +36,6 @@ def prepare(builder: PlanBuilder) -> TaskPlan | None:
 def _model_ready(builder: PlanBuilder) -> TaskPlan | None:
     seen, reference = builder.seen, builder.seen.model_reference
     assert reference is not None, "checked by preflight"
-    state = models.state(seen.model)
     if seen.model is None:
         if seen.wanted_model is None or not seen.may_make(reference):
             message = f"{reference} is gone; re-create it"
@@ -58,15 +46,16 @@ def _model_ready(builder: PlanBuilder) -> TaskPlan | None:
             f"creating {reference} as {reference.field} says", builder.now, create_model=seen.wanted_model
         )
     _note_created(builder, seen.model)
-    if state == "Failed":
-        message = f"{reference}: {models.failed_nodes(seen.model)}"
+    state = seen.model_state
+    if state.phase == "Failed":
+        message = f"{reference}: {state.why}"
         builder.conditions.set("ModelReady", "False", "Failed", message)
         return builder.end(False, "ModelNotReady", message)
-    if state != "Ready":
-        message = model_obstacles.not_ready(seen, seen.model)
+    if state.phase != "Ready":
+        message = model_obstacles.not_ready(seen)
         builder.conditions.set("ModelReady", "False", "Waiting", message)
         return _wait_for_model(builder, message)
-    if obstacle := model_obstacles.find(seen, seen.model):
+    if obstacle := model_obstacles.find(seen):
         builder.conditions.set("ModelReady", "False", obstacle.reason, obstacle.message)
         return _wait_for_model(builder, obstacle.message)
     _ready(builder, "ModelReady", "ModelDiffers", seen.wanted_model, seen.model)
@@ -77,13 +66,12 @@ def _note_created(builder: PlanBuilder, live: Object) -> None:
     """Record what this very task made, and nothing else."""
     if experiment_spec.created_by(live, builder.seen.object):
         current: Created = builder.changes.get("created") or builder.seen.status.created or Created()
-        made = {_CREATED_AS[live["kind"]]: live["metadata"]["name"]}
-        builder.changes["created"] = current.model_copy(update=made)
+        builder.changes["created"] = current.including(live["kind"], live["metadata"]["name"])
 
 
 def _ready(builder: PlanBuilder, condition: str, event: str, wanted: Object | None, live: Object) -> None:
     """It is used as it is; in what it differs from what the task would have made is told, once as an event too."""
-    found = difference(live["spec"], wanted["spec"]) if wanted is not None else []
+    found = model_and_runtime.difference(live["spec"], wanted["spec"]) if wanted is not None else []
     name = f"{live['kind']} {live['metadata']['name']}"
     message = f"{name} is used as found; it differs in {'; '.join(found)}" if found else ""
     before = builder.conditions.get(condition)
@@ -114,7 +102,7 @@ def _runtime_ready(builder: PlanBuilder) -> TaskPlan | None:
         return _without_runtime(builder)
     assert seen.model is not None
     _note_created(builder, seen.runtime)
-    if why := incompatible(seen.model, seen.runtime):
+    if why := seen.backend.incompatible(seen.model, seen.runtime):
         builder.conditions.set("RuntimeReady", "False", "Incompatible", why)
         return builder.end(False, "RuntimeIncompatible", why)
     wanted = seen.wanted_runtime if seen.spec.runtime.custom else None  # others are named after their content
@@ -131,11 +119,11 @@ def _without_runtime(builder: PlanBuilder) -> TaskPlan:
         message = f"{reference} does not exist; create it"
         builder.conditions.set("RuntimeReady", "False", "NotFound", message)
         return builder.plan(message, builder.now + _POLL)
-    lacking = missing_format(seen.model or {})
+    lacking = seen.backend.lacking_format(seen.model or {})
     if lacking and seen.spec.runtime.preset:
         message = (
-            f"{seen.spec.runtime.preset} cannot serve a model without spec.{lacking}: OME compares it; set it in the"
-            " model"
+            f"{seen.spec.runtime.preset} cannot serve a model without spec.{lacking}:"
+            f" {seen.backend.capabilities.name} compares it; set it in the model"
         )
         builder.conditions.set("RuntimeReady", "False", "Incompatible", message)
         return builder.plan(message, builder.now + _POLL)

@@ -12,11 +12,10 @@ from autotuner.api.common import TASK_LABEL
 from autotuner.api.experiment import ExperimentSpec
 from autotuner.api.task_status import Preview, Resolved
 from autotuner.objects import Object
-from autotuner.policy import cost_estimate, model_and_runtime
+from autotuner.policy import cost_estimate
 from autotuner.policy.evidence import experiment_spec
 from autotuner.policy.evidence.observed import ObservedTask
 from autotuner.policy.task import prerequisites
-from autotuner.serving.ome import inference_service
 
 
 def is_wanted(seen: ObservedTask) -> bool:
@@ -46,15 +45,15 @@ def _objects(seen: ObservedTask) -> tuple[Object, Object]:
     """Model and runtime, live or as they would be created."""
     model = seen.model or seen.wanted_model
     assert model is not None, "checked by preflight"
-    runtime = seen.runtime or model_and_runtime.wanted_runtime(seen.spec.runtime, seen.presets, model, seen.namespace)
+    runtime = seen.runtime or seen.backend.wanted_runtime(seen.spec.runtime, seen.presets, model, seen.namespace)
     assert runtime is not None, "checked by preflight"
     return model, runtime
 
 
 def config_map(seen: ObservedTask) -> Object | None:
-    """The ConfigMap with the first experiment's InferenceService; None if it is there as it should be."""
+    """The ConfigMap with what would serve the first experiment; None if it is there as it should be."""
     model, runtime = _objects(seen)
-    data = {"inferenceservice.yaml": _text(_first_service(seen, model, runtime))}
+    data = {f"{seen.backend.capabilities.root.kind.lower()}.yaml": _text(_first_root(seen, model, runtime))}
     made = [body for body, live in ((model, seen.model), (runtime, seen.runtime)) if live is None]
     if made:
         data["created-before.yaml"] = "---\n".join(map(_text, made))
@@ -73,15 +72,15 @@ def config_map(seen: ObservedTask) -> Object | None:
     }
 
 
-def _first_service(seen: ObservedTask, model: Mapping[str, Any], runtime: Mapping[str, Any]) -> Object:
-    """The baseline's InferenceService, without what only a living experiment has: labels with its uid, and an owner."""
+def _first_root(seen: ObservedTask, model: Mapping[str, Any], runtime: Mapping[str, Any]) -> Object:
+    """What serves the baseline, without what only a living experiment has: labels with its uid, and an owner."""
     experiment = experiment_spec.experiment(
         seen.ingredients(model, runtime), index=0, purpose="Baseline", configuration=None
     )
     experiment["metadata"]["uid"] = ""
-    service = inference_service.inference_service(experiment, ExperimentSpec.model_validate(experiment["spec"]).service)
-    del service["metadata"]["ownerReferences"], service["metadata"]["labels"]
-    return service
+    root = seen.backend.render(experiment, ExperimentSpec.model_validate(experiment["spec"]).service)
+    del root["metadata"]["ownerReferences"], root["metadata"]["labels"]
+    return root
 
 
 def _text(body: Mapping[str, Any]) -> str:

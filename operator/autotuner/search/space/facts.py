@@ -12,7 +12,7 @@ class Facts:
     """What is not known forbids nothing.
 
     Attributes:
-        model: the spec of the OME model; empty if unknown.
+        model: the spec of the model's object; empty if unknown.
         memory_mib: of the largest GPU that experiments may get; None if unknown.
         accelerators: the most that one node could ever give; None if unknown.
         command: of the runtime's container, which may hold flags too.

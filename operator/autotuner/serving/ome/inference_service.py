@@ -1,12 +1,8 @@
-"""InferenceServices: how one is written, and what OME's events and Deployment say about it.
-
-OME's own status is not used: it stays empty on most failures and stays Ready through some.
-"""
+"""InferenceServices: of an experiment, and of what won."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 from autotuner.api.common import Volume
@@ -14,23 +10,20 @@ from autotuner.api.experiment import Service
 from autotuner.objects import Object
 from autotuner.ownership import labels, owner_reference
 from autotuner.rendering import render
+from autotuner.serving.backend import MODEL_PATH, Winner
 from autotuner.serving.volumes import claim_mount, claim_volume
 
 CONTAINER = "ome-container"
 GRACE_SECONDS = 10
-MODEL_PATH = "MODEL_PATH"  # by which OME, and we in its place, tell the engine where the weights are
 MODEL_VOLUME = "autotuner-model"
-# Warnings that mean "this can never be deployed". Healthy starts emit other warnings (InternalError, UpdateFailed),
-# and even these are believed only once they repeat.
-_DOOMED = (
-    "RuntimeValidationError",
-    "RuntimeFetchError",
-    "RuntimeSelectionError",
-    "DeploymentModeError",
-    "ModelReconcileError",
-    "MergeSpecsError",
-)
-_DOOMED_COUNT = 3
+# Of one engine that is measured alone and thrown away; a service that stays has OME's own defaults.
+_ONLY_MEASURED = ("minReplicas", "maxReplicas", "terminationGracePeriodSeconds")
+_AUTOSCALER = "ome.io/autoscalerClass"
+
+
+def engine_name(name: str) -> str:
+    """The name of the Deployment and the Service that OME makes for the engine of an InferenceService."""
+    return f"{name}-engine"
 
 
 def inference_service(experiment: Mapping[str, Any], service: Service) -> Object:
@@ -81,35 +74,17 @@ def _annotations(volume: Volume) -> dict[str, str]:
     }
 
 
-@dataclass(frozen=True)
-class ServingEvent:
-    """An event about an InferenceService."""
+def winner(experiment: Mapping[str, Any], service: Service, name: str) -> Winner:
+    """Ready to apply: no label, annotation or owner of ours.
 
-    kind: str  # Normal | Warning
-    reason: str
-    message: str
-    count: int
-
-
-def read_events(events: Iterable[Mapping[str, Any]]) -> list[ServingEvent]:
-    """Events as decisions use them, oldest first."""
-    ordered = sorted(events, key=lambda e: e.get("lastTimestamp") or e.get("eventTime") or "")
-    return [
-        ServingEvent(e.get("type", ""), e.get("reason", ""), e.get("message", ""), e.get("count") or 1) for e in ordered
-    ]
-
-
-def incompatible(events: Iterable[ServingEvent]) -> str | None:
-    """OME's words when it will never deploy this; None while it may."""
-    for event in events:
-        if event.kind == "Warning" and event.reason in _DOOMED and event.count >= _DOOMED_COUNT:
-            return f"{event.reason}: {event.message}"
-    return None
-
-
-def replica_failure(deployment: Mapping[str, Any] | None) -> str | None:
-    """Why the Deployment cannot make pods (quota, Pod Security), in the API server's words."""
-    for condition in ((deployment or {}).get("status") or {}).get("conditions", []):
-        if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
-            return f"{condition.get('reason', '')}: {condition.get('message', '')}"
-    return None
+    It asks for the accelerator product that was measured: on another one the same flags may be slow, or not fit.
+    """
+    body = inference_service(experiment, service)
+    meta, engine = body["metadata"], body["spec"]["engine"]
+    meta["name"] = name
+    for key in ("labels", "ownerReferences"):
+        del meta[key]
+    del meta["annotations"][_AUTOSCALER]
+    for key in _ONLY_MEASURED:
+        del engine[key]
+    return Winner(body, "Without engine.minReplicas and engine.maxReplicas, OME's defaults hold.")

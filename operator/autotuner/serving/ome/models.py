@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from autotuner.api.common import Volume
 from autotuner.api.experiment import ModelRef
 from autotuner.objects import Object
+from autotuner.serving.backend import Claim, ModelState, Weights
 
 # Where OME 1.2.2 and later mount a pvc:// model, whatever its storage.path.
-CLAIM_MOUNT = "/opt/ml/model"
+_CLAIM_MOUNT = "/opt/ml/model"
 _AGENT = "DaemonSet ome-model-agent-daemonset in namespace ome"
 # Schemes that OME's schema takes and its model agent has no downloader for.
 _WITHOUT_DOWNLOADER = ("s3", "az", "gs", "github")
 
 
-class Claim(NamedTuple):
-    """A pvc:// model's claim, and the namespace that its address names; empty for the model's own."""
-
-    namespace: str
-    volume: Volume
-
-
-def state(model: Object | None) -> str:
-    """OME's state of it (Ready, In_Transit, Failed ...); empty while it has none."""
-    return str(((model or {}).get("status") or {}).get("state", ""))
+def model_state(model: Object | None) -> ModelState:
+    """How far a model is, by the state that OME's model agents write (Ready, In_Transit, Failed ...)."""
+    status = (model or {}).get("status") or {}
+    word = str(status.get("state", ""))
+    if word == "Ready":
+        return ModelState("Ready", word, nodes=tuple(status.get("nodesReady") or ()))
+    if word == "Failed":
+        return ModelState("Failed", word, _failed(model or {}))
+    return ModelState("Waiting", word, _unready(model or {}, word))
 
 
 def _storage(spec: Mapping[str, Any]) -> Object:
@@ -34,42 +34,33 @@ def _storage(spec: Mapping[str, Any]) -> Object:
     return found
 
 
-def path(model: Object | None) -> str:
-    """The folder on the node in which its files lie; empty if it names none, or lies on a claim."""
-    return host_path((model or {}).get("spec") or {})
+def weights(spec: Mapping[str, Any]) -> Weights:
+    """Where a model's files lie: a folder that OME mounts from the node, or a claim."""
+    claim = _claim(spec)
+    return Weights("" if claim else str(_storage(spec).get("path") or ""), claim)
 
 
-def host_path(spec: Mapping[str, Any]) -> str:
-    """Of a model's spec: what OME mounts from the node; empty for nothing."""
-    return "" if scheme(spec) == "pvc" else str(_storage(spec).get("path") or "")
-
-
-def scheme(spec: Mapping[str, Any]) -> str:
-    """Of a model's spec: how its address begins (hf, pvc, vendor ...); empty if it has none."""
+def _scheme(spec: Mapping[str, Any]) -> str:
+    """How a model's address begins (hf, pvc, vendor ...); empty if it has none."""
     return str(_storage(spec).get("storageUri") or "").partition("://")[0]
 
 
-def claim(spec: Mapping[str, Any]) -> Claim | None:
-    """Of a model's spec: the claim of pvc://[NAMESPACE:]CLAIM/FOLDER, which OME 1.2.2 and later mount themselves."""
-    if scheme(spec) != "pvc":
+def _claim(spec: Mapping[str, Any]) -> Claim | None:
+    """The claim of pvc://[NAMESPACE:]CLAIM/FOLDER, which OME 1.2.2 and later mount themselves."""
+    if _scheme(spec) != "pvc":
         return None
     where, _, folder = str(_storage(spec)["storageUri"]).partition("://")[2].partition("/")
     namespace, _, name = where.rpartition(":")
     # Not validated again: what OME took may be no name of ours.
     volume = Volume.model_construct(
-        claim_name=name, sub_path=folder.strip("/"), mount_path=CLAIM_MOUNT, annotations=False
+        claim_name=name, sub_path=folder.strip("/"), mount_path=_CLAIM_MOUNT, annotations=False
     )
     return Claim(namespace, volume)
 
 
-def ready_nodes(model: Object) -> list[str]:
-    """Where it is Ready."""
-    return list((model.get("status") or {}).get("nodesReady") or [])
-
-
-def failed_nodes(model: Object) -> str:
+def _failed(model: Object) -> str:
     """Where it could not be made ready, and what to do."""
-    if scheme(model.get("spec") or {}) == "pvc" and (said := _conditions(model)):
+    if _scheme(model.get("spec") or {}) == "pvc" and (said := _conditions(model)):
         return said
     nodes = (model.get("status") or {}).get("nodesFailed", [])
     more = f" and {len(nodes) - 5} more" if len(nodes) > 5 else ""
@@ -80,12 +71,12 @@ def failed_nodes(model: Object) -> str:
     )
 
 
-def unready(model: Object) -> str:
+def _unready(model: Object, word: str) -> str:
     """Why a model that has not failed is not Ready, as far as it can be told, and what to do."""
-    if not state(model):
+    if not word:
         return "OME has not looked at it; check that ome-controller-manager runs in namespace ome"
     spec = model.get("spec") or {}
-    kind = scheme(spec)
+    kind = _scheme(spec)
     if kind == "pvc":
         said = _conditions(model)
         return said or (
@@ -106,7 +97,7 @@ def unready(model: Object) -> str:
 def _look(model: Object) -> str:
     """What to check, by the kind of its address."""
     spec = model.get("spec") or {}
-    storage, kind = _storage(spec), scheme(spec)
+    storage, kind = _storage(spec), _scheme(spec)
     folder = storage.get("path") or "its storage.path (which is not set)"
     if kind == "local":
         return f"check that the files are at {storage['storageUri'].removeprefix('local://')} on the node"

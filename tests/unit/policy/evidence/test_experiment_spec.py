@@ -13,6 +13,7 @@ from autotuner.policy import model_and_runtime
 from autotuner.policy.evidence import experiment_spec
 from autotuner.policy.evidence.experiment_spec import Ingredients
 from autotuner.search.space.configuration import Configuration
+from autotuner.serving import backends
 from tests.unit.builders import make_model, make_runtime, merged
 from tests.unit.task_builders import make_space, make_task
 
@@ -63,13 +64,15 @@ ARGUMENTS: list[tuple[str, Object, list[str], Configuration | None, list[str]]] 
 
 def ingredients(runtime: Object | None, product: str | None, changes: Object) -> Ingredients:
     spec, live = TaskSpec.model_validate(merged(make_task()["spec"], changes)), runtime or make_runtime()
+    template = backends.DEFAULT.engine_template(live["spec"])
     return Ingredients(
         task=make_task(),
         spec=spec,
+        backend=backends.DEFAULT,
         engine="SGLang",
         model=make_model(),
         runtime=live,
-        space=make_space(spec, fixed=model_and_runtime.fixed_arguments("SGLang", spec, live["spec"])),
+        space=make_space(spec, fixed=model_and_runtime.fixed_arguments("SGLang", spec, template.args)),
         product=product,
         benchmark_image="benchmark:2",
     )

@@ -8,8 +8,19 @@ import pytest
 
 from autotuner.objects import Object
 from autotuner.policy.experiment import endings
-from autotuner.serving.ome.inference_service import ServingEvent
-from tests.unit.builders import after, at, make_experiment, make_isvc, make_job, make_model, make_pod, make_result, seen
+from autotuner.serving.backend import ServingEvent
+from tests.unit.builders import (
+    after,
+    at,
+    make_deployment,
+    make_experiment,
+    make_isvc,
+    make_job,
+    make_model,
+    make_pod,
+    make_result,
+    seen,
+)
 
 TIMEOUTS = {
     "queueSeconds": 100,
@@ -20,7 +31,7 @@ TIMEOUTS = {
 }
 EXPERIMENT = make_experiment(timeouts=TIMEOUTS)
 OTHER = make_experiment() | {"metadata": make_experiment()["metadata"] | {"uid": "uid-of-another"}}
-OURS: Object = {"service": make_isvc(EXPERIMENT), "job": make_job(EXPERIMENT)}
+OURS: Object = {"root": make_isvc(EXPERIMENT), "job": make_job(EXPERIMENT)}
 SCHEDULED = make_pod()
 STARTED = make_pod(started=10)
 READY = make_pod(started=10, ready=20)
@@ -50,7 +61,7 @@ CLOCKS: list[tuple[str, Object, float, str, str]] = [
     ),
     (
         "the name stays taken",
-        {"service": make_isvc(OTHER, deleting=True)},
+        {"root": make_isvc(OTHER, deleting=True)},
         100,
         "ServingNotCreated",
         "an InferenceService chat-1 exists already and belongs to TuningExperiment chat-1 (uid uid-of-another);"
@@ -74,7 +85,11 @@ CLOCKS: list[tuple[str, Object, float, str, str]] = [
     ),
     (
         "the Deployment may not make pods",
-        {**OURS, "replica_failure": "FailedCreate: exceeded quota", "events": (doomed(count=1),)},
+        {
+            **OURS,
+            "related": (make_deployment(failure=("FailedCreate", "exceeded quota")),),
+            "events": (doomed(count=1),),
+        },
         61,
         "ServingNotCreated",
         "no engine pod 60 s after the InferenceService was created: FailedCreate: exceeded quota",
@@ -134,7 +149,7 @@ CLOCKS: list[tuple[str, Object, float, str, str]] = [
     ),
     (
         "another's Job bears the benchmark's name",
-        {"service": OURS["service"], "experiment": MEASURING, "engine": [READY], "job": make_job()},
+        {"root": OURS["root"], "experiment": MEASURING, "engine": [READY], "job": make_job()},
         420,
         "BenchmarkTimeout",
         "the benchmark did not finish within 400 s of the engine being ready: a Job chat-1 exists already and"
@@ -218,6 +233,6 @@ def test_is_looked_at_again_for(state: Object, now: float, want: float | None) -
     ],
 )
 def test_says_whose_the_name_is(owner: Object | None, deleting: bool, want: str) -> None:
-    state = seen(EXPERIMENT, service=make_isvc(owner, deleting=deleting))
+    state = seen(EXPERIMENT, root=make_isvc(owner, deleting=deleting))
 
     assert endings.obstacle(state) == f"an InferenceService chat-1 exists already and {want}"

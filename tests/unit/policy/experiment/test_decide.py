@@ -26,7 +26,7 @@ from tests.unit.builders import (
 )
 
 EXPERIMENT = make_experiment(timeouts={"teardownSeconds": 50})
-SERVICE: Object = {"service": make_isvc(EXPERIMENT)}
+SERVICE: Object = {"root": make_isvc(EXPERIMENT)}
 OURS: Object = {**SERVICE, "job": make_job(EXPERIMENT)}
 NODE = {"metadata": {"labels": {"nvidia.com/gpu.product": "H100"}}}
 READY = make_pod(started=10, ready=20)
@@ -65,7 +65,7 @@ PHASES: list[tuple[str, Object, str, str]] = [
     ("all is there", {}, "Pending", "creating the InferenceService"),
     (
         "somebody's InferenceService bears the name",
-        {"service": make_isvc()},
+        {"root": make_isvc()},
         "Pending",
         "waiting: an InferenceService chat-1 exists already and has no owner (uid uid-InferenceService-chat-1);"
         " delete it or choose another name",
@@ -140,7 +140,7 @@ def test_tells_how_far_it_is_when(state: Object, phase: str, message: str) -> No
 CREATIONS: list[tuple[str, Object, bool, bool]] = [
     ("nothing while the model is not Ready", {"model": make_model("In_Transit")}, False, False),
     ("the InferenceService once the model is Ready", {}, True, False),
-    ("nothing under a name that is taken", {"service": make_isvc()}, False, False),
+    ("nothing under a name that is taken", {"root": make_isvc()}, False, False),
     ("nothing beside its own InferenceService", SERVICE, False, False),
     ("no Job while the engine has no node", {**SERVICE, "engine": [make_pod(node=None)]}, False, False),
     ("the Job as soon as the engine has a node", {**SERVICE, "engine": [make_pod()]}, False, True),
@@ -154,12 +154,12 @@ CREATIONS: list[tuple[str, Object, bool, bool]] = [
 def test_creates(state: Object, service: bool, job: bool) -> None:
     plan = decide(seen(EXPERIMENT, **state), after(15))
 
-    assert (plan.create_service, plan.create_job) == (service, job)
+    assert (plan.create_root, plan.create_job) == (service, job)
 
 
 NEXT_LOOKS: list[tuple[str, Object, float]] = [
     ("a model that is awaited", {"model": make_model("In_Transit")}, 17),
-    ("a name that is taken", {"service": make_isvc()}, 17),
+    ("a name that is taken", {"root": make_isvc()}, 17),
     ("OME's events while it makes no pod", SERVICE, 16),
     ("the queue clock", {**SERVICE, "engine": [make_pod(node=None)]}, 3602),
     ("the startup clock", {**OURS, "engine": [make_pod(started=10)]}, 1810),

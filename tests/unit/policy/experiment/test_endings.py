@@ -10,7 +10,7 @@ from autotuner.objects import Object
 from autotuner.policy.experiment import endings
 from autotuner.policy.experiment.decide import judge
 from autotuner.policy.experiment.endings import OUTCOMES, Outcome
-from autotuner.serving.ome.inference_service import ServingEvent
+from autotuner.serving.backend import ServingEvent
 from tests.unit.builders import (
     after,
     at,
@@ -34,7 +34,7 @@ TIMEOUTS = {
 }
 EXPERIMENT = make_experiment(timeouts=TIMEOUTS)
 OTHER = make_experiment() | {"metadata": make_experiment()["metadata"] | {"uid": "uid-of-another"}}
-OURS: Object = {"service": make_isvc(EXPERIMENT), "job": make_job(EXPERIMENT)}
+OURS: Object = {"root": make_isvc(EXPERIMENT), "job": make_job(EXPERIMENT)}
 SCHEDULED = make_pod()
 STARTED = make_pod(started=10)
 READY = make_pod(started=10, ready=20)
@@ -103,7 +103,7 @@ ENDINGS: list[tuple[str, Object, str, str]] = [
     ),
     (
         "the InferenceService is being deleted by somebody else",
-        {"experiment": MEASURING, "service": make_isvc(MEASURING, deleting=True), "engine": [READY]},
+        {"experiment": MEASURING, "root": make_isvc(MEASURING, deleting=True), "engine": [READY]},
         "ServingNotCreated",
         "somebody else deleted the InferenceService while it was being measured",
     ),
@@ -256,7 +256,7 @@ ENDINGS: list[tuple[str, Object, str, str]] = [
     (
         "the benchmark's Job fails without a pod",
         {
-            "service": make_isvc(EXPERIMENT),
+            "root": make_isvc(EXPERIMENT),
             "job": make_job(EXPERIMENT, failed=("BackoffLimitExceeded", "too many pods")),
             "engine": [READY],
         },
@@ -266,7 +266,7 @@ ENDINGS: list[tuple[str, Object, str, str]] = [
     (
         "the benchmark's Job has run into its own deadline",
         {
-            "service": make_isvc(EXPERIMENT),
+            "root": make_isvc(EXPERIMENT),
             "job": make_job(EXPERIMENT, failed=("DeadlineExceeded", "longer than specified deadline")),
             "engine": [READY],
         },
@@ -305,7 +305,7 @@ def test_measured_well_but_against_the_slos_is_told_as_such() -> None:
 GOES_ON: list[tuple[str, Object]] = [
     ("nothing exists yet", {}),
     ("nothing exists yet, however long the operator was away", {"now": 9999.0}),
-    ("another's InferenceService will go away", {"service": make_isvc(OTHER, deleting=True)}),
+    ("another's InferenceService will go away", {"root": make_isvc(OTHER, deleting=True)}),
     ("the model is deleted after the engine was made", {**OURS, "engine": [STARTED], "model": None}),
     ("the runtime is deleted after the engine was made", {**OURS, "engine": [STARTED], "runtime": None}),
     ("OME's warning has not repeated", {**OURS, "events": (doomed(count=2),)}),

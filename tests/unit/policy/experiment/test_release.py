@@ -28,7 +28,7 @@ from tests.unit.builders import (
 )
 
 EXPERIMENT = make_experiment(timeouts={"teardownSeconds": 50})
-SERVICE: Object = {"service": make_isvc(EXPERIMENT)}
+SERVICE: Object = {"root": make_isvc(EXPERIMENT)}
 OURS: Object = {**SERVICE, "job": make_job(EXPERIMENT)}
 NODE = {"metadata": {"labels": {"nvidia.com/gpu.product": "H100"}}}
 READY = make_pod(started=10, ready=20)
@@ -106,7 +106,7 @@ class TestRelease:
 
     def test_nothing_is_comparable_that_was_edited_while_it_was_measured(self) -> None:
         before = decide(seen(EXPERIMENT), after(1))
-        assert before.create_service
+        assert before.create_root
         assert before.status.hashes == fingerprint.hashes(make_model(), make_runtime())
         pods: Object = {"engine": [READY], "benchmark": [MEASURED]}
 
@@ -128,7 +128,7 @@ class TestRelease:
         assert (plan.status.reason, plan.status.phase) == ("Completed", "Succeeded")
 
     IN_THE_WAY: tuple[tuple[str, Object], ...] = (
-        ("the InferenceService", {"service": make_isvc(EXPERIMENT, deleting=True)}),
+        ("the InferenceService", {"root": make_isvc(EXPERIMENT, deleting=True)}),
         ("the Job", {"job": make_job(EXPERIMENT, deleting=True)}),
         ("the engine's pod", {"engine": [make_pod(deleting=True)]}),
         ("the benchmark's pod", {"benchmark": [make_pod("benchmark", deleting=True)]}),
@@ -146,7 +146,7 @@ class TestRelease:
         ),
         (
             "an InferenceService that no lost node explains",
-            {"service": make_isvc(EXPERIMENT, deleting=True), "lost_nodes": frozenset({"node-a"})},
+            {"root": make_isvc(EXPERIMENT, deleting=True), "lost_nodes": frozenset({"node-a"})},
         ),
     )
 
@@ -161,7 +161,7 @@ class TestRelease:
 
     GONE: tuple[tuple[str, Object], ...] = (
         ("nothing is left", {}),
-        ("what is left is another's", {"service": make_isvc(), "job": make_job()}),
+        ("what is left is another's", {"root": make_isvc(), "job": make_job()}),
         (
             "the last pod is on a node that is lost",
             {"engine": [make_pod(deleting=True)], "lost_nodes": frozenset({"node-a"})},
@@ -169,7 +169,7 @@ class TestRelease:
         (
             "what is left only waits for a pod on a lost node",
             {
-                "service": make_isvc(EXPERIMENT, deleting=True),
+                "root": make_isvc(EXPERIMENT, deleting=True),
                 "job": make_job(EXPERIMENT, deleting=True),
                 "engine": [make_pod(deleting=True)],
                 "lost_nodes": frozenset({"node-a"}),
@@ -215,7 +215,7 @@ class TestRelease:
     def test_a_release_that_takes_too_long_names_what_is_in_the_way(self) -> None:
         body = written(EXPERIMENT, measured().status)
         left: Object = {
-            "service": make_isvc(EXPERIMENT, deleting=True),
+            "root": make_isvc(EXPERIMENT, deleting=True),
             "engine": [make_pod(deleting=True)],
             "benchmark": [make_pod("benchmark", node=None, deleting=True)],
         }
@@ -240,7 +240,7 @@ class TestRelease:
 
     def test_a_model_that_was_deleted_is_named_as_the_cause(self) -> None:
         stuck = decide(
-            later(measured(), service=make_isvc(EXPERIMENT, deleting=True), model=None),
+            later(measured(), root=make_isvc(EXPERIMENT, deleting=True), model=None),
             after(111),
         )
 
@@ -257,7 +257,7 @@ class TestFinished:
         plan = decide(seen({**self.BODY, "spec": self.BODY["spec"] | {"cancel": True}}, **OURS), after(9999))
 
         assert plan.status.dump() == self.BODY["status"]
-        assert not (plan.create_service or plan.create_job or plan.release or plan.events)
+        assert not (plan.create_root or plan.create_job or plan.release or plan.events)
 
     @pytest.mark.parametrize(("label", "want"), [(None, True), ("false", True), ("true", False)])
     def test_the_label_is_set_until_it_is_there(self, label: str | None, want: bool) -> None:

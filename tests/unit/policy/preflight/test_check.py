@@ -9,6 +9,7 @@ import pytest
 from autotuner.api.task import TaskSpec
 from autotuner.objects import Object
 from autotuner.policy.preflight import Problem, Surroundings, check, engine_of
+from autotuner.serving.backends import DEFAULT as OME
 from tests.unit.builders import make_runtime
 from tests.unit.task_builders import MODEL, live_model, live_runtime, make_spec, shipped
 
@@ -28,7 +29,7 @@ def serving(runtime: Object | None) -> Object | None:
 
 def problems(spec: TaskSpec, **around: Any) -> list[Problem]:
     around["runtime"] = serving(around.get("runtime"))
-    return check(spec, shipped(), Surroundings(**{"model": live_model(), "runtime": None} | around))
+    return check(spec, shipped(), Surroundings(OME, **{"model": live_model(), "runtime": None} | around))
 
 
 PROBLEMS: list[tuple[str, Object, Object, str, str]] = [
@@ -159,7 +160,7 @@ PROBLEMS: list[tuple[str, Object, Object, str, str]] = [
         {"parameters": [{"name": "chat-template", "choices": ["{{.Name}}"]}]},
         {},
         "InvalidSpec",
-        'parameters[chat-template]: OME would expand "{{" as a template; write the value without it',
+        'parameters[chat-template]: "{{" would be expanded as a template; write the value without it',
     ),
     (
         "a latency at a concurrency that is not measured",
@@ -456,7 +457,7 @@ def test_a_runtime_that_ome_would_not_take_for_the_model_is_refused() -> None:
     assert runtime is not None
     runtime["spec"]["supportedModelFormats"] = [{**runtime["spec"]["supportedModelFormats"][0], "quantization": "fp8"}]
     spec = make_spec(runtime=NAMED_RUNTIME, benchmark={"tokenizer": {"source": "Hub", "id": "x"}})
-    around = Surroundings(live_model(), runtime)
+    around = Surroundings(OME, live_model(), runtime)
 
     assert [problem.message for problem in check(spec, shipped(), around)] == [
         f"runtime.name: ClusterServingRuntime my-runtime cannot serve {MODEL}: quantization is absent in the model and"

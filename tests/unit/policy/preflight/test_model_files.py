@@ -10,13 +10,13 @@ import pytest
 
 from autotuner.api.common import Volume
 from autotuner.objects import Object
-from autotuner.policy import model_and_runtime
 from autotuner.policy.claims import Storage, wanted_claim
 from autotuner.policy.experiment.endings import Ending, find
 from autotuner.policy.preflight import Surroundings, check, warnings
 from autotuner.policy.preflight.case import Case
 from autotuner.policy.preflight.model_files import problems as storage_problems
 from autotuner.policy.task.decide import decide
+from autotuner.serving.backends import DEFAULT as OME
 from tests.unit.builders import (
     after,
     at,
@@ -172,13 +172,13 @@ class TestClaims:
 def test_which_claim_holds_the_weights(volume: Object | None, address: str, want: str) -> None:
     given = Volume.model_validate(volume) if volume else None
 
-    assert wanted_claim(given, {"storage": {"storageUri": address}}, NAMESPACE) == want
+    assert wanted_claim(given, OME.weights({"storage": {"storageUri": address}}).claim, NAMESPACE) == want
 
 
 def told(model: Object | None = None, around: Storage | None = BOUND, live: Object | None = None, **spec: Any) -> str:
     """Everything that is said against a task with this model."""
     task = make_spec(**({"model": model} if model else {}), **spec)
-    surroundings = Surroundings(model=live, runtime=None, storage=around)
+    surroundings = Surroundings(OME, model=live, runtime=None, storage=around)
     return "; ".join(problem.message for problem in check(task, shipped(), surroundings))
 
 
@@ -194,7 +194,7 @@ MINE: Object = {"preset": None, "name": "mine"}
 class TestTask:
     def test_a_preset_on_a_claim_is_a_model_of_its_own_that_is_not_downloaded(self) -> None:
         model = make_spec(model={"volume": VOLUME}).model
-        wanted = model_and_runtime.wanted_model(model, shipped(), NAMESPACE)
+        wanted = OME.wanted_model(model, shipped(), NAMESPACE)
 
         assert wanted is not None
         assert wanted["spec"]["storage"] == {"storageUri": f"vendor://autotuner/volume/{MODEL}"}
@@ -206,9 +206,7 @@ class TestTask:
     def test_the_claims_content_does_not_enter_the_models_name(self) -> None:
         names = set()
         for name in ("weights", "others"):
-            wanted = model_and_runtime.wanted_model(
-                make_spec(model={"volume": {"claimName": name}}).model, shipped(), NAMESPACE
-            )
+            wanted = OME.wanted_model(make_spec(model={"volume": {"claimName": name}}).model, shipped(), NAMESPACE)
             assert wanted is not None
             names.add(wanted["metadata"]["name"])
 
@@ -216,7 +214,7 @@ class TestTask:
 
     def test_a_missing_claim_is_not_found(self) -> None:
         (problem,) = check(
-            make_spec(model={"volume": VOLUME}), shipped(), Surroundings(model=None, runtime=None, storage=GONE)
+            make_spec(model={"volume": VOLUME}), shipped(), Surroundings(OME, model=None, runtime=None, storage=GONE)
         )
 
         assert problem.reason == "NotFound"
@@ -272,7 +270,7 @@ class TestTask:
         spec = make_spec(model={"volume": {**VOLUME, "mountPath": "/cache"}}, runtime=NAMED_RUNTIME)
         mounts = {"runner": {"image": "x", "volumeMounts": [{"name": "fast", "mountPath": "/cache"}]}}
         runtime = merged(make_runtime(), {"spec": {"engineConfig": mounts}})
-        case = Case(spec, shipped(), Surroundings(None, runtime))
+        case = Case(spec, shipped(), Surroundings(OME, None, runtime))
 
         assert [problem.message for problem in storage_problems(case)] == [
             "model.volume.mountPath: /cache overlaps with /cache, where the runtime's volume fast is mounted; choose"
@@ -341,7 +339,7 @@ class TestTask:
     )
     def test_engines_side_by_side(self, modes: tuple[str, ...], selector: Object | None, refused: bool) -> None:
         spec = make_spec(model={"volume": VOLUME}, placement={"nodeSelector": selector})
-        case = Case(spec, shipped(), Surroundings(None, None, storage=storage(make_claim("Bound", *modes))))
+        case = Case(spec, shipped(), Surroundings(OME, None, None, storage=storage(make_claim("Bound", *modes))))
 
         said = [problem.message for problem in storage_problems(case, parallel=2)]
 
@@ -370,7 +368,7 @@ class TestTask:
         around = replace(BOUND, labels={"pod-security.kubernetes.io/enforce": "baseline"})
         volumes = [{"name": "fast", "hostPath": {"path": "/nvme"}}, {"name": "shm", "emptyDir": {}}]
         spec = make_spec(model={"volume": VOLUME}, runtime=NAMED_RUNTIME)
-        case = Case(spec, shipped(), Surroundings(None, make_runtime(volumes=volumes), storage=around))
+        case = Case(spec, shipped(), Surroundings(OME, None, make_runtime(volumes=volumes), storage=around))
 
         assert [problem.message.partition(",")[0] for problem in storage_problems(case)] == [
             "runtime.name: its volume fast is a host path"
@@ -395,7 +393,7 @@ class TestTask:
     ) -> None:
         spec = make_spec(model=MINE, runtime=NAMED_RUNTIME, benchmark={"tokenizer": HUB})
         runtime = merged(make_runtime(), {"spec": {"engineConfig": {"runner": {"command": command, "env": env}}}})
-        case = Case(spec, shipped(), Surroundings(live(address), runtime))
+        case = Case(spec, shipped(), Surroundings(OME, live(address), runtime))
 
         said = [problem.message for problem in storage_problems(case)]
 
@@ -406,7 +404,7 @@ class TestTask:
 class TestWarnings:
     def told(self, around: Storage | None = BOUND, model: Object | None = None, **volume: Any) -> list[str]:
         spec = make_spec(model={**(MINE if model else {}), "volume": {**VOLUME, **volume}})
-        return warnings(spec, shipped(), Surroundings(model, None, storage=around))
+        return warnings(spec, shipped(), Surroundings(OME, model, None, storage=around))
 
     def test_nothing_to_warn_of(self) -> None:
         assert self.told() == []
@@ -428,7 +426,7 @@ class TestWarnings:
     def test_a_runtime_that_does_not_look_there(self) -> None:
         spec = make_spec(model={"volume": VOLUME}, runtime=NAMED_RUNTIME)
 
-        (said,) = warnings(spec, shipped(), Surroundings(None, make_runtime(), storage=BOUND))
+        (said,) = warnings(spec, shipped(), Surroundings(OME, None, make_runtime(), storage=BOUND))
 
         assert said.startswith("model.volume: the runtime's command reads neither $(MODEL_PATH) nor /models;")
 
@@ -545,7 +543,7 @@ class TestExperiment:
     def test_whose_engine_found_no_weights_says_where_to_look(self, service: Object | None, words: str) -> None:
         experiment = make_experiment(service=service or {})
         log = "OSError: /models does not appear to have a file named config.json"
-        found = seen(experiment, service=make_isvc(experiment), engine=[make_pod(ended=terminated(1))], engine_log=log)
+        found = seen(experiment, root=make_isvc(experiment), engine=[make_pod(ended=terminated(1))], engine_log=log)
 
         ending = find(found, after(61))
 
@@ -558,7 +556,7 @@ class TestExperiment:
         words = 'failed to create subPath directory for volumeMount "autotuner-model" of container "ome-container"'
         pod = make_pod(waiting=("CreateContainerConfigError", words))
 
-        ending = find(seen(experiment, service=make_isvc(experiment), engine=[pod]), after(6))
+        ending = find(seen(experiment, root=make_isvc(experiment), engine=[pod]), after(6))
 
         assert ending is not None
         assert (ending.reason, ending.message) == (

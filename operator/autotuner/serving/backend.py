@@ -1,0 +1,274 @@
+"""What a backend is: everything the operator knows of the product that serves an engine.
+
+An experiment has one *root*, an object of the backend's kind, owned by the experiment; the pods come from it and carry
+the experiment's labels. All of a backend is pure: it reads and writes objects as data, and the controllers talk to the
+API server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple, Protocol
+
+from autotuner.api.common import Volume
+from autotuner.api.experiment import ModelRef, Service
+from autotuner.api.model_and_runtime import Scope, TaskModel, TaskRuntime
+from autotuner.objects import Object, Resource
+from autotuner.presets import SIMULATOR_MODULE, Presets
+from autotuner.serving.pods import PodView
+
+# By which the engine is told where the weights are, where a runtime's command reads it.
+MODEL_PATH = "MODEL_PATH"
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a backend needs and how its objects behave.
+
+    Attributes:
+        name: of the product, in messages.
+        root: kind of the object that serves one engine; must be served, and changes of it wake its experiment.
+        models: kinds of model; of two of one name the namespaced one is used.
+        runtimes: kinds of runtime, likewise.
+        replaces_arguments: an experiment's arguments replace the runtime's own, which an empty list keeps.
+    """
+
+    name: str
+    root: Resource
+    models: Mapping[Scope, Resource]
+    runtimes: Mapping[Scope, Resource]
+    replaces_arguments: bool
+
+    @property
+    def references(self) -> dict[str, Resource]:
+        """The kinds of model and runtime by their name."""
+        return {resource.kind: resource for kinds in (self.models, self.runtimes) for resource in kinds.values()}
+
+
+class Named(NamedTuple):
+    """An object in the experiment's namespace, by kind and name."""
+
+    resource: Resource
+    name: str
+
+
+class Endpoint(NamedTuple):
+    """Where an engine answers inside the cluster.
+
+    Attributes:
+        scheme: http or https.
+        host: name of the service.
+        port: of the service.
+    """
+
+    scheme: str
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.host}:{self.port}"
+
+
+@dataclass(frozen=True)
+class ServingEvent:
+    """A Kubernetes event about a root."""
+
+    kind: str  # Normal | Warning
+    reason: str
+    message: str
+    count: int
+
+
+def read_events(events: Iterable[Mapping[str, Any]]) -> list[ServingEvent]:
+    """Events as decisions use them, oldest first."""
+    ordered = sorted(events, key=lambda e: e.get("lastTimestamp") or e.get("eventTime") or "")
+    return [
+        ServingEvent(e.get("type", ""), e.get("reason", ""), e.get("message", ""), e.get("count") or 1) for e in ordered
+    ]
+
+
+@dataclass(frozen=True)
+class NotCreated:
+    """There is no engine's pod yet; `why` is the best explanation of its absence."""
+
+    why: str
+
+
+@dataclass(frozen=True)
+class Starting:
+    """The engine's pod is there, and does not serve yet."""
+
+
+@dataclass(frozen=True)
+class Serving:
+    """The engine serves, since a Kubernetes timestamp."""
+
+    since: str
+
+
+@dataclass(frozen=True)
+class Doomed:
+    """It can never serve: the reason that ends the experiment, and words for people."""
+
+    reason: Literal["RuntimeIncompatible"]
+    message: str
+
+
+State = NotCreated | Starting | Serving | Doomed
+
+
+class Winner(NamedTuple):
+    """What a user applies to serve what won, and one sentence about what it leaves to the product's defaults."""
+
+    body: Object
+    note: str
+
+
+class Claim(NamedTuple):
+    """The claim on which a model lies by its own address, and the namespace that this names; empty for the model's."""
+
+    namespace: str
+    volume: Volume
+
+
+class Weights(NamedTuple):
+    """Where a model's files lie by its own spec.
+
+    Attributes:
+        path: folder on the node; empty for none.
+        claim: that the backend mounts itself; None for none.
+    """
+
+    path: str = ""
+    claim: Claim | None = None
+
+
+NOWHERE = Weights()
+
+
+@dataclass(frozen=True)
+class ModelState:
+    """How far a model is.
+
+    Attributes:
+        phase: what it means to a task.
+        word: the backend's own for it; empty if it has not looked yet.
+        why: what keeps it from being Ready and what to do; empty if it is.
+        nodes: where it is Ready, as far as the backend says.
+    """
+
+    phase: Literal["Ready", "Failed", "Waiting"]
+    word: str = ""
+    why: str = ""
+    nodes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return self.word or "without a state"
+
+
+@dataclass(frozen=True)
+class EngineTemplate:
+    """What a runtime says of its engine, as core/v1 writes it; empty where it says nothing.
+
+    Attributes:
+        container: in which the engine runs.
+        pod: what belongs to the pod around it: volumes, tolerations.
+    """
+
+    container: Mapping[str, Any] = field(default_factory=dict)
+    pod: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def image(self) -> str:
+        """The engine's image; empty if none is given."""
+        return str(self.container.get("image") or "")
+
+    @property
+    def command(self) -> list[str]:
+        """The container's command."""
+        return list(self.container.get("command") or [])
+
+    @property
+    def args(self) -> list[str]:
+        """The runtime's own arguments."""
+        return list(self.container.get("args") or [])
+
+    @property
+    def simulated(self) -> bool:
+        """Whether it starts the simulated engine."""
+        return any(SIMULATOR_MODULE in str(word) for word in (*self.command, *self.args))
+
+
+class ModelsAndRuntimes(Protocol):
+    """What a backend knows of its own models and runtimes."""
+
+    def wanted_model(self, spec: TaskModel, known: Presets, namespace: str) -> Object | None:
+        """The model to create if it is missing; None for an existing one, or a preset that is unknown."""
+
+    def wanted_runtime(
+        self, spec: TaskRuntime, known: Presets, live_model: Mapping[str, Any], namespace: str
+    ) -> Object | None:
+        """The runtime to create if it is missing, fitting a live model; None as for `wanted_model`."""
+
+    def model_state(self, model: Object | None) -> ModelState:
+        """How far a live model is."""
+
+    def weights(self, model_spec: Mapping[str, Any]) -> Weights:
+        """Where the files of a model with this spec lie."""
+
+    def node_label(self, model: ModelRef, namespace: str) -> str:
+        """The label that is `Ready` on nodes which have the model."""
+
+    def engine_template(self, runtime_spec: Mapping[str, Any] | None) -> EngineTemplate:
+        """The engine in a runtime with this spec."""
+
+    def incomplete(self, model_spec: Mapping[str, Any]) -> str:
+        """What the spec of a model that is to be created lacks; empty if nothing."""
+
+    def lacking_format(self, model: Mapping[str, Any]) -> str:
+        """The field without which no preset's runtime can serve this model; empty if it has all."""
+
+    def incompatible(self, model: Mapping[str, Any], runtime: Mapping[str, Any]) -> str | None:
+        """Why the live model cannot be served with the live runtime; None if it can."""
+
+
+class Backend(ModelsAndRuntimes, Protocol):
+    """How one product serves an engine."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it needs and how its objects behave."""
+
+    def root_name(self, experiment: Mapping[str, Any]) -> str:
+        """The name of an experiment's root."""
+
+    def container(self, service: Service) -> str:
+        """The engine's container in the pods of this service."""
+
+    def render(self, experiment: Mapping[str, Any], service: Service) -> Object:
+        """The root of an experiment, with its owner reference, as it is created and never touched again.
+
+        All pods that come from it carry `ownership.labels` of the experiment.
+        """
+
+    def related(self, experiment: Mapping[str, Any]) -> Sequence[Named]:
+        """Objects that explain why a root has no pod, to be read while it has none."""
+
+    def observe(self, objects: Sequence[Object], pod: PodView | None, events: Sequence[ServingEvent]) -> State:
+        """How far the engine is.
+
+        Args:
+            objects: the root, and what was found of the `related` ones.
+            pod: the engine's; None while there is none.
+            events: about the root, oldest first; read only while there is no pod.
+        """
+
+    def endpoint(self, experiment: Mapping[str, Any], pod: PodView) -> Endpoint:
+        """Where the engine in this pod answers."""
+
+    def release_advice(self, service: Service, model: Object | None) -> str:
+        """What holds up the deletion of a root, and what to do, if that can be told from the model; else empty."""
+
+    def winner(self, experiment: Mapping[str, Any], service: Service, name: str) -> Winner:
+        """What serves a measured configuration for good, ready to apply under this name."""

@@ -1,0 +1,121 @@
+"""The backend for OME, the Open Model Engine: each method is a function of the modules beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from autotuner.api.experiment import ModelRef, Service
+from autotuner.api.model_and_runtime import TaskModel, TaskRuntime
+from autotuner.objects import Object
+from autotuner.presets import Presets
+from autotuner.serving.backend import (
+    Backend,
+    Capabilities,
+    Endpoint,
+    EngineTemplate,
+    ModelState,
+    Named,
+    ServingEvent,
+    State,
+    Weights,
+    Winner,
+)
+from autotuner.serving.ome import inference_service, models, observe, runtimes, wanted
+from autotuner.serving.ome.kinds import DEPLOYMENT, INFERENCE_SERVICE
+from autotuner.serving.pods import PodView
+
+_CAPABILITIES = Capabilities(
+    name="OME",
+    root=INFERENCE_SERVICE,
+    models=wanted.MODELS,
+    runtimes=wanted.RUNTIMES,
+    replaces_arguments=True,
+)
+
+
+class Ome(Backend):
+    """Serves an engine by an InferenceService in its mode RawDeployment."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """An InferenceService replaces its runtime's arguments, and prefers models and runtimes of its namespace."""
+        return _CAPABILITIES
+
+    def root_name(self, experiment: Mapping[str, Any]) -> str:
+        """The experiment's own name."""
+        return str(experiment["metadata"]["name"])
+
+    def container(self, service: Service) -> str:  # noqa: ARG002
+        """The name that OME demands of a runner."""
+        return inference_service.CONTAINER
+
+    def render(self, experiment: Mapping[str, Any], service: Service) -> Object:
+        """The InferenceService."""
+        return inference_service.inference_service(experiment, service)
+
+    def related(self, experiment: Mapping[str, Any]) -> Sequence[Named]:
+        """The Deployment that OME makes of the InferenceService."""
+        return [Named(DEPLOYMENT, inference_service.engine_name(self.root_name(experiment)))]
+
+    def observe(self, objects: Sequence[Object], pod: PodView | None, events: Sequence[ServingEvent]) -> State:
+        """By pods and events: OME's own status stays empty on most failures and stays Ready through some."""
+        return observe.state(objects, pod, events)
+
+    def endpoint(self, experiment: Mapping[str, Any], pod: PodView) -> Endpoint:
+        """The Service that OME makes for the engine."""
+        name, namespace = inference_service.engine_name(self.root_name(experiment)), experiment["metadata"]["namespace"]
+        return Endpoint("http", f"{name}.{namespace}.svc.cluster.local", pod.port)
+
+    def release_advice(self, service: Service, model: Object | None) -> str:
+        """OME's finalizer looks for the model."""
+        if model is not None:
+            return ""
+        kind, name = service.model.kind, service.model.name
+        return (
+            f"{kind} {name} was deleted, and OME cannot let go of an InferenceService without its model: re-create it"
+        )
+
+    def winner(self, experiment: Mapping[str, Any], service: Service, name: str) -> Winner:
+        """The InferenceService without what only an experiment needs."""
+        return inference_service.winner(experiment, service, name)
+
+    def wanted_model(self, spec: TaskModel, known: Presets, namespace: str) -> Object | None:
+        """A ClusterBaseModel or BaseModel."""
+        return wanted.wanted_model(spec, known, namespace)
+
+    def wanted_runtime(
+        self, spec: TaskRuntime, known: Presets, live_model: Mapping[str, Any], namespace: str
+    ) -> Object | None:
+        """A ClusterServingRuntime or ServingRuntime."""
+        return wanted.wanted_runtime(spec, known, live_model, namespace)
+
+    def model_state(self, model: Object | None) -> ModelState:
+        """By the state that OME's model agents write."""
+        return models.model_state(model)
+
+    def weights(self, model_spec: Mapping[str, Any]) -> Weights:
+        """By the model's storage."""
+        return models.weights(model_spec)
+
+    def node_label(self, model: ModelRef, namespace: str) -> str:
+        """The label that OME's model agent sets."""
+        return models.node_label(model, namespace)
+
+    def engine_template(self, runtime_spec: Mapping[str, Any] | None) -> EngineTemplate:
+        """The runtime's engineConfig and its runner."""
+        return runtimes.engine_template(runtime_spec)
+
+    def incomplete(self, model_spec: Mapping[str, Any]) -> str:
+        """OME's schema wants an address of the weights."""
+        if (model_spec.get("storage") or {}).get("storageUri"):
+            return ""
+        return "the spec has no storage.storageUri; OME demands one"
+
+    def lacking_format(self, model: Mapping[str, Any]) -> str:
+        """OME compares format and framework by name."""
+        return runtimes.lacking_format(model)
+
+    def incompatible(self, model: Mapping[str, Any], runtime: Mapping[str, Any]) -> str | None:
+        """By OME's own rules for a runtime that is named."""
+        return runtimes.incompatible(model, runtime)

@@ -1,0 +1,53 @@
+"""How far OME is with an InferenceService, by its pods, its events and its Deployment.
+
+OME's own status is not used: it stays empty on most failures and stays Ready through some.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from autotuner.objects import Object
+from autotuner.serving.backend import Doomed, NotCreated, Serving, ServingEvent, Starting, State
+from autotuner.serving.pods import PodView
+
+# Warnings that mean "this can never be deployed". Healthy starts emit other warnings (InternalError, UpdateFailed),
+# and even these are believed only once they repeat.
+_DOOMED = (
+    "DeploymentModeError",
+    "MergeSpecsError",
+    "ModelReconcileError",
+    "RuntimeFetchError",
+    "RuntimeSelectionError",
+    "RuntimeValidationError",
+)
+_DOOMED_COUNT = 3
+
+
+def state(objects: Sequence[Object], pod: PodView | None, events: Sequence[ServingEvent]) -> State:
+    """How far the engine is; see `Backend.observe`."""
+    if pod is not None:
+        return Serving(pod.ready_at) if pod.ready_at else Starting()
+    for event in events:
+        if event.kind == "Warning" and event.reason in _DOOMED and event.count >= _DOOMED_COUNT:
+            return Doomed("RuntimeIncompatible", f"OME will not deploy it: {event.reason}: {event.message}")
+    return NotCreated(_silence(objects, events))
+
+
+def _silence(objects: Sequence[Object], events: Sequence[ServingEvent]) -> str:
+    for found in objects:
+        if found.get("kind") == "Deployment" and (words := _replica_failure(found)):
+            return words
+    warnings = [event for event in events if event.kind == "Warning"]
+    if warnings:
+        return f"OME says {warnings[-1].reason}: {warnings[-1].message}"
+    return "OME says nothing; look at the log of ome-controller-manager in namespace ome"
+
+
+def _replica_failure(deployment: Mapping[str, Any]) -> str:
+    """Why a Deployment cannot make pods (quota, Pod Security), in the API server's words; empty if it can."""
+    for condition in (deployment.get("status") or {}).get("conditions", []):
+        if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
+            return f"{condition.get('reason', '')}: {condition.get('message', '')}"
+    return ""
