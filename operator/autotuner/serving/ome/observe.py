@@ -15,10 +15,12 @@ from autotuner.serving.pods import PodView
 # Warnings that mean "this can never be deployed". Healthy starts emit other warnings (InternalError, UpdateFailed),
 # and even these are believed only once they repeat.
 _DOOMED = (
+    "AcceleratorClassError",
     "DeploymentModeError",
     "MergeSpecsError",
     "ModelReconcileError",
     "RuntimeFetchError",
+    "RuntimeNotFound",
     "RuntimeSelectionError",
     "RuntimeValidationError",
 )

@@ -47,6 +47,7 @@ def test_is_complete() -> None:
                 "minReplicas": 1,
                 "maxReplicas": 1,
                 "terminationGracePeriodSeconds": 10,
+                "annotations": {"ome.io/deploymentMode": "RawDeployment"},
                 "runner": {
                     "name": "ome-container",
                     "args": ["--tp-size=2", "--enable-x"],
