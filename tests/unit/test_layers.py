@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -125,3 +126,45 @@ def test_one_table_names_the_load_clients() -> None:
 def test_nothing_shadows_the_standard_library() -> None:
     assert not (PACKAGE.parent / "__init__.py").exists(), "it would hide the standard library's operator module"
     assert not [path for path in PACKAGE.rglob("*.py") if path.stem in SHADOWING]
+
+
+# All that a product of serving has of its own lives here; the module of backends names each product once.
+PRODUCTS = ("serving/ome/", "api/", "presets.py", "serving/backends.py")
+NAMES_OF_PRODUCTS = re.compile(
+    r"\b(?i:ome)\b|(?i:ome\.io)|ClusterServingRuntime|ClusterBaseModel|\bInferenceServices?\b"
+)
+
+
+def foreign_names(text: str) -> list[str]:
+    return NAMES_OF_PRODUCTS.findall(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "waiting for OME",
+        "from autotuner.serving.ome import x",
+        "ome.io/v1beta1",
+        "an InferenceService",
+        "ClusterBaseModels",
+    ],
+)
+def test_names_of_products_are_known(text: str) -> None:
+    assert foreign_names(text)
+
+
+@pytest.mark.parametrize("text", ["some", "outcome", "LLMInferenceService", "inferenceservice.yaml"])
+def test_other_words_are_not_names_of_products(text: str) -> None:
+    assert not foreign_names(text)
+
+
+def test_only_the_backend_names_what_it_serves_with() -> None:
+    named = {
+        str(path.relative_to(PACKAGE)): found
+        for path in sorted(PACKAGE.rglob("*.py"))
+        if not str(path.relative_to(PACKAGE)).startswith(PRODUCTS)
+        for found in [foreign_names(path.read_text())]
+        if found
+    }
+
+    assert named == {}
