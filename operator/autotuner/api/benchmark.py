@@ -1,4 +1,4 @@
-"""Traffic, objectives and SLOs: the part of the API that both kinds carry."""
+"""The traffic that an experiment is measured with, and its timeouts: both kinds of the API carry them."""
 
 from __future__ import annotations
 
@@ -32,23 +32,25 @@ LADDER_RULE = cel(
 
 
 class Scenario(Model):
-    """One kind of traffic."""
+    """One kind of traffic: a distribution of prompt and output lengths."""
 
-    name: ShortName = Field(description="Its name in the results.")
+    name: ShortName = Field(description="The scenario's name in results and reports, for example chat.")
     load: Annotated[str, StringConstraints(pattern=LOAD_PATTERN, max_length=64)] = Field(
         json_schema_extra=explained("write N(mean,sd)/(mean,sd), U(min,max)/(min,max) or D(in,out)"),
         description=(
-            "Tokens in and out in genai-bench's language: N(mean,sd)/(mean,sd), U(min,max)/(min,max) or D(in,out)."
-            " D moves in lock-step and biases TTFT at high concurrency."
+            "Input and output tokens of a request, as genai-bench writes them. N(1024,128)/(256,32) draws them from"
+            " normal distributions (mean, standard deviation), U(min,max)/(min,max) from uniform ones. D(in,out) sends"
+            " requests of one fixed size, which move in lock-step and bias TTFT at high concurrency."
         ),
     )
     weight: Annotated[float, Field(ge=0.01, le=1000)] = Field(
-        default=1.0, description="Its share in the objective when there are several scenarios."
+        default=1.0,
+        description="The weight of this scenario in the objective, relative to the weights of the other scenarios.",
     )
 
 
 class Tokenizer(Model):
-    """Where the benchmark gets its tokenizer from."""
+    """The tokenizer with which the benchmark makes prompts and counts tokens."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -67,52 +69,78 @@ class Tokenizer(Model):
 
     source: Literal["Hub", "ModelVolume", "Builtin"] = Field(
         description=(
-            "Hub: downloaded by id. ModelVolume: read from the model's own path on the node, or from its claim."
-            " Builtin: one token per byte, only for the simulated engine."
+            "Where the benchmark gets the tokenizer. Hub: it downloads the one with the given id. ModelVolume: it reads"
+            " the model's own files, on the node or on the model's volume. Builtin: one token per byte, for the"
+            " simulated engine only."
         )
     )
     id: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = Field(
-        default=None, description="The hub repository."
+        default=None,
+        description="The repository on the Hugging Face hub, for example meta-llama/Llama-3.2-1B-Instruct.",
     )
-    token_secret: SecretKey | None = Field(default=None, description="The hub's access token, for gated repositories.")
+    token_secret: SecretKey | None = Field(
+        default=None, description="The Secret key that holds an access token of the hub; gated repositories need one."
+    )
 
 
 class Traffic(Model):
-    """What is sent to the engine; equal for every experiment of a task."""
+    """The requests that the benchmark sends to the engine; they are equal for every experiment of a task."""
 
-    task: Literal["text-to-text"] = Field(default="text-to-text", description="genai-bench's task.")
+    task: Literal["text-to-text"] = Field(
+        default="text-to-text", description="The kind of request, as genai-bench names its tasks."
+    )
     scenarios: Annotated[list[Scenario], Field(min_length=1, max_length=12, json_schema_extra=list_map("name"))] = (
-        Field(description="The kinds of traffic; each is measured at each concurrency.")
+        Field(description="The kinds of traffic. The benchmark measures each scenario at each concurrency.")
     )
     concurrency: Annotated[
         list[Concurrency], Field(min_length=1, max_length=12, json_schema_extra={**ATOMIC, **UNIQUE})
-    ] = Field(description="The ladder: numbers of users that each send the next request when the last one is answered.")
+    ] = Field(
+        description=(
+            "The concurrency ladder: for each level, how many users send requests at the same time. Each user sends the"
+            " next request when the last one is answered. Example: [1, 8, 32, 128]."
+        )
+    )
     max_minutes_per_level: Annotated[int, Field(ge=1, le=120)] = Field(
-        default=2, description="A level ends after so many minutes,"
+        default=2,
+        description="The most minutes that one level (a scenario at one concurrency) may take; then it ends.",
     )
     max_requests_per_level: Annotated[int, Field(ge=10, le=1_000_000)] = Field(
-        default=400, description="or when so many requests have finished."
+        default=400,
+        description="The number of finished requests after which a level ends, if its minutes are not up before.",
     )
     tokenizer: Tokenizer
     request_params: FreeObject | None = Field(
-        default=None, description="Merged into the body of every request, for example temperature."
+        default=None,
+        description='Fields that the benchmark merges into the body of every request, for example {"temperature": 0}.',
     )
     placement: Literal["Any", "SameNode", "OtherNode"] = Field(
-        default="Any", description="Where the benchmark runs in relation to the engine."
+        default="Any",
+        description=(
+            "Where the benchmark's pod runs. SameNode: on the engine's node. OtherNode: on another node, as remote"
+            " clients do. Any: wherever the scheduler puts it."
+        ),
     )
 
 
 class Timeouts(Model):
-    """How long each step of an experiment may take, in seconds."""
+    """How long each step of an experiment may take, in seconds. A step that takes longer ends the experiment."""
 
-    queue_seconds: Annotated[int, Field(ge=1, le=604800)] = Field(default=3600, description="Until a node is found.")
-    pull_seconds: Annotated[int, Field(ge=1, le=86400)] = Field(default=1800, description="Until the image is there.")
+    queue_seconds: Annotated[int, Field(ge=1, le=604800)] = Field(
+        default=3600, description="Seconds that the engine's pod may wait until a node takes it."
+    )
+    pull_seconds: Annotated[int, Field(ge=1, le=86400)] = Field(
+        default=1800, description="Seconds from the moment a node takes the pod until the engine's container starts."
+    )
     startup_seconds: Annotated[int, Field(ge=1, le=86400)] = Field(
-        default=1800, description="From the container's start until the engine answers."
+        default=1800, description="Seconds from the start of the engine's container until the engine is ready."
     )
     benchmark_seconds: Annotated[int, Field(ge=1, le=86400)] = Field(
-        default=3600, description="From the first request to the result."
+        default=3600, description="Seconds from the moment the engine is ready until the benchmark has its result."
     )
     teardown_seconds: Annotated[int, Field(ge=1, le=86400)] = Field(
-        default=300, description="Until the pods are gone; longer is told in a condition and keeps the GPUs booked."
+        default=300,
+        description=(
+            "Seconds that the pods may take to disappear after the experiment. If they take longer, the condition"
+            " Released becomes TeardownStuck, and their GPUs count as used until they are gone."
+        ),
     )

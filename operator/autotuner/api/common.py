@@ -1,4 +1,4 @@
-"""What both kinds share: group, base model, bounded strings and lists, conditions."""
+"""Types that both kinds of the API share: the base model, bounded strings and lists, conditions, CEL helpers."""
 
 from __future__ import annotations
 
@@ -102,27 +102,40 @@ DerivedMetric = Literal["CostPerMillionTokens", "MaxConcurrency"]
 
 
 class Toleration(Model):
-    """A core/v1 toleration."""
+    """A toleration of a pod, as in Kubernetes' own core/v1."""
 
-    key: Annotated[str, StringConstraints(max_length=317)] | None = None
-    operator: Literal["Exists", "Equal"] | None = None
-    value: Word | None = None
-    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
-    toleration_seconds: Annotated[int, Field(ge=0, le=604800)] | None = None
+    key: Annotated[str, StringConstraints(max_length=317)] | None = Field(
+        default=None, description="The taint's key; absent: all keys, together with operator Exists."
+    )
+    operator: Literal["Exists", "Equal"] | None = Field(
+        default=None, description="Equal (if absent): the taint's value must be equal. Exists: any value will do."
+    )
+    value: Word | None = Field(default=None, description="The taint's value, for operator Equal.")
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = Field(
+        default=None, description="The taint's effect; absent: all effects."
+    )
+    toleration_seconds: Annotated[int, Field(ge=0, le=604800)] | None = Field(
+        default=None,
+        description="Seconds that the pod stays on a node after a NoExecute taint appears; absent: it stays for good.",
+    )
 
 
 Tolerations = Annotated[list[Toleration], Field(max_length=16, json_schema_extra=ATOMIC)]
 
 
 class Condition(Model):
-    """A metav1.Condition."""
+    """One aspect of the object's state, as a Kubernetes condition."""
 
-    type: Word
-    status: Literal["True", "False", "Unknown"]
-    reason: Word
-    message: Annotated[str, StringConstraints(max_length=2048)] = ""
-    last_transition_time: Timestamp
-    observed_generation: Count = 0
+    type: Word = Field(description="The condition's name, for example Finished.")
+    status: Literal["True", "False", "Unknown"] = Field(description="Whether the condition holds.")
+    reason: Word = Field(description="One word for programs that says why; docs/operations.md explains every one.")
+    message: Annotated[str, StringConstraints(max_length=2048)] = Field(
+        default="", description="An explanation for people, with what to do where something is wrong."
+    )
+    last_transition_time: Timestamp = Field(description="When the status last changed.")
+    observed_generation: Count = Field(
+        default=0, description="The metadata.generation of the object that the condition was judged for."
+    )
 
 
 Conditions = Annotated[list[Condition], Field(max_length=10, json_schema_extra=list_map("type"))]
@@ -131,46 +144,54 @@ Conditions = Annotated[list[Condition], Field(max_length=10, json_schema_extra=l
 class EnvironmentVariable(Model):
     """An environment variable of the engine."""
 
-    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=253)]
-    value: Annotated[str, StringConstraints(max_length=4096)] = ""
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=253)] = Field(
+        description="The variable's name."
+    )
+    value: Annotated[str, StringConstraints(max_length=4096)] = Field(
+        default="", description="The variable's value; empty if absent."
+    )
 
 
 Environment = Annotated[list[EnvironmentVariable], Field(max_length=64, json_schema_extra=list_map("name"))]
 
 
 class Volume(Model):
-    """The model's weights on a PersistentVolumeClaim of the namespace."""
+    """A PersistentVolumeClaim of the same namespace that holds the model's weights."""
 
-    claim_name: ObjectName = Field(description="The PersistentVolumeClaim.")
+    claim_name: ObjectName = Field(description="The name of the PersistentVolumeClaim.")
     sub_path: Annotated[str, StringConstraints(max_length=512)] = Field(
-        default="", description="The model's folder in it; empty for its root."
+        default="", description="The model's folder on the volume; empty: the volume's root."
     )
     mount_path: Annotated[str, StringConstraints(pattern=r"^/[^:]*$", max_length=512)] = Field(
         default="/models",
         json_schema_extra=explained("write an absolute path without a colon"),
-        description="Where engine and benchmark see it; the engine's MODEL_PATH.",
+        description="Where engine and benchmark mount the volume; it becomes the engine's MODEL_PATH.",
     )
     annotations: bool = Field(
         default=False,
         description=(
-            "Only for the OME fork that mounts the claim itself, by annotations ome.io/storage-type, pvc-name,"
-            " pvc-subpath and mount-path: write those, and no volume, which it would mount twice."
+            "Set it to true only for the OME fork that mounts claims itself. autotuner then writes the annotations"
+            " ome.io/storage-type, pvc-name, pvc-subpath and mount-path, and no volume, which would be mounted twice."
         ),
     )
 
 
 class SecretKey(Model):
-    """A key of a Secret in the task's namespace. Only ever passed on as secretKeyRef; never read."""
+    """One key of a Secret in the same namespace. The operator passes it on as secretKeyRef and never reads it."""
 
-    name: ObjectName
-    key: Annotated[str, StringConstraints(pattern=r"^[-._a-zA-Z0-9]+$", max_length=253)]
+    name: ObjectName = Field(description="The Secret's name.")
+    key: Annotated[str, StringConstraints(pattern=r"^[-._a-zA-Z0-9]+$", max_length=253)] = Field(
+        description="The key in the Secret's data that holds the value."
+    )
 
 
 class Parameter(Model):
-    """A parameter's name and its value as written on the command line; a toggle's is true or false."""
+    """One parameter and the value that an experiment gave it."""
 
-    name: FlagName
-    value: Annotated[str, StringConstraints(max_length=253)]
+    name: FlagName = Field(description="The parameter's name.")
+    value: Annotated[str, StringConstraints(max_length=253)] = Field(
+        description="The value as the command line has it; for a toggle, true or false."
+    )
 
 
 def name_rule(maximum: int) -> dict[str, str]:

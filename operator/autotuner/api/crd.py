@@ -1,4 +1,4 @@
-"""The pydantic models as structural CustomResourceDefinitions: `python -m autotuner.api.crd FOLDER`."""
+"""Writes the pydantic models as structural CustomResourceDefinitions: `python -m autotuner.api.crd FOLDER`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TuningExperiment: one measured configuration. Usable alone: deploy this, measure it, clean up."""
+"""TuningExperiment: one configuration to deploy, measure and clean up; usable without a TuningTask."""
 
 from __future__ import annotations
 
@@ -47,75 +47,86 @@ Ladder = Literal["Complete", "StoppedSLO", "StoppedHopeless", "Broken"]
 
 
 class ModelRef(Model):
-    """An OME model."""
+    """The OME model that the engine serves."""
 
-    kind: ModelKind = "ClusterBaseModel"
-    name: ObjectName
+    kind: ModelKind = Field(default="ClusterBaseModel", description="The kind of the model.")
+    name: ObjectName = Field(description="The name of the model.")
 
 
 class RuntimeRef(Model):
-    """An OME serving runtime."""
+    """The OME serving runtime that starts the engine."""
 
-    kind: RuntimeKind = "ClusterServingRuntime"
-    name: ObjectName
+    kind: RuntimeKind = Field(default="ClusterServingRuntime", description="The kind of the runtime.")
+    name: ObjectName = Field(description="The name of the runtime.")
 
 
 class Accelerator(Model):
-    """What the engine's pod asks for."""
+    """The accelerators that the engine's pod requests."""
 
     resource: Annotated[str, StringConstraints(max_length=253)] = Field(
-        default="nvidia.com/gpu", description="The extended resource; empty for engines without one."
+        default="nvidia.com/gpu", description="The extended resource to request; empty: the pod requests none."
     )
     count: Annotated[int, Field(ge=1, le=ACCELERATORS_MAX)] = Field(
-        default=1, description="Accelerators of one engine; figures per GPU divide by it."
+        default=1, description="The number of accelerators of the engine. Figures per GPU are divided by it."
     )
     product: Annotated[str, StringConstraints(max_length=63)] | None = Field(
-        default=None, description="Required node label nvidia.com/gpu.product: comparable experiments run on one kind."
+        default=None,
+        description=(
+            "The accelerator product that a node must have as label nvidia.com/gpu.product, so that all experiments run"
+            " on equal ones; absent: any product."
+        ),
     )
 
 
 class Service(Model):
-    """The InferenceService to measure, fully resolved."""
+    """The engine to deploy: the InferenceService that the experiment creates, fully resolved."""
 
     model: ModelRef
     runtime: RuntimeRef
-    engine: EngineName
-    args: Arguments = Field(default=[], description="The engine's complete tunable argument list.")
-    env: Environment | None = None
-    image: ImageRef = Field(default="", description="Overrides the runtime's image.")
+    engine: EngineName = Field(description="The inference engine that the runtime starts.")
+    args: Arguments = Field(
+        default=[],
+        description="The complete engine arguments, which replace the runtime's; empty: the runtime's own arguments.",
+    )
+    env: Environment | None = Field(default=None, description="Environment variables of the engine.")
+    image: ImageRef = Field(default="", description="The engine's container image; empty: the image of the runtime.")
     accelerator: Accelerator = Accelerator()
     volume: Volume | None = None
-    node_selector: LabelMap | None = None
-    tolerations: Tolerations | None = None
+    node_selector: LabelMap | None = Field(default=None, description="Labels that a node must have to run the engine.")
+    tolerations: Tolerations | None = Field(
+        default=None,
+        description="Taints of nodes that the engine tolerates, and the benchmark if it runs on the engine's node.",
+    )
 
 
 class Resources(Model):
-    """Resources of the benchmark's container."""
+    """The resources of the benchmark's container."""
 
-    requests: LabelMap | None = None
-    limits: LabelMap | None = None
+    requests: LabelMap | None = Field(default=None, description="Resources that the container requests.")
+    limits: LabelMap | None = Field(default=None, description="Resources that the container may use at most.")
 
 
 class Benchmark(Traffic):
-    """The measurement, fully resolved."""
+    """The measurement: the traffic that the benchmark sends to the engine, fully resolved."""
 
     model_config = ConfigDict(json_schema_extra=rules(LADDER_RULE))
 
     seed: Annotated[str, StringConstraints(max_length=63)] = Field(
-        default="", description="Prompts are drawn from it; equal seeds send equal prompts."
+        default="", description="The seed of the prompts: equal seeds send equal prompts."
     )
-    image: ImageRef = Field(default="", description="The benchmark image; the operator's own if empty.")
+    image: ImageRef = Field(default="", description="The benchmark's container image; empty: the operator's default.")
     resources: Resources | None = None
 
 
 THRESHOLD_MIN, THRESHOLD_MAX = 0.001, 1e15
-
-
 NOISE_MARGIN = 0.06
 
 
 class Stop(Model):
-    """When the ladder need not be climbed further; never decided by a scenario's first level alone."""
+    """When the benchmark may skip the remaining levels of the ladder.
+
+    It never decides on a scenario's first level alone.
+    """
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -126,21 +137,24 @@ class Stop(Model):
     slos: Slos | None = Field(
         default=None,
         description=(
-            "The hard SLOs: a ceiling that is broken by more than noiseMargin ends the ladder; TPOT's tail must break"
-            " it by 10 % more, because it may fall when the engine is full."
+            "The hard SLOs. The benchmark skips higher concurrencies after a level that breaks a max by more than"
+            " noiseMargin. A tail of TPOT must break it by 10 % more, because it may fall again when the engine is"
+            " full."
         ),
     )
-    metric: ThroughputMetric | None = Field(default=None, description="What threshold is of.")
+    metric: ThroughputMetric | None = Field(
+        default=None, description="The throughput that threshold is about, for example OutputThroughput."
+    )
     threshold: Annotated[float, Field(ge=THRESHOLD_MIN, le=THRESHOLD_MAX, allow_inf_nan=False)] | None = Field(
         default=None,
         description=(
-            "The ladder ends when even throughput in proportion to the users could not reach it any more, less"
-            " noiseMargin."
+            "The value of metric that makes the experiment worth while. The benchmark skips the remaining levels when"
+            " even a throughput that grows in proportion to the users would stay below it by more than noiseMargin."
         ),
     )
     noise_margin: Annotated[float, Field(ge=0, le=0.5)] = Field(
         default=NOISE_MARGIN,
-        description="How far beyond threshold or ceiling a figure may be by chance, as a share of it.",
+        description="How far a figure may miss a limit by chance, as a share of the limit: 0.06 is six per cent.",
     )
 
 
@@ -151,7 +165,7 @@ _UNCHANGED = " && ".join(
 
 
 class ExperimentSpec(Model):
-    """What to deploy and measure. Immutable, except that it can be cancelled."""
+    """What to deploy and measure. It cannot be changed, only cancelled."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -169,12 +183,24 @@ class ExperimentSpec(Model):
         )
     )
 
-    cancel: bool = Field(default=False, description="End it now: everything is deleted and the GPUs are freed.")
-    purpose: Purpose = Field(default="Search", description="Why the task wants it.")
-    block: Annotated[int, Field(ge=0, le=1000)] = Field(
-        default=0, description="Repeat block; another block sends other prompts."
+    cancel: bool = Field(
+        default=False,
+        description=("true: end the experiment now, delete what it made and free its GPUs. It cannot be taken back."),
     )
-    parameters: Annotated[list[Parameter], Field(max_length=32, json_schema_extra=list_map("name"))] | None = None
+    purpose: Purpose = Field(
+        default="Search",
+        description=(
+            "Why the task made the experiment. Baseline: what runs today. Start: a start point. Search: chosen by the"
+            " search. Confirm: a repeat."
+        ),
+    )
+    block: Annotated[int, Field(ge=0, le=1000)] = Field(
+        default=0, description="The block of repeats that the experiment belongs to. Each block sends other prompts."
+    )
+    parameters: Annotated[list[Parameter], Field(max_length=32, json_schema_extra=list_map("name"))] | None = Field(
+        default=None,
+        description="The parameters that the search chose, for readers; the engine gets service.args.",
+    )
     service: Service
     benchmark: Benchmark
     stop: Stop | None = None
@@ -182,101 +208,143 @@ class ExperimentSpec(Model):
 
 
 class Distribution(Model):
-    """A latency over the requests of a level, in seconds."""
+    """The distribution of a latency over the requests of a level, in seconds."""
 
-    mean: Real
-    p50: Real
-    p90: Real
-    p95: Real
-    p99: Real
+    mean: Real = Field(description="The mean, in seconds.")
+    p50: Real = Field(description="The 50th percentile (the median), in seconds.")
+    p90: Real = Field(description="The 90th percentile, in seconds.")
+    p95: Real = Field(description="The 95th percentile, in seconds.")
+    p99: Real = Field(description="The 99th percentile, in seconds.")
 
 
 class Level(Model):
-    """What was measured at one scenario and concurrency, in SI units; what could not be measured is absent."""
+    """The figures of one level (a scenario at one concurrency), in SI units.
 
-    scenario: ShortName
-    concurrency: Concurrency
-    requests: Count = Field(description="Requests in the steady window that the figures are of.")
-    errors: Count = Field(description="Failed requests of the whole level.")
-    duration_seconds: Real = Field(description="Length of the steady window.")
-    output_tokens_per_second: Real
-    total_tokens_per_second: Real
-    requests_per_second: Real
-    ttft_seconds: Distribution = Field(description="Time to first token.")
-    tpot_seconds: Distribution | None = Field(default=None, description="Time per output token after the first.")
-    e2e_latency_seconds: Distribution = Field(
-        alias="e2eLatencySeconds", description="From sending a request to its last token."
+    Figures that could not be measured are absent.
+    """
+
+    scenario: ShortName = Field(description="The name of the scenario.")
+    concurrency: Concurrency = Field(description="The number of users that sent requests at the same time.")
+    requests: Count = Field(description="The number of requests in the steady window, from which the figures come.")
+    errors: Count = Field(description="The number of failed requests in the whole level.")
+    duration_seconds: Real = Field(description="The length of the steady window, in seconds.")
+    output_tokens_per_second: Real = Field(description="Output tokens of all users together per second.")
+    total_tokens_per_second: Real = Field(description="Input and output tokens of all users together per second.")
+    requests_per_second: Real = Field(description="Finished requests of all users together per second.")
+    ttft_seconds: Distribution = Field(description="Time to first token (TTFT), in seconds.")
+    tpot_seconds: Distribution | None = Field(
+        default=None, description="Time per output token after the first (TPOT), in seconds."
     )
-    output_tokens_mean: Real
+    e2e_latency_seconds: Distribution = Field(
+        alias="e2eLatencySeconds",
+        description=("End-to-end latency: from sending a request to its last token, in seconds."),
+    )
+    output_tokens_mean: Real = Field(description="The mean number of output tokens of a request.")
 
 
 Levels = Annotated[list[Level], Field(max_length=12, json_schema_extra=list_map("scenario", "concurrency"))]
 
 
 class Times(Model):
-    """When each step was reached."""
+    """When the experiment reached each of its steps; steps that it has not reached are absent."""
 
-    created: Timestamp | None = None
-    scheduled: Timestamp | None = None
-    container_started: Timestamp | None = None
-    engine_ready: Timestamp | None = None
-    first_request: Timestamp | None = None
-    benchmark_finished: Timestamp | None = None
-    released: Timestamp | None = None
+    created: Timestamp | None = Field(default=None, description="When the operator created the InferenceService.")
+    scheduled: Timestamp | None = Field(default=None, description="When a node took the engine's pod.")
+    container_started: Timestamp | None = Field(default=None, description="When the engine's container started.")
+    engine_ready: Timestamp | None = Field(default=None, description="When the engine was ready.")
+    first_request: Timestamp | None = Field(default=None, description="When the benchmark sent its first request.")
+    benchmark_finished: Timestamp | None = Field(default=None, description="When the benchmark had its result.")
+    released: Timestamp | None = Field(
+        default=None, description="When everything that the experiment made was deleted and its GPUs were free."
+    )
 
 
 class EnginePod(Model):
-    """The engine pod that was measured: levels count only while it stays the same and does not restart."""
+    """The engine's pod that was measured. Results count only if it stays the same and does not restart."""
 
-    uid: Word
-    restarts: Count = 0
+    uid: Word = Field(description="The metadata.uid of the pod.")
+    restarts: Count = Field(default=0, description="How often the engine's container had restarted when it was ready.")
 
 
 class Hashes(Model):
-    """What it was deployed from; an edit of either makes another deployment of it."""
+    """Hashes of the model and the runtime that the engine was deployed from. An edit of either changes its hash."""
 
-    model: Digest = Field(description="Of the model's spec.")
-    runtime: Digest = Field(description="Of the runtime's spec.")
+    model: Digest = Field(description="The hash of the model's spec.")
+    runtime: Digest = Field(description="The hash of the runtime's spec.")
 
 
 class Evidence(Model):
-    """The last words of the container that failed."""
+    """What the container that failed left behind."""
 
-    exit_code: Annotated[int, Field(ge=-1, le=255)] | None = None
-    log_tail: Annotated[str, StringConstraints(max_length=2048)] = ""
+    exit_code: Annotated[int, Field(ge=-1, le=255)] | None = Field(
+        default=None, description="The exit code of the container."
+    )
+    log_tail: Annotated[str, StringConstraints(max_length=2048)] = Field(
+        default="", description="The last lines of the container's log."
+    )
 
 
 class ExperimentStatus(Model):
-    """What was observed; a function of the experiment's objects."""
+    """What the operator observed and measured for this experiment."""
 
-    observed_generation: Count | None = None
-    phase: ExperimentPhase | None = None
-    conditions: Conditions | None = None
-    reason: Word | None = None
-    message: Annotated[str, StringConstraints(max_length=1024)] | None = None
-    levels: Levels | None = None
-    ladder: Ladder | None = None
+    observed_generation: Count | None = Field(
+        default=None, description="The metadata.generation that this status is about."
+    )
+    phase: ExperimentPhase | None = Field(
+        default=None, description="Where the experiment stands, in one word. Programs should read the conditions."
+    )
+    conditions: Conditions | None = Field(
+        default=None,
+        description=(
+            "Scheduled: a node took the engine. EngineReady: the engine answers. Benchmarked: it was measured."
+            " Released: its GPUs are free. Succeeded: it has a result. Finished: it is over."
+        ),
+    )
+    reason: Word | None = Field(
+        default=None,
+        description="How the experiment ended, for example Completed or OutOfMemory; docs/operations.md explains all.",
+    )
+    message: Annotated[str, StringConstraints(max_length=1024)] | None = Field(
+        default=None, description="What the experiment does or waits for, or how it ended, for people."
+    )
+    levels: Levels | None = Field(
+        default=None, description="The figures of every level that was measured: each scenario at each concurrency."
+    )
+    ladder: Ladder | None = Field(
+        default=None,
+        description=(
+            "How the ladder ended. Complete: all levels were measured. StoppedSLO: higher concurrencies would break the"
+            " hard SLOs. StoppedHopeless: the rest could not reach stop.threshold. Broken: the benchmark failed."
+        ),
+    )
     times: Times | None = None
-    node: ObjectName | None = None
-    benchmark_node: ObjectName | None = None
-    accelerator_product: Word | None = None
-    image: ImageRef | None = None
-    image_id: ImageRef | None = Field(default=None, alias="imageID")
+    node: ObjectName | None = Field(default=None, description="The node that ran the engine.")
+    benchmark_node: ObjectName | None = Field(default=None, description="The node that ran the benchmark.")
+    accelerator_product: Word | None = Field(
+        default=None, description="The accelerator product of the engine's node, if the node names it."
+    )
+    image: ImageRef | None = Field(default=None, description="The engine's container image as the pod names it.")
+    image_id: ImageRef | None = Field(
+        default=None, alias="imageID", description="The digest of the engine's container image that really ran."
+    )
     engine_pod: EnginePod | None = None
-    hashes: Hashes | None = Field(default=None, description="Of model and runtime, as the InferenceService found them.")
+    hashes: Hashes | None = None
     fingerprint: Word | None = Field(
         default=None,
         description=(
-            "Hash of model, runtime, image, accelerator, arguments and benchmark: equal ones are comparable. Absent"
-            " where nothing was learned that would be so again."
+            "The hash of model, runtime, image, accelerator, arguments, environment variables and benchmark. Results of"
+            " experiments with equal fingerprints can be compared. Absent if the experiment has no result that would be"
+            " the same again."
         ),
     )
-    gpu_seconds: Real | None = Field(default=None, description="From scheduled to released, times accelerators.")
+    gpu_seconds: Real | None = Field(
+        default=None, description="The seconds from scheduled to released, times the number of accelerators."
+    )
     evidence: Evidence | None = None
 
 
 class TuningExperiment(Model):
-    """One configuration of an inference engine: deployed, measured, and cleaned up."""
+    """One configuration of an inference engine, which the operator deploys, measures and cleans up."""
 
     model_config = ConfigDict(json_schema_extra=rules(name_rule(EXPERIMENT_NAME_MAX)))
 

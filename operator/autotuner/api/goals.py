@@ -1,4 +1,4 @@
-"""What to reach and what to keep: objectives and SLOs."""
+"""Objectives and SLOs: what a task optimises, and the limits that its result must keep."""
 
 from __future__ import annotations
 
@@ -49,26 +49,45 @@ SOFT_STEEPNESS = 0.1
 
 
 class Slo(Model):
-    """A promise. Hard: every level counted must keep it. Soft: breaking it costs."""
+    """A service level objective: a limit that a figure must keep."""
 
     model_config = ConfigDict(json_schema_extra=_SLO_RULES)
 
-    metric: Literal[LatencyMetric, "ErrorRate", ThroughputMetric]
-    statistic: Statistic | None = Field(default=None, description="Of a latency; P99 if absent.")
-    max: Quantity | None = Field(default=None, description="A ceiling with its unit, for example 500ms or 1%.")
-    min: Quantity | None = Field(default=None, description="A floor with its unit, for example 900tok/s.")
+    metric: Literal[LatencyMetric, "ErrorRate", ThroughputMetric] = Field(
+        description=(
+            "The figure that the limit is for. TTFT: time to first token; TPOT: time per output token after the first;"
+            " E2ELatency: time from the request to its last token; ErrorRate: the share of failed requests."
+        )
+    )
+    statistic: Statistic | None = Field(
+        default=None, description="The statistic of a latency that must keep the limit; P99 if absent."
+    )
+    max: Quantity | None = Field(
+        default=None, description="The highest value allowed, with its unit, for example 500ms or 1%."
+    )
+    min: Quantity | None = Field(
+        default=None, description="The lowest value allowed, with its unit, for example 900tok/s."
+    )
     enforcement: Literal["Hard", "Soft"] = Field(
-        default="Hard", description="Hard: a level that breaks it does not count. Soft: it counts as if it were worse."
+        default="Hard",
+        description=(
+            "Hard: a level that breaks the SLO does not count. Soft: it counts with a worse value; the further it is"
+            " beyond the limit, the worse."
+        ),
     )
     weight: Annotated[float, Field(ge=0.01, le=100)] | None = Field(
         default=None,
         description=(
-            "Of a Soft one; 1 if absent. Broken by the share v, the value counts as if it were worse by the factor"
-            " 1 + weight * (exp(min(v, 1) / steepness) - 1)."
+            "How much breaking a Soft SLO costs; 1 if absent. If the limit is broken by the share v (0.1 is ten per"
+            " cent), the value counts as worse by the factor 1 + weight * (exp(min(v, 1) / steepness) - 1)."
         ),
     )
     steepness: Annotated[float, Field(ge=0.02, le=10)] | None = Field(
-        default=None, description="Of a Soft one; 0.1 if absent. The smaller, the faster the cost grows."
+        default=None,
+        description=(
+            "How fast the cost of a broken Soft SLO grows with the share by which it is broken; 0.1 if absent. The"
+            " smaller, the faster."
+        ),
     )
 
 
@@ -76,7 +95,7 @@ Slos = Annotated[list[Slo], Field(max_length=10, json_schema_extra=ATOMIC)]
 
 
 class Objective(Model):
-    """What to make as good as possible: throughput and users are maximised, latency and cost minimised."""
+    """A figure to optimise. The search maximises throughput and users, and minimises latency and cost."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -90,11 +109,15 @@ class Objective(Model):
 
     metric: Literal[ThroughputMetric, LatencyMetric, DerivedMetric] = Field(
         description=(
-            "CostPerMillionTokens is that of output tokens and needs gpuHourPrice; MaxConcurrency, the most users"
-            " within the hard SLOs, needs one with max."
+            "The figure to optimise. CostPerMillionTokens is the cost of a million output tokens and needs"
+            " gpuHourPrice. MaxConcurrency is the highest number of users within the hard SLOs and needs a hard SLO"
+            " with max."
         )
     )
-    statistic: Statistic | None = Field(default=None, description="Of a latency; P99 if absent.")
+    statistic: Statistic | None = Field(
+        default=None, description="The statistic of a latency to optimise; P99 if absent."
+    )
     concurrency: Concurrency | None = Field(
-        default=None, description="The level at which a latency is judged; the highest of the ladder if absent."
+        default=None,
+        description="The concurrency at which a latency is judged; the highest in benchmark.concurrency if absent.",
     )

@@ -1,4 +1,4 @@
-"""What to tune: the model and the serving runtime, each by preset, by name or in full."""
+"""The model and the serving runtime of a task, each given by preset, by name or in full."""
 
 from __future__ import annotations
 
@@ -45,50 +45,65 @@ _OVERRIDES = cel("!has(self.overrides) || has(self.preset)", "only with preset",
 
 
 class CustomObject(Model):
-    """An object of OME in full; created if there is none of the name, and used as found if there is."""
+    """An OME object in full. The operator creates it if none has its name, and else uses the existing one as it is."""
 
-    name: CustomName
-    spec: FreeObject = Field(description="As OME defines it.")
-    labels: Labels | None = None
-    annotations: Annotations | None = None
+    name: CustomName = Field(description="The object's name.")
+    spec: FreeObject = Field(description="The object's spec, as OME defines it for the kind.")
+    labels: Labels | None = Field(default=None, description="Labels that the operator sets when it creates the object.")
+    annotations: Annotations | None = Field(
+        default=None, description="Annotations that the operator sets when it creates the object."
+    )
 
 
 class TaskModel(Model):
-    """The model to serve."""
+    """The model that every experiment serves: a preset, an existing model, or one in full."""
 
     model_config = ConfigDict(json_schema_extra=rules(_ONE_FORM, _OVERRIDES))
 
     preset: ObjectName | None = Field(
-        default=None, description="A model preset; its ClusterBaseModel is created if missing."
+        default=None,
+        description=(
+            "The name of a model preset, for example llama-3-2-1b-instruct (docs/presets.md lists all). The operator"
+            " creates its ClusterBaseModel if there is none."
+        ),
     )
-    name: ObjectName | None = Field(default=None, description="An existing model.")
-    kind: ModelKind = Field(default="ClusterBaseModel", description="The kind of the existing model.")
-    custom: CustomObject | None = Field(default=None, description="A model of your own, created if missing.")
+    name: ObjectName | None = Field(default=None, description="The name of an existing model.")
+    kind: ModelKind = Field(
+        default="ClusterBaseModel", description="The kind of the existing model that name refers to."
+    )
+    custom: CustomObject | None = Field(
+        default=None, description="A model in full. The operator creates it if there is none of its name."
+    )
     overrides: FreeObject | None = Field(
         default=None,
         description=(
-            "Merged into the preset's spec: lists are replaced, null removes. The object is then named after the preset"
-            " and its content."
+            "Changes to the model preset's spec, deep-merged into it: a list replaces the preset's list, null removes a"
+            " field. The model is then named after the preset and a hash of its content. Example: {storage: {path:"
+            " /mnt/models/llama}}."
         ),
     )
     scope: Scope = Field(
         default="Cluster",
-        description="Where a custom or overridden model is made: ClusterBaseModel, or BaseModel in this namespace.",
+        description=(
+            "Where the operator creates a custom or overridden model. Cluster: as a ClusterBaseModel. Namespaced: as a"
+            " BaseModel in the task's namespace."
+        ),
     )
     volume: Volume | None = Field(
         default=None,
         description=(
-            "The weights lie on this claim, not where the model's storage says. A preset's model is then made anew,"
-            " named after the preset and its content: nothing is downloaded for it."
+            "A PersistentVolumeClaim of the task's namespace that holds the weights; the model's own storage is then"
+            " not used. For a preset the operator creates a model named after the preset and a hash of its content, for"
+            " which nothing is downloaded."
         ),
     )
     ready_timeout_seconds: Annotated[int, Field(ge=1, le=604800)] = Field(
-        default=7200, description="How long the model may take to become Ready on a node."
+        default=7200, description="Seconds that the model may take to become Ready on a node; then the task fails."
     )
 
 
 class TaskRuntime(Model):
-    """The serving runtime, and what every experiment has in common."""
+    """The serving runtime, and the settings that all experiments of the task have in common."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -104,26 +119,54 @@ class TaskRuntime(Model):
 
     preset: ObjectName | None = Field(
         default=None,
-        description="A runtime preset; a ClusterServingRuntime named after it and its content is created if missing.",
+        description=(
+            "The name of a runtime preset, for example sglang-llama-small (docs/presets.md lists all). The operator"
+            " creates a ClusterServingRuntime named after the preset and a hash of its content if there is none."
+        ),
     )
-    name: ObjectName | None = Field(default=None, description="An existing runtime.")
-    kind: RuntimeKind = Field(default="ClusterServingRuntime", description="The kind of the existing runtime.")
-    custom: CustomObject | None = Field(default=None, description="A runtime of your own, created if missing.")
+    name: ObjectName | None = Field(default=None, description="The name of an existing serving runtime.")
+    kind: RuntimeKind = Field(
+        default="ClusterServingRuntime", description="The kind of the existing runtime that name refers to."
+    )
+    custom: CustomObject | None = Field(
+        default=None, description="A runtime in full. The operator creates it if there is none of its name."
+    )
     overrides: FreeObject | None = Field(
-        default=None, description="Merged into the preset's spec: lists are replaced, null removes."
+        default=None,
+        description=(
+            "Changes to the runtime preset's spec, deep-merged into it: a list replaces the preset's list, null removes"
+            " a field."
+        ),
     )
     scope: Scope = Field(
         default="Cluster",
         description=(
-            "Where a custom or overridden runtime is made: ClusterServingRuntime, or ServingRuntime in this namespace."
+            "Where the operator creates a custom or overridden runtime. Cluster: as a ClusterServingRuntime."
+            " Namespaced: as a ServingRuntime in the task's namespace."
         ),
     )
-    engine: EngineName | None = Field(default=None, description="Whose flags the parameters are.")
-    image: ImageRef = Field(default="", description="The engine's image, instead of the runtime's.")
-    env: Environment | None = Field(default=None, description="Environment variables of every experiment.")
+    engine: EngineName | None = Field(
+        default=None,
+        description=(
+            "The inference engine that the runtime starts, whose flags the parameters are. Custom: any other engine"
+            " that takes flags and serves an OpenAI-compatible API."
+        ),
+    )
+    image: ImageRef = Field(default="", description="The engine's container image; empty: the image of the runtime.")
+    env: Environment | None = Field(
+        default=None, description="Environment variables of the engine, for every experiment."
+    )
     extra_args: Arguments | None = Field(
-        default=None, description="Fixed flags of every experiment, the baseline included."
+        default=None,
+        description=(
+            "Engine flags that every experiment gets, the baseline included, and that the search leaves alone. Example:"
+            ' ["--context-length=8192"].'
+        ),
     )
     allow_unknown_flags: bool = Field(
-        default=False, description="Pass on flags that this operator does not know, for example of a newer engine."
+        default=False,
+        description=(
+            "true: pass on flags that the operator does not know, for example those of a newer engine version. false:"
+            " refuse them before anything runs."
+        ),
     )

@@ -1,4 +1,4 @@
-"""The search space: engine flags and engine-independent words, and the rules between them."""
+"""The search space: engine flags, engine-independent settings, and the rules between them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Rule = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 
 
 class Range(Model):
-    """Numbers between two bounds, both included; the search tries at most 17 of a range without a step."""
+    """Numbers between two bounds, both included. The search tries at most 17 values of a range without a step."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -41,25 +41,36 @@ class Range(Model):
         )
     )
 
-    min: Number
-    max: Number
+    min: Number = Field(description="The lowest value.")
+    max: Number = Field(description="The highest value.")
     step: Annotated[Number, WithJsonSchema({"type": "number", "minimum": 0.0001, "maximum": 1e12})] | None = Field(
-        default=None, description="The distance of neighbouring values, counted from min."
+        default=None,
+        description="The distance between neighbouring values, counted from min; it may make at most 64 values.",
     )
-    scale: Literal["Linear", "Log"] = Field(default="Linear", description="Log: each value is a multiple of the last.")
-    type: Literal["Float", "Integer"] = "Float"
+    scale: Literal["Linear", "Log"] = Field(
+        default="Linear",
+        description="Linear: neighbouring values differ by the same amount. Log: they differ by the same factor.",
+    )
+    type: Literal["Float", "Integer"] = Field(
+        default="Float",
+        description="Integer: the search rounds the values to whole numbers. Float: it keeps fractions.",
+    )
 
 
 class Variant(Model):
-    """Flags and environment variables that only make sense together."""
+    """A named set of flags and environment variables that only make sense together."""
 
-    name: ShortName
-    args: Arguments = Field(default=[], description="None: the engine as it is.")
-    env: Environment | None = None
+    name: ShortName = Field(description="The variant's name in results and reports, for example ngram.")
+    args: Arguments = Field(
+        default=[], description="The engine flags of this variant; an empty list leaves the engine as it is."
+    )
+    env: Environment | None = Field(
+        default=None, description="The environment variables that this variant adds to the engine."
+    )
 
 
 class SearchParameter(Model):
-    """One dimension of the search space."""
+    """One dimension of the search space: an engine flag with the values to try, or a set of variants."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -76,28 +87,40 @@ class SearchParameter(Model):
         )
     )
 
-    name: FlagName = Field(description="The engine's flag without its leading dashes; of variants, any name.")
-    values: Values | None = Field(default=None, description="Numbers, which have an order.")
-    choices: Choices | None = Field(default=None, description="Strings, which have none.")
-    range: Range | None = Field(default=None, description="Numbers between two bounds.")
-    toggle: Literal[True] | None = Field(default=None, description="A switch that is tried on and off.")
+    name: FlagName = Field(
+        description=(
+            "The engine's flag without its leading dashes, for example tp-size; for variants, a name you choose."
+        )
+    )
+    values: Values | None = Field(default=None, description="The numbers to try, for example [1, 2, 4].")
+    choices: Choices | None = Field(default=None, description="The strings to try, for example [lpm, fcfs].")
+    range: Range | None = Field(default=None, description="The numbers to try, as a range between two bounds.")
+    toggle: Literal[True] | None = Field(default=None, description="true: the flag is a switch; try it on and off.")
     variants: (
         Annotated[list[Variant], Field(min_length=1, max_length=16, json_schema_extra=list_map("name"))] | None
-    ) = Field(default=None, description="Sets of flags, of which one is tried at a time.")
-    allow_unset: bool = Field(default=False, description="Also try without the flag: the engine's own default.")
+    ) = Field(default=None, description="Sets of flags; each configuration uses one of them.")
+    allow_unset: bool = Field(
+        default=False, description="true: also try without the flag, so that the engine uses its own default."
+    )
     when: Rule | None = Field(
         default=None,
         description=(
-            "CEL over p, the other parameters (dashes become underscores): where it is false, the flag is left out."
+            "A condition in CEL over p, the other parameters, whose dashes become underscores. Where it is false, the"
+            " flag is left out. Example: p.chunked_prefill_size >= 2048."
         ),
     )
 
 
 class Constraint(Model):
-    """A rule that every configuration must keep."""
+    """A rule that every configuration of the search must keep."""
 
-    rule: Rule = Field(description="CEL over p; an inactive or unset parameter is absent: has(p.x).")
-    message: Text = Field(default="", description="Why, for people.")
+    rule: Rule = Field(
+        description=(
+            "A condition in CEL over p, the parameters, whose dashes become underscores. A parameter that is unset, or"
+            " switched off by when, is absent: ask with has(p.x). Example: p.tp_size * p.dp_size <= 8."
+        )
+    )
+    message: Text = Field(default="", description="Why the rule exists; messages and reports quote it.")
 
 
 Degree = Annotated[int, Field(ge=1, le=1024)]
@@ -107,21 +130,34 @@ _SET = {"x-kubernetes-list-type": "set"}
 
 
 class Parallelism(Model):
-    """How the model is spread over accelerators, in words that every engine has its own flags for.
+    """How engines spread the model over accelerators, independent of the engine's own flag names.
 
-    What is searched is every combination of the lists, and the presets.
+    The search tries every combination of the lists, and the presets.
     """
 
-    tensor: Degrees | None = Field(default=None, description="Tensor parallel degrees.")
-    pipeline: Degrees | None = Field(default=None, description="Pipeline parallel degrees.")
-    data: Degrees | None = Field(default=None, description="Replicas behind one engine.")
-    expert: Degrees | None = Field(default=None, description="Expert parallel degrees of mixture-of-experts models.")
-    decode_context: Degrees | None = Field(default=None, description="Decode context parallel degrees (vLLM).")
+    tensor: Degrees | None = Field(default=None, description="The tensor parallel degrees to try, for example [1, 2].")
+    pipeline: Degrees | None = Field(default=None, description="The pipeline parallel degrees to try.")
+    data: Degrees | None = Field(
+        default=None, description="The data parallel degrees to try: how many replicas run behind one engine."
+    )
+    expert: Degrees | None = Field(
+        default=None, description="The expert parallel degrees to try, for mixture-of-experts models."
+    )
+    decode_context: Degrees | None = Field(
+        default=None, description="The decode context parallel degrees to try (vLLM only)."
+    )
     moe_dense_tensor: Degrees | None = Field(
-        default=None, description="Tensor parallel degrees of a mixture's dense layers (SGLang)."
+        default=None,
+        description=(
+            "The tensor parallel degrees to try for the dense layers of mixture-of-experts models (SGLang only)."
+        ),
     )
     data_parallel_attention: Switches | None = Field(
-        default=None, description="Data parallelism inside the tensor parallel group (SGLang)."
+        default=None,
+        description=(
+            "Whether attention runs data parallel inside the tensor parallel group (SGLang only): true, false, or both"
+            " to try both."
+        ),
     )
     presets: (
         Annotated[
@@ -139,11 +175,13 @@ class Parallelism(Model):
             Field(max_length=7, json_schema_extra=_SET),
         ]
         | None
-    ) = Field(default=None, description="Well-known combinations.")
+    ) = Field(
+        default=None, description="Well-known combinations of parallel degrees to try as well, for example balanced."
+    )
 
 
 class Quantization(Model):
-    """Precisions, in words that every engine has its own flags for; auto leaves the choice to the engine."""
+    """Numeric precisions to try, independent of the engine's own flag names; auto leaves the choice to the engine."""
 
     weights: (
         Annotated[
@@ -151,37 +189,41 @@ class Quantization(Model):
             Field(min_length=1, max_length=6, json_schema_extra=_SET),
         ]
         | None
-    ) = Field(default=None, description="Of the weights.")
+    ) = Field(default=None, description="The precisions of the weights to try, for example [auto, fp8].")
     kv_cache: (
         Annotated[
             list[Literal["auto", "fp8", "fp8_e5m2", "fp8_e4m3", "fp16", "bfloat16", "int8", "int4"]],
             Field(min_length=1, max_length=8, json_schema_extra=_SET),
         ]
         | None
-    ) = Field(default=None, description="Of the KV cache.")
+    ) = Field(default=None, description="The precisions of the KV cache to try, for example [auto, fp8_e5m2].")
     attention: (
         Annotated[list[Literal["auto", "fp8"]], Field(min_length=1, max_length=2, json_schema_extra=_SET)] | None
-    ) = Field(default=None, description="Of the attention's arithmetic.")
+    ) = Field(default=None, description="The precisions of the attention's arithmetic to try.")
     moe: (
         Annotated[
             list[Literal["auto", "fp8", "w4afp8", "mxfp4"]],
             Field(min_length=1, max_length=4, json_schema_extra=_SET),
         ]
         | None
-    ) = Field(default=None, description="Of the experts of a mixture.")
+    ) = Field(default=None, description="The precisions of the experts to try, for mixture-of-experts models.")
     presets: (
         Annotated[
             list[Literal["default", "kv-cache-fp8", "dynamic-fp8", "bf16-stable", "aggressive-moe"]],
             Field(max_length=5, json_schema_extra=_SET),
         ]
         | None
-    ) = Field(default=None, description="Well-known combinations.")
+    ) = Field(
+        default=None, description="Well-known combinations of precisions to try as well, for example kv-cache-fp8."
+    )
 
 
 class StartPoint(Model):
-    """Flags to measure first; parameters that they do not name stay as the search likes."""
+    """A configuration that the search measures before others; it chooses the parameters that args does not name."""
 
-    args: Annotated[list[Argument], Field(min_length=1, max_length=64, json_schema_extra=ATOMIC)]
+    args: Annotated[list[Argument], Field(min_length=1, max_length=64, json_schema_extra=ATOMIC)] = Field(
+        description='The engine flags of the configuration, for example ["--tp-size=1", "--schedule-policy=lpm"].'
+    )
 
 
 SearchParameters = Annotated[list[SearchParameter], Field(max_length=32, json_schema_extra=list_map("name"))]

@@ -11,10 +11,10 @@ _PARTS = re.compile(r"^([0-9.]+)(.+)$")
 
 
 def parse(text: str) -> float:
-    """The quantity in SI: seconds, a ratio, tokens/s or requests/s.
+    """Converts a quantity to SI units: seconds, a ratio, tokens/s or requests/s.
 
     Raises:
-        ValueError: no number with one of the units.
+        ValueError: the text is no number followed by one of the units.
     """
     if not re.match(PATTERN, text):
         raise ValueError(f"{text!r}: write a number and its unit: ms, s, %, tok/s or req/s (for example 500ms)")

@@ -1,4 +1,4 @@
-"""TuningTask: the user's wish. Find the best engine parameters for this model, traffic and promises."""
+"""TuningTask: the user's request to find the best engine parameters for a model, its traffic and its SLOs."""
 
 from __future__ import annotations
 
@@ -33,62 +33,85 @@ GpuHourPrice = Annotated[
 
 
 class Baseline(Model):
-    """What runs today; the gain is measured against it."""
+    """The configuration that runs today. The task measures it first and reports the gain over it."""
 
-    args: Arguments = Field(default=[], description="Engine arguments; empty for the runtime's own.")
+    args: Arguments = Field(
+        default=[],
+        description=("The engine arguments that run today; an empty list means the runtime's own arguments."),
+    )
 
 
 class Confirm(Model):
-    """How the best is confirmed: the leaders and the baseline are measured again, in turns."""
+    """How the task confirms its result, if it has one objective.
 
-    top: Annotated[int, Field(ge=1, le=5)] = Field(default=2, description="How many of the best are measured again.")
+    It repeats the leading configurations and the baseline in alternating blocks.
+    """
+
+    top: Annotated[int, Field(ge=1, le=5)] = Field(
+        default=2, description=("The number of leading configurations to repeat beside the baseline.")
+    )
     max_repeats: Annotated[int, Field(ge=0, le=10)] = Field(
         default=4,
         description=(
-            "How often each is measured again at most; it ends earlier when the verdict is clear. Fewer than 4 can"
-            " seldom show a small gain; 0 and 1 confirm nothing, and the verdict is Unconfirmed."
+            "The most repeats of each configuration; the confirmation ends earlier when the verdict is clear. Fewer"
+            " than 4 repeats can seldom prove a small gain. With 0 or 1 nothing is confirmed: the verdict is"
+            " Unconfirmed."
         ),
     )
 
 
 class Reuse(Model):
-    """Whose results count: all of this namespace with the same model, runtime, image, accelerator and benchmark.
+    """Which results of earlier tasks this task may use instead of measuring again.
 
-    The baseline is always measured anew: it fixes the image and the accelerator that others are held against.
+    The task uses finished experiments of its namespace with the same model, runtime, image, accelerator, arguments
+    and benchmark, whoever made them, if they measured the whole ladder. It always measures the baseline itself, which
+    fixes the image and the accelerator to compare with.
     """
 
     max_age_hours: Annotated[int, Field(ge=1, le=8760)] = Field(
-        default=168, description="How long before the start of the task they may have been finished."
+        default=168,
+        description="The age limit in hours: how long before the start of this task an experiment may have finished.",
     )
 
 
 class Search(Model):
-    """How to search."""
+    """How the task searches, confirms its result and reuses earlier results."""
 
     strategy: Literal["Bayesian", "Random", "Grid"] = Field(
         default="Bayesian",
-        description="How configurations are chosen. Bayesian: each from what all before have taught (docs/search.md);"
-        " Random: in an order that the seed decides; Grid: in the order in which they are written.",
+        description=(
+            "How the search chooses configurations. Bayesian: it learns from every experiment which one to measure next"
+            " (docs/search.md). Random: in a random order that the seed decides. Grid: in the order in which the spec"
+            " lists the values."
+        ),
     )
     max_experiments: Annotated[int, Field(ge=1, le=1000)] = Field(
-        description="Configurations to measure; the baseline does not count."
+        description=(
+            "The number of configurations to measure. Neither the baseline nor repeats count. It may be changed while"
+            " the task runs."
+        )
     )
     seed: Annotated[int, Field(ge=0, le=2147483647)] = Field(
-        default=0, description="The same seed proposes the same configurations."
+        default=0, description="The seed of all random choices: the same seed proposes the same configurations."
     )
-    start_points: StartPoints | None = Field(default=None, description="Configurations to measure first.")
+    start_points: StartPoints | None = Field(
+        default=None, description=("Configurations that the search measures first, after the baseline.")
+    )
     confirm: Confirm = Confirm()
     reuse: Reuse | None = Field(
         default=None,
         description=(
-            "Let finished experiments of this namespace answer instead of measuring again; whole ladders only, whoever"
-            " made them. The baseline is measured anew."
+            "Use results of earlier experiments in this namespace instead of measuring the same again; absent: measure"
+            " everything. Reused results do not count as experiments. The baseline is always measured."
         ),
     )
 
 
 class Budget(Model):
-    """What the search and its confirmation may cost; GPU-hours for the confirmation are kept back from the search."""
+    """What the task may cost at most. The search ends early enough to leave a reserve for the confirmation.
+
+    The budget may be changed while the task runs.
+    """
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -99,31 +122,47 @@ class Budget(Model):
     max_gpu_hours: Annotated[float, Field(ge=0.01, le=1_000_000, allow_inf_nan=False)] | None = Field(
         default=None,
         alias="maxGPUHours",
-        description="Of all experiments together, from a node until their release. What runs at the end is cancelled.",
+        description=(
+            "The most GPU-hours that all experiments may use together. An engine uses its GPUs from the moment it has a"
+            " node until it is released. What still runs when they are used up is cancelled."
+        ),
     )
     max_hours: Annotated[float, Field(ge=0.01, le=8760, allow_inf_nan=False)] | None = Field(
-        default=None, description="Since the start, waiting and suspension included. What runs at the end is cancelled."
+        default=None,
+        description=(
+            "The most hours since the task started, including the time that it waits or is suspended. What still runs"
+            " when they are over is cancelled."
+        ),
     )
 
 
 class TaskBenchmark(Traffic):
-    """The traffic to measure with."""
+    """The traffic that every experiment is measured with."""
 
     model_config = ConfigDict(json_schema_extra=rules(LADDER_RULE))
 
 
 class Placement(Model):
-    """Where engines may run."""
+    """On which nodes engines may run, and which accelerators they ask for."""
 
-    node_selector: LabelMap | None = None
-    tolerations: Tolerations | None = None
+    node_selector: LabelMap | None = Field(default=None, description="Labels that a node must have to run engines.")
+    tolerations: Tolerations | None = Field(
+        default=None, description="Taints of nodes that engines tolerate, and benchmarks that run on the engine's node."
+    )
     accelerator_resource: Annotated[str, StringConstraints(max_length=253)] = Field(
-        default="nvidia.com/gpu", description="The extended resource to ask for; empty for engines without one."
+        default="nvidia.com/gpu",
+        description=(
+            "The extended resource that engines request, one for each accelerator; empty: engines request none."
+        ),
     )
 
 
 class TaskSpec(Model):
-    """The search: free to edit until it has started, then fixed but for suspend, budget, timeouts, maxExperiments."""
+    """What to tune, with which traffic, for which objectives, and how to search.
+
+    You may edit everything until the task has started (status.startTime). After that only suspend, budget, timeouts
+    and search.maxExperiments may change.
+    """
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -153,25 +192,48 @@ class TaskSpec(Model):
     )
 
     suspend: bool = Field(
-        default=False, description="Start nothing; running experiments are cancelled and their GPUs freed."
+        default=False,
+        description=(
+            "true: start nothing, cancel running experiments and free their GPUs; false: go on. A task that is created"
+            " with suspend: true makes a dry run: it shows the search space, the cost and the first InferenceService."
+        ),
     )
     model: TaskModel
     runtime: TaskRuntime
-    parameters: SearchParameters = Field(default=[], description="The search space: flags of the engine.")
-    constraints: Constraints | None = Field(default=None, description="Rules that every configuration must keep.")
+    parameters: SearchParameters = Field(
+        default=[], description="The search space: the engine flags to tune, each with the values to try."
+    )
+    constraints: Constraints | None = Field(
+        default=None, description="Rules that every configuration of the search must keep."
+    )
     parallelism: Parallelism | None = None
     quantization: Quantization | None = None
     baseline: Baseline | None = None
     benchmark: TaskBenchmark
     objectives: Annotated[list[Objective], Field(min_length=1, max_length=3, json_schema_extra=ATOMIC)] = Field(
-        description="One: there will be a best. Two or three: a Pareto front, none of which is worse in everything."
+        description=(
+            "What to optimise. With one objective the task finds a best configuration. With two or three it finds a"
+            " Pareto front: the configurations that no other one beats in every objective."
+        )
     )
-    slos: Slos | None = Field(default=None, description="Promises that the best configuration must keep.")
+    slos: Slos | None = Field(
+        default=None, description="Limits that the best configuration must keep, for example TTFT P99 at most 500ms."
+    )
     gpu_hour_price: GpuHourPrice | None = Field(
-        default=None, description='Of one accelerator, in any currency, as a decimal string: "2.50".'
+        default=None,
+        description=(
+            'What one accelerator costs in an hour, in any currency, as a decimal number in quotes, for example "2.50".'
+            " The objective CostPerMillionTokens needs it."
+        ),
     )
     search: Search
-    budget: Budget | None = Field(default=None, description="May be changed while the task runs.")
+    budget: Budget | None = Field(
+        default=None,
+        description=(
+            "What the task may cost at most; absent: only search.maxExperiments limits it. The search ends early enough"
+            " to leave a reserve for the confirmation. The budget may be changed while the task runs."
+        ),
+    )
     timeouts: Timeouts = Timeouts()
     placement: Placement = Placement()
 
@@ -208,7 +270,7 @@ _UNCHANGED = " && ".join(
 
 
 class TuningTask(Model):
-    """Finds the best inference-engine parameters for a model by measuring them on this cluster."""
+    """A task that finds the best inference-engine parameters for a model by measuring them on this cluster."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(

@@ -1,4 +1,4 @@
-"""TuningTask.status: what was observed and decided."""
+"""TuningTask.status: what the operator observed and decided for a task."""
 
 from __future__ import annotations
 
@@ -33,7 +33,11 @@ Verdict = Literal["Improved", "NoSignificantDifference", "Unconfirmed", "Baselin
 # Never an empty list: where an apply empties a list by key, the API server keeps null, and that it then refuses.
 ChosenParameters = Annotated[
     list[Parameter],
-    Field(max_length=32, json_schema_extra=list_map("name"), description="Absent for the baseline."),
+    Field(
+        max_length=32,
+        json_schema_extra=list_map("name"),
+        description=("The parameters that the search chose for this configuration; absent for the baseline."),
+    ),
 ]
 # More digits are more than was measured, and nobody reads a float's tail.
 Figure = Annotated[Real, AfterValidator(lambda value: float(f"{value:.6g}"))]
@@ -42,40 +46,60 @@ Breaks = Annotated[
     Field(
         max_length=10,
         json_schema_extra=ATOMIC,
-        description="Soft SLOs that it breaks where its value was measured, and by how much at worst.",
+        description=(
+            "The soft SLOs that the configuration breaks where its value was measured, each with the largest share by"
+            " which it is broken, for example TTFT P99 500ms by 22%."
+        ),
     ),
 ]
 TaskPhase = Literal["Pending", "Running", "Confirming", "Succeeded", "Failed", "Suspended"]
 
 
 class Removed(Model):
-    """What one rule removed from the search space."""
+    """A rule and how many configurations it removed from the search space."""
 
-    rule: Annotated[str, StringConstraints(max_length=253)]
-    count: SpaceSize
+    rule: Annotated[str, StringConstraints(max_length=253)] = Field(description="The rule, in words.")
+    count: SpaceSize = Field(description="The number of configurations that the rule removed.")
 
 
 class Resolved(Model):
-    """What the words of the spec came to."""
+    """The objects and the search space that the spec resolves to."""
 
-    model: ObjectName
-    runtime: ObjectName
-    engine: EngineName
-    configurations: SpaceSize = Field(description="Configurations that can be chosen.")
-    estimated: bool = Field(default=False, description="The number is an estimate: the space is too large to count.")
-    removed_by: Annotated[list[Removed], Field(max_length=64, json_schema_extra=list_map("rule"))] | None = Field(
-        default=None, description="How many configurations each rule removed, in the order of the rules."
+    model: ObjectName = Field(description="The name of the model object that experiments serve.")
+    runtime: ObjectName = Field(description="The name of the runtime object that experiments use.")
+    engine: EngineName = Field(description="The inference engine that the runtime starts.")
+    configurations: SpaceSize = Field(description="The number of configurations that the search can choose from.")
+    estimated: bool = Field(
+        default=False,
+        description="true: configurations is an estimate, because the search space is too large to be counted.",
     )
-    accelerator: Word | None = None
+    removed_by: Annotated[list[Removed], Field(max_length=64, json_schema_extra=list_map("rule"))] | None = Field(
+        default=None,
+        description="The rules that removed configurations from the search space, in the order in which they apply.",
+    )
+    accelerator: Word | None = Field(
+        default=None,
+        description=(
+            "The accelerator product that the baseline ran on; all experiments of the task run on this product."
+        ),
+    )
 
 
 class Created(Model):
-    """Objects that this task created; they stay when it goes, for the next task."""
+    """The models and runtimes that this task created. They stay for other tasks when the task is deleted."""
 
-    cluster_base_model: ObjectName | None = None
-    base_model: ObjectName | None = None
-    cluster_serving_runtime: ObjectName | None = None
-    serving_runtime: ObjectName | None = None
+    cluster_base_model: ObjectName | None = Field(
+        default=None, description="The name of the ClusterBaseModel that this task created."
+    )
+    base_model: ObjectName | None = Field(
+        default=None, description="The name of the BaseModel that this task created in its namespace."
+    )
+    cluster_serving_runtime: ObjectName | None = Field(
+        default=None, description="The name of the ClusterServingRuntime that this task created."
+    )
+    serving_runtime: ObjectName | None = Field(
+        default=None, description="The name of the ServingRuntime that this task created in its namespace."
+    )
 
     def including(self, kind: str, name: str) -> Created:
         """These and one more."""
@@ -83,160 +107,224 @@ class Created(Model):
 
 
 class ReasonCount(Model):
-    """How many experiments ended with a reason."""
+    """A reason and how many experiments ended with it."""
 
-    reason: Word
-    count: Count
+    reason: Word = Field(description="The reason, for example OutOfMemory; docs/operations.md explains every one.")
+    count: Count = Field(description="The number of experiments that ended with the reason.")
 
 
 class ExperimentCounts(Model):
-    """How far the search is."""
+    """How far the search has come, in numbers of experiments; neither the baseline nor repeats count."""
 
-    summary: Word
-    next_index: Count
-    running: Count
-    succeeded: Count
-    infeasible: Count
-    failed: Count
+    summary: Word = Field(description="Finished experiments of all that the search will make, for example 5/30.")
+    next_index: Count = Field(description="The number that the name of the next experiment ends with.")
+    running: Count = Field(description="The number of experiments that run now, the baseline and repeats included.")
+    succeeded: Count = Field(description="The number of finished experiments that were measured.")
+    infeasible: Count = Field(description="The number of finished experiments that keep the hard SLOs at no level.")
+    failed: Count = Field(description="The number of finished experiments that gave no result.")
     reused: Count | None = Field(
-        default=None, description="Finished experiments of others that answered for this task (search.reuse)."
+        default=None,
+        description="The number of earlier experiments whose results this task used (search.reuse).",
     )
-    reasons: Annotated[list[ReasonCount], Field(max_length=32, json_schema_extra=list_map("reason"))] | None = None
+    reasons: Annotated[list[ReasonCount], Field(max_length=32, json_schema_extra=list_map("reason"))] | None = Field(
+        default=None, description="The reasons why finished experiments gave no result, each with their number."
+    )
 
 
 class BaselineResult(Model):
-    """The baseline's experiment and its value, if it has one; once it was measured again, that of its repeats."""
+    """The result of the baseline."""
 
-    experiment: ObjectName
-    value: Figure | None = None
+    experiment: ObjectName = Field(description="The name of the baseline's TuningExperiment.")
+    value: Figure | None = Field(
+        default=None,
+        description=(
+            "The baseline's value of the objective in SI units, after the confirmation the geometric mean of its"
+            " repeats; absent if it has none."
+        ),
+    )
     breaks: Breaks | None = None
 
 
 class BestLevel(Model):
-    """The level that the value was measured at."""
+    """The level at which the value was measured."""
 
     scenario: ShortName = Field(
         description=(
-            "Of several the first: the value is the weighted mean of all at this concurrency, each of which is in the"
-            " report."
+            "The scenario. If there are several it is the first one: the value is the weighted mean of all scenarios at"
+            " this concurrency, and the report lists each."
         )
     )
-    concurrency: Concurrency
+    concurrency: Concurrency = Field(description="The number of users that sent requests at the same time.")
 
 
 class Confidence(Model):
-    """How far the gain can be trusted: a 95 % interval of it, from measuring leaders and baseline again."""
+    """How far you can trust the gain: the verdict of the confirmation and the gain's 95 % confidence interval."""
 
-    verdict: Verdict
-    low: Real | None = Field(default=None, description="The gain's lower bound in percent.")
-    high: Real | None = Field(default=None, description="The gain's upper bound in percent.")
+    verdict: Verdict = Field(
+        description=(
+            "Improved: the gain is real. NoSignificantDifference: no gain was proved. Unconfirmed: there were too few"
+            " repeats to tell. BaselineInfeasible: the baseline breaks the hard SLOs. BaselineFailed: the baseline gave"
+            " no result."
+        )
+    )
+    low: Real | None = Field(default=None, description="The lower bound of the gain's 95 % interval, in percent.")
+    high: Real | None = Field(default=None, description="The upper bound of the gain's 95 % interval, in percent.")
     repeats: Count | None = Field(
-        default=None, description="How often the best was measured again and kept the hard SLOs."
+        default=None, description="The number of repeats of the best configuration that kept the hard SLOs."
     )
 
 
 class Best(Model):
-    """The best configuration so far that keeps every hard SLO; once it was measured again, by its repeats."""
+    """The best configuration so far that keeps every hard SLO, judged by its repeats once it has some."""
 
-    experiment: ObjectName = Field(description="That found it; its repeats are not named.")
+    experiment: ObjectName = Field(description="The name of the TuningExperiment that found this configuration.")
     parameters: ChosenParameters | None = None
-    args: Arguments = Field(description="Ready to paste into the engine's command line.")
-    value: Figure = Field(description="Of the objective; of several repeats the geometric mean.")
-    gain: Word | None = Field(
-        default=None, description="Over the baseline, with what broken soft SLOs cost; positive is better."
+    args: Arguments = Field(description="The complete engine arguments, ready to paste into a command line.")
+    value: Figure = Field(
+        description="The value of the objective in SI units, after the confirmation the geometric mean of the repeats."
     )
-    gain_percent: Real | None = Field(default=None, description="The same as a number.")
+    gain: Word | None = Field(
+        default=None,
+        description=(
+            "The gain over the baseline as text, for example +31.0%; positive is better. The cost of broken soft SLOs"
+            " is included."
+        ),
+    )
+    gain_percent: Real | None = Field(
+        default=None, description="The gain over the baseline in percent as a number, for example 31.0."
+    )
     breaks: Breaks | None = None
     confidence: Confidence
     level: BestLevel
-    metrics: Level
+    metrics: Level = Field(description="Everything that was measured at the level of the value, in SI units.")
     numerics_changed: Annotated[list[FlagName], Field(max_length=16, json_schema_extra=ATOMIC)] | None = Field(
         default=None,
         description=(
-            "Flags that differ from the baseline's and change what the model answers: its quality was not measured."
+            "The flags that differ from the baseline and change what the model answers, for example quantization. The"
+            " task does not measure the quality of answers: evaluate them first."
         ),
     )
 
 
 class ObjectiveValue(Model):
-    """What a configuration reaches in one objective, in SI units."""
+    """An objective and the value that a configuration reaches in it."""
 
-    metric: Word
-    statistic: Statistic | None = Field(default=None, description="Of a latency.")
+    metric: Word = Field(description="The figure that the objective optimises, for example TTFT.")
+    statistic: Statistic | None = Field(default=None, description="The statistic of a latency, for example P99.")
     concurrency: Concurrency | None = Field(
-        default=None, description="Of a latency: the level at which it is judged; the highest of the ladder if absent."
+        default=None,
+        description="The concurrency at which a latency is judged; the highest in benchmark.concurrency if absent.",
     )
-    value: Figure
+    value: Figure = Field(description="The value in SI units: seconds, tokens/s, requests/s, users or cost.")
 
 
 class FrontPoint(Model):
     """A configuration that no other one beats in every objective."""
 
-    experiment: ObjectName
+    experiment: ObjectName = Field(description="The name of the TuningExperiment that measured this configuration.")
     parameters: ChosenParameters | None = None
-    args: Arguments = Field(description="Ready to paste into the engine's command line.")
+    args: Arguments = Field(description="The complete engine arguments, ready to paste into a command line.")
     values: Annotated[list[ObjectiveValue], Field(max_length=3, json_schema_extra=ATOMIC)] = Field(
-        description="In the order of the objectives."
+        description="The value that the configuration reaches in each objective, in the order of spec.objectives."
     )
 
 
 class Importance(Model):
-    """How much one parameter explains."""
+    """A parameter and how much it matters for the objective."""
 
-    name: FlagName
-    share: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+    name: FlagName = Field(description="The parameter's name.")
+    share: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = Field(
+        description="The share of the objective's variance that the parameter explains, from 0 to 1."
+    )
 
 
 class Recommendation(Model):
-    """What to do with the answer."""
+    """Where to find the recommendation."""
 
     config_map: ObjectName = Field(
-        description="Holds the InferenceService to apply, the report that explains it, and all experiments as CSV."
+        description=(
+            "The name of the ConfigMap that holds the InferenceService to apply, the report that explains it, and all"
+            " experiments as CSV."
+        )
     )
 
 
 class Preview(Model):
-    """What a suspended task would do."""
+    """The dry run of a task that is suspended before its start: what it would deploy and cost."""
 
-    config_map: ObjectName = Field(description="Holds the InferenceService of the first experiment.")
-    gpu_hours: Real = Field(description="A rough estimate of the whole search.")
+    config_map: ObjectName = Field(
+        description="The name of the ConfigMap that holds the InferenceService of the first experiment."
+    )
+    gpu_hours: Real = Field(description="A rough estimate of the GPU-hours that the whole task would use.")
 
 
 class Usage(Model):
-    """What the task has cost; advances when experiments end."""
+    """What the task has used so far. Running experiments count when they end."""
 
-    gpu_hours: Real
+    gpu_hours: Real = Field(
+        description=("The GPU-hours that finished experiments used, the baseline and repeats included.")
+    )
     remaining_gpu_hours: Real | None = Field(
-        default=None, alias="remainingGPUHours", description="Of budget.maxGPUHours; what runs is not yet taken off."
+        default=None,
+        alias="remainingGPUHours",
+        description="The GPU-hours of budget.maxGPUHours that are left; absent without such a budget.",
     )
 
 
 class TaskStatus(Model):
-    """What was observed and decided."""
+    """What the operator observed and decided for this task."""
 
-    observed_generation: Count | None = None
-    phase: TaskPhase | None = None
-    conditions: Conditions | None = None
-    message: Annotated[str, StringConstraints(max_length=1024)] | None = None
+    observed_generation: Count | None = Field(
+        default=None, description="The metadata.generation that this status is about."
+    )
+    phase: TaskPhase | None = Field(
+        default=None,
+        description=(
+            "Where the task stands, in one word. Confirming: it repeats the leading configurations and the baseline."
+            " Programs should read the conditions."
+        ),
+    )
+    conditions: Conditions | None = Field(
+        default=None,
+        description=(
+            "Valid: the spec can run. ModelReady, RuntimeReady: model and runtime are there. Succeeded: the task has"
+            " its answer. Finished: the task is over, with or without one."
+        ),
+    )
+    message: Annotated[str, StringConstraints(max_length=1024)] | None = Field(
+        default=None, description="What the task does or waits for, or how it ended, for people."
+    )
     resolved: Resolved | None = None
     created: Created | None = None
     experiments: ExperimentCounts | None = None
     baseline: BaselineResult | None = None
     best: Best | None = None
     front: Annotated[list[FrontPoint], Field(max_length=FRONT_MAX, json_schema_extra=list_map("experiment"))] | None = (
-        Field(default=None, description="With several objectives, instead of best.")
+        Field(
+            default=None,
+            description="With several objectives, instead of best: the configurations of the Pareto front.",
+        )
     )
     importance: Annotated[list[Importance], Field(max_length=64, json_schema_extra=list_map("name"))] | None = Field(
         default=None,
         description=(
-            "At the end: each parameter's share of the variance of log(objective) over the values searched, by the"
-            " variance components of an additive model (restricted maximum likelihood). What is missing to 1 is"
-            " interaction and noise. Absent where too little was measured."
+            "How much each parameter matters, the most important first: its share of the variance of log(objective)"
+            " over the values searched, as an additive model estimates it (docs/explain.md). The rest to 1 is"
+            " interaction and noise. Absent until the end, or if too little was measured."
         ),
     )
-    recommendation: Recommendation | None = Field(default=None, description="Once the task has succeeded.")
-    preview: Preview | None = Field(default=None, description="While suspended before the start.")
+    recommendation: Recommendation | None = Field(
+        default=None, description="Where to find the recommendation, once the task has succeeded."
+    )
+    preview: Preview | None = Field(
+        default=None, description="The result of the dry run, while the task is suspended before its start."
+    )
     usage: Usage | None = None
-    start_time: Timestamp | None = None
-    completion_time: Timestamp | None = None
-    last_progress_time: Timestamp | None = None
+    start_time: Timestamp | None = Field(
+        default=None,
+        description="When the task started: from then on its search is fixed, and budget.maxHours counts.",
+    )
+    completion_time: Timestamp | None = Field(default=None, description="When the task ended.")
+    last_progress_time: Timestamp | None = Field(
+        default=None, description="When the phase or the number of experiments last changed."
+    )

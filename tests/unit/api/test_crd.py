@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,37 @@ def test_a_list_says_how_it_is_merged(node: Object) -> None:
         for key in node["x-kubernetes-list-map-keys"]:
             required = key in node["items"].get("required", [])
             assert required or "default" in node["items"]["properties"][key]
+
+
+def flaw(node: Object) -> str:
+    """What is wrong with the text that `kubectl explain` shows of a field; empty if it stands alone."""
+    text = node.get("description", "")
+    if not (text[:1].isupper() or text.startswith("true: ")) or not text.endswith("."):
+        return "is no sentence"
+    if found := re.search(r"^(Of|Its|The same)\b|\b(likewise|as above|respectively|see there)\b", text):
+        return f"leans on another text: {found[0]}"
+    return "too long" if len(text) > 500 else ""
+
+
+@pytest.mark.parametrize("node", [pytest.param(node, id=path) for path, node in SCHEMA.items() if path[-1] not in "]}"])
+def test_a_field_is_explained_by_itself(node: Object) -> None:
+    assert flaw(node) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "want"),
+    [
+        ("", "is no sentence"),
+        ("or when so many requests have finished.", "is no sentence"),
+        ("A level ends after so many minutes,", "is no sentence"),
+        ("Of a latency; P99 if absent.", "leans on another text: Of"),
+        ("The gain's upper bound, likewise.", "leans on another text: likewise"),
+        ("true: also try without the flag.", ""),
+        ("The name of the model.", ""),
+    ],
+)
+def test_a_fragment_is_no_explanation(text: str, want: str) -> None:
+    assert flaw({"description": text}) == want
 
 
 @pytest.mark.parametrize("definition", DEFINITIONS.values(), ids=DEFINITIONS)
