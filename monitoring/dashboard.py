@@ -82,9 +82,13 @@ def _now(board: dashboard.Dashboard) -> dashboard.Dashboard:
     hours = f"sum(increase(autotuner_gpu_seconds_total{_TASKS}[$__range])) / 3600"
     return (
         board.with_row(dashboard.Row("Now"))
-        .with_panel(_figure("Active tasks", "Started and not finished.", "sum(autotuner_tasks_active)"))
-        .with_panel(_figure("Active experiments", "From creation to release.", "sum(autotuner_experiments_active)"))
-        .with_panel(_figure("GPU-hours", "Used by experiments that ended in the time shown.", hours))
+        .with_panel(_figure("Active tasks", "Tasks that have started and not finished.", "sum(autotuner_tasks_active)"))
+        .with_panel(
+            _figure(
+                "Active experiments", "Experiments between creation and release.", "sum(autotuner_experiments_active)"
+            )
+        )
+        .with_panel(_figure("GPU-hours", "GPU-hours that experiments which ended in the time shown have used.", hours))
         .with_panel(
             _figure(
                 "Stuck releases",
@@ -93,7 +97,9 @@ def _now(board: dashboard.Dashboard) -> dashboard.Dashboard:
                 alarm=1,
             )
         )
-        .with_panel(_figure("Leaders", "One of each installation acts.", "sum(autotuner_leader)"))
+        .with_panel(
+            _figure("Leaders", "Operators that act; there should be one in each installation.", "sum(autotuner_leader)")
+        )
         .with_panel(_figure("Replicas", "Operator processes that answer.", "count(autotuner_build_info)"))
     )
 
@@ -131,7 +137,7 @@ def _tasks(board: dashboard.Dashboard) -> dashboard.Dashboard:
         .with_panel(
             _graph(
                 "Best value so far",
-                "In the unit of the task's objective.",
+                "The objective at the best configuration, in the unit of the task's objective.",
                 "short",
                 _query(f"max by (namespace, task, metric) (autotuner_task_best_value{_TASKS})", "{{task}} {{metric}}"),
             )
@@ -157,7 +163,7 @@ def _experiments(board: dashboard.Dashboard) -> dashboard.Dashboard:
         .with_panel(
             _graph(
                 "Ended, by reason",
-                "Per hour. Completed and SLOViolated were measured; an engine that fails with its flags is a result.",
+                "Ended experiments per hour. Completed and SLOViolated were measured; a failed engine is a result too.",
                 "short",
                 _query("sum by (reason) (increase(autotuner_experiments_total[1h])) > 0", "{{reason}}"),
                 stacked=True,
@@ -188,7 +194,7 @@ def _experiments(board: dashboard.Dashboard) -> dashboard.Dashboard:
         .with_panel(
             _graph(
                 "Seconds per step",
-                "Of experiments that ended within six hours.",
+                "The share of experiments that ended within six hours.",
                 "s",
                 _query(
                     "histogram_quantile(0.5, sum by (step, le) (rate(autotuner_experiment_step_seconds_bucket[6h])))",
@@ -205,18 +211,20 @@ def _operator(board: dashboard.Dashboard) -> dashboard.Dashboard:
         .with_panel(
             _graph(
                 "Event to action",
-                "From an event to the pass that answers it.",
+                "The time from an event to the end of the reconcile that answers it.",
                 "s",
                 *_quantiles("autotuner_event_to_action_seconds", "queue"),
             )
         )
         .with_panel(
-            _graph("Pass", "How long one pass takes.", "s", *_quantiles("autotuner_reconcile_seconds", "queue"))
+            _graph(
+                "Reconcile", "How long one reconcile takes.", "s", *_quantiles("autotuner_reconcile_seconds", "queue")
+            )
         )
         .with_panel(
             _graph(
                 "Errors",
-                "Passes that failed and are retried, per second.",
+                "Reconciles that failed and are retried, per second.",
                 "short",
                 _query("sum by (queue) (rate(autotuner_reconcile_errors_total[$__rate_interval]))", "{{queue}}"),
             )
@@ -224,7 +232,7 @@ def _operator(board: dashboard.Dashboard) -> dashboard.Dashboard:
         .with_panel(
             _graph(
                 "Queue depth",
-                "Objects that wait for a pass.",
+                "Objects that wait for a reconcile.",
                 "short",
                 _query("sum by (queue) (autotuner_queue_depth)", "{{queue}}"),
             )

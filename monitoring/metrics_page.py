@@ -1,4 +1,4 @@
-"""docs/metrics.md, written from the metrics and the rules themselves."""
+"""Writes docs/metrics.md from the metrics and the alert rules themselves."""
 
 from __future__ import annotations
 
@@ -20,13 +20,16 @@ _SUFFIXES = {"counter": "_total", "info": "_info"}
 _HEAD = """\
 # Metrics and alerts
 
-Written by `make generate` from `operator/autotuner/metrics.py` and `monitoring/prometheusrule.yaml`.
+This page lists the metrics of the operator and the alerts on them. `make generate` writes it from
+`operator/autotuner/metrics.py` and `monitoring/prometheusrule.yaml`.
 
-The operator serves Prometheus' text format at port 8080, path `/metrics` (`AUTOTUNER_METRICS_PORT`). Labels `namespace`
-and `task` are those of the TuningTask: scrape with `honorLabels: true`, as the chart's ServiceMonitor does. A standby
-replica serves the same metrics with nothing in them. The usual `process_*` metrics are there too.
+## Setup
 
-The chart brings ServiceMonitor, rules and a Grafana dashboard:
+The operator serves Prometheus' text format on port 8080 at `/metrics` (`AUTOTUNER_METRICS_PORT`). The labels
+`namespace` and `task` name the TuningTask, so scrape with `honorLabels: true`, as the chart's ServiceMonitor does. A
+standby replica serves the same metrics without any values. The operator also serves the usual `process_*` metrics.
+
+The chart installs a ServiceMonitor, alert rules and a Grafana dashboard:
 
 ```console
 $ helm upgrade autotuner helm/autotuner --namespace autotuner-system --reset-then-reuse-values \\
@@ -34,8 +37,8 @@ $ helm upgrade autotuner helm/autotuner --namespace autotuner-system --reset-the
     --set metrics.dashboard.enabled=true
 ```
 
-Without the Prometheus Operator: `spec.groups` of `monitoring/prometheusrule.yaml` is a rule file as it is, and
-`monitoring/dashboard.json` can be imported in Grafana.
+Without the Prometheus Operator, use `spec.groups` of `monitoring/prometheusrule.yaml` as a rule file and import
+`monitoring/dashboard.json` into Grafana.
 
 ## Metrics
 
@@ -45,7 +48,7 @@ Without the Prometheus Operator: `spec.groups` of `monitoring/prometheusrule.yam
 _ALERTS = """
 ## Alerts
 
-What to do about each is in [operations.md](operations.md#troubleshooting).
+[operations.md](operations.md#autotunerdown) says for each alert what to do.
 
 | alert | severity | after | meaning |
 |---|---|---|---|

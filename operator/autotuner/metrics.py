@@ -36,36 +36,36 @@ ProcessCollector(registry=REGISTRY)
 _FAST = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _SLOW = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200)
 
-Info("autotuner_build", "The version that runs.", registry=REGISTRY).info({"version": __version__})
+Info("autotuner_build", "The version of the operator that runs.", registry=REGISTRY).info({"version": __version__})
 LEADER = Gauge("autotuner_leader", "1 if this operator acts, 0 if it stands by.", registry=REGISTRY)
 EXPERIMENTS = Counter("autotuner_experiments", "Experiments that ended, by reason.", ["reason"], registry=REGISTRY)
 STEP_SECONDS = Histogram(
     "autotuner_experiment_step_seconds",
-    "How long the steps of ended experiments took: queue, pull, startup, benchmark, teardown.",
+    "Duration of the steps of ended experiments: queue, pull, startup, benchmark, teardown.",
     ["step"],
     buckets=_SLOW,
     registry=REGISTRY,
 )
 GPU_SECONDS = Counter(
     "autotuner_gpu_seconds",
-    "Seconds from scheduled to released of ended experiments, times accelerators; task is empty for those of no task.",
+    "Accelerator seconds that ended experiments used from scheduled to released; task is empty for those of no task.",
     ["namespace", "task"],
     registry=REGISTRY,
 )
 EVENT_TO_ACTION_SECONDS = Histogram(
     "autotuner_event_to_action_seconds",
-    "From an event about an object to the end of the pass that answered it.",
+    "Time from an event about an object to the end of the reconcile that answered it.",
     ["queue"],
     buckets=_FAST,
     registry=REGISTRY,
 )
 RECONCILE_SECONDS = Histogram(
-    "autotuner_reconcile_seconds", "How long passes took.", ["queue"], buckets=_FAST, registry=REGISTRY
+    "autotuner_reconcile_seconds", "Duration of reconciles.", ["queue"], buckets=_FAST, registry=REGISTRY
 )
 RECONCILE_ERRORS = Counter(
-    "autotuner_reconcile_errors", "Passes that failed and are repeated.", ["queue"], registry=REGISTRY
+    "autotuner_reconcile_errors", "Reconciles that failed and are retried.", ["queue"], registry=REGISTRY
 )
-QUEUE_DEPTH = Gauge("autotuner_queue_depth", "Objects that wait for a pass.", ["queue"], registry=REGISTRY)
+QUEUE_DEPTH = Gauge("autotuner_queue_depth", "Objects that wait for a reconcile.", ["queue"], registry=REGISTRY)
 
 # The time stamps in a TuningExperiment's status that begin and end a step.
 _STEPS = {
@@ -156,7 +156,9 @@ class Objects(Collector):
     def collect(self) -> Iterator[Metric]:
         """The gauges now; see `prometheus_client`."""
         active = sum(figures["active"] for figures in self._tasks.values())
-        yield GaugeMetricFamily("autotuner_tasks_active", "Tasks that are neither over nor suspended.", value=active)
+        yield GaugeMetricFamily(
+            "autotuner_tasks_active", "Tasks that have neither finished nor been suspended.", value=active
+        )
         phases = Tally(figures["phase"] for figures in self._experiments.values())
         family = GaugeMetricFamily(
             "autotuner_experiments_active", "Experiments that are not over, by phase.", labels=["phase"]

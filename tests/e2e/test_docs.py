@@ -22,7 +22,10 @@ from tests.support.objects import edited
 from tests.tools import tool
 
 # Documents that are read on one cluster; whatever is installed in the first is there for the next.
-READINGS = (("README.md", "docs/gitops.md", "docs/metrics.md"), ("docs/operations.md",))
+READINGS = (
+    ("README.md", "docs/gitops.md", "docs/metrics.md", "docs/operations.md"),
+    ("docs/installation.md",),
+)
 # Kinds of the surroundings, whose controllers are not needed to see that our objects are taken.
 FOREIGN = {
     "argoproj.io/v1alpha1": ["Application"],

@@ -17,6 +17,7 @@ from tests.support.console import commands
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
+INSTALLATION = (ROOT / "docs" / "installation.md").read_text()
 POLICY = "\n".join(path.read_text() for path in (ROOT / "operator" / "autotuner" / "policy").rglob("*.py"))
 
 
@@ -54,12 +55,31 @@ def test_every_condition_and_reason_of_the_policy_is_explained() -> None:
     assert missing == set()
 
 
-def test_every_variable_of_the_operator_is_in_the_readme() -> None:
+def test_every_variable_of_the_operator_is_explained() -> None:
     source = Path(settings.__file__).read_text()
     read = set(re.findall(r'\b(?!get\b)[a-z]+\("([A-Z_]+)"', source))
 
-    told = set(re.findall(r"`AUTOTUNER_([A-Z_]+)`", (ROOT / "README.md").read_text()))
+    told = set(re.findall(r"^\| `AUTOTUNER_([A-Z_]+)` \|", INSTALLATION, re.MULTILINE))
     assert read == told
+
+
+def test_the_readme_is_one_page_and_leads_to_every_document() -> None:
+    readme = (ROOT / "README.md").read_text()
+    contributors_only = {"testing.md"}
+
+    assert len(readme.splitlines()) <= 90
+    linked = set(re.findall(r"\]\(docs/([\w-]+\.md)\)", readme))
+    assert linked | contributors_only == {path.name for path in (ROOT / "docs").glob("*.md")}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_a_document_begins_with_what_it_is_for(document: Path) -> None:
+    text = re.sub(r"^<!--.*-->\n", "", document.read_text())
+    title, blank, first = text.splitlines()[:3]
+
+    assert title.startswith("# ")
+    assert blank == ""
+    assert document.parent == ROOT or first.startswith("This page ")
 
 
 def anchors(text: str) -> set[str]:

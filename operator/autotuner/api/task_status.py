@@ -309,7 +309,7 @@ class TaskStatus(Model):
         default=None,
         description=(
             "How much each parameter matters, the most important first: its share of the variance of log(objective)"
-            " over the values searched, as an additive model estimates it (docs/explain.md). The rest to 1 is"
+            " over the values searched, as an additive model estimates it (docs/results.md). The rest to 1 is"
             " interaction and noise. Absent until the end, or if too little was measured."
         ),
     )
