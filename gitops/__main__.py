@@ -10,7 +10,7 @@ FOLDER = Path(__file__).parent / "argocd"
 SNIPPET = FOLDER / "argocd-cm.yaml"
 _KINDS = ("TuningTask", "TuningExperiment")
 _HEAD = """\
-# Teaches Argo CD to judge both kinds; without it they have no health at all. Merge it into the existing ConfigMap:
+# This snippet teaches Argo CD to judge the health of both kinds. Merge it into the existing ConfigMap:
 #   kubectl patch configmap argocd-cm -n argocd --type merge --patch-file gitops/argocd/argocd-cm.yaml
 apiVersion: v1
 kind: ConfigMap

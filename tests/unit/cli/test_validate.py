@@ -89,7 +89,7 @@ WRONG: list[tuple[str, Object, str]] = [
     (
         "a limit without a unit",
         {"slos": [{"metric": "TTFT", "max": 400}]},
-        "spec.slos[0].max: Input should be a valid string; it is: A ceiling with its unit, for example 500ms or 1%.",
+        "spec.slos[0].max: Input should be a valid string; it is: The highest value allowed, with its unit,",
     ),
     ("a bound", {"search": {"maxExperiments": 0}}, "spec.search.maxExperiments: Input should be greater than or equal"),
     ("an unknown preset", {"runtime": {"preset": "simulated-sglan"}}, "spec.runtime.preset: no preset is called"),
