@@ -148,7 +148,8 @@ def _task(document: Document, others: Sequence[Document], presets: Presets) -> l
         else:
             found.append(_finding(document, problem.message, "error", problem.reason))
     return found + [
-        _finding(document, words, "warning", "Valid") for words in preflight.warnings(spec, presets, around)
+        _finding(document, warning.message, "warning", warning.reason)
+        for warning in preflight.warnings(spec, presets, around)
     ]
 
 

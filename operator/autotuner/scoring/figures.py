@@ -143,7 +143,7 @@ def format_excess(share: float, limit: str) -> str:
     return f"{limit} {1 + share:.0f} times over" if share >= _FACTOR else f"{limit} by {format_share(share)}"
 
 
-def name(metric: str, statistic: Statistic | None) -> str:
+def figure_name(metric: str, statistic: Statistic | None) -> str:
     """`TTFT P99`, `OutputThroughput`."""
     return f"{metric} {statistic or DEFAULT_STATISTIC}" if metric in LATENCY_METRICS else metric
 

@@ -10,7 +10,7 @@ from autotuner.api import quantity
 from autotuner.api.common import LATENCY_METRICS, Statistic
 from autotuner.api.experiment import Level
 from autotuner.api.goals import SOFT_STEEPNESS, SOFT_WEIGHT, Slo
-from autotuner.scoring.figures import DEFAULT_STATISTIC, figure, format_excess, format_quantity, name, place
+from autotuner.scoring.figures import DEFAULT_STATISTIC, figure, figure_name, format_excess, format_quantity, place
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def violations(level: Level, slos: Sequence[Slo], gpus: int) -> list[Violation]:
 def unmeasured(level: Level, slos: Sequence[Slo], gpus: int) -> list[str]:
     """Which SLOs cannot be judged at a level, one sentence each."""
     return [
-        f"{name(slo.metric, slo.statistic)} was not measured at {place(level)}"
+        f"{figure_name(slo.metric, slo.statistic)} was not measured at {place(level)}"
         for slo in slos
         if figure(level, slo.metric, slo.statistic, gpus) is None
     ]
@@ -114,7 +114,7 @@ def violation(level: Level, slo: Slo, gpus: int) -> Violation | None:
     relative = excess / limit if limit else 1.0
     side = "above" if slo.max is not None else "below"
     missed = format_excess(relative, written) if limit else written
-    figure_name = name(slo.metric, slo.statistic)
-    text = f"{figure_name} {format_quantity(actual, slo.metric)} at {place(level)}, {side} {missed}"
+    named = figure_name(slo.metric, slo.statistic)
+    text = f"{named} {format_quantity(actual, slo.metric)} at {place(level)}, {side} {missed}"
     statistic = (slo.statistic or DEFAULT_STATISTIC) if slo.metric in LATENCY_METRICS else None
-    return Violation(slo.metric, statistic, limit, actual, relative, text, f"{figure_name} {missed}")
+    return Violation(slo.metric, statistic, limit, actual, relative, text, f"{named} {missed}")

@@ -106,7 +106,7 @@ def _references(seen: ObservedExperiment, _: datetime) -> Ending | None:
     if seen.runtime is None:
         return Ending("RuntimeIncompatible", f"{runtime.kind} {runtime.name} does not exist; create it")
     unreadable = model_files.unreadable(seen, seen.model)
-    return Ending("ModelNotReady", unreadable) if unreadable else None
+    return Ending("ModelNotReady", unreadable.message) if unreadable else None
 
 
 def _incompatible(seen: ObservedExperiment, _: datetime) -> Ending | None:

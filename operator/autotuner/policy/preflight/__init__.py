@@ -1,4 +1,4 @@
-"""What can be known to be wrong with a task before anything is created; each problem names the field."""
+"""Checks of a task before anything is created: what is wrong with it, and what may mislead."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from collections.abc import Iterator
 
 from autotuner.api.common import EngineName
 from autotuner.api.task import TaskSpec
+from autotuner.findings import Finding, Kind
 from autotuner.policy.model_and_runtime import fixed_arguments
 from autotuner.policy.preflight import benchmark, flags, goals, model_files, objects
-from autotuner.policy.preflight.case import Case, Problem, Reason, Surroundings
+from autotuner.policy.preflight.case import Case, Surroundings
 from autotuner.presets import Presets, runner
 from autotuner.search.space.facts import Facts
 from autotuner.search.space.space import Space
 
-__all__ = ["Problem", "Reason", "Surroundings", "check", "engine_of", "space", "warnings"]
+__all__ = ["Surroundings", "check", "engine_of", "space", "warnings"]
 
 
 def engine_of(spec: TaskSpec, presets: Presets) -> EngineName | None:
@@ -21,7 +22,7 @@ def engine_of(spec: TaskSpec, presets: Presets) -> EngineName | None:
     return Case(spec, presets, Surroundings(None, None)).engine
 
 
-def check(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[Problem]:
+def check(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[Finding]:
     """Everything that is wrong, most basic first; empty if the task can start."""
     case = Case(spec, presets, around)
     found = [
@@ -35,8 +36,8 @@ def check(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[Proble
     return found or list(_space(case))
 
 
-def warnings(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[str]:
-    """What works but may mislead; told in the Valid condition."""
+def warnings(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[Finding]:
+    """What works but may mislead; the condition Valid tells it."""
     case = Case(spec, presets, around)
     return [*model_files.warnings(case), *benchmark.warnings(case)]
 
@@ -54,10 +55,12 @@ def space(spec: TaskSpec, presets: Presets, around: Surroundings, engine: Engine
     return Space.of(spec, engine, fixed=fixed_arguments(engine, spec, runtime), facts=facts)
 
 
-def _space(case: Case) -> Iterator[Problem]:
+def _space(case: Case) -> Iterator[Finding]:
     """What is wrong with the space once its flags are right."""
     assert case.engine is not None
     found = space(case.spec, case.presets, case.around, case.engine)
-    yield from (Problem("InvalidSpec", message) for message in found.problems)
+    for message in found.problems:
+        field, _, problem = message.partition(": ")
+        yield Finding(field, Kind.SPACE_MALFORMED, {"problem": problem})
     if not found.problems and found.size == 0:
-        yield Problem("EmptySpace", f"parameters: no configuration is left: {found.emptiness}")
+        yield Finding("parameters", Kind.SPACE_EMPTY, {"why": found.emptiness})

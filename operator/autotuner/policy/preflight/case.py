@@ -1,10 +1,10 @@
-"""One thing wrong with a task, and what of the cluster a task refers to."""
+"""A task before it starts, with what of the cluster it refers to."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from autotuner.api.common import EngineName
 from autotuner.api.task import TaskSpec
@@ -12,16 +12,6 @@ from autotuner.policy import model_and_runtime
 from autotuner.policy.claims import Storage
 from autotuner.presets import Presets
 from autotuner.serving.nodes import UNKNOWN, Capacity
-
-Reason = Literal["InvalidSpec", "UnknownPreset", "NotFound", "ReservedFlag", "UnknownFlag", "EmptySpace"]
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One thing wrong with a task; the message begins with the field."""
-
-    reason: Reason
-    message: str
 
 
 @dataclass(frozen=True)
@@ -55,7 +45,7 @@ class Case:
 
     @property
     def runtime_spec(self) -> Mapping[str, Any] | None:
-        """Of the runtime, live or as it would be created; None if there is none."""
+        """The runtime's spec, live or as it would be created; None if there is none."""
         if self.around.runtime is not None:
             found: Mapping[str, Any] = self.around.runtime["spec"]
             return found
@@ -63,7 +53,7 @@ class Case:
 
     @property
     def model_spec(self) -> Mapping[str, Any]:
-        """Of the model, live or as it would be created; empty if there is none."""
+        """The model's spec, live or as it would be created; empty if there is none."""
         if self.around.model is not None:
             found: Mapping[str, Any] = self.around.model["spec"]
             return found

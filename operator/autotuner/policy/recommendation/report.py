@@ -10,7 +10,7 @@ from autotuner.policy.recommendation import best_per_value, flag_effects, markdo
 from autotuner.policy.recommendation.finished_task import Answer
 from autotuner.policy.recommendation.flag_effects import FlagEffect
 from autotuner.scoring import slos
-from autotuner.scoring.figures import name as metric_name
+from autotuner.scoring.figures import figure_name
 from autotuner.search import main_effects
 
 _MARGIN_MAX = 1000  # per cent; beyond it nothing is known
@@ -61,7 +61,7 @@ def _front(answer: Answer) -> Iterator[str]:
 
 def _headings(objectives: Sequence[Objective], goal: scoring.Goal) -> list[str]:
     """One for each objective; those of the same figure tell their concurrencies."""
-    names = [metric_name(one.metric, one.statistic) for one in objectives]
+    names = [figure_name(one.metric, one.statistic) for one in objectives]
     return [
         f"{name} at {goal.judged_at(one)}" if names.count(name) > 1 else name
         for name, one in zip(names, objectives, strict=True)
@@ -145,4 +145,4 @@ def _experiments(answer: Answer, left_out: int) -> Iterator[str]:
 
 
 def _objective(answer: Answer) -> str:
-    return metric_name(answer.objective.metric, answer.objective.statistic)
+    return figure_name(answer.objective.metric, answer.objective.statistic)

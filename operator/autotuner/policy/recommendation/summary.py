@@ -13,7 +13,7 @@ from autotuner.policy.evidence.measurements import Measured
 from autotuner.policy.recommendation.finished_task import Answer
 from autotuner.policy.recommendation.markdown import code, lines
 from autotuner.scoring import slos
-from autotuner.scoring.figures import name as metric_name
+from autotuner.scoring.figures import figure_name
 
 _VERDICTS = {
     "Improved": "Measured again in turns with the baseline, it is better: the gain is real.",
@@ -140,7 +140,7 @@ def _scenarios(answer: Answer) -> Iterator[str]:
     """What each scenario measured at the concurrency that counts."""
     spec = answer.seen.spec
     asked = [(one.metric, one.statistic) for one in (*spec.objectives, *(spec.slos or ()))]
-    written = {metric_name(*each): each for each in (*asked, *_ALWAYS) if each[0] != "MaxConcurrency"}
+    written = {figure_name(*each): each for each in (*asked, *_ALWAYS) if each[0] != "MaxConcurrency"}
     gpus = answer.winners[0].accelerators if answer.winners else 1
     price = scoring.Goal.of(spec).gpu_hour_price
     weights = {scenario.name: scenario.weight for scenario in spec.benchmark.scenarios}
@@ -187,7 +187,7 @@ def _keeping(answer: Answer) -> str:
 
 
 def _what(answer: Answer) -> str:
-    return metric_name(answer.objective.metric, answer.objective.statistic)
+    return figure_name(answer.objective.metric, answer.objective.statistic)
 
 
 def _between(low: float, high: float) -> str:

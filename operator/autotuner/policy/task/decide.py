@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from autotuner import clock
 from autotuner.api.experiment import Purpose
 from autotuner.api.task_status import ExperimentCounts, TaskStatus
+from autotuner.findings import Finding
 from autotuner.objects import Object
 from autotuner.policy import preflight
 from autotuner.policy.budget import limits
@@ -49,11 +50,12 @@ def decide(seen: ObservedTask, now: datetime) -> TaskPlan:
     builder = PlanBuilder(seen, now, ConditionSet(seen.status.conditions, seen.generation, now))
     started = seen.status.start_time is not None
     if not started:
-        problems = preflight.check(seen.spec, seen.presets, seen.surroundings)
-        if problems:
-            return _invalid(builder, problems)
-        misleading = [*preflight.warnings(seen.spec, seen.presets, seen.surroundings), *limits.warnings(seen)]
-        builder.conditions.set("Valid", "True", "Valid", "; ".join(misleading))
+        findings = preflight.check(seen.spec, seen.presets, seen.surroundings)
+        if findings:
+            return _invalid(builder, findings)
+        misleading = preflight.warnings(seen.spec, seen.presets, seen.surroundings)
+        warnings = [*(finding.message for finding in misleading), *limits.warnings(seen)]
+        builder.conditions.set("Valid", "True", "Valid", "; ".join(warnings))
         if seen.spec.suspend:
             return _previewed(builder)
         return _start(builder)
@@ -99,17 +101,17 @@ def refuse(task: Object, message: str, now: datetime) -> TaskPlan:
     return TaskPlan(status)
 
 
-def _invalid(builder: PlanBuilder, problems: Sequence[preflight.Problem]) -> TaskPlan:
+def _invalid(builder: PlanBuilder, findings: Sequence[Finding]) -> TaskPlan:
     """Say everything that is wrong; nothing is created, and fixing it resumes the task."""
-    message = "; ".join(problem.message for problem in problems)
-    reason = problems[0].reason
+    message = "; ".join(finding.message for finding in findings)
+    reason = findings[0].reason
     before = builder.conditions.get("Valid")
     if before is None or (before.reason, before.message) != (reason, shorten(message)):
         builder.events.append(Event("Warning", reason, message))
     builder.conditions.set("Valid", "False", reason, message)
     builder.conditions.set("Succeeded", "Unknown", "InvalidSpec", message)
     builder.conditions.set("Finished", "False", "InvalidSpec")
-    waits = any(problem.reason == "NotFound" or builder.seen.shadow for problem in problems)
+    waits = any(finding.reason == "NotFound" or builder.seen.shadow for finding in findings)
     return builder.plan(message, builder.now + (_POLL if waits else _SLOW_POLL))
 
 
