@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from enum import Enum, unique
 from typing import Literal, NamedTuple
 
-Reason = Literal["InvalidSpec", "UnknownPreset", "NotFound", "ReservedFlag", "UnknownFlag", "EmptySpace", "Valid"]
+ValidReason = Literal["InvalidSpec", "UnknownPreset", "NotFound", "ReservedFlag", "UnknownFlag", "EmptySpace", "Valid"]
 """Reasons of the condition Valid. A task with findings of reason Valid only may start: they are warnings."""
 
 
 class Text(NamedTuple):
     """What a kind of finding means to the user: a reason, and a sentence with the names of details in braces."""
 
-    reason: Reason
+    reason: ValidReason
     template: str
 
 
@@ -233,7 +233,7 @@ class Finding:
     argument: str | None = None
 
     @property
-    def reason(self) -> Reason:
+    def reason(self) -> ValidReason:
         """The reason of the condition that tells the finding."""
         return self.kind.value.reason
 

@@ -6,9 +6,9 @@ asked for, so it is right again after a restart, and a deleted object is not spo
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import time
-from collections import Counter as Tally
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -157,7 +157,7 @@ class Objects(Collector):
         """The gauges now; see `prometheus_client`."""
         active = sum(figures["active"] for figures in self._tasks.values())
         yield GaugeMetricFamily("autotuner_tasks_active", "Tasks that are neither over nor suspended.", value=active)
-        phases = Tally(figures["phase"] for figures in self._experiments.values())
+        phases = collections.Counter(figures["phase"] for figures in self._experiments.values())
         family = GaugeMetricFamily(
             "autotuner_experiments_active", "Experiments that are not over, by phase.", labels=["phase"]
         )

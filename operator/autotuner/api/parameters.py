@@ -27,7 +27,7 @@ Values = Annotated[list[Number], Field(min_length=1, max_length=64, json_schema_
 Choices = Annotated[
     list[Choice], Field(min_length=1, max_length=64, json_schema_extra={"x-kubernetes-list-type": "set"})
 ]
-Rule = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+CelRule = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 
 
 class Range(Model):
@@ -85,7 +85,7 @@ class SearchParameter(Model):
         Annotated[list[Variant], Field(min_length=1, max_length=16, json_schema_extra=list_map("name"))] | None
     ) = Field(default=None, description="Sets of flags, of which one is tried at a time.")
     allow_unset: bool = Field(default=False, description="Also try without the flag: the engine's own default.")
-    when: Rule | None = Field(
+    when: CelRule | None = Field(
         default=None,
         description=(
             "CEL over p, the other parameters (dashes become underscores): where it is false, the flag is left out."
@@ -96,7 +96,7 @@ class SearchParameter(Model):
 class Constraint(Model):
     """A rule that every configuration must keep."""
 
-    rule: Rule = Field(description="CEL over p; an inactive or unset parameter is absent: has(p.x).")
+    rule: CelRule = Field(description="CEL over p; an inactive or unset parameter is absent: has(p.x).")
     message: Text = Field(default="", description="Why, for people.")
 
 

@@ -14,7 +14,7 @@ from autotuner.api.experiment import ExperimentSpec, ExperimentStatus
 from autotuner.benchmark import job as benchmark_job
 from autotuner.controllers import events
 from autotuner.controllers.read_claims import read_storage
-from autotuner.controllers.workqueue import Key
+from autotuner.controllers.workqueue import ObjectKey
 from autotuner.kube import (
     DEPLOYMENT,
     EVENT,
@@ -47,7 +47,7 @@ class ExperimentController:
     def __init__(self, kube: Kube, settings: Settings) -> None:
         self._kube, self._settings = kube, settings
 
-    async def reconcile(self, key: Key) -> float | None:
+    async def reconcile(self, key: ObjectKey) -> float | None:
         """One pass; see `workqueue.Reconcile`."""
         experiment = await self._kube.get(EXPERIMENT, key.namespace, key.name)
         if experiment is None or "deletionTimestamp" in experiment["metadata"]:

@@ -12,7 +12,7 @@ from autotuner import clock
 from autotuner.controllers import events
 from autotuner.controllers.catalogue import Catalogue
 from autotuner.controllers.observe import Observer
-from autotuner.controllers.workqueue import Key
+from autotuner.controllers.workqueue import ObjectKey
 from autotuner.kube import (
     CONFIG_MAP,
     EXPERIMENT,
@@ -41,7 +41,7 @@ class TaskController:
         self._kube, self._catalogue, self._settings = kube, catalogue, settings
         self._observer = Observer(kube, settings)
 
-    async def reconcile(self, key: Key) -> float | None:
+    async def reconcile(self, key: ObjectKey) -> float | None:
         """One pass; see `workqueue.Reconcile`."""
         task = await self._kube.get(TASK, key.namespace, key.name)
         if task is None or "deletionTimestamp" in task["metadata"]:

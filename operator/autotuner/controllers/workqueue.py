@@ -17,7 +17,7 @@ FIRST_BACKOFF = 0.2
 MAX_BACKOFF = 30.0
 
 
-class Key(NamedTuple):
+class ObjectKey(NamedTuple):
     """The object to look at."""
 
     namespace: str
@@ -25,7 +25,7 @@ class Key(NamedTuple):
 
 
 # Looks at one object and acts; says after how many seconds to look again although nothing happens (None: not at all).
-Reconcile = Callable[[Key], Awaitable[float | None]]
+Reconcile = Callable[[ObjectKey], Awaitable[float | None]]
 
 
 class WorkQueue:
@@ -39,11 +39,11 @@ class WorkQueue:
         self._name, self._reconcile = name, reconcile
         self._figures = metrics.QueueFigures(name, self.waiting)
         self._slots = asyncio.Semaphore(workers)
-        self._running: dict[Key, asyncio.Task[None]] = {}
-        self._dirty: set[Key] = set()
-        self._timers: dict[Key, asyncio.TimerHandle] = {}
-        self._failures: dict[Key, int] = {}
-        self._woken: dict[Key, float] = {}  # since when an event waits to be answered
+        self._running: dict[ObjectKey, asyncio.Task[None]] = {}
+        self._dirty: set[ObjectKey] = set()
+        self._timers: dict[ObjectKey, asyncio.TimerHandle] = {}
+        self._failures: dict[ObjectKey, int] = {}
+        self._woken: dict[ObjectKey, float] = {}  # since when an event waits to be answered
         self._active = 0
         self._closed = False
 
@@ -51,13 +51,13 @@ class WorkQueue:
         """How many keys wait for a worker, or for the end of their own pass."""
         return len(self._running) - self._active + len(self._dirty)
 
-    def add(self, key: Key) -> None:
+    def add(self, key: ObjectKey) -> None:
         """Something happened: look at the key as soon as a worker is free."""
         if not self._closed:
             self._woken.setdefault(key, time.monotonic())
             self._start(key)
 
-    def _start(self, key: Key) -> None:
+    def _start(self, key: ObjectKey) -> None:
         if self._closed:
             return
         self._cancel_timer(key)
@@ -67,7 +67,7 @@ class WorkQueue:
         task = asyncio.get_running_loop().create_task(self._pass(key), name=f"{self._name} {key.namespace}/{key.name}")
         self._running[key] = task
 
-    def add_after(self, key: Key, seconds: float) -> None:
+    def add_after(self, key: ObjectKey, seconds: float) -> None:
         """Look at the key after so many seconds, unless something is sooner."""
         loop = asyncio.get_running_loop()
         timer = self._timers.get(key)
@@ -89,7 +89,7 @@ class WorkQueue:
         await asyncio.gather(*tasks, return_exceptions=True)
         self._dirty.clear()
 
-    async def _pass(self, key: Key) -> None:
+    async def _pass(self, key: ObjectKey) -> None:
         again: float | None = None
         try:
             async with self._slots:
@@ -113,7 +113,7 @@ class WorkQueue:
         elif again is not None:
             self.add_after(key, again)
 
-    async def _work(self, key: Key) -> float | None:
+    async def _work(self, key: ObjectKey) -> float | None:
         self._dirty.discard(key)
         woken = self._woken.pop(key, None)
         self._active += 1
@@ -127,10 +127,10 @@ class WorkQueue:
         finally:
             self._active -= 1
 
-    def _backoff(self, key: Key) -> float:
+    def _backoff(self, key: ObjectKey) -> float:
         failures = self._failures[key] = self._failures.get(key, 0) + 1
         return float(min(FIRST_BACKOFF * 2 ** (failures - 1), MAX_BACKOFF))
 
-    def _cancel_timer(self, key: Key) -> None:
+    def _cancel_timer(self, key: ObjectKey) -> None:
         if timer := self._timers.pop(key, None):
             timer.cancel()

@@ -16,7 +16,7 @@ _SIMULATED = "sim-"  # the names of the simulated engine's own flags begin so (d
 _EXPANDED = "{{"  # begins a template in the values of a serving object
 
 
-class Flags(Protocol):
+class EngineFlags(Protocol):
     """What the checks ask of an engine."""
 
     @property
@@ -45,7 +45,7 @@ class Checker:
         simulated: it is the simulated engine, which has flags of its own beside those of the engine that it plays.
     """
 
-    engine: Flags
+    engine: EngineFlags
     table: FlagTable | None
     allow_unknown: bool
     simulated: bool = False

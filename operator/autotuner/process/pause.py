@@ -14,7 +14,7 @@ from typing import Any
 
 from autotuner import clock
 from autotuner.api.common import GROUP
-from autotuner.controllers.workqueue import Key, Reconcile
+from autotuner.controllers.workqueue import ObjectKey, Reconcile
 from autotuner.kube import LEASE, AlreadyExistsError, ConflictError, Kube, KubeError
 from autotuner.process.leader import NAME
 
@@ -88,7 +88,7 @@ class Pause:
     def around(self, reconcile: Reconcile) -> Reconcile:
         """The same passes, put off while there is a pause."""
 
-        async def paused(key: Key) -> float | None:
+        async def paused(key: ObjectKey) -> float | None:
             left = (self._until - clock.now()).total_seconds()
             return min(left, POLL_SECONDS) if left > 0 else await reconcile(key)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from autotuner.api.common import FINISHED_LABEL
-from autotuner.controllers.workqueue import Key, WorkQueue
+from autotuner.controllers.workqueue import ObjectKey, WorkQueue
 from autotuner.kube import EXPERIMENT, TASK, Kube, KubeError
 from autotuner.objects import Object
 
@@ -94,7 +94,7 @@ async def look_around(
         versions = {uid: meta["resourceVersion"] for uid, (_, meta) in listed.items()}
         missed = watchfulness.compare(versions)
         for plural, meta in (listed[uid] for uid in listed if uid in missed):
-            queues[plural].add(Key(meta["namespace"], meta["name"]))
+            queues[plural].add(ObjectKey(meta["namespace"], meta["name"]))
 
 
 async def _list(kube: Kube, namespaces: Sequence[str]) -> dict[str, tuple[str, Object]]:

@@ -21,7 +21,7 @@ from autotuner.scoring.goal import Goal
 from autotuner.scoring.rungs import Rung
 from autotuner.scoring.slos import Violation
 
-Outcome = Literal["value", "infeasible", "bound", "unknown"]
+ScoreOutcome = Literal["value", "infeasible", "bound", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Score:
         broken_soft: the soft SLOs that are broken where the first value was measured; only if feasible.
     """
 
-    outcome: Outcome
+    outcome: ScoreOutcome
     values: tuple[float, ...] = ()
     worths: tuple[float, ...] = ()
     softened: tuple[float, ...] = ()

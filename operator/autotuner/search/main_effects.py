@@ -34,7 +34,7 @@ _OUTLIER = 4.0  # deviations; noise has heavy tails, and one bad run must not ma
 
 
 @dataclass(frozen=True)
-class Effect:
+class MainEffect:
     """A difference of logarithms, as a factor less one.
 
     Attributes:
@@ -70,18 +70,18 @@ class Additive:
         total = sum(variances) + self.rest
         return tuple(variance / total for variance in variances)
 
-    def change(self, dimension: int, before: int, after: int) -> Effect:
+    def change(self, dimension: int, before: int, after: int) -> MainEffect:
         """What going from one place of a dimension to another does; INACTIVE is a place only if it was measured."""
         contrast = np.zeros(len(self.effects[dimension]))
         contrast[after] += 1.0
         contrast[before] -= 1.0
         variance = float(contrast @ self.covariances[dimension] @ contrast)
-        return Effect(math.expm1(float(contrast @ self.effects[dimension])), math.sqrt(max(0.0, variance)))
+        return MainEffect(math.expm1(float(contrast @ self.effects[dimension])), math.sqrt(max(0.0, variance)))
 
-    def over_average(self, dimension: int, place: int) -> Effect:
+    def over_average(self, dimension: int, place: int) -> MainEffect:
         """What a place does, compared with the average of all."""
         variance = float(self.covariances[dimension][place, place])
-        return Effect(math.expm1(float(self.effects[dimension][place])), math.sqrt(max(0.0, variance)))
+        return MainEffect(math.expm1(float(self.effects[dimension][place])), math.sqrt(max(0.0, variance)))
 
     def knows(self, dimension: int, place: int) -> bool:
         """Whether `change` takes this place."""

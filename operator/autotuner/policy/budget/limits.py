@@ -21,7 +21,7 @@ from autotuner.api.task import Budget
 from autotuner.policy import cost_estimate
 from autotuner.policy.budget.learned_cost import Cost, Pace, learned
 from autotuner.policy.confirmation import finalists
-from autotuner.policy.confirmation.finalists import Key, Race
+from autotuner.policy.confirmation.finalists import Race
 from autotuner.policy.confirmation.rule import Measure
 from autotuner.policy.evidence.measurements import Measured
 from autotuner.policy.evidence.observed import ObservedTask
@@ -66,7 +66,7 @@ def race(seen: ObservedTask, now: datetime) -> Race | None:
     return finalists.race(seen.spec, seen.measured, seen.baseline, top)
 
 
-def ends_confirmation(seen: ObservedTask, race: Race, step: Measure[Key], now: datetime) -> str:
+def ends_confirmation(seen: ObservedTask, race: Race, step: Measure, now: datetime) -> str:
     """Why the rest of a block is not measured any more; empty if it may be, or there is no budget."""
     budget = seen.spec.budget
     if budget is None:

@@ -12,10 +12,9 @@ from autotuner.api.task import TaskSpec
 from autotuner.ownership import WITHDRAWN_ANNOTATION
 from autotuner.policy.conditions import is_true
 from autotuner.policy.evidence import drift
-from autotuner.policy.experiment.endings import OUTCOMES, Outcome
+from autotuner.policy.experiment.endings import OUTCOMES, ExperimentOutcome
 from autotuner.scoring import Score
-from autotuner.search.record import Outcome as SearchOutcome
-from autotuner.search.record import Record
+from autotuner.search.record import Record, RecordOutcome
 from autotuner.search.space.configuration import Configuration
 from autotuner.search.space.space import Space
 
@@ -30,7 +29,7 @@ class Measured:
     spec: ExperimentSpec
     status: ExperimentStatus
     configuration: Configuration | None  # None: the baseline
-    outcome: Outcome | None  # None: not finished
+    outcome: ExperimentOutcome | None  # None: not finished
     score: Score | None  # only of what was measured
     withdrawn: bool  # cancelled by the task itself, suspended or out of budget: as if it had never been
     reused: bool = False  # another's: it answers for this task as if it were its own
@@ -132,7 +131,9 @@ def _read(item: Mapping[str, Any], task: TaskSpec, space: Space, first: Settled 
     )
 
 
-def scored(spec: ExperimentSpec, status: ExperimentStatus, task: TaskSpec) -> tuple[Outcome | None, Score | None]:
+def scored(
+    spec: ExperimentSpec, status: ExperimentStatus, task: TaskSpec
+) -> tuple[ExperimentOutcome | None, Score | None]:
     """What came of an experiment, by the task's own objectives and SLOs; nothing before it is finished."""
     if not is_true(status.conditions, "Finished") or not status.reason:
         return None, None
@@ -152,7 +153,7 @@ def _of_baseline(spec: ExperimentSpec) -> bool:
 
 
 # A configuration that somebody cancelled is taken, and nothing was learned about it.
-_TOLD: Mapping[Outcome, SearchOutcome] = {
+_TOLD: Mapping[ExperimentOutcome, RecordOutcome] = {
     "value": "value",
     "infeasible": "infeasible",
     "bound": "bound",

@@ -24,7 +24,7 @@ from autotuner.policy.experiment.endings import REPRODUCIBLE, SUCCEEDED
 from autotuner.policy.experiment.fingerprint import fingerprint
 from autotuner.search.space.configuration import Configuration
 
-Part = TypeVar("Part", ExperimentSpec, ExperimentStatus)
+SpecOrStatus = TypeVar("SpecOrStatus", ExperimentSpec, ExperimentStatus)
 _NO_INDEX = -1  # of its own task's numbers it has none, so that it comes before all that have
 
 
@@ -55,7 +55,7 @@ def read(objects: Sequence[Object], common: Ingredients, first: Settled, start: 
     return sorted((one for _, one in newest.values()), key=lambda one: one.name)
 
 
-def _parsed(kind: type[Part], body: Object) -> Part | None:
+def _parsed(kind: type[SpecOrStatus], body: Object) -> SpecOrStatus | None:
     """None for what another version of the operator wrote: what others left behind must not stop this task."""
     try:
         return kind.model_validate(body)

@@ -14,10 +14,12 @@ from autotuner.policy.experiment.observed import ObservedExperiment
 from autotuner.serving.ome import inference_service, models
 from autotuner.serving.pods import PodView
 
-Outcome = Literal["value", "infeasible", "bound", "unknown", "crash", "environment", "impossible", "stop", "nothing"]
+ExperimentOutcome = Literal[
+    "value", "infeasible", "bound", "unknown", "crash", "environment", "impossible", "stop", "nothing"
+]
 
 # What an ending means to the search. Environmental ones are never told as bad values; "stop" ends the whole task.
-OUTCOMES: dict[str, Outcome] = {
+OUTCOMES: dict[str, ExperimentOutcome] = {
     "Completed": "value",
     "SLOViolated": "infeasible",
     "OutOfMemory": "crash",

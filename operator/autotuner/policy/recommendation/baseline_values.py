@@ -8,7 +8,7 @@ from autotuner.api.common import EnvironmentVariable
 from autotuner.api.parameters import SearchParameter
 from autotuner.engines import Engine, parallelism, quantization
 from autotuner.engines.arguments import Value, text
-from autotuner.search.space.command_line import Args, Writer, by_flag, of_parameter, value
+from autotuner.search.space.command_line import Args, Writer, by_flag, flag_value, of_parameter
 from autotuner.search.space.dimensions import Dimension
 
 # A word's section -> its flags of one combination, and all that a word may set.
@@ -16,7 +16,7 @@ _SECTIONS = {"parallelism": parallelism, "quantization": quantization}
 UNSET = "unset"
 
 
-class Reference:
+class BaselineValues:
     """The baseline's command line, asked about dimensions."""
 
     def __init__(
@@ -53,7 +53,7 @@ class Reference:
             return next(map(text, means), None)
         said = self._said.get(self._engine.canonical(dimension.name))
         if said:
-            return written(value(said, self._engine))
+            return written(flag_value(said, self._engine))
         if dimension.unset is not None:
             return UNSET
         return text(False) if dimension.values == (False, True) else None
@@ -67,7 +67,7 @@ class Reference:
         return same and all(self._env.get(name) == wanted for name, wanted in effect.env.items())
 
     def _written(self, args: Args) -> str | None:
-        return written(value(args, self._engine)) if args else None
+        return written(flag_value(args, self._engine)) if args else None
 
     def _means(self, section: str, word: str, one: Value) -> bool:
         """Whether the command line says this value of a word."""
@@ -76,7 +76,7 @@ class Reference:
         if not flags:
             return not module.touched(self._engine.name, [word]) & self._said.keys()
         return all(
-            flag in self._said and value(self._said[flag], self._engine) == text(wanted)
+            flag in self._said and flag_value(self._said[flag], self._engine) == text(wanted)
             for flag, wanted in ((self._engine.canonical(name), wanted) for name, wanted in flags.items())
         )
 

@@ -13,7 +13,7 @@ from autotuner.api.goals import Objective
 from autotuner.api.task_status import Best, FrontPoint, Importance
 from autotuner.policy.budget import limits
 from autotuner.policy.confirmation import finalists
-from autotuner.policy.confirmation.finalists import Key, Race
+from autotuner.policy.confirmation.finalists import Race
 from autotuner.policy.confirmation.rule import Decided, Measure
 from autotuner.policy.evidence import measurements
 from autotuner.policy.evidence.measurements import Measured
@@ -26,7 +26,7 @@ class Confirmation:
     """The repeats of leaders and baseline, and what they came to."""
 
     race: Race
-    decided: Decided[Key]
+    decided: Decided
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ from typing import Literal
 from autotuner import engines, scoring
 from autotuner.engines.arguments import Value, text
 from autotuner.policy.evidence.measurements import Measured
-from autotuner.policy.recommendation.baseline_values import UNSET, Reference
+from autotuner.policy.recommendation.baseline_values import UNSET, BaselineValues
 from autotuner.policy.recommendation.finished_task import Answer
 from autotuner.presets import runner
 from autotuner.search import main_effects
 
-Source = Literal["Measured", "Estimated", "Unknown"]
+EffectSource = Literal["Measured", "Estimated", "Unknown"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class FlagEffect:
     name: str
     value: str
     before: str
-    source: Source
+    source: EffectSource
     compared: Literal["baseline", "average"] = "baseline"
     percent: float | None = None
     margin: float | None = None
@@ -50,7 +50,7 @@ def of(answer: Answer, winner: Measured) -> list[FlagEffect]:
     command = runner((seen.runtime or {}).get("spec") or {}).get("command") or []
     today = seen.baseline.spec.service if seen.baseline else None
     args, env = (today.args, today.env or []) if today else ([], [])
-    reference = Reference(engines.get(seen.engine), args, command, env, seen.spec.parameters)
+    reference = BaselineValues(engines.get(seen.engine), args, command, env, seen.spec.parameters)
     found = []
     for number, place in enumerate(seen.space.places(winner.configuration)):
         dimension = seen.space.dimensions[number]
@@ -63,7 +63,7 @@ def of(answer: Answer, winner: Measured) -> list[FlagEffect]:
 
 
 def _measured(
-    answer: Answer, winner: Measured, reference: Reference, number: int, before: str | None
+    answer: Answer, winner: Measured, reference: BaselineValues, number: int, before: str | None
 ) -> FlagEffect | None:
     """By an experiment that differs from the winner in this only; the baseline may be one."""
     assert winner.configuration is not None, "the baseline has no parameters"
@@ -131,7 +131,7 @@ def _estimated(answer: Answer, winner: Measured, number: int, before: str | None
     return FlagEffect(dimension.name, value, before or "", "Estimated", compared, percent, margin)
 
 
-def _percent(effect: main_effects.Effect, minimise: bool) -> tuple[float, float]:
+def _percent(effect: main_effects.MainEffect, minimise: bool) -> tuple[float, float]:
     """The gain and half of its 95 % interval."""
     sign = -100.0 if minimise else 100.0
     return sign * effect.change + 0.0, 100.0 * (1 + effect.change) * math.expm1(1.96 * effect.deviation)

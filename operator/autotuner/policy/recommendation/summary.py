@@ -157,7 +157,11 @@ def _levels(answer: Answer) -> list[Level]:
     best, winners = answer.best, answer.winners
     if best is None or not winners:
         return []
-    runs = [_at(one, best) for one in answer.seen.measured if finalists.key_of(one) == finalists.key_of(winners[0])]
+    runs = [
+        _at(one, best)
+        for one in answer.seen.measured
+        if finalists.configuration_key(one) == finalists.configuration_key(winners[0])
+    ]
     return min(runs, key=lambda levels: _distance(levels, best.metrics))
 
 

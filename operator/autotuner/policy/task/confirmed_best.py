@@ -8,7 +8,7 @@ from statistics import geometric_mean
 
 from autotuner import scoring
 from autotuner.api.task_status import BaselineResult, Best, Confidence
-from autotuner.policy.confirmation.finalists import Key, Race
+from autotuner.policy.confirmation.finalists import Race
 from autotuner.policy.confirmation.rule import Decided
 from autotuner.policy.evidence.measurements import Measured
 from autotuner.policy.recommendation import broken_slos
@@ -17,7 +17,7 @@ from autotuner.policy.task import best_so_far
 _NO_GAIN = ("BaselineInfeasible", "BaselineFailed")
 
 
-def best(race: Race, answer: Decided[Key]) -> Best | None:
+def best(race: Race, answer: Decided) -> Best | None:
     """The answer as it goes into the status; None where nothing keeps the hard SLOs, or does so again.
 
     The experiment that is named is the search's. Value and gain are those of the repeats, where there are any; both
@@ -59,7 +59,7 @@ def _no_gain(verdict: str, baseline: Measured | None) -> str:
     return f"the baseline gave no result{why and f' ({why})'}, so that there is no gain over it"
 
 
-def conclusion(race: Race, answer: Decided[Key]) -> str:
+def conclusion(race: Race, answer: Decided) -> str:
     """The verdict in words."""
     words = _words(race, answer)
     if answer.winner is not None and answer.broken:
@@ -108,7 +108,7 @@ def message(race: Race, block: int) -> str:
     return f"{text}; {scoring.format_gain(percent)} so far" if percent is not None else text
 
 
-def _words(race: Race, answer: Decided[Key]) -> str:
+def _words(race: Race, answer: Decided) -> str:
     limits = scoring.hard(race.spec.slos or ())
     if not race.leaders and not _no_gain(answer.verdict, race.baseline):
         return f"nothing else that was measured {'keeps the SLOs' if limits else 'gave a result'}"
@@ -136,7 +136,7 @@ def _failed(race: Race) -> Measured:
     return next((one for one in reversed([race.baseline, *again]) if not one.keeps), race.baseline)
 
 
-def _gain(race: Race, one: Measured, answer: Decided[Key]) -> float | None:
+def _gain(race: Race, one: Measured, answer: Decided) -> float | None:
     if answer.verdict in _NO_GAIN:
         return None
     return answer.gain.middle if answer.gain is not None else race.gain(one)

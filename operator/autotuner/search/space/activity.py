@@ -9,7 +9,7 @@ from graphlib import CycleError, TopologicalSorter
 
 from autotuner.engines.arguments import Value
 from autotuner.search.space.dimensions import Dimension
-from autotuner.search.space.expressions import Condition, RuleError, compiled, field_name
+from autotuner.search.space.expressions import CompiledRule, RuleError, compiled, field_name
 
 INACTIVE = -1
 States = tuple[int, ...]  # a place on a dimension's list, or INACTIVE
@@ -19,7 +19,7 @@ _REMEMBERED = 1 << 16
 class Question:
     """A condition over some dimensions, each of its answers worked out once."""
 
-    def __init__(self, condition: Condition, reads: tuple[int, ...], dimensions: Sequence[Dimension]) -> None:
+    def __init__(self, condition: CompiledRule, reads: tuple[int, ...], dimensions: Sequence[Dimension]) -> None:
         self.reads = reads
         self.text = condition.text
         self._condition = condition

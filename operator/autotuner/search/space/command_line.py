@@ -90,7 +90,7 @@ def by_flag(args: Sequence[str], engine: Engine) -> dict[str, Args]:
     return dict(found)
 
 
-def value(args: Args, engine: Engine) -> str:
+def flag_value(args: Args, engine: Engine) -> str:
     """What arguments say of their flag: its value or values, `true` for a bare switch, `false` for its `--no-` form."""
     found: list[str] = []
     for token in args:

@@ -9,7 +9,7 @@ from autotuner.api.parameters import Constraint
 from autotuner.engines import Engine, memory
 from autotuner.engines import rules as engine_rules
 from autotuner.search.space.activity import INACTIVE, States, question
-from autotuner.search.space.command_line import Args, CommandLine, Effect, Writer, value
+from autotuner.search.space.command_line import Args, CommandLine, Effect, Writer, flag_value
 from autotuner.search.space.dimensions import Dimension
 from autotuner.search.space.expressions import RuleError
 from autotuner.search.space.facts import Facts
@@ -95,7 +95,9 @@ class FlagRules:
     def text_rule(self, name: str, flags: Iterable[str], check: Callable[[Mapping[str, str]], str | None]) -> Rule:
         """The same about values: canonical flag -> value, `true` for a bare switch, `false` for its `--no-` form."""
         engine = self._line.engine
-        return self.rule(name, flags, lambda given: check({flag: value(args, engine) for flag, args in given.items()}))
+        return self.rule(
+            name, flags, lambda given: check({flag: flag_value(args, engine) for flag, args in given.items()})
+        )
 
     def _effect(self, writer: Writer, places: Mapping[int, int]) -> Effect:
         chosen = ((self._dimensions[number], places[number]) for number in writer.reads)

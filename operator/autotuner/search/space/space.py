@@ -16,8 +16,7 @@ from autotuner.engines.arguments import Value, text
 from autotuner.engines.defaults import DEFAULTS
 from autotuner.search.space.activity import INACTIVE
 from autotuner.search.space.assembly import Assembly, Offer, assemble
-from autotuner.search.space.command_line import Effect
-from autotuner.search.space.command_line import value as value_of
+from autotuner.search.space.command_line import Effect, flag_value
 from autotuner.search.space.components import Component, components
 from autotuner.search.space.configuration import Configuration, Rendered
 from autotuner.search.space.counting import count
@@ -233,7 +232,7 @@ class Space:
         if dimension.unset is not None:
             return dimension.unset
         fixed = self._pieces.line.fixed.get(self._pieces.engine.canonical(dimension.name), ())
-        if fixed and (said := value_of(fixed, self._pieces.engine)) in dimension.positions:
+        if fixed and (said := flag_value(fixed, self._pieces.engine)) in dimension.positions:
             return dimension.positions[said]
         default = DEFAULTS[self._pieces.engine.name].get(self._pieces.engine.canonical(dimension.name))
         if default is not None and (place := dimension.nearest(default)) is not None:
