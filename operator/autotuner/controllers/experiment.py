@@ -11,7 +11,7 @@ from typing import Any
 from autotuner import clock, metrics, ownership
 from autotuner.api.common import EXPERIMENT_UID_LABEL, FINISHED_LABEL, TASK_LABEL
 from autotuner.api.experiment import ExperimentSpec, ExperimentStatus
-from autotuner.benchmark import job as benchmark_job
+from autotuner.benchmark.job import CONTAINER, Surroundings, benchmark_job
 from autotuner.controllers import events
 from autotuner.controllers.read_claims import read_storage
 from autotuner.controllers.workqueue import ObjectKey
@@ -42,13 +42,13 @@ log = logging.getLogger(__name__)
 
 
 class ExperimentController:
-    """Deploys, waits, benchmarks and releases. Knows nothing of search."""
+    """Deploys, waits, benchmarks and releases; knows nothing of search."""
 
     def __init__(self, kube: Kube, settings: Settings) -> None:
         self._kube, self._settings = kube, settings
 
     async def reconcile(self, key: ObjectKey) -> float | None:
-        """One pass; see `workqueue.Reconcile`."""
+        """Reconcile one experiment; see `workqueue.Reconcile`."""
         experiment = await self._kube.get(EXPERIMENT, key.namespace, key.name)
         if experiment is None or "deletionTimestamp" in experiment["metadata"]:
             return None  # the garbage collector follows the owner references
@@ -92,7 +92,7 @@ class ExperimentController:
             job=job,
             owns_job=job is not None and ownership.controlled_by(job, uid),
             engine_pods=tuple(pods.view(pod, inference_service.CONTAINER) for pod in engine),
-            benchmark_pods=tuple(pods.view(pod, benchmark_job.CONTAINER) for pod in found if pod not in engine),
+            benchmark_pods=tuple(pods.view(pod, CONTAINER) for pod in found if pod not in engine),
         )
         if service is None and not status.reason:
             claim = wanted_claim(spec.service.volume, (model or {}).get("spec") or {}, namespace)
@@ -105,7 +105,7 @@ class ExperimentController:
         )
 
     async def _look_closer(self, seen: ObservedExperiment, now: datetime) -> ObservedExperiment:
-        """What is read only in some states: OME's events, logs of what ended, nodes of pods that linger."""
+        """Read what matters only in some states: OME's events, logs of what ended, nodes of pods that linger."""
         if seen.status.reason:
             return replace(seen, lost_nodes=await self._lost_nodes(seen))
         if seen.owns_service and not seen.engine_pods:
@@ -120,7 +120,7 @@ class ExperimentController:
             seen = replace(seen, engine_log=log_text)
         pod = seen.benchmark
         if pod and pod.ended and pod.ended.exit_code != 0:
-            log_text = await self._kube.logs(namespace, pod.name, benchmark_job.CONTAINER, previous=False)
+            log_text = await self._kube.logs(namespace, pod.name, CONTAINER, previous=False)
             seen = replace(seen, benchmark_log=log_text)
         return seen
 
@@ -162,7 +162,7 @@ class ExperimentController:
     def _job(self, seen: ObservedExperiment) -> Object:
         assert seen.engine is not None
         claim = models.claim((seen.model or {}).get("spec") or {})
-        around = benchmark_job.Surroundings(
+        around = Surroundings(
             port=seen.engine.port,
             image=self._settings.benchmark_image,
             model_path=models.path(seen.model),
@@ -170,7 +170,7 @@ class ExperimentController:
             model_node_label=models.node_label(seen.spec.service.model, seen.object["metadata"]["namespace"]),
             hub_endpoint=self._settings.hub_endpoint,
         )
-        return benchmark_job.benchmark_job(seen.object, seen.spec, around)
+        return benchmark_job(seen.object, seen.spec, around)
 
     async def _record(self, seen: ObservedExperiment, plan: Plan) -> None:
         """Write the status if it changed; only then the label and the events."""

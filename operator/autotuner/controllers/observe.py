@@ -1,4 +1,4 @@
-"""What a pass over a task reads: its experiments, model, runtime, and the nodes they may use."""
+"""What a reconcile of a task reads: its experiments, model, runtime, and the nodes they may use."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Observer:
         self._nodes_read = -_NODES_SECONDS
 
     async def observe(self, task: Object, known: Presets) -> ObservedTask:
-        """Everything around a task.
+        """Read everything around a task.
 
         Raises:
             ValidationError: its spec cannot be read.
@@ -96,7 +96,7 @@ class Observer:
         )
 
     async def _with_runtime(self, seen: ObservedTask) -> ObservedTask:
-        """The live runtime, and the one that is wanted for the live model."""
+        """Add the live runtime, and the one that is wanted for the live model."""
         spec, namespace = seen.spec.runtime, seen.namespace
         if seen.model is not None and models.state(seen.model) == "Ready":
             wanted = model_and_runtime.wanted_runtime(spec, seen.presets, seen.model, namespace)
@@ -107,7 +107,7 @@ class Observer:
         return replace(seen, runtime=runtime, shadow=await self._shadow(seen, reference))
 
     async def _shadow(self, seen: ObservedTask, runtime: Reference | None) -> str:
-        """Namespaced objects come first for OME, whatever kind was asked for."""
+        """What hides the chosen runtime: OME prefers namespaced objects, whatever kind was meant; empty for nothing."""
         hiding: tuple[tuple[Reference | None, Resource, Resource], ...] = (
             (seen.model_reference, CLUSTER_BASE_MODEL, BASE_MODEL),
             (runtime, CLUSTER_SERVING_RUNTIME, SERVING_RUNTIME),

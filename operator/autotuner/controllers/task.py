@@ -35,14 +35,14 @@ _CREATED = {**MODELS, **RUNTIMES, EXPERIMENT.kind: EXPERIMENT}
 
 
 class TaskController:
-    """Proposes and selects."""
+    """Proposes experiments and selects the best."""
 
     def __init__(self, kube: Kube, catalogue: Catalogue, settings: Settings) -> None:
         self._kube, self._catalogue, self._settings = kube, catalogue, settings
         self._observer = Observer(kube, settings)
 
     async def reconcile(self, key: ObjectKey) -> float | None:
-        """One pass; see `workqueue.Reconcile`."""
+        """Reconcile one task; see `workqueue.Reconcile`."""
         task = await self._kube.get(TASK, key.namespace, key.name)
         if task is None or "deletionTimestamp" in task["metadata"]:
             return None  # the garbage collector follows the owner references

@@ -1,4 +1,4 @@
-"""A keyed work queue: events only say *look again*, one worker per key, failures come back later and later."""
+"""A keyed work queue: one worker per key, failures come back later and later; an event only says *look again*."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_BACKOFF = 30.0
 
 
 class ObjectKey(NamedTuple):
-    """The object to look at."""
+    """The namespace and name of an object to reconcile."""
 
     namespace: str
     name: str
@@ -29,7 +29,7 @@ Reconcile = Callable[[ObjectKey], Awaitable[float | None]]
 
 
 class WorkQueue:
-    """Runs `reconcile` for keys, at most one pass per key at a time and `workers` passes in all.
+    """Runs `reconcile` for keys: at most once at a time for each key, and `workers` times in all.
 
     A key added while its pass runs is looked at again afterwards. A pass that raises is repeated with exponential
     backoff; a conflict (the object changed under it) at once.
@@ -48,11 +48,11 @@ class WorkQueue:
         self._closed = False
 
     def waiting(self) -> int:
-        """How many keys wait for a worker, or for the end of their own pass."""
+        """How many keys wait for a worker, or for their own reconcile to end."""
         return len(self._running) - self._active + len(self._dirty)
 
     def add(self, key: ObjectKey) -> None:
-        """Something happened: look at the key as soon as a worker is free."""
+        """Reconcile the key as soon as a worker is free: there was an event."""
         if not self._closed:
             self._woken.setdefault(key, time.monotonic())
             self._start(key)
@@ -68,7 +68,7 @@ class WorkQueue:
         self._running[key] = task
 
     def add_after(self, key: ObjectKey, seconds: float) -> None:
-        """Look at the key after so many seconds, unless something is sooner."""
+        """Reconcile the key after so many seconds, unless something is sooner."""
         loop = asyncio.get_running_loop()
         timer = self._timers.get(key)
         if self._closed or (timer and timer.when() <= loop.time() + seconds):
@@ -77,7 +77,7 @@ class WorkQueue:
         self._timers[key] = loop.call_later(seconds, self._start, key)
 
     async def close(self, grace: float = 0.0) -> None:
-        """Stop: nothing new begins, and passes that still run after `grace` seconds are cancelled."""
+        """Stop: nothing new begins, and what still runs after `grace` seconds is cancelled."""
         self._closed = True
         for timer in self._timers.values():
             timer.cancel()

@@ -1,4 +1,4 @@
-"""What can be told wrong about flags before a GPU is touched."""
+"""Checks of flags before a GPU is touched."""
 
 from __future__ import annotations
 

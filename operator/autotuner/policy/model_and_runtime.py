@@ -33,14 +33,14 @@ class Reference:
 
     @property
     def clusterwide(self) -> bool:
-        """Whether it belongs to no namespace."""
+        """Whether the object belongs to no namespace."""
         return self.kind.startswith("Cluster")
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}"
 
 
-def of(body: Mapping[str, Any], field: str) -> Reference:
+def reference_to(body: Mapping[str, Any], field: str) -> Reference:
     """The reference to an object that is wanted."""
     return Reference(body["kind"], body["metadata"]["name"], field)
 
@@ -67,11 +67,11 @@ def model(spec: TaskModel, known: Presets, namespace: str) -> Reference | None:
     if spec.name is not None:
         return Reference(spec.kind, spec.name, "model.name")
     wanted = wanted_model(spec, known, namespace)
-    return of(wanted, f"model.{'custom' if spec.custom else 'preset'}") if wanted else None
+    return reference_to(wanted, f"model.{'custom' if spec.custom else 'preset'}") if wanted else None
 
 
 def wanted_runtime(spec: TaskRuntime, known: Presets, live_model: Mapping[str, Any], namespace: str) -> Object | None:
-    """The runtime to create if it is missing, fitting a live model; None as for `wanted_model`."""
+    """The runtime to create if it is missing, fitting a live model; None for an existing one, or an unknown preset."""
     kind = _RUNTIME_KINDS[spec.scope]
     if spec.custom is not None:
         return _custom(kind, spec.custom, namespace)

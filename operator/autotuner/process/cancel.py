@@ -31,7 +31,7 @@ class UnfinishedError(Exception):
 
 
 def withdrawal(experiment: Object) -> Object:
-    """What cancels an experiment; that of a task is marked so that its configuration is proposed again later."""
+    """The patch that cancels an experiment; a task's is marked, so that its configuration is proposed again later."""
     owners = experiment["metadata"].get("ownerReferences", [])
     if any(owner.get("controller") for owner in owners):
         return {"metadata": {"annotations": {WITHDRAWN_ANNOTATION: "true"}}, "spec": {"cancel": True}}
@@ -75,7 +75,7 @@ async def cancel_all(
 
 
 async def _push(kube: Kube, namespaces: Sequence[str], cancelled: set[str]) -> str:
-    """Cancel what is not finished; returns what there is to wait for."""
+    """Cancel what is not finished; returns the experiments to wait for."""
     try:
         left = await _unfinished(kube, namespaces)
         for experiment in left:

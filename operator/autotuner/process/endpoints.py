@@ -1,4 +1,4 @@
-"""What the operator says over HTTP: `/metrics`, and `/healthz` and `/readyz` for the kubelet's probes."""
+"""The operator's HTTP endpoints: `/metrics`, and `/healthz` and `/readyz` for the kubelet's probes."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ Handler = Callable[[], web.Response]
 
 @dataclass
 class Health:
-    """What the probes ask. Each of both says what is wrong; empty: nothing."""
+    """The two questions of the probes; each answers with what is wrong, empty for nothing."""
 
     not_ready: str = "starting"
     deaf: Callable[[], str] = field(default=lambda: "")  # do the watches still tell everything?
 
     def routes(self) -> Mapping[str, Handler]:
-        """Alive: answers at all, and is not deaf. Ready: its kinds are served, whoever leads."""
+        """The paths of the probes. Alive: it answers and is not deaf. Ready: its kinds are served, whoever leads."""
         return {"/healthz": lambda: _probe(self.deaf(), 500), "/readyz": lambda: _probe(self.not_ready, 503)}
 
 

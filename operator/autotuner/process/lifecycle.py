@@ -97,7 +97,7 @@ class _Process:
                 await working
 
     async def _lead(self, kube: Kube) -> None:
-        """Watch and act until the stop; then let passes that run come to their end."""
+        """Watch and act until the stop; then let running reconciles come to their end."""
         settings, pause, watchfulness = self._settings, Pause(), Watchfulness()
         metrics.LEADER.set(1)
         proposing = pause.around(TaskController(kube, Catalogue(kube, settings, self._known), settings).reconcile)

@@ -1,4 +1,4 @@
-"""Do the watches tell everything? What they delivered is compared, now and then, with what the API server lists.
+"""A check that the watches tell everything: what they delivered is compared, now and then, with the API server's lists.
 
 A watch that has gone deaf looks like a cluster in which nothing happens; a list tells the two apart. What was missed is
 looked at all the same, and a process that stays deaf is not alive: its liveness probe has it restarted.
@@ -41,7 +41,7 @@ class Watchfulness:
         self._compared = now()
 
     def saw(self, meta: Mapping[str, Any], *, gone: bool = False) -> None:
-        """A watch delivered the object with this metadata."""
+        """Note that a watch delivered the object with this metadata."""
         if gone:
             self._delivered.pop(meta["uid"], None)
         else:
@@ -57,7 +57,7 @@ class Watchfulness:
         return set(self._missed)
 
     def interrupted(self) -> None:
-        """There was nothing to compare with: what was missed until now may be on its way."""
+        """Forget what was missed until now, since there was nothing to compare with: it may be on its way."""
         self._missed = {}
 
     def deaf(self) -> str:

@@ -1,4 +1,4 @@
-"""Which promises a level keeps, and what breaking the soft ones costs."""
+"""The SLOs that a level keeps, and what breaking the soft ones costs."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ class Violation:
 
     @property
     def promise(self) -> tuple[str, Statistic | None, float]:
-        """Which SLO it is, wherever it is broken."""
+        """The identity of the SLO, wherever it is broken."""
         return self.metric, self.statistic, self.limit
 
 
 def hard(slos: Sequence[Slo]) -> list[Slo]:
-    """Those that every level counted must keep."""
+    """The SLOs that every level counted must keep."""
     return [slo for slo in slos if slo.enforcement == "Hard"]
 
 
 def soft(slos: Sequence[Slo]) -> list[Slo]:
-    """Those that cost when they are broken."""
+    """The SLOs that cost something when they are broken."""
     return [slo for slo in slos if slo.enforcement == "Soft"]
 
 
@@ -57,7 +57,7 @@ def violations(level: Level, slos: Sequence[Slo], gpus: int) -> list[Violation]:
 
 
 def unmeasured(level: Level, slos: Sequence[Slo], gpus: int) -> list[str]:
-    """Which SLOs cannot be judged at a level, one sentence each."""
+    """The SLOs that cannot be judged at a level, one sentence each."""
     return [
         f"{figure_name(slo.metric, slo.statistic)} was not measured at {place(level)}"
         for slo in slos
@@ -86,7 +86,7 @@ def cost(levels: Sequence[Level], slos: Sequence[Slo], gpus: int) -> float:
 
 
 def broken_soft(levels: Sequence[Level], slos: Sequence[Slo], gpus: int) -> list[Violation]:
-    """Of each soft SLO that is broken, the worst violation: what has a cost, and by how much it is missed.
+    """The worst violation of each soft SLO that is broken.
 
     Args:
         levels: of one concurrency, one of each scenario; those of several runs may be told together.

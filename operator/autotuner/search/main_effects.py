@@ -48,7 +48,7 @@ class MainEffect:
 
 @dataclass(frozen=True)
 class Additive:
-    """A fitted model.
+    """A fitted additive model of the logarithm of an objective.
 
     Attributes:
         dimensions: of the space.
@@ -154,7 +154,7 @@ class _Fit:
         return Additive(self._dimensions, tuple(effects), tuple(covariances), float(variances[-1]))
 
     def _variances(self, logs: Matrix) -> tuple[Matrix, Matrix]:
-        """Of each dimension and of the rest, and the projector of the last round."""
+        """The variances of each dimension and of the rest, and the projector of the last round."""
         count = len(self._grams)
         variances = np.full(count, float(np.var(logs)) / count)
         variances[-1] = max(variances[-1], _NOISE**2)
@@ -202,5 +202,5 @@ def ranking(fitted: Additive) -> list[tuple[str, float]]:
 
 
 def _short(share: float) -> float:
-    """Three digits; what is below a thousandth is nothing."""
+    """A share with three digits; what is below a thousandth is nothing."""
     return float(f"{share:.{_DIGITS}g}") if share >= 10**-_DIGITS else 0.0

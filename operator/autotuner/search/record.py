@@ -1,4 +1,4 @@
-"""What the search is told about an experiment."""
+"""The record of an experiment that the search learns from."""
 
 from __future__ import annotations
 

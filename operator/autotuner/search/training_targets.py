@@ -75,7 +75,7 @@ def read(space: Space, records: Sequence[Record], maximise: Sequence[bool], weig
 
 
 def _figures(record: Record) -> tuple[str, tuple[float, ...], float, tuple[float, ...]]:
-    """All that repeats of one configuration may differ in."""
+    """All figures in which repeats of one configuration may differ."""
     return record.outcome, record.values, record.shortfall, record.softened
 
 
@@ -133,7 +133,7 @@ def _scalar(columns: Floats, among: Booleans, weights: Floats) -> Floats:
 
 
 def _with_bad_endings(rows: Sequence[Record], losses: Floats, unit: float) -> Floats:
-    """Losses with those of rows that tell no value."""
+    """The losses of all rows: those given, and what bad endings count as."""
     found = losses.copy()
     worst = float(np.nanmax(found)) if np.isfinite(found).any() else 0.0
     for number, row in enumerate(rows):

@@ -1,4 +1,4 @@
-"""From a finished search to what confirms its best: who is measured again, at which levels, and what came of it. Pure.
+"""The race that confirms a search's best: who is measured again, at which levels, and what came of it. Pure.
 
 Everything follows from the experiments: the leaders and their levels from those of the search, which do not change any
 more, the rest from their repeats. A baseline that missed the SLOs by no more than one bad run explains is judged by its
@@ -41,7 +41,7 @@ _BY_CHANCE = 0.25  # how far off a single run may be: the far tail of the noise
 
 @dataclass(frozen=True)
 class Race:
-    """Leaders and baseline against each other.
+    """The leaders of a search and the baseline, measured against each other.
 
     Attributes:
         spec: of the task.
@@ -64,7 +64,7 @@ class Race:
 
     @property
     def metric(self) -> str:
-        """Of the only objective."""
+        """The metric of the only objective."""
         return self.spec.objectives[0].metric
 
     @property
@@ -79,7 +79,7 @@ class Race:
 
     @cached_property
     def step(self) -> Measure | Decided:
-        """What to measure next, or the answer."""
+        """What to measure next, or the decision."""
         found = next_step(self._field, self.fitness, self._repeats, self.limits, metric=self.metric)
         if not isinstance(found, Decided) or found.verdict != "Unconfirmed":
             return found
@@ -94,17 +94,17 @@ class Race:
 
     @cached_property
     def standing(self) -> Standing:
-        """How it stands, for people."""
+        """How the race stands, for people."""
         return standing(self._field, self.fitness, self._repeats, self.limits, metric=self.metric)
 
     @property
     def favourite(self) -> Measured | None:
-        """The leader that would win if it ended now."""
+        """The leader that would win if the race ended now."""
         key = self.standing.favourite
         return self.original(key) if key is not None else None
 
     def original(self, key: ConfigurationKey | None) -> Measured:
-        """The experiment whose repeats bear this key."""
+        """The experiment of the search whose repeats have this key."""
         return self.baseline if key is None else next(one for one in self.leaders if configuration_key(one) == key)
 
     def kept(self, one: Measured) -> list[Measured]:
@@ -113,7 +113,7 @@ class Race:
         return [again for key, again in self.measured if key == wanted and again.keeps]
 
     def gain(self, one: Measured) -> float | None:
-        """Over the baseline in percent, by the repeats where there are any; None where either keeps no SLOs."""
+        """The gain over the baseline in percent, by the repeats if there are any; None if either keeps no SLOs."""
         ours, theirs = (_mean_worth(self.kept(each) or [each]) for each in (one, self.baseline))
         return scoring.gain_percent(ours, theirs, self.metric)
 
@@ -138,7 +138,7 @@ class Race:
 
 
 def race(spec: TaskSpec, measured: Sequence[Measured], baseline: Measured, top: int) -> Race | None:
-    """The race after the search.
+    """The race that follows a search.
 
     Args:
         spec: of the task.
@@ -158,7 +158,7 @@ def race(spec: TaskSpec, measured: Sequence[Measured], baseline: Measured, top: 
 
 
 def cut(race: Race, block: int) -> Race:
-    """The race without this block, which will not be measured to its end: what is there of it compares unequals."""
+    """The race without a block that will not be measured to its end: what is there of it compares unequals."""
     whole = [(key, one) for key, one in race.measured if one.spec.block < block]
     return replace(race, measured=tuple(_judged(race.spec, whole, race.ladder)), cut=True)
 
@@ -185,7 +185,7 @@ def _mean_worth(runs: Sequence[Measured]) -> float | None:
 
 
 def _leaders(spec: TaskSpec, measured: Iterable[Measured], baseline: Measured) -> tuple[Measured, ...]:
-    """The best feasible ones, all different; not what runs today, unless that broke the SLOs."""
+    """The best feasible experiments, all different; what runs today only if the baseline broke the SLOs."""
     found: dict[ConfigurationKey, Measured] = {}
     metric = spec.objectives[0].metric
     for one in measured:
@@ -217,7 +217,7 @@ def _ladder(spec: TaskSpec, leaders: Iterable[Measured], baseline: Measured) -> 
 
 
 def _counted(measured: Iterable[Measured], leaders: Iterable[Measured], ladder: Sequence[int]) -> Iterable[Repeated]:
-    """Repeats of the race; those that the environment spoiled, or somebody cancelled, will be done again."""
+    """The repeats of the race, without those that were spoiled or cancelled: they will be done again."""
     known = {configuration_key(one) for one in leaders}
     for one in measured:
         if not one.is_repeat or one.outcome in measurements.REPEATED or one.spec.benchmark.concurrency != list(ladder):
@@ -251,11 +251,11 @@ def _fitness(one: Measured) -> Fitness:
 
 
 def _doubtful(baseline: Measured) -> bool:
-    """Whether it misses the SLOs by no more than chance can explain: one such run proves nothing."""
+    """Whether the baseline misses the SLOs by no more than chance can explain: one such run proves nothing."""
     return baseline.outcome == "infeasible" and baseline.score is not None and baseline.score.shortfall <= _BY_CHANCE
 
 
 def _changed(one: Measured, baseline: Measured) -> int:
-    """How many flags and variables differ from the baseline's; one that is left out does too."""
+    """The number of flags and variables that differ from the baseline's, those left out included."""
     pairs = zip(_flags_and_environment(one), _flags_and_environment(baseline), strict=True)
     return sum(len({name for name, _ in set(ours) ^ set(theirs)}) for ours, theirs in pairs)

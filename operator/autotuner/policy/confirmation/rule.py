@@ -1,4 +1,4 @@
-"""Would the winner win again? A sequential rule over repeats of the leaders and the baseline: pure.
+"""A sequential rule over repeats of the leaders and the baseline: would the winner win again? Pure.
 
 The search crowns what was lucky: its own runs are no evidence of a gain. So the leaders and the baseline are measured
 again, in blocks of one run each, all at the same levels: those that any of them had its value from, so that nobody is
@@ -53,7 +53,7 @@ class ConfirmationLimits:
 
 @dataclass(frozen=True)
 class Leader:
-    """A configuration that the search holds for good.
+    """A configuration that is among the best of the search.
 
     Attributes:
         key: of the configuration.
@@ -70,7 +70,7 @@ class Leader:
 
 @dataclass(frozen=True)
 class Repeat:
-    """A repeated run.
+    """A repeated run of a leader or the baseline.
 
     Attributes:
         key: of the configuration; None: the baseline.
@@ -101,7 +101,7 @@ class Measure:
 
 @dataclass(frozen=True)
 class Decided:
-    """The answer.
+    """The decision of a confirmation.
 
     Attributes:
         winner: what to recommend; None: the baseline stays, or nothing if there is none to compare with.
@@ -122,7 +122,7 @@ class Decided:
 
 @dataclass(frozen=True)
 class Standing:
-    """How it stands.
+    """How a confirmation stands.
 
     Attributes:
         favourite: who would win if it ended now; None if all leaders are out.
@@ -147,18 +147,18 @@ class _Runs:
 
     @property
     def over(self) -> int:
-        """How many have ended."""
+        """The number of repeats that have ended."""
         return len(self.worths) + self.broken
 
     @property
     def out(self) -> bool:
-        """One bad run may be bad luck; more than half of several are not."""
+        """Whether more than half of several repeats were bad; a single one may be bad luck."""
         return self.over >= FIRST_LOOK and 2 * self.broken > self.over
 
 
 @dataclass(frozen=True)
 class _Contest:
-    """What is known at one moment."""
+    """What is known of leaders and baseline at one moment."""
 
     leaders: Sequence[Leader]  # those in the race
     runs: dict[ConfigurationKey, _Runs]
@@ -169,11 +169,11 @@ class _Contest:
 
     @property
     def comparable(self) -> bool:
-        """Whether there is something to gain against."""
+        """Whether there is a baseline to gain against."""
         return self.baseline == "kept"
 
     def winner(self) -> Leader:
-        """The best median; ties go to what costs less and changes less."""
+        """The leader with the best median; ties go to what costs less and changes less."""
         medians = {
             one.key: median([one.worth, *self.runs[one.key].worths])
             for one in self.leaders
@@ -192,7 +192,7 @@ def next_step(
     *,
     metric: str,
 ) -> Measure | Decided:
-    """What to measure next, or the answer.
+    """What to measure next, or the decision.
 
     Args:
         leaders: feasible configurations from the search, best first and all different; those beyond `limits.top` are
@@ -213,7 +213,7 @@ def next_step(
     if not limits.ended and (missing or any(one.outcome == "running" for one in repeats)):
         return Measure(block, missing)
     following = _missing(contest, block + 1)
-    return _answer(contest, limits.ended) or Measure(block + 1, following)
+    return _decision(contest, limits.ended) or Measure(block + 1, following)
 
 
 def standing(
@@ -224,7 +224,7 @@ def standing(
     *,
     metric: str,
 ) -> Standing:
-    """How it stands, for people; arguments as of `next_step`."""
+    """How the confirmation stands, for people; arguments as of `next_step`."""
     contest = _contest(leaders, baseline, repeats, limits, minimised(metric))
     favourite = next((one.key for one in contest.leaders), None)
     if any(contest.runs[one.key].worths for one in contest.leaders):
@@ -249,7 +249,7 @@ def _contest(
 
 
 def _missing(contest: _Contest, block: int) -> tuple[ConfigurationKey | None, ...]:
-    """Who has no run in this block yet; who was first in the last block comes last, so that nobody is always first."""
+    """Keys without a run in this block; who was first in the last block comes last, so that nobody is always first."""
     racing = [one.key for one in contest.leaders if contest.runs[one.key].over < contest.most]
     field: list[ConfigurationKey | None] = [*([None] if contest.comparable else []), *racing] if racing else []
     turn = block % len(field) if field else 0
@@ -260,8 +260,8 @@ def _missing(contest: _Contest, block: int) -> tuple[ConfigurationKey | None, ..
     )
 
 
-def _answer(contest: _Contest, ended: bool) -> Decided | None:
-    """The answer at the end of a block; None while it is open."""
+def _decision(contest: _Contest, ended: bool) -> Decided | None:
+    """The decision at the end of a block; None while it is open."""
     overs = [contest.runs[one.key].over for one in contest.leaders]
     last = ended or min(overs) >= contest.most
     if not last and min(overs) < FIRST_LOOK:
@@ -291,7 +291,7 @@ def _undecided(winner: Leader, found: Gain, contest: _Contest) -> Decided:
 
 
 def _unconfirmed(leaders: Sequence[Leader], contest: _Contest) -> Decided:
-    """Without repeats the search's best; where all leaders broke down, the baseline if it is any better."""
+    """The decision without enough repeats: the search's best, or the baseline if all leaders broke down."""
     runs = contest.runs[leaders[0].key]
     if runs.over and contest.comparable:
         return Decided(None, "Unconfirmed", None, len(contest.own.worths), contest.own.broken)

@@ -23,8 +23,8 @@ def unreadable(seen: ObservedExperiment, model: Object) -> Finding | None:
     return None
 
 
-def where(seen: ObservedExperiment) -> str:
-    """Where an engine that found no weights looked for them."""
+def where_to_look(seen: ObservedExperiment) -> str:
+    """The advice where to look when an engine found no weights."""
     node = f" on {seen.engine.node}" if seen.engine and seen.engine.node else ""
     if volume := seen.spec.service.volume:
         folder = f"folder {volume.sub_path}" if volume.sub_path else "the root"

@@ -18,7 +18,7 @@ __all__ = ["Surroundings", "check", "engine_of", "space", "warnings"]
 
 
 def engine_of(spec: TaskSpec, presets: Presets) -> EngineName | None:
-    """Whose flags the parameters are; None if the preset is unknown."""
+    """The engine whose flags the parameters are; None if the preset is unknown."""
     return Case(spec, presets, Surroundings(None, None)).engine
 
 

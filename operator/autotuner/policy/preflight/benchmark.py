@@ -1,4 +1,4 @@
-"""Can the benchmark be run as it is written, and what would mislead?"""
+"""Checks of the benchmark: can it run as it is written, and what would mislead?"""
 
 from __future__ import annotations
 

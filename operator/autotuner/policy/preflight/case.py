@@ -28,7 +28,7 @@ class Surroundings:
 
 @dataclass(frozen=True)
 class Case:
-    """A task and its surroundings, as every check sees them."""
+    """A task and its surroundings: the input of every check."""
 
     spec: TaskSpec
     presets: Presets
@@ -36,7 +36,7 @@ class Case:
 
     @property
     def engine(self) -> EngineName | None:
-        """Whose flags the parameters are; None if the preset is unknown."""
+        """The engine whose flags the parameters are; None if the preset is unknown."""
         runtime = self.spec.runtime
         if runtime.preset is None:
             return runtime.engine

@@ -1,4 +1,4 @@
-"""Are the flags of a task such as its engine knows, and is each complete argument list one?"""
+"""Checks of flags: does the engine know them, and is each complete argument list well-formed?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Can the SLOs be kept, or broken, at all, and does every objective say something of its own?"""
+"""Checks of goals: can the SLOs be kept, or broken, at all, and does each objective say something of its own?"""
 
 from __future__ import annotations
 

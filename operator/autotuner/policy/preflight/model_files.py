@@ -1,4 +1,4 @@
-"""Can engine and benchmark get at the weights where the task says they are?"""
+"""Checks of the weights: can engine and benchmark read them where the task says they are?"""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def _mentions(case: Case, text: str) -> bool:
 
 
 def _claim(case: Case, storage: Storage, parallel: int) -> Iterator[Finding]:
-    """Whether the claim is there, and can be read by all who have to."""
+    """What is wrong with the claim, and with who has to read it at a time."""
     if fault := storage.fault(_claim_field(case)):
         yield fault
         return

@@ -1,4 +1,4 @@
-"""Are the objects there that a task refers to, or could they be made?"""
+"""Checks of the objects that a task refers to: are they there, or could they be made?"""
 
 from __future__ import annotations
 

@@ -12,9 +12,9 @@ from autotuner.api.common import TASK_LABEL
 from autotuner.objects import Object
 from autotuner.policy.evidence.measurements import Measured
 from autotuner.policy.recommendation import experiments_csv, report, service
-from autotuner.policy.recommendation.finished_task import Answer
+from autotuner.policy.recommendation.finished_task import FinishedTask
 
-__all__ = ["Answer", "config_map", "name"]
+__all__ = ["FinishedTask", "config_map", "name"]
 
 
 _BYTES = 900_000  # a ConfigMap holds 1 MiB
@@ -26,12 +26,12 @@ _HEADER = """\
 
 
 def name(task: Mapping[str, Any]) -> str:
-    """Of the ConfigMap."""
+    """The name of the ConfigMap with a task's recommendation."""
     return f"{task['metadata']['name']}-best"
 
 
-def config_map(found: Answer) -> Object:
-    """The ConfigMap of a task that has succeeded."""
+def config_map(found: FinishedTask) -> Object:
+    """The ConfigMap with the recommendation of a task that has succeeded."""
     seen = found.seen
     winners = {one.name for one in found.winners}
     services = _services(found)
@@ -50,8 +50,8 @@ def config_map(found: Answer) -> Object:
     }
 
 
-def _services(found: Answer) -> dict[str, str]:
-    """One InferenceService, or one for each of the front, named after its experiment, as many as fit."""
+def _services(found: FinishedTask) -> dict[str, str]:
+    """The winner's InferenceService, or one for each of the front named after its experiment, as many as fit."""
     task = found.seen.object["metadata"]["name"]
     if found.best is not None:
         return {"inferenceservice.yaml": _text(found.winners[0], task, task)}

@@ -1,4 +1,4 @@
-"""What the baseline says about each parameter: what the winner's values are compared with."""
+"""What the baseline says about each parameter, to compare the winner's values with."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ UNSET = "unset"
 
 
 class BaselineValues:
-    """The baseline's command line, asked about dimensions."""
+    """The values that the baseline's command line has for dimensions."""
 
     def __init__(
         self,
@@ -27,7 +27,7 @@ class BaselineValues:
         env: Iterable[EnvironmentVariable] = (),
         parameters: Iterable[SearchParameter] = (),
     ) -> None:
-        """Read it.
+        """Read a command line.
 
         Args:
             engine: whose flags they are.
@@ -59,7 +59,7 @@ class BaselineValues:
         return text(False) if dimension.values == (False, True) else None
 
     def _is(self, writer: Writer, variant: Value) -> bool:
-        """Whether a variant would change nothing."""
+        """Whether a variant would change nothing of the baseline."""
         effect = writer.effect((variant,))
         same = all(
             self._written(self._said.get(flag, ())) == self._written(args) for flag, args in effect.flags.items()
@@ -89,7 +89,7 @@ class BaselineValues:
         return changed <= self._touched(dimension)
 
     def _touched(self, dimension: Dimension) -> frozenset[str]:
-        """Its flags, and its variables as `$NAME`."""
+        """The flags that a dimension writes, and its variables as `$NAME`."""
         if dimension.name in self._variants:
             return self._variants[dimension.name].touches
         section, _, word = dimension.name.partition(".")
@@ -100,7 +100,7 @@ class BaselineValues:
 
 
 def written(given: str) -> str:
-    """A number as configurations write it."""
+    """A number as it is written in configurations."""
     try:
         return text(float(given))
     except ValueError:

@@ -12,7 +12,7 @@ _AUTOSCALER = "ome.io/autoscalerClass"
 
 
 def of_winner(winner: Measured, name: str) -> Object:
-    """Ready to apply: no label, annotation or owner of ours.
+    """The winner's InferenceService, ready to apply: no label, annotation or owner of ours.
 
     It asks for the accelerator product that was measured: on another one the same flags may be slow, or not fit.
     """

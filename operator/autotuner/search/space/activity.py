@@ -17,7 +17,7 @@ _REMEMBERED = 1 << 16
 
 
 class Question:
-    """A condition over some dimensions, each of its answers worked out once."""
+    """A compiled rule over some dimensions, each of its answers worked out once."""
 
     def __init__(self, condition: CompiledRule, reads: tuple[int, ...], dimensions: Sequence[Dimension]) -> None:
         self.reads = reads
@@ -80,7 +80,7 @@ class Activity:
     """All conditions of a space, in the order in which they are asked."""
 
     def __init__(self, switches: Iterable[Switch]) -> None:
-        """Sort them.
+        """Sort the switches by their dependence.
 
         Args:
             switches: at most one for each dimension, and no cycles: see `without_cycles`.

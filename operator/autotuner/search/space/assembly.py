@@ -1,4 +1,4 @@
-"""From a task's words to the pieces of its space: dimensions, what they write, and what forbids."""
+"""From a task's spec to the pieces of its space: dimensions, what they write, and what forbids."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Offer:
     extra_args: tuple[str, ...] = ()
 
     def dump(self) -> dict[str, Any]:
-        """As JSON."""
+        """The offer as JSON."""
         models = {
             "parameters": self.parameters,
             "constraints": self.constraints,
@@ -65,18 +65,18 @@ class Assembly:
     problems: tuple[str, ...]
 
     def effect(self, writer: Writer, places: Sequence[int] | Mapping[int, int]) -> Effect:
-        """What a writer does at settled places."""
+        """The effect of a writer at settled places."""
         return writer.effect(self.values(writer, places))
 
     def values(self, writer: Writer, places: Sequence[int] | Mapping[int, int]) -> Values:
-        """What a writer is asked at settled places: None for what is unset or inactive."""
+        """The values that a writer is asked for at settled places: None for what is unset or inactive."""
         return tuple([self._value(number, places[number]) for number in writer.reads])
 
     def _value(self, number: int, place: int) -> engines.Value | None:
         return None if place == INACTIVE else self.dimensions[number].values[place]
 
     def complaints(self) -> Iterable[str]:
-        """Rules that could not be answered somewhere; known once the space has been worked out."""
+        """The complaints of rules that could not be answered somewhere; known once the space has been worked out."""
         for switch in self.activity.switches:
             where = f"parameters[{self.dimensions[switch.dimension].name}].when"
             yield from (f"{where}: {complaint}" for complaint in switch.complaints)
@@ -85,7 +85,7 @@ class Assembly:
 
 @dataclass
 class _Pieces:
-    """Pieces as they come together."""
+    """The pieces of a space while they are collected."""
 
     dimensions: list[Dimension] = field(default_factory=list)
     writers: list[Writer] = field(default_factory=list)
@@ -95,7 +95,7 @@ class _Pieces:
 
 
 def assemble(offer: Offer, name: EngineName, fixed: Sequence[str], facts: Facts) -> Assembly:
-    """Read a task's words.
+    """The pieces of the space of an offer.
 
     Args:
         offer: of the task.

@@ -79,7 +79,7 @@ def _sayings(args: Sequence[str], pieces: Assembly) -> list[_Saying]:
 
 
 def _check_untouched(flag: str, args: Args, touched: set[str], pieces: Assembly) -> None:
-    """A flag that is not searched may be said as it is: people paste whole argument lists.
+    """Check a flag that is not searched: it may be said as it is, for people paste whole argument lists.
 
     Raises:
         _WrongError: it is said otherwise.
@@ -137,7 +137,7 @@ def _choices(writer: Writer, named: Arguments, pieces: Assembly) -> list[States]
 def _cost_at(
     places: Sequence[int] | Mapping[int, int], writer: Writer, named: Arguments, pieces: Assembly
 ) -> int | None:
-    """None if something named is said otherwise; else 1 for a flag that the fixed arguments say too, 2 for others."""
+    """None if a named flag is said otherwise; else 1 for one that the fixed arguments say too, 2 for others."""
     values = pieces.values(writer, places)
     spelled_out = writer.spelled_out(values, frozenset(named)) if writer.spelled_out else None
     return _cost(spelled_out or writer.effect(values), named, pieces)

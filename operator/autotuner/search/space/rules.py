@@ -36,7 +36,7 @@ class Rule:
         self.refusal: Callable[[States], str | None] = lru_cache(maxsize=_REMEMBERED)(self._refusal)
 
     def states(self, places: Sequence[int]) -> States:
-        """Of the dimensions that it reads."""
+        """The states of the dimensions that the rule reads."""
         return tuple([places[number] for number in self.reads])
 
     def _refusal(self, states: States) -> str | None:
@@ -93,7 +93,7 @@ class FlagRules:
         return Rule(name, reads, refuse)
 
     def text_rule(self, name: str, flags: Iterable[str], check: Callable[[Mapping[str, str]], str | None]) -> Rule:
-        """The same about values: canonical flag -> value, `true` for a bare switch, `false` for its `--no-` form."""
+        """A rule that reads values: canonical flag -> value, `true` for a bare switch, `false` for its `--no-` form."""
         engine = self._line.engine
         return self.rule(
             name, flags, lambda given: check({flag: flag_value(args, engine) for flag, args in given.items()})
@@ -105,12 +105,12 @@ class FlagRules:
 
 
 def of_engine(engine: Engine, flag_rules: FlagRules) -> list[Rule]:
-    """What the engine itself refuses."""
+    """The rules for what the engine itself refuses."""
     return [flag_rules.text_rule(rule.name, rule.reads, rule.check) for rule in engine_rules.RULES[engine.name]]
 
 
 def of_hardware(engine: Engine, flag_rules: FlagRules, facts: Facts) -> list[Rule]:
-    """What no node could hold, as far as that is known."""
+    """The rules for what no node could hold, as far as that is known."""
     found: list[Rule] = []
     if facts.memory_mib is not None:
         too_large = partial(memory.too_large, engine.name, model=facts.model, memory_mib=facts.memory_mib)
@@ -121,7 +121,7 @@ def of_hardware(engine: Engine, flag_rules: FlagRules, facts: Facts) -> list[Rul
 
 
 def _accelerators(engine: Engine, flag_rules: FlagRules, most: int) -> Rule:
-    """No engine with more accelerators than any node could ever hold."""
+    """The rule that no engine has more accelerators than any node could ever hold."""
 
     def check(flags: Mapping[str, Args]) -> str | None:
         count = engine.accelerators([token for args in flags.values() for token in args])

@@ -48,7 +48,7 @@ class Space:
     """
 
     def __init__(self, pieces: Assembly, offer: Offer) -> None:
-        """Work it out; use `of` or `over`, which remember."""
+        """Work the space out; use `of` or `over`, which remember."""
         self._pieces = pieces
         self._activity = pieces.activity
         self._components: tuple[Component, ...] = components(pieces)
@@ -135,7 +135,7 @@ class Space:
 
     @property
     def most(self) -> int:
-        """There cannot be more configurations than this; to be planned with, where the size is an estimate."""
+        """An upper bound of the number of configurations, to be planned with where the size is an estimate."""
         return self.numbers if self.size and not self.exact else self.size
 
     def build(self, places: Sequence[int]) -> Configuration | None:
@@ -174,7 +174,7 @@ class Space:
         return tuple(found)
 
     def identity(self, configuration: Mapping[str, Value]) -> str:
-        """Equal exactly when two configurations mean the same to the engine."""
+        """A text that is equal exactly when two configurations mean the same to the engine."""
         return "\n".join(effect.identity for effect in self._effects(configuration))
 
     def render(self, configuration: Mapping[str, Value]) -> Rendered:
@@ -228,7 +228,7 @@ class Space:
         return None if places is None or not self.numbers else self._configuration(self._settled(places))
 
     def _usual(self, dimension: Dimension) -> int:
-        """Where a parameter is that nobody has an opinion about."""
+        """The place of a parameter that nobody has an opinion about."""
         if dimension.unset is not None:
             return dimension.unset
         fixed = self._pieces.line.fixed.get(self._pieces.engine.canonical(dimension.name), ())

@@ -19,7 +19,7 @@ from tests.unit.explain_builders import FASTEST, SPEC, everything, experiment, t
 from tests.unit.task_builders import ended, make_task, observed
 
 
-def found_effects(answer: recommendation.Answer) -> dict[str, FlagEffect]:
+def found_effects(answer: recommendation.FinishedTask) -> dict[str, FlagEffect]:
     return {one.name: one for one in flag_effects.of(answer, answer.winners[0])}
 
 
