@@ -154,7 +154,7 @@ class ExperimentController:
             if plan.create_job:
                 await self._kube.create(JOB, namespace, self._job(seen))
         except AlreadyExistsError:
-            return ""  # it appeared since it was looked for: the next pass sees whose it is
+            return ""  # it appeared since it was looked for: the next reconcile observes whose it is
         except RejectedError as problem:
             return problem.message
         return ""

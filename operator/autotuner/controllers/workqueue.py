@@ -31,7 +31,7 @@ Reconcile = Callable[[ObjectKey], Awaitable[float | None]]
 class WorkQueue:
     """Runs `reconcile` for keys: at most once at a time for each key, and `workers` times in all.
 
-    A key added while its pass runs is looked at again afterwards. A pass that raises is repeated with exponential
+    A key added while it is reconciled is reconciled again afterwards. One that raises is repeated with exponential
     backoff; a conflict (the object changed under it) at once.
     """
 
@@ -64,7 +64,7 @@ class WorkQueue:
         if key in self._running:
             self._dirty.add(key)
             return
-        task = asyncio.get_running_loop().create_task(self._pass(key), name=f"{self._name} {key.namespace}/{key.name}")
+        task = asyncio.get_running_loop().create_task(self._run(key), name=f"{self._name} {key.namespace}/{key.name}")
         self._running[key] = task
 
     def add_after(self, key: ObjectKey, seconds: float) -> None:
@@ -89,7 +89,7 @@ class WorkQueue:
         await asyncio.gather(*tasks, return_exceptions=True)
         self._dirty.clear()
 
-    async def _pass(self, key: ObjectKey) -> None:
+    async def _run(self, key: ObjectKey) -> None:
         again: float | None = None
         try:
             async with self._slots:
@@ -100,7 +100,7 @@ class WorkQueue:
             again = 0.0
         except KubeError as problem:
             again = self._backoff(key)
-            # Deleted in mid-pass: the next look finds nothing to do. Not worth a warning beside every kubectl delete.
+            # Deleted while it was reconciled, as with every kubectl delete: the next reconcile finds nothing to do.
             level = logging.INFO if problem.status == 404 else logging.WARNING
             log.log(level, "%s; again in %.1f s", problem, again, extra={"queue": self._name, "object": key.name})
         except Exception:

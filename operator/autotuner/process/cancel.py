@@ -20,7 +20,7 @@ from autotuner.process import pause
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 1.0
-# Until the operator has read of the pause and passes that knew nothing of it are over.
+# Until the operator has read of the pause and reconciles that knew nothing of it are over.
 SETTLE_SECONDS = 3 * pause.POLL_SECONDS
 # The search stays paused for so long afterwards: meanwhile the operator is taken down.
 AFTERWARDS_SECONDS = 60.0

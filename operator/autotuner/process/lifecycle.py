@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 # is set. Returns the task that runs them.
 Watch = Callable[[Settings, WorkQueue, WorkQueue, Watchfulness, asyncio.Event], Awaitable[asyncio.Task[None]]]
 _STARTUP_POLL = 0.5
-# How long passes that run may go on after SIGTERM.
+# How long running reconciles may go on after SIGTERM.
 _GRACE = 5.0
 
 

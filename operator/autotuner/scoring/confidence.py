@@ -43,7 +43,7 @@ def gain(leader: Sequence[float], baseline: Sequence[float], alpha: float, *, mi
 
     Args:
         leader: its runs, at least two, all positive.
-        baseline: likewise.
+        baseline: its runs, at least two, all positive.
         alpha: the probability that the interval may miss.
         minimise: whether less is better.
 

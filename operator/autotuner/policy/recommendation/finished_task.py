@@ -34,10 +34,10 @@ class FinishedTask:
     """A finished task with its best.
 
     Attributes:
-        seen: the last pass.
+        seen: what the last reconcile observed.
         best: of a task with one objective.
         front: of a task with several, instead.
-        now: the time of that pass.
+        now: the time of that reconcile.
     """
 
     seen: ObservedTask

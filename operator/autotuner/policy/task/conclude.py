@@ -35,7 +35,7 @@ def finish(builder: PlanBuilder, reason: str, verdict: str = "", limit: str = ""
     """The plan once all is measured, or all that the budget allows: name the best, or what came nearest.
 
     Args:
-        builder: of the pass.
+        builder: of the reconcile.
         reason: why the search has ended.
         verdict: of the confirmation, in words; what came nearest, if nothing is left after it.
         limit: which part of the budget has ended it, in words.

@@ -284,7 +284,7 @@ def _launch(builder: PlanBuilder, experiment: Object, what: str, message: str) -
     if builder.seen.obstacle:
         return builder.plan(f"waiting to create {name}: {builder.seen.obstacle}", builder.now + _POLL / 4)
     counts: ExperimentCounts = builder.changes["experiments"]
-    # The name is used up even if the status write below is lost: the next pass sees the experiment itself.
+    # The name is used up even if the status write below is lost: the next reconcile observes the experiment itself.
     builder.changes["experiments"] = counts.model_copy(
         update={"next_index": counts.next_index + 1, "running": counts.running + 1}
     )
