@@ -212,7 +212,24 @@ class Kind(Enum):
     )
 
     # Search space.
-    SPACE_MALFORMED = Text("InvalidSpec", "{problem}")
+    NOTHING_TO_SEARCH = Text("InvalidSpec", "there is nothing to search; give parameters, parallelism or quantization")
+    RANGE_WRONG = Text("InvalidSpec", "{mistake}")
+    RULE_WRONG = Text("InvalidSpec", "{complaint}")
+    CONDITION_ON_ALL = Text(
+        "InvalidSpec",
+        "reads p as a whole, and thereby its own parameter; name the others one by one, as p.x",
+    )
+    CONDITION_ON_ITSELF = Text("InvalidSpec", "asks for its own parameter, p.{name}; a condition is about the others")
+    CONDITIONS_IN_CIRCLE = Text("InvalidSpec", "the conditions of {names} wait for each other; drop one")
+    NAMES_ALIKE = Text(
+        "InvalidSpec",
+        "rules cannot tell it from {other}, both are p.{name}; write rules without them, or search only one of them",
+    )
+    WORDS_WITHOUT_FLAGS = Text("InvalidSpec", "{explanation}")
+    WORD_AND_PARAMETER = Text("InvalidSpec", "is the name of a word in {section}; remove it")
+    FLAG_OF_WORDS = Text("InvalidSpec", "--{flag} is set by {section} too; remove one of them")
+    ARGUMENT_OF_WORDS = Text("InvalidSpec", "{argument}: the flag is set by {section} too; remove one of them")
+    START_POINT_WRONG = Text("InvalidSpec", "{obstacle}")
     SPACE_EMPTY = Text("EmptySpace", "no configuration is left: {why}")
 
 

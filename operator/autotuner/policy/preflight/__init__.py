@@ -59,8 +59,6 @@ def _space(case: Case) -> Iterator[Finding]:
     """What is wrong with the space once its flags are right."""
     assert case.engine is not None
     found = space(case.spec, case.presets, case.around, case.engine)
-    for message in found.problems:
-        field, _, problem = message.partition(": ")
-        yield Finding(field, Kind.SPACE_MALFORMED, {"problem": problem})
-    if not found.problems and found.size == 0:
+    yield from found.findings
+    if not found.findings and found.size == 0:
         yield Finding("parameters", Kind.SPACE_EMPTY, {"why": found.emptiness})

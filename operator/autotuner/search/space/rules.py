@@ -8,6 +8,7 @@ from functools import lru_cache, partial
 from autotuner.api.parameters import Constraint
 from autotuner.engines import Engine, memory
 from autotuner.engines import rules as engine_rules
+from autotuner.findings import Finding, Kind
 from autotuner.search.space.activity import INACTIVE, States, question
 from autotuner.search.space.command_line import Args, CommandLine, Effect, Writer, flag_value
 from autotuner.search.space.dimensions import Dimension
@@ -47,16 +48,18 @@ class Rule:
             return str(error)
 
 
-def of_constraints(constraints: Sequence[Constraint], dimensions: Sequence[Dimension]) -> tuple[list[Rule], list[str]]:
+def of_constraints(
+    constraints: Sequence[Constraint], dimensions: Sequence[Dimension]
+) -> tuple[list[Rule], list[Finding]]:
     """The user's constraints, and what is wrong with those that are no rules."""
     found: list[Rule] = []
-    problems: list[str] = []
+    findings: list[Finding] = []
     for index, constraint in enumerate(constraints):
         try:
             found.append(_of_constraint(f"constraints[{index}]", constraint, dimensions))
         except RuleError as error:
-            problems.append(f"constraints[{index}].rule: {error}")
-    return found, problems
+            findings.append(Finding(f"constraints[{index}].rule", Kind.RULE_WRONG, {"complaint": str(error)}))
+    return found, findings
 
 
 def _of_constraint(name: str, constraint: Constraint, dimensions: Sequence[Dimension]) -> Rule:

@@ -14,6 +14,7 @@ from autotuner.api.parameters import Constraint, SearchParameter
 from autotuner.api.task import TaskSpec
 from autotuner.engines.arguments import Value, text
 from autotuner.engines.defaults import DEFAULTS
+from autotuner.findings import Finding, Kind
 from autotuner.search.space.activity import INACTIVE
 from autotuner.search.space.assembly import Assembly, Offer, assemble
 from autotuner.search.space.command_line import Effect, flag_value
@@ -41,8 +42,7 @@ class Space:
         removed: for each rule that forbids anything, in the order in which they are asked: how many configurations it
             does, of those that no earlier rule has forbidden. Size and counts add up to all combinations of values,
             those which differ in inactive parameters only counted as one.
-        problems: what is wrong with the task, one message each, beginning with the field. A space with problems is
-            there to be told about, not to be searched.
+        findings: what is wrong with the task. A space with findings is there to be told about, not to be searched.
         emptiness: which rule removes the last configurations, and why; empty if there are some.
         start_points: the configurations that the task's start points mean.
     """
@@ -62,8 +62,8 @@ class Space:
             for index, point in enumerate(offer.start_points)
         ]
         self.start_points = tuple(found for _, found, _ in located if found is not None)
-        wrong = [f"{where}: {problem}" for where, _, problem in located if problem]
-        self.problems: list[str] = [*pieces.problems, *pieces.complaints(), *wrong]
+        wrong = [Finding(at, Kind.START_POINT_WRONG, {"obstacle": problem}) for at, _, problem in located if problem]
+        self.findings: list[Finding] = [*pieces.findings, *pieces.complaints(), *wrong]
 
     @classmethod
     def of(cls, spec: TaskSpec, engine: EngineName, *, fixed: Sequence[str] = (), facts: Facts | None = None) -> Space:

@@ -150,7 +150,7 @@ WRONG: list[tuple[str, Object, Object, str, Kind, Object]] = [
         {"search": {"startPoints": [{"args": ["--tp-size=4"]}]}},
         {},
         "search.startPoints[0].args",
-        Kind.SPACE_MALFORMED,
+        Kind.START_POINT_WRONG,
         {},
     ),
     (
@@ -166,7 +166,7 @@ WRONG: list[tuple[str, Object, Object, str, Kind, Object]] = [
         {"constraints": [{"rule": "p.tp_sice > 2"}]},
         {},
         "constraints[0].rule",
-        Kind.SPACE_MALFORMED,
+        Kind.RULE_WRONG,
         {},
     ),
     (
