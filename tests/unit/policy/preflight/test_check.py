@@ -9,7 +9,7 @@ import pytest
 from autotuner.api.task import TaskSpec
 from autotuner.findings import Finding, Kind
 from autotuner.objects import Object
-from autotuner.policy.preflight import Surroundings, check, engine_of
+from autotuner.policy.preflight import Surroundings, check, engine_of, warnings
 from tests.unit.builders import make_runtime
 from tests.unit.task_builders import MODEL, live_model, live_runtime, make_spec, shipped
 
@@ -307,6 +307,14 @@ WRONG: list[tuple[str, Object, Object, str, Kind, Object]] = [
         {"figure": "TTFT P99", "concurrency": 16, "earlier": 0},
     ),
     (
+        "the same objective twice, without a level to differ in",
+        {"objectives": [{"metric": "OutputThroughput"}, {"metric": "OutputThroughput"}]},
+        {},
+        "objectives[1]",
+        Kind.OBJECTIVE_REPEATED,
+        {"figure": "OutputThroughput", "earlier": 0},
+    ),
+    (
         "a ceiling that no latency is below",
         {"slos": [{"metric": "TTFT", "max": "0ms"}]},
         {},
@@ -459,6 +467,27 @@ FINE: list[tuple[str, Object, Object]] = [
 @pytest.mark.parametrize(("changes", "around"), [row[1:] for row in FINE], ids=[row[0] for row in FINE])
 def test_accepts(changes: Object, around: Object) -> None:
     assert findings(make_spec(**changes), **around) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "want"),
+    [
+        ({}, []),
+        (
+            {
+                "objectives": [{"metric": "TTFT"}],
+                "benchmark": {"scenarios": [{"name": "chat", "load": "D(100,250)"}], "concurrency": [8, 32]},
+            },
+            [Finding("benchmark.scenarios[chat].load", Kind.LOAD_IN_LOCKSTEP, {"limit": 16})],
+        ),
+        (
+            {"parameters": [{"name": "disable-radix-cache", "toggle": True}]},
+            [Finding("parameters[disable-radix-cache]", Kind.EFFECT_DEPENDS_ON_TEXT)],
+        ),
+    ],
+)
+def test_warns_of_what_misleads(changes: Object, want: list[Finding]) -> None:
+    assert warnings(make_spec(**changes), shipped(), Surroundings(live_model(), None)) == want
 
 
 def test_words_cannot_leave_out_what_the_runtimes_command_sets() -> None:
