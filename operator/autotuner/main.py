@@ -16,7 +16,7 @@ import kopf
 
 from autotuner import logs, metrics
 from autotuner.api.common import EXPERIMENT_UID_LABEL, FINISHED_LABEL
-from autotuner.controllers.workqueue import Key, WorkQueue
+from autotuner.controllers.workqueue import ObjectKey, WorkQueue
 from autotuner.kube import EXPERIMENT, JOB, POD, TASK, Kube, KubeError
 from autotuner.objects import Resource
 from autotuner.ownership import EXPERIMENT_LABEL
@@ -43,23 +43,23 @@ def watches(
 
     def task(body: Mapping[str, Any], gone: bool) -> None:
         meta = body["metadata"]
-        tasks.add(Key(meta["namespace"], meta["name"]))
+        tasks.add(ObjectKey(meta["namespace"], meta["name"]))
         watchfulness.saw(meta, gone=gone)
         metrics.OBJECTS.task(body, gone=gone)
 
     def experiment(body: Mapping[str, Any], gone: bool) -> None:
         meta = body["metadata"]
-        experiments.add(Key(meta["namespace"], meta["name"]))
+        experiments.add(ObjectKey(meta["namespace"], meta["name"]))
         for owner in meta.get("ownerReferences", []):
             if owner.get("controller") and owner["kind"] == "TuningTask":
-                tasks.add(Key(meta["namespace"], owner["name"]))
+                tasks.add(ObjectKey(meta["namespace"], owner["name"]))
         watchfulness.saw(meta, gone=gone)
         metrics.OBJECTS.experiment(body, gone=gone)
 
     def child(body: Mapping[str, Any], _: bool) -> None:
         name = body["metadata"].get("labels", {}).get(EXPERIMENT_LABEL)
         if name:
-            experiments.add(Key(body["metadata"]["namespace"], name))
+            experiments.add(ObjectKey(body["metadata"]["namespace"], name))
 
     return {
         TASK: task,

@@ -6,9 +6,9 @@ asked for, so it is right again after a restart, and a deleted object is not spo
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import time
-from collections import Counter as Tally
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -159,7 +159,7 @@ class Objects(Collector):
         yield GaugeMetricFamily(
             "autotuner_tasks_active", "Tasks that have neither finished nor been suspended.", value=active
         )
-        phases = Tally(figures["phase"] for figures in self._experiments.values())
+        phases = collections.Counter(figures["phase"] for figures in self._experiments.values())
         family = GaugeMetricFamily(
             "autotuner_experiments_active", "Experiments that are not over, by phase.", labels=["phase"]
         )

@@ -62,7 +62,7 @@ def experiment(index: int, point: Object | None, seen: ObservedTask) -> Object:
     return body
 
 
-def told(points: Sequence[Object], *more: Object, **spec: Any) -> recommendation.Answer:
+def told(points: Sequence[Object], *more: Object, **spec: Any) -> recommendation.FinishedTask:
     """The end of a task that measured the baseline and these points."""
     task = make_task(**SPEC | spec)
     seen = observed(task)
@@ -73,5 +73,7 @@ def told(points: Sequence[Object], *more: Object, **spec: Any) -> recommendation
     seen = observed(task, [*bodies, *more])
     objectives = seen.spec.objectives
     if len(objectives) > 1:
-        return recommendation.Answer(seen, None, best_so_far.front(seen.measured, objectives), after(0))
-    return recommendation.Answer(seen, best_so_far.best(seen.measured, seen.baseline, objectives[0]), None, after(0))
+        return recommendation.FinishedTask(seen, None, best_so_far.front(seen.measured, objectives), after(0))
+    return recommendation.FinishedTask(
+        seen, best_so_far.best(seen.measured, seen.baseline, objectives[0]), None, after(0)
+    )

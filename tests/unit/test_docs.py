@@ -10,7 +10,7 @@ from typing import get_args
 import pytest
 
 from autotuner import settings
-from autotuner.policy import preflight
+from autotuner.findings import ValidReason
 from autotuner.policy.experiment.endings import OUTCOMES
 from testbed.operator_process import ROOT
 from tests.support.console import commands
@@ -44,7 +44,7 @@ def test_every_end_of_an_experiment_is_explained() -> None:
 
 
 def test_every_refusal_of_a_spec_is_explained() -> None:
-    assert CONDITIONS["Valid"] == {"Valid", *get_args(preflight.Reason)}
+    assert CONDITIONS["Valid"] == {"Valid", *get_args(ValidReason)}
 
 
 def test_every_condition_and_reason_of_the_policy_is_explained() -> None:

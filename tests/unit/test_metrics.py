@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from autotuner import __version__, metrics
-from autotuner.controllers.workqueue import Key, WorkQueue
+from autotuner.controllers.workqueue import ObjectKey, WorkQueue
 from autotuner.kube import ConflictError, KubeError
 from autotuner.metrics import Objects
 from autotuner.objects import Object
@@ -167,7 +167,7 @@ class TestQueue:
         )
         done = asyncio.Event()
 
-        async def reconcile(_: Key) -> float | None:
+        async def reconcile(_: ObjectKey) -> float | None:
             outcome = next(outcomes)
             if isinstance(outcome, Exception):
                 raise outcome
@@ -176,7 +176,7 @@ class TestQueue:
             return outcome
 
         queue = WorkQueue(name, reconcile, workers=1)
-        queue.add(Key("team", "a"))
+        queue.add(ObjectKey("team", "a"))
         await asyncio.wait_for(done.wait(), 5)
         await queue.close(1)
 
@@ -191,17 +191,17 @@ class TestQueue:
     async def test_depth(self, name: str) -> None:
         gate = asyncio.Event()
 
-        async def reconcile(_: Key) -> float | None:
+        async def reconcile(_: ObjectKey) -> float | None:
             await gate.wait()
             return None
 
         queue = WorkQueue(name, reconcile, workers=2)
         for key in "abcde":
-            queue.add(Key("team", key))
+            queue.add(ObjectKey("team", key))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         assert value("queue_depth", queue=name) == 3
-        queue.add(Key("team", "a"))
+        queue.add(ObjectKey("team", "a"))
         assert value("queue_depth", queue=name) == 4
         gate.set()
         await queue.close(5)

@@ -74,7 +74,6 @@ FlagName = Annotated[
     Field(json_schema_extra=explained("write the engine's flag without its leading dashes, for example tp-size")),
 ]
 Timestamp = Annotated[str, StringConstraints(max_length=40), WithJsonSchema({"type": "string", "format": "date-time"})]
-Seconds = Annotated[int, Field(ge=1, le=604800)]
 # An int stays an int: 1 must become --tp-size=1, not 1.0. Booleans are not numbers here.
 Number = Annotated[
     Annotated[int, Field(strict=True)] | Annotated[float, Field(strict=True, allow_inf_nan=False)],

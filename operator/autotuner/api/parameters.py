@@ -27,7 +27,7 @@ Values = Annotated[list[Number], Field(min_length=1, max_length=64, json_schema_
 Choices = Annotated[
     list[Choice], Field(min_length=1, max_length=64, json_schema_extra={"x-kubernetes-list-type": "set"})
 ]
-Rule = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+CelRule = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 
 
 class Range(Model):
@@ -102,7 +102,7 @@ class SearchParameter(Model):
     allow_unset: bool = Field(
         default=False, description="true: also try without the flag, so that the engine uses its own default."
     )
-    when: Rule | None = Field(
+    when: CelRule | None = Field(
         default=None,
         description=(
             "A condition in CEL over p, the other parameters, whose dashes become underscores. Where it is false, the"
@@ -114,7 +114,7 @@ class SearchParameter(Model):
 class Constraint(Model):
     """A rule that every configuration of the search must keep."""
 
-    rule: Rule = Field(
+    rule: CelRule = Field(
         description=(
             "A condition in CEL over p, the parameters, whose dashes become underscores. A parameter that is unset, or"
             " switched off by when, is absent: ask with has(p.x). Example: p.tp_size * p.dp_size <= 8."

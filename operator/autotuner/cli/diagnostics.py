@@ -16,6 +16,7 @@ from autotuner.api.common import API_VERSION, GROUP, Model
 from autotuner.api.experiment import TuningExperiment
 from autotuner.api.task import TaskSpec, TuningTask
 from autotuner.cli.documents import Document, Path
+from autotuner.findings import Finding
 from autotuner.objects import Object
 from autotuner.policy import cost_estimate, model_and_runtime, preflight
 from autotuner.policy.preflight import Surroundings
@@ -147,23 +148,20 @@ def _check_task(document: Document, others: Sequence[Document], presets: Presets
     spec = TaskSpec.model_validate(document.body["spec"])
     around = _surroundings(document.body, spec, others, presets)
     found = []
-    for problem in preflight.check(spec, presets, around):
-        if problem.reason == "NotFound":
-            field = problem.message.partition(":")[0]
-            message = "not among these files: what depends on it was not checked"
-            found.append(_diagnostic(document, f"{field}: {message}", "note", "NotFound"))
+    for finding in preflight.check(spec, presets, around):
+        if finding.reason == "NotFound":
+            words = "not among these files: what depends on it was not checked"
+            found.append(_diagnostic(document, finding, "note", words))
         else:
-            found.append(_diagnostic(document, problem.message, "error", problem.reason))
-    return found + [
-        _diagnostic(document, words, "warning", "Valid") for words in preflight.warnings(spec, presets, around)
-    ]
+            found.append(_diagnostic(document, finding, "error"))
+    return found + [_diagnostic(document, one, "warning") for one in preflight.warnings(spec, presets, around)]
 
 
-def _diagnostic(document: Document, message: str, severity: Severity, reason: str) -> Diagnostic:
-    """Turn a message of preflight, `field: words`, into a diagnostic of that field."""
-    field, _, words = message.partition(": ")
-    path = document.path(f"spec.{field}")
-    return Diagnostic(path, severity, reason, words if len(path) > 1 else message)
+def _diagnostic(document: Document, finding: Finding, severity: Severity, words: str = "") -> Diagnostic:
+    """Turn a finding of preflight into a diagnostic of its field, with other words where they are given."""
+    words = words or finding.explanation
+    path = document.path(f"spec.{finding.field}")
+    return Diagnostic(path, severity, finding.reason, words if len(path) > 1 else f"{finding.field}: {words}")
 
 
 def _surroundings(task: Object, spec: TaskSpec, others: Iterable[Document], presets: Presets) -> Surroundings:

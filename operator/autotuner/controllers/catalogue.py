@@ -19,7 +19,7 @@ _SECONDS = 10.0  # presets change seldom, and a task that waits for one looks ag
 
 
 def shipped(settings: Settings) -> Presets:
-    """Those of the package, and over them those of the folder that the settings name.
+    """The presets of the package, overlaid with those of the folder that the settings name.
 
     Raises:
         ValueError: a file is not a preset; the message names it.
@@ -30,7 +30,7 @@ def shipped(settings: Settings) -> Presets:
 
 
 class Catalogue:
-    """Reads the ConfigMaps of the operator's own namespace, now and then."""
+    """Reads presets from the labelled ConfigMaps of the operator's own namespace, now and then."""
 
     def __init__(
         self, kube: Kube, settings: Settings, known: Presets, now: Callable[[], float] = time.monotonic

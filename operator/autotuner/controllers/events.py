@@ -16,7 +16,7 @@ COMPONENT = "autotuner"
 
 
 async def send(kube: Kube, about: dict[str, Any], events: Iterable[Event]) -> None:
-    """One core/v1 Event each. An event that cannot be sent is logged: it is news, not state."""
+    """Send one core/v1 Event each; one that cannot be sent is logged, for an event is news, not state."""
     meta = about["metadata"]
     for event in events:
         moment = clock.stamp(clock.now())

@@ -10,10 +10,10 @@ from datetime import datetime
 from autotuner import clock, metrics, ownership
 from autotuner.api.common import EXPERIMENT_UID_LABEL, FINISHED_LABEL, TASK_LABEL
 from autotuner.api.experiment import ExperimentSpec, ExperimentStatus
-from autotuner.benchmark import job as benchmark_job
+from autotuner.benchmark.job import CONTAINER, Surroundings, benchmark_job, measures
 from autotuner.controllers import events
 from autotuner.controllers.read_claims import read_storage
-from autotuner.controllers.workqueue import Key
+from autotuner.controllers.workqueue import ObjectKey
 from autotuner.kube import (
     EVENT,
     EXPERIMENT,
@@ -37,13 +37,13 @@ log = logging.getLogger(__name__)
 
 
 class ExperimentController:
-    """Deploys, waits, benchmarks and releases. Knows nothing of search."""
+    """Deploys, waits, benchmarks and releases; knows nothing of search."""
 
     def __init__(self, kube: Kube, backend: Backend, settings: Settings) -> None:
         self._kube, self._backend, self._settings = kube, backend, settings
 
-    async def reconcile(self, key: Key) -> float | None:
-        """One pass; see `workqueue.Reconcile`."""
+    async def reconcile(self, key: ObjectKey) -> float | None:
+        """Reconcile one experiment; see `workqueue.Reconcile`."""
         experiment = await self._kube.get(EXPERIMENT, key.namespace, key.name)
         if experiment is None or "deletionTimestamp" in experiment["metadata"]:
             return None  # the garbage collector follows the owner references
@@ -93,10 +93,8 @@ class ExperimentController:
             owns_root=root is not None and ownership.controlled_by(root, uid),
             job=job,
             owns_job=job is not None and ownership.controlled_by(job, uid),
-            engine_pods=tuple(pods.view(pod, container) for pod in found if not benchmark_job.measures(pod)),
-            benchmark_pods=tuple(
-                pods.view(pod, benchmark_job.CONTAINER) for pod in found if benchmark_job.measures(pod)
-            ),
+            engine_pods=tuple(pods.view(pod, container) for pod in found if not measures(pod)),
+            benchmark_pods=tuple(pods.view(pod, CONTAINER) for pod in found if measures(pod)),
         )
         if root is None and not status.reason:
             own = self._backend.weights((model or {}).get("spec") or {}).claim
@@ -108,7 +106,7 @@ class ExperimentController:
         return await self._kube.get(resource, namespace if resource.namespaced else None, name)
 
     async def _look_closer(self, seen: ObservedExperiment, now: datetime) -> ObservedExperiment:
-        """What is read only in some states: the root's events, logs of what ended, nodes of pods that linger."""
+        """Read what matters only in some states: the root's events, logs of what ended, nodes of pods that linger."""
         if seen.status.reason:
             return replace(seen, lost_nodes=await self._lost_nodes(seen))
         if seen.root is not None and seen.owns_root and not seen.engine_pods:
@@ -123,7 +121,7 @@ class ExperimentController:
             seen = replace(seen, engine_log=log_text)
         pod = seen.benchmark
         if pod and pod.ended and pod.ended.exit_code != 0:
-            log_text = await self._kube.logs(namespace, pod.name, benchmark_job.CONTAINER, previous=False)
+            log_text = await self._kube.logs(namespace, pod.name, CONTAINER, previous=False)
             seen = replace(seen, benchmark_log=log_text)
         return seen
 
@@ -156,21 +154,21 @@ class ExperimentController:
             if plan.create_job:
                 await self._kube.create(JOB, namespace, self._job(seen))
         except AlreadyExistsError:
-            return ""  # it appeared since it was looked for: the next pass sees whose it is
+            return ""  # it appeared since it was looked for: the next reconcile observes whose it is
         except RejectedError as problem:
             return problem.message
         return ""
 
     def _job(self, seen: ObservedExperiment) -> Object:
         assert seen.engine is not None
-        around = benchmark_job.Surroundings(
+        around = Surroundings(
             engine=self._backend.endpoint(seen.object, seen.engine),
             image=self._settings.benchmark_image,
             weights=self._backend.weights((seen.model or {}).get("spec") or {}),
             model_node_label=self._backend.node_label(seen.spec.service.model, seen.object["metadata"]["namespace"]),
             hub_endpoint=self._settings.hub_endpoint,
         )
-        return benchmark_job.benchmark_job(seen.object, seen.spec, around)
+        return benchmark_job(seen.object, seen.spec, around)
 
     async def _record(self, seen: ObservedExperiment, plan: Plan) -> None:
         """Write the status if it changed; only then the label and the events."""

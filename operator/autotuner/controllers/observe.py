@@ -1,4 +1,4 @@
-"""What a pass over a task reads: its experiments, model, runtime, and the nodes they may use."""
+"""What a reconcile of a task reads: its experiments, model, runtime, and the nodes they may use."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Observer:
         self._nodes_read = -_NODES_SECONDS
 
     async def observe(self, task: Object, known: Presets) -> ObservedTask:
-        """Everything around a task.
+        """Read everything around a task.
 
         Raises:
             ValidationError: its spec cannot be read.
@@ -90,7 +90,7 @@ class Observer:
         return await self._kube.get(resource, namespace if resource.namespaced else None, reference.name)
 
     async def _with_runtime(self, seen: ObservedTask) -> ObservedTask:
-        """The live runtime, and the one that is wanted for the live model."""
+        """Add the live runtime, and the one that is wanted for the live model."""
         spec, namespace = seen.spec.runtime, seen.namespace
         if seen.model is not None and seen.model_state.phase == "Ready":
             wanted = self._backend.wanted_runtime(spec, seen.presets, seen.model, namespace)
@@ -101,7 +101,7 @@ class Observer:
         return replace(seen, runtime=runtime, shadow=await self._shadow(seen, reference))
 
     async def _shadow(self, seen: ObservedTask, runtime: Reference | None) -> str:
-        """Namespaced objects come first for the backend, whatever kind was asked for."""
+        """What hides a chosen object: namespaced ones come first, whatever kind was meant; empty for nothing."""
         known = self._backend.capabilities
         for reference, kinds in ((seen.model_reference, known.models), (runtime, known.runtimes)):
             if reference is None or not reference.clusterwide:

@@ -1,4 +1,4 @@
-"""Reads what a namespace and its claims say about where weights can lie."""
+"""Reads from the cluster what a namespace and its claims say about where weights can lie."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from autotuner.policy.claims import Storage
 
 
 async def read_storage(kube: Kube, namespace: str, claim_name: str, *, labels: bool) -> Storage:
-    """The claim of that name, if one is meant.
+    """Read a namespace and the claim of this name in it, if one is meant.
 
     Args:
         kube: the connection.

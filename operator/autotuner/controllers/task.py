@@ -12,7 +12,7 @@ from autotuner import clock
 from autotuner.controllers import events
 from autotuner.controllers.catalogue import Catalogue
 from autotuner.controllers.observe import Observer
-from autotuner.controllers.workqueue import Key
+from autotuner.controllers.workqueue import ObjectKey
 from autotuner.kube import (
     CONFIG_MAP,
     EXPERIMENT,
@@ -33,15 +33,15 @@ log = logging.getLogger(__name__)
 
 
 class TaskController:
-    """Proposes and selects."""
+    """Proposes experiments and selects the best."""
 
     def __init__(self, kube: Kube, backend: Backend, catalogue: Catalogue, settings: Settings) -> None:
         self._kube, self._catalogue, self._settings = kube, catalogue, settings
         self._observer = Observer(kube, backend, settings)
         self._kinds = {**backend.capabilities.references, EXPERIMENT.kind: EXPERIMENT}
 
-    async def reconcile(self, key: Key) -> float | None:
-        """One pass; see `workqueue.Reconcile`."""
+    async def reconcile(self, key: ObjectKey) -> float | None:
+        """Reconcile one task; see `workqueue.Reconcile`."""
         task = await self._kube.get(TASK, key.namespace, key.name)
         if task is None or "deletionTimestamp" in task["metadata"]:
             return None  # the garbage collector follows the owner references

@@ -1,4 +1,4 @@
-"""A keyed work queue: events only say *look again*, one worker per key, failures come back later and later."""
+"""A keyed work queue: one worker per key, failures come back later and later; an event only says *look again*."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ FIRST_BACKOFF = 0.2
 MAX_BACKOFF = 30.0
 
 
-class Key(NamedTuple):
-    """The object to look at."""
+class ObjectKey(NamedTuple):
+    """The namespace and name of an object to reconcile."""
 
     namespace: str
     name: str
 
 
 # Looks at one object and acts; says after how many seconds to look again although nothing happens (None: not at all).
-Reconcile = Callable[[Key], Awaitable[float | None]]
+Reconcile = Callable[[ObjectKey], Awaitable[float | None]]
 
 
 class WorkQueue:
-    """Runs `reconcile` for keys, at most one pass per key at a time and `workers` passes in all.
+    """Runs `reconcile` for keys: at most once at a time for each key, and `workers` times in all.
 
-    A key added while its pass runs is looked at again afterwards. A pass that raises is repeated with exponential
+    A key added while it is reconciled is reconciled again afterwards. One that raises is repeated with exponential
     backoff; a conflict (the object changed under it) at once.
     """
 
@@ -39,36 +39,36 @@ class WorkQueue:
         self._name, self._reconcile = name, reconcile
         self._figures = metrics.QueueFigures(name, self.waiting)
         self._slots = asyncio.Semaphore(workers)
-        self._running: dict[Key, asyncio.Task[None]] = {}
-        self._dirty: set[Key] = set()
-        self._timers: dict[Key, asyncio.TimerHandle] = {}
-        self._failures: dict[Key, int] = {}
-        self._woken: dict[Key, float] = {}  # since when an event waits to be answered
+        self._running: dict[ObjectKey, asyncio.Task[None]] = {}
+        self._dirty: set[ObjectKey] = set()
+        self._timers: dict[ObjectKey, asyncio.TimerHandle] = {}
+        self._failures: dict[ObjectKey, int] = {}
+        self._woken: dict[ObjectKey, float] = {}  # since when an event waits to be answered
         self._active = 0
         self._closed = False
 
     def waiting(self) -> int:
-        """How many keys wait for a worker, or for the end of their own pass."""
+        """How many keys wait for a worker, or for their own reconcile to end."""
         return len(self._running) - self._active + len(self._dirty)
 
-    def add(self, key: Key) -> None:
-        """Something happened: look at the key as soon as a worker is free."""
+    def add(self, key: ObjectKey) -> None:
+        """Reconcile the key as soon as a worker is free: there was an event."""
         if not self._closed:
             self._woken.setdefault(key, time.monotonic())
             self._start(key)
 
-    def _start(self, key: Key) -> None:
+    def _start(self, key: ObjectKey) -> None:
         if self._closed:
             return
         self._cancel_timer(key)
         if key in self._running:
             self._dirty.add(key)
             return
-        task = asyncio.get_running_loop().create_task(self._pass(key), name=f"{self._name} {key.namespace}/{key.name}")
+        task = asyncio.get_running_loop().create_task(self._run(key), name=f"{self._name} {key.namespace}/{key.name}")
         self._running[key] = task
 
-    def add_after(self, key: Key, seconds: float) -> None:
-        """Look at the key after so many seconds, unless something is sooner."""
+    def add_after(self, key: ObjectKey, seconds: float) -> None:
+        """Reconcile the key after so many seconds, unless something is sooner."""
         loop = asyncio.get_running_loop()
         timer = self._timers.get(key)
         if self._closed or (timer and timer.when() <= loop.time() + seconds):
@@ -77,7 +77,7 @@ class WorkQueue:
         self._timers[key] = loop.call_later(seconds, self._start, key)
 
     async def close(self, grace: float = 0.0) -> None:
-        """Stop: nothing new begins, and passes that still run after `grace` seconds are cancelled."""
+        """Stop: nothing new begins, and what still runs after `grace` seconds is cancelled."""
         self._closed = True
         for timer in self._timers.values():
             timer.cancel()
@@ -89,7 +89,7 @@ class WorkQueue:
         await asyncio.gather(*tasks, return_exceptions=True)
         self._dirty.clear()
 
-    async def _pass(self, key: Key) -> None:
+    async def _run(self, key: ObjectKey) -> None:
         again: float | None = None
         try:
             async with self._slots:
@@ -100,7 +100,7 @@ class WorkQueue:
             again = 0.0
         except KubeError as problem:
             again = self._backoff(key)
-            # Deleted in mid-pass: the next look finds nothing to do. Not worth a warning beside every kubectl delete.
+            # Deleted while it was reconciled, as with every kubectl delete: the next reconcile finds nothing to do.
             level = logging.INFO if problem.status == 404 else logging.WARNING
             log.log(level, "%s; again in %.1f s", problem, again, extra={"queue": self._name, "object": key.name})
         except Exception:
@@ -113,7 +113,7 @@ class WorkQueue:
         elif again is not None:
             self.add_after(key, again)
 
-    async def _work(self, key: Key) -> float | None:
+    async def _work(self, key: ObjectKey) -> float | None:
         self._dirty.discard(key)
         woken = self._woken.pop(key, None)
         self._active += 1
@@ -127,10 +127,10 @@ class WorkQueue:
         finally:
             self._active -= 1
 
-    def _backoff(self, key: Key) -> float:
+    def _backoff(self, key: ObjectKey) -> float:
         failures = self._failures[key] = self._failures.get(key, 0) + 1
         return float(min(FIRST_BACKOFF * 2 ** (failures - 1), MAX_BACKOFF))
 
-    def _cancel_timer(self, key: Key) -> None:
+    def _cancel_timer(self, key: ObjectKey) -> None:
         if timer := self._timers.pop(key, None):
             timer.cancel()

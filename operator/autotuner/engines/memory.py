@@ -49,7 +49,7 @@ class MemoryFlags:
 
         Args:
             flags: canonical flag -> value.
-            model: spec of the OME model.
+            model: spec of the model's object.
         """
         count = parameters(str(model.get("modelParameterSize", "")))
         if count is None:
@@ -67,7 +67,7 @@ class MemoryFlags:
 
         Args:
             flags: canonical flag -> value, of the complete argument list.
-            model: spec of the OME model.
+            model: spec of the model's object.
             memory_mib: of the largest accelerator there is; None if unknown.
         """
         total = self.weights_gb(flags, model)

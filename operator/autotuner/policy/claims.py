@@ -4,21 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from autotuner.api.common import Volume
+from autotuner.findings import Finding, Kind
 from autotuner.objects import Object
 from autotuner.serving.backend import Claim
 
 _ENFORCED = "pod-security.kubernetes.io/enforce"
 _ON_MANY_NODES = {"ReadWriteMany", "ReadOnlyMany"}
-
-
-class Fault(NamedTuple):
-    """Why a claim cannot be mounted."""
-
-    missing: bool
-    message: str
 
 
 def wanted_claim(volume: Volume | None, own: Claim | None, namespace: str) -> str:
@@ -30,7 +23,7 @@ def wanted_claim(volume: Volume | None, own: Claim | None, namespace: str) -> st
 
 @dataclass(frozen=True)
 class Storage:
-    """What was seen of a namespace and of the claim in it that holds the weights.
+    """What was observed of a namespace and of the claim in it that holds the weights.
 
     Attributes:
         namespace: its name.
@@ -49,26 +42,23 @@ class Storage:
     def __str__(self) -> str:
         return f"PersistentVolumeClaim {self.claim_name}"
 
-    @property
-    def fault(self) -> Fault | None:
-        """Why the claim can never be mounted as it is; None if it can, or none is wanted."""
+    def fault(self, field: str) -> Finding | None:
+        """Why the claim can never be mounted as it is; None if it can, or none is wanted.
+
+        Args:
+            field: what names the claim.
+        """
         if not self.claim_name:
             return None
         if self.claim is None:
-            return Fault(True, f"{self} does not exist in namespace {self.namespace}; create it, or name another")
+            return Finding(field, Kind.CLAIM_MISSING, {"claim": str(self), "namespace": self.namespace})
         if "deletionTimestamp" in self.claim["metadata"]:
-            return Fault(False, f"{self} is being deleted; create it again once it is gone, or name another")
+            return Finding(field, Kind.CLAIM_TERMINATING, {"claim": str(self)})
         if self._phase == "Lost":
             volume = self.claim["spec"].get("volumeName", "")
-            return Fault(
-                False,
-                f"{self} is Lost: its PersistentVolume {volume} is gone, and the data perhaps too; delete the claim and"
-                " create it again with a volume that has the weights, or name another",
-            )
+            return Finding(field, Kind.CLAIM_LOST, {"claim": str(self), "volume": volume})
         if self.claim["spec"].get("volumeMode") == "Block":
-            return Fault(
-                False, f"{self} is a raw device (volumeMode Block); the engine needs a file system: name another"
-            )
+            return Finding(field, Kind.CLAIM_IS_DEVICE, {"claim": str(self)})
         return None
 
     @property
@@ -110,26 +100,20 @@ class Storage:
         """Whether only the pods of one node at a time may use the claim."""
         return bool(self.modes) and not self.modes & _ON_MANY_NODES
 
-    def unreadable(self, source: str, placement: str) -> str:
-        """Why the benchmark cannot take its tokenizer from the claim while the engine runs; empty if it can.
+    def unreadable(self, source: str, placement: str) -> Finding | None:
+        """Why the benchmark cannot take its tokenizer from the claim while the engine runs; None if it can.
 
         Args:
             source: `benchmark.tokenizer.source`.
             placement: `benchmark.placement`.
         """
         if source != "ModelVolume" or not self.claim_name:
-            return ""
+            return None
         if self.one_pod:
-            return (
-                f"benchmark.tokenizer.source: ModelVolume reads {self} beside the engine, but that is ReadWriteOncePod;"
-                " use Hub with an id, or a claim that more pods may use"
-            )
+            return Finding("benchmark.tokenizer.source", Kind.TOKENIZER_ON_ONE_POD_CLAIM, {"claim": str(self)})
         if self.one_node and placement != "SameNode":
-            return (
-                f"benchmark.placement: {self} is ReadWriteOnce, for one node at a time, and the benchmark reads its"
-                " tokenizer there (ModelVolume) beside the engine; set SameNode, or use Hub with an id"
-            )
-        return ""
+            return Finding("benchmark.placement", Kind.TOKENIZER_ON_ONE_NODE_CLAIM, {"claim": str(self)})
+        return None
 
     @property
     def forbids_host_paths(self) -> str:

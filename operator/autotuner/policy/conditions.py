@@ -19,14 +19,14 @@ def shorten(text: str, limit: int = MESSAGE_MAX) -> str:
 
 
 class ConditionSet:
-    """The conditions of one object while a pass recomputes them."""
+    """The conditions of one object while a reconcile recomputes them."""
 
     def __init__(self, existing: Sequence[Condition] | None, generation: int, now: datetime) -> None:
         self._conditions = {condition.type: condition for condition in existing or ()}
         self._generation, self._now = generation, now
 
     def set(self, kind: str, status: Status, reason: str, message: str = "") -> None:
-        """Record what is so now; the transition time stays unless the status changed."""
+        """Set a condition; its transition time stays unless the status changed."""
         before = self._conditions.get(kind)
         since = before.last_transition_time if before and before.status == status else clock.stamp(self._now)
         self._conditions[kind] = Condition(
@@ -43,7 +43,7 @@ class ConditionSet:
         return self._conditions.get(kind)
 
     def list(self) -> list[Condition]:
-        """All of them, in the order in which they were first set."""
+        """All conditions, in the order in which they were first set."""
         return list(self._conditions.values())
 
 

@@ -1,4 +1,4 @@
-"""Kubernetes events that a reconcile wants to tell, once the status they speak of is written."""
+"""Kubernetes events that a reconcile emits once the status they speak of is written."""
 
 from __future__ import annotations
 

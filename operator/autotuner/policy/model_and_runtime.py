@@ -30,14 +30,14 @@ class Reference:
 
     @property
     def clusterwide(self) -> bool:
-        """Whether it belongs to no namespace."""
+        """Whether the object belongs to no namespace."""
         return self.kind.startswith("Cluster")
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}"
 
 
-def of(body: Mapping[str, Any], field: str) -> Reference:
+def reference_to(body: Mapping[str, Any], field: str) -> Reference:
     """The reference to an object that is wanted."""
     return Reference(body["kind"], body["metadata"]["name"], field)
 
@@ -47,7 +47,7 @@ def model(spec: TaskModel, known: Presets, namespace: str, backend: Backend) -> 
     if spec.name is not None:
         return Reference(spec.kind, spec.name, "model.name")
     wanted = backend.wanted_model(spec, known, namespace)
-    return of(wanted, f"model.{'custom' if spec.custom else 'preset'}") if wanted else None
+    return reference_to(wanted, f"model.{'custom' if spec.custom else 'preset'}") if wanted else None
 
 
 def runtime_kind(spec: TaskRuntime, backend: Backend) -> str:

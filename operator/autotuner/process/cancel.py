@@ -20,7 +20,7 @@ from autotuner.process import pause
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 1.0
-# Until the operator has read of the pause and passes that knew nothing of it are over.
+# Until the operator has read of the pause and reconciles that knew nothing of it are over.
 SETTLE_SECONDS = 3 * pause.POLL_SECONDS
 # The search stays paused for so long afterwards: meanwhile the operator is taken down.
 AFTERWARDS_SECONDS = 60.0
@@ -31,7 +31,7 @@ class UnfinishedError(Exception):
 
 
 def withdrawal(experiment: Object) -> Object:
-    """What cancels an experiment; that of a task is marked so that its configuration is proposed again later."""
+    """The patch that cancels an experiment; a task's is marked, so that its configuration is proposed again later."""
     owners = experiment["metadata"].get("ownerReferences", [])
     if any(owner.get("controller") for owner in owners):
         return {"metadata": {"annotations": {WITHDRAWN_ANNOTATION: "true"}}, "spec": {"cancel": True}}
@@ -75,7 +75,7 @@ async def cancel_all(
 
 
 async def _push(kube: Kube, namespaces: Sequence[str], cancelled: set[str]) -> str:
-    """Cancel what is not finished; returns what there is to wait for."""
+    """Cancel what is not finished; returns the experiments to wait for."""
     try:
         left = await _unfinished(kube, namespaces)
         for experiment in left:

@@ -1,4 +1,4 @@
-"""What the operator says over HTTP: `/metrics`, and `/healthz` and `/readyz` for the kubelet's probes."""
+"""The operator's HTTP endpoints: `/metrics`, and `/healthz` and `/readyz` for the kubelet's probes."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-Answer = Callable[[], web.Response]
+Handler = Callable[[], web.Response]
 
 
 @dataclass
 class Health:
-    """What the probes ask. Each of both says what is wrong; empty: nothing."""
+    """The two questions of the probes; each answers with what is wrong, empty for nothing."""
 
     not_ready: str = "starting"
     deaf: Callable[[], str] = field(default=lambda: "")  # do the watches still tell everything?
 
-    def routes(self) -> Mapping[str, Answer]:
-        """Alive: answers at all, and is not deaf. Ready: its kinds are served, whoever leads."""
+    def routes(self) -> Mapping[str, Handler]:
+        """The paths of the probes. Alive: it answers and is not deaf. Ready: its kinds are served, whoever leads."""
         return {"/healthz": lambda: _probe(self.deaf(), 500), "/readyz": lambda: _probe(self.not_ready, 503)}
 
 
@@ -28,7 +28,7 @@ def _probe(problem: str, status: int) -> web.Response:
 
 
 @contextlib.asynccontextmanager
-async def served(port: int, routes: Mapping[str, Answer], address: str = "") -> AsyncIterator[None]:
+async def served(port: int, routes: Mapping[str, Handler], address: str = "") -> AsyncIterator[None]:
     """Serve GETs of these paths on this address (empty: on all) while this is entered; port 0: do not.
 
     Raises:
@@ -49,7 +49,7 @@ async def served(port: int, routes: Mapping[str, Answer], address: str = "") -> 
         await runner.cleanup()
 
 
-def _handler(answer: Answer) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+def _handler(answer: Handler) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def handle(_: web.Request) -> web.StreamResponse:
         response = answer()
         response.force_close()  # an idle connection would hold up the end of the process

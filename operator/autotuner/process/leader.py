@@ -38,7 +38,7 @@ class Sighting:
 
 
 def sight(lease: Object, before: Sighting | None, now: float) -> Sighting:
-    """What the Lease says now; `seen` stays what it was unless the holder renewed."""
+    """The sighting that follows from the Lease now; the same one unless the holder renewed."""
     spec = lease.get("spec", {})
     holder, renewed = spec.get("holderIdentity") or "", spec.get("renewTime") or ""
     if before and (before.holder, before.renewed) == (holder, renewed):
@@ -47,7 +47,7 @@ def sight(lease: Object, before: Sighting | None, now: float) -> Sighting:
 
 
 def seconds_until_free(sighting: Sighting, identity: str, duration: float, now: float) -> float:
-    """How long `identity` has to wait before it may take the Lease; 0: it may."""
+    """How many seconds `identity` has to wait before it may take the Lease; 0 if it may now."""
     if sighting.holder in ("", identity):
         return 0.0
     return max(0.0, sighting.seen + duration - now)
@@ -68,12 +68,12 @@ def claimed(lease: Object, identity: str, stamp: str) -> Object:
 
 
 def released(lease: Object) -> Object:
-    """The Lease in nobody's hands: who waits for it need not wait."""
+    """The Lease held by nobody, so that the next holder need not wait."""
     return {**lease, "spec": {**lease.get("spec", {}), "holderIdentity": "", "leaseDurationSeconds": 1}}
 
 
 class Election:
-    """One candidate.
+    """One candidate in the election of a leader.
 
     Args:
         kube: a connection of its own: a renewal must not wait behind the operator's other requests.
@@ -104,7 +104,7 @@ class Election:
         log.info("%s leads", self._identity)
 
     async def keep(self) -> None:
-        """Renew for as long as this runs.
+        """Renew the Lease for as long as this runs.
 
         Raises:
             LeadershipLostError: the Lease could not be renewed in time, or another holds it.

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 # is set. Returns the task that runs them.
 Watch = Callable[[Settings, Backend, WorkQueue, WorkQueue, Watchfulness, asyncio.Event], Awaitable[asyncio.Task[None]]]
 _STARTUP_POLL = 0.5
-# How long passes that run may go on after SIGTERM.
+# How long running reconciles may go on after SIGTERM.
 _GRACE = 5.0
 
 
@@ -99,7 +99,7 @@ class _Process:
                 await working
 
     async def _lead(self, kube: Kube) -> None:
-        """Watch and act until the stop; then let passes that run come to their end."""
+        """Watch and act until the stop; then let running reconciles come to their end."""
         settings, pause, watchfulness = self._settings, Pause(), Watchfulness()
         metrics.LEADER.set(1)
         catalogue = Catalogue(kube, settings, self._known)

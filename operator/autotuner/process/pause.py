@@ -14,7 +14,7 @@ from typing import Any
 
 from autotuner import clock
 from autotuner.api.common import GROUP
-from autotuner.controllers.workqueue import Key, Reconcile
+from autotuner.controllers.workqueue import ObjectKey, Reconcile
 from autotuner.kube import LEASE, AlreadyExistsError, ConflictError, Kube, KubeError
 from autotuner.process.leader import NAME
 
@@ -69,13 +69,13 @@ class Pause:
         self._until = _NEVER
 
     async def follow(self, kube: Kube, namespace: str) -> None:
-        """Look at the Lease for ever."""
+        """Read the Lease again and again, for ever."""
         while True:
             await asyncio.sleep(POLL_SECONDS)
             await self.look(kube, namespace)
 
     async def look(self, kube: Kube, namespace: str) -> None:
-        """Look at the Lease once; while it cannot be read, what was known holds."""
+        """Read the Lease once; while it cannot be read, what was known holds."""
         try:
             wanted = until(await kube.get(LEASE, namespace, NAME))
         except KubeError as problem:
@@ -86,9 +86,9 @@ class Pause:
         self._until = wanted
 
     def around(self, reconcile: Reconcile) -> Reconcile:
-        """The same passes, put off while there is a pause."""
+        """The reconcile function, put off while there is a pause."""
 
-        async def paused(key: Key) -> float | None:
+        async def paused(key: ObjectKey) -> float | None:
             left = (self._until - clock.now()).total_seconds()
             return min(left, POLL_SECONDS) if left > 0 else await reconcile(key)
 

@@ -1,4 +1,4 @@
-"""Do the watches tell everything? What they delivered is compared, now and then, with what the API server lists.
+"""A check that the watches tell everything: what they delivered is compared, now and then, with the API server's lists.
 
 A watch that has gone deaf looks like a cluster in which nothing happens; a list tells the two apart. What was missed is
 looked at all the same, and a process that stays deaf is not alive: its liveness probe has it restarted.
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from autotuner.api.common import FINISHED_LABEL
-from autotuner.controllers.workqueue import Key, WorkQueue
+from autotuner.controllers.workqueue import ObjectKey, WorkQueue
 from autotuner.kube import EXPERIMENT, TASK, Kube, KubeError
 from autotuner.objects import Object
 
@@ -41,7 +41,7 @@ class Watchfulness:
         self._compared = now()
 
     def saw(self, meta: Mapping[str, Any], *, gone: bool = False) -> None:
-        """A watch delivered the object with this metadata."""
+        """Note that a watch delivered the object with this metadata."""
         if gone:
             self._delivered.pop(meta["uid"], None)
         else:
@@ -57,7 +57,7 @@ class Watchfulness:
         return set(self._missed)
 
     def interrupted(self) -> None:
-        """There was nothing to compare with: what was missed until now may be on its way."""
+        """Forget what was missed until now, since there was nothing to compare with: it may be on its way."""
         self._missed = {}
 
     def deaf(self) -> str:
@@ -94,7 +94,7 @@ async def look_around(
         versions = {uid: meta["resourceVersion"] for uid, (_, meta) in listed.items()}
         missed = watchfulness.compare(versions)
         for plural, meta in (listed[uid] for uid in listed if uid in missed):
-            queues[plural].add(Key(meta["namespace"], meta["name"]))
+            queues[plural].add(ObjectKey(meta["namespace"], meta["name"]))
 
 
 async def _list(kube: Kube, namespaces: Sequence[str]) -> dict[str, tuple[str, Object]]:

@@ -13,22 +13,19 @@ from autotuner.scoring.figures import (
     saturated,
 )
 from autotuner.scoring.goal import Goal
-from autotuner.scoring.pareto import dominates, front, spread
-from autotuner.scoring.relaxed import STEEPNESS
+from autotuner.scoring.pareto import front, spread
 from autotuner.scoring.repeats import together
 from autotuner.scoring.score import Score, concurrencies, score
-from autotuner.scoring.slos import Violation, broken_soft, hard, violations
+from autotuner.scoring.slos import Violation, broken_soft, hard
 
 __all__ = [
     "FIRST_LOOK",
-    "STEEPNESS",
     "Goal",
     "Score",
     "Violation",
     "better",
     "broken_soft",
     "concurrencies",
-    "dominates",
     "figure",
     "format_gain",
     "format_value",
@@ -43,5 +40,4 @@ __all__ = [
     "stop",
     "together",
     "verdict",
-    "violations",
 ]

@@ -1,4 +1,4 @@
-"""How far a gain can be trusted: an interval of it from repeated runs, and what can be said before there are any.
+"""How far a gain can be trusted: its interval from repeated runs, and the verdict before there are any.
 
 The interval is Welch's for the difference of two means (Welch, Biometrika 34, 1947), of the logarithms of the runs:
 noise is relative, and the difference is the logarithm of the gain. It does not ask both configurations to be equally
@@ -43,7 +43,7 @@ def gain(leader: Sequence[float], baseline: Sequence[float], alpha: float, *, mi
 
     Args:
         leader: its runs, at least two, all positive.
-        baseline: likewise.
+        baseline: its runs, at least two, all positive.
         alpha: the probability that the interval may miss.
         minimise: whether less is better.
 
@@ -60,7 +60,7 @@ def gain(leader: Sequence[float], baseline: Sequence[float], alpha: float, *, mi
 
 
 def spent(look: int, looks: int) -> float:
-    """What one look may spend of the 5 %.
+    """The share of the 5 % that one look may spend.
 
     Args:
         look: runs of the leader at this look, at least FIRST_LOOK.
@@ -71,14 +71,14 @@ def spent(look: int, looks: int) -> float:
 
 
 def verdict(baseline: Score | None) -> Verdict:
-    """What can be said of a gain over this baseline before anything was repeated; None: it gave no result."""
+    """The verdict on a gain over this baseline before anything was repeated; None if the baseline gave no result."""
     if baseline is None or baseline.outcome in ("unknown", "bound"):
         return "BaselineFailed"
     return "BaselineInfeasible" if baseline.outcome == "infeasible" else "Unconfirmed"
 
 
 def _percent(log_ratio: float, minimise: bool) -> float:
-    """A latency that is halved gains 50 %, a throughput that is doubled 100 %."""
+    """The gain in percent of the baseline: 50 for half of a latency, 100 for twice a throughput."""
     # Beyond this the figure means nothing but `very wide`, and must fit into the status.
     ratio = math.exp(max(-20.0, min(20.0, log_ratio)))
     return (1 - 1 / ratio) * 100 if minimise else (ratio - 1) * 100

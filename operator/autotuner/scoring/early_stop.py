@@ -1,4 +1,4 @@
-"""What an experiment is told about when its ladder need not be climbed further."""
+"""The limits at which an experiment need not climb its ladder any further."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def cost_per_million(tokens_per_second: float, gpu_hour_price: float | None) -> 
 
 
 def minimised(metric: str) -> bool:
-    """Whether less of it is better: latencies and cost."""
+    """Whether less of a metric is better: latencies and cost."""
     return metric in _MINIMISED
 
 
@@ -95,7 +95,7 @@ def gain_percent(value: float | None, baseline: float | None, metric: str) -> fl
 
 
 def format_gain(percent: float) -> str:
-    """`+31.0%`, or `x78` where nobody thinks in per cent any more; the far ends, where only soft SLOs lead, are cut."""
+    """A gain as people read it: `+31.0%`, or `x78` beyond per cent; far ends, where only soft SLOs lead, are cut."""
     factor = 1 + percent / 100
     if percent <= -_FACTOR * 100:
         return f"below -{_FACTOR * 100}%"
@@ -105,7 +105,7 @@ def format_gain(percent: float) -> str:
 
 
 def over(percent: float, what: str) -> str:
-    """`+31.0% over the baseline`, `78 times the baseline`."""
+    """A gain in words: `+31.0% over the baseline`, `78 times the baseline`."""
     told = format_gain(percent)
     return f"{told.replace('x', '')} times {what}" if "x" in told else f"{told} over {what}"
 
@@ -143,13 +143,13 @@ def format_excess(share: float, limit: str) -> str:
     return f"{limit} {1 + share:.0f} times over" if share >= _FACTOR else f"{limit} by {format_share(share)}"
 
 
-def name(metric: str, statistic: Statistic | None) -> str:
-    """`TTFT P99`, `OutputThroughput`."""
+def figure_name(metric: str, statistic: Statistic | None) -> str:
+    """The name of a figure: `TTFT P99`, `OutputThroughput`."""
     return f"{metric} {statistic or DEFAULT_STATISTIC}" if metric in LATENCY_METRICS else metric
 
 
 def place(level: Level) -> str:
-    """`chat x 32`."""
+    """The name of a level: `chat x 32`."""
     return f"{level.scenario} x {level.concurrency}"
 
 
@@ -162,7 +162,7 @@ def _scaled(value: float, metric: str) -> tuple[str, str]:
 
 
 def _number(value: float) -> str:
-    """Three digits or all whole ones; two of what is very small."""
+    """A number with three digits or all whole ones; with two if it is very small."""
     if value >= 100:
         return f"{value:.0f}"
     if value >= 10:

@@ -13,7 +13,7 @@ from autotuner.api.task import TaskSpec
 
 @dataclass(frozen=True)
 class Goal:
-    """What is judged, where, and by what.
+    """What is judged, where, and by what objectives and SLOs.
 
     Attributes:
         scenarios: all that count, with their weights.

@@ -22,7 +22,7 @@ STEEPNESS = 4.0
 
 
 def softened(steps: Sequence[Rung], goal: Goal, gpus: int, worths: Sequence[float]) -> tuple[float, ...]:
-    """Of each objective, the best worth over the rungs, made worse by the factor (1 + violation)^STEEPNESS.
+    """The best worth over the rungs for each objective, made worse by the factor (1 + violation)^STEEPNESS.
 
     Args:
         steps: the rungs of the ladder.

@@ -1,4 +1,4 @@
-"""One concurrency over all scenarios: what it is worth in one objective, and which promises it breaks."""
+"""Rungs of the ladder: one concurrency over all scenarios, its worth in an objective, and the SLOs it breaks."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from autotuner.api.experiment import Level
 from autotuner.api.goals import Objective
 from autotuner.scoring import slos
-from autotuner.scoring.figures import figure, minimised, name, place
+from autotuner.scoring.figures import figure, figure_name, minimised, place
 from autotuner.scoring.goal import Goal
 from autotuner.scoring.slos import Violation
 
 
 @dataclass(frozen=True)
 class Rung:
-    """One concurrency.
+    """One concurrency with its levels of all scenarios.
 
     Attributes:
         concurrency: of all its levels.
@@ -33,7 +33,7 @@ class Rung:
 
     @property
     def kept(self) -> bool:
-        """Whether it is known to keep all hard SLOs."""
+        """Whether the rung is known to keep all hard SLOs."""
         return not self.broken and not self.missing
 
     @property
@@ -42,8 +42,8 @@ class Rung:
         return max(self.broken, key=lambda pair: pair[0].relative)
 
     @property
-    def told(self) -> str:
-        """The worst violation in words, and those of the other SLOs: who follows only one will fail again."""
+    def explanation(self) -> str:
+        """The worst violation in words, and those of other SLOs: who follows only one will fail again."""
         worst, _ = self.worst
         seen, others = {worst.promise}, []
         for found, _ in sorted(self.broken, key=lambda pair: -pair[0].relative):
@@ -86,7 +86,7 @@ def value(rung: Rung, goal: Goal, objective: Objective, gpus: int) -> tuple[floa
     for level in rung.levels:
         found = figure(level, objective.metric, objective.statistic, gpus, goal.gpu_hour_price)
         if found is None:
-            missing.append(f"{name(objective.metric, objective.statistic)} was not measured at {place(level)}")
+            missing.append(f"{figure_name(objective.metric, objective.statistic)} was not measured at {place(level)}")
         else:
             values.append((weights[level.scenario], found))
     if missing or not values:
@@ -95,7 +95,7 @@ def value(rung: Rung, goal: Goal, objective: Objective, gpus: int) -> tuple[floa
 
 
 def mean(values: Sequence[tuple[float, float]], metric: str) -> float:
-    """Of (weight, value) pairs: arithmetic for latencies and costs, harmonic for throughputs."""
+    """The mean of (weight, value) pairs: arithmetic for latencies and costs, harmonic for throughputs."""
     total = sum(weight for weight, _ in values)
     if minimised(metric):
         return sum(weight * value for weight, value in values) / total

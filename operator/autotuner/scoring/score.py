@@ -1,4 +1,4 @@
-"""From an experiment's levels to its score.
+"""The score of an experiment: from its levels to values and feasibility.
 
 A throughput is that of the best concurrency at which every scenario keeps every hard SLO. A latency is judged at one
 concurrency. MaxConcurrency is the number of users at which the first hard SLO breaks. Nothing is averaged over
@@ -21,12 +21,12 @@ from autotuner.scoring.goal import Goal
 from autotuner.scoring.rungs import Rung
 from autotuner.scoring.slos import Violation
 
-Outcome = Literal["value", "infeasible", "bound", "unknown"]
+ScoreOutcome = Literal["value", "infeasible", "bound", "unknown"]
 
 
 @dataclass(frozen=True)
 class Score:
-    """What an experiment is worth.
+    """The worth of an experiment.
 
     Attributes:
         outcome: value: every objective has one, at levels that keep all hard SLOs; infeasible: no level keeps them;
@@ -44,7 +44,7 @@ class Score:
         broken_soft: the soft SLOs that are broken where the first value was measured; only if feasible.
     """
 
-    outcome: Outcome
+    outcome: ScoreOutcome
     values: tuple[float, ...] = ()
     worths: tuple[float, ...] = ()
     softened: tuple[float, ...] = ()
@@ -56,23 +56,23 @@ class Score:
 
     @property
     def feasible(self) -> bool:
-        """There are values, and their levels keep every hard SLO."""
+        """Whether there are values, and their levels keep every hard SLO."""
         return self.outcome == "value"
 
     @property
     def value(self) -> float | None:
-        """Of the first objective, as measured; None unless feasible."""
+        """The value of the first objective, as measured; None unless feasible."""
         return self.values[0] if self.feasible else None
 
     @property
     def worth(self) -> float | None:
-        """Of the first objective, for comparisons; None unless feasible."""
+        """The worth in the first objective, for comparisons; None unless feasible."""
         return self.worths[0] if self.feasible else None
 
 
 @dataclass(frozen=True)
 class _Found:
-    """What one objective came to."""
+    """The result of one objective."""
 
     rung: Rung
     value: float
@@ -118,7 +118,7 @@ def score(
 
 
 def concurrencies(levels: Sequence[Level], goal: Goal, gpus: int) -> tuple[int, ...]:
-    """Where the values of a feasible experiment come from: what measuring them again takes; empty if infeasible."""
+    """The concurrencies that the values of an experiment come from: what to measure again; empty if infeasible."""
     steps = rungs.build(levels, goal, gpus)
     needed: set[int] = set()
     for objective in goal.objectives:
@@ -186,7 +186,7 @@ def _crossing(last: Rung, beyond: Rung, goal: Goal, gpus: int) -> float:
 
 
 def _without(goal: Goal, steps: Sequence[Rung], counted: Sequence[Rung], missing: Sequence[str]) -> Score:
-    """Why there is no value: what came nearest to the SLOs, or what was not measured."""
+    """The score without a value: what came nearest to the SLOs, or what was not measured."""
     tried = counted
     if any(len(step.levels) < len(goal.scenarios) for step in counted):
         # A broken SLO ends the ladder: it is why a level further up was not measured.
@@ -206,5 +206,5 @@ def _without(goal: Goal, steps: Sequence[Rung], counted: Sequence[Rung], missing
         level=(level.scenario, level.concurrency),
         metrics=level,
         shortfall=violation.relative,
-        explanation=nearest.told,
+        explanation=nearest.explanation,
     )

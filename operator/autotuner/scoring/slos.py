@@ -1,4 +1,4 @@
-"""Which promises a level keeps, and what breaking the soft ones costs."""
+"""The SLOs that a level keeps, and what breaking the soft ones costs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from autotuner.api import quantity
 from autotuner.api.common import LATENCY_METRICS, Statistic
 from autotuner.api.experiment import Level
 from autotuner.api.goals import SOFT_STEEPNESS, SOFT_WEIGHT, Slo
-from autotuner.scoring.figures import DEFAULT_STATISTIC, figure, format_excess, format_quantity, name, place
+from autotuner.scoring.figures import DEFAULT_STATISTIC, figure, figure_name, format_excess, format_quantity, place
 
 
 @dataclass(frozen=True)
@@ -37,17 +37,17 @@ class Violation:
 
     @property
     def promise(self) -> tuple[str, Statistic | None, float]:
-        """Which SLO it is, wherever it is broken."""
+        """The identity of the SLO, wherever it is broken."""
         return self.metric, self.statistic, self.limit
 
 
 def hard(slos: Sequence[Slo]) -> list[Slo]:
-    """Those that every level counted must keep."""
+    """The SLOs that every level counted must keep."""
     return [slo for slo in slos if slo.enforcement == "Hard"]
 
 
 def soft(slos: Sequence[Slo]) -> list[Slo]:
-    """Those that cost when they are broken."""
+    """The SLOs that cost something when they are broken."""
     return [slo for slo in slos if slo.enforcement == "Soft"]
 
 
@@ -57,9 +57,9 @@ def violations(level: Level, slos: Sequence[Slo], gpus: int) -> list[Violation]:
 
 
 def unmeasured(level: Level, slos: Sequence[Slo], gpus: int) -> list[str]:
-    """Which SLOs cannot be judged at a level, one sentence each."""
+    """The SLOs that cannot be judged at a level, one sentence each."""
     return [
-        f"{name(slo.metric, slo.statistic)} was not measured at {place(level)}"
+        f"{figure_name(slo.metric, slo.statistic)} was not measured at {place(level)}"
         for slo in slos
         if figure(level, slo.metric, slo.statistic, gpus) is None
     ]
@@ -86,7 +86,7 @@ def cost(levels: Sequence[Level], slos: Sequence[Slo], gpus: int) -> float:
 
 
 def broken_soft(levels: Sequence[Level], slos: Sequence[Slo], gpus: int) -> list[Violation]:
-    """Of each soft SLO that is broken, the worst violation: what has a cost, and by how much it is missed.
+    """The worst violation of each soft SLO that is broken.
 
     Args:
         levels: of one concurrency, one of each scenario; those of several runs may be told together.
@@ -114,7 +114,7 @@ def violation(level: Level, slo: Slo, gpus: int) -> Violation | None:
     relative = excess / limit if limit else 1.0
     side = "above" if slo.max is not None else "below"
     missed = format_excess(relative, written) if limit else written
-    figure_name = name(slo.metric, slo.statistic)
-    text = f"{figure_name} {format_quantity(actual, slo.metric)} at {place(level)}, {side} {missed}"
+    named = figure_name(slo.metric, slo.statistic)
+    text = f"{named} {format_quantity(actual, slo.metric)} at {place(level)}, {side} {missed}"
     statistic = (slo.statistic or DEFAULT_STATISTIC) if slo.metric in LATENCY_METRICS else None
-    return Violation(slo.metric, statistic, limit, actual, relative, text, f"{figure_name} {missed}")
+    return Violation(slo.metric, statistic, limit, actual, relative, text, f"{named} {missed}")

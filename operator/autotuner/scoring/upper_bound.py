@@ -1,4 +1,4 @@
-"""What a ladder that is not climbed to its end could still have become.
+"""An upper bound of what a ladder that is not climbed to its end could still have become.
 
 Users wait for each other's answers, so that each gets at most what fewer users would get: throughput grows at most in
 proportion to the users, and latencies do not fall. The first of these bounds what has not been measured from above. The
@@ -30,7 +30,7 @@ _BOUNDED = (
 
 
 def of_goal(levels: Sequence[Level], goal: Goal, gpus: int) -> float | None:
-    """The best that a single objective could have become; None if levels do not bound it."""
+    """The best value that a single objective could have become; None if levels do not bound it."""
     objective = goal.objectives[0]
     if len(goal.objectives) > 1 or objective.metric not in _BOUNDED:
         return None
@@ -50,7 +50,7 @@ def of_goal(levels: Sequence[Level], goal: Goal, gpus: int) -> float | None:
 
 
 def _speed(level: Level, metric: str, gpus: int) -> float:
-    """What was not measured may be as fast as it likes."""
+    """The highest throughput of a level; without limit if it was not measured."""
     found = figure(level, metric, None, gpus)
     return math.inf if found is None else found
 

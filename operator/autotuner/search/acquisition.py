@@ -1,4 +1,4 @@
-"""How much is expected of a configuration."""
+"""The acquisition function: how much is expected of a configuration."""
 
 from __future__ import annotations
 

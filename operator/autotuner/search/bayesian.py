@@ -102,7 +102,7 @@ def propose(
 
 
 def _places(space: Space, configurations: Iterable[Configuration]) -> list[Places]:
-    """Where configurations are; those of another space are nowhere."""
+    """The places of configurations, without those of another space."""
     found = []
     for one in configurations:
         with suppress(ValueError):
@@ -127,7 +127,7 @@ def incumbent(space: Space, records: Sequence[Record], maximise: bool, seed: int
 
 
 def _chance(metric: Metric, seen: Targets, generator: np.random.Generator) -> candidates.Worth:
-    """How likely configurations run."""
+    """The probability that configurations run."""
     if seen.runs.all() or not seen.runs.any():
         return lambda points: np.ones(len(points))
     process = Process(metric, seen.points, seen.runs.astype(np.float64), _CHANCE_NOISE, generator)
@@ -135,7 +135,7 @@ def _chance(metric: Metric, seen: Targets, generator: np.random.Generator) -> ca
 
 
 def _unlike(metric: Metric, taken: Sequence[Places], near: Points, chance: candidates.Worth) -> candidates.Worth:
-    """The distance to the nearest one that is taken, as far as it runs; not too far from those that are known to."""
+    """The distance to the nearest taken point, weighted with the chance to run, not far from those that do."""
     farthest = _NEAR * len(metric.distances)
 
     def worth(points: Points) -> Floats:
@@ -155,7 +155,7 @@ def _improving(
     chance: candidates.Worth,
     generator: np.random.Generator,
 ) -> candidates.Worth:
-    """Expected improvement, as far as it runs."""
+    """The expected improvement, weighted with the probability to run."""
     if not seen.runs.any():
         return _unlike(metric, [*map(tuple, seen.points.tolist()), *running], seen.points[:0], chance)
     process = _losses(metric, seen, running, generator)
@@ -173,7 +173,7 @@ def _improving(
 
 
 def _losses(metric: Metric, seen: Targets, running: Sequence[Places], generator: np.random.Generator) -> Process:
-    """The process of the losses, rows first, then what is running."""
+    """The Gaussian process of the losses: measured rows first, then what is running."""
     losses = seen.losses
     noise = _SOFTENED_NOISE if any(record.softened for record in seen.records) else _NOISE
     if not seen.exact.all() and seen.exact.any():

@@ -1,4 +1,4 @@
-"""Configurations that are looked at for a proposal: some from anywhere, and the neighbourhood of the good ones."""
+"""Candidates for a proposal: configurations from anywhere, and the neighbourhood of the good ones."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def ranked(
 
 
 def _climbed(space: Space, worth: Worth, found: list[Places], taken: Collection[Places]) -> tuple[list[Places], Floats]:
-    """Follow the best ones to their neighbours, as long as that makes them better."""
+    """The best candidates, replaced by their neighbours for as long as that makes them better."""
     worths = worth(_points(found, space))
     for _ in range(_ROUNDS):
         best = [found[number] for number in np.argsort(-worths, kind="stable")[:_FOLLOWED]]

@@ -68,7 +68,7 @@ class Process:
         return mean * self._unit + self._centre, np.sqrt(variance) * self._unit
 
     def _covariance(self, points: Points) -> Floats:
-        """Of the measured points with (m, dimensions) others: (settings, n, m)."""
+        """The covariances of the measured points with (m, dimensions) others: (settings, n, m)."""
         shape = len(self.weights), len(self._points), len(points)
         # In place: asking for fresh memory takes longer than the sums.
         total, product, found = np.zeros(shape), np.ones(shape), np.empty(shape)

@@ -34,7 +34,7 @@ _NOISE_DEVIATION = 1.0
 
 
 class _Covariance(NamedTuple):
-    """Of the upper triangles, (settings, pairs), and what its derivatives need."""
+    """The upper triangles of covariances, (settings, pairs), and what their derivatives need."""
 
     matrix: Floats  # (settings, n, n)
     correlation: Floats  # (dimensions, settings, pairs)
@@ -45,7 +45,7 @@ class _Covariance(NamedTuple):
 
 
 class Likelihood:
-    """Of values at points.
+    """The likelihood of settings, given values at points.
 
     Attributes:
         centre: of the prior, (settings' width,).
@@ -81,11 +81,11 @@ class Likelihood:
         return density, self._slope(pull, found, settings) - off / self.spread
 
     def covariance(self, settings: Floats) -> Floats:
-        """(settings, n, n), with the noise."""
+        """The covariance matrices, (settings, n, n), with the noise."""
         return self._covariance(settings).matrix
 
     def _looked_up(self, tables: Floats) -> Floats:
-        """Of every pair of points, from tables of all places: (dimensions, settings, pairs)."""
+        """The entries of every pair of points, from tables of all places: (dimensions, settings, pairs)."""
         found = np.empty((*tables.shape[:2], self._cells.shape[1]))
         for table, cells, out in zip(tables, self._cells, found, strict=True):
             np.take(table.reshape(len(table), -1), cells, axis=1, out=out, mode="clip")

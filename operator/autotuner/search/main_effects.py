@@ -34,7 +34,7 @@ _OUTLIER = 4.0  # deviations; noise has heavy tails, and one bad run must not ma
 
 
 @dataclass(frozen=True)
-class Effect:
+class MainEffect:
     """A difference of logarithms, as a factor less one.
 
     Attributes:
@@ -48,7 +48,7 @@ class Effect:
 
 @dataclass(frozen=True)
 class Additive:
-    """A fitted model.
+    """A fitted additive model of the logarithm of an objective.
 
     Attributes:
         dimensions: of the space.
@@ -70,18 +70,18 @@ class Additive:
         total = sum(variances) + self.rest
         return tuple(variance / total for variance in variances)
 
-    def change(self, dimension: int, before: int, after: int) -> Effect:
+    def change(self, dimension: int, before: int, after: int) -> MainEffect:
         """What going from one place of a dimension to another does; INACTIVE is a place only if it was measured."""
         contrast = np.zeros(len(self.effects[dimension]))
         contrast[after] += 1.0
         contrast[before] -= 1.0
         variance = float(contrast @ self.covariances[dimension] @ contrast)
-        return Effect(math.expm1(float(contrast @ self.effects[dimension])), math.sqrt(max(0.0, variance)))
+        return MainEffect(math.expm1(float(contrast @ self.effects[dimension])), math.sqrt(max(0.0, variance)))
 
-    def over_average(self, dimension: int, place: int) -> Effect:
+    def over_average(self, dimension: int, place: int) -> MainEffect:
         """What a place does, compared with the average of all."""
         variance = float(self.covariances[dimension][place, place])
-        return Effect(math.expm1(float(self.effects[dimension][place])), math.sqrt(max(0.0, variance)))
+        return MainEffect(math.expm1(float(self.effects[dimension][place])), math.sqrt(max(0.0, variance)))
 
     def knows(self, dimension: int, place: int) -> bool:
         """Whether `change` takes this place."""
@@ -154,7 +154,7 @@ class _Fit:
         return Additive(self._dimensions, tuple(effects), tuple(covariances), float(variances[-1]))
 
     def _variances(self, logs: Matrix) -> tuple[Matrix, Matrix]:
-        """Of each dimension and of the rest, and the projector of the last round."""
+        """The variances of each dimension and of the rest, and the projector of the last round."""
         count = len(self._grams)
         variances = np.full(count, float(np.var(logs)) / count)
         variances[-1] = max(variances[-1], _NOISE**2)
@@ -202,5 +202,5 @@ def ranking(fitted: Additive) -> list[tuple[str, float]]:
 
 
 def _short(share: float) -> float:
-    """Three digits; what is below a thousandth is nothing."""
+    """A share with three digits; what is below a thousandth is nothing."""
     return float(f"{share:.{_DIGITS}g}") if share >= 10**-_DIGITS else 0.0

@@ -1,4 +1,4 @@
-"""Every configuration once: in the order a person would write them down, or in one that the seed alone decides.
+"""Orders that visit every configuration once: as a person would write them down, or by the seed alone.
 
 The random order is a keyed permutation of the configurations' numbers, so there is nothing to remember between
 proposals and nothing to list: a Feistel network over the next even number of bits, walked until it falls into the space
@@ -76,7 +76,7 @@ def _drawn(space: Space, seed: int) -> Iterator[Places | None]:
 
 
 def permuted(index: int, size: int, seed: int) -> int:
-    """Where the seed's permutation of 0 .. size - 1 takes an index."""
+    """The image of an index under the seed's permutation of 0 .. size - 1."""
     half = max(1, ((size - 1).bit_length() + 1) // 2)
     index = _feistel(index, half, seed)
     while index >= size:

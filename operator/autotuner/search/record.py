@@ -1,4 +1,4 @@
-"""What the search is told about an experiment."""
+"""The record of an experiment that the search learns from."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal
 
 from autotuner.search.space.configuration import Configuration
 
-Outcome = Literal["value", "infeasible", "bound", "crash", "impossible", "environment", "unknown"]
+RecordOutcome = Literal["value", "infeasible", "bound", "crash", "impossible", "environment", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Record:
     """
 
     configuration: Configuration | None
-    outcome: Outcome
+    outcome: RecordOutcome
     values: tuple[float, ...] = ()
     shortfall: float = 0.0
     softened: tuple[float, ...] = ()

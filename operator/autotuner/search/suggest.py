@@ -32,7 +32,7 @@ def suggest(
     maximise: Sequence[bool] = (True,),
     starts: Sequence[Configuration] = (),
 ) -> list[Configuration]:
-    """The next configurations to measure.
+    """Propose the next configurations to measure.
 
     Proposals depend on nothing but the arguments, so a restarted operator goes on exactly where it was.
 
@@ -68,7 +68,7 @@ def _in_order(
     count: int,
     seed: int,
 ) -> list[Configuration]:
-    """The first of the strategy's order that are not taken."""
+    """The first configurations of the strategy's order that are not taken."""
     if count <= 0:
         return []
     tried = [record.configuration for record in records if record.configuration is not None]

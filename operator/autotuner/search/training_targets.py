@@ -24,7 +24,7 @@ from autotuner.search.kernel import Floats, Points
 from autotuner.search.record import Record
 from autotuner.search.space.space import Space
 
-Flags = npt.NDArray[np.bool_]
+Booleans = npt.NDArray[np.bool_]
 
 # Of the sum beside the maximum in the scalarisation: without it, points would be proposed that others dominate.
 _AUGMENTATION = 0.05
@@ -47,9 +47,9 @@ class Targets:
 
     points: Points
     losses: Floats
-    runs: Flags
-    exact: Flags
-    feasible: Flags
+    runs: Booleans
+    exact: Booleans
+    feasible: Booleans
     records: tuple[Record, ...]
 
 
@@ -75,7 +75,7 @@ def read(space: Space, records: Sequence[Record], maximise: Sequence[bool], weig
 
 
 def _figures(record: Record) -> tuple[str, tuple[float, ...], float, tuple[float, ...]]:
-    """All that repeats of one configuration may differ in."""
+    """All figures in which repeats of one configuration may differ."""
     return record.outcome, record.values, record.shortfall, record.softened
 
 
@@ -106,7 +106,7 @@ def _losses(rows: Sequence[Record], maximise: Sequence[bool], weights: Floats) -
     return _with_bad_endings(rows, losses, unit)
 
 
-def _column(values: Floats, among: Flags, more: bool) -> Floats:
+def _column(values: Floats, among: Booleans, more: bool) -> Floats:
     signed = np.log(values) if (values > 0).all() else values
     losses = -signed if more else signed
     return _squashed(losses, losses[among])
@@ -124,7 +124,7 @@ def _squashed(losses: Floats, among: Floats) -> Floats:
     return np.asarray(np.where(losses > knee, knee + unit * np.log1p(beyond / unit), losses))
 
 
-def _scalar(columns: Floats, among: Flags, weights: Floats) -> Floats:
+def _scalar(columns: Floats, among: Booleans, weights: Floats) -> Floats:
     """The augmented Tchebycheff sum of (objectives, rows), each first brought to [0, 1]."""
     low = columns[:, among].min(axis=1, keepdims=True)
     width = columns[:, among].max(axis=1, keepdims=True) - low
@@ -133,7 +133,7 @@ def _scalar(columns: Floats, among: Flags, weights: Floats) -> Floats:
 
 
 def _with_bad_endings(rows: Sequence[Record], losses: Floats, unit: float) -> Floats:
-    """Losses with those of rows that tell no value."""
+    """The losses of all rows: those given, and what bad endings count as."""
     found = losses.copy()
     worst = float(np.nanmax(found)) if np.isfinite(found).any() else 0.0
     for number, row in enumerate(rows):

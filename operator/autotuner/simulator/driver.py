@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from autotuner.simulator.metrics import Lateness
-from autotuner.simulator.model import Engine, Sequence, Step
+from autotuner.simulator.model import Sequence, SimulatedEngine, Step
 from autotuner.simulator.wire import Answer
 
 # The event loop's timers are a millisecond coarse, and reading a request takes another: so the end of each step is
@@ -57,7 +57,7 @@ class Driver:
     """Runs one engine in real time."""
 
     def __init__(
-        self, engine: Engine, lateness: Lateness, on_finish: Callable[[], None], exact: float = EXACT_SECONDS
+        self, engine: SimulatedEngine, lateness: Lateness, on_finish: Callable[[], None], exact: float = EXACT_SECONDS
     ) -> None:
         self.engine = engine
         self._exact = exact

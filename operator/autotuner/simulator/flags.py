@@ -44,7 +44,7 @@ OWN_FLAGS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class EngineSettings:
     """One command line, understood."""
 
     config: EngineConfig
@@ -66,7 +66,7 @@ def build_parser(dialect: str) -> Parser:
     return parser
 
 
-def parse(arguments: list[str]) -> Settings:
+def parse(arguments: list[str]) -> EngineSettings:
     """Read a command line.
 
     Raises:
@@ -79,7 +79,7 @@ def parse(arguments: list[str]) -> Settings:
     gpu = GPUS[args.sim_gpu]
     model = MODELS[args.sim_model] if args.sim_model else model_for(path)
     config = DIALECTS[dialect].configure(args, gpu, model, args.sim_memory_gib or gpu.memory_gib)
-    return Settings(
+    return EngineSettings(
         config=replace(config, gpus=args.sim_gpus, time_scale=args.sim_time_scale, noise=args.sim_noise),
         host=args.host,
         port=args.port,

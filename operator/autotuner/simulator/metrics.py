@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from autotuner.simulator.model import Engine
+from autotuner.simulator.model import SimulatedEngine
 
 QUANTILES = (0.5, 0.95, 0.99)
 WINDOW = 100_000
@@ -38,7 +38,7 @@ def _summary(values: Iterable[float]) -> dict[str, float]:
     return result
 
 
-def exposition(dialect: str, served_name: str, engines: Sequence[Engine], lateness: Lateness) -> str:
+def exposition(dialect: str, served_name: str, engines: Sequence[SimulatedEngine], lateness: Lateness) -> str:
     """The page in Prometheus text format."""
     counters = [engine.counters for engine in engines]
     running = sum(len(engine.running) for engine in engines)

@@ -75,7 +75,7 @@ def _noise(seed: str, noise: float) -> tuple[float, ...]:
     return tuple(run * generator.lognormvariate(0.0, 3 * noise) for _ in range(1021))
 
 
-class Engine:
+class SimulatedEngine:
     """One scheduler with its share of the GPUs.
 
     Raises:

@@ -16,9 +16,9 @@ from aiohttp import web
 from autotuner.simulator import wire
 from autotuner.simulator.config import StartupError
 from autotuner.simulator.driver import EXACT_SECONDS, Driver, Job
-from autotuner.simulator.flags import Settings
+from autotuner.simulator.flags import EngineSettings
 from autotuner.simulator.metrics import Lateness, exposition
-from autotuner.simulator.model import Engine, Sequence
+from autotuner.simulator.model import Sequence, SimulatedEngine
 
 log = logging.getLogger("simulator")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -33,10 +33,10 @@ CUDA_ERROR = (
 class Server:
     """One engine behind an address: its schedulers, its drivers, what it answers."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: EngineSettings) -> None:
         self.settings = settings
         self.lateness = Lateness()
-        self.engines: list[Engine] = []
+        self.engines: list[SimulatedEngine] = []
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._drivers: list[Driver] = []
         self._tasks: list[asyncio.Task[None]] = []
@@ -54,7 +54,7 @@ class Server:
         log.info("Load weight begin. model=%s gpu=%s x %d", config.model.name, config.gpu.name, config.gpu_count)
         await asyncio.sleep(settings.startup_seconds / 2)
         _fail_at_start(settings)
-        self.engines = [Engine(config, f"{settings.seed}/{index}") for index in range(config.engines)]
+        self.engines = [SimulatedEngine(config, f"{settings.seed}/{index}") for index in range(config.engines)]
         memory = self.engines[0].memory
         log.info("KV Cache is allocated. #tokens: %d, size: %.2f GB", memory.tokens, memory.cache)
         await asyncio.sleep(settings.startup_seconds / 2)
@@ -240,7 +240,7 @@ class Server:
             before = output
 
 
-def _fail_at_start(settings: Settings) -> None:
+def _fail_at_start(settings: EngineSettings) -> None:
     """The faults that end an engine while it loads."""
     name, config = settings.fault.name, settings.config
     if name == "crash-at-start":
@@ -257,7 +257,7 @@ def _fail_at_start(settings: Settings) -> None:
         )
 
 
-async def serve(settings: Settings) -> int:
+async def serve(settings: EngineSettings) -> int:
     """Serve until SIGTERM or SIGINT (0) or until the engine fails (its exit code)."""
     loop = asyncio.get_running_loop()
     server = Server(settings)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 
 from autotuner.simulator.config import EngineConfig
-from autotuner.simulator.model import Engine, Sequence, Step
+from autotuner.simulator.model import Sequence, SimulatedEngine, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class _Loop:
     """One level: users, engines, and the events between them."""
 
     def __init__(self, config: EngineConfig, workload: Workload, seed: str, level: int, client: Client) -> None:
-        self.engines = [Engine(config, f"{seed}/{index}") for index in range(config.engines)]
+        self.engines = [SimulatedEngine(config, f"{seed}/{index}") for index in range(config.engines)]
         self.steps: list[tuple[float, Step] | None] = [None] * config.engines
         self.timings: list[Timing] = []
         self._workload = workload

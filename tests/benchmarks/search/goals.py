@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from autotuner.scoring import STEEPNESS
+from autotuner.scoring.relaxed import STEEPNESS
 from autotuner.search.record import Record
 from autotuner.search.space.configuration import Configuration
 from tests.benchmarks.search.surfaces import Floats, Surface

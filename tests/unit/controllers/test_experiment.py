@@ -6,7 +6,7 @@ import pytest
 
 from autotuner import clock
 from autotuner.controllers.experiment import ExperimentController
-from autotuner.controllers.workqueue import Key
+from autotuner.controllers.workqueue import ObjectKey
 from autotuner.kube import AlreadyExistsError, ConflictError, KubeError, RejectedError
 from autotuner.objects import Object
 from autotuner.serving import backends
@@ -25,7 +25,7 @@ from tests.unit.builders import (
 )
 from tests.unit.fake_kube import FakeKube
 
-KEY = Key("team", "chat-1")
+KEY = ObjectKey("team", "chat-1")
 EXPERIMENT = make_experiment()
 UID_LABEL = {"autotuner.io/experiment-uid": "uid-chat-1"}
 WORLD = (EXPERIMENT, make_model(), make_runtime())

@@ -8,7 +8,7 @@ import pytest
 
 from autotuner import clock
 from autotuner.controllers.experiment import ExperimentController
-from autotuner.controllers.workqueue import Key
+from autotuner.controllers.workqueue import ObjectKey
 from autotuner.objects import Object
 from autotuner.settings import Settings
 from tests.unit.builders import (
@@ -43,7 +43,7 @@ def kube() -> FakeKube:
 
 async def passed(kube: FakeKube) -> Object:
     """One pass; returns the status after it."""
-    await ExperimentController(kube.as_kube(), BarePod(), Settings()).reconcile(Key("team", "chat-1"))
+    await ExperimentController(kube.as_kube(), BarePod(), Settings()).reconcile(ObjectKey("team", "chat-1"))
     found: Object = kube.objects[EXPERIMENT]["status"]
     return found
 

@@ -7,7 +7,7 @@ import pytest
 from autotuner import clock
 from autotuner.controllers.catalogue import Catalogue
 from autotuner.controllers.task import TaskController
-from autotuner.controllers.workqueue import Key
+from autotuner.controllers.workqueue import ObjectKey
 from autotuner.kube import ConflictError, KubeError, RejectedError
 from autotuner.objects import Object
 from autotuner.serving import backends
@@ -16,7 +16,7 @@ from tests.unit.builders import after, controller, make_experiment, merged
 from tests.unit.fake_kube import FakeKube
 from tests.unit.task_builders import MODEL, ended, live_model, live_runtime, make_task, running, shipped, started
 
-KEY = Key("team", "chat")
+KEY = ObjectKey("team", "chat")
 RUNTIME = live_runtime()["metadata"]["name"]
 
 

@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from autotuner.controllers import workqueue
-from autotuner.controllers.workqueue import Key, WorkQueue
+from autotuner.controllers.workqueue import ObjectKey, WorkQueue
 from autotuner.kube import ConflictError, KubeError
 
-A, B = Key("team", "a"), Key("team", "b")
+A, B = ObjectKey("team", "a"), ObjectKey("team", "b")
 LONG = 3600.0
 
 
@@ -19,14 +19,14 @@ class Passes:
     """A reconcile that is told what to do, and says what happened."""
 
     def __init__(self) -> None:
-        self.begun: list[Key] = []
+        self.begun: list[ObjectKey] = []
         self.running = 0
         self.most = 0
         self.gate = asyncio.Event()
         self.gate.set()
         self.outcomes: list[float | Exception | None] = []
 
-    async def __call__(self, key: Key) -> float | None:
+    async def __call__(self, key: ObjectKey) -> float | None:
         self.begun.append(key)
         self.running += 1
         self.most = max(self.most, self.running)
@@ -58,7 +58,7 @@ def delays(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     asked: list[float] = []
     real = WorkQueue.add_after
 
-    def add_after(self: WorkQueue, key: Key, seconds: float) -> None:
+    def add_after(self: WorkQueue, key: ObjectKey, seconds: float) -> None:
         asked.append(seconds)
         real(self, key, 0.0)
 
@@ -113,7 +113,7 @@ async def test_looks_again_at_what_is_added_during_its_pass_but_never_twice_at_a
 async def test_runs_as_many_passes_as_it_has_workers(queue: WorkQueue, passes: Passes) -> None:
     passes.gate.clear()
     for name in "abcde":
-        queue.add(Key("team", name))
+        queue.add(ObjectKey("team", name))
     await until(lambda: passes.running == 2)
     passes.gate.set()
     await idle(queue)
@@ -235,7 +235,7 @@ async def test_a_graceful_end_lets_passes_that_run_come_to_their_end(queue: Work
     passes.gate.clear()
     passes.outcomes = [0.0] * 5
     for name in "abc":
-        queue.add(Key("team", name))
+        queue.add(ObjectKey("team", name))
     queue.add_after(B, 0.0)
     await until(lambda: passes.running == 2)
     closing = asyncio.create_task(queue.close(grace=5))

@@ -21,10 +21,11 @@ from autotuner.engines.diagnosis import Diagnosis
 from autotuner.objects import Object
 from autotuner.policy.preflight import Surroundings, check, engine_of, space
 from autotuner.policy.recommendation import numerics
-from autotuner.policy.recommendation.baseline_values import Reference
+from autotuner.policy.recommendation.baseline_values import BaselineValues
 from autotuner.presets import Presets, RuntimePreset
 from autotuner.search.advice import advised
 from autotuner.search.space.space import Space
+from autotuner.serving import backends
 from autotuner.serving.nodes import Capacity
 from tests.unit.builders import make_experiment
 from tests.unit.engines.made_up_engine import NAME, QUILL
@@ -60,7 +61,9 @@ def task(*, extra_args: Sequence[str] = (), **changes: Any) -> TaskSpec:
 
 def around(size: str = "8B") -> Surroundings:
     model = live_model()
-    return Surroundings({**model, "spec": {**model["spec"], "modelParameterSize": size}}, None, capacity=CAPACITY)
+    return Surroundings(
+        backends.DEFAULT, {**model, "spec": {**model["spec"], "modelParameterSize": size}}, None, capacity=CAPACITY
+    )
 
 
 def told(spec: TaskSpec) -> list[str]:
@@ -203,7 +206,7 @@ def test_its_last_words_are_understood(log: str, exit_code: int, want: Diagnosis
 def test_a_recommendation_compares_in_its_words() -> None:
     (dimension,) = space_of(task(parameters=[], parallelism={"tensor": [1, 4]})).dimensions
 
-    assert Reference(QUILL, ["-s", "4"]).of(dimension) == "4"
+    assert BaselineValues(QUILL, ["-s", "4"]).of(dimension) == "4"
     assert numerics.changed(QUILL, ["--shrink=fp8", "--shards=2"], []) == ["shrink"]
 
 

@@ -1,4 +1,4 @@
-"""What is told wrong about flags: each finding names its field, its flag, and what to write instead."""
+"""Checks of flags: each finding names its field, its flag, and what to write instead."""
 
 from __future__ import annotations
 
@@ -6,27 +6,26 @@ import pytest
 
 from autotuner.api.parameters import SearchParameter
 from autotuner.engines import Engine, get
+from autotuner.findings import Finding, Kind
 from tests.unit.builders import make_parameters
 
 SGLANG, VLLM, CUSTOM = get("SGLang"), get("VLLM"), get("Custom")
-SET_BY_OPERATOR = "the flag is set by the operator"
-UNKNOWN = " (if your image's engine has it, set runtime.allowUnknownFlags: true)"
+
+Details = dict[str, object]
 
 
 def parameter(name: str, **how: object) -> SearchParameter:
     return SearchParameter.model_validate({"name": name, **how})
 
 
-def told(engine: Engine, args: list[str], *, allow_unknown: bool = False) -> list[tuple[str, str]]:
-    found = engine.checker(allow_unknown=allow_unknown).arguments(args, "extra")
-    return [(finding.reason, finding.message) for finding in found]
+def of_arguments(engine: Engine, args: list[str], *, allow_unknown: bool = False) -> list[Finding]:
+    return list(engine.checker(allow_unknown=allow_unknown).arguments(args, "extra"))
 
 
-def told_of(
+def of_parameters(
     engine: Engine, parameters: list[SearchParameter], fixed: list[str] | None = None, *, allow_unknown: bool = False
-) -> list[tuple[str, str]]:
-    found = engine.checker(allow_unknown=allow_unknown).parameters(parameters, fixed or [])
-    return [(finding.reason, finding.message) for finding in found]
+) -> list[Finding]:
+    return list(engine.checker(allow_unknown=allow_unknown).parameters(parameters, fixed or []))
 
 
 @pytest.mark.parametrize(
@@ -46,221 +45,281 @@ def told_of(
     ],
 )
 def test_good_arguments_have_no_problems(engine: Engine, args: list[str]) -> None:
-    assert told(engine, args) == []
+    assert of_arguments(engine, args) == []
 
 
-BAD: list[tuple[Engine, list[str], str, str]] = [
-    (SGLANG, ["--tp-size="], "InvalidSpec", 'extra[0]: "--tp-size=": a value is missing'),
-    (SGLANG, ["--tp-size"], "InvalidSpec", 'extra[0]: "--tp-size": a value is missing'),
-    (SGLANG, ["--tp-size=1", "word"], "InvalidSpec", 'extra[1]: "word": not a flag: an argument begins with a dash'),
-    (SGLANG, ["--"], "InvalidSpec", 'extra[0]: "--": not a flag'),
-    (SGLANG, [""], "InvalidSpec", 'extra[0]: "": not a flag'),
+BAD: list[tuple[Engine, list[str], str, str | None, Kind, Details]] = [
+    (SGLANG, ["--tp-size="], "extra[0]", "--tp-size=", Kind.VALUE_MISSING, {}),
+    (SGLANG, ["--tp-size"], "extra[0]", "--tp-size", Kind.VALUE_MISSING, {}),
+    (SGLANG, ["--tp-size=1", "word"], "extra[1]", "word", Kind.NOT_A_FLAG, {}),
+    (SGLANG, ["--"], "extra[0]", "--", Kind.NOT_A_FLAG, {}),
+    (SGLANG, [""], "extra[0]", "", Kind.NOT_A_FLAG, {}),
     (
         SGLANG,
         ["--tp-size 2"],
-        "InvalidSpec",
-        'extra[0]: "--tp-size 2": flag and value are one argument: write --tp-size=2',
+        "extra[0]",
+        "--tp-size 2",
+        Kind.FLAG_MIXED_WITH_VALUE,
+        {"meant": "--tp-size=2"},
     ),
-    (SGLANG, ["--chat-template={{ messages }}"], "InvalidSpec", 'extra[0]: "{{" would be expanded'),
-    (SGLANG, ["--chat-template", "{{ messages }}"], "InvalidSpec", 'extra[1]: "{{" would be expanded'),
-    (SGLANG, ["--port=80"], "ReservedFlag", f'extra[0]: "--port": {SET_BY_OPERATOR}; remove it'),
-    (SGLANG, ["--port="], "ReservedFlag", f'extra[0]: "--port=": {SET_BY_OPERATOR}; remove it'),
-    (SGLANG, ["--model-path=x"], "ReservedFlag", 'extra[0]: "--model-path": the flag is set by the operator; choose'),
-    (SGLANG, ["--model", "x"], "ReservedFlag", 'extra[0]: "--model": the flag is set by the operator; choose'),
-    (SGLANG, ["--served_model_name=x"], "ReservedFlag", f'extra[0]: "--served_model_name": {SET_BY_OPERATOR}'),
-    (SGLANG, ["--api-key=x"], "ReservedFlag", 'extra[0]: "--api-key": a key among the arguments is readable'),
-    (VLLM, ["--model=x"], "ReservedFlag", 'extra[0]: "--model": the flag is set by the operator; choose'),
-    (CUSTOM, ["--model-path=x"], "ReservedFlag", 'extra[0]: "--model-path": the flag is set by the operator; choose'),
+    (SGLANG, ["--chat-template={{ messages }}"], "extra[0]", None, Kind.TEMPLATE_IN_VALUE, {}),
+    (SGLANG, ["--chat-template", "{{ messages }}"], "extra[1]", None, Kind.TEMPLATE_IN_VALUE, {}),
+    (SGLANG, ["--port=80"], "extra[0]", "--port", Kind.FLAG_RESERVED, {}),
+    (SGLANG, ["--port="], "extra[0]", "--port=", Kind.FLAG_RESERVED, {}),
+    (SGLANG, ["--model-path=x"], "extra[0]", "--model-path", Kind.FLAG_RESERVED, {}),
+    (SGLANG, ["--model", "x"], "extra[0]", "--model", Kind.FLAG_RESERVED, {}),
+    (SGLANG, ["--served_model_name=x"], "extra[0]", "--served_model_name", Kind.FLAG_RESERVED, {}),
+    (SGLANG, ["--api-key=x"], "extra[0]", "--api-key", Kind.FLAG_RESERVED, {}),
+    (VLLM, ["--model=x"], "extra[0]", "--model", Kind.FLAG_RESERVED, {}),
+    (CUSTOM, ["--model-path=x"], "extra[0]", "--model-path", Kind.FLAG_RESERVED, {}),
     (
         SGLANG,
         ["--enable-mixed-chunking"],
-        "UnknownFlag",
-        'extra[0]: "--enable-mixed-chunking": SGLang 0.5.5.post3 has no such flag; did you mean --enable-mixed-chunk?'
-        + UNKNOWN,
+        "extra[0]",
+        "--enable-mixed-chunking",
+        Kind.FLAG_MISSPELT,
+        {"meant": "--enable-mixed-chunk"},
     ),
     (
         SGLANG,
         ["--enable-chunked-prefill"],
-        "UnknownFlag",
-        'extra[0]: "--enable-chunked-prefill": SGLang 0.5.5.post3 has no such flag',
+        "extra[0]",
+        "--enable-chunked-prefill",
+        Kind.FLAG_UNKNOWN,
+        {},
     ),
     (
         VLLM,
         ["--schedule-policy=lpm"],
-        "UnknownFlag",
-        'extra[0]: "--schedule-policy": vLLM 0.20.1 has no such flag; did you mean --scheduling-policy?' + UNKNOWN,
+        "extra[0]",
+        "--schedule-policy",
+        Kind.FLAG_MISSPELT,
+        {"meant": "--scheduling-policy"},
     ),
-    (SGLANG, ["--tp-size=two"], "InvalidSpec", 'extra[0]: "--tp-size": two is not a whole number'),
-    (SGLANG, ["--tp-size=0"], "InvalidSpec", 'extra[0]: "--tp-size": 0 is out of range; it must be at least 1'),
+    (SGLANG, ["--tp-size=two"], "extra[0]", "--tp-size", Kind.VALUE_REFUSED, {"value": "two"}),
+    (SGLANG, ["--tp-size=0"], "extra[0]", "--tp-size", Kind.VALUE_REFUSED, {"value": "0"}),
     (
         SGLANG,
         ["--mem-fraction-static=1"],
-        "InvalidSpec",
-        'extra[0]: "--mem-fraction-static": 1 is out of range; it must be above 0 and below 1',
+        "extra[0]",
+        "--mem-fraction-static",
+        Kind.VALUE_REFUSED,
+        {"value": "1"},
     ),
     (
         SGLANG,
         ["--kv-cache-dtype=int4"],
-        "InvalidSpec",
-        'extra[0]: "--kv-cache-dtype": int4 is none of its values; choose one of auto, fp8_e5m2, fp8_e4m3',
+        "extra[0]",
+        "--kv-cache-dtype",
+        Kind.VALUE_REFUSED,
+        {"value": "int4"},
     ),
     (
         VLLM,
         ["--gpu-memory-utilization", "1.5"],
-        "InvalidSpec",
-        'extra[0]: "--gpu-memory-utilization": 1.5 is out of range; it must be above 0 and at most 1',
+        "extra[0]",
+        "--gpu-memory-utilization",
+        Kind.VALUE_REFUSED,
+        {"value": "1.5"},
     ),
-    (SGLANG, ["--enable-mixed-chunk=true"], "InvalidSpec", 'extra[0]: "--enable-mixed-chunk": it is a switch'),
+    (SGLANG, ["--enable-mixed-chunk=true"], "extra[0]", "--enable-mixed-chunk", Kind.SWITCH_WITH_VALUE, {}),
     (
         SGLANG,
         ["--mem_fraction_static=0.8"],
-        "InvalidSpec",
-        'extra[0]: "--mem_fraction_static": SGLang 0.5.5.post3 does not know this spelling; write --mem',
+        "extra[0]",
+        "--mem_fraction_static",
+        Kind.SPELLING_UNKNOWN,
+        {"meant": "--mem-fraction-static"},
     ),
     (
         VLLM,
         ["--tp=2"],
-        "InvalidSpec",
-        'extra[0]: "--tp": vLLM 0.20.1 does not know this spelling; write --tensor-parallel-size',
+        "extra[0]",
+        "--tp",
+        Kind.SPELLING_UNKNOWN,
+        {"meant": "--tensor-parallel-size"},
     ),
-    (SGLANG, ["-tp", "2"], "InvalidSpec", 'extra[0]: "-tp": SGLang 0.5.5.post3 does not know this spelling'),
+    (SGLANG, ["-tp", "2"], "extra[0]", "-tp", Kind.SPELLING_UNKNOWN, {"meant": "--tensor-parallel-size"}),
     (
         SGLANG,
         ["--mem-frac=0.8"],
-        "UnknownFlag",
-        'extra[0]: "--mem-frac": SGLang 0.5.5.post3 has no such flag; did you mean --mem-fraction-static?',
+        "extra[0]",
+        "--mem-frac",
+        Kind.FLAG_MISSPELT,
+        {"meant": "--mem-fraction-static"},
     ),
     (
         VLLM,
         ["--no-disable-log-stats"],
-        "UnknownFlag",
-        'extra[0]: "--no-disable-log-stats": vLLM 0.20.1 has no such flag; did you mean --disable-log-stats?',
+        "extra[0]",
+        "--no-disable-log-stats",
+        Kind.FLAG_MISSPELT,
+        {"meant": "--disable-log-stats"},
     ),
     (
         VLLM,
         ["--max-num-batched-tokens=auto"],
-        "InvalidSpec",
-        'extra[0]: "--max-num-batched-tokens": auto is out of range; it must be at least 1',
+        "extra[0]",
+        "--max-num-batched-tokens",
+        Kind.VALUE_REFUSED,
+        {"value": "auto"},
     ),
-    (VLLM, ["--compilation-config.mode"], "InvalidSpec", 'extra[0]: "--compilation-config.mode": a value is missing'),
-    (VLLM, ["--max-num-seqs.x=1"], "UnknownFlag", 'extra[0]: "--max-num-seqs.x": vLLM 0.20.1 has no such flag'),
-    (SGLANG, ["--tp-size", "1", "2"], "InvalidSpec", 'extra[0]: "--tp-size": it takes one value, not 2'),
+    (VLLM, ["--compilation-config.mode"], "extra[0]", "--compilation-config.mode", Kind.VALUE_MISSING, {}),
+    (VLLM, ["--max-num-seqs.x=1"], "extra[0]", "--max-num-seqs.x", Kind.FLAG_MISSPELT, {"meant": "--max-num-seqs"}),
+    (SGLANG, ["--tp-size", "1", "2"], "extra[0]", "--tp-size", Kind.VALUES_TOO_MANY, {"count": 2}),
 ]
 
 
-@pytest.mark.parametrize(("engine", "args", "reason", "message"), BAD)
-def test_a_bad_argument_is_named(engine: Engine, args: list[str], reason: str, message: str) -> None:
-    [finding] = told(engine, args)
+@pytest.mark.parametrize(("engine", "args", "field", "argument", "kind", "details"), BAD)
+def test_a_bad_argument_is_named(
+    engine: Engine, args: list[str], field: str, argument: str | None, kind: Kind, details: Details
+) -> None:
+    [finding] = of_arguments(engine, args)
 
-    assert finding[0] == reason
-    assert finding[1].startswith(message)
+    assert (finding.field, finding.argument, finding.kind) == (field, argument, kind)
+    assert finding.details.items() >= details.items()
 
 
-BAD_PARAMETERS: list[tuple[Engine, list[SearchParameter], list[str], str, str]] = [
-    (SGLANG, make_parameters(port=[1, 2]), [], "ReservedFlag", f"parameters[port]: {SET_BY_OPERATOR}; remove it"),
-    (SGLANG, make_parameters(model=["a"]), [], "ReservedFlag", f"parameters[model]: {SET_BY_OPERATOR}; choose"),
+@pytest.mark.parametrize(
+    ("engine", "flag", "instead"),
+    [
+        (SGLANG, "--port", "the flag is set by the operator; remove it"),
+        (CUSTOM, "--model-path", "the flag is set by the operator; choose the model in spec.model"),
+        (VLLM, "--api-key", "a key among the arguments is readable by everyone who may see the pod; remove it"),
+    ],
+)
+def test_a_reserved_flag_says_what_to_do_instead(engine: Engine, flag: str, instead: str) -> None:
+    [finding] = of_arguments(engine, [f"{flag}=1"])
+
+    assert finding.details == {"instead": instead}
+
+
+def test_a_refused_value_says_why_and_by_which_version() -> None:
+    [refused] = of_arguments(SGLANG, ["--mem-fraction-static=1"])
+    [unknown] = of_arguments(VLLM, ["--schedule-policy=lpm"])
+
+    assert refused.details["refusal"] == "1 is out of range; it must be above 0 and below 1"
+    assert unknown.details["engine"] == "vLLM 0.20.1"
+
+
+BAD_PARAMETERS: list[tuple[Engine, list[SearchParameter], list[str], str, Kind, Details]] = [
+    (SGLANG, make_parameters(port=[1, 2]), [], "parameters[port]", Kind.FLAG_RESERVED, {}),
+    (SGLANG, make_parameters(model=["a"]), [], "parameters[model]", Kind.FLAG_RESERVED, {}),
     (
         SGLANG,
         make_parameters(tp=[1, 2], tp_size=[1, 2]),
         [],
-        "InvalidSpec",
-        "parameters[tp-size]: is the same flag as parameters[tp]; remove one of them",
+        "parameters[tp-size]",
+        Kind.FLAG_SEARCHED_TWICE,
+        {"other": "tp"},
     ),
     (
         VLLM,
         make_parameters(enable_prefix_caching=True, no_enable_prefix_caching=True),
         [],
-        "InvalidSpec",
-        "parameters[no-enable-prefix-caching]: is the same flag as parameters[enable-prefix-caching]; remove one",
+        "parameters[no-enable-prefix-caching]",
+        Kind.FLAG_SEARCHED_TWICE,
+        {"other": "enable-prefix-caching"},
     ),
     (
         SGLANG,
         make_parameters(tp_size=[1, 2]),
         ["--page-size", "1", "--tensor-parallel-size", "2"],
-        "InvalidSpec",
-        "parameters[tp-size]: the flag is also in runtime.extraArgs[2]; remove one of them",
+        "parameters[tp-size]",
+        Kind.FLAG_FIXED_TOO,
+        {"index": 2},
     ),
     (
         VLLM,
         make_parameters(tp=[1, 2]),
         [],
-        "InvalidSpec",
-        "parameters[tp]: vLLM 0.20.1 does not know this spelling; write tensor-parallel-size",
+        "parameters[tp]",
+        Kind.SPELLING_UNKNOWN,
+        {"meant": "tensor-parallel-size"},
     ),
     (
         SGLANG,
         make_parameters(chat_template=["{{x}}"]),
         [],
-        "InvalidSpec",
-        'parameters[chat-template]: "{{" would be expanded',
+        "parameters[chat-template]",
+        Kind.TEMPLATE_IN_VALUE,
+        {},
     ),
     (
         SGLANG,
         make_parameters(enable_mixed_chunking=True),
         [],
-        "UnknownFlag",
-        "parameters[enable-mixed-chunking]: SGLang 0.5.5.post3 has no such flag; did you mean enable-mixed-chunk?",
+        "parameters[enable-mixed-chunking]",
+        Kind.FLAG_MISSPELT,
+        {"meant": "enable-mixed-chunk"},
     ),
     (
         SGLANG,
         make_parameters(schedule_policy=["lpm", "lifo"]),
         [],
-        "InvalidSpec",
-        "parameters[schedule-policy]: choices: lifo is none of its values; choose one of lpm, random, fcfs",
+        "parameters[schedule-policy]",
+        Kind.OFFER_REFUSED,
+        {"part": "choices", "value": "lifo"},
     ),
     (
         SGLANG,
         make_parameters(mem_fraction_static=[0.5, 1]),
         [],
-        "InvalidSpec",
-        "parameters[mem-fraction-static]: values: 1 is out of range; it must be above 0 and below 1",
+        "parameters[mem-fraction-static]",
+        Kind.OFFER_REFUSED,
+        {"part": "values", "value": 1},
     ),
     (
         SGLANG,
         make_parameters(tp_size=True),
         [],
-        "InvalidSpec",
-        "parameters[tp-size]: the flag takes a value and cannot be toggled; use values or choices",
+        "parameters[tp-size]",
+        Kind.TOGGLE_OF_VALUE,
+        {},
     ),
     (
         SGLANG,
         make_parameters(enable_mixed_chunk=["true", "false"]),
         [],
-        "InvalidSpec",
-        "parameters[enable-mixed-chunk]: the flag is a switch and takes no value; use toggle: true",
+        "parameters[enable-mixed-chunk]",
+        Kind.VALUES_OF_SWITCH,
+        {},
     ),
     (
         SGLANG,
         [parameter("page-size", range={"min": 1, "max": 64})],
         [],
-        "InvalidSpec",
-        "parameters[page-size]: the flag takes whole numbers; write range.type: Integer",
+        "parameters[page-size]",
+        Kind.RANGE_NOT_WHOLE,
+        {},
     ),
     (
         VLLM,
         [parameter("gpu-memory-utilization", range={"min": 0.5, "max": 1.5})],
         [],
-        "InvalidSpec",
-        "parameters[gpu-memory-utilization]: range.max: 1.5 is out of range; it must be above 0 and at most 1",
+        "parameters[gpu-memory-utilization]",
+        Kind.OFFER_REFUSED,
+        {"part": "range.max", "value": 1.5},
     ),
     (
         SGLANG,
         [parameter("drafts", variants=[{"name": "ngram", "args": ["--speculative-algorithm=NGRAMS"]}])],
         [],
-        "InvalidSpec",
-        'parameters[drafts].variants[ngram].args[0]: "--speculative-algorithm": NGRAMS is none of its values',
+        "parameters[drafts].variants[ngram].args[0]",
+        Kind.VALUE_REFUSED,
+        {"value": "NGRAMS"},
     ),
 ]
 
 
-@pytest.mark.parametrize(("engine", "parameters", "fixed", "reason", "message"), BAD_PARAMETERS)
+@pytest.mark.parametrize(("engine", "parameters", "fixed", "field", "kind", "details"), BAD_PARAMETERS)
 def test_a_bad_parameter_is_named(
-    engine: Engine, parameters: list[SearchParameter], fixed: list[str], reason: str, message: str
+    engine: Engine, parameters: list[SearchParameter], fixed: list[str], field: str, kind: Kind, details: Details
 ) -> None:
-    [finding] = told_of(engine, parameters, fixed)
+    [finding] = of_parameters(engine, parameters, fixed)
 
-    assert finding[0] == reason
-    assert finding[1].startswith(message)
+    assert (finding.field, finding.kind) == (field, kind)
+    assert finding.details.items() >= details.items()
 
 
 @pytest.mark.parametrize(
@@ -272,28 +331,25 @@ def test_a_bad_parameter_is_named(
     ],
 )
 def test_good_parameters_have_no_problems(engine: Engine, parameters: list[SearchParameter]) -> None:
-    assert told_of(engine, parameters, ["--nnodes=1"]) == []
+    assert of_parameters(engine, parameters, ["--nnodes=1"]) == []
 
 
 def test_what_is_unknown_passes_where_it_may() -> None:
-    assert told(SGLANG, ["--brand-new=1"], allow_unknown=True) == []
-    assert told_of(SGLANG, make_parameters(brand_new=[1, 2]), allow_unknown=True) == []
-    assert len(told(SGLANG, ["--kv-cache-dtype=int4"], allow_unknown=True)) == 1
+    assert of_arguments(SGLANG, ["--brand-new=1"], allow_unknown=True) == []
+    assert of_parameters(SGLANG, make_parameters(brand_new=[1, 2]), allow_unknown=True) == []
+    assert len(of_arguments(SGLANG, ["--kv-cache-dtype=int4"], allow_unknown=True)) == 1
 
 
 def test_every_problem_is_told_at_once() -> None:
-    assert len(told_of(SGLANG, make_parameters(port=[1], host=["a"], tp=[1]), ["--tp=1"])) == 3
-    assert len(told(SGLANG, ["--port=1", "--page-size=", "--chat-template={{"])) == 3
+    assert len(of_parameters(SGLANG, make_parameters(port=[1], host=["a"], tp=[1]), ["--tp=1"])) == 3
+    assert len(of_arguments(SGLANG, ["--port=1", "--page-size=", "--chat-template={{"])) == 3
 
 
 def test_a_variant_must_not_set_what_is_fixed() -> None:
     drafts = parameter("drafts", variants=[{"name": "big", "args": ["--enable-mixed-chunk", "--tp=2"]}])
 
-    assert told_of(SGLANG, [drafts], ["--page-size=1", "--tp-size=4"]) == [
-        (
-            "InvalidSpec",
-            "parameters[drafts].variants[big].args[1]: the flag is also in runtime.extraArgs[1]; remove one of them",
-        )
+    assert of_parameters(SGLANG, [drafts], ["--page-size=1", "--tp-size=4"]) == [
+        Finding("parameters[drafts].variants[big].args[1]", Kind.FLAG_FIXED_TOO, {"index": 1})
     ]
 
 

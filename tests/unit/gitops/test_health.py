@@ -108,7 +108,7 @@ def test_a_task_is_judged_by_its_status(body: Object, argo: str, message: str, i
 
 
 TX = make_experiment(timeouts={"teardownSeconds": 50})
-OURS: Object = {"service": make_isvc(TX), "job": make_job(TX)}
+OURS: Object = {"root": make_isvc(TX), "job": make_job(TX)}
 READY = make_pod(started=10, ready=20)
 
 

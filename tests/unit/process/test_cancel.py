@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from autotuner import clock
-from autotuner.controllers.workqueue import Key
+from autotuner.controllers.workqueue import ObjectKey
 from autotuner.kube import ConflictError, KubeError, RejectedError
 from autotuner.objects import Object
 from autotuner.process import cancel, pause
@@ -185,28 +185,28 @@ class TestPause:
         assert kube.writes == ["replace Lease"] * 2
 
     async def test_passes_are_put_off_until_its_end(self) -> None:
-        passes: list[Key] = []
+        passes: list[ObjectKey] = []
 
-        async def reconcile(key: Key) -> float | None:
+        async def reconcile(key: ObjectKey) -> float | None:
             passes.append(key)
             return 7.0
 
         kube, known = FakeKube(make_lease()), Pause()
         guarded = known.around(reconcile)
-        assert await guarded(Key("team", "a")) == 7.0
+        assert await guarded(ObjectKey("team", "a")) == 7.0
         await pause.request(kube.as_kube(), "home", 60)
         await known.look(kube.as_kube(), "home")
-        again = await guarded(Key("team", "b"))
+        again = await guarded(ObjectKey("team", "b"))
         assert again is not None
         assert 0 < again <= pause.POLL_SECONDS
         kube.refuse["get", "Lease"] = KubeError(0, "Unreachable", "away")
         await known.look(kube.as_kube(), "home")
-        assert await guarded(Key("team", "b")) is not None
-        assert passes == [Key("team", "a")]
+        assert await guarded(ObjectKey("team", "b")) is not None
+        assert passes == [ObjectKey("team", "a")]
 
         kube.refuse.clear()
         over = clock.stamp(clock.now() - timedelta(seconds=1))
         kube.objects["Lease", "autotuner"]["metadata"]["annotations"][ANNOTATION] = over
         await known.look(kube.as_kube(), "home")
-        await guarded(Key("team", "b"))
-        assert passes == [Key("team", "a"), Key("team", "b")]
+        await guarded(ObjectKey("team", "b"))
+        assert passes == [ObjectKey("team", "a"), ObjectKey("team", "b")]

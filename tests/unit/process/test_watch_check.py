@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from autotuner.api.common import EXPERIMENTS, TASKS
-from autotuner.controllers.workqueue import Key, WorkQueue
+from autotuner.controllers.workqueue import ObjectKey, WorkQueue
 from autotuner.kube import KubeError
 from autotuner.objects import Object
 from autotuner.process import watch_check
@@ -122,7 +122,7 @@ async def compared(kube: FakeKube, watching: Watchfulness, monkeypatch: pytest.M
         def __init__(self, plural: str) -> None:
             self.plural = plural
 
-        def add(self, key: Key) -> None:
+        def add(self, key: ObjectKey) -> None:
             added.append((self.plural, key.name))
 
     queues: Any = {plural: Queue(plural) for plural in (TASKS, EXPERIMENTS)}

@@ -15,6 +15,7 @@ from autotuner.api.benchmark import Scenario
 from autotuner.api.experiment import Ladder, Level
 from autotuner.api.goals import Objective, Slo
 from autotuner.scoring import Goal, Score, score
+from autotuner.scoring.pareto import dominates
 from tests.unit.builders import make_level, make_objective, make_scenario, make_slo, make_soft_slo
 
 CHAT = [make_scenario("chat")]
@@ -241,14 +242,14 @@ class TestFront:
     def test_covers_every_point(self, points: list[tuple[int, int, int]]) -> None:
         minimise = [False, True, True]
         kept = [points[number] for number in scoring.front(points, minimise)]
-        assert not any(scoring.dominates(a, b, minimise) for a in kept for b in kept)
-        assert all(point in kept or any(scoring.dominates(a, point, minimise) for a in kept) for point in points)
+        assert not any(dominates(a, b, minimise) for a in kept for b in kept)
+        assert all(point in kept or any(dominates(a, point, minimise) for a in kept) for point in points)
 
     @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=2, max_size=2))
     def test_dominance_has_a_direction(self, points: list[tuple[int, int]]) -> None:
         a, b = points
-        assert not (scoring.dominates(a, b, [True, False]) and scoring.dominates(b, a, [True, False]))
-        assert not scoring.dominates(a, a, [True, False])
+        assert not (dominates(a, b, [True, False]) and dominates(b, a, [True, False]))
+        assert not dominates(a, a, [True, False])
 
     def test_is_thinned_from_the_middle(self) -> None:
         points = [(float(x), 100.0 - x) for x in [*range(50), 100]]

@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autotuner.scoring import dominates, front, spread
+from autotuner.scoring.pareto import dominates, front, spread
 
 Points = list[tuple[float, ...]]
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from autotuner.api.benchmark import Scenario
 from autotuner.api.experiment import Ladder, Level
 from autotuner.api.goals import Objective, Slo
-from autotuner.scoring import STEEPNESS, Goal, Score, score
+from autotuner.scoring import Goal, Score, score
+from autotuner.scoring.relaxed import STEEPNESS
 from tests.unit.builders import make_level, make_objective, make_scenario, make_slo, make_soft_slo
 
 CHAT = [make_scenario("chat")]

@@ -11,6 +11,7 @@ from autotuner.api.benchmark import Scenario
 from autotuner.api.experiment import Level
 from autotuner.api.goals import Slo
 from autotuner.scoring import Goal, Score, score
+from autotuner.scoring.slos import violations
 from tests.unit.builders import make_level, make_objective, make_scenario, make_slo
 
 CHAT = [make_scenario("chat")]
@@ -259,11 +260,11 @@ def test_all_broken_slos_of_the_nearest_level_are_told() -> None:
     ],
 )
 def test_violations(slo: Slo, level: Level, gpus: int, want: str | None) -> None:
-    assert [violation.text for violation in scoring.violations(level, [slo], gpus)] == ([want] if want else [])
+    assert [violation.text for violation in violations(level, [slo], gpus)] == ([want] if want else [])
 
 
 def test_a_limit_of_zero_is_missed_by_a_finite_amount() -> None:
-    [violation] = scoring.violations(make_level(errors=3), [make_slo("ErrorRate", max="0%")], 1)
+    [violation] = violations(make_level(errors=3), [make_slo("ErrorRate", max="0%")], 1)
     assert (violation.relative, violation.limit, violation.statistic) == (1.0, 0.0, None)
 
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from autotuner.api.experiment import Distribution, Level
 from autotuner.api.goals import Objective, Slo
-from autotuner.scoring import Goal, Score, figure, minimised, score, slos, violations
+from autotuner.scoring import Goal, Score, figure, minimised, score, slos
+from autotuner.scoring.slos import violations
 from tests.unit.builders import make_level, make_objective, make_scenario, make_slo, make_soft_slo
 
 LADDER = (8, 32, 128)

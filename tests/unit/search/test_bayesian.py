@@ -10,7 +10,7 @@ import pytest
 
 from autotuner.api.parameters import Constraint
 from autotuner.search.bayesian import incumbent
-from autotuner.search.record import Outcome, Record
+from autotuner.search.record import Record, RecordOutcome
 from autotuner.search.space.configuration import Configuration
 from autotuner.search.space.space import Space
 from autotuner.search.suggest import suggest
@@ -54,7 +54,7 @@ def searched(
     return records, proposed
 
 
-def ended(outcome: Outcome, *configurations: Configuration | None) -> list[Record]:
+def ended(outcome: RecordOutcome, *configurations: Configuration | None) -> list[Record]:
     return [Record(one, outcome) for one in configurations]
 
 
@@ -140,7 +140,7 @@ class TestLearning:
 
 class TestFailures:
     @pytest.mark.parametrize("outcome", ["crash", "impossible"])
-    def test_a_value_that_always_crashes_is_hardly_proposed_again(self, outcome: Outcome) -> None:
+    def test_a_value_that_always_crashes_is_hardly_proposed_again(self, outcome: RecordOutcome) -> None:
         def crashes(configuration: Configuration) -> Record:
             return Record(configuration, outcome) if configuration["policy"] == "fcfs" else valued(configuration)
 
@@ -154,7 +154,9 @@ class TestFailures:
             assert min(differences(proposal, one) for one in taken) >= 3
 
     @pytest.mark.parametrize("outcome", ["environment", "unknown"])
-    def test_nothing_is_learnt_from_the_environment_but_its_configuration_is_taken(self, outcome: Outcome) -> None:
+    def test_nothing_is_learnt_from_the_environment_but_its_configuration_is_taken(
+        self, outcome: RecordOutcome
+    ) -> None:
         records, _ = searched(valued, 8)
         (following,) = suggest("Bayesian", SPACE, records, [], 1, 0)
         spoiled = [*records, Record(following, outcome, (1e-6,) if outcome == "unknown" else ())]

@@ -11,7 +11,7 @@ import pytest
 
 from autotuner.api.parameters import Constraint, SearchParameter
 from autotuner.search.candidates import WHOLE
-from autotuner.search.record import Outcome, Record
+from autotuner.search.record import Record, RecordOutcome
 from autotuner.search.space.configuration import Configuration
 from autotuner.search.space.space import Space
 from autotuner.search.suggest import suggest
@@ -78,7 +78,7 @@ class TestSizes:
         assert sum(values[5:11]) > sum(values[12:])
 
     @pytest.mark.parametrize("outcome", ["value", "crash", "infeasible", "bound", "environment"])
-    def test_a_space_of_one_point_is_measured_once(self, outcome: Outcome) -> None:
+    def test_a_space_of_one_point_is_measured_once(self, outcome: RecordOutcome) -> None:
         space = over({"name": "a", "values": [1]})
         assert [dict(one) for one in suggest("Bayesian", space, [], [], 3, 0)] == [{"a": 1}]
         assert suggest("Bayesian", space, [Record(space.at(0), outcome, (1.0,))], [], 3, 0) == []
@@ -192,7 +192,7 @@ class TestValues:
 
     @pytest.mark.parametrize("outcome", ["crash", "impossible", "infeasible", "bound", "environment", "unknown"])
     @pytest.mark.filterwarnings("error")
-    def test_none_at_all_lead_to_proposals_too(self, outcome: Outcome) -> None:
+    def test_none_at_all_lead_to_proposals_too(self, outcome: RecordOutcome) -> None:
         records = [Record(one, outcome) for one in SOME]
         assert len(set(suggest("Bayesian", SPACE, records, [], 5, 0)) - set(SOME)) == 5
 

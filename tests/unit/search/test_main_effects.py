@@ -11,7 +11,7 @@ import pytest
 
 from autotuner.api.parameters import SearchParameter
 from autotuner.search.main_effects import Additive, fit, ranking
-from autotuner.search.record import Outcome, Record
+from autotuner.search.record import Record, RecordOutcome
 from autotuner.search.space.configuration import Configuration
 from autotuner.search.space.space import Space
 from tests.unit.builders import make_parameters
@@ -40,7 +40,7 @@ def two_matter(point: Mapping[str, Any]) -> float:
 
 
 def measured(
-    truth: Truth, count: int, seed: int, *, noise: float = 0.03, space: Space = SPACE, outcome: Outcome = "value"
+    truth: Truth, count: int, seed: int, *, noise: float = 0.03, space: Space = SPACE, outcome: RecordOutcome = "value"
 ) -> list[Record]:
     """Experiments at random points; `truth` and `noise` are of the logarithm."""
     random = np.random.default_rng(seed)

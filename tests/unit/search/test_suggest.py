@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autotuner.search.orders import permuted
-from autotuner.search.record import Outcome, Record
+from autotuner.search.record import Record, RecordOutcome
 from autotuner.search.space.configuration import Configuration
 from autotuner.search.space.space import Space
 from autotuner.search.suggest import Strategy, suggest
@@ -20,14 +20,14 @@ STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 FIXED_ORDERS: tuple[Strategy, ...] = ("Random", "Grid")
 
 
-def recorded(*configurations: Configuration | None, outcome: Outcome = "value") -> list[Record]:
+def recorded(*configurations: Configuration | None, outcome: RecordOutcome = "value") -> list[Record]:
     values = (1.0,) if outcome in ("value", "bound") else ()
     return [Record(configuration, outcome, values) for configuration in configurations]
 
 
 @pytest.mark.parametrize("outcome", ["value", "bound", "infeasible"])
 @pytest.mark.parametrize("figure", [math.nan, math.inf, -math.inf])
-def test_what_is_no_number_was_not_measured(outcome: Outcome, figure: float) -> None:
+def test_what_is_no_number_was_not_measured(outcome: RecordOutcome, figure: float) -> None:
     one = SPACE.at(0)
     assert Record(one, outcome, (2.0, figure), 0.1, (3.0, 4.0)) == Record(one, "unknown")
     assert Record(one, outcome, (2.0,), figure, (3.0,)) == Record(one, "unknown")
@@ -52,8 +52,8 @@ def test_every_configuration_is_proposed_exactly_once(strategy: Strategy) -> Non
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-@pytest.mark.parametrize("outcome", get_args(Outcome))
-def test_what_was_tried_is_not_proposed_again_however_it_ended(strategy: Strategy, outcome: Outcome) -> None:
+@pytest.mark.parametrize("outcome", get_args(RecordOutcome))
+def test_what_was_tried_is_not_proposed_again_however_it_ended(strategy: Strategy, outcome: RecordOutcome) -> None:
     *done, running, left = suggest(strategy, SPACE, [], [], SPACE.size, seed=1)
     assert suggest(strategy, SPACE, recorded(*done, outcome=outcome), [running], 2, seed=1) == [left]
 

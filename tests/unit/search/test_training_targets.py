@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from autotuner.search.record import Outcome, Record
+from autotuner.search.record import Record, RecordOutcome
 from autotuner.search.space.configuration import Configuration
 from autotuner.search.space.space import Space
 from autotuner.search.training_targets import Targets, read
@@ -22,7 +22,9 @@ def point(a: int, b: str = "x") -> Configuration:
     return Configuration((("a", a), ("b", b)))
 
 
-def record(a: int, *values: float, outcome: Outcome = "value", beyond: float = 0.0, softened: float = 0.0) -> Record:
+def record(
+    a: int, *values: float, outcome: RecordOutcome = "value", beyond: float = 0.0, softened: float = 0.0
+) -> Record:
     return Record(point(a), outcome, values, beyond, (softened,) if softened else ())
 
 
@@ -154,7 +156,7 @@ class TestRows:
         assert found.losses.shape == found.runs.shape == (0,)
 
     def test_tell_what_ran_and_what_may_be_recommended(self) -> None:
-        outcomes: list[Outcome] = ["value", "infeasible", "bound", "crash", "impossible"]
+        outcomes: list[RecordOutcome] = ["value", "infeasible", "bound", "crash", "impossible"]
         found = told([record(number, 1.0, outcome=outcome) for number, outcome in enumerate(outcomes)])
         assert found.runs.tolist() == [True, True, True, False, False]
         assert found.feasible.tolist() == [True, False, False, False, False]

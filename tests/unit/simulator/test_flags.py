@@ -4,13 +4,13 @@ import pytest
 
 from autotuner.simulator.config import StartupError
 from autotuner.simulator.faults import Fault
-from autotuner.simulator.flags import Settings, parse
+from autotuner.simulator.flags import EngineSettings, parse
 from autotuner.simulator.profiles import model_for
 
 PATH = {"sglang": "--model-path", "vllm": "--model"}
 
 
-def settings(dialect: str, *flags: str, model: str = "/models/llama-3-2-1b-instruct") -> Settings:
+def settings(dialect: str, *flags: str, model: str = "/models/llama-3-2-1b-instruct") -> EngineSettings:
     return parse(["--dialect", dialect, PATH[dialect], model, *flags])
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from autotuner.simulator.config import EngineConfig
 from autotuner.simulator.flags import parse
-from autotuner.simulator.model import PREFIX_BLOCK, Engine, Sequence, Step
+from autotuner.simulator.model import PREFIX_BLOCK, Sequence, SimulatedEngine, Step
 from autotuner.simulator.virtual import Client, Timing, Workload, simulate
 
 CHAT = "N(200,40)/(50,10)"
@@ -183,7 +183,7 @@ def test_noise_shifts_a_whole_run_by_about_its_standard_deviation() -> None:
     assert 0.012 < deviation / mean < 0.03
 
 
-def drain(engine: Engine) -> list[Sequence]:
+def drain(engine: SimulatedEngine) -> list[Sequence]:
     """Step until nothing is left; returns the finished sequences."""
     done: list[Sequence] = []
     while (step := engine.begin()) is not None:
@@ -194,7 +194,7 @@ def drain(engine: Engine) -> list[Sequence]:
 @pytest.mark.parametrize("flags", ["", "--enable-mixed-chunk --chunked-prefill-size=64", "--chunked-prefill-size=-1"])
 @pytest.mark.parametrize("tokens", [700, 100_000])
 def test_every_request_gets_all_its_tokens_and_leaves_nothing_behind(flags: str, tokens: int) -> None:
-    engine = Engine(config("sglang", f"--max-total-tokens={tokens}", *flags.split()))
+    engine = SimulatedEngine(config("sglang", f"--max-total-tokens={tokens}", *flags.split()))
     asked = [Sequence(50 + 7 * index, 1 + 9 * index) for index in range(25)]
     for sequence in asked:
         engine.submit(sequence)
@@ -205,7 +205,9 @@ def test_every_request_gets_all_its_tokens_and_leaves_nothing_behind(flags: str,
 
 
 def test_a_full_cache_sends_the_youngest_back_and_both_end() -> None:
-    engine = Engine(config("vllm", "--block-size=1", "--max-model-len=900", "--max-num-seqs=4", "--sim-memory-gib=4"))
+    engine = SimulatedEngine(
+        config("vllm", "--block-size=1", "--max-model-len=900", "--max-num-seqs=4", "--sim-memory-gib=4")
+    )
     engine.capacity = 1000
     old, young = Sequence(300, 400), Sequence(300, 400)
     engine.submit(old)
@@ -217,7 +219,7 @@ def test_a_full_cache_sends_the_youngest_back_and_both_end() -> None:
 
 @pytest.mark.parametrize("steps", [0, 1, 2, 30])
 def test_an_aborted_request_frees_its_place_at_any_time(steps: int) -> None:
-    engine = Engine(config("sglang", "--chunked-prefill-size=128"))
+    engine = SimulatedEngine(config("sglang", "--chunked-prefill-size=128"))
     gone, stays = Sequence(200, 20), Sequence(200, 50)
     for sequence in (gone, stays):
         engine.submit(sequence)
@@ -235,7 +237,7 @@ def test_an_aborted_request_frees_its_place_at_any_time(steps: int) -> None:
     assert (engine.used_tokens, len(engine.running), len(engine.waiting)) == (0, 0, 0)
 
 
-def prefill(engine: Engine, sequence: Sequence) -> int:
+def prefill(engine: SimulatedEngine, sequence: Sequence) -> int:
     """Prompt tokens that the engine computes for a request on its own."""
     engine.submit(sequence)
     step = engine.begin()
@@ -248,7 +250,7 @@ def prefill(engine: Engine, sequence: Sequence) -> int:
 
 @pytest.mark.parametrize(("flag", "second"), [("--enable-metrics", 40), ("--disable-radix-cache", 200)])
 def test_a_repeated_prefix_is_computed_once_with_the_prefix_cache(flag: str, second: int) -> None:
-    engine = Engine(config("sglang", flag))
+    engine = SimulatedEngine(config("sglang", flag))
     blocks = (11, 22)
     assert prefill(engine, Sequence(200, 5, blocks)) == 200
     assert prefill(engine, Sequence(40 + 2 * PREFIX_BLOCK if second == 40 else 200, 5, blocks)) == second
@@ -260,7 +262,7 @@ def test_a_repeated_prefix_is_computed_once_with_the_prefix_cache(flag: str, sec
     ("policy", "order"), [("fcfs", "abc"), ("lpm", "cab"), ("lof", "bac"), ("dfs-weight", "cab"), ("priority", "abc")]
 )
 def test_the_policy_decides_who_is_next(policy: str, order: str) -> None:
-    engine = Engine(config("sglang", f"--schedule-policy={policy}", "--max-running-requests=1"))
+    engine = SimulatedEngine(config("sglang", f"--schedule-policy={policy}", "--max-running-requests=1"))
     prefill(engine, Sequence(200, 2, (7, 8)))
     requests = {"a": Sequence(200, 20), "b": Sequence(200, 30), "c": Sequence(200, 10, (7,))}
     for sequence in requests.values():

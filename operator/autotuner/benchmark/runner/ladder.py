@@ -9,7 +9,7 @@ from typing import Literal
 from autotuner.api.experiment import NOISE_MARGIN, Level
 from autotuner.benchmark.contract.spec import RequiredThroughput, SloBound
 from autotuner.scoring import figure
-from autotuner.scoring.figures import format_quantity, format_value, name
+from autotuner.scoring.figures import figure_name, format_quantity, format_value
 from autotuner.scoring.upper_bound import lost, most, top
 
 Step = tuple[str, int]
@@ -71,7 +71,7 @@ def lost_ceiling(level: Level, criteria: StopCriteria) -> str | None:
         if lost(value, slo.max, slo.metric, slo.statistic, criteria.noise_margin):
             where = f"{level.scenario} at concurrency {level.concurrency}"
             told, limit = (format_quantity(each, slo.metric) for each in (value, slo.max))
-            return f"{name(slo.metric, slo.statistic)} {told} is above {limit} ({where})"
+            return f"{figure_name(slo.metric, slo.statistic)} {told} is above {limit} ({where})"
     return None
 
 

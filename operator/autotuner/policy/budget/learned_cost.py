@@ -26,7 +26,7 @@ class Cost:
         return Cost(self.gpu_seconds + other.gpu_seconds, self.seconds + other.seconds)
 
     def times(self, count: int) -> Cost:
-        """So often."""
+        """The cost of so many repetitions."""
         return Cost(self.gpu_seconds * count, self.seconds * count)
 
 
@@ -39,13 +39,13 @@ class Pace:
     elapsed: float
 
     def cost(self, levels: int, accelerators: int) -> Cost:
-        """Of an experiment with so many levels and accelerators."""
+        """The cost of an experiment with so many levels and accelerators."""
         measuring = levels * self.level
         return Cost((self.held + measuring) * accelerators, self.elapsed + measuring)
 
 
 def learned(measured: Iterable[Measured]) -> Pace | None:
-    """From what the task measured itself; None until something was measured."""
+    """The pace of what the task measured itself; None until something was measured."""
     found = [_seconds(one) for one in measured if not one.reused and one.finished and one.status.levels]
     if not found:
         return None
@@ -54,7 +54,7 @@ def learned(measured: Iterable[Measured]) -> Pace | None:
 
 
 def _seconds(one: Measured) -> tuple[float, float, float]:
-    """Of a level, and around all levels: held, and on the clock."""
+    """Seconds of a level, and around all levels: holding accelerators, and on the clock."""
     times, levels = one.status.times, len(one.status.levels or [])
     held = (one.status.gpu_seconds or 0.0) / one.accelerators
     whole = clock.seconds_between(times.created, times.released) if times else None

@@ -21,7 +21,7 @@ from autotuner.api.task import Budget
 from autotuner.policy import cost_estimate
 from autotuner.policy.budget.learned_cost import Cost, Pace, learned
 from autotuner.policy.confirmation import finalists
-from autotuner.policy.confirmation.finalists import Key, Race
+from autotuner.policy.confirmation.finalists import Race
 from autotuner.policy.confirmation.rule import Measure
 from autotuner.policy.evidence.measurements import Measured
 from autotuner.policy.evidence.observed import ObservedTask
@@ -46,7 +46,7 @@ def ends_search(seen: ObservedTask, accelerators: int, now: datetime) -> str:
     coming = pace.cost(_levels(seen, seen.spec.benchmark.concurrency), accelerators) if pace else Cost()
     kept = _reserve(seen, searched, pace, accelerators, now) if pace else _NOTHING
     spent, in_all = (Cost(_used(some, now), _elapsed(seen, now)) for some in (searched, seen.measured))
-    return _told(budget, spent, coming, "experiment", kept, in_all if seen.measured[-1].is_repeat else None)
+    return _limit_reached(budget, spent, coming, "experiment", kept, in_all if seen.measured[-1].is_repeat else None)
 
 
 def race(seen: ObservedTask, now: datetime) -> Race | None:
@@ -66,7 +66,7 @@ def race(seen: ObservedTask, now: datetime) -> Race | None:
     return finalists.race(seen.spec, seen.measured, seen.baseline, top)
 
 
-def ends_confirmation(seen: ObservedTask, race: Race, step: Measure[Key], now: datetime) -> str:
+def ends_confirmation(seen: ObservedTask, race: Race, step: Measure, now: datetime) -> str:
     """Why the rest of a block is not measured any more; empty if it may be, or there is no budget."""
     budget = seen.spec.budget
     if budget is None:
@@ -76,7 +76,7 @@ def ends_confirmation(seen: ObservedTask, race: Race, step: Measure[Key], now: d
         levels = _levels(seen, race.ladder)
         for key in step.keys:
             coming += pace.cost(levels, race.original(key).accelerators)
-    return _told(budget, Cost(_used(seen.measured, now), _elapsed(seen, now)), coming, "block of repeats")
+    return _limit_reached(budget, Cost(_used(seen.measured, now), _elapsed(seen, now)), coming, "block of repeats")
 
 
 def deadline(seen: ObservedTask, now: datetime) -> datetime | None:
@@ -96,7 +96,7 @@ def deadline(seen: ObservedTask, now: datetime) -> datetime | None:
 
 
 def used_up(seen: ObservedTask, now: datetime) -> str:
-    """Of which part of the budget nothing is left at all; empty if something is left of everything.
+    """The part of the budget of which nothing is left; empty if something is left of everything.
 
     Without figures, which would change with the time: the status is told so for as long as something is released.
     """
@@ -127,19 +127,19 @@ def warnings(seen: ObservedTask) -> list[str]:
 
 @dataclass(frozen=True)
 class _Limit:
-    """One of a budget, in hours, with what is gone of it."""
+    """One limit of a budget in hours, with what is used of it."""
 
     name: str
     most: float
     gone: float
 
     def over(self, need: float = 0.0) -> bool:
-        """Whether nothing is left, or not enough."""
+        """Whether nothing is left, or too little for the next cost."""
         return self.gone >= self.most or self.gone + need > self.most
 
     @property
     def by_gpu(self) -> bool:
-        """Whether it is of GPU-hours, not of the clock."""
+        """Whether the limit is of GPU-hours, not of the clock."""
         return self.name == "maxGPUHours"
 
     def hours(self, cost: Cost) -> float:
@@ -148,19 +148,19 @@ class _Limit:
 
     @property
     def words(self) -> str:
-        """That nothing is left."""
+        """The sentence that says that nothing is left."""
         return f"budget.{self.name} {self.most:g} is used up"
 
 
 @dataclass(frozen=True)
 class _Reserve:
-    """For the confirmation: the least that confirms anything, and what all its blocks may take."""
+    """What is kept back for the confirmation: the least that confirms anything, and what all its blocks may take."""
 
     least: Cost
     most: Cost
 
     def kept(self, limit: _Limit) -> float:
-        """In hours, as this limit counts them; at most half of it, if that is enough."""
+        """The reserve in hours of a limit; at most half of the limit, if that is enough."""
         return max(limit.hours(self.least), min(limit.hours(self.most), limit.most / 2))
 
 
@@ -172,10 +172,10 @@ def _limits(budget: Budget, spent: Cost) -> list[_Limit]:
     return [_Limit(name, most, gone / _HOUR) for name, most, gone in given if most is not None]
 
 
-def _told(
+def _limit_reached(
     budget: Budget, spent: Cost, coming: Cost, what: str, reserve: _Reserve = _NOTHING, in_all: Cost | None = None
 ) -> str:
-    """Which limit does not allow what is coming, in words.
+    """The limit that does not allow the next cost, in words.
 
     Args:
         budget: of the task.
@@ -203,7 +203,7 @@ def _told(
 
 
 def _before_repeats(measured: Sequence[Measured]) -> list[Measured]:
-    """What was known when the search measured for the last time."""
+    """The experiments that were known when the search measured for the last time."""
     count = len(measured)
     while count and measured[count - 1].is_repeat:
         count -= 1
@@ -244,7 +244,7 @@ def _reserve(
 
 
 def _paid(seen: ObservedTask, searched: Sequence[Measured], pace: Pace | None, now: datetime) -> int:
-    """With how many leaders the least that confirms anything can be paid, when the search is over.
+    """The number of leaders for which the least that confirms anything can be paid, when the search is over.
 
     Judged at the beginning of the confirmation: what it takes itself must neither wake the search up again nor change
     who is measured again.
@@ -266,7 +266,7 @@ def _paid(seen: ObservedTask, searched: Sequence[Measured], pace: Pace | None, n
 
 
 def _block(seen: ObservedTask, race: Race, pace: Pace, leaders: Iterable[int]) -> Cost:
-    """One run of each leader, by their accelerators, and of a baseline that can be compared with."""
+    """The cost of a block: a run of each leader, by their accelerators, and of a baseline to compare with."""
     today = [race.baseline.accelerators] if race.standing.comparable else []
     levels = _levels(seen, race.ladder)
     return sum((pace.cost(levels, each) for each in (*leaders, *today)), Cost())

@@ -1,4 +1,4 @@
-"""From a finished search to what confirms its best: who is measured again, at which levels, and what came of it. Pure.
+"""The race that confirms a search's best: who is measured again, at which levels, and what came of it. Pure.
 
 Everything follows from the experiments: the leaders and their levels from those of the search, which do not change any
 more, the rest from their repeats. A baseline that missed the SLOs by no more than one bad run explains is judged by its
@@ -16,24 +16,23 @@ from autotuner import engines, scoring
 from autotuner.api.common import EngineName
 from autotuner.api.task import TaskSpec
 from autotuner.policy.confirmation.rule import (
+    ConfigurationKey,
+    ConfirmationLimits,
     Decided,
     Fitness,
     Leader,
     Measure,
     Repeat,
-    Settings,
     Standing,
     next_step,
     standing,
 )
 from autotuner.policy.evidence import measurements
 from autotuner.policy.evidence.measurements import Measured
-from autotuner.search.space.command_line import by_flag, value
+from autotuner.search.space.command_line import by_flag, flag_value
 
 Pairs = tuple[tuple[str, str], ...]
-# Flags and environment, however they are spelled: what tells one engine of a task from another.
-Key = tuple[Pairs, Pairs]
-Repeated = tuple[Key | None, Measured]
+Repeated = tuple[ConfigurationKey | None, Measured]
 
 FEWEST_REPEATS = scoring.FIRST_LOOK
 _SUBSTITUTES = 2  # for leaders that turn out not to keep the SLOs
@@ -42,7 +41,7 @@ _BY_CHANCE = 0.25  # how far off a single run may be: the far tail of the noise
 
 @dataclass(frozen=True)
 class Race:
-    """Leaders and baseline against each other.
+    """The leaders of a search and the baseline, measured against each other.
 
     Attributes:
         spec: of the task.
@@ -65,13 +64,13 @@ class Race:
 
     @property
     def metric(self) -> str:
-        """Of the only objective."""
+        """The metric of the only objective."""
         return self.spec.objectives[0].metric
 
     @property
-    def settings(self) -> Settings:
-        """The task's."""
-        return Settings(self.top, self.spec.search.confirm.max_repeats, self.cut)
+    def limits(self) -> ConfirmationLimits:
+        """How much may be measured again."""
+        return ConfirmationLimits(self.top, self.spec.search.confirm.max_repeats, self.cut)
 
     @property
     def fitness(self) -> Fitness:
@@ -79,9 +78,9 @@ class Race:
         return "kept" if _doubtful(self.baseline) else _fitness(self.baseline)
 
     @cached_property
-    def step(self) -> Measure[Key] | Decided[Key]:
-        """What to measure next, or the answer."""
-        found = next_step(self._field, self.fitness, self._repeats, self.settings, metric=self.metric)
+    def step(self) -> Measure | Decided:
+        """What to measure next, or the decision."""
+        found = next_step(self._field, self.fitness, self._repeats, self.limits, metric=self.metric)
         if not isinstance(found, Decided) or found.verdict != "Unconfirmed":
             return found
         if _doubtful(self.baseline) and not self.kept(self.baseline):
@@ -94,36 +93,39 @@ class Race:
         return found
 
     @cached_property
-    def standing(self) -> Standing[Key]:
-        """How it stands, for people."""
-        return standing(self._field, self.fitness, self._repeats, self.settings, metric=self.metric)
+    def standing(self) -> Standing:
+        """How the race stands, for people."""
+        return standing(self._field, self.fitness, self._repeats, self.limits, metric=self.metric)
 
     @property
     def favourite(self) -> Measured | None:
-        """The leader that would win if it ended now."""
+        """The leader that would win if the race ended now."""
         key = self.standing.favourite
         return self.original(key) if key is not None else None
 
-    def original(self, key: Key | None) -> Measured:
-        """The experiment whose repeats bear this key."""
-        return self.baseline if key is None else next(one for one in self.leaders if key_of(one) == key)
+    def original(self, key: ConfigurationKey | None) -> Measured:
+        """The experiment of the search whose repeats have this key."""
+        return self.baseline if key is None else next(one for one in self.leaders if configuration_key(one) == key)
 
     def kept(self, one: Measured) -> list[Measured]:
         """The repeats of a leader or the baseline that keep the hard SLOs."""
-        wanted = None if one is self.baseline else key_of(one)
+        wanted = None if one is self.baseline else configuration_key(one)
         return [again for key, again in self.measured if key == wanted and again.keeps]
 
     def gain(self, one: Measured) -> float | None:
-        """Over the baseline in percent, by the repeats where there are any; None where either keeps no SLOs."""
+        """The gain over the baseline in percent, by the repeats if there are any; None if either keeps no SLOs."""
         ours, theirs = (_mean_worth(self.kept(each) or [each]) for each in (one, self.baseline))
         return scoring.gain_percent(ours, theirs, self.metric)
 
     @property
-    def _field(self) -> list[Leader[Key]]:
-        return [Leader(key_of(one), one.worth, one.accelerators, _changed(one, self.baseline)) for one in self.leaders]
+    def _field(self) -> list[Leader]:
+        return [
+            Leader(configuration_key(one), one.worth, one.accelerators, _changed(one, self.baseline))
+            for one in self.leaders
+        ]
 
     @property
-    def _repeats(self) -> list[Repeat[Key]]:
+    def _repeats(self) -> list[Repeat]:
         return [
             Repeat(
                 key,
@@ -136,7 +138,7 @@ class Race:
 
 
 def race(spec: TaskSpec, measured: Sequence[Measured], baseline: Measured, top: int) -> Race | None:
-    """The race after the search.
+    """The race that follows a search.
 
     Args:
         spec: of the task.
@@ -156,13 +158,17 @@ def race(spec: TaskSpec, measured: Sequence[Measured], baseline: Measured, top: 
 
 
 def cut(race: Race, block: int) -> Race:
-    """The race without this block, which will not be measured to its end: what is there of it compares unequals."""
+    """The race without a block that will not be measured to its end: what is there of it compares unequals."""
     whole = [(key, one) for key, one in race.measured if one.spec.block < block]
     return replace(race, measured=tuple(_judged(race.spec, whole, race.ladder)), cut=True)
 
 
-def key_of(one: Measured) -> Key:
-    """What was measured."""
+def configuration_key(one: Measured) -> ConfigurationKey:
+    """What tells an experiment's configuration from another of its task, however its flags are spelled."""
+    return repr(_flags_and_environment(one))
+
+
+def _flags_and_environment(one: Measured) -> tuple[Pairs, Pairs]:
     service = one.spec.service
     environment = sorted((variable.name, variable.value) for variable in service.env or [])
     return _flags(tuple(service.args), service.engine), tuple(environment)
@@ -171,7 +177,7 @@ def key_of(one: Measured) -> Key:
 @lru_cache(maxsize=1024)
 def _flags(args: tuple[str, ...], name: EngineName) -> Pairs:
     engine = engines.get(name)
-    return tuple(sorted((flag, value(said, engine)) for flag, said in by_flag(args, engine).items()))
+    return tuple(sorted((flag, flag_value(said, engine)) for flag, said in by_flag(args, engine).items()))
 
 
 def _mean_worth(runs: Sequence[Measured]) -> float | None:
@@ -179,17 +185,17 @@ def _mean_worth(runs: Sequence[Measured]) -> float | None:
 
 
 def _leaders(spec: TaskSpec, measured: Iterable[Measured], baseline: Measured) -> tuple[Measured, ...]:
-    """The best feasible ones, all different; not what runs today, unless that broke the SLOs."""
-    found: dict[Key, Measured] = {}
+    """The best feasible experiments, all different; what runs today only if the baseline broke the SLOs."""
+    found: dict[ConfigurationKey, Measured] = {}
     metric = spec.objectives[0].metric
     for one in measured:
         if one.is_baseline or one.is_repeat or not one.keeps:
             continue
-        held = found.get(key_of(one))
+        held = found.get(configuration_key(one))
         if held is None or scoring.better(one.worth, held.worth, metric):
-            found[key_of(one)] = one
+            found[configuration_key(one)] = one
     if _fitness(baseline) == "kept":
-        found.pop(key_of(baseline), None)
+        found.pop(configuration_key(baseline), None)
     # Users at the end of the ladder are often the same number: then what costs less, and changes less, goes first.
     cheapest = sorted(found.values(), key=lambda one: (one.accelerators, _changed(one, baseline)))
     return tuple(sorted(cheapest, key=lambda one: one.worth, reverse=not scoring.minimised(metric)))
@@ -211,12 +217,12 @@ def _ladder(spec: TaskSpec, leaders: Iterable[Measured], baseline: Measured) -> 
 
 
 def _counted(measured: Iterable[Measured], leaders: Iterable[Measured], ladder: Sequence[int]) -> Iterable[Repeated]:
-    """Repeats of the race; those that the environment spoiled, or somebody cancelled, will be done again."""
-    known = {key_of(one) for one in leaders}
+    """The repeats of the race, without those that were spoiled or cancelled: they will be done again."""
+    known = {configuration_key(one) for one in leaders}
     for one in measured:
         if not one.is_repeat or one.outcome in measurements.REPEATED or one.spec.benchmark.concurrency != list(ladder):
             continue
-        key = key_of(one) if one.spec.parameters is not None else None
+        key = configuration_key(one) if one.spec.parameters is not None else None
         if key is None or key in known:
             yield key, one
 
@@ -245,11 +251,11 @@ def _fitness(one: Measured) -> Fitness:
 
 
 def _doubtful(baseline: Measured) -> bool:
-    """Whether it misses the SLOs by no more than chance can explain: one such run proves nothing."""
+    """Whether the baseline misses the SLOs by no more than chance can explain: one such run proves nothing."""
     return baseline.outcome == "infeasible" and baseline.score is not None and baseline.score.shortfall <= _BY_CHANCE
 
 
 def _changed(one: Measured, baseline: Measured) -> int:
-    """How many flags and variables differ from the baseline's; one that is left out does too."""
-    pairs = zip(key_of(one), key_of(baseline), strict=True)
+    """The number of flags and variables that differ from the baseline's, those left out included."""
+    pairs = zip(_flags_and_environment(one), _flags_and_environment(baseline), strict=True)
     return sum(len({name for name, _ in set(ours) ^ set(theirs)}) for ours, theirs in pairs)

@@ -1,4 +1,4 @@
-"""Would the winner win again? A sequential rule over repeats of the leaders and the baseline: pure.
+"""A sequential rule over repeats of the leaders and the baseline: would the winner win again? Pure.
 
 The search crowns what was lucky: its own runs are no evidence of a gain. So the leaders and the baseline are measured
 again, in blocks of one run each, all at the same levels: those that any of them had its value from, so that nobody is
@@ -19,16 +19,17 @@ Without a baseline to compare with there is no gain: two blocks then only show w
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Generic, Literal, TypeVar
+from typing import Literal
 
 from autotuner.api.task_status import Verdict
 from autotuner.scoring.confidence import FIRST_LOOK, Gain, gain, spent
 from autotuner.scoring.figures import minimised
 
-Key = TypeVar("Key", bound=Hashable)
+# What tells one configuration from all others.
+ConfigurationKey = str
 Fitness = Literal["kept", "broken", "failed"]
 
 _TIE = 0.01  # too little to change anything for, even if it is real
@@ -36,10 +37,13 @@ _FUTILE = 3  # repeats after which a gain that is not above zero is given up
 
 
 @dataclass(frozen=True)
-class Settings:
-    """How many leaders are measured again, and how often each at most; below 2, nothing can be confirmed.
+class ConfirmationLimits:
+    """How much may be measured again.
 
-    Ended: there will be no other blocks; an interval holds whatever the reason for having stopped.
+    Attributes:
+        top: how many leaders.
+        max_repeats: how often each at most; below 2, nothing can be confirmed.
+        ended: there will be no other blocks; an interval holds whatever the reason for having stopped.
     """
 
     top: int = 2
@@ -48,8 +52,8 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Leader(Generic[Key]):
-    """A configuration that the search holds for good.
+class Leader:
+    """A configuration that is among the best of the search.
 
     Attributes:
         key: of the configuration.
@@ -58,15 +62,15 @@ class Leader(Generic[Key]):
         changed: flags that differ from the baseline.
     """
 
-    key: Key
+    key: ConfigurationKey
     worth: float
     accelerators: int = 1
     changed: int = 0
 
 
 @dataclass(frozen=True)
-class Repeat(Generic[Key]):
-    """A repeated run.
+class Repeat:
+    """A repeated run of a leader or the baseline.
 
     Attributes:
         key: of the configuration; None: the baseline.
@@ -76,14 +80,14 @@ class Repeat(Generic[Key]):
         worth: of one that kept them, positive.
     """
 
-    key: Key | None
+    key: ConfigurationKey | None
     block: int
     outcome: Fitness | Literal["running"]
     worth: float | None = None
 
 
 @dataclass(frozen=True)
-class Measure(Generic[Key]):
+class Measure:
     """What to measure next; nothing while the rest of the block is running.
 
     Attributes:
@@ -92,12 +96,12 @@ class Measure(Generic[Key]):
     """
 
     block: int
-    keys: tuple[Key | None, ...]
+    keys: tuple[ConfigurationKey | None, ...]
 
 
 @dataclass(frozen=True)
-class Decided(Generic[Key]):
-    """The answer.
+class Decided:
+    """The decision of a confirmation.
 
     Attributes:
         winner: what to recommend; None: the baseline stays, or nothing if there is none to compare with.
@@ -108,7 +112,7 @@ class Decided(Generic[Key]):
         rejected: the gain of the best leader where the baseline stays all the same; for people.
     """
 
-    winner: Key | None
+    winner: ConfigurationKey | None
     verdict: Verdict
     gain: Gain | None
     repeats: int
@@ -117,8 +121,8 @@ class Decided(Generic[Key]):
 
 
 @dataclass(frozen=True)
-class Standing(Generic[Key]):
-    """How it stands.
+class Standing:
+    """How a confirmation stands.
 
     Attributes:
         favourite: who would win if it ended now; None if all leaders are out.
@@ -126,7 +130,7 @@ class Standing(Generic[Key]):
         most: blocks that there can be.
     """
 
-    favourite: Key | None
+    favourite: ConfigurationKey | None
     comparable: bool
     most: int
 
@@ -134,7 +138,7 @@ class Standing(Generic[Key]):
 class _Runs:
     """The repeats of one configuration."""
 
-    def __init__(self, key: Hashable, repeats: Sequence[Repeat[Key]]) -> None:
+    def __init__(self, key: ConfigurationKey | None, repeats: Sequence[Repeat]) -> None:
         own = [one for one in repeats if one.key == key]
         self.worths = [one.worth for one in own if one.outcome == "kept" and one.worth is not None]
         self.broken = sum(one.outcome in ("broken", "failed") for one in own)
@@ -143,21 +147,21 @@ class _Runs:
 
     @property
     def over(self) -> int:
-        """How many have ended."""
+        """The number of repeats that have ended."""
         return len(self.worths) + self.broken
 
     @property
     def out(self) -> bool:
-        """One bad run may be bad luck; more than half of several are not."""
+        """Whether more than half of several repeats were bad; a single one may be bad luck."""
         return self.over >= FIRST_LOOK and 2 * self.broken > self.over
 
 
 @dataclass(frozen=True)
-class _Contest(Generic[Key]):
-    """What is known at one moment."""
+class _Contest:
+    """What is known of leaders and baseline at one moment."""
 
-    leaders: Sequence[Leader[Key]]  # those in the race
-    runs: dict[Key, _Runs]
+    leaders: Sequence[Leader]  # those in the race
+    runs: dict[ConfigurationKey, _Runs]
     own: _Runs  # the baseline's
     baseline: Fitness
     most: int
@@ -165,11 +169,11 @@ class _Contest(Generic[Key]):
 
     @property
     def comparable(self) -> bool:
-        """Whether there is something to gain against."""
+        """Whether there is a baseline to gain against."""
         return self.baseline == "kept"
 
-    def winner(self) -> Leader[Key]:
-        """The best median; ties go to what costs less and changes less."""
+    def winner(self) -> Leader:
+        """The leader with the best median; ties go to what costs less and changes less."""
         medians = {
             one.key: median([one.worth, *self.runs[one.key].worths])
             for one in self.leaders
@@ -181,47 +185,47 @@ class _Contest(Generic[Key]):
 
 
 def next_step(
-    leaders: Sequence[Leader[Key]],
+    leaders: Sequence[Leader],
     baseline: Fitness,
-    repeats: Sequence[Repeat[Key]],
-    settings: Settings,
+    repeats: Sequence[Repeat],
+    limits: ConfirmationLimits,
     *,
     metric: str,
-) -> Measure[Key] | Decided[Key]:
-    """What to measure next, or the answer.
+) -> Measure | Decided:
+    """What to measure next, or the decision.
 
     Args:
-        leaders: feasible configurations from the search, best first and all different; those beyond `settings.top` are
+        leaders: feasible configurations from the search, best first and all different; those beyond `limits.top` are
             substitutes. They must stay the same while repeats come in.
         baseline: how it did in the search.
         repeats: so far, in any order; of these leaders and the baseline.
-        settings: how many leaders, and how often.
+        limits: how many leaders, and how often.
         metric: of the objective.
     """
-    contest = _contest(leaders, baseline, repeats, settings, minimised(metric))
+    contest = _contest(leaders, baseline, repeats, limits, minimised(metric))
     if not leaders:
         # The search found nothing that keeps the SLOs, or nothing but the baseline.
         return Decided(None, "Unconfirmed" if contest.comparable else _against(contest.baseline), None, 0)
-    if not contest.leaders or settings.max_repeats < FIRST_LOOK:
+    if not contest.leaders or limits.max_repeats < FIRST_LOOK:
         return _unconfirmed(leaders, contest)
     block = max((one.block for one in repeats), default=1)
     missing = _missing(contest, block)
-    if not settings.ended and (missing or any(one.outcome == "running" for one in repeats)):
+    if not limits.ended and (missing or any(one.outcome == "running" for one in repeats)):
         return Measure(block, missing)
     following = _missing(contest, block + 1)
-    return _answer(contest, settings.ended) or Measure(block + 1, following)
+    return _decision(contest, limits.ended) or Measure(block + 1, following)
 
 
 def standing(
-    leaders: Sequence[Leader[Key]],
+    leaders: Sequence[Leader],
     baseline: Fitness,
-    repeats: Sequence[Repeat[Key]],
-    settings: Settings,
+    repeats: Sequence[Repeat],
+    limits: ConfirmationLimits,
     *,
     metric: str,
-) -> Standing[Key]:
-    """How it stands, for people; arguments as of `next_step`."""
-    contest = _contest(leaders, baseline, repeats, settings, minimised(metric))
+) -> Standing:
+    """How the confirmation stands, for people; arguments as of `next_step`."""
+    contest = _contest(leaders, baseline, repeats, limits, minimised(metric))
     favourite = next((one.key for one in contest.leaders), None)
     if any(contest.runs[one.key].worths for one in contest.leaders):
         favourite = contest.winner().key
@@ -229,25 +233,25 @@ def standing(
 
 
 def _contest(
-    leaders: Sequence[Leader[Key]],
+    leaders: Sequence[Leader],
     baseline: Fitness,
-    repeats: Sequence[Repeat[Key]],
-    settings: Settings,
+    repeats: Sequence[Repeat],
+    limits: ConfirmationLimits,
     minimise: bool,
-) -> _Contest[Key]:
+) -> _Contest:
     runs = {leader.key: _Runs(leader.key, repeats) for leader in leaders}
     own = _Runs(None, repeats)
     if baseline == "kept" and own.out:
         baseline = "failed" if 2 * own.failed > own.broken else "broken"
-    fit = [leader for leader in leaders if not runs[leader.key].out][: settings.top]
-    most = settings.max_repeats if baseline == "kept" else min(FIRST_LOOK, settings.max_repeats)
+    fit = [leader for leader in leaders if not runs[leader.key].out][: limits.top]
+    most = limits.max_repeats if baseline == "kept" else min(FIRST_LOOK, limits.max_repeats)
     return _Contest(fit, runs, own, baseline, most, minimise)
 
 
-def _missing(contest: _Contest[Key], block: int) -> tuple[Key | None, ...]:
-    """Who has no run in this block yet; who was first in the last block comes last, so that nobody is always first."""
+def _missing(contest: _Contest, block: int) -> tuple[ConfigurationKey | None, ...]:
+    """Keys without a run in this block; who was first in the last block comes last, so that nobody is always first."""
     racing = [one.key for one in contest.leaders if contest.runs[one.key].over < contest.most]
-    field: list[Key | None] = [*([None] if contest.comparable else []), *racing] if racing else []
+    field: list[ConfigurationKey | None] = [*([None] if contest.comparable else []), *racing] if racing else []
     turn = block % len(field) if field else 0
     return tuple(
         key
@@ -256,8 +260,8 @@ def _missing(contest: _Contest[Key], block: int) -> tuple[Key | None, ...]:
     )
 
 
-def _answer(contest: _Contest[Key], ended: bool) -> Decided[Key] | None:
-    """The answer at the end of a block; None while it is open."""
+def _decision(contest: _Contest, ended: bool) -> Decided | None:
+    """The decision at the end of a block; None while it is open."""
     overs = [contest.runs[one.key].over for one in contest.leaders]
     last = ended or min(overs) >= contest.most
     if not last and min(overs) < FIRST_LOOK:
@@ -278,7 +282,7 @@ def _answer(contest: _Contest[Key], ended: bool) -> Decided[Key] | None:
     return None
 
 
-def _undecided(winner: Leader[Key], found: Gain, contest: _Contest[Key]) -> Decided[Key]:
+def _undecided(winner: Leader, found: Gain, contest: _Contest) -> Decided:
     if found.middle < 100 * _TIE:
         repeats = len(contest.own.worths)
         return Decided(None, "NoSignificantDifference", None, repeats, contest.own.broken, rejected=found)
@@ -286,8 +290,8 @@ def _undecided(winner: Leader[Key], found: Gain, contest: _Contest[Key]) -> Deci
     return Decided(winner.key, "NoSignificantDifference", found, len(runs.worths), runs.broken)
 
 
-def _unconfirmed(leaders: Sequence[Leader[Key]], contest: _Contest[Key]) -> Decided[Key]:
-    """Without repeats the search's best; where all leaders broke down, the baseline if it is any better."""
+def _unconfirmed(leaders: Sequence[Leader], contest: _Contest) -> Decided:
+    """The decision without enough repeats: the search's best, or the baseline if all leaders broke down."""
     runs = contest.runs[leaders[0].key]
     if runs.over and contest.comparable:
         return Decided(None, "Unconfirmed", None, len(contest.own.worths), contest.own.broken)

@@ -1,4 +1,4 @@
-"""Whether figures are still of the deployment that experiment 0 measured; those of two are never mixed."""
+"""Drift: whether figures are still of the deployment that experiment 0 measured; those of two are never mixed."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from autotuner.policy.experiment.fingerprint import image_digest
 _ADVICE = "figures of two deployments cannot be compared"
 
 
-def between(first: ExperimentStatus, other: ExperimentStatus) -> str:
-    """In what an experiment differs from the baseline that counts; empty if it does not.
+def difference(first: ExperimentStatus, other: ExperimentStatus) -> str:
+    """The property in which an experiment differs from the baseline that counts; empty if there is none.
 
     What one of the two does not know, since its engine never got so far, differs in nothing.
     """
@@ -24,8 +24,8 @@ def between(first: ExperimentStatus, other: ExperimentStatus) -> str:
     return f"ran on {here} instead of {there}" if here and there and here != there else ""
 
 
-def told(name: str, difference: str, baseline: str) -> str:
-    """What to say of an experiment that differs, and what to do about it."""
+def explanation(name: str, difference: str, baseline: str) -> str:
+    """The sentence about an experiment that differs, and what to do about it."""
     advice = "create a new TuningTask"
     if "image" in difference:
         advice = "name the image by its digest, which never changes, and create a new TuningTask"
@@ -34,8 +34,8 @@ def told(name: str, difference: str, baseline: str) -> str:
     return f"{name} {difference}, which the baseline {baseline} measured: {_ADVICE}; {advice}"
 
 
-def since(first: ExperimentStatus, baseline: str, model: Object | None, runtime: Object | None) -> str:
-    """Which live object is not what the baseline that counts was deployed from; empty if both still are.
+def changed_object(first: ExperimentStatus, baseline: str, model: Object | None, runtime: Object | None) -> str:
+    """The live object that is not what the baseline was deployed from; empty if model and runtime both still are.
 
     Args:
         first: the baseline's status.

@@ -29,7 +29,7 @@ CREATED_FOR = f"{GROUP}/created-for"
 
 
 def mark_created_for(body: Object, task: Mapping[str, Any]) -> Object:
-    """Write into a shared object for whom it was made; it has no owner and stays when the task goes."""
+    """Write into a shared object for which task it was made; it has no owner and stays when the task goes."""
     annotations = {**body["metadata"].get("annotations", {}), CREATED_FOR: task["metadata"]["uid"]}
     return {**body, "metadata": {**body["metadata"], "annotations": annotations}}
 
@@ -73,7 +73,7 @@ class Ingredients:
 
 
 def _rendered(common: Ingredients, configuration: Configuration | None) -> Rendered:
-    """The complete argument list and environment; of the baseline if there is no configuration."""
+    """The complete argument list and environment of a configuration; of the baseline if there is none."""
     spec = common.spec
     if configuration is not None:
         return common.space.render(configuration)
@@ -83,7 +83,7 @@ def _rendered(common: Ingredients, configuration: Configuration | None) -> Rende
 
 
 def accelerators(common: Ingredients, configuration: Configuration | None) -> int:
-    """How many one engine of it occupies."""
+    """The number of accelerators that one engine of a configuration occupies."""
     count = engines.get(common.engine).accelerators(_rendered(common, configuration).args, common.template.command)
     return min(count, ACCELERATORS_MAX)
 
@@ -96,14 +96,14 @@ def experiment(
     configuration: Configuration | None,
     best: float | None = None,
 ) -> Object:
-    """The object to create; with the worth of the best so far, its ladder ends when it cannot reach that any more."""
+    """The TuningExperiment to create; given the worth of the best so far, its ladder ends when it cannot reach that."""
     return _object(common.task, index, specification(common, purpose, configuration, best))
 
 
 def specification(
     common: Ingredients, purpose: Purpose, configuration: Configuration | None, best: float | None = None
 ) -> ExperimentSpec:
-    """The spec of that object."""
+    """The spec of the TuningExperiment that measures a configuration."""
     task, spec = common.task, common.spec
     return ExperimentSpec(
         purpose=purpose,
@@ -118,7 +118,7 @@ def specification(
 
 
 def repeat(common: Ingredients, original: ExperimentSpec, *, index: int, block: int, ladder: Sequence[int]) -> Object:
-    """The object that measures an experiment again at some levels: the very same engine, whatever changed since."""
+    """The TuningExperiment that measures another again at some levels: the same engine, whatever changed since."""
     spec = common.spec
     accelerator = original.service.accelerator.model_copy(update={"product": common.product})
     body = original.model_copy(
@@ -173,12 +173,12 @@ def _service(common: Ingredients, configuration: Configuration | None) -> Servic
 def _environment(
     fixed: Sequence[EnvironmentVariable], tuned: Sequence[EnvironmentVariable]
 ) -> list[EnvironmentVariable] | None:
-    """One value for each name: what is tuned is stronger."""
+    """The environment with one value for each name; what is tuned is stronger."""
     return list({variable.name: variable for variable in (*fixed, *tuned)}.values()) or None
 
 
 def _tolerations(spec: TaskSpec, template: EngineTemplate) -> list[Toleration] | None:
-    """The user's and the runtime's, whose list an experiment's replaces."""
+    """The tolerations of both user and runtime, for an experiment's list replaces the runtime's."""
     if not spec.placement.tolerations:
         return None
     own = template.pod.get("tolerations") or []

@@ -12,10 +12,9 @@ from autotuner.api.task import TaskSpec
 from autotuner.ownership import WITHDRAWN_ANNOTATION
 from autotuner.policy.conditions import is_true
 from autotuner.policy.evidence import drift
-from autotuner.policy.experiment.endings import OUTCOMES, Outcome
+from autotuner.policy.experiment.endings import OUTCOMES, ExperimentOutcome
 from autotuner.scoring import Score
-from autotuner.search.record import Outcome as SearchOutcome
-from autotuner.search.record import Record
+from autotuner.search.record import Record, RecordOutcome
 from autotuner.search.space.configuration import Configuration
 from autotuner.search.space.space import Space
 
@@ -30,7 +29,7 @@ class Measured:
     spec: ExperimentSpec
     status: ExperimentStatus
     configuration: Configuration | None  # None: the baseline
-    outcome: Outcome | None  # None: not finished
+    outcome: ExperimentOutcome | None  # None: not finished
     score: Score | None  # only of what was measured
     withdrawn: bool  # cancelled by the task itself, suspended or out of budget: as if it had never been
     reused: bool = False  # another's: it answers for this task as if it were its own
@@ -38,41 +37,41 @@ class Measured:
 
     @property
     def finished(self) -> bool:
-        """Whether it is over and everything is released."""
+        """Whether the experiment is over and everything is released."""
         return is_true(self.status.conditions, "Finished")
 
     @property
     def is_baseline(self) -> bool:
-        """Whether it measures what runs today."""
+        """Whether the experiment measures what runs today."""
         return self.spec.purpose == "Baseline"
 
     @property
     def is_repeat(self) -> bool:
-        """Whether it measures again what was measured before; without parameters, the baseline."""
+        """Whether the experiment measures again what was measured before; without parameters, the baseline."""
         return self.spec.purpose == "Confirm"
 
     @property
     def accelerators(self) -> int:
-        """That its engine occupies."""
+        """The number of accelerators that its engine occupies."""
         return self.spec.service.accelerator.count
 
     @property
     def value(self) -> float:
-        """Of the first objective; only of one that keeps the hard SLOs."""
+        """The value of the first objective; only of an experiment that keeps the hard SLOs."""
         assert self.score is not None, "it keeps the hard SLOs"
         assert self.score.value is not None, "it keeps the hard SLOs"
         return self.score.value
 
     @property
     def worth(self) -> float:
-        """The same for comparisons."""
+        """The worth in the first objective, which is what comparisons use; only of one that keeps the hard SLOs."""
         assert self.score is not None, "it keeps the hard SLOs"
         assert self.score.worth is not None, "it keeps the hard SLOs"
         return self.score.worth
 
     @property
     def keeps(self) -> bool:
-        """Whether it keeps the hard SLOs, and did anything at all: there is no gain over nothing."""
+        """Whether it keeps the hard SLOs and has a worth above zero: there is no gain over nothing."""
         return self.score is not None and self.score.feasible and self.worth > 0
 
 
@@ -115,7 +114,7 @@ def _read(item: Mapping[str, Any], task: TaskSpec, space: Space, first: Settled 
     spec = ExperimentSpec.model_validate(item["spec"])
     status = ExperimentStatus.model_validate(item.get("status") or {})
     finished = is_true(status.conditions, "Finished")
-    difference = drift.between(first.status, status) if first and finished and spec.purpose != "Baseline" else ""
+    difference = drift.difference(first.status, status) if first and finished and spec.purpose != "Baseline" else ""
     outcome, score = ("environment", None) if difference else scored(spec, status, task)
     annotations = item["metadata"].get("annotations") or {}
     return Measured(
@@ -132,8 +131,10 @@ def _read(item: Mapping[str, Any], task: TaskSpec, space: Space, first: Settled 
     )
 
 
-def scored(spec: ExperimentSpec, status: ExperimentStatus, task: TaskSpec) -> tuple[Outcome | None, Score | None]:
-    """What came of an experiment, by the task's own objectives and SLOs; nothing before it is finished."""
+def scored(
+    spec: ExperimentSpec, status: ExperimentStatus, task: TaskSpec
+) -> tuple[ExperimentOutcome | None, Score | None]:
+    """The outcome and score of an experiment by the task's own objectives and SLOs; None before it is finished."""
     if not is_true(status.conditions, "Finished") or not status.reason:
         return None, None
     # A reason of a newer version says nothing about the configuration.
@@ -152,7 +153,7 @@ def _of_baseline(spec: ExperimentSpec) -> bool:
 
 
 # A configuration that somebody cancelled is taken, and nothing was learned about it.
-_TOLD: Mapping[Outcome, SearchOutcome] = {
+_TOLD: Mapping[ExperimentOutcome, RecordOutcome] = {
     "value": "value",
     "infeasible": "infeasible",
     "bound": "bound",
@@ -166,7 +167,7 @@ _TOLD: Mapping[Outcome, SearchOutcome] = {
 
 
 def for_search(measured: Iterable[Measured]) -> list[Record]:
-    """What the search is told: everything that ended, except what the task withdrew itself, and repeats."""
+    """The records that the search learns from: all that ended, without repeats and what the task withdrew itself."""
     records = []
     for one in measured:
         if one.is_baseline or one.is_repeat or one.outcome is None or one.withdrawn:

@@ -1,4 +1,4 @@
-"""What a task's controller saw in one pass: plain data, the input of every decision."""
+"""What a reconcile of a task observed: plain data, the input of every decision."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from autotuner.serving.backend import Backend, ModelState
 
 @dataclass(frozen=True)
 class ObservedTask:
-    """A TuningTask and everything around it, as read in one pass."""
+    """A TuningTask and everything around it, as read in one reconcile."""
 
     object: Object
     spec: TaskSpec
@@ -56,7 +56,7 @@ class ObservedTask:
 
     @property
     def namespace(self) -> str:
-        """The task's, and all that it creates."""
+        """The namespace of the task and of all that it creates."""
         return str(self.object["metadata"]["namespace"])
 
     @cached_property
@@ -94,7 +94,7 @@ class ObservedTask:
 
     @property
     def surroundings(self) -> preflight.Surroundings:
-        """The cluster, as far as the spec refers to it."""
+        """What of the cluster the spec refers to."""
         product = self.baseline_product
         placement = self.spec.placement
         return preflight.Surroundings(
@@ -128,7 +128,7 @@ class ObservedTask:
 
     @cached_property
     def settled(self) -> Settled | None:
-        """What experiment 0 has fixed; known before anything is scored."""
+        """The baseline that counts, with what it has fixed; known before anything is scored."""
         return measurements.settled(self.experiments)
 
     @cached_property
@@ -145,12 +145,12 @@ class ObservedTask:
 
     @property
     def tried(self) -> list[Measured]:
-        """All that answers for configurations: neither baselines nor repeats nor withdrawn."""
+        """Experiments that answer for configurations: neither baselines nor repeats nor withdrawn."""
         return [one for one in self.measured if not (one.is_baseline or one.is_repeat or one.withdrawn)]
 
     @cached_property
     def search(self) -> list[Measured]:
-        """The task's own experiments among them: those that count as measured."""
+        """The task's own experiments that answer for configurations: those that count as measured."""
         return [one for one in self.tried if not one.reused]
 
     @property
@@ -171,7 +171,7 @@ class ObservedTask:
 
     @property
     def engine(self) -> EngineName:
-        """Whose flags the parameters are."""
+        """The engine whose flags the parameters are."""
         if self.status.resolved:
             return self.status.resolved.engine
         engine = preflight.engine_of(self.spec, self.presets)

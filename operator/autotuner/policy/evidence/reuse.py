@@ -24,12 +24,12 @@ from autotuner.policy.experiment.endings import REPRODUCIBLE, SUCCEEDED
 from autotuner.policy.experiment.fingerprint import fingerprint
 from autotuner.search.space.configuration import Configuration
 
-Part = TypeVar("Part", ExperimentSpec, ExperimentStatus)
+SpecOrStatus = TypeVar("SpecOrStatus", ExperimentSpec, ExperimentStatus)
 _NO_INDEX = -1  # of its own task's numbers it has none, so that it comes before all that have
 
 
 def read(objects: Sequence[Object], common: Ingredients, first: Settled, start: datetime) -> list[Measured]:
-    """Those that answer, by name; of several for one configuration only the newest.
+    """The finished experiments that answer for this task, by name; of several for one configuration only the newest.
 
     Args:
         objects: finished experiments of the namespace, this task's own perhaps among them.
@@ -55,8 +55,8 @@ def read(objects: Sequence[Object], common: Ingredients, first: Settled, start: 
     return sorted((one for _, one in newest.values()), key=lambda one: one.name)
 
 
-def _parsed(kind: type[Part], body: Object) -> Part | None:
-    """None for what another version of the operator wrote: what others left behind must not stop this task."""
+def _parsed(kind: type[SpecOrStatus], body: Object) -> SpecOrStatus | None:
+    """An experiment as models; None for one of another version of the operator, which must not stop this task."""
     try:
         return kind.model_validate(body)
     except ValidationError:
@@ -64,7 +64,7 @@ def _parsed(kind: type[Part], body: Object) -> Part | None:
 
 
 def _finished_at(item: Object, status: ExperimentStatus, task: Mapping[str, Any]) -> datetime | None:
-    """When it was finished, if it may answer for others at all: a ladder that was stopped answers another question."""
+    """When an experiment was finished; None if it may not answer for others, as with a ladder that was stopped."""
     over = find(status.conditions, "Finished")
     if over is None or over.status != "True" or status.fingerprint is None:
         return None
@@ -89,7 +89,7 @@ def _answer(item: Object, status: ExperimentStatus, common: Ingredients, first: 
 
 
 def _configurations(spec: ExperimentSpec, common: Ingredients) -> Iterator[Configuration]:
-    """What it may be in this space: by its parameters, which are quick to read, else by its arguments."""
+    """What an experiment may be in this space: by its parameters, which are quick to read, else by its arguments."""
     space = common.space
     named = space.read(spec.parameters or [])
     if named is not None and space.forbidden(space.places(named)) is None:

@@ -1,4 +1,4 @@
-"""What to do about one TuningExperiment: a pure function of what was seen and the time."""
+"""What to do about one TuningExperiment: a pure function of what was observed and the time."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _TEARDOWN_POLL = timedelta(seconds=5)
 
 @dataclass(frozen=True)
 class Plan:
-    """What one pass will do: create first, then write the status, then delete and tell."""
+    """What one reconcile will do: create first, then write the status, then delete and send events."""
 
     status: ExperimentStatus
     create_root: bool = False
@@ -43,7 +43,7 @@ def finished(status: ExperimentStatus) -> bool:
 
 
 def decide(seen: ObservedExperiment, now: datetime) -> Plan:
-    """The plan for one pass."""
+    """The plan of one reconcile."""
     if finished(seen.status):
         labels = seen.object["metadata"].get("labels", {})
         return Plan(seen.status, mark_finished=labels.get(FINISHED_LABEL) != "true")
@@ -54,7 +54,7 @@ def decide(seen: ObservedExperiment, now: datetime) -> Plan:
 
 
 def _advance(seen: ObservedExperiment, now: datetime) -> Plan:
-    """Go on: create what is missing, tell how far it is."""
+    """Create what is missing, and tell how far the experiment is."""
     pod = seen.engine
     phase, message = _progress(seen)
     times = _times(seen)
@@ -159,7 +159,7 @@ def _times(seen: ObservedExperiment) -> Times:
 
 
 def _end(seen: ObservedExperiment, ending: Ending, now: datetime) -> Plan:
-    """Write down how it ended; only then may anything be deleted."""
+    """Write down how the experiment ended; only then may anything be deleted."""
     ending = judge(seen, ending)
     going_on = _advance(seen, now).status
     result, times = ending.result, going_on.times or Times()
@@ -199,7 +199,7 @@ def _end(seen: ObservedExperiment, ending: Ending, now: datetime) -> Plan:
 
 
 def _fingerprint(seen: ObservedExperiment, reason: str, status: ExperimentStatus) -> str | None:
-    """Only of what would happen again, and if the model and the runtime are still what it was deployed from."""
+    """The fingerprint of what would happen again, if model and runtime are still what was deployed."""
     known = reason in endings.SUCCEEDED | endings.REPRODUCIBLE and status.image_id is not None
     if not known or status.hashes is None or status.hashes != hashes(seen.model, seen.runtime):
         return None
@@ -207,7 +207,7 @@ def _fingerprint(seen: ObservedExperiment, reason: str, status: ExperimentStatus
 
 
 def judge(seen: ObservedExperiment, ending: Ending) -> Ending:
-    """Completed, unless no level keeps the hard SLOs: that was measured well, and is told as SLOViolated."""
+    """The ending of a complete benchmark: Completed, or SLOViolated if no level keeps the hard SLOs."""
     slos = scoring.hard((seen.spec.stop.slos if seen.spec.stop else None) or [])
     if ending.reason != "Completed" or ending.result is None or not slos:
         return ending
@@ -220,7 +220,7 @@ def judge(seen: ObservedExperiment, ending: Ending) -> Ending:
 
 
 def _release(seen: ObservedExperiment, now: datetime) -> Plan:
-    """Delete, and wait until the last pod is gone: only then are the GPUs free."""
+    """Delete everything, and wait until the last pod is gone: only then are the GPUs free."""
     in_the_way = _in_the_way(seen)
     conditions = ConditionSet(seen.status.conditions, seen.generation, now)
     if not in_the_way:
@@ -240,7 +240,7 @@ def _release(seen: ObservedExperiment, now: datetime) -> Plan:
 
 
 def _in_the_way(seen: ObservedExperiment) -> list[str]:
-    """What still holds the slot, by name: not pods on lost nodes, nor what only waits for such pods."""
+    """The names of what still holds the slot: not pods on lost nodes, nor what only waits for such pods."""
     root, job = f"{seen.root_kind} {seen.root_name}", f"Job {seen.name}"
     children = ((root, seen.root, seen.owns_root), (job, seen.job, seen.owns_job))
     left = [(what, child) for what, child, ours in children if child is not None and ours]

@@ -1,4 +1,4 @@
-"""How an experiment ends: an ordered list of rules, each a pure function of what was seen; the first one wins."""
+"""How an experiment ends: ordered rules, each a pure function of what was observed; the first one wins."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from autotuner.policy.experiment.observed import ObservedExperiment
 from autotuner.serving.backend import Doomed, NotCreated, Serving
 from autotuner.serving.pods import PodView
 
-Outcome = Literal["value", "infeasible", "bound", "unknown", "crash", "environment", "impossible", "stop", "nothing"]
+ExperimentOutcome = Literal[
+    "value", "infeasible", "bound", "unknown", "crash", "environment", "impossible", "stop", "nothing"
+]
 
 # What an ending means to the search. Environmental ones are never told as bad values; "stop" ends the whole task.
-OUTCOMES: dict[str, Outcome] = {
+OUTCOMES: dict[str, ExperimentOutcome] = {
     "Completed": "value",
     "SLOViolated": "infeasible",
     "OutOfMemory": "crash",
@@ -60,14 +62,14 @@ class Ending:
 
 @dataclass(frozen=True)
 class Deadline:
-    """A clock that runs: when it runs out, this is the ending."""
+    """A clock that runs, with the ending that follows when it runs out."""
 
     at: datetime
     ending: Ending
 
 
 def find(seen: ObservedExperiment, now: datetime) -> Ending | None:
-    """The ending that what was seen amounts to; None while the experiment goes on."""
+    """The ending that follows from what was observed; None while the experiment goes on."""
     for rule in _RULES:
         if ending := rule(seen, now):
             return ending
@@ -86,7 +88,7 @@ def startup_overdue(seen: ObservedExperiment, now: datetime) -> bool:
 
 
 def next_deadline(seen: ObservedExperiment, now: datetime) -> datetime | None:
-    """When to look again although nothing happens."""
+    """When to reconcile again although there is no event."""
     moments = [deadline.at for deadline in deadlines(seen)]
     if seen.benchmark and seen.benchmark.ended and seen.benchmark.ended.finished_at:
         moments.append(clock.parse(seen.benchmark.ended.finished_at) + _ENGINE_DEATH_GRACE)
@@ -112,7 +114,7 @@ def _references(seen: ObservedExperiment, _: datetime) -> Ending | None:
     if seen.runtime is None:
         return Ending("RuntimeIncompatible", f"{runtime.kind} {runtime.name} does not exist; create it")
     unreadable = model_files.unreadable(seen, seen.model)
-    return Ending("ModelNotReady", unreadable) if unreadable else None
+    return Ending("ModelNotReady", unreadable.message) if unreadable else None
 
 
 def _doomed(seen: ObservedExperiment, _: datetime) -> Ending | None:
@@ -137,10 +139,10 @@ def _pull_failed(seen: ObservedExperiment, _: datetime) -> Ending | None:
 
 
 def _folder_missing(seen: ObservedExperiment, _: datetime) -> Ending | None:
-    """The kubelet cannot make a folder on a volume that is mounted read-only, and would try for ever."""
+    """The ending if the kubelet cannot make a folder on a read-only volume; it would try for ever."""
     for role, pod in (("engine", seen.engine), ("benchmark", seen.benchmark)):
         if pod and pod.waiting_reason == "CreateContainerConfigError" and "subPath" in pod.waiting_message:
-            message = f"the {role}'s container cannot be made: {pod.waiting_message}; {model_files.where(seen)}"
+            message = f"the {role}'s container cannot be made: {pod.waiting_message}; {model_files.where_to_look(seen)}"
             return Ending("ModelNotReady", message)
     return None
 
@@ -164,7 +166,7 @@ def diagnose(seen: ObservedExperiment, pod: PodView) -> Ending:
         return Ending("OutOfMemory", message, exit_code=ended.exit_code, log_tail=tail)
     found = engines.get(seen.spec.service.engine).diagnose(log or ended.message, ended.exit_code)
     if found:
-        advice = f"; {model_files.where(seen)}" if found.reason == "ModelNotReady" else ""
+        advice = f"; {model_files.where_to_look(seen)}" if found.reason == "ModelNotReady" else ""
         return Ending(found.reason, f"the engine said: {found.line}{advice}", exit_code=ended.exit_code, log_tail=tail)
     last = next((line.strip() for line in reversed(tail.splitlines()) if line.strip()), "nothing")
     message = f"the engine's container ended with exit code {ended.exit_code}; its last line: {last}"
@@ -266,7 +268,7 @@ def _waiting_to_create(seen: ObservedExperiment) -> Iterator[Deadline]:
 
 
 def _benchmark_unmade(seen: ObservedExperiment) -> Deadline | None:
-    """A Secret that is missing stays missing: no reason to hold accelerators until the benchmark's own clock."""
+    """The ending if the benchmark's pod cannot be made: a missing Secret stays missing, so no clock is waited for."""
     pod = seen.benchmark
     if pod is None or pod.scheduled_at is None or pod.waiting_reason not in _UNMADE:
         return None
@@ -276,18 +278,18 @@ def _benchmark_unmade(seen: ObservedExperiment) -> Deadline | None:
 
 
 def obstacle(seen: ObservedExperiment) -> str:
-    """Whose root bears our name, when it is not ours."""
+    """The owner of a root that has our name and is not ours."""
     assert seen.root is not None
     article = "an" if seen.root_kind[0] in "AEIOU" else "a"
-    return f"{article} {seen.root_kind} {_whose(seen.root)}"
+    return f"{article} {seen.root_kind} {_owner_name(seen.root)}"
 
 
 def job_obstacle(seen: ObservedExperiment) -> str:
-    """Whose Job bears our name; empty unless it is another's."""
-    return f"a Job {_whose(seen.job)}" if seen.job is not None and not seen.owns_job else ""
+    """The owner of a Job that has our name and is not ours; empty if there is none."""
+    return f"a Job {_owner_name(seen.job)}" if seen.job is not None and not seen.owns_job else ""
 
 
-def _whose(taken: Mapping[str, Any]) -> str:
+def _owner_name(taken: Mapping[str, Any]) -> str:
     meta = taken["metadata"]
     owners = [owner for owner in meta.get("ownerReferences", []) if owner.get("controller")]
     whose = f"belongs to {owners[0]['kind']} {owners[0]['name']}" if owners else "has no owner"

@@ -1,4 +1,4 @@
-"""What tells whether the figures of two experiments may be compared."""
+"""The fingerprint that tells whether the figures of two experiments may be compared."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from autotuner.search.space.command_line import by_flag
 
 
 def hashes(model: Object | None, runtime: Object | None) -> Hashes | None:
-    """Of live objects; None unless both are there."""
+    """The hashes of live model and runtime; None unless both are there."""
     if model is None or runtime is None:
         return None
     return Hashes(model=digest(model.get("spec"), 32), runtime=digest(runtime.get("spec"), 32))
@@ -22,7 +22,7 @@ def image_digest(image_id: str) -> str:
 
 
 def fingerprint(spec: ExperimentSpec, hashes: Hashes, image_id: str, product: str | None) -> str:
-    """Equal for two experiments exactly when their figures may be compared: all that matters but seed and block.
+    """A hash that is equal exactly when figures may be compared: of all that matters but seed and block.
 
     Args:
         spec: of the experiment.

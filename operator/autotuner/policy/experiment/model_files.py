@@ -1,31 +1,29 @@
-"""Can an experiment read its weights, and where to look when its engine did not find them."""
+"""Whether an experiment can read its weights, and where to look when its engine did not find them."""
 
 from __future__ import annotations
 
+from autotuner.findings import Finding, Kind
 from autotuner.objects import Object
 from autotuner.policy.experiment.observed import ObservedExperiment
 
 
-def unreadable(seen: ObservedExperiment, model: Object) -> str:
-    """Why an experiment cannot read its weights or its tokenizer, whatever happens; empty if it can."""
+def unreadable(seen: ObservedExperiment, model: Object) -> Finding | None:
+    """Why an experiment cannot read its weights or its tokenizer, whatever happens; None if it can."""
     storage, benchmark = seen.storage, seen.spec.benchmark
     if storage is not None:
-        if fault := storage.fault:
-            field = "service.volume.claimName" if seen.spec.service.volume else "service.model.name"
-            return f"{field}: {fault.message}"
-        if why := storage.unreadable(benchmark.tokenizer.source, benchmark.placement):
-            return why
+        named_by = "service.volume.claimName" if seen.spec.service.volume else "service.model.name"
+        if fault := storage.fault(named_by):
+            return fault
+        if finding := storage.unreadable(benchmark.tokenizer.source, benchmark.placement):
+            return finding
     weights = seen.backend.weights(model.get("spec") or {})
     if benchmark.tokenizer.source == "ModelVolume" and not (seen.spec.service.volume or weights.claim or weights.path):
-        return (
-            "benchmark.tokenizer.source: ModelVolume needs service.volume or a model with spec.storage.path; use Hub"
-            " with an id"
-        )
-    return ""
+        return Finding("benchmark.tokenizer.source", Kind.TOKENIZER_WITHOUT_FILES, {"volume": "service.volume"})
+    return None
 
 
-def where(seen: ObservedExperiment) -> str:
-    """Where an engine that found no weights looked for them."""
+def where_to_look(seen: ObservedExperiment) -> str:
+    """The advice where to look when an engine found no weights."""
     product = seen.backend.capabilities.name
     node = f" on {seen.engine.node}" if seen.engine and seen.engine.node else ""
     if volume := seen.spec.service.volume:

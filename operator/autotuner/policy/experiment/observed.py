@@ -1,4 +1,4 @@
-"""What an experiment's controller saw in one pass: plain data, the input of every decision."""
+"""What a reconcile of an experiment observed: plain data, the input of every decision."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from autotuner.serving.pods import PodView
 
 @dataclass(frozen=True)
 class ObservedExperiment:
-    """A TuningExperiment and everything around it, as read in one pass."""
+    """A TuningExperiment and everything around it, as read in one reconcile."""
 
     object: Object
     spec: ExperimentSpec
@@ -78,7 +78,7 @@ class ObservedExperiment:
 
     @property
     def engine(self) -> PodView | None:
-        """The engine's pod: the one that was measured first, else the newest."""
+        """The engine's pod: the one that was observed first, else the newest."""
         known = self.status.engine_pod.uid if self.status.engine_pod else None
         return next((pod for pod in self.engine_pods if pod.uid == known), None) or max(
             self.engine_pods, key=lambda pod: pod.created, default=None

@@ -1,4 +1,4 @@
-"""What can be known to be wrong with a task before anything is created; each problem names the field."""
+"""Checks of a task before anything is created: what is wrong with it, and what may mislead."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ from collections.abc import Iterator
 
 from autotuner.api.common import EngineName
 from autotuner.api.task import TaskSpec
+from autotuner.findings import Finding, Kind
 from autotuner.policy.model_and_runtime import fixed_arguments
 from autotuner.policy.preflight import benchmark, flags, goals, model_files, objects
-from autotuner.policy.preflight.case import Case, Problem, Reason, Surroundings, engine_of
+from autotuner.policy.preflight.case import Case, Surroundings, engine_of
 from autotuner.presets import Presets
 from autotuner.search.space.facts import Facts
 from autotuner.search.space.space import Space
 
-__all__ = ["Problem", "Reason", "Surroundings", "check", "engine_of", "space", "warnings"]
+__all__ = ["Surroundings", "check", "engine_of", "space", "warnings"]
 
 
-def check(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[Problem]:
+def check(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[Finding]:
     """Everything that is wrong, most basic first; empty if the task can start."""
     case = Case(spec, presets, around)
     found = [
@@ -30,8 +31,8 @@ def check(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[Proble
     return found or list(_space(case))
 
 
-def warnings(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[str]:
-    """What works but may mislead; told in the Valid condition."""
+def warnings(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[Finding]:
+    """What works but may mislead; the condition Valid tells it."""
     case = Case(spec, presets, around)
     return [*model_files.warnings(case), *benchmark.warnings(case)]
 
@@ -49,10 +50,10 @@ def space(spec: TaskSpec, presets: Presets, around: Surroundings, engine: Engine
     return Space.of(spec, engine, fixed=fixed_arguments(engine, spec, template.args), facts=facts)
 
 
-def _space(case: Case) -> Iterator[Problem]:
+def _space(case: Case) -> Iterator[Finding]:
     """What is wrong with the space once its flags are right."""
     assert case.engine is not None
     found = space(case.spec, case.presets, case.around, case.engine)
-    yield from (Problem("InvalidSpec", message) for message in found.problems)
-    if not found.problems and found.size == 0:
-        yield Problem("EmptySpace", f"parameters: no configuration is left: {found.emptiness}")
+    yield from found.findings
+    if not found.findings and found.size == 0:
+        yield Finding("parameters", Kind.SPACE_EMPTY, {"why": found.emptiness})

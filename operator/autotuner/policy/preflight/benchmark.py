@@ -1,12 +1,13 @@
-"""Can the benchmark be run as it is written, and what would mislead?"""
+"""Checks of the benchmark: can it run as it is written, and what would mislead?"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from autotuner.benchmark.contract.spec import RESERVED_PARAMS
+from autotuner.findings import Finding, Kind
 from autotuner.policy import cost_estimate
-from autotuner.policy.preflight.case import Case, Problem
+from autotuner.policy.preflight.case import Case
 
 # genai-bench's client answers C requests at once in a D scenario, and its own delay lands in TTFT.
 _LOCKSTEP_FROM = 16
@@ -14,60 +15,46 @@ _LOCKSTEP_FROM = 16
 _TEXT_SENSITIVE = ("radix-cache", "prefix-caching", "speculative")
 
 
-def problems(case: Case) -> Iterator[Problem]:
+def problems(case: Case) -> Iterator[Finding]:
     """What is wrong with the benchmark."""
     benchmark = case.spec.benchmark
     for number, objective in enumerate(case.spec.objectives):
         if objective.concurrency is not None and objective.concurrency not in benchmark.concurrency:
-            ladder = ", ".join(str(level) for level in benchmark.concurrency)
-            yield Problem(
-                "InvalidSpec",
-                f"objectives[{number}].concurrency: {objective.concurrency} is not on the ladder; choose one of"
-                f" {ladder}",
-            )
+            details = {"concurrency": objective.concurrency, "ladder": benchmark.concurrency}
+            yield Finding(f"objectives[{number}].concurrency", Kind.LEVEL_NOT_ON_LADDER, details)
     for name in sorted(set(benchmark.request_params or {}) & set(RESERVED_PARAMS)):
-        yield Problem("InvalidSpec", f"benchmark.requestParams.{name}: set by the benchmark itself; remove it")
+        yield Finding(f"benchmark.requestParams.{name}", Kind.REQUEST_PARAMETER_RESERVED)
     yield from _tokenizer(case)
     needed, limit = cost_estimate.benchmark_seconds(case.spec), case.spec.timeouts.benchmark_seconds
     if needed > limit:
-        yield Problem(
-            "InvalidSpec",
-            f"timeouts.benchmarkSeconds: the ladder may take {needed:.0f} s"
-            f" ({len(benchmark.scenarios)} scenarios x {len(benchmark.concurrency)} levels x"
-            f" {benchmark.max_minutes_per_level} min), but {limit} s are allowed; allow more, or measure less",
-        )
+        details = {
+            "needed": needed,
+            "scenarios": len(benchmark.scenarios),
+            "levels": len(benchmark.concurrency),
+            "minutes": benchmark.max_minutes_per_level,
+            "limit": limit,
+        }
+        yield Finding("timeouts.benchmarkSeconds", Kind.LADDER_TOO_LONG, details)
 
 
-def _tokenizer(case: Case) -> Iterator[Problem]:
+def _tokenizer(case: Case) -> Iterator[Finding]:
     source = case.spec.benchmark.tokenizer.source
     if source == "Builtin" and case.runtime_spec is not None and not case.template.simulated:
-        yield Problem(
-            "InvalidSpec",
-            "benchmark.tokenizer.source: Builtin counts bytes: for the simulated engine only; use Hub or ModelVolume",
-        )
+        yield Finding("benchmark.tokenizer.source", Kind.TOKENIZER_COUNTS_BYTES)
     has_files = case.spec.model.volume or case.weights.path or case.weights.claim
     if source == "ModelVolume" and not has_files:
-        yield Problem(
-            "InvalidSpec",
-            "benchmark.tokenizer.source: ModelVolume needs model.volume or a model with spec.storage.path; use Hub with"
-            " an id",
-        )
+        yield Finding("benchmark.tokenizer.source", Kind.TOKENIZER_WITHOUT_FILES, {"volume": "model.volume"})
 
 
-def warnings(case: Case) -> Iterator[str]:
+def warnings(case: Case) -> Iterator[Finding]:
     """What works but may mislead."""
     spec = case.spec
     metrics = {*(objective.metric for objective in spec.objectives), *(slo.metric for slo in spec.slos or [])}
     if "TTFT" in metrics and max(spec.benchmark.concurrency) > _LOCKSTEP_FROM:
         for scenario in spec.benchmark.scenarios:
             if scenario.load.startswith("D"):
-                yield (
-                    f"benchmark.scenarios[{scenario.name}].load: D moves in lock-step and biases TTFT above concurrency"
-                    f" {_LOCKSTEP_FROM}; N or U with the same means does not"
-                )
+                field = f"benchmark.scenarios[{scenario.name}].load"
+                yield Finding(field, Kind.LOAD_IN_LOCKSTEP, {"limit": _LOCKSTEP_FROM})
     for parameter in spec.parameters:
         if any(word in parameter.name for word in _TEXT_SENSITIVE):
-            yield (
-                f"parameters[{parameter.name}]: its effect depends on the text of the prompts; the benchmark's is"
-                " artificial"
-            )
+            yield Finding(f"parameters[{parameter.name}]", Kind.EFFECT_DEPENDS_ON_TEXT)

@@ -1,10 +1,10 @@
-"""One thing wrong with a task, and what of the cluster a task refers to."""
+"""A task before it starts, with what of the cluster it refers to."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from autotuner.api.common import EngineName
 from autotuner.api.task import TaskSpec
@@ -14,16 +14,6 @@ from autotuner.policy.model_and_runtime import Reference
 from autotuner.presets import Presets
 from autotuner.serving.backend import Backend, EngineTemplate, Weights
 from autotuner.serving.nodes import UNKNOWN, Capacity
-
-Reason = Literal["InvalidSpec", "UnknownPreset", "NotFound", "ReservedFlag", "UnknownFlag", "EmptySpace"]
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One thing wrong with a task; the message begins with the field."""
-
-    reason: Reason
-    message: str
 
 
 @dataclass(frozen=True)
@@ -49,7 +39,7 @@ def engine_of(spec: TaskSpec, presets: Presets) -> EngineName | None:
 
 @dataclass(frozen=True)
 class Case:
-    """A task and its surroundings, as every check sees them."""
+    """A task and its surroundings: the input of every check."""
 
     spec: TaskSpec
     presets: Presets
@@ -62,12 +52,12 @@ class Case:
 
     @property
     def engine(self) -> EngineName | None:
-        """Whose flags the parameters are; None if the preset is unknown."""
+        """The engine whose flags the parameters are; None if the preset is unknown."""
         return engine_of(self.spec, self.presets)
 
     @property
     def runtime_spec(self) -> Mapping[str, Any] | None:
-        """Of the runtime, live or as it would be created; None if there is none."""
+        """The runtime's spec, live or as it would be created; None if there is none."""
         if self.around.runtime is not None:
             found: Mapping[str, Any] = self.around.runtime["spec"]
             return found
@@ -80,7 +70,7 @@ class Case:
 
     @property
     def model_spec(self) -> Mapping[str, Any]:
-        """Of the model, live or as it would be created; empty if there is none."""
+        """The model's spec, live or as it would be created; empty if there is none."""
         if self.around.model is not None:
             found: Mapping[str, Any] = self.around.model["spec"]
             return found

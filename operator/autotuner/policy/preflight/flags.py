@@ -1,4 +1,4 @@
-"""Are the flags of a task such as its engine knows, and is each complete argument list one?"""
+"""Checks of flags: does the engine know them, and is each complete argument list well-formed?"""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from autotuner.api.common import Arguments
 from autotuner.api.parameters import Parallelism, Quantization, SearchParameter
 from autotuner.api.task import TaskSpec
 from autotuner.engines.arguments import Value
-from autotuner.policy.preflight.case import Case, Problem
+from autotuner.findings import Finding, Kind
+from autotuner.policy.preflight.case import Case
 from autotuner.search.space import words
 from autotuner.search.space.facts import Facts
 
 _ARGUMENTS: TypeAdapter[list[str]] = TypeAdapter(Arguments)
 
 
-def problems(case: Case) -> Iterator[Problem]:
+def problems(case: Case) -> Iterator[Finding]:
     """What is wrong with single flags."""
     spec, name = case.spec, case.engine
     if name is None:
@@ -33,14 +34,14 @@ def problems(case: Case) -> Iterator[Problem]:
         **{f"search.startPoints[{index}].args": one.args for index, one in enumerate(spec.search.start_points or [])},
     }
     for where, args in lists.items():
-        yield from (Problem(one.reason, one.message) for one in checker.arguments(args, where))
-    for one in checker.parameters(spec.parameters, fixed):
-        yield Problem(one.reason, one.message)
+        yield from checker.arguments(args, where)
+    yield from checker.parameters(spec.parameters, fixed)
     for message in engine.in_command(template.command, spec.parameters, _left_out(spec, engine)):
-        yield Problem("InvalidSpec", message)
+        field, _, conflict = message.partition(": ")
+        yield Finding(field, Kind.FLAG_IN_COMMAND, {"conflict": conflict})
 
 
-def complete(case: Case) -> Iterator[Problem]:
+def complete(case: Case) -> Iterator[Finding]:
     """What is wrong with complete argument lists, although each part of them is right."""
     spec, name = case.spec, case.engine
     if name is None or case.runtime_spec is None:
@@ -56,20 +57,16 @@ def complete(case: Case) -> Iterator[Problem]:
         try:
             _ARGUMENTS.validate_python(args)
         except ValidationError as problem:
-            said = problem.errors(include_url=False)[0]["msg"]
-            yield Problem("InvalidSpec", f"{field}: joined with the runtime's own and runtime.extraArgs: {said}")
+            why = problem.errors(include_url=False)[0]["msg"]
+            yield Finding(field, Kind.ARGUMENTS_MALFORMED, {"why": why})
     off = {parameter.name: False for parameter in spec.parameters if parameter.toggle}
     kept = engine.compose(engine.merge(own, fixed), off)
     if product.replaces_arguments and own and len(off) == len(spec.parameters) and not kept:
-        yield Problem(
-            "InvalidSpec",
-            f"parameters[{spec.parameters[0].name}]: without it no argument is left, and {product.name} would use the"
-            " runtime's own, which have it; fix some other flag in runtime.extraArgs",
-        )
+        yield Finding(f"parameters[{spec.parameters[0].name}]", Kind.NO_ARGUMENT_LEFT, {"product": product.name})
 
 
 def _left_out(spec: TaskSpec, engine: engines.Engine) -> dict[str, frozenset[str]]:
-    """Of each section of words, the flags that its neutral combination does not say although they are set."""
+    """The flags that the neutral combination of each section of words leaves out although the section sets them."""
     found: dict[str, frozenset[str]] = {}
     for section in (
         words.of_parallelism(spec.parallelism or Parallelism(), engine, Facts()),

@@ -1,4 +1,4 @@
-"""Can the SLOs be kept, or broken, at all, and does every objective say something of its own?"""
+"""Checks of goals: can the SLOs be kept, or broken, at all, and does each objective say something of its own?"""
 
 from __future__ import annotations
 
@@ -7,77 +7,83 @@ from collections.abc import Iterator
 from autotuner.api import quantity
 from autotuner.api.common import LATENCY_METRICS, Statistic
 from autotuner.api.goals import Objective, Slo
-from autotuner.policy.preflight.case import Case, Problem
-from autotuner.scoring.figures import DEFAULT_STATISTIC, name
+from autotuner.findings import Finding, Kind
+from autotuner.policy.preflight.case import Case
+from autotuner.scoring.figures import DEFAULT_STATISTIC, figure_name
 
 
-def problems(case: Case) -> Iterator[Problem]:
+def problems(case: Case) -> Iterator[Finding]:
     """What is wrong with objectives and SLOs."""
-    ladder = case.spec.benchmark.concurrency
-    for message in (*_objectives(case.spec.objectives, max(ladder)), *_slos(case.spec.slos or [])):
-        yield Problem("InvalidSpec", message)
+    yield from _objectives(case.spec.objectives, max(case.spec.benchmark.concurrency))
+    yield from _slos(case.spec.slos or [])
 
 
-def _objectives(objectives: list[Objective], highest: int) -> Iterator[str]:
-    """What is left out means the default, so that two can be the same in different words."""
+def _objectives(objectives: list[Objective], highest: int) -> Iterator[Finding]:
+    """Objectives that say the same; what is left out means the default, so two may do so in different words."""
     first: dict[tuple[str, Statistic | None, int], int] = {}
     for number, one in enumerate(objectives):
         latency = one.metric in LATENCY_METRICS
-        at = (one.concurrency or highest) if latency else 0
-        before = first.setdefault((one.metric, _statistic(one), at), number)
-        if before != number:
-            where = f" at concurrency {at}" if latency else ""
-            yield (
-                f"objectives[{number}]: {name(one.metric, one.statistic)}{where} is objectives[{before}] already;"
-                " remove one of them, or change its statistic or concurrency"
-            )
+        level = (one.concurrency or highest) if latency else 0
+        earlier = first.setdefault((one.metric, _statistic(one), level), number)
+        if earlier != number:
+            kind = Kind.LATENCY_OBJECTIVE_REPEATED if latency else Kind.OBJECTIVE_REPEATED
+            details = {"figure": figure_name(one.metric, one.statistic), "concurrency": level, "earlier": earlier}
+            yield Finding(f"objectives[{number}]", kind, details)
 
 
-def _slos(slos: list[Slo]) -> Iterator[str]:
+def _slos(slos: list[Slo]) -> Iterator[Finding]:
     for number, slo in enumerate(slos):
-        alone = _impossible(slo)
-        if alone:
-            yield f"slos[{number}].{alone}"
+        field = f"slos[{number}]"
+        if finding := _impossible(slo, field):
+            yield finding
             continue
         for earlier, other in enumerate(slos[:number]):
-            if _of(slo) == _of(other) and (words := _together(slo, other, earlier)):
-                yield f"slos[{number}]{words}"
+            if _figure(slo) == _figure(other) and (finding := _conflict(slo, other, earlier, field)):
+                yield finding
                 break
 
 
-def _impossible(slo: Slo) -> str:
-    """What is wrong with an SLO by itself, from its field on; empty if nothing is."""
+def _impossible(slo: Slo, field: str) -> Finding | None:
+    """What is wrong with an SLO by itself."""
     side, written = _limit(slo)
-    limit, what = quantity.parse(written), name(slo.metric, slo.statistic)
+    limit, where = quantity.parse(written), f"{field}.{side}"
     if side == "max" and limit <= 0 and slo.metric != "ErrorRate":
-        example = "500ms" if slo.metric in LATENCY_METRICS else "900tok/s"
-        return f"max: {what} is never {written} or less; write the most that you accept, for example {example}"
+        kind = Kind.LATENCY_NEVER_SO_LOW if slo.metric in LATENCY_METRICS else Kind.RATE_NEVER_SO_LOW
+        return Finding(where, kind, {"figure": figure_name(slo.metric, slo.statistic), "limit": written})
     if slo.metric == "ErrorRate" and limit > 1:
-        return f"{side}: ErrorRate is a share of all requests, at most 100%; write a smaller one, for example 1%"
-    return ""
+        return Finding(where, Kind.SHARE_ABOVE_ALL)
+    return None
 
 
-def _together(slo: Slo, other: Slo, earlier: int) -> str:
-    """What is wrong with two of the same figure, from the later one's field on; empty if nothing is."""
+def _conflict(slo: Slo, other: Slo, earlier: int, field: str) -> Finding | None:
+    """What is wrong with two SLOs of the same figure.
+
+    Args:
+        slo: the later one.
+        other: the earlier one.
+        earlier: its number.
+        field: of the later one.
+    """
     (side, written), (side_before, before) = _limit(slo), _limit(other)
     limit, limit_before = quantity.parse(written), quantity.parse(before)
     if side == side_before:
         same = limit == limit_before and slo.enforcement == other.enforcement
-        return f": says the same as slos[{earlier}] ({side} {before}); remove one of them" if same else ""
+        details = {"earlier": earlier, "side": side, "limit": before}
+        return Finding(field, Kind.SLO_REPEATED, details) if same else None
     floor, ceiling = (limit, limit_before) if side == "min" else (limit_before, limit)
     if floor <= ceiling:
-        return ""
-    beyond = "above the ceiling" if side == "min" else "below the floor"
-    return f".{side}: {written} is {beyond} of slos[{earlier}], {before}: both cannot be kept; change one of them"
+        return None
+    kind = Kind.FLOOR_ABOVE_CEILING if side == "min" else Kind.CEILING_BELOW_FLOOR
+    return Finding(f"{field}.{side}", kind, {"limit": written, "earlier": earlier, "other": before})
 
 
-def _of(slo: Slo) -> tuple[str, Statistic | None]:
-    """Which figure an SLO is about."""
+def _figure(slo: Slo) -> tuple[str, Statistic | None]:
+    """The figure that an SLO bounds: metric and statistic."""
     return slo.metric, _statistic(slo)
 
 
 def _limit(slo: Slo) -> tuple[str, str]:
-    """Which side it bounds, and where."""
+    """The side that an SLO bounds, and its limit as it is written."""
     return ("max", slo.max) if slo.max is not None else ("min", slo.min or "")
 
 

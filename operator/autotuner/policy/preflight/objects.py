@@ -1,4 +1,4 @@
-"""Are the objects there that a task refers to, or could they be made?"""
+"""Checks of the objects that a task refers to: are they there, or could they be made?"""
 
 from __future__ import annotations
 
@@ -6,25 +6,27 @@ import difflib
 from collections.abc import Iterable, Iterator, Mapping
 
 from autotuner.api.model_and_runtime import CustomObject
+from autotuner.findings import Finding, Kind
 from autotuner.policy import model_and_runtime
-from autotuner.policy.preflight.case import Case, Problem
+from autotuner.policy.preflight.case import Case
 
 # Argo CD would take objects with these for its own and prune them.
 _FOREIGN = ("app.kubernetes.io/instance", "argocd.argoproj.io/")
 
 
-def problems(case: Case) -> Iterator[Problem]:
+def problems(case: Case) -> Iterator[Finding]:
     """What is wrong with model and runtime as such."""
     yield from _model(case)
     yield from _runtime(case)
     if case.around.shadow:
-        yield Problem("InvalidSpec", case.around.shadow)
+        field, _, shadow = case.around.shadow.partition(": ")
+        yield Finding(field, Kind.OBJECT_SHADOWED, {"shadow": shadow})
     for field, custom in (("model.custom", case.spec.model.custom), ("runtime.custom", case.spec.runtime.custom)):
         if custom is not None:
             yield from _custom(field, custom)
 
 
-def _model(case: Case) -> Iterator[Problem]:
+def _model(case: Case) -> Iterator[Finding]:
     model, around = case.spec.model, case.around
     if model.preset is not None and model.preset not in case.presets.models:
         yield _unknown("model.preset", model.preset, case.presets.models)
@@ -34,14 +36,14 @@ def _model(case: Case) -> Iterator[Problem]:
     if around.model is not None:
         return
     if model.name is not None:
-        yield Problem("NotFound", f"model.name: {reference} does not exist; create it, or name another")
+        yield Finding("model.name", Kind.OBJECT_MISSING, {"object": str(reference)})
     elif reference.clusterwide and not around.may_create:
-        yield Problem("NotFound", f"{reference.field}: {_forbidden(str(reference))}")
+        yield Finding(reference.field, Kind.CREATION_FORBIDDEN, {"object": str(reference)})
     elif lacking := case.backend.incomplete(case.model_spec):
-        yield Problem("InvalidSpec", f"{reference.field}: {lacking}")
+        yield Finding(reference.field, Kind.MODEL_INCOMPLETE, {"lacking": lacking})
 
 
-def _runtime(case: Case) -> Iterator[Problem]:
+def _runtime(case: Case) -> Iterator[Finding]:
     runtime, around = case.spec.runtime, case.around
     if runtime.preset is not None and runtime.preset not in case.presets.runtimes:
         yield _unknown("runtime.preset", runtime.preset, case.presets.runtimes)
@@ -49,21 +51,20 @@ def _runtime(case: Case) -> Iterator[Problem]:
     if around.runtime is not None and around.model is not None:
         field = "name" if runtime.name else "custom" if runtime.custom else "preset"
         if why := case.backend.incompatible(around.model, around.runtime):
-            yield Problem("InvalidSpec", f"runtime.{field}: {why}")
+            yield Finding(f"runtime.{field}", Kind.RUNTIME_INCOMPATIBLE, {"mismatch": why})
     if runtime.name is not None:
         if around.runtime is None:
-            what = f"{runtime.kind} {runtime.name}"
-            yield Problem("NotFound", f"runtime.name: {what} does not exist; create it, or name another")
+            yield Finding("runtime.name", Kind.OBJECT_MISSING, {"object": f"{runtime.kind} {runtime.name}"})
         return
     kind = model_and_runtime.runtime_kind(runtime, case.backend)
     if runtime.custom and around.runtime is None and kind.startswith("Cluster") and not around.may_create:
-        yield Problem("NotFound", f"runtime.custom: {_forbidden(f'{kind} {runtime.custom.name}')}")
+        yield Finding("runtime.custom", Kind.CREATION_FORBIDDEN, {"object": f"{kind} {runtime.custom.name}"})
     if not case.template.image and not runtime.image:
         field = "runtime.custom.spec" if runtime.custom else "runtime.overrides"
-        yield Problem("InvalidSpec", f"{field}: engineConfig.runner has no image, so there is no engine to start")
+        yield Finding(field, Kind.RUNTIME_WITHOUT_IMAGE)
 
 
-def _custom(field: str, custom: CustomObject) -> Iterator[Problem]:
+def _custom(field: str, custom: CustomObject) -> Iterator[Finding]:
     foreign: tuple[tuple[str, Mapping[str, str]], ...] = (
         ("labels", custom.labels or {}),
         ("annotations", custom.annotations or {}),
@@ -71,15 +72,11 @@ def _custom(field: str, custom: CustomObject) -> Iterator[Problem]:
     for part, pairs in foreign:
         for key in pairs:
             if key.startswith(_FOREIGN):
-                yield Problem("InvalidSpec", f"{field}.{part}[{key}]: Argo CD would prune the object; remove it")
+                yield Finding(f"{field}.{part}[{key}]", Kind.OBJECT_PRUNED)
 
 
-def _forbidden(what: str) -> str:
-    return f"{what} does not exist, and this operator may not create cluster-scoped objects; ask for it to be created"
-
-
-def _unknown(field: str, name: str, known: Iterable[str]) -> Problem:
+def _unknown(field: str, name: str, known: Iterable[str]) -> Finding:
     names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(names)}"
-    return Problem("UnknownPreset", f"{field}: no preset is called {name}; {hint}")
+    if close := difflib.get_close_matches(name, names, n=1):
+        return Finding(field, Kind.PRESET_MISSPELT, {"name": name, "meant": close[0]})
+    return Finding(field, Kind.PRESET_UNKNOWN, {"name": name, "known": names})

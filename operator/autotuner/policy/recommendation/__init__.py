@@ -12,10 +12,10 @@ from autotuner.api.common import TASK_LABEL
 from autotuner.objects import Object
 from autotuner.policy.evidence.measurements import Measured
 from autotuner.policy.recommendation import experiments_csv, report
-from autotuner.policy.recommendation.finished_task import Answer
+from autotuner.policy.recommendation.finished_task import FinishedTask
 from autotuner.serving.backend import Backend
 
-__all__ = ["Answer", "config_map", "name"]
+__all__ = ["FinishedTask", "config_map", "name"]
 
 
 _BYTES = 900_000  # a ConfigMap holds 1 MiB
@@ -27,12 +27,12 @@ _HEADER = """\
 
 
 def name(task: Mapping[str, Any]) -> str:
-    """Of the ConfigMap."""
+    """The name of the ConfigMap with a task's recommendation."""
     return f"{task['metadata']['name']}-best"
 
 
-def config_map(found: Answer) -> Object:
-    """The ConfigMap of a task that has succeeded."""
+def config_map(found: FinishedTask) -> Object:
+    """The ConfigMap with the recommendation of a task that has succeeded."""
     seen = found.seen
     winners = {one.name for one in found.winners}
     services = _services(found)
@@ -51,8 +51,8 @@ def config_map(found: Answer) -> Object:
     }
 
 
-def _services(found: Answer) -> dict[str, str]:
-    """What serves the winner, or one for each of the front, named after its experiment, as many as fit."""
+def _services(found: FinishedTask) -> dict[str, str]:
+    """The object that serves the winner, or one for each of the front, named after its experiment, as many as fit."""
     task, backend = found.seen.object["metadata"]["name"], found.seen.backend
     if found.best is not None:
         return {f"{backend.capabilities.root.kind.lower()}.yaml": _text(backend, found.winners[0], task, task)}

@@ -1,4 +1,4 @@
-"""What the baseline says about each parameter: what the winner's values are compared with."""
+"""What the baseline says about each parameter, to compare the winner's values with."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from autotuner.engines import Engine
 from autotuner.engines.arguments import Value, text
 from autotuner.engines.parallelism import ParallelismFlags
 from autotuner.engines.quantization import QuantizationFlags
-from autotuner.search.space.command_line import Args, Writer, by_flag, of_parameter, value
+from autotuner.search.space.command_line import Args, Writer, by_flag, flag_value, of_parameter
 from autotuner.search.space.dimensions import Dimension
 
 UNSET = "unset"
 
 
-class Reference:
-    """The baseline's command line, asked about dimensions."""
+class BaselineValues:
+    """The values that the baseline's command line has for dimensions."""
 
     def __init__(
         self,
@@ -27,7 +27,7 @@ class Reference:
         env: Iterable[EnvironmentVariable] = (),
         parameters: Iterable[SearchParameter] = (),
     ) -> None:
-        """Read it.
+        """Read a command line.
 
         Args:
             engine: whose flags they are.
@@ -57,13 +57,13 @@ class Reference:
             return next(map(text, means), None)
         said = self._said.get(self._engine.canonical(dimension.name))
         if said:
-            return written(value(said, self._engine))
+            return written(flag_value(said, self._engine))
         if dimension.unset is not None:
             return UNSET
         return text(False) if dimension.values == (False, True) else None
 
     def _is(self, writer: Writer, variant: Value) -> bool:
-        """Whether a variant would change nothing."""
+        """Whether a variant would change nothing of the baseline."""
         effect = writer.effect((variant,))
         same = all(
             self._written(self._said.get(flag, ())) == self._written(args) for flag, args in effect.flags.items()
@@ -71,7 +71,7 @@ class Reference:
         return same and all(self._env.get(name) == wanted for name, wanted in effect.env.items())
 
     def _written(self, args: Args) -> str | None:
-        return written(value(args, self._engine)) if args else None
+        return written(flag_value(args, self._engine)) if args else None
 
     def _means(self, section: str, word: str, one: Value) -> bool:
         """Whether the command line says this value of a word."""
@@ -80,7 +80,7 @@ class Reference:
         if not flags:
             return not words.touched([word]) & self._said.keys()
         return all(
-            flag in self._said and value(self._said[flag], self._engine) == text(wanted)
+            flag in self._said and flag_value(self._said[flag], self._engine) == text(wanted)
             for flag, wanted in ((self._engine.canonical(name), wanted) for name, wanted in flags.items())
         )
 
@@ -93,7 +93,7 @@ class Reference:
         return changed <= self._touched(dimension)
 
     def _touched(self, dimension: Dimension) -> frozenset[str]:
-        """Its flags, and its variables as `$NAME`."""
+        """The flags that a dimension writes, and its variables as `$NAME`."""
         if dimension.name in self._variants:
             return self._variants[dimension.name].touches
         section, _, word = dimension.name.partition(".")
@@ -104,7 +104,7 @@ class Reference:
 
 
 def written(given: str) -> str:
-    """A number as configurations write it."""
+    """A number as it is written in configurations."""
     try:
         return text(float(given))
     except ValueError:

@@ -9,13 +9,13 @@ from autotuner import scoring
 from autotuner.engines.arguments import text
 from autotuner.policy.evidence.measurements import Measured
 from autotuner.policy.recommendation.baseline_values import UNSET
-from autotuner.policy.recommendation.finished_task import Answer
+from autotuner.policy.recommendation.finished_task import FinishedTask
 from autotuner.search.space.activity import INACTIVE
 
 
 @dataclass(frozen=True)
 class ValueRow:
-    """One value of one parameter.
+    """The best that was measured with one value of one parameter.
 
     Attributes:
         name: of the parameter.
@@ -37,8 +37,8 @@ class ValueRow:
     experiment: str = ""
 
 
-def rows(answer: Answer) -> Iterator[ValueRow]:
-    """All values that were tried, in the order of the space."""
+def rows(answer: FinishedTask) -> Iterator[ValueRow]:
+    """A row for each value that was tried, in the order of the space."""
     space = answer.seen.space
     over = [one for one in answer.seen.tried if one.outcome not in (None, "nothing", "environment", "stop")]
     known = [(space.places(one.configuration), one) for one in over if one.configuration is not None]
@@ -51,7 +51,7 @@ def rows(answer: Answer) -> Iterator[ValueRow]:
                 yield _row(dimension.name, written, those, answer)
 
 
-def _row(name: str, written: str, those: list[Measured], answer: Answer) -> ValueRow:
+def _row(name: str, written: str, those: list[Measured], answer: FinishedTask) -> ValueRow:
     best, most, experiment, feasible = None, None, "", 0
     for one in those:
         figures = answer.figures(one)

@@ -1,4 +1,4 @@
-"""Which soft SLOs a configuration breaks, by all the runs that its value is of."""
+"""The soft SLOs that a configuration breaks, by all the runs that its value is of."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from autotuner.scoring import Violation
 
 
 def broken(runs: Iterable[Measured]) -> list[str] | None:
-    """Each with by how much it is broken at worst, as `TTFT P99 500ms by 22%`; None if all are kept."""
+    """The broken soft SLOs, each by how much at worst, as `TTFT P99 500ms by 22%`; None if all are kept."""
     worst: dict[Hashable, Violation] = {}
     for found in (found for run in runs if run.score is not None for found in run.score.broken_soft):
         held = worst.get(found.promise)

@@ -45,14 +45,14 @@ def column(objective: Objective, prefix: str = "objective") -> str:
 
 
 def _of_soft(spec: TaskSpec) -> list[str]:
-    """The headings of what soft SLOs cost; none without one."""
+    """The headings of what soft SLOs cost; none if the task has none."""
     if not soft(spec.slos or ()):
         return []
     return [*dict.fromkeys(column(objective, "worth") for objective in spec.objectives), "brokenSoftSLOs"]
 
 
 def columns(space: Space, spec: TaskSpec) -> list[str]:
-    """The headings."""
+    """The headings of the table."""
     return [
         *("experiment", "purpose", "reused", "block", "reason", "outcome", "feasible"),
         *(f"parameters.{dimension.name}" for dimension in space.dimensions),
@@ -72,7 +72,7 @@ def text(
     limit: int,
     first: Collection[str] = (),
 ) -> tuple[str, int]:
-    """The table by index, and how many experiments did not fit.
+    """The table, ordered by index, and the number of experiments that did not fit.
 
     Args:
         measured: the experiments.
@@ -102,14 +102,14 @@ def _written(cells: Sequence[Any]) -> bytes:
 
 
 def _cell(cell: Any) -> Any:
-    """Nine digits are more than was measured, and shorter than a float's tail."""
+    """A value as a cell, numbers with nine digits: more than was measured, and shorter than a float's tail."""
     if isinstance(cell, float):
         return float(f"{cell:.9g}")
     return _guarded(cell) if isinstance(cell, str) else cell
 
 
 def _guarded(text: str) -> str:
-    """No text becomes a formula, nor ends a row: a lone carriage return would not be quoted."""
+    """A text that becomes no formula and ends no row, for a lone carriage return would not be quoted."""
     text = text.replace("\r", "\n")
     return f"'{text}" if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text) else text
 
@@ -143,14 +143,14 @@ def _row(one: Measured, spec: TaskSpec) -> Row:
 
 
 def _feasible(one: Measured) -> str:
-    """Empty where it is not known: the environment spoiled it, or its ladder ended early."""
+    """Whether an experiment is feasible, as a cell; empty where that is not known: spoiled, or ended early."""
     if one.score is not None and one.score.feasible:
         return "true"
     return "false" if one.outcome in ("infeasible", "crash", "impossible") else ""
 
 
 def _reused(one: Measured) -> Row:
-    """What another task said of it was by its own SLOs, and it is that one which paid."""
+    """The cells of a reused experiment, without costs and judgements of the task that paid for it."""
     row: Row = {"purpose": "Reused", "reused": "true", "block": "", "gpuSeconds": ""}
     if one.score is not None:
         reason = "SLOViolated" if one.outcome == "infeasible" else "Completed"
@@ -174,7 +174,7 @@ def _at_level(one: Measured, score: Score, spec: TaskSpec) -> Row:
 
 
 def _prefix(scenario: str, spec: TaskSpec) -> str:
-    """Of the figures of a scenario; nothing where there is only one."""
+    """The prefix of a scenario's columns; empty where there is only one scenario."""
     return f"{scenario}." if len(spec.benchmark.scenarios) > 1 else ""
 
 

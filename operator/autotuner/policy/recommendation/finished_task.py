@@ -1,4 +1,4 @@
-"""What there is to explain: the end of a task, and questions that all explanations ask of it."""
+"""The end of a task, with the questions that every explanation asks of it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from autotuner.api.goals import Objective
 from autotuner.api.task_status import Best, FrontPoint, Importance
 from autotuner.policy.budget import limits
 from autotuner.policy.confirmation import finalists
-from autotuner.policy.confirmation.finalists import Key, Race
+from autotuner.policy.confirmation.finalists import Race
 from autotuner.policy.confirmation.rule import Decided, Measure
 from autotuner.policy.evidence import measurements
 from autotuner.policy.evidence.measurements import Measured
@@ -23,21 +23,21 @@ from autotuner.search.main_effects import Additive, fit, ranking
 
 @dataclass(frozen=True)
 class Confirmation:
-    """The repeats of leaders and baseline, and what they came to."""
+    """The repeats of leaders and baseline, and the decision that they led to."""
 
     race: Race
-    decided: Decided[Key]
+    decided: Decided
 
 
 @dataclass(frozen=True)
-class Answer:
-    """The end of a task.
+class FinishedTask:
+    """A finished task with its best.
 
     Attributes:
-        seen: the last pass.
+        seen: what the last reconcile observed.
         best: of a task with one objective.
         front: of a task with several, instead.
-        now: the time of that pass.
+        now: the time of that reconcile.
     """
 
     seen: ObservedTask
@@ -47,7 +47,7 @@ class Answer:
 
     @property
     def objective(self) -> Objective:
-        """The first one, by which parameters and flags are judged."""
+        """The first objective, by which parameters and flags are judged."""
         return self.seen.spec.objectives[0]
 
     @property
@@ -65,7 +65,7 @@ class Answer:
 
     @cached_property
     def confirmation(self) -> Confirmation | None:
-        """How the best was confirmed; None where nothing was to be."""
+        """How the best was confirmed; None if nothing was to be confirmed."""
         race = limits.race(self.seen, self.now)
         if race is None:
             return None
@@ -77,7 +77,7 @@ class Answer:
         return Confirmation(race, step) if isinstance(step, Decided) else None
 
     def figures(self, one: Measured) -> tuple[float, float] | None:
-        """Value and worth of the first objective: by the repeats where there are any, for the search's may be luck."""
+        """Value and worth of the first objective: by the repeats if there are any, for the search's may be luck."""
         race = self.confirmation.race if self.confirmation else None
         runs = race.kept(one) if race and any(one is leader for leader in race.leaders) else []
         scores = [run.score for run in (runs or [one]) if run.score is not None]
@@ -89,17 +89,17 @@ class Answer:
 
     @cached_property
     def model(self) -> Additive | None:
-        """What each parameter does on its own, by all that was measured."""
+        """The main effects of the parameters, by all that was measured."""
         return fit(self.seen.space, measurements.for_search(self.seen.measured))
 
     @cached_property
     def importance(self) -> list[Importance]:
-        """Of each parameter, the most important first; empty where too little was measured."""
+        """The importance of each parameter, the most important first; empty if too little was measured."""
         return [] if self.model is None else [Importance(name=name, share=share) for name, share in ranking(self.model)]
 
     @cached_property
     def runs(self) -> list[Measured]:
-        """All that was measured; repeats as the confirmation has judged them, a configuration's at one level."""
+        """All experiments; repeats as the confirmation has judged them, those of a configuration at one level."""
         return [self._again.get(one.name, one) for one in self.seen.measured]
 
     @cached_property
@@ -108,7 +108,7 @@ class Answer:
 
     @cached_property
     def worths(self) -> Mapping[str, float]:
-        """Identity of a configuration -> its first objective with the cost of broken soft SLOs: see `_mean`."""
+        """Identity of a configuration -> its worth in the first objective, broken soft SLOs included."""
         found: dict[str, list[Measured]] = defaultdict(list)
         for one in self.runs:
             if one.configuration is not None:
@@ -118,11 +118,11 @@ class Answer:
 
     @cached_property
     def today(self) -> float | None:
-        """The baseline's first objective, likewise."""
+        """The baseline's worth in the first objective, broken soft SLOs included."""
         return self._mean([one for one in self.runs if one.spec.parameters is None])
 
     def _mean(self, runs: Sequence[Measured]) -> float | None:
-        """Of the repeats where there are any that count: they share a level, and luck has not chosen them."""
+        """The mean worth of the repeats if any count, for they share a level and luck has not chosen them."""
         known = [
             (one.name in self._again, one.score.worth) for one in runs if one.score is not None and one.score.worth
         ]

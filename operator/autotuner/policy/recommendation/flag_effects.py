@@ -9,16 +9,16 @@ from typing import Literal
 from autotuner import engines, scoring
 from autotuner.engines.arguments import Value, text
 from autotuner.policy.evidence.measurements import Measured
-from autotuner.policy.recommendation.baseline_values import UNSET, Reference
-from autotuner.policy.recommendation.finished_task import Answer
+from autotuner.policy.recommendation.baseline_values import UNSET, BaselineValues
+from autotuner.policy.recommendation.finished_task import FinishedTask
 from autotuner.search import main_effects
 
-Source = Literal["Measured", "Estimated", "Unknown"]
+EffectSource = Literal["Measured", "Estimated", "Unknown"]
 
 
 @dataclass(frozen=True)
 class FlagEffect:
-    """One flag of the winner.
+    """One flag of the winner and what it does.
 
     Attributes:
         name: of the parameter.
@@ -34,14 +34,14 @@ class FlagEffect:
     name: str
     value: str
     before: str
-    source: Source
+    source: EffectSource
     compared: Literal["baseline", "average"] = "baseline"
     percent: float | None = None
     margin: float | None = None
     pair: str = ""
 
 
-def of(answer: Answer, winner: Measured) -> list[FlagEffect]:
+def of(answer: FinishedTask, winner: Measured) -> list[FlagEffect]:
     """The parameters in which the winner differs from the baseline, in the order of the space."""
     seen = answer.seen
     if winner.configuration is None:
@@ -49,7 +49,7 @@ def of(answer: Answer, winner: Measured) -> list[FlagEffect]:
     command = seen.backend.engine_template((seen.runtime or {}).get("spec")).command
     today = seen.baseline.spec.service if seen.baseline else None
     args, env = (today.args, today.env or []) if today else ([], [])
-    reference = Reference(engines.get(seen.engine), args, command, env, seen.spec.parameters)
+    reference = BaselineValues(engines.get(seen.engine), args, command, env, seen.spec.parameters)
     found = []
     for number, place in enumerate(seen.space.places(winner.configuration)):
         dimension = seen.space.dimensions[number]
@@ -62,9 +62,9 @@ def of(answer: Answer, winner: Measured) -> list[FlagEffect]:
 
 
 def _measured(
-    answer: Answer, winner: Measured, reference: Reference, number: int, before: str | None
+    answer: FinishedTask, winner: Measured, reference: BaselineValues, number: int, before: str | None
 ) -> FlagEffect | None:
-    """By an experiment that differs from the winner in this only; the baseline may be one."""
+    """The effect measured by an experiment that differs from the winner in one parameter only, maybe the baseline."""
     assert winner.configuration is not None, "the baseline has no parameters"
     dimension = answer.seen.space.dimensions[number]
     percent, pair = None, ""
@@ -79,14 +79,14 @@ def _measured(
     return FlagEffect(dimension.name, value, before or "", "Measured", percent=percent, pair=pair)
 
 
-def _over_baseline(answer: Answer, winner: Measured) -> float | None:
-    """One flag is the whole difference: its effect is the gain, which the confirmation knows best."""
+def _over_baseline(answer: FinishedTask, winner: Measured) -> float | None:
+    """The effect of a flag that is the whole difference: the gain, which the confirmation knows best."""
     if answer.best is not None and answer.best.experiment == winner.name and answer.best.gain_percent is not None:
         return answer.best.gain_percent
     return scoring.gain_percent(_worth(answer, winner), answer.today, answer.objective.metric)
 
 
-def _over_other(answer: Answer, winner: Measured, number: int, before: str) -> tuple[float | None, str]:
+def _over_other(answer: FinishedTask, winner: Measured, number: int, before: str) -> tuple[float | None, str]:
     """The gain over the configuration that has the baseline's value of one parameter, and who measured it."""
     space, configuration = answer.seen.space, winner.configuration
     dimension = space.dimensions[number]
@@ -104,19 +104,19 @@ def _over_other(answer: Answer, winner: Measured, number: int, before: str) -> t
     return scoring.gain_percent(_worth(answer, winner), theirs, answer.objective.metric), pair
 
 
-def _worth(answer: Answer, winner: Measured) -> float | None:
+def _worth(answer: FinishedTask, winner: Measured) -> float | None:
     assert winner.configuration is not None, "the baseline has no parameters"
     return answer.worths.get(answer.seen.space.identity(winner.configuration))
 
 
-def _is(one: Measured, identity: str, answer: Answer) -> bool:
+def _is(one: Measured, identity: str, answer: FinishedTask) -> bool:
     """Whether an experiment measured this configuration."""
     if one.configuration is None or one.score is None or not one.score.feasible:
         return False
     return answer.seen.space.identity(one.configuration) == identity
 
 
-def _estimated(answer: Answer, winner: Measured, number: int, before: str | None) -> FlagEffect:
+def _estimated(answer: FinishedTask, winner: Measured, number: int, before: str | None) -> FlagEffect:
     space, model = answer.seen.space, answer.model
     assert winner.configuration is not None, "the baseline has no parameters"
     dimension, after = space.dimensions[number], space.places(winner.configuration)[number]
@@ -130,7 +130,7 @@ def _estimated(answer: Answer, winner: Measured, number: int, before: str | None
     return FlagEffect(dimension.name, value, before or "", "Estimated", compared, percent, margin)
 
 
-def _percent(effect: main_effects.Effect, minimise: bool) -> tuple[float, float]:
+def _percent(effect: main_effects.MainEffect, minimise: bool) -> tuple[float, float]:
     """The gain and half of its 95 % interval."""
     sign = -100.0 if minimise else 100.0
     return sign * effect.change + 0.0, 100.0 * (1 + effect.change) * math.expm1(1.96 * effect.deviation)

@@ -12,7 +12,7 @@ _CODE_MAX = 180  # in a cell, beside its fences
 
 
 def lines(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    """Heads, rule and rows; no cell can break the table."""
+    """The lines of a table: heads, rule and rows; no cell can break it."""
     yield _line(heads)
     yield _line(["---"] * len(heads))
     for row in rows:
@@ -20,7 +20,7 @@ def lines(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
 
 
 def code(text: str) -> str:
-    """A text as it is, in one line; its own backticks do not end it."""
+    """A text as code in one line; its own backticks do not end it."""
     words = " ".join(text.split())
     fence = "`" * (1 + max(map(len, re.findall("`+", words)), default=0))
     edge = " " if words.startswith("`") or words.endswith("`") else ""
@@ -28,7 +28,7 @@ def code(text: str) -> str:
 
 
 def code_cell(text: str) -> str:
-    """The same for a table: it is cut before its end is marked."""
+    """A text as code in a cell of a table: it is cut before its end is marked."""
     return code(shorten(text, _CODE_MAX))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from autotuner.engines import Engine
 from autotuner.engines.quantization import AUTO
-from autotuner.search.space.command_line import Args, by_flag, value
+from autotuner.search.space.command_line import Args, by_flag, flag_value
 
 
 def changed(engine: Engine, args: Sequence[str], baseline: Sequence[str]) -> list[str]:
@@ -19,5 +19,5 @@ def changed(engine: Engine, args: Sequence[str], baseline: Sequence[str]) -> lis
 
 
 def _meaning(flags: Mapping[str, Args], flag: str, engine: Engine) -> str:
-    said = value(flags[flag], engine) if flags.get(flag) else AUTO
+    said = flag_value(flags[flag], engine) if flags.get(flag) else AUTO
     return "" if said == AUTO else said

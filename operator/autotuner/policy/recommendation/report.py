@@ -1,4 +1,4 @@
-"""Why this is the answer, for people: Markdown."""
+"""The report in Markdown: why this is the answer, for people."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Iterator, Sequence
 from autotuner import scoring
 from autotuner.api.goals import Objective
 from autotuner.policy.recommendation import best_per_value, flag_effects, markdown, summary
-from autotuner.policy.recommendation.finished_task import Answer
+from autotuner.policy.recommendation.finished_task import FinishedTask
 from autotuner.policy.recommendation.flag_effects import FlagEffect
 from autotuner.scoring import slos
-from autotuner.scoring.figures import name as metric_name
+from autotuner.scoring.figures import figure_name
 from autotuner.search import main_effects
 
 _MARGIN_MAX = 1000  # per cent; beyond it nothing is known
 
 
-def text(answer: Answer, left_out: int) -> str:
-    """The report.
+def text(answer: FinishedTask, left_out: int) -> str:
+    """The report in Markdown.
 
     Args:
         answer: the end of the task.
@@ -33,7 +33,7 @@ def text(answer: Answer, left_out: int) -> str:
     return "\n\n".join("\n".join(part) for part in map(list, parts) if part) + "\n"
 
 
-def _front(answer: Answer) -> Iterator[str]:
+def _front(answer: FinishedTask) -> Iterator[str]:
     objectives = answer.seen.spec.objectives
     count = len(answer.front or ())
     name = answer.seen.object["metadata"]["name"]
@@ -60,15 +60,15 @@ def _front(answer: Answer) -> Iterator[str]:
 
 
 def _headings(objectives: Sequence[Objective], goal: scoring.Goal) -> list[str]:
-    """One for each objective; those of the same figure tell their concurrencies."""
-    names = [metric_name(one.metric, one.statistic) for one in objectives]
+    """A heading for each objective; those of the same figure tell their concurrencies."""
+    names = [figure_name(one.metric, one.statistic) for one in objectives]
     return [
         f"{name} at {goal.judged_at(one)}" if names.count(name) > 1 else name
         for name, one in zip(names, objectives, strict=True)
     ]
 
 
-def _winners_flags(answer: Answer) -> Iterator[str]:
+def _winners_flags(answer: FinishedTask) -> Iterator[str]:
     for winner in answer.winners if answer.best else ():
         yield "## What its flags do"
         yield ""
@@ -98,7 +98,7 @@ def _effect_row(one: FlagEffect) -> Sequence[str]:
     return [one.name, one.value, before, f"{gain} ± {margin}", how]
 
 
-def _importance(answer: Answer) -> Iterator[str]:
+def _importance(answer: FinishedTask) -> Iterator[str]:
     yield "## Which parameters matter"
     yield ""
     if not answer.importance:
@@ -111,7 +111,7 @@ def _importance(answer: Answer) -> Iterator[str]:
     yield from markdown.lines(["Parameter", "Share"], [*rows, ["interaction and noise", f"{rest * 100:.1f}%"]])
 
 
-def _best_per_value(answer: Answer) -> Iterator[str]:
+def _best_per_value(answer: FinishedTask) -> Iterator[str]:
     yield "## The best with each value"
     yield ""
     metric = answer.objective.metric
@@ -130,7 +130,7 @@ def _best_per_value(answer: Answer) -> Iterator[str]:
     )
 
 
-def _experiments(answer: Answer, left_out: int) -> Iterator[str]:
+def _experiments(answer: FinishedTask, left_out: int) -> Iterator[str]:
     count = len(answer.seen.measured)
     yield "## All experiments"
     yield ""
@@ -144,5 +144,5 @@ def _experiments(answer: Answer, left_out: int) -> Iterator[str]:
         )
 
 
-def _objective(answer: Answer) -> str:
-    return metric_name(answer.objective.metric, answer.objective.statistic)
+def _objective(answer: FinishedTask) -> str:
+    return figure_name(answer.objective.metric, answer.objective.statistic)

@@ -10,10 +10,10 @@ from autotuner.api.experiment import Level
 from autotuner.api.task_status import Best
 from autotuner.policy.confirmation import finalists
 from autotuner.policy.evidence.measurements import Measured
-from autotuner.policy.recommendation.finished_task import Answer
+from autotuner.policy.recommendation.finished_task import FinishedTask
 from autotuner.policy.recommendation.markdown import code, lines
 from autotuner.scoring import slos
-from autotuner.scoring.figures import name as metric_name
+from autotuner.scoring.figures import figure_name
 
 _VERDICTS = {
     "Improved": "Measured again in turns with the baseline, it is better: the gain is real.",
@@ -38,8 +38,8 @@ _ONCE = " This one was measured well only once: measure it again before you use 
 _ALWAYS = (("OutputThroughput", None), ("TTFT", None), ("TPOT", None))
 
 
-def of(answer: Answer, best: Best) -> Iterator[str]:
-    """The lines."""
+def of(answer: FinishedTask, best: Best) -> Iterator[str]:
+    """The lines of the summary."""
     yield f"# {answer.seen.object['metadata']['name']}: {_headline(answer, best)}"
     yield ""
     yield _stays(answer, best) if answer.stays else _found(answer, best)
@@ -56,7 +56,7 @@ def of(answer: Answer, best: Best) -> Iterator[str]:
         yield from _scenarios(answer)
 
 
-def _headline(answer: Answer, best: Best) -> str:
+def _headline(answer: FinishedTask, best: Best) -> str:
     value = scoring.format_value(best.value, answer.objective.metric, answer.seen.spec.benchmark.concurrency)
     if answer.stays:
         return f"the baseline stays, {value}"
@@ -65,12 +65,12 @@ def _headline(answer: Answer, best: Best) -> str:
     return f"{value}, {scoring.over(best.gain_percent, 'the baseline')}"
 
 
-def _found(answer: Answer, best: Best) -> str:
+def _found(answer: FinishedTask, best: Best) -> str:
     return f"`{best.experiment}` has the best {_what(answer)}{_keeping(answer)}, at {_where(answer, best)}."
 
 
-def _stays(answer: Answer, best: Best) -> str:
-    """Why nothing else is recommended."""
+def _stays(answer: FinishedTask, best: Best) -> str:
+    """The lines that say why nothing else than the baseline is recommended."""
     stays = f"`{best.experiment}`, what runs today, stays"
     where = f" Its value is that of {_where(answer, best)}."
     tried = [one for one in answer.seen.tried if one.outcome is not None]
@@ -93,7 +93,7 @@ def _stays(answer: Answer, best: Best) -> str:
     )
 
 
-def _confidence(answer: Answer, best: Best) -> str:
+def _confidence(answer: FinishedTask, best: Best) -> str:
     """The verdict in words, with its interval where there is one, and the repeats that failed."""
     found = best.confidence
     words = (_STAYS if answer.stays else _VERDICTS).get(found.verdict) or _VERDICTS.get(found.verdict, "")
@@ -105,7 +105,7 @@ def _confidence(answer: Answer, best: Best) -> str:
     return f"Verdict **{found.verdict}**: {words}{_broken_repeats(answer)}"
 
 
-def _broken_repeats(answer: Answer) -> str:
+def _broken_repeats(answer: FinishedTask) -> str:
     decided = answer.confirmation.decided if answer.confirmation else None
     if decided is None or not decided.broken:
         return ""
@@ -116,8 +116,8 @@ def _broken_repeats(answer: Answer) -> str:
     )
 
 
-def _broken_soft(answer: Answer) -> str:
-    """The winner's, at the level that is shown."""
+def _broken_soft(answer: FinishedTask) -> str:
+    """The soft SLOs that the winner breaks, at the level that is shown."""
     gpus = answer.winners[0].accelerators if answer.winners else 1
     broken = scoring.broken_soft(_levels(answer), answer.seen.spec.slos or (), gpus)
     if not broken:
@@ -136,11 +136,11 @@ def _quality(best: Best) -> str:
     )
 
 
-def _scenarios(answer: Answer) -> Iterator[str]:
-    """What each scenario measured at the concurrency that counts."""
+def _scenarios(answer: FinishedTask) -> Iterator[str]:
+    """The table of what each scenario measured at the concurrency that counts."""
     spec = answer.seen.spec
     asked = [(one.metric, one.statistic) for one in (*spec.objectives, *(spec.slos or ()))]
-    written = {metric_name(*each): each for each in (*asked, *_ALWAYS) if each[0] != "MaxConcurrency"}
+    written = {figure_name(*each): each for each in (*asked, *_ALWAYS) if each[0] != "MaxConcurrency"}
     gpus = answer.winners[0].accelerators if answer.winners else 1
     price = scoring.Goal.of(spec).gpu_hour_price
     weights = {scenario.name: scenario.weight for scenario in spec.benchmark.scenarios}
@@ -152,12 +152,16 @@ def _scenarios(answer: Answer) -> Iterator[str]:
     yield from lines(["Scenario", "Weight", *written], rows)
 
 
-def _levels(answer: Answer) -> list[Level]:
-    """Of the run that is shown: all scenarios at the concurrency of the value."""
+def _levels(answer: FinishedTask) -> list[Level]:
+    """The levels of the run that is shown: all scenarios at the concurrency of the value."""
     best, winners = answer.best, answer.winners
     if best is None or not winners:
         return []
-    runs = [_at(one, best) for one in answer.seen.measured if finalists.key_of(one) == finalists.key_of(winners[0])]
+    runs = [
+        _at(one, best)
+        for one in answer.seen.measured
+        if finalists.configuration_key(one) == finalists.configuration_key(winners[0])
+    ]
     return min(runs, key=lambda levels: _distance(levels, best.metrics))
 
 
@@ -171,7 +175,7 @@ def _distance(levels: Sequence[Level], shown: Level) -> float:
     return min((abs(one.output_tokens_per_second - shown.output_tokens_per_second) for one in same), default=math.inf)
 
 
-def _where(answer: Answer, best: Best) -> str:
+def _where(answer: FinishedTask, best: Best) -> str:
     scenarios = answer.seen.spec.benchmark.scenarios
     if len(scenarios) == 1:
         return f"scenario {best.level.scenario}, concurrency {best.level.concurrency}"
@@ -179,15 +183,15 @@ def _where(answer: Answer, best: Best) -> str:
     return f"concurrency {best.level.concurrency}, weighted over scenarios {weighted}"
 
 
-def _keeping(answer: Answer) -> str:
+def _keeping(answer: FinishedTask) -> str:
     promises = answer.seen.spec.slos or ()
     if not scoring.hard(promises):
         return ""
     return " that keeps the hard SLOs" if slos.soft(promises) else " that keeps the SLOs"
 
 
-def _what(answer: Answer) -> str:
-    return metric_name(answer.objective.metric, answer.objective.statistic)
+def _what(answer: FinishedTask) -> str:
+    return figure_name(answer.objective.metric, answer.objective.statistic)
 
 
 def _between(low: float, high: float) -> str:

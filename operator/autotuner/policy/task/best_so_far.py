@@ -1,4 +1,4 @@
-"""What a person reads about a running search: phase, message, the best so far."""
+"""What people read about a running search: phase, message, the best so far."""
 
 from __future__ import annotations
 
@@ -40,30 +40,32 @@ def phase(status: TaskStatus, suspended: bool) -> TaskPhase:
     return "Succeeded" if succeeded.status == "True" else "Failed"
 
 
-def points(space: Space) -> str:
-    """How many configurations there are to choose from, for people."""
+def choice_in_words(space: Space) -> str:
+    """The number of configurations there are to choose from, for people."""
     return f"{space.amount} configuration{'s' if space.size != 1 else ''}"
 
 
 def leader(measured: Iterable[Measured], objective: Objective) -> Measured | None:
-    """The best experiment of the search so far; of equal ones that of what runs today, else the cheapest."""
+    """The best experiment of the search so far; of equal ones the baseline, else the cheapest."""
     kept = [one for one in measured if one.keeps and not one.is_repeat]
     sign = 1 if scoring.minimised(objective.metric) else -1
     return min(kept, key=lambda one: (sign * one.worth, not one.is_baseline, one.accelerators), default=None)
 
 
 def best(measured: Iterable[Measured], baseline: Measured | None, objective: Objective) -> Best | None:
-    """The leader, before anything is confirmed: nobody is advised to run something worse than the baseline."""
+    """The best so far for the status: nobody is advised to run something worse than the baseline."""
     found = leader(measured, objective)
     if found is None:
         return None
     today = baseline.score.worth if baseline and baseline.score else None
     percent = scoring.gain_percent(found.worth, today, objective.metric)
-    return shown(found, [found], found.value, percent, Confidence(verdict=_verdict(baseline)))
+    return best_for_status(found, [found], found.value, percent, Confidence(verdict=_verdict(baseline)))
 
 
-def shown(one: Measured, runs: Sequence[Measured], value: float, percent: float | None, confidence: Confidence) -> Best:
-    """What the status says of the best.
+def best_for_status(
+    one: Measured, runs: Sequence[Measured], value: float, percent: float | None, confidence: Confidence
+) -> Best:
+    """The best as the status has it.
 
     Args:
         one: the experiment that is named.
@@ -124,7 +126,7 @@ def is_today(found: Best, baseline: BaselineResult | None) -> bool:
     return baseline is not None and baseline.experiment == found.experiment
 
 
-def told(found: Best, baseline: BaselineResult | None, spec: TaskSpec) -> str:
+def best_in_words(found: Best, baseline: BaselineResult | None, spec: TaskSpec) -> str:
     """The best in words; with the broken soft SLOs because of which a gain is not that of the values.
 
     `1893 tok/s/GPU by llama-chat-7 (+31.0% over the baseline)`
@@ -150,11 +152,11 @@ def message(
     if leader is None:
         return text
     lead = "the baseline is best: " if is_today(leader, baseline) else "best "
-    return f"{text}; {lead}{told(leader, baseline, spec)}"
+    return f"{text}; {lead}{best_in_words(leader, baseline, spec)}"
 
 
 def nearest(measured: Iterable[Measured]) -> str:
-    """Which experiment came nearest to the SLOs, and what it misses; or why nothing was measured at all."""
+    """The experiment that came nearest to the SLOs, and what it misses; or why nothing was measured at all."""
     every = list(measured)
     missed = [(one.score.shortfall, one) for one in every if one.score is not None and one.outcome == "infeasible"]
     if missed:

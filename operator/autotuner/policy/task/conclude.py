@@ -1,4 +1,4 @@
-"""What a task says of what it has found, so far and in the end."""
+"""The end of a task: its best for the status, and its last plan."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from autotuner.policy.task import best_so_far, confirmed_best
 from autotuner.policy.task.plan import PlanBuilder, TaskPlan
 
 
-def note(builder: PlanBuilder) -> Best | None:
-    """The best so far and the baseline, as they go into the status."""
+def record_best(builder: PlanBuilder) -> Best | None:
+    """Put the best so far and the baseline into the status."""
     seen, objectives = builder.seen, builder.seen.spec.objectives
     several = len(objectives) > 1
     best = None if several else best_so_far.best(seen.measured, seen.baseline, objectives[0])
@@ -31,11 +31,11 @@ def with_numerics(seen: ObservedTask, best: Best | None) -> Best | None:
     return best.model_copy(update={"numerics_changed": changed or None})
 
 
-def answer(builder: PlanBuilder, reason: str, verdict: str = "", limit: str = "") -> TaskPlan:
-    """All is measured, or all that the budget allows: name the best, or what came nearest.
+def finish(builder: PlanBuilder, reason: str, verdict: str = "", limit: str = "") -> TaskPlan:
+    """The plan once all is measured, or all that the budget allows: name the best, or what came nearest.
 
     Args:
-        builder: of the pass.
+        builder: of the reconcile.
         reason: why the search has ended.
         verdict: of the confirmation, in words; what came nearest, if nothing is left after it.
         limit: which part of the budget has ended it, in words.
@@ -53,15 +53,20 @@ def answer(builder: PlanBuilder, reason: str, verdict: str = "", limit: str = ""
     today = builder.changes["baseline"]
     lead = "the baseline stays: " if best_so_far.is_today(best, today) else "best "
     # Where nothing else was measured there is nothing to be confirmed either.
-    verdict = (verdict or confirmed_best.unrepeated(best, seen.baseline)) if seen.tried else ""
-    words = [f"{lead}{best_so_far.told(best, today, seen.spec)}", _beyond(seen, best), verdict, searched]
+    verdict = (verdict or confirmed_best.without_repeats(best, seen.baseline)) if seen.tried else ""
+    words = [
+        f"{lead}{best_so_far.best_in_words(best, today, seen.spec)}",
+        _ladder_advice(seen, best),
+        verdict,
+        searched,
+    ]
     return _recommend(builder, reason, "; ".join(filter(None, words)))
 
 
 def _recommend(builder: PlanBuilder, reason: str, message: str) -> TaskPlan:
     """End with success, and write what there is to apply and why."""
     seen = builder.seen
-    finished = recommendation.Answer(seen, builder.changes["best"], builder.changes["front"], builder.now)
+    finished = recommendation.FinishedTask(seen, builder.changes["best"], builder.changes["front"], builder.now)
     builder.changes["importance"] = finished.importance or None
     if obstacle := seen.recommendation_obstacle:
         builder.events.append(Event("Warning", "RecommendationNotWritten", obstacle))
@@ -70,8 +75,8 @@ def _recommend(builder: PlanBuilder, reason: str, message: str) -> TaskPlan:
     return builder.end(True, reason, message, write_recommendation=recommendation.config_map(finished))
 
 
-def _beyond(seen: ObservedTask, best: Best) -> str:
-    """What to do where the best is at the end of the ladder, and so may be others: nobody knows which is better."""
+def _ladder_advice(seen: ObservedTask, best: Best) -> str:
+    """The advice where the best is at the end of the ladder, and others may be too: nobody knows which is better."""
     metric, ladder = seen.spec.objectives[0].metric, seen.spec.benchmark.concurrency
     if not scoring.saturated(best.value, metric, ladder):
         return ""
@@ -82,7 +87,7 @@ def _beyond(seen: ObservedTask, best: Best) -> str:
 
 
 def _searched(seen: ObservedTask, reason: str, limit: str) -> str:
-    """How much the answer is of, and what has ended the search before its time."""
+    """The words for how much was measured, and for what ended the search before its time."""
     if not seen.tried:
         why = limit or "nothing else is to be measured"
         return f"nothing but the baseline was measured: {why}"

@@ -1,4 +1,4 @@
-"""What the status says of the best once the confirmation is over, and while it goes on."""
+"""The best in status and message once the confirmation is over, and while it goes on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from statistics import geometric_mean
 
 from autotuner import scoring
 from autotuner.api.task_status import BaselineResult, Best, Confidence
-from autotuner.policy.confirmation.finalists import Key, Race
+from autotuner.policy.confirmation.finalists import Race
 from autotuner.policy.confirmation.rule import Decided
 from autotuner.policy.evidence.measurements import Measured
 from autotuner.policy.recommendation import broken_slos
@@ -17,8 +17,8 @@ from autotuner.policy.task import best_so_far
 _NO_GAIN = ("BaselineInfeasible", "BaselineFailed")
 
 
-def best(race: Race, answer: Decided[Key]) -> Best | None:
-    """The answer as it goes into the status; None where nothing keeps the hard SLOs, or does so again.
+def best(race: Race, answer: Decided) -> Best | None:
+    """The confirmed best for the status; None if nothing keeps the hard SLOs, or does so again.
 
     The experiment that is named is the search's. Value and gain are those of the repeats, where there are any; both
     means are geometric, so that the gain is that of its interval.
@@ -32,19 +32,19 @@ def best(race: Race, answer: Decided[Key]) -> Best | None:
     if answer.gain is not None:
         low, high = round(answer.gain.low, 2), round(answer.gain.high, 2)
         confidence = confidence.model_copy(update={"low": low, "high": high})
-    return best_so_far.shown(one, runs, value, _gain(race, one, answer), confidence)
+    return best_so_far.best_for_status(one, runs, value, _gain(race, one, answer), confidence)
 
 
 def baseline(race: Race) -> BaselineResult:
-    """Its value is that of its repeats, where there are any: what the gain is over; none if they broke the SLOs."""
+    """The baseline's value, which the gain is over: of its repeats if there are any; none if they broke the SLOs."""
     runs = race.kept(race.baseline) or [race.baseline]
     known = race.standing.comparable and runs[0].keeps
     value = geometric_mean([run.value for run in runs]) if known else None
     return BaselineResult(experiment=race.baseline.name, value=value, breaks=broken_slos.broken(runs))
 
 
-def unrepeated(found: Best, baseline: Measured | None) -> str:
-    """What is to say where nothing was measured again."""
+def without_repeats(found: Best, baseline: Measured | None) -> str:
+    """The words for a best that was not measured again."""
     return _no_gain(found.confidence.verdict, baseline) or "unconfirmed"
 
 
@@ -59,7 +59,7 @@ def _no_gain(verdict: str, baseline: Measured | None) -> str:
     return f"the baseline gave no result{why and f' ({why})'}, so that there is no gain over it"
 
 
-def conclusion(race: Race, answer: Decided[Key]) -> str:
+def conclusion(race: Race, answer: Decided) -> str:
     """The verdict in words."""
     words = _words(race, answer)
     if answer.winner is not None and answer.broken:
@@ -68,8 +68,8 @@ def conclusion(race: Race, answer: Decided[Key]) -> str:
     return words
 
 
-def nothing(race: Race, measured: Iterable[Measured]) -> str:
-    """Which experiment came nearest to the SLOs, where none keeps them, or none that did so did it again.
+def none_confirmed(race: Race, measured: Iterable[Measured]) -> str:
+    """The experiment that came nearest to the SLOs, where none keeps them, or none did so again.
 
     Args:
         race: that is over.
@@ -90,7 +90,7 @@ def nothing(race: Race, measured: Iterable[Measured]) -> str:
 
 
 def _typical(runs: Sequence[Measured]) -> Measured:
-    """The one in the middle of those that broke the SLOs; where none was measured, the last."""
+    """The middle one of the runs that broke the SLOs; the last one if none was measured."""
     missed = sorted((run.score.shortfall, place) for place, run in enumerate(runs) if run.score is not None)
     return runs[missed[len(missed) // 2][1]] if missed else runs[-1]
 
@@ -108,7 +108,7 @@ def message(race: Race, block: int) -> str:
     return f"{text}; {scoring.format_gain(percent)} so far" if percent is not None else text
 
 
-def _words(race: Race, answer: Decided[Key]) -> str:
+def _words(race: Race, answer: Decided) -> str:
     limits = scoring.hard(race.spec.slos or ())
     if not race.leaders and not _no_gain(answer.verdict, race.baseline):
         return f"nothing else that was measured {'keeps the SLOs' if limits else 'gave a result'}"
@@ -131,12 +131,12 @@ def _words(race: Race, answer: Decided[Key]) -> str:
 
 
 def _failed(race: Race) -> Measured:
-    """The last run of the baseline that failed, where one did."""
+    """The last run of the baseline that failed, if one did."""
     again = [one for key, one in race.measured if key is None and not one.keeps]
     return next((one for one in reversed([race.baseline, *again]) if not one.keeps), race.baseline)
 
 
-def _gain(race: Race, one: Measured, answer: Decided[Key]) -> float | None:
+def _gain(race: Race, one: Measured, answer: Decided) -> float | None:
     if answer.verdict in _NO_GAIN:
         return None
     return answer.gain.middle if answer.gain is not None else race.gain(one)

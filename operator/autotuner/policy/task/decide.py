@@ -1,4 +1,4 @@
-"""What to do about one TuningTask: a pure function of what was seen and the time."""
+"""What to do about one TuningTask: a pure function of what was observed and the time."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from autotuner import clock
 from autotuner.api.experiment import Purpose
 from autotuner.api.task_status import ExperimentCounts, TaskStatus
+from autotuner.findings import Finding
 from autotuner.objects import Object
 from autotuner.policy import preflight
 from autotuner.policy.budget import limits
@@ -43,17 +44,18 @@ def finished(status: TaskStatus) -> bool:
 
 
 def decide(seen: ObservedTask, now: datetime) -> TaskPlan:
-    """The plan for one pass."""
+    """The plan of one reconcile."""
     if finished(seen.status):
         return _stay_finished(seen, now)
     builder = PlanBuilder(seen, now, ConditionSet(seen.status.conditions, seen.generation, now))
     started = seen.status.start_time is not None
     if not started:
-        problems = preflight.check(seen.spec, seen.presets, seen.surroundings)
-        if problems:
-            return _invalid(builder, problems)
-        misleading = [*preflight.warnings(seen.spec, seen.presets, seen.surroundings), *limits.warnings(seen)]
-        builder.conditions.set("Valid", "True", "Valid", "; ".join(misleading))
+        findings = preflight.check(seen.spec, seen.presets, seen.surroundings)
+        if findings:
+            return _invalid(builder, findings)
+        misleading = preflight.warnings(seen.spec, seen.presets, seen.surroundings)
+        warnings = [*(finding.message for finding in misleading), *limits.warnings(seen)]
+        builder.conditions.set("Valid", "True", "Valid", "; ".join(warnings))
         if seen.spec.suspend:
             return _previewed(builder)
         return _start(builder)
@@ -67,7 +69,7 @@ def decide(seen: ObservedTask, now: datetime) -> TaskPlan:
 
 
 def _note_reused(builder: PlanBuilder) -> None:
-    """Tell once what others have measured already."""
+    """Emit an event, once, about experiments that are reused."""
     known, count = builder.seen.status.experiments, builder.seen.reused
     if count and count != (known.reused if known else None):
         message = f"reusing {count} finished experiment{'s' if count != 1 else ''} of this namespace (search.reuse)"
@@ -75,7 +77,7 @@ def _note_reused(builder: PlanBuilder) -> None:
 
 
 def _stay_finished(seen: ObservedTask, now: datetime) -> TaskPlan:
-    """Never restart; an edit is acknowledged, so that nobody waits for it, and told to be without effect."""
+    """The plan of a finished task, which never restarts: an edit is acknowledged and said to be without effect."""
     if seen.status.observed_generation == seen.generation:
         return TaskPlan(seen.status)
     message = "the task is finished: changes have no effect; create another TuningTask to search again"
@@ -87,7 +89,7 @@ def _stay_finished(seen: ObservedTask, now: datetime) -> TaskPlan:
 
 
 def refuse(task: Object, message: str, now: datetime) -> TaskPlan:
-    """A spec that cannot even be read: installed CRDs and operator are of different versions."""
+    """The plan for a spec that cannot be read: installed CRDs and operator are of different versions."""
     generation = int(task["metadata"].get("generation", 0))
     conditions = ConditionSet(None, generation, now)
     conditions.set("Valid", "False", "InvalidSpec", message)
@@ -99,17 +101,17 @@ def refuse(task: Object, message: str, now: datetime) -> TaskPlan:
     return TaskPlan(status)
 
 
-def _invalid(builder: PlanBuilder, problems: Sequence[preflight.Problem]) -> TaskPlan:
-    """Say everything that is wrong; nothing is created, and fixing it resumes the task."""
-    message = "; ".join(problem.message for problem in problems)
-    reason = problems[0].reason
+def _invalid(builder: PlanBuilder, findings: Sequence[Finding]) -> TaskPlan:
+    """The plan for an invalid spec: say everything that is wrong, and create nothing until it is fixed."""
+    message = "; ".join(finding.message for finding in findings)
+    reason = findings[0].reason
     before = builder.conditions.get("Valid")
     if before is None or (before.reason, before.message) != (reason, shorten(message)):
         builder.events.append(Event("Warning", reason, message))
     builder.conditions.set("Valid", "False", reason, message)
     builder.conditions.set("Succeeded", "Unknown", "InvalidSpec", message)
     builder.conditions.set("Finished", "False", "InvalidSpec")
-    waits = any(problem.reason == "NotFound" or builder.seen.shadow for problem in problems)
+    waits = any(finding.reason == "NotFound" or builder.seen.shadow for finding in findings)
     return builder.plan(message, builder.now + (_POLL if waits else _SLOW_POLL))
 
 
@@ -123,7 +125,7 @@ def _suspended(builder: PlanBuilder) -> TaskPlan:
 
 
 def _previewed(builder: PlanBuilder) -> TaskPlan:
-    """Suspended before the start: say and show what would be done, and create nothing of it."""
+    """The plan of a task suspended before its start: show what would be done, and create nothing of it."""
     seen, space = builder.seen, builder.seen.space
     shown = preview.status(seen)
     builder.changes["preview"] = shown
@@ -134,27 +136,27 @@ def _previewed(builder: PlanBuilder) -> TaskPlan:
     builder.conditions.set("Finished", "False", "Suspended")
     root = seen.backend.capabilities.root.kind
     message = (
-        f"suspended; {best_so_far.points(space)} to choose from, at most {shown.gpu_hours:g} GPU-hours;"
+        f"suspended; {best_so_far.choice_in_words(space)} to choose from, at most {shown.gpu_hours:g} GPU-hours;"
         f" ConfigMap {shown.config_map} shows the first {root}; set suspend: false to start"
     )
     return builder.plan(message, builder.now + _SLOW_POLL, write_preview=preview.config_map(seen))
 
 
 def _start(builder: PlanBuilder) -> TaskPlan:
-    """Write the start before anything is created: from then on the spec is fixed."""
+    """The plan that writes the start before anything is created: from then on the spec is fixed."""
     seen = builder.seen
     builder.changes |= {"start_time": clock.stamp(builder.now), "resolved": None} | experiment_counts.counts(seen)
     for kind in ("ModelReady", "RuntimeReady"):
         builder.conditions.set(kind, "Unknown", "Waiting")
     builder.conditions.set("Succeeded", "Unknown", "Running")
     builder.conditions.set("Finished", "False", "Running")
-    return builder.plan(f"started: {best_so_far.points(seen.space)} to choose from", builder.now)
+    return builder.plan(f"started: {best_so_far.choice_in_words(seen.space)} to choose from", builder.now)
 
 
 def _follow(builder: PlanBuilder) -> TaskPlan:
-    """An experiment is running: tell how far it is, and end it when the budget does."""
+    """The plan while an experiment is running: tell how far it is, and end it when the budget does."""
     seen = builder.seen
-    best = conclude.note(builder)
+    best = conclude.record_best(builder)
     if words := limits.used_up(seen, builder.now):
         withdraw = tuple(one.name for one in seen.running if not one.spec.cancel)
         return builder.plan(f"{words}; releasing {', '.join(one.name for one in seen.running)}", withdraw=withdraw)
@@ -170,15 +172,15 @@ def _follow(builder: PlanBuilder) -> TaskPlan:
 
 
 def _stop_drift(builder: PlanBuilder) -> TaskPlan | None:
-    """The task is over if what it measures is no longer what experiment 0 measured."""
+    """The last plan if what the task measures is no longer what experiment 0 measured."""
     seen, first = builder.seen, builder.seen.settled
     if first is None:
         return None
-    differing = [drift.told(one.name, one.drift, first.name) for one in seen.measured if one.drift]
-    words = next(iter(differing), "") or drift.since(first.status, first.name, seen.model, seen.runtime)
+    differing = [drift.explanation(one.name, one.drift, first.name) for one in seen.measured if one.drift]
+    words = next(iter(differing), "") or drift.changed_object(first.status, first.name, seen.model, seen.runtime)
     if not words:
         return None
-    conclude.note(builder)
+    conclude.record_best(builder)
     return builder.end(False, "RuntimeChanged", words)
 
 
@@ -188,15 +190,15 @@ def _searching(builder: PlanBuilder) -> None:
 
 
 def _tune(builder: PlanBuilder) -> TaskPlan:
-    """Nothing is running: the baseline first, then one experiment after the other, then the answer."""
+    """The plan while nothing is running: the baseline first, then one experiment after the other, then the answer."""
     seen = builder.seen
-    conclude.note(builder)
+    conclude.record_best(builder)
     stop = _stopping(seen.measured)
     if stop:
         return builder.end(False, stop.status.reason or "", f"{stop.name}: {stop.status.message}")
     if seen.baseline is None:
         limit = limits.used_up(seen, builder.now)
-        return conclude.answer(builder, "BudgetExhausted", limit=limit) if limit else _create(builder, "Baseline", None)
+        return conclude.finish(builder, "BudgetExhausted", limit=limit) if limit else _create(builder, "Baseline", None)
     if len(seen.search) >= seen.spec.search.max_experiments:
         return _confirm(builder, "Completed")
     proposal = next_experiment.next_one(seen)
@@ -207,11 +209,11 @@ def _tune(builder: PlanBuilder) -> TaskPlan:
 
 
 def _confirm(builder: PlanBuilder, reason: str, limit: str = "") -> TaskPlan:
-    """The search is over: measure the leaders and the baseline again, one run after the other, then answer."""
+    """The plan after the search: measure leaders and baseline again, one run after the other, then answer."""
     seen = builder.seen
     race = limits.race(seen, builder.now)
     if race is None:
-        return conclude.answer(builder, reason, limit=limit)
+        return conclude.finish(builder, reason, limit=limit)
     step = race.step
     if isinstance(step, Measure) and (short := limits.ends_confirmation(seen, race, step, builder.now)):
         race, reason, limit = finalists.cut(race, step.block), "BudgetExhausted", limit or short
@@ -219,8 +221,8 @@ def _confirm(builder: PlanBuilder, reason: str, limit: str = "") -> TaskPlan:
     if isinstance(step, Decided):
         best = confirmed_best.best(race, step)
         builder.changes |= {"best": conclude.with_numerics(seen, best), "baseline": confirmed_best.baseline(race)}
-        words = confirmed_best.conclusion(race, step) if best else confirmed_best.nothing(race, seen.measured)
-        return conclude.answer(builder, reason, words, limit)
+        words = confirmed_best.conclusion(race, step) if best else confirmed_best.none_confirmed(race, seen.measured)
+        return conclude.finish(builder, reason, words, limit)
     if limit and not seen.measured[-1].is_repeat and not seen.obstacle:
         builder.events.append(Event("Normal", "BudgetExhausted", limit))
     original = race.original(step.keys[0])
@@ -233,14 +235,14 @@ def _confirm(builder: PlanBuilder, reason: str, limit: str = "") -> TaskPlan:
 
 
 def _confirming(builder: PlanBuilder, race: Race | None, block: int) -> str:
-    """The best is being measured again: tell how it stands."""
+    """The message while the best is being measured again."""
     builder.conditions.set("Succeeded", "Unknown", "Confirming")
     builder.conditions.set("Finished", "False", "Confirming")
     return confirmed_best.message(race, block) if race else "confirming"
 
 
 def _stopping(measured: Sequence[Measured]) -> Measured | None:
-    """The experiment because of which the task cannot go on: its cause is common to all, or it came too often."""
+    """The experiment that stops the task: its cause is common to all, or came too often."""
     over = [one for one in measured if one.finished]
     if over and over[-1].outcome == "stop":
         return over[-1]
@@ -278,12 +280,12 @@ def _next_index(builder: PlanBuilder) -> int:
 
 
 def _launch(builder: PlanBuilder, experiment: Object, what: str, message: str) -> TaskPlan:
-    """Create it, unless its name is taken."""
+    """The plan that creates an experiment, unless its name is taken."""
     name = experiment["metadata"]["name"]
     if builder.seen.obstacle:
         return builder.plan(f"waiting to create {name}: {builder.seen.obstacle}", builder.now + _POLL / 4)
     counts: ExperimentCounts = builder.changes["experiments"]
-    # The name is used up even if the status write below is lost: the next pass sees the experiment itself.
+    # The name is used up even if the status write below is lost: the next reconcile observes the experiment itself.
     builder.changes["experiments"] = counts.model_copy(
         update={"next_index": counts.next_index + 1, "running": counts.running + 1}
     )

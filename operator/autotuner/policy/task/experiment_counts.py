@@ -1,4 +1,4 @@
-"""What a task has done so far, in figures."""
+"""The figures of a task's experiments for its status."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MEASURED = ("value", "infeasible", "bound", "unknown")
 
 
 def wanted(seen: ObservedTask) -> int:
-    """How many configurations will be measured, at least those that were.
+    """The number of configurations that will be measured, at least those that were.
 
     The limit may have been lowered since. A space of which only an estimate is known shortens nothing.
     """
@@ -21,7 +21,7 @@ def wanted(seen: ObservedTask) -> int:
 
 
 def counts(seen: ObservedTask) -> dict[str, Any]:
-    """The parts of the status: the experiments of the search, and what all of them cost."""
+    """The parts of the status about experiments of the search, and what all of them cost."""
     over = [one for one in seen.search if one.finished]
     outcomes = Counter(one.outcome for one in over)
     reasons = Counter(

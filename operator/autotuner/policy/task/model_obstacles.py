@@ -30,8 +30,8 @@ def not_ready(seen: ObservedTask) -> str:
 def find(seen: ObservedTask) -> Obstacle | None:
     """What keeps engines from a model that is Ready; None for nothing."""
     if storage := seen.storage:
-        if fault := storage.fault:
-            return Obstacle("NotFound" if fault.missing else "Failed", fault.message)
+        if fault := storage.fault("model"):
+            return Obstacle("NotFound" if fault.reason == "NotFound" else "Failed", fault.sentence)
         if storage.waiting:
             return Obstacle("Waiting", storage.waiting)
     placement, ready = seen.spec.placement, seen.model_state.nodes

@@ -35,7 +35,7 @@ def next_one(seen: ObservedTask) -> tuple[Purpose, Configuration] | None:
 
 
 def _goal(spec: TaskSpec) -> Goal:
-    """What the engine's advice depends on."""
+    """The goal that the engine's advice depends on."""
     if spec.objectives[0].metric in LATENCY_METRICS:
         return "latency"
     return "slo" if any(slo.metric in LATENCY_METRICS for slo in spec.slos or ()) else "throughput"

@@ -18,7 +18,7 @@ _POLL = timedelta(seconds=2)  # models and runtimes are not watched
 
 
 def prepare(builder: PlanBuilder) -> TaskPlan | None:
-    """Have the model Ready and the runtime there; None once they are."""
+    """The plan that gets model and runtime Ready; None once they are."""
     seen = builder.seen
     builder.conditions.set("Succeeded", "Unknown", "Running")
     builder.conditions.set("Finished", "False", "Running")
@@ -70,7 +70,7 @@ def _note_created(builder: PlanBuilder, live: Object) -> None:
 
 
 def _ready(builder: PlanBuilder, condition: str, event: str, wanted: Object | None, live: Object) -> None:
-    """It is used as it is; in what it differs from what the task would have made is told, once as an event too."""
+    """Use a model as it is; a difference to what the task would have made is told, once as an event too."""
     found = model_and_runtime.difference(live["spec"], wanted["spec"]) if wanted is not None else []
     name = f"{live['kind']} {live['metadata']['name']}"
     message = f"{name} is used as found; it differs in {'; '.join(found)}" if found else ""
@@ -82,7 +82,7 @@ def _ready(builder: PlanBuilder, condition: str, event: str, wanted: Object | No
 
 
 def _wait_for_model(builder: PlanBuilder, message: str) -> TaskPlan:
-    """Not from the start of the task: a model that was Ready for hours has its whole time again."""
+    """Wait from when the model stopped being Ready: one that was Ready for hours has its whole time again."""
     limit, ready = builder.seen.spec.model.ready_timeout_seconds, builder.conditions.get("ModelReady")
     assert ready is not None
     overdue = clock.parse(ready.last_transition_time) + timedelta(seconds=limit)
@@ -132,7 +132,7 @@ def _without_runtime(builder: PlanBuilder) -> TaskPlan:
 
 
 def resolved(seen: ObservedTask, model: Object, runtime: Object) -> Resolved:
-    """What the words of the spec came to, with this model and runtime."""
+    """What the words of the spec were resolved to, with this model and runtime."""
     space = seen.space
     return Resolved(
         model=model["metadata"]["name"],

@@ -24,12 +24,12 @@ def is_wanted(seen: ObservedTask) -> bool:
 
 
 def name(task: Mapping[str, Any]) -> str:
-    """Of the ConfigMap."""
+    """The name of the ConfigMap with a task's preview."""
     return f"{task['metadata']['name']}-preview"
 
 
 def status(seen: ObservedTask) -> Preview:
-    """What the task's status says of it."""
+    """The preview as the task's status has it."""
     hours = cost_estimate.gpu_hours(seen.spec, seen.space, seen.engine)
     if seen.spec.budget is not None and seen.spec.budget.max_gpu_hours is not None:
         hours = min(hours, seen.spec.budget.max_gpu_hours)
@@ -37,7 +37,7 @@ def status(seen: ObservedTask) -> Preview:
 
 
 def resolved(seen: ObservedTask) -> Resolved:
-    """What the words of the spec come to, with objects that would be created where there are none."""
+    """What the words of the spec resolve to, with objects that would be created where there are none."""
     return prerequisites.resolved(seen, *_objects(seen))
 
 
@@ -73,7 +73,7 @@ def config_map(seen: ObservedTask) -> Object | None:
 
 
 def _first_root(seen: ObservedTask, model: Mapping[str, Any], runtime: Mapping[str, Any]) -> Object:
-    """What serves the baseline, without what only a living experiment has: labels with its uid, and an owner."""
+    """The root that serves the baseline, without labels and owner that only a real experiment has."""
     experiment = experiment_spec.experiment(
         seen.ingredients(model, runtime), index=0, purpose="Baseline", configuration=None
     )

@@ -8,8 +8,9 @@ from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
 
 from autotuner.engines.arguments import Value
+from autotuner.findings import Finding, Kind
 from autotuner.search.space.dimensions import Dimension
-from autotuner.search.space.expressions import Condition, RuleError, compiled, field_name
+from autotuner.search.space.expressions import CompiledRule, RuleError, compiled, field_name
 
 INACTIVE = -1
 States = tuple[int, ...]  # a place on a dimension's list, or INACTIVE
@@ -17,9 +18,9 @@ _REMEMBERED = 1 << 16
 
 
 class Question:
-    """A condition over some dimensions, each of its answers worked out once."""
+    """A compiled rule over some dimensions, each of its answers worked out once."""
 
-    def __init__(self, condition: Condition, reads: tuple[int, ...], dimensions: Sequence[Dimension]) -> None:
+    def __init__(self, condition: CompiledRule, reads: tuple[int, ...], dimensions: Sequence[Dimension]) -> None:
         self.reads = reads
         self.text = condition.text
         self._condition = condition
@@ -80,7 +81,7 @@ class Activity:
     """All conditions of a space, in the order in which they are asked."""
 
     def __init__(self, switches: Iterable[Switch]) -> None:
-        """Sort them.
+        """Sort the switches by their dependence.
 
         Args:
             switches: at most one for each dimension, and no cycles: see `without_cycles`.
@@ -117,7 +118,7 @@ class Activity:
         return bool(self.switches)
 
 
-def switches(conditions: Mapping[int, str], dimensions: Sequence[Dimension]) -> tuple[list[Switch], list[str]]:
+def switches(conditions: Mapping[int, str], dimensions: Sequence[Dimension]) -> tuple[list[Switch], list[Finding]]:
     """The switches of `when` conditions, and what is wrong with those that give none.
 
     Args:
@@ -125,41 +126,41 @@ def switches(conditions: Mapping[int, str], dimensions: Sequence[Dimension]) -> 
         dimensions: of the space.
     """
     found: dict[int, Switch] = {}
-    problems: list[str] = []
+    findings: list[Finding] = []
     for number, rule in conditions.items():
         try:
             asked = question(rule, dimensions)
         except RuleError as error:
-            problems.append(f"{_where(number, dimensions)}: {error}")
+            findings.append(Finding(_field(number, dimensions), Kind.RULE_WRONG, {"complaint": str(error)}))
             continue
         if number in asked.reads:
-            problems.append(f"{_where(number, dimensions)}: {_itself(rule, dimensions[number])}")
+            findings.append(_on_itself(rule, dimensions[number], _field(number, dimensions)))
         else:
             found[number] = Switch(number, asked, [])
-    return _without_cycle(found, dimensions, problems)
+    return _without_cycle(found, dimensions, findings)
 
 
-def _where(number: int, dimensions: Sequence[Dimension]) -> str:
+def _field(number: int, dimensions: Sequence[Dimension]) -> str:
     return f"parameters[{dimensions[number].name}].when"
 
 
-def _itself(rule: str, dimension: Dimension) -> str:
+def _on_itself(rule: str, dimension: Dimension, field: str) -> Finding:
     if compiled(rule).whole:
-        return "reads p as a whole, and thereby its own parameter; name the others one by one, as p.x"
-    return f"asks for its own parameter, p.{field_name(dimension.name)}; a condition is about the others"
+        return Finding(field, Kind.CONDITION_ON_ALL)
+    return Finding(field, Kind.CONDITION_ON_ITSELF, {"name": field_name(dimension.name)})
 
 
 def _without_cycle(
-    found: dict[int, Switch], dimensions: Sequence[Dimension], problems: list[str]
-) -> tuple[list[Switch], list[str]]:
+    found: dict[int, Switch], dimensions: Sequence[Dimension], findings: list[Finding]
+) -> tuple[list[Switch], list[Finding]]:
     while True:
         try:
             TopologicalSorter({number: switch.question.reads for number, switch in found.items()}).prepare()
         except CycleError as error:
             cycle: list[int] = error.args[1][:-1]
-            names = ", ".join(dimensions[number].name for number in cycle)
+            names = [dimensions[number].name for number in cycle]
             first = min(cycle)
-            problems.append(f"{_where(first, dimensions)}: the conditions of {names} wait for each other; drop one")
+            findings.append(Finding(_field(first, dimensions), Kind.CONDITIONS_IN_CIRCLE, {"names": names}))
             del found[first]
         else:
-            return list(found.values()), problems
+            return list(found.values()), findings

@@ -1,4 +1,4 @@
-"""From a task's words to the pieces of its space: dimensions, what they write, and what forbids."""
+"""From a task's spec to the pieces of its space: dimensions, what they write, and what forbids."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from autotuner import engines
 from autotuner.api.common import EngineName
 from autotuner.api.parameters import Constraint, Parallelism, Quantization, SearchParameter, StartPoint
 from autotuner.engines.arguments import Value
+from autotuner.findings import Finding, Kind
 from autotuner.search.space import command_line, rules, words
 from autotuner.search.space.activity import INACTIVE, Activity, switches
 from autotuner.search.space.command_line import CommandLine, Effect, Values, Writer
@@ -32,7 +33,7 @@ class Offer:
     extra_args: tuple[str, ...] = ()
 
     def dump(self) -> dict[str, Any]:
-        """As JSON."""
+        """The offer as JSON."""
         models = {
             "parameters": self.parameters,
             "constraints": self.constraints,
@@ -54,7 +55,7 @@ class Assembly:
         activity: the `when` conditions.
         rules: all that forbids, in the order in which they are asked.
         line: the fixed arguments.
-        problems: what is wrong with the task's words; what they concern is left out.
+        findings: what is wrong with the task's words; what they concern is left out.
     """
 
     engine: engines.Engine
@@ -63,40 +64,42 @@ class Assembly:
     activity: Activity
     rules: tuple[Rule, ...]
     line: CommandLine
-    problems: tuple[str, ...]
+    findings: tuple[Finding, ...]
 
     def effect(self, writer: Writer, places: Sequence[int] | Mapping[int, int]) -> Effect:
-        """What a writer does at settled places."""
+        """The effect of a writer at settled places."""
         return writer.effect(self.values(writer, places))
 
     def values(self, writer: Writer, places: Sequence[int] | Mapping[int, int]) -> Values:
-        """What a writer is asked at settled places: None for what is unset or inactive."""
+        """The values that a writer is asked for at settled places: None for what is unset or inactive."""
         return tuple([self._value(number, places[number]) for number in writer.reads])
 
     def _value(self, number: int, place: int) -> Value | None:
         return None if place == INACTIVE else self.dimensions[number].values[place]
 
-    def complaints(self) -> Iterable[str]:
-        """Rules that could not be answered somewhere; known once the space has been worked out."""
+    def complaints(self) -> Iterable[Finding]:
+        """The findings about rules that could not be answered somewhere; known once the space has been worked out."""
         for switch in self.activity.switches:
-            where = f"parameters[{self.dimensions[switch.dimension].name}].when"
-            yield from (f"{where}: {complaint}" for complaint in switch.complaints)
-        yield from (f"{rule.name}.rule: {rule.complaint}" for rule in self.rules if rule.complaint)
+            field = f"parameters[{self.dimensions[switch.dimension].name}].when"
+            yield from (Finding(field, Kind.RULE_WRONG, {"complaint": each}) for each in switch.complaints)
+        for rule in self.rules:
+            if rule.complaint:
+                yield Finding(f"{rule.name}.rule", Kind.RULE_WRONG, {"complaint": rule.complaint})
 
 
 @dataclass
 class _Pieces:
-    """Pieces as they come together."""
+    """The pieces of a space while they are collected."""
 
     dimensions: list[Dimension] = field(default_factory=list)
     writers: list[Writer] = field(default_factory=list)
     conditions: dict[int, str] = field(default_factory=dict)
     rules: list[Rule] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
 
 
 def assemble(offer: Offer, name: EngineName, fixed: Sequence[str], facts: Facts) -> Assembly:
-    """Read a task's words.
+    """The pieces of the space of an offer.
 
     Args:
         offer: of the task.
@@ -112,10 +115,10 @@ def assemble(offer: Offer, name: EngineName, fixed: Sequence[str], facts: Facts)
         _add_section(pieces, words.of_parallelism(offer.parallelism, engine, facts), engine, line, offer.extra_args)
     if offer.quantization is not None:
         _add_section(pieces, words.of_quantization(offer.quantization, engine, facts), engine, line, offer.extra_args)
-    if not pieces.dimensions and not pieces.problems:
-        pieces.problems.append("parameters: there is nothing to search; give parameters, parallelism or quantization")
+    if not pieces.dimensions and not pieces.findings:
+        pieces.findings.append(Finding("parameters", Kind.NOTHING_TO_SEARCH))
     if pieces.conditions or offer.constraints:
-        pieces.problems += _names_alike(pieces.dimensions)
+        pieces.findings += _names_alike(pieces.dimensions)
     on_and_off, wrong = switches(pieces.conditions, pieces.dimensions)
     constraints, wrong_too = rules.of_constraints(offer.constraints, pieces.dimensions)
     writers = command_line.separated(pieces.writers)
@@ -132,7 +135,7 @@ def assemble(offer: Offer, name: EngineName, fixed: Sequence[str], facts: Facts)
             *rules.of_hardware(engine, flag_rules, facts),
         ),
         line,
-        (*pieces.problems, *wrong, *wrong_too),
+        (*pieces.findings, *wrong, *wrong_too),
     )
 
 
@@ -141,7 +144,10 @@ def _add_parameters(pieces: _Pieces, parameters: Sequence[SearchParameter], engi
         try:
             dimension = of_parameter(parameter)
         except DimensionError as error:
-            pieces.problems.append(f"parameters[{parameter.name}].{error}")
+            part, _, mistake = str(error).partition(": ")
+            pieces.findings.append(
+                Finding(f"parameters[{parameter.name}].{part}", Kind.RANGE_WRONG, {"mistake": mistake})
+            )
             continue
         number = len(pieces.dimensions)
         if parameter.when is not None:
@@ -155,40 +161,38 @@ def _add_section(
 ) -> None:
     """Add the words' dimensions; they must not set what a parameter or the task's fixed arguments set."""
     if (reason := section.illegal({})) is not None:  # the engine has no flags for any of these words
-        pieces.problems.append(f"{section.name}: {reason}")
+        pieces.findings.append(Finding(section.name, Kind.WORDS_WITHOUT_FLAGS, {"explanation": reason}))
         return
     dimensions = section.dimensions()
     if not dimensions:
         return
     twice = {one.name for one in pieces.dimensions} & {one.name for one in dimensions}
     if twice:
-        pieces.problems += [f"parameters[{name}]: is the name of a word in {section.name}; remove it" for name in twice]
+        details = {"section": section.name}
+        pieces.findings += [Finding(f"parameters[{name}]", Kind.WORD_AND_PARAMETER, details) for name in twice]
         return
     first = len(pieces.dimensions)
     writer = section.writer(first, engine, line.known.keys())
     for other in pieces.writers:
         for flag in sorted(other.touches & writer.touches):
-            where = f"parameters[{pieces.dimensions[other.reads[0]].name}]"
-            pieces.problems.append(f"{where}: --{flag} is set by {section.name} too; remove one of them")
+            field = f"parameters[{pieces.dimensions[other.reads[0]].name}]"
+            pieces.findings.append(Finding(field, Kind.FLAG_OF_WORDS, {"flag": flag, "section": section.name}))
     for index, token in enumerate(extra_args):
         if engine.flag_of(token) in writer.touches:
-            pieces.problems.append(
-                f"runtime.extraArgs[{index}]: {token}: the flag is set by {section.name} too; remove one of them"
-            )
+            details = {"argument": token, "section": section.name}
+            pieces.findings.append(Finding(f"runtime.extraArgs[{index}]", Kind.ARGUMENT_OF_WORDS, details))
     pieces.dimensions += dimensions
     pieces.writers.append(writer)
     pieces.rules += section.rules(first, pieces.dimensions)
 
 
-def _names_alike(dimensions: Sequence[Dimension]) -> list[str]:
+def _names_alike(dimensions: Sequence[Dimension]) -> list[Finding]:
     seen: dict[str, str] = {}
-    problems = []
+    findings = []
     for dimension in dimensions:
         name = field_name(dimension.name)
         if name in seen:
-            problems.append(
-                f"parameters[{dimension.name}]: rules cannot tell it from {seen[name]}, both are p.{name}; write rules"
-                " without them, or search only one of them"
-            )
+            details = {"other": seen[name], "name": name}
+            findings.append(Finding(f"parameters[{dimension.name}]", Kind.NAMES_ALIKE, details))
         seen.setdefault(name, dimension.name)
-    return problems
+    return findings

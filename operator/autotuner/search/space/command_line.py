@@ -21,7 +21,7 @@ _REMEMBERED = 1 << 16
 
 @dataclass(frozen=True)
 class Effect:
-    """What one choice of values writes.
+    """What one choice of values writes into the command line.
 
     Attributes:
         flags: canonical flag -> its arguments; none: the flag is taken away, also from the fixed arguments.
@@ -33,7 +33,7 @@ class Effect:
 
     @cached_property
     def identity(self) -> str:
-        """Equal exactly when the engine cannot tell two effects apart."""
+        """A text that is equal exactly when the engine cannot tell two effects apart."""
         written = sorted((flag, args) for flag, args in self.flags.items() if args)
         return repr((written, sorted(self.env.items()))) if written or self.env else ""
 
@@ -90,8 +90,8 @@ def by_flag(args: Sequence[str], engine: Engine) -> dict[str, Args]:
     return dict(found)
 
 
-def value(args: Args, engine: Engine) -> str:
-    """What arguments say of their flag: its value or values, `true` for a bare switch, `false` for its `--no-` form."""
+def flag_value(args: Args, engine: Engine) -> str:
+    """The value that arguments give their flag: its words, `true` for a bare switch, `false` for its `--no-` form."""
     found: list[str] = []
     for token in args:
         spelling, equals, given = token.partition("=")
@@ -105,7 +105,7 @@ def value(args: Args, engine: Engine) -> str:
 
 
 def remembered(effect: Callable[[Values], Effect]) -> Callable[[Values], Effect]:
-    """The same, asked once for each choice of values."""
+    """The effect function with a cache, asked once for each choice of values."""
     return lru_cache(maxsize=_REMEMBERED)(effect)
 
 

@@ -40,7 +40,7 @@ class Configuration(Mapping[str, Value]):
         return hash(self.key())
 
     def key(self) -> str:
-        """Its unambiguous text."""
+        """The unambiguous text of a configuration."""
         return self._key
 
     @cached_property
@@ -48,7 +48,7 @@ class Configuration(Mapping[str, Value]):
         return json.dumps([[name, text(value)] for name, value in self.pairs], separators=(",", ":"))
 
     def parameters(self) -> list[Parameter]:
-        """As an experiment's `spec.parameters`; `Space.read` is the way back."""
+        """The configuration as an experiment's `spec.parameters`; `Space.read` is the way back."""
         return [Parameter(name=name, value=text(value)) for name, value in self.pairs]
 
 

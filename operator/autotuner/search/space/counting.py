@@ -1,4 +1,4 @@
-"""How many configurations there are, and what removed the others."""
+"""The size of a space: how many configurations there are, and what removed the others."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def count(pieces: Assembly, components: Sequence[Component]) -> Count:
 
 
 def _after(rule: Rule, components: Sequence[Component], left: list[float]) -> float:
-    """All that is left after a rule; also writes what is left of its own component."""
+    """The points left after a rule; also writes what is left of its own component."""
     for number, component in enumerate(components):
         if rule in component.part.rules:
             left[number] = component.counted.after_rules[component.part.rules.index(rule)]

@@ -24,7 +24,7 @@ _TRIED, _COMPARED, _CUTS, _WITNESSES = 512, 24, 4, 3
 
 
 def explored(part: Part, counts: Callable[[Sequence[int]], bool]) -> tuple[float, list[list[int]]]:
-    """About how many legal points there are, or fewer (see above), and some of them, all equally likely.
+    """The estimated number of legal points, or a lower one, and some of them, all equally likely.
 
     A bounded number of ways is followed at once. Where there are k times as many, some of them are drawn and each
     stands for k (stochastic enumeration: Vaisman and Kroese, "Stochastic enumeration method for counting trees", 2017).
@@ -50,7 +50,7 @@ def explored(part: Part, counts: Callable[[Sequence[int]], bool]) -> tuple[float
 
 
 class _Walk:
-    """All ways down.
+    """All ways down through the dimensions.
 
     Attributes:
         order: of the dimensions: what is switched comes after what decides about it, so that it has one value where it
@@ -139,7 +139,7 @@ def _joined(first: Sequence[int], then: Sequence[int], taken: Iterable[int]) -> 
 
 
 def _anywhere(reads: Sequence[int], part: Part) -> Iterator[list[int]]:
-    """First the corners with all smallest and all largest values, then in turn one corner and one point of any kind."""
+    """Places to look at: the corners with all smallest and all largest values, then in turn a corner and any point."""
     generator = random.Random(0)
     ends = [(0, part.lengths[number] - 1) for number in reads]
     yield _laid(reads, [first for first, _ in ends], part)

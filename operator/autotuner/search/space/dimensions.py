@@ -41,7 +41,7 @@ class Dimension:
 
     @cached_property
     def unset(self) -> int | None:
-        """The place of None."""
+        """The place of the value None."""
         return self.values.index(None) if None in self.values else None
 
     def typed(self, value: Value | None) -> Value | None:
@@ -97,7 +97,7 @@ def _none(unset: bool) -> tuple[None, ...]:
 
 
 def _of_range(given: Range) -> Sequence[int | float]:
-    """At most 17 values, or those of the step; both bounds are included, the upper one if it is on a step."""
+    """The values of a range: at most 17, or those of the step; both bounds included, the upper one if on a step."""
     _check_bounds(given)
     if given.step is not None:
         numbers = _steps(given, Decimal(repr(given.step)))
@@ -132,7 +132,7 @@ def _steps(given: Range, step: Decimal) -> list[float]:
 
 
 def _check_bounds(given: Range) -> None:
-    """What the CRD's rules say too, for specs that never met an API server, and what whole numbers add."""
+    """Check what the CRD's rules say too, for specs that never met an API server, and what whole numbers add."""
     if given.min >= given.max:
         raise DimensionError("range.max: max must be above min")
     if given.scale == "Log" and given.min <= 0:

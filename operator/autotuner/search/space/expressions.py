@@ -33,7 +33,7 @@ def field_name(parameter: str) -> str:
 
 
 @dataclass(frozen=True)
-class Condition:
+class CompiledRule:
     """A compiled rule.
 
     Attributes:
@@ -86,7 +86,7 @@ class Condition:
 
 
 @lru_cache(maxsize=1024)
-def compiled(rule: str) -> Condition:
+def compiled(rule: str) -> CompiledRule:
     """The condition of a rule's text.
 
     Raises:
@@ -101,7 +101,7 @@ def compiled(rule: str) -> Condition:
         raise RuleError("has several of all, exists, exists_one, map and filter; use one in a rule, or several rules")
     found = _PARAMETER.findall(bare)
     names = frozenset(name for name, call in found if name and not call)
-    return Condition(rule, names, any(not name or call for name, call in found), program)
+    return CompiledRule(rule, names, any(not name or call for name, call in found), program)
 
 
 def _syntax(message: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Facts:
-    """What is not known forbids nothing.
+    """Facts about model and cluster; what is not known forbids nothing.
 
     Attributes:
         model: the spec of the model's object; empty if unknown.

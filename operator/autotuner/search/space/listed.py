@@ -98,19 +98,19 @@ def _laid_out(part: Part, closure: Sequence[int], flat: npt.NDArray[_Kind]) -> n
 
 
 def _table(part: Part, rule: Rule) -> Mask:
-    """Where the rule allows it."""
+    """The table of where a rule allows a point."""
     closure = part.activity.closure(rule.reads)
     answers = [rule.refusal(rule.states(places)) is None for places, _ in _settled_cells(part, closure)]
     return _laid_out(part, closure, np.array(answers, dtype=np.bool_))
 
 
 def _reason(part: Part, rule: Rule, forbidden: Mask) -> str:
-    """Why it forbids the first of these points."""
+    """Why a rule forbids the first of these points."""
     return rule.refusal(rule.states(part.settled(int(forbidden.argmax())))) or "" if forbidden.any() else ""
 
 
 def _canonical(part: Part, switched: int) -> Mask:
-    """Of the values that an inactive dimension could have, only the first one counts."""
+    """The mask of canonical points: of the values that an inactive dimension could have, only the first counts."""
     closure = part.activity.closure([switched])
     at = closure.index(switched)
     answers = [places[switched] == cell[at] or not cell[at] for places, cell in _settled_cells(part, closure)]
@@ -118,7 +118,7 @@ def _canonical(part: Part, switched: int) -> Mask:
 
 
 def _without_doubles(part: Part, points: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
-    """Of the points that mean the same to the engine, the first one of each."""
+    """The first one of all points that mean the same to the engine."""
     key = np.zeros(len(points), dtype=np.int64)
     suspicious = False
     for writer in part.writers:

@@ -10,7 +10,7 @@ from autotuner.engines import Engine
 from autotuner.engines.arguments import text
 from autotuner.search.space.activity import INACTIVE, States
 from autotuner.search.space.assembly import Assembly
-from autotuner.search.space.command_line import Args, Effect, Writer, by_flag, value
+from autotuner.search.space.command_line import Args, Effect, Writer, by_flag, flag_value
 from autotuner.search.space.components import Component
 
 Arguments = Mapping[str, Args]  # canonical flag -> its arguments
@@ -79,7 +79,7 @@ def _sayings(args: Sequence[str], pieces: Assembly) -> list[_Saying]:
 
 
 def _check_untouched(flag: str, args: Args, touched: set[str], pieces: Assembly) -> None:
-    """A flag that is not searched may be said as it is: people paste whole argument lists.
+    """Check a flag that is not searched: it may be said as it is, for people paste whole argument lists.
 
     Raises:
         _WrongError: it is said otherwise.
@@ -137,7 +137,7 @@ def _choices(writer: Writer, named: Arguments, pieces: Assembly) -> list[States]
 def _cost_at(
     places: Sequence[int] | Mapping[int, int], writer: Writer, named: Arguments, pieces: Assembly
 ) -> int | None:
-    """None if something named is said otherwise; else 1 for a flag that the fixed arguments say too, 2 for others."""
+    """None if a named flag is said otherwise; else 1 for one that the fixed arguments say too, 2 for others."""
     values = pieces.values(writer, places)
     spelled_out = writer.spelled_out(values, frozenset(named)) if writer.spelled_out else None
     return _cost(spelled_out or writer.effect(values), named, pieces)
@@ -153,7 +153,7 @@ def _cost(effect: Effect, named: Arguments, pieces: Assembly) -> int | None:
 
 def _values(args: Args, engine: Engine) -> list[str]:
     """What arguments say of one flag, whichever of its spellings they use; numbers as we write them."""
-    return [_number(word) for word in value(args, engine).split(" ")] if args else []
+    return [_number(word) for word in flag_value(args, engine).split(" ")] if args else []
 
 
 def _number(word: str) -> str:

@@ -17,7 +17,7 @@ ASKED_MAX = 4096
 
 @dataclass(frozen=True)
 class Part:
-    """Dimensions that belong together, and what is said about them.
+    """Dimensions that rules join, with their writers, rules and switches.
 
     Attributes:
         dimensions: their numbers, ascending.
@@ -37,7 +37,7 @@ class Part:
 
     @cached_property
     def shape(self) -> tuple[int, ...]:
-        """Of the part's own product."""
+        """The shape of the part's product."""
         return tuple(self.lengths[number] for number in self.dimensions)
 
     @cached_property
@@ -76,13 +76,13 @@ class Part:
         return next((number for number, rule in enumerate(self.rules) if rule.refusal(rule.states(places))), None)
 
     def identity(self, places: Sequence[int]) -> tuple[str, ...]:
-        """Equal exactly when settled places mean the same to the engine."""
+        """A text that is equal exactly when settled places mean the same to the engine."""
         return tuple(self.effect(writer, places).identity for writer in self.writers)
 
 
 @dataclass(frozen=True)
 class Counted:
-    """What is left of a part after each step.
+    """The points of a part that are left after each step.
 
     Attributes:
         before: its points, those that differ in inactive dimensions only counted as one.

@@ -1,4 +1,4 @@
-"""What hangs together."""
+"""Partitions into connected components."""
 
 from __future__ import annotations
 

@@ -7,8 +7,9 @@ from functools import lru_cache, partial
 
 from autotuner.api.parameters import Constraint
 from autotuner.engines import Engine
+from autotuner.findings import Finding, Kind
 from autotuner.search.space.activity import INACTIVE, States, question
-from autotuner.search.space.command_line import Args, CommandLine, Effect, Writer, value
+from autotuner.search.space.command_line import Args, CommandLine, Effect, Writer, flag_value
 from autotuner.search.space.dimensions import Dimension
 from autotuner.search.space.expressions import RuleError
 from autotuner.search.space.facts import Facts
@@ -35,7 +36,7 @@ class Rule:
         self.refusal: Callable[[States], str | None] = lru_cache(maxsize=_REMEMBERED)(self._refusal)
 
     def states(self, places: Sequence[int]) -> States:
-        """Of the dimensions that it reads."""
+        """The states of the dimensions that the rule reads."""
         return tuple([places[number] for number in self.reads])
 
     def _refusal(self, states: States) -> str | None:
@@ -46,16 +47,18 @@ class Rule:
             return str(error)
 
 
-def of_constraints(constraints: Sequence[Constraint], dimensions: Sequence[Dimension]) -> tuple[list[Rule], list[str]]:
+def of_constraints(
+    constraints: Sequence[Constraint], dimensions: Sequence[Dimension]
+) -> tuple[list[Rule], list[Finding]]:
     """The user's constraints, and what is wrong with those that are no rules."""
     found: list[Rule] = []
-    problems: list[str] = []
+    findings: list[Finding] = []
     for index, constraint in enumerate(constraints):
         try:
             found.append(_of_constraint(f"constraints[{index}]", constraint, dimensions))
         except RuleError as error:
-            problems.append(f"constraints[{index}].rule: {error}")
-    return found, problems
+            findings.append(Finding(f"constraints[{index}].rule", Kind.RULE_WRONG, {"complaint": str(error)}))
+    return found, findings
 
 
 def _of_constraint(name: str, constraint: Constraint, dimensions: Sequence[Dimension]) -> Rule:
@@ -92,9 +95,11 @@ class CommandLineRules:
         return Rule(name, reads, refuse)
 
     def text_rule(self, name: str, flags: Iterable[str], check: Callable[[Mapping[str, str]], str | None]) -> Rule:
-        """The same about values: canonical flag -> value, `true` for a bare switch, `false` for its `--no-` form."""
+        """A rule that reads values: canonical flag -> value, `true` for a bare switch, `false` for its `--no-` form."""
         engine = self._line.engine
-        return self.rule(name, flags, lambda given: check({flag: value(args, engine) for flag, args in given.items()}))
+        return self.rule(
+            name, flags, lambda given: check({flag: flag_value(args, engine) for flag, args in given.items()})
+        )
 
     def _effect(self, writer: Writer, places: Mapping[int, int]) -> Effect:
         chosen = ((self._dimensions[number], places[number]) for number in writer.reads)
@@ -102,12 +107,12 @@ class CommandLineRules:
 
 
 def of_engine(engine: Engine, flag_rules: CommandLineRules) -> list[Rule]:
-    """What the engine itself refuses."""
+    """The rules for what the engine itself refuses."""
     return [flag_rules.text_rule(rule.name, rule.reads, rule.check) for rule in engine.rules]
 
 
 def of_hardware(engine: Engine, flag_rules: CommandLineRules, facts: Facts) -> list[Rule]:
-    """What no node could hold, as far as that is known."""
+    """The rules for what no node could hold, as far as that is known."""
     found: list[Rule] = []
     if facts.memory_mib is not None:
         too_large = partial(engine.memory.too_large, model=facts.model, memory_mib=facts.memory_mib)
@@ -118,7 +123,7 @@ def of_hardware(engine: Engine, flag_rules: CommandLineRules, facts: Facts) -> l
 
 
 def _accelerators(engine: Engine, flag_rules: CommandLineRules, most: int) -> Rule:
-    """No engine with more accelerators than any node could ever hold."""
+    """The rule that no engine has more accelerators than any node could ever hold."""
 
     def check(flags: Mapping[str, Args]) -> str | None:
         count = engine.accelerators([token for args in flags.values() for token in args])

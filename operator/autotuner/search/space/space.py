@@ -13,10 +13,10 @@ from autotuner.api.common import EngineName, Parameter
 from autotuner.api.parameters import Constraint, SearchParameter
 from autotuner.api.task import TaskSpec
 from autotuner.engines.arguments import Value, text
+from autotuner.findings import Finding, Kind
 from autotuner.search.space.activity import INACTIVE
 from autotuner.search.space.assembly import Assembly, Offer, assemble
-from autotuner.search.space.command_line import Effect
-from autotuner.search.space.command_line import value as value_of
+from autotuner.search.space.command_line import Effect, flag_value
 from autotuner.search.space.components import Component, components
 from autotuner.search.space.configuration import Configuration, Rendered
 from autotuner.search.space.counting import count
@@ -41,14 +41,13 @@ class Space:
         removed: for each rule that forbids anything, in the order in which they are asked: how many configurations it
             does, of those that no earlier rule has forbidden. Size and counts add up to all combinations of values,
             those which differ in inactive parameters only counted as one.
-        problems: what is wrong with the task, one message each, beginning with the field. A space with problems is
-            there to be told about, not to be searched.
+        findings: what is wrong with the task. A space with findings is there to be told about, not to be searched.
         emptiness: which rule removes the last configurations, and why; empty if there are some.
         start_points: the configurations that the task's start points mean.
     """
 
     def __init__(self, pieces: Assembly, offer: Offer) -> None:
-        """Work it out; use `of` or `over`, which remember."""
+        """Work the space out; use `of` or `over`, which remember."""
         self._pieces = pieces
         self._activity = pieces.activity
         self._components: tuple[Component, ...] = components(pieces)
@@ -62,8 +61,8 @@ class Space:
             for index, point in enumerate(offer.start_points)
         ]
         self.start_points = tuple(found for _, found, _ in located if found is not None)
-        wrong = [f"{where}: {problem}" for where, _, problem in located if problem]
-        self.problems: list[str] = [*pieces.problems, *pieces.complaints(), *wrong]
+        wrong = [Finding(at, Kind.START_POINT_WRONG, {"obstacle": problem}) for at, _, problem in located if problem]
+        self.findings: list[Finding] = [*pieces.findings, *pieces.complaints(), *wrong]
 
     @classmethod
     def of(cls, spec: TaskSpec, engine: EngineName, *, fixed: Sequence[str] = (), facts: Facts | None = None) -> Space:
@@ -135,7 +134,7 @@ class Space:
 
     @property
     def most(self) -> int:
-        """There cannot be more configurations than this; to be planned with, where the size is an estimate."""
+        """An upper bound of the number of configurations, to be planned with where the size is an estimate."""
         return self.numbers if self.size and not self.exact else self.size
 
     def build(self, places: Sequence[int]) -> Configuration | None:
@@ -174,7 +173,7 @@ class Space:
         return tuple(found)
 
     def identity(self, configuration: Mapping[str, Value]) -> str:
-        """Equal exactly when two configurations mean the same to the engine."""
+        """A text that is equal exactly when two configurations mean the same to the engine."""
         return "\n".join(effect.identity for effect in self._effects(configuration))
 
     def render(self, configuration: Mapping[str, Value]) -> Rendered:
@@ -228,11 +227,11 @@ class Space:
         return None if places is None or not self.numbers else self._configuration(self._settled(places))
 
     def _usual(self, dimension: Dimension) -> int:
-        """Where a parameter is that nobody has an opinion about."""
+        """The place of a parameter that nobody has an opinion about."""
         if dimension.unset is not None:
             return dimension.unset
         fixed = self._pieces.line.fixed.get(self._pieces.engine.canonical(dimension.name), ())
-        if fixed and (said := value_of(fixed, self._pieces.engine)) in dimension.positions:
+        if fixed and (said := flag_value(fixed, self._pieces.engine)) in dimension.positions:
             return dimension.positions[said]
         default = self._pieces.engine.defaults.get(self._pieces.engine.canonical(dimension.name))
         if default is not None and (place := dimension.nearest(default)) is not None:

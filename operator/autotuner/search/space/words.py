@@ -46,7 +46,7 @@ class Section:
         return tuple(dict.fromkeys([*self.lists, *(word for preset in self.presets for word in preset)]))
 
     def dimensions(self) -> list[Dimension]:
-        """One for each word, over all values that occur."""
+        """A dimension for each word, over all values that occur."""
         return [_dimension(f"{self.name}.{word}", self._values(word)) for word in self.words]
 
     def _values(self, word: str) -> list[Value]:
@@ -63,7 +63,7 @@ class Section:
         )
 
     def rules(self, first: int, dimensions: Sequence[Dimension]) -> list[Rule]:
-        """What forbids combinations; dimension `first` of the space is that of the first word."""
+        """The rules that forbid combinations; dimension `first` of the space is that of the first word."""
         reads = range(first, first + len(self.words))
 
         def said(states: States) -> Words:
@@ -76,7 +76,7 @@ class Section:
         return [Rule(f"{self.name}.presets", reads, unoffered), illegal] if self.presets else [illegal]
 
     def writer(self, first: int, engine: Engine, fixed: Collection[str]) -> Writer:
-        """What the words write.
+        """The writer of the words' flags.
 
         Args:
             first: the dimension of the first word.

@@ -10,41 +10,41 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autotuner.policy.confirmation.rule import Decided, Fitness, Leader, Measure, Repeat, Settings, next_step
+from autotuner.policy.confirmation.rule import ConfirmationLimits, Decided, Fitness, Leader, Measure, Repeat, next_step
 
 A, B, C = (Leader(key, 100.0) for key in "abc")
-DEFAULT = Settings()
+DEFAULT = ConfirmationLimits()
 Worth = float | Fitness
 Run = Callable[[str | None, int], Worth]
 
 
-def repeat(key: str | None, block: int, worth: Worth) -> Repeat[str]:
+def repeat(key: str | None, block: int, worth: Worth) -> Repeat:
     if isinstance(worth, str):
         return Repeat(key, block, worth)
     return Repeat(key, block, "kept", worth)
 
 
 def step(
-    repeats: Sequence[Repeat[str]],
-    leaders: Sequence[Leader[str]] = (A, B),
+    repeats: Sequence[Repeat],
+    leaders: Sequence[Leader] = (A, B),
     baseline: Fitness = "kept",
-    settings: Settings = DEFAULT,
+    limits: ConfirmationLimits = DEFAULT,
     metric: str = "OutputThroughput",
-) -> Measure[str] | Decided[str]:
-    return next_step(leaders, baseline, repeats, settings, metric=metric)
+) -> Measure | Decided:
+    return next_step(leaders, baseline, repeats, limits, metric=metric)
 
 
 def play(
     run: Run,
-    leaders: Sequence[Leader[str]] = (A, B),
+    leaders: Sequence[Leader] = (A, B),
     baseline: Fitness = "kept",
-    settings: Settings = DEFAULT,
+    limits: ConfirmationLimits = DEFAULT,
     metric: str = "OutputThroughput",
-) -> tuple[Decided[str], list[Repeat[str]]]:
+) -> tuple[Decided, list[Repeat]]:
     """Measure one configuration after the other until it is decided."""
-    repeats: list[Repeat[str]] = []
+    repeats: list[Repeat] = []
     for _ in range(200):
-        found = step(repeats, leaders, baseline, settings, metric)
+        found = step(repeats, leaders, baseline, limits, metric)
         if isinstance(found, Decided):
             return found, repeats
         assert found.keys, "it waits for something that is not running"
@@ -63,7 +63,7 @@ def steady(worths: Mapping[str | None, Worth], noise: float = 0.01) -> Run:
     return run
 
 
-def blocks(repeats: Sequence[Repeat[str]]) -> int:
+def blocks(repeats: Sequence[Repeat]) -> int:
     return max((one.block for one in repeats), default=0)
 
 
@@ -133,7 +133,7 @@ class TestVerdict:
 
     @pytest.mark.parametrize("most", [0, 1])
     def test_too_few_repeats_confirm_nothing_and_cost_nothing(self, most: int) -> None:
-        found = step([], settings=Settings(max_repeats=most))
+        found = step([], limits=ConfirmationLimits(max_repeats=most))
         assert found == Decided("a", "Unconfirmed", None, 0)
 
     def test_without_leaders_the_baseline_stays(self) -> None:
@@ -162,7 +162,7 @@ class TestWinner:
         ],
         ids=["fewer accelerators", "fewer changed flags", "the search's order"],
     )
-    def test_of_equals_is_the_one_that_takes_less(self, leaders: Sequence[Leader[str]], want: str) -> None:
+    def test_of_equals_is_the_one_that_takes_less(self, leaders: Sequence[Leader], want: str) -> None:
         found, _ = play(steady({None: 100, "a": 200, "b": 200}), leaders)
         assert found.winner == want
 
@@ -226,7 +226,7 @@ def test_it_always_ends_with_an_answer_that_holds_together(
     def run(key: str | None, block: int) -> Worth:
         return chance.choice([100.0, 110.0, chance.uniform(50, 200), "broken", "failed"])
 
-    found, repeats = play(run, leaders, baseline, Settings(top, most))
+    found, repeats = play(run, leaders, baseline, ConfirmationLimits(top, most))
     pairs = [(one.key, one.block) for one in repeats]
     assert len(pairs) == len(set(pairs)), "nobody runs twice in a block"
     assert all(sum(one.key == leader.key for one in repeats) <= most for leader in leaders)

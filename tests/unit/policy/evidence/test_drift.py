@@ -43,14 +43,14 @@ DIFFERENCES: list[tuple[str, Object, str]] = [
     ("changes", "difference"), [row[1:] for row in DIFFERENCES], ids=[row[0] for row in DIFFERENCES]
 )
 def test_difference_to_the_baseline(changes: Object, difference: str) -> None:
-    assert drift.between(status(), status(**changes)) == difference
+    assert drift.difference(status(), status(**changes)) == difference
 
 
 def test_a_baseline_without_a_result_fixes_what_it_knows() -> None:
     crashed = status(imageID=None, acceleratorProduct=None)
 
-    assert drift.between(crashed, status()) == ""
-    assert drift.between(crashed, status(hashes={"model": "2" * 32})) != ""
+    assert drift.difference(crashed, status()) == ""
+    assert drift.difference(crashed, status(hashes={"model": "2" * 32})) != ""
 
 
 def test_hashes_are_of_specs_alone() -> None:

@@ -9,7 +9,7 @@ import pytest
 from autotuner.objects import Object
 from autotuner.policy.experiment import endings
 from autotuner.policy.experiment.decide import judge
-from autotuner.policy.experiment.endings import OUTCOMES, Outcome
+from autotuner.policy.experiment.endings import OUTCOMES, ExperimentOutcome
 from autotuner.serving.backend import ServingEvent
 from tests.unit.builders import (
     after,
@@ -383,4 +383,4 @@ def test_every_outcome_is_one_that_the_search_knows() -> None:
     reached = {row[2] for row in ENDINGS} | {"SLOViolated", "StartupTimeout", "PullTimeout", "QueueTimeout"}
 
     assert reached == set(OUTCOMES)
-    assert set(OUTCOMES.values()) <= set(get_args(Outcome))
+    assert set(OUTCOMES.values()) <= set(get_args(ExperimentOutcome))

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from autotuner.api.task import TaskSpec
+from autotuner.findings import Finding, Kind
 from autotuner.objects import Object
-from autotuner.policy.preflight import Problem, Surroundings, check, engine_of
+from autotuner.policy.preflight import Surroundings, check, engine_of, warnings
 from autotuner.serving.backends import DEFAULT as OME
 from tests.unit.builders import make_runtime
 from tests.unit.task_builders import MODEL, live_model, live_runtime, make_spec, shipped
@@ -27,176 +28,195 @@ def serving(runtime: Object | None) -> Object | None:
     return {**identity, **runtime, "spec": {**runtime["spec"], "supportedModelFormats": formats}}
 
 
-def problems(spec: TaskSpec, **around: Any) -> list[Problem]:
+def findings(spec: TaskSpec, **around: Any) -> list[Finding]:
     around["runtime"] = serving(around.get("runtime"))
     return check(spec, shipped(), Surroundings(OME, **{"model": live_model(), "runtime": None} | around))
 
 
-PROBLEMS: list[tuple[str, Object, Object, str, str]] = [
+WRONG: list[tuple[str, Object, Object, str, Kind, Object]] = [
     (
         "an unknown model preset, with a hint",
         {"model": {"preset": "llama-3-2-1b-instrukt"}},
         {"model": None},
-        "UnknownPreset",
-        f"model.preset: no preset is called llama-3-2-1b-instrukt; did you mean {MODEL}?",
+        "model.preset",
+        Kind.PRESET_MISSPELT,
+        {"name": "llama-3-2-1b-instrukt", "meant": "llama-3-2-1b-instruct"},
     ),
     (
         "an unknown model preset like no other",
         {"model": {"preset": "zzz"}},
         {"model": None},
-        "UnknownPreset",
-        f"model.preset: no preset is called zzz; there are {', '.join(sorted(shipped().models))}",
+        "model.preset",
+        Kind.PRESET_UNKNOWN,
+        {"name": "zzz"},
     ),
     (
         "an unknown runtime preset",
         {"runtime": {"preset": "simulated-vlm"}},
         {},
-        "UnknownPreset",
-        "runtime.preset: no preset is called simulated-vlm; did you mean simulated-vllm?",
+        "runtime.preset",
+        Kind.PRESET_MISSPELT,
+        {"name": "simulated-vlm", "meant": "simulated-vllm"},
     ),
     (
         "a model preset where nothing may be created",
         {},
         {"model": None, "may_create": False},
-        "NotFound",
-        f"model.preset: ClusterBaseModel {MODEL} does not exist, and this operator may not create cluster-scoped"
-        " objects; ask for it to be created",
+        "model.preset",
+        Kind.CREATION_FORBIDDEN,
+        {"object": "ClusterBaseModel llama-3-2-1b-instruct"},
     ),
     (
         "a model that does not exist",
         {"model": {"preset": None, "name": "my-model", "kind": "BaseModel"}},
         {"model": None},
-        "NotFound",
-        "model.name: BaseModel my-model does not exist; create it, or name another",
+        "model.name",
+        Kind.OBJECT_MISSING,
+        {"object": "BaseModel my-model"},
     ),
     (
         "a runtime that does not exist",
         {"runtime": NAMED_RUNTIME, "benchmark": {"tokenizer": {"source": "Hub", "id": "x"}}},
         {},
-        "NotFound",
-        "runtime.name: ClusterServingRuntime my-runtime does not exist; create it, or name another",
+        "runtime.name",
+        Kind.OBJECT_MISSING,
+        {"object": "ClusterServingRuntime my-runtime"},
     ),
     (
         "a hidden model",
         {},
         {"shadow": "model.preset: BaseModel x hides it"},
-        "InvalidSpec",
-        "model.preset: BaseModel x hides it",
+        "model.preset",
+        Kind.OBJECT_SHADOWED,
+        {},
     ),
     (
         "a reserved flag among the fixed ones",
         {"runtime": {"extraArgs": ["--port=80"]}},
         {},
-        "ReservedFlag",
-        'runtime.extraArgs[0]: "--port": the flag is set by the operator; remove it',
+        "runtime.extraArgs[0]",
+        Kind.FLAG_RESERVED,
+        {},
     ),
     (
         "a reserved flag in the baseline",
         {"baseline": {"args": ["--tp-size=1", "--api-key", "x"]}},
         {},
-        "ReservedFlag",
-        'baseline.args[1]: "--api-key": a key among the arguments is readable by everyone who may see the pod;'
-        " remove it",
+        "baseline.args[1]",
+        Kind.FLAG_RESERVED,
+        {},
     ),
     (
         "a reserved flag as a parameter",
         {"parameters": [{"name": "model-path", "choices": ["a", "b"]}]},
         {},
-        "ReservedFlag",
-        "parameters[model-path]: the flag is set by the operator; choose the model in spec.model",
+        "parameters[model-path]",
+        Kind.FLAG_RESERVED,
+        {},
     ),
     (
         "a word that is no flag",
         {"runtime": {"extraArgs": ["tp-size=1"]}},
         {},
-        "InvalidSpec",
-        'runtime.extraArgs[0]: "tp-size=1": not a flag: an argument begins with a dash, for example --name=value',
+        "runtime.extraArgs[0]",
+        Kind.NOT_A_FLAG,
+        {},
     ),
     (
         "a parameter that is fixed too",
         {"runtime": {"extraArgs": ["--tp=1"]}},
         {},
-        "InvalidSpec",
-        "parameters[tp-size]: the flag is also in runtime.extraArgs[0]; remove one of them",
+        "parameters[tp-size]",
+        Kind.FLAG_FIXED_TOO,
+        {"index": 0},
     ),
     (
         "a flag that the engine never had",
         {"parameters": [{"name": "enable-mixed-chunking", "toggle": True}]},
         {},
-        "UnknownFlag",
-        "parameters[enable-mixed-chunking]: SGLang 0.5.5.post3 has no such flag; did you mean enable-mixed-chunk? (if"
-        " your image's engine has it, set runtime.allowUnknownFlags: true)",
+        "parameters[enable-mixed-chunking]",
+        Kind.FLAG_MISSPELT,
+        {"meant": "enable-mixed-chunk"},
     ),
     (
         "an illegal value",
         {"parameters": [{"name": "mem-fraction-static", "values": [0.9, 1.5]}]},
         {},
-        "InvalidSpec",
-        "parameters[mem-fraction-static]: values: 1.5 is out of range; it must be above 0 and below 1",
+        "parameters[mem-fraction-static]",
+        Kind.OFFER_REFUSED,
+        {"part": "values", "value": 1.5},
     ),
     (
         "a start point that is not offered",
         {"search": {"startPoints": [{"args": ["--tp-size=4"]}]}},
         {},
-        "InvalidSpec",
-        "search.startPoints[0].args: --tp-size=4 is not offered: tp-size has 1, 2",
+        "search.startPoints[0].args",
+        Kind.START_POINT_WRONG,
+        {},
     ),
     (
         "a rule that leaves nothing",
         {"constraints": [{"rule": "p.tp_size > 2", "message": "large only"}]},
         {},
-        "EmptySpace",
-        "parameters: no configuration is left",
+        "parameters",
+        Kind.SPACE_EMPTY,
+        {},
     ),
     (
         "a rule about what is no parameter",
         {"constraints": [{"rule": "p.tp_sice > 2"}]},
         {},
-        "InvalidSpec",
-        "constraints[0].rule: ",
+        "constraints[0].rule",
+        Kind.RULE_WRONG,
+        {},
     ),
     (
         "a template in a value",
         {"parameters": [{"name": "chat-template", "choices": ["{{.Name}}"]}]},
         {},
-        "InvalidSpec",
-        'parameters[chat-template]: "{{" would be expanded as a template; write the value without it',
+        "parameters[chat-template]",
+        Kind.TEMPLATE_IN_VALUE,
+        {},
     ),
     (
         "a latency at a concurrency that is not measured",
         {"benchmark": SECOND_BENCHMARK, "objectives": [{"metric": "TTFT", "concurrency": 16}]},
         {},
-        "InvalidSpec",
-        "objectives[0].concurrency: 16 is not on the ladder; choose one of 4, 8",
+        "objectives[0].concurrency",
+        Kind.LEVEL_NOT_ON_LADDER,
+        {"concurrency": 16, "ladder": [4, 8]},
     ),
     (
         "a request parameter that the benchmark sets",
         {"benchmark": {"requestParams": {"temperature": 0, "stream": False}}},
         {},
-        "InvalidSpec",
-        "benchmark.requestParams.stream: set by the benchmark itself; remove it",
+        "benchmark.requestParams.stream",
+        Kind.REQUEST_PARAMETER_RESERVED,
+        {},
     ),
     (
         "the built-in tokenizer with a real engine's preset",
         {"runtime": {"preset": "sglang-llama-small"}},
         {},
-        "InvalidSpec",
-        "benchmark.tokenizer.source: Builtin counts bytes: for the simulated engine only; use Hub or ModelVolume",
+        "benchmark.tokenizer.source",
+        Kind.TOKENIZER_COUNTS_BYTES,
+        {},
     ),
     (
         "the built-in tokenizer with a real engine's runtime",
         {"runtime": NAMED_RUNTIME},
         {"runtime": make_runtime("my-runtime")},
-        "InvalidSpec",
-        "benchmark.tokenizer.source: Builtin counts bytes: for the simulated engine only; use Hub or ModelVolume",
+        "benchmark.tokenizer.source",
+        Kind.TOKENIZER_COUNTS_BYTES,
+        {},
     ),
     (
         "the model's volume of a model without a path",
         {"benchmark": {"tokenizer": {"source": "ModelVolume"}}},
         {"model": {"spec": {"storage": {"storageUri": "hf://x/y"}}}},
-        "InvalidSpec",
-        "benchmark.tokenizer.source: ModelVolume needs model.volume or a model with spec.storage.path; use Hub with an"
-        " id",
+        "benchmark.tokenizer.source",
+        Kind.TOKENIZER_WITHOUT_FILES,
+        {"volume": "model.volume"},
     ),
     (
         "more arguments than are passed on",
@@ -205,39 +225,41 @@ PROBLEMS: list[tuple[str, Object, Object, str, str]] = [
             "parameters": [{"name": "chunked-prefill-size", "values": [512, 2048]}],
         },
         {},
-        "InvalidSpec",
-        "parameters: joined with the runtime's own and runtime.extraArgs: List should have at most 128 items after"
-        " validation, not 129",
+        "parameters",
+        Kind.ARGUMENTS_MALFORMED,
+        {},
     ),
     (
         "a flag and its value that are too long once they are joined",
         {"baseline": {"args": ["--chat-template", "x" * 1024]}},
         {},
-        "InvalidSpec",
-        "baseline.args: joined with the runtime's own and runtime.extraArgs:"
-        " String should have at most 1024 characters",
+        "baseline.args",
+        Kind.ARGUMENTS_MALFORMED,
+        {},
     ),
     (
         "a custom model where nothing may be created",
         {"model": {"preset": None, "custom": CUSTOM_MODEL}},
         {"model": None, "may_create": False},
-        "NotFound",
-        "model.custom: ClusterBaseModel own does not exist, and this operator may not create cluster-scoped objects;"
-        " ask for it to be created",
+        "model.custom",
+        Kind.CREATION_FORBIDDEN,
+        {"object": "ClusterBaseModel own"},
     ),
     (
         "a custom model without a source",
         {"model": {"preset": None, "custom": {"name": "own", "spec": {"vendor": "me"}}}},
         {"model": None},
-        "InvalidSpec",
-        "model.custom: the spec has no storage.storageUri; OME demands one",
+        "model.custom",
+        Kind.MODEL_INCOMPLETE,
+        {"lacking": "the spec has no storage.storageUri; OME demands one"},
     ),
     (
         "a label that would have Argo CD prune the model",
         {"model": {"preset": None, "custom": {**CUSTOM_MODEL, "labels": {"app.kubernetes.io/instance": "x"}}}},
         {"model": None},
-        "InvalidSpec",
-        "model.custom.labels[app.kubernetes.io/instance]: Argo CD would prune the object; remove it",
+        "model.custom.labels[app.kubernetes.io/instance]",
+        Kind.OBJECT_PRUNED,
+        {},
     ),
     (
         "a custom runtime without an engine's image",
@@ -246,31 +268,33 @@ PROBLEMS: list[tuple[str, Object, Object, str, str]] = [
             "benchmark": {"tokenizer": {"source": "Hub", "id": "x"}},
         },
         {},
-        "InvalidSpec",
-        "runtime.custom.spec: engineConfig.runner has no image, so there is no engine to start",
+        "runtime.custom.spec",
+        Kind.RUNTIME_WITHOUT_IMAGE,
+        {},
     ),
     (
         "overrides that take the engine's image away",
         {"runtime": {"overrides": {"engineConfig": {"runner": {"image": None}}}}},
         {},
-        "InvalidSpec",
-        "runtime.overrides: engineConfig.runner has no image, so there is no engine to start",
+        "runtime.overrides",
+        Kind.RUNTIME_WITHOUT_IMAGE,
+        {},
     ),
     (
         "a ladder that cannot be climbed in time",
         {"benchmark": {"maxMinutesPerLevel": 30, "concurrency": [1, 8, 32]}},
         {},
-        "InvalidSpec",
-        "timeouts.benchmarkSeconds: the ladder may take 5400 s (1 scenarios x 3 levels x 30 min), but 3600 s are"
-        " allowed; allow more, or measure less",
+        "timeouts.benchmarkSeconds",
+        Kind.LADDER_TOO_LONG,
+        {"needed": 5400.0, "scenarios": 1, "levels": 3, "minutes": 30, "limit": 3600},
     ),
     (
         "the default statistic of a latency, left out and written",
         {"objectives": [{"metric": "TTFT"}, {"metric": "TTFT", "statistic": "P99"}]},
         {},
-        "InvalidSpec",
-        "objectives[1]: TTFT P99 at concurrency 8 is objectives[0] already; remove one of them, or change its"
-        " statistic or concurrency",
+        "objectives[1]",
+        Kind.LATENCY_OBJECTIVE_REPEATED,
+        {"figure": "TTFT P99", "concurrency": 8, "earlier": 0},
     ),
     (
         "the default concurrency of a latency, left out and written",
@@ -279,29 +303,41 @@ PROBLEMS: list[tuple[str, Object, Object, str, str]] = [
             "benchmark": {"concurrency": [4, 16]},
         },
         {},
-        "InvalidSpec",
-        "objectives[2]: TTFT P99 at concurrency 16 is objectives[0] already; remove one of them",
+        "objectives[2]",
+        Kind.LATENCY_OBJECTIVE_REPEATED,
+        {"figure": "TTFT P99", "concurrency": 16, "earlier": 0},
+    ),
+    (
+        "the same objective twice, without a level to differ in",
+        {"objectives": [{"metric": "OutputThroughput"}, {"metric": "OutputThroughput"}]},
+        {},
+        "objectives[1]",
+        Kind.OBJECTIVE_REPEATED,
+        {"figure": "OutputThroughput", "earlier": 0},
     ),
     (
         "a ceiling that no latency is below",
         {"slos": [{"metric": "TTFT", "max": "0ms"}]},
         {},
-        "InvalidSpec",
-        "slos[0].max: TTFT P99 is never 0ms or less; write the most that you accept, for example 500ms",
+        "slos[0].max",
+        Kind.LATENCY_NEVER_SO_LOW,
+        {"figure": "TTFT P99", "limit": "0ms"},
     ),
     (
         "a ceiling that only an engine which does nothing keeps",
         {"slos": [{"metric": "OutputThroughput", "max": "0tok/s"}]},
         {},
-        "InvalidSpec",
-        "slos[0].max: OutputThroughput is never 0tok/s or less; write the most that you accept",
+        "slos[0].max",
+        Kind.RATE_NEVER_SO_LOW,
+        {"figure": "OutputThroughput", "limit": "0tok/s"},
     ),
     (
         "a share of more than everything",
         {"slos": [{"metric": "ErrorRate", "max": "101%"}]},
         {},
-        "InvalidSpec",
-        "slos[0].max: ErrorRate is a share of all requests, at most 100%; write a smaller one, for example 1%",
+        "slos[0].max",
+        Kind.SHARE_ABOVE_ALL,
+        {},
     ),
     (
         "a floor above the ceiling",
@@ -312,8 +348,9 @@ PROBLEMS: list[tuple[str, Object, Object, str, str]] = [
             ]
         },
         {},
-        "InvalidSpec",
-        "slos[1].min: 900tok/s is above the ceiling of slos[0], 800tok/s: both cannot be kept; change one of them",
+        "slos[1].min",
+        Kind.FLOOR_ABOVE_CEILING,
+        {"limit": "900tok/s", "earlier": 0, "other": "800tok/s"},
     ),
     (
         "a ceiling below the floor, in other units and one of them soft",
@@ -324,15 +361,17 @@ PROBLEMS: list[tuple[str, Object, Object, str, str]] = [
             ]
         },
         {},
-        "InvalidSpec",
-        "slos[1].max: 500ms is below the floor of slos[0], 1s: both cannot be kept; change one of them",
+        "slos[1].max",
+        Kind.CEILING_BELOW_FLOOR,
+        {"limit": "500ms", "earlier": 0, "other": "1s"},
     ),
     (
         "the same SLO twice, in other words",
         {"slos": [{"metric": "TTFT", "max": "500ms"}, {"metric": "TTFT", "statistic": "P99", "max": "0.5s"}]},
         {},
-        "InvalidSpec",
-        "slos[1]: says the same as slos[0] (max 500ms); remove one of them",
+        "slos[1]",
+        Kind.SLO_REPEATED,
+        {"earlier": 0, "side": "max", "limit": "500ms"},
     ),
     (
         "switches whose going off would leave OME the runtime's own arguments",
@@ -342,21 +381,21 @@ PROBLEMS: list[tuple[str, Object, Object, str, str]] = [
             "benchmark": {"tokenizer": {"source": "Hub", "id": "x"}},
         },
         {"runtime": make_runtime("my-runtime", ["--enable-mixed-chunk"])},
-        "InvalidSpec",
-        "parameters[enable-mixed-chunk]: without it no argument is left, and OME would use the runtime's own, which"
-        " have it; fix some other flag in runtime.extraArgs",
+        "parameters[enable-mixed-chunk]",
+        Kind.NO_ARGUMENT_LEFT,
+        {},
     ),
 ]
 
 
 @pytest.mark.parametrize(
-    ("changes", "around", "reason", "message"), [row[1:] for row in PROBLEMS], ids=[row[0] for row in PROBLEMS]
+    ("changes", "around", "field", "kind", "details"), [row[1:] for row in WRONG], ids=[row[0] for row in WRONG]
 )
-def test_refuses(changes: Object, around: Object, reason: str, message: str) -> None:
-    (problem,) = problems(make_spec(**changes), **around)
+def test_refuses(changes: Object, around: Object, field: str, kind: Kind, details: Object) -> None:
+    (finding,) = findings(make_spec(**changes), **around)
 
-    assert problem.reason == reason
-    assert problem.message.startswith(message)
+    assert (finding.field, finding.kind) == (field, kind)
+    assert finding.details.items() >= details.items()
 
 
 FINE: list[tuple[str, Object, Object]] = [
@@ -428,7 +467,28 @@ FINE: list[tuple[str, Object, Object]] = [
 
 @pytest.mark.parametrize(("changes", "around"), [row[1:] for row in FINE], ids=[row[0] for row in FINE])
 def test_accepts(changes: Object, around: Object) -> None:
-    assert problems(make_spec(**changes), **around) == []
+    assert findings(make_spec(**changes), **around) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "want"),
+    [
+        ({}, []),
+        (
+            {
+                "objectives": [{"metric": "TTFT"}],
+                "benchmark": {"scenarios": [{"name": "chat", "load": "D(100,250)"}], "concurrency": [8, 32]},
+            },
+            [Finding("benchmark.scenarios[chat].load", Kind.LOAD_IN_LOCKSTEP, {"limit": 16})],
+        ),
+        (
+            {"parameters": [{"name": "disable-radix-cache", "toggle": True}]},
+            [Finding("parameters[disable-radix-cache]", Kind.EFFECT_DEPENDS_ON_TEXT)],
+        ),
+    ],
+)
+def test_warns_of_what_misleads(changes: Object, want: list[Finding]) -> None:
+    assert warnings(make_spec(**changes), shipped(), Surroundings(OME, live_model(), None)) == want
 
 
 def test_words_cannot_leave_out_what_the_runtimes_command_sets() -> None:
@@ -446,10 +506,10 @@ def test_words_cannot_leave_out_what_the_runtimes_command_sets() -> None:
         quantization={"kvCache": ["auto", "fp8_e4m3"], "weights": ["bfloat16"]},
     )
 
-    [problem] = problems(spec, runtime=runtime)
+    [finding] = findings(spec, runtime=runtime)
 
-    assert problem.reason == "InvalidSpec"
-    assert problem.message.startswith("quantization: some configurations leave out --kv-cache-dtype, but the runtime's")
+    assert (finding.field, finding.kind) == ("quantization", Kind.FLAG_IN_COMMAND)
+    assert "--kv-cache-dtype" in str(finding.details["conflict"])
 
 
 def test_a_runtime_that_ome_would_not_take_for_the_model_is_refused() -> None:
@@ -459,19 +519,21 @@ def test_a_runtime_that_ome_would_not_take_for_the_model_is_refused() -> None:
     spec = make_spec(runtime=NAMED_RUNTIME, benchmark={"tokenizer": {"source": "Hub", "id": "x"}})
     around = Surroundings(OME, live_model(), runtime)
 
-    assert [problem.message for problem in check(spec, shipped(), around)] == [
-        f"runtime.name: ClusterServingRuntime my-runtime cannot serve {MODEL}: quantization is absent in the model and"
-        " fp8 there"
-    ]
+    (finding,) = check(spec, shipped(), around)
+
+    assert (finding.field, finding.kind) == ("runtime.name", Kind.RUNTIME_INCOMPATIBLE)
+    assert finding.details["mismatch"] == (
+        f"ClusterServingRuntime my-runtime cannot serve {MODEL}: quantization is absent in the model and fp8 there"
+    )
 
 
 def test_flags_of_the_simulated_engine_are_its_own() -> None:
     baseline = {"baseline": {"args": ["--sim-fault=hang"]}}
     tokenizer = {"benchmark": {"tokenizer": {"source": "Hub", "id": "x"}}}
 
-    assert problems(make_spec(**baseline)) == []
-    (problem,) = problems(make_spec(**baseline, **tokenizer, runtime={"preset": "sglang-llama-small"}))
-    assert problem.reason == "UnknownFlag"
+    assert findings(make_spec(**baseline)) == []
+    (finding,) = findings(make_spec(**baseline, **tokenizer, runtime={"preset": "sglang-llama-small"}))
+    assert finding.kind is Kind.FLAG_UNKNOWN
 
 
 def test_says_everything_at_once_most_basic_first() -> None:
@@ -479,7 +541,7 @@ def test_says_everything_at_once_most_basic_first() -> None:
         model={"preset": "zzz"}, runtime={"extraArgs": ["--host=0.0.0.0"]}, benchmark={"requestParams": {"stream": 1}}
     )
 
-    assert [problem.message.split(":")[0] for problem in problems(spec)] == [
+    assert [finding.field for finding in findings(spec)] == [
         "model.preset",
         "runtime.extraArgs[0]",
         "benchmark.requestParams.stream",

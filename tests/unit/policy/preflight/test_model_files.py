@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from autotuner.api.common import Volume
+from autotuner.findings import Finding, Kind
 from autotuner.objects import Object
 from autotuner.policy.claims import Storage, wanted_claim
 from autotuner.policy.experiment.endings import Ending, find
@@ -63,31 +64,19 @@ BOUND = storage(make_claim())
 
 class TestClaims:
     @pytest.mark.parametrize(
-        ("found", "missing", "words"),
+        ("found", "kind", "details"),
         [
-            (GONE, True, "PersistentVolumeClaim weights does not exist in namespace team; create it, or name another"),
-            (
-                storage(make_claim(meta={"deletionTimestamp": at(0)})),
-                False,
-                "PersistentVolumeClaim weights is being deleted; create it again once it is gone, or name another",
-            ),
-            (
-                storage(make_claim("Lost")),
-                False,
-                "PersistentVolumeClaim weights is Lost: its PersistentVolume pv-1 is gone, and the data perhaps too;"
-                " delete the claim and create it again with a volume that has the weights, or name another",
-            ),
-            (
-                storage(make_claim(volumeMode="Block")),
-                False,
-                "PersistentVolumeClaim weights is a raw device (volumeMode Block); the engine needs a file system: name"
-                " another",
-            ),
+            (GONE, Kind.CLAIM_MISSING, {"namespace": "team"}),
+            (storage(make_claim(meta={"deletionTimestamp": at(0)})), Kind.CLAIM_TERMINATING, {}),
+            (storage(make_claim("Lost")), Kind.CLAIM_LOST, {"volume": "pv-1"}),
+            (storage(make_claim(volumeMode="Block")), Kind.CLAIM_IS_DEVICE, {}),
         ],
         ids=["missing", "being deleted", "lost", "a raw device"],
     )
-    def test_that_can_never_be_mounted(self, found: Storage, missing: bool, words: str) -> None:
-        assert found.fault == (missing, words)
+    def test_that_can_never_be_mounted(self, found: Storage, kind: Kind, details: Object) -> None:
+        want = Finding("model.volume", kind, {"claim": "PersistentVolumeClaim weights", **details})
+
+        assert found.fault("model.volume") == want
 
     @pytest.mark.parametrize(
         "found",
@@ -95,7 +84,7 @@ class TestClaims:
         ids=["bound", "bound on first use", "none wanted", "not bound yet"],
     )
     def test_that_may_be_mounted_some_day(self, found: Storage) -> None:
-        assert found.fault is None
+        assert found.fault("f") is None
 
     @pytest.mark.parametrize(
         ("found", "words"),
@@ -175,11 +164,20 @@ def test_which_claim_holds_the_weights(volume: Object | None, address: str, want
     assert wanted_claim(given, OME.weights({"storage": {"storageUri": address}}).claim, NAMESPACE) == want
 
 
-def told(model: Object | None = None, around: Storage | None = BOUND, live: Object | None = None, **spec: Any) -> str:
-    """Everything that is said against a task with this model."""
+Found = list[tuple[str, Kind]]
+
+
+def said(found: Iterable[Finding]) -> Found:
+    return [(one.field, one.kind) for one in found]
+
+
+def told(
+    model: Object | None = None, around: Storage | None = BOUND, live: Object | None = None, **spec: Any
+) -> list[Finding]:
+    """Everything that is wrong with a task with this model."""
     task = make_spec(**({"model": model} if model else {}), **spec)
     surroundings = Surroundings(OME, model=live, runtime=None, storage=around)
-    return "; ".join(problem.message for problem in check(task, shipped(), surroundings))
+    return check(task, shipped(), surroundings)
 
 
 def live(address: str, path: str = "", kind: str = "ClusterBaseModel") -> Object:
@@ -201,7 +199,7 @@ class TestTask:
         assert wanted["spec"]["modelArchitecture"] == "LlamaForCausalLM"
         assert wanted["metadata"]["name"].startswith(f"{MODEL}-")
         assert wanted["kind"] == "ClusterBaseModel"
-        assert told({"volume": VOLUME}) == ""
+        assert told({"volume": VOLUME}) == []
 
     def test_the_claims_content_does_not_enter_the_models_name(self) -> None:
         names = set()
@@ -213,18 +211,10 @@ class TestTask:
         assert len(names) == 1
 
     def test_a_missing_claim_is_not_found(self) -> None:
-        (problem,) = check(
-            make_spec(model={"volume": VOLUME}), shipped(), Surroundings(OME, model=None, runtime=None, storage=GONE)
-        )
-
-        assert problem.reason == "NotFound"
-        assert problem.message == (
-            "model.volume.claimName: PersistentVolumeClaim weights does not exist in namespace team; create it, or name"
-            " another"
-        )
+        assert said(told({"volume": VOLUME}, GONE)) == [("model.volume.claimName", Kind.CLAIM_MISSING)]
 
     def test_nothing_is_said_of_a_cluster_that_nobody_looked_at(self) -> None:
-        assert told({"volume": VOLUME}, around=None) == ""
+        assert told({"volume": VOLUME}, around=None) == []
 
     @pytest.mark.parametrize(
         "found",
@@ -235,36 +225,36 @@ class TestTask:
         ids=["bound on first use", "not bound yet"],
     )
     def test_an_unbound_claim_is_legal(self, found: Storage) -> None:
-        assert told({"volume": VOLUME}, found) == ""
+        assert told({"volume": VOLUME}, found) == []
 
     @pytest.mark.parametrize(
-        ("volume", "words"),
+        ("volume", "field", "kind", "details"),
         [
-            ({"mountPath": "/"}, "model.volume.mountPath: / belongs to the system; choose another folder"),
-            ({"mountPath": "/dev/shm"}, "model.volume.mountPath: /dev/shm belongs to the system"),
-            ({"mountPath": "/models/../etc"}, "model.volume.mountPath: must not contain ..; write the path in full"),
-            ({"mountPath": "/a/{{.Name}}"}, 'model.volume.mountPath: "{{" would be expanded; write the path as it is'),
-            ({"subPath": "$(HOME)"}, 'model.volume.subPath: "$(" would be expanded; write the path as it is'),
-            ({"subPath": "../x"}, "model.volume.subPath: must not contain ..; write the path in full"),
-            ({"subPath": "/x"}, "model.volume.subPath: is relative to the claim's root; remove the leading slash"),
+            ({"mountPath": "/"}, "mountPath", Kind.MOUNT_ON_SYSTEM, {"mount": "/"}),
+            ({"mountPath": "/dev/shm"}, "mountPath", Kind.MOUNT_ON_SYSTEM, {"mount": "/dev/shm"}),
+            ({"mountPath": "/models/../etc"}, "mountPath", Kind.PATH_WITH_PARENT, {}),
+            ({"mountPath": "/a/{{.Name}}"}, "mountPath", Kind.PATH_EXPANDED, {"mark": "{{"}),
+            ({"subPath": "$(HOME)"}, "subPath", Kind.PATH_EXPANDED, {"mark": "$("}),
+            ({"subPath": "../x"}, "subPath", Kind.PATH_WITH_PARENT, {}),
+            ({"subPath": "/x"}, "subPath", Kind.PATH_ABSOLUTE, {}),
         ],
     )
-    def test_impossible_paths(self, volume: Object, words: str) -> None:
-        assert told({"volume": {**VOLUME, **volume}}).startswith(words)
+    def test_impossible_paths(self, volume: Object, field: str, kind: Kind, details: Object) -> None:
+        first, *_ = told({"volume": {**VOLUME, **volume}})
+
+        assert first == Finding(f"model.volume.{field}", kind, details)
 
     def test_a_volume_replaces_the_presets_storage(self) -> None:
-        assert told({"volume": VOLUME, "overrides": {"storage": {"path": "/x"}}}) == (
-            "model.overrides.storage: model.volume says where the weights are; remove one of the two"
-        )
+        found = told({"volume": VOLUME, "overrides": {"storage": {"path": "/x"}}})
+
+        assert said(found) == [("model.overrides.storage", Kind.STORAGE_AND_VOLUME)]
 
     @pytest.mark.parametrize("mount", ["/models/llama", "/models", "/models/llama/deeper"])
     def test_a_folder_where_ome_mounts_the_models_own(self, mount: str) -> None:
-        said = told({**MINE, "volume": {**VOLUME, "mountPath": mount}}, live=live("hf://a/b", "/models/llama"))
+        found = told({**MINE, "volume": {**VOLUME, "mountPath": mount}}, live=live("hf://a/b", "/models/llama"))
 
-        assert said == (
-            f"model.volume.mountPath: {mount} overlaps with /models/llama, where the storage.path of ClusterBaseModel"
-            " mine is mounted; choose another folder"
-        )
+        details = {"mount": mount, "path": "/models/llama", "owner": "the storage.path of ClusterBaseModel mine"}
+        assert found == [Finding("model.volume.mountPath", Kind.MOUNT_OVERLAPS, details)]
 
     def test_a_folder_where_the_runtime_mounts_something(self) -> None:
         spec = make_spec(model={"volume": {**VOLUME, "mountPath": "/cache"}}, runtime=NAMED_RUNTIME)
@@ -272,97 +262,87 @@ class TestTask:
         runtime = merged(make_runtime(), {"spec": {"engineConfig": mounts}})
         case = Case(spec, shipped(), Surroundings(OME, None, runtime))
 
-        assert [problem.message for problem in storage_problems(case)] == [
-            "model.volume.mountPath: /cache overlaps with /cache, where the runtime's volume fast is mounted; choose"
-            " another folder"
-        ]
+        details = {"mount": "/cache", "path": "/cache", "owner": "the runtime's volume fast"}
+        assert list(storage_problems(case)) == [Finding("model.volume.mountPath", Kind.MOUNT_OVERLAPS, details)]
 
     def test_a_model_on_a_claim_of_its_own_takes_no_other(self) -> None:
-        assert told({**MINE, "volume": VOLUME}, live=live("pvc://team:theirs/llama")).startswith(
-            "model.volume: ClusterBaseModel mine lies on a claim of its own (pvc://), which OME mounts; remove"
-        )
+        found = told({**MINE, "volume": VOLUME}, live=live("pvc://team:theirs/llama"))
+
+        assert said(found) == [("model.volume", Kind.VOLUME_AND_MODEL_CLAIM)]
 
     def test_a_model_on_a_claim_of_another_namespace(self) -> None:
-        assert told(MINE, Storage(NAMESPACE), live("pvc://other:theirs/llama")) == (
-            "model.name: ClusterBaseModel mine lies on claim theirs of namespace other, and pods mount claims of their"
-            " own namespace only; create the task there"
-        )
+        details = {"model": "ClusterBaseModel mine", "claim": "theirs", "namespace": "other"}
+
+        assert told(MINE, Storage(NAMESPACE), live("pvc://other:theirs/llama")) == [
+            Finding("model.name", Kind.CLAIM_IN_OTHER_NAMESPACE, details)
+        ]
 
     def test_a_model_on_a_claim_that_is_gone(self) -> None:
         around = Storage(NAMESPACE, claim_name="theirs")
 
-        assert told(MINE, around, live("pvc://team:theirs/llama")).startswith(
-            "model.name: PersistentVolumeClaim theirs does not exist in namespace team;"
-        )
+        assert said(told(MINE, around, live("pvc://team:theirs/llama"))) == [("model.name", Kind.CLAIM_MISSING)]
 
     @pytest.mark.parametrize(
-        ("modes", "placement", "words"),
+        ("modes", "placement", "want"),
         [
-            (
-                ("ReadWriteOnce",),
-                "Any",
-                "benchmark.placement: PersistentVolumeClaim weights is ReadWriteOnce, for one node at a time, and the"
-                " benchmark reads its tokenizer there (ModelVolume) beside the engine; set SameNode, or use Hub with an"
-                " id",
-            ),
-            (("ReadWriteOnce",), "OtherNode", "benchmark.placement: PersistentVolumeClaim weights is ReadWriteOnce"),
-            (("ReadWriteOnce",), "SameNode", ""),
-            (("ReadOnlyMany",), "OtherNode", ""),
-            (
-                ("ReadWriteOncePod",),
-                "SameNode",
-                "benchmark.tokenizer.source: ModelVolume reads PersistentVolumeClaim weights beside the engine, but"
-                " that is ReadWriteOncePod; use Hub with an id, or a claim that more pods may use",
-            ),
+            (("ReadWriteOnce",), "Any", [("benchmark.placement", Kind.TOKENIZER_ON_ONE_NODE_CLAIM)]),
+            (("ReadWriteOnce",), "OtherNode", [("benchmark.placement", Kind.TOKENIZER_ON_ONE_NODE_CLAIM)]),
+            (("ReadWriteOnce",), "SameNode", []),
+            (("ReadOnlyMany",), "OtherNode", []),
+            (("ReadWriteOncePod",), "SameNode", [("benchmark.tokenizer.source", Kind.TOKENIZER_ON_ONE_POD_CLAIM)]),
         ],
     )
-    def test_a_tokenizer_on_the_claim(self, modes: tuple[str, ...], placement: str, words: str) -> None:
+    def test_a_tokenizer_on_the_claim(self, modes: tuple[str, ...], placement: str, want: Found) -> None:
         benchmark = {"placement": placement, "tokenizer": FROM_MODEL}
-        said = told({"volume": VOLUME}, storage(make_claim("Bound", *modes)), benchmark=benchmark)
 
-        assert said.startswith(words)
-        assert bool(said) is bool(words)
+        assert said(told({"volume": VOLUME}, storage(make_claim("Bound", *modes)), benchmark=benchmark)) == want
 
     def test_a_benchmark_that_does_not_read_the_claim_may_be_anywhere(self) -> None:
         benchmark = {"placement": "OtherNode"}
 
-        assert told({"volume": VOLUME}, storage(make_claim("Bound", "ReadWriteOncePod")), benchmark=benchmark) == ""
+        assert told({"volume": VOLUME}, storage(make_claim("Bound", "ReadWriteOncePod")), benchmark=benchmark) == []
 
     @pytest.mark.parametrize(
-        ("modes", "selector", "refused"),
+        ("modes", "selector", "want"),
         [
-            (("ReadWriteOnce",), None, True),
-            (("ReadWriteOnce",), {"kubernetes.io/hostname": "node-a"}, False),
-            (("ReadWriteOncePod",), {"kubernetes.io/hostname": "node-a"}, True),
-            (("ReadWriteMany",), None, False),
+            (("ReadWriteOnce",), None, [Kind.CLAIM_FOR_ONE_NODE]),
+            (("ReadWriteOnce",), {"kubernetes.io/hostname": "node-a"}, []),
+            (("ReadWriteOncePod",), {"kubernetes.io/hostname": "node-a"}, [Kind.CLAIM_FOR_ONE_POD]),
+            (("ReadWriteMany",), None, []),
         ],
     )
-    def test_engines_side_by_side(self, modes: tuple[str, ...], selector: Object | None, refused: bool) -> None:
+    def test_engines_side_by_side(self, modes: tuple[str, ...], selector: Object | None, want: list[Kind]) -> None:
         spec = make_spec(model={"volume": VOLUME}, placement={"nodeSelector": selector})
         case = Case(spec, shipped(), Surroundings(OME, None, None, storage=storage(make_claim("Bound", *modes))))
 
-        said = [problem.message for problem in storage_problems(case, parallel=2)]
+        details = {"claim": "PersistentVolumeClaim weights", "engines": 2}
 
-        assert [message.partition(":")[0] for message in said] == (["search.parallelExperiments"] if refused else [])
+        assert list(storage_problems(case, parallel=2)) == [
+            Finding("search.parallelExperiments", kind, details) for kind in want
+        ]
         assert list(storage_problems(case)) == []
 
     @pytest.mark.parametrize("level", ["baseline", "restricted"])
     def test_host_paths_where_pod_security_forbids_them(self, level: str) -> None:
         around = Storage(NAMESPACE, labels={"pod-security.kubernetes.io/enforce": level})
 
-        assert told(around=around) == (
-            "model.preset: OME mounts /raid/models/meta/llama-3-2-1b-instruct of the node for ClusterBaseModel"
-            f" {MODEL}, which Pod Security ({level}) forbids in namespace team; name the claim that holds the weights"
-            " in model.volume, or use a namespace without the label pod-security.kubernetes.io/enforce"
-        )
-        assert told({"volume": VOLUME}, replace(BOUND, labels=around.labels)) == ""
+        (finding,) = told(around=around)
+
+        assert (finding.field, finding.kind) == ("model.preset", Kind.MODEL_PATH_FORBIDDEN)
+        assert finding.details == {
+            "path": "/raid/models/meta/llama-3-2-1b-instruct",
+            "model": f"ClusterBaseModel {MODEL}",
+            "level": level,
+            "namespace": "team",
+        }
+        assert told({"volume": VOLUME}, replace(BOUND, labels=around.labels)) == []
 
     def test_a_volume_does_not_keep_ome_from_mounting_the_models_own_path(self) -> None:
         around = replace(BOUND, labels={"pod-security.kubernetes.io/enforce": "restricted"})
 
-        said = told({**MINE, "volume": {**VOLUME, "mountPath": "/weights"}}, around, live("hf://a/b", "/raid/x"))
+        found = told({**MINE, "volume": {**VOLUME, "mountPath": "/weights"}}, around, live("hf://a/b", "/raid/x"))
 
-        assert "name a model of storageUri vendor://... without a path, and the weights' claim" in said
+        assert said(found) == [("model.name", Kind.OWN_MODEL_PATH_FORBIDDEN)]
 
     def test_a_runtimes_host_path_where_pod_security_forbids_it(self) -> None:
         around = replace(BOUND, labels={"pod-security.kubernetes.io/enforce": "baseline"})
@@ -370,13 +350,12 @@ class TestTask:
         spec = make_spec(model={"volume": VOLUME}, runtime=NAMED_RUNTIME)
         case = Case(spec, shipped(), Surroundings(OME, None, make_runtime(volumes=volumes), storage=around))
 
-        assert [problem.message.partition(",")[0] for problem in storage_problems(case)] == [
-            "runtime.name: its volume fast is a host path"
-        ]
+        details = {"volume": "fast", "level": "baseline", "namespace": "team"}
+        assert list(storage_problems(case)) == [Finding("runtime.name", Kind.RUNTIME_PATH_FORBIDDEN, details)]
 
     @pytest.mark.parametrize("labels", [{}, {"pod-security.kubernetes.io/enforce": "privileged"}])
     def test_host_paths_elsewhere(self, labels: Mapping[str, str]) -> None:
-        assert told(around=Storage(NAMESPACE, labels=labels)) == ""
+        assert told(around=Storage(NAMESPACE, labels=labels)) == []
 
     @pytest.mark.parametrize(
         ("command", "env", "address", "refused"),
@@ -395,14 +374,13 @@ class TestTask:
         runtime = merged(make_runtime(), {"spec": {"engineConfig": {"runner": {"command": command, "env": env}}}})
         case = Case(spec, shipped(), Surroundings(OME, live(address), runtime))
 
-        said = [problem.message for problem in storage_problems(case)]
-
-        assert len(said) == int(refused)
-        assert all(message.startswith("model.name: ClusterBaseModel mine has no storage.path, so") for message in said)
+        details = {"model": "ClusterBaseModel mine", "variable": "MODEL_PATH"}
+        finding = Finding("model.name", Kind.MODEL_WITHOUT_WEIGHTS, details)
+        assert list(storage_problems(case)) == ([finding] if refused else [])
 
 
 class TestWarnings:
-    def told(self, around: Storage | None = BOUND, model: Object | None = None, **volume: Any) -> list[str]:
+    def told(self, around: Storage | None = BOUND, model: Object | None = None, **volume: Any) -> list[Finding]:
         spec = make_spec(model={**(MINE if model else {}), "volume": {**VOLUME, **volume}})
         return warnings(spec, shipped(), Surroundings(OME, model, None, storage=around))
 
@@ -412,23 +390,22 @@ class TestWarnings:
     def test_a_volume_that_will_be_empty(self) -> None:
         found = storage(make_claim("Pending", storageClassName="x"), storage_class=make_class(provisioner="ebs.csi"))
 
-        (said,) = self.told(found)
-
-        assert said.startswith(
-            "model.volume.claimName: PersistentVolumeClaim weights is not bound yet, and its Storage"
-        )
+        assert said(self.told(found)) == [("model.volume.claimName", Kind.VOLUME_MAY_BE_EMPTY)]
 
     def test_a_model_that_is_downloaded_for_nothing(self) -> None:
-        (said,) = self.told(model=live("hf://a/b", "/raid/x"))
+        details = {"model": "ClusterBaseModel mine", "path": "/raid/x"}
 
-        assert said.startswith("model.volume: ClusterBaseModel mine has a storage.path too, so OME also mounts /raid/x")
+        assert self.told(model=live("hf://a/b", "/raid/x")) == [
+            Finding("model.volume", Kind.MODEL_MOUNTED_TOO, details)
+        ]
 
     def test_a_runtime_that_does_not_look_there(self) -> None:
         spec = make_spec(model={"volume": VOLUME}, runtime=NAMED_RUNTIME)
 
-        (said,) = warnings(spec, shipped(), Surroundings(OME, None, make_runtime(), storage=BOUND))
+        found = warnings(spec, shipped(), Surroundings(OME, None, make_runtime(), storage=BOUND))
 
-        assert said.startswith("model.volume: the runtime's command reads neither $(MODEL_PATH) nor /models;")
+        details = {"variable": "MODEL_PATH", "mount": "/models"}
+        assert found == [Finding("model.volume", Kind.VOLUME_NOT_READ, details)]
 
 
 class TestReadiness:

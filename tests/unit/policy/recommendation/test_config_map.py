@@ -21,12 +21,12 @@ from tests.unit.explain_builders import FASTEST, SPEC, everything, experiment, t
 from tests.unit.task_builders import ended, make_task, observed
 
 
-def data(answer: recommendation.Answer) -> Object:
+def data(answer: recommendation.FinishedTask) -> Object:
     found: Object = recommendation.config_map(answer)["data"]
     return found
 
 
-def table(answer: recommendation.Answer) -> list[dict[str, str]]:
+def table(answer: recommendation.FinishedTask) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(data(answer)["experiments.csv"])))
 
 

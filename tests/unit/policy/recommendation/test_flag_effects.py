@@ -11,7 +11,7 @@ from autotuner import engines
 from autotuner.objects import Object
 from autotuner.policy import recommendation
 from autotuner.policy.recommendation import best_per_value, flag_effects
-from autotuner.policy.recommendation.baseline_values import Reference
+from autotuner.policy.recommendation.baseline_values import BaselineValues
 from autotuner.policy.recommendation.best_per_value import ValueRow
 from autotuner.policy.recommendation.flag_effects import FlagEffect
 from tests.unit.builders import make_level
@@ -19,7 +19,7 @@ from tests.unit.explain_builders import FASTEST, SPEC, everything, experiment, t
 from tests.unit.task_builders import ended, make_task, observed
 
 
-def found_effects(answer: recommendation.Answer) -> dict[str, FlagEffect]:
+def found_effects(answer: recommendation.FinishedTask) -> dict[str, FlagEffect]:
     return {one.name: one for one in flag_effects.of(answer, answer.winners[0])}
 
 
@@ -139,7 +139,7 @@ def test_the_baselines_value_is_read_from_its_arguments(name: str, args: list[st
     space = observed(make_task(**spec)).space
     dimension = next(one for one in space.dimensions if one.name == name)
 
-    assert Reference(engines.get("SGLang"), args).of(dimension) == expected
+    assert BaselineValues(engines.get("SGLang"), args).of(dimension) == expected
 
 
 SPECULATION: Object = {
@@ -176,7 +176,7 @@ class TestVariants:
 
 def test_the_command_of_the_runtime_counts_as_the_baselines() -> None:
     dimension = observed(make_task(**SPEC)).space.dimensions[1]
-    reference = Reference(engines.get("SGLang"), [], ["serve", "--schedule-conservativeness=0.9"])
+    reference = BaselineValues(engines.get("SGLang"), [], ["serve", "--schedule-conservativeness=0.9"])
 
     assert reference.of(dimension) == "0.9"
 

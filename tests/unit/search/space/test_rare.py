@@ -52,7 +52,7 @@ TIGHT: Sequence[tuple[tuple[str, ...], int]] = [
 def test_the_size_is_told_within_a_factor_of_three(rules: tuple[str, ...], size: int) -> None:
     found = space(*rules)
     assert size / 3 < found.size < size * 3
-    assert (found.exact, found.most, found.problems, found.emptiness) == (False, 16**8, [], "")
+    assert (found.exact, found.most, found.findings, found.emptiness) == (False, 16**8, [], "")
     assert found.amount == f"about {found.size}"
     assert sum(count for _, count in found.removed) + found.size == pytest.approx(16**8)
 

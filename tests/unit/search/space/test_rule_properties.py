@@ -122,7 +122,7 @@ def found(space: Space) -> list[Configuration]:
 @given(offer=offers(), engine=st.sampled_from(ENGINES))
 def test_the_space_is_what_is_left_of_the_product(build: Any, offer: Offer, engine: EngineName) -> None:
     space = build(offer, engine)
-    assert space.problems == []
+    assert space.findings == []
     expected = {means(space, configuration) for configuration in written_out(offer, space)}
     configurations = found(space)
     assert len(configurations) == len(expected)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from autotuner.api.parameters import Constraint, SearchParameter
+from autotuner.findings import Finding, Kind
 from autotuner.search.space.expressions import RuleError, compiled
 from autotuner.search.space.space import Space
 
@@ -50,7 +51,7 @@ def space(*rules: str, when: dict[str, str] | None = None) -> Space:
 )
 def test_constraints_are_about_typed_parameters(rule: str, size: int) -> None:
     found = space(rule)
-    assert found.problems == []
+    assert found.findings == []
     assert (found.size, found.exact) == (size, True)
     assert sum(count for _, count in found.removed) == 36 - size
 
@@ -118,32 +119,33 @@ PROBLEMS: list[tuple[str, str]] = [
 
 @pytest.mark.parametrize(("rule", "problem"), PROBLEMS)
 def test_a_constraint_without_an_answer_is_told(rule: str, problem: str) -> None:
-    (message,) = space("true", rule).problems
-    assert message.startswith("constraints[1].rule: ")
-    assert problem in message
+    (finding,) = space("true", rule).findings
+    assert (finding.field, finding.kind) == ("constraints[1].rule", Kind.RULE_WRONG)
+    assert problem in str(finding.details["complaint"])
 
 
 @pytest.mark.parametrize(("rule", "problem"), [one for one in PROBLEMS if "mixed" not in one[0]])
 def test_a_condition_without_an_answer_is_told(rule: str, problem: str) -> None:
-    (message,) = space(when={"mixed.chunk": rule}).problems
-    assert message.startswith("parameters[mixed.chunk].when: ")
-    assert problem.replace("p.mixed_chunk, ", "p.mixed_chunk, ") in message
+    (finding,) = space(when={"mixed.chunk": rule}).findings
+    assert (finding.field, finding.kind) == ("parameters[mixed.chunk].when", Kind.RULE_WRONG)
+    assert problem in str(finding.details["complaint"])
 
 
 @pytest.mark.parametrize(
-    ("when", "problem"),
+    ("when", "field", "kind"),
     [
-        ({"policy": "p.policy == 'lpm'"}, "parameters[policy].when: asks for its own parameter, p.policy; a condition"),
-        ({"policy": "size(p) > 1"}, "parameters[policy].when: reads p as a whole, and thereby its own parameter"),
+        ({"policy": "p.policy == 'lpm'"}, "parameters[policy].when", Kind.CONDITION_ON_ITSELF),
+        ({"policy": "size(p) > 1"}, "parameters[policy].when", Kind.CONDITION_ON_ALL),
         (
             {"policy": "has(p.mem)", "mem": "has(p.tp_size)", "tp-size": "has(p.policy)"},
-            "parameters[tp-size].when: the conditions of ",
+            "parameters[tp-size].when",
+            Kind.CONDITIONS_IN_CIRCLE,
         ),
     ],
 )
-def test_a_condition_that_waits_for_itself_is_told(when: dict[str, str], problem: str) -> None:
+def test_a_condition_that_waits_for_itself_is_told(when: dict[str, str], field: str, kind: Kind) -> None:
     found = space(when=when)
-    assert [message for message in found.problems if message.startswith(problem)]
+    assert (field, kind) in [(finding.field, finding.kind) for finding in found.findings]
     assert found.size > 0
 
 
@@ -151,23 +153,24 @@ def test_an_error_in_a_rule_over_a_huge_component_is_told_too() -> None:
     many = [SearchParameter(name=f"p{number}", values=list(range(8))) for number in range(10)]
     total = " + ".join(f"p.p{number}" for number in range(10))
     found = Space.over(many, [Constraint(rule=f"{total} <= 2.5 * p.p0")], engine="Custom")
-    assert [message.split(":")[0] for message in found.problems] == ["constraints[0].rule"]
+    assert [finding.field for finding in found.findings] == ["constraints[0].rule"]
 
 
 def test_an_error_that_is_met_later_forbids_that_configuration_only() -> None:
     many = [SearchParameter(name=f"p{number}", values=list(range(8))) for number in range(10)]
     total = " + ".join(f"p.p{number}" for number in range(10))
     found = Space.over(many, [Constraint(rule=f"1 / ({total}) >= 0")], engine="Custom")
-    assert found.problems == []
+    assert found.findings == []
     assert found.at(0) is None
     assert found.at(12345) is not None
 
 
 def test_names_that_rules_cannot_tell_apart_are_told() -> None:
     alike = [SearchParameter(name=name, values=[1, 2]) for name in ("a.b", "a-b")]
-    (message,) = Space.over(alike, [Constraint(rule="p.a_b == 1")], engine="Custom").problems
-    assert message.startswith("parameters[a-b]: rules cannot tell it from a.b, both are p.a_b")
-    assert Space.over(alike, engine="Custom").problems == []
+    details = {"other": "a.b", "name": "a_b"}
+    found = Space.over(alike, [Constraint(rule="p.a_b == 1")], engine="Custom")
+    assert found.findings == [Finding("parameters[a-b]", Kind.NAMES_ALIKE, details)]
+    assert Space.over(alike, engine="Custom").findings == []
 
 
 @pytest.mark.parametrize(

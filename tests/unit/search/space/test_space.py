@@ -6,6 +6,7 @@ import pytest
 
 from autotuner.api.common import EngineName, EnvironmentVariable, Parameter
 from autotuner.api.parameters import Constraint, SearchParameter
+from autotuner.findings import Finding, Kind
 from autotuner.search.record import Record
 from autotuner.search.space.activity import INACTIVE
 from autotuner.search.space.configuration import Configuration
@@ -331,12 +332,14 @@ def test_start_points_of_a_task_are_located_or_told() -> None:
         {"tp-size": 2, "mem-fraction-static": 0.8},
         {"tp-size": 1, "mem-fraction-static": 0.8},
     ]
-    assert space.problems == ["search.startPoints[1].args: --tp-size=3 is not offered: tp-size has 1, 2"]
+    details = {"obstacle": "--tp-size=3 is not offered: tp-size has 1, 2"}
+    assert space.findings == [Finding("search.startPoints[1].args", Kind.START_POINT_WRONG, details)]
 
 
 def test_a_range_that_cannot_be_searched_is_told_with_its_field() -> None:
     space = over({"name": "x", "range": {"min": 1, "max": 1000, "step": 1}}, {"name": "y", "values": [1]})
-    assert [problem.partition(": ")[0] for problem in space.problems] == ["parameters[x].range.step"]
+    (finding,) = space.findings
+    assert (finding.field, finding.kind) == ("parameters[x].range.step", Kind.RANGE_WRONG)
 
 
 def test_equal_tasks_have_one_space() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from autotuner.api.common import EngineName
 from autotuner.api.parameters import Constraint, Parallelism, Quantization, SearchParameter
+from autotuner.findings import Finding, Kind
 from autotuner.search.space.assembly import Offer, assemble
 from autotuner.search.space.facts import Facts
 from autotuner.search.space.space import Space
@@ -122,7 +123,7 @@ def test_rules_may_be_about_words() -> None:
         parameters=[{"name": "page-size", "values": [1, 64], "when": "p.quantization_kvCache == 'auto'"}],
         rules=["p.parallelism_tensor * p.parallelism_data <= 4"],
     )
-    assert found.problems == []
+    assert found.findings == []
     assert found.size == 5 * 3
     assert all("page-size" not in one or one["quantization.kvCache"] == "auto" for one in all_of(found))
 
@@ -132,44 +133,54 @@ def all_of(found: Space) -> list[Any]:
 
 
 def test_a_mistyped_word_in_a_rule_is_told() -> None:
-    (message,) = space(parallelism={"tensor": [1]}, rules=["p.parallelism_tensors > 1"]).problems
-    assert message == ("constraints[0].rule: p.parallelism_tensors is no parameter; did you mean p.parallelism_tensor?")
+    details = {"complaint": "p.parallelism_tensors is no parameter; did you mean p.parallelism_tensor?"}
+    found = space(parallelism={"tensor": [1]}, rules=["p.parallelism_tensors > 1"])
+    assert found.findings == [Finding("constraints[0].rule", Kind.RULE_WRONG, details)]
+
+
+NO_FLAGS = "engine Custom has no flags for parallelism that are known; write them as parameters"
 
 
 @pytest.mark.parametrize(
-    ("changes", "problem"),
+    ("changes", "finding"),
     [
         (
             {"parameters": [{"name": "tensor-parallel-size", "values": [1, 2]}], "parallelism": {"tensor": [1, 2]}},
-            "parameters[tensor-parallel-size]: --tp-size is set by parallelism too; remove one of them",
+            Finding(
+                "parameters[tensor-parallel-size]", Kind.FLAG_OF_WORDS, {"flag": "tp-size", "section": "parallelism"}
+            ),
         ),
         (
             {
                 "parameters": [{"name": "kind", "variants": [{"name": "half", "args": ["--dtype=float16"]}]}],
                 "quantization": {"weights": ["auto"]},
             },
-            "parameters[kind]: --dtype is set by quantization too; remove one of them",
+            Finding("parameters[kind]", Kind.FLAG_OF_WORDS, {"flag": "dtype", "section": "quantization"}),
         ),
         (
             {"extra_args": ["--x=1", "--tp=2"], "parallelism": {"tensor": [1, 2]}},
-            "runtime.extraArgs[1]: --tp=2: the flag is set by parallelism too; remove one of them",
+            Finding("runtime.extraArgs[1]", Kind.ARGUMENT_OF_WORDS, {"argument": "--tp=2", "section": "parallelism"}),
         ),
         (
             {"parameters": [{"name": "parallelism.tensor", "values": [1]}], "parallelism": {"tensor": [1, 2]}},
-            "parameters[parallelism.tensor]: is the name of a word in parallelism; remove it",
+            Finding("parameters[parallelism.tensor]", Kind.WORD_AND_PARAMETER, {"section": "parallelism"}),
         ),
         (
             {"parallelism": {}, "quantization": {"presets": []}},
-            "parameters: there is nothing to search; give parameters, parallelism or quantization",
+            Finding("parameters", Kind.NOTHING_TO_SEARCH),
         ),
         (
             {"engine": "Custom", "parallelism": {"tensor": [1, 2]}, "parameters": [{"name": "x", "values": [1]}]},
-            "parallelism: engine Custom has no flags for parallelism that are known; write them as parameters",
+            Finding(
+                "parallelism",
+                Kind.WORDS_WITHOUT_FLAGS,
+                {"explanation": NO_FLAGS},
+            ),
         ),
     ],
 )
-def test_words_that_do_not_go_with_the_rest_are_told(changes: dict[str, Any], problem: str) -> None:
-    assert space(**changes).problems == [problem]
+def test_words_that_do_not_go_with_the_rest_are_told(changes: dict[str, Any], finding: Finding) -> None:
+    assert space(**changes).findings == [finding]
 
 
 def test_a_huge_section_is_estimated_and_its_points_are_checked() -> None:
