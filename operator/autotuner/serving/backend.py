@@ -1,8 +1,8 @@
 """What a backend is: everything the operator knows of the product that serves an engine.
 
 An experiment has one *root*, an object of the backend's kind, owned by the experiment; the pods come from it and carry
-the experiment's labels. All of a backend is pure: it reads and writes objects as data, and the controllers talk to the
-API server.
+the experiment's labels. A release deletes the root in the foreground and waits until it and the pods are gone. All of
+a backend is pure: it reads and writes objects as data, and the controllers talk to the API server.
 """
 
 from __future__ import annotations
