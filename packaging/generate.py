@@ -18,6 +18,7 @@ import reference
 import yaml
 
 from autotuner import engines, presets
+from autotuner.serving import backends
 
 ROOT = Path(__file__).parents[1]
 CHART = ROOT / "helm" / "autotuner"
@@ -59,10 +60,10 @@ def preset_page() -> Files:
     ]
     runtimes = []
     for name, preset in known.runtimes.items():
-        container = presets.runner(preset.spec)
-        gpus = engines.get(preset.engine).accelerators(container["args"])
-        args, serves = " ".join(container["args"]), ", ".join(preset.models)
-        runtimes.append(f"| `{name}` | {preset.engine} | {gpus} | `{args}` | {serves} | `{container['image']}` |")
+        template = backends.DEFAULT.engine_template(preset.spec)
+        gpus = engines.get(preset.engine).accelerators(template.args)
+        args, serves = " ".join(template.args), ", ".join(preset.models)
+        runtimes.append(f"| `{name}` | {preset.engine} | {gpus} | `{args}` | {serves} | `{template.image}` |")
     text = (ROOT / "packaging" / "presets.md").read_text()
     return {ROOT / "docs" / "presets.md": text.format(models="\n".join(models), runtimes="\n".join(runtimes))}
 

@@ -252,7 +252,7 @@ def test_an_experiments_whole_status_survives() -> None:
     experiment = make_experiment()
     state = seen(
         experiment,
-        service=make_isvc(experiment),
+        root=make_isvc(experiment),
         job=make_job(experiment),
         engine=[make_pod(started=10, ready=20)],
         benchmark=[make_pod("benchmark", ended=make_result(make_level()))],

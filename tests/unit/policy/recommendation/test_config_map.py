@@ -48,7 +48,7 @@ class TestInferenceService:
         assert runner["resources"]["limits"] == {"nvidia.com/gpu": "2"}
 
     def test_leaves_replicas_and_shutdown_to_those_who_serve(self) -> None:
-        assert self.service()["spec"]["engine"].keys() == {"runner"}
+        assert self.service()["spec"]["engine"].keys() == {"annotations", "runner"}
 
     def test_keeps_what_the_engine_needs_to_start(self) -> None:
         placement = {"nodeSelector": {"pool": "gpu"}, "tolerations": [{"key": "gpu", "operator": "Exists"}]}
