@@ -91,8 +91,8 @@ class Kind(Enum):
     OWN_MODEL_PATH_FORBIDDEN = Text(
         "InvalidSpec",
         "{product} mounts {path} of the node for {model}, which Pod Security ({level}) forbids in namespace"
-        " {namespace}; name a model of storageUri vendor://... without a path, and the weights' claim in model.volume, or"
-        " use a namespace without the label pod-security.kubernetes.io/enforce",
+        " {namespace}; name a model of storageUri vendor://... without a path, and the weights' claim in model.volume,"
+        " or use a namespace without the label pod-security.kubernetes.io/enforce",
     )
     RUNTIME_PATH_FORBIDDEN = Text(
         "InvalidSpec",

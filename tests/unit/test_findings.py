@@ -86,7 +86,7 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
     ),
     (
         Kind.VOLUME_AND_MODEL_CLAIM,
-        {"model": "ClusterBaseModel mine"},
+        {"product": "OME", "model": "ClusterBaseModel mine"},
         "ClusterBaseModel mine lies on a claim of its own (pvc://), which OME mounts; remove model.volume, or"
         " name a model of storageUri vendor://... without a path",
     ),
@@ -98,7 +98,7 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
     ),
     (
         Kind.MODEL_WITHOUT_WEIGHTS,
-        {"model": "ClusterBaseModel mine", "variable": "MODEL_PATH"},
+        {"product": "OME", "model": "ClusterBaseModel mine", "variable": "MODEL_PATH"},
         "ClusterBaseModel mine has no storage.path, so OME mounts no weights and sets no MODEL_PATH, which the"
         " runtime's command reads; name the claim that holds them in model.volume, or a model with a path",
     ),
@@ -138,14 +138,26 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
     ),
     (
         Kind.MODEL_PATH_FORBIDDEN,
-        {"path": "/raid/x", "model": "ClusterBaseModel mine", "level": "baseline", "namespace": "team"},
+        {
+            "product": "OME",
+            "path": "/raid/x",
+            "model": "ClusterBaseModel mine",
+            "level": "baseline",
+            "namespace": "team",
+        },
         "OME mounts /raid/x of the node for ClusterBaseModel mine, which Pod Security (baseline) forbids in"
         " namespace team; name the claim that holds the weights in model.volume, or use a namespace without the"
         " label pod-security.kubernetes.io/enforce",
     ),
     (
         Kind.OWN_MODEL_PATH_FORBIDDEN,
-        {"level": "restricted", "model": "ClusterBaseModel mine", "namespace": "team", "path": "/raid/x"},
+        {
+            "product": "OME",
+            "level": "restricted",
+            "model": "ClusterBaseModel mine",
+            "namespace": "team",
+            "path": "/raid/x",
+        },
         "OME mounts /raid/x of the node for ClusterBaseModel mine, which Pod Security (restricted) forbids in"
         " namespace team; name a model of storageUri vendor://... without a path, and the weights' claim in"
         " model.volume, or use a namespace without the label pod-security.kubernetes.io/enforce",
@@ -164,7 +176,7 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
     ),
     (
         Kind.MODEL_MOUNTED_TOO,
-        {"model": "ClusterBaseModel mine", "path": "/raid/x"},
+        {"product": "OME", "model": "ClusterBaseModel mine", "path": "/raid/x"},
         "ClusterBaseModel mine has a storage.path too, so OME also mounts /raid/x of the node; a model of"
         " storageUri vendor://... without a path downloads and mounts nothing",
     ),
@@ -222,7 +234,7 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
     (
         Kind.TEMPLATE_IN_VALUE,
         {},
-        'OME would expand "{{" as a template; write the value without it',
+        '"{{" would be expanded as a template; write the value without it',
     ),
     (
         Kind.VALUE_MISSING,
@@ -271,7 +283,7 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
     ),
     (
         Kind.NO_ARGUMENT_LEFT,
-        {},
+        {"product": "OME"},
         "without it no argument is left, and OME would use the runtime's own, which have it; fix some other flag"
         " in runtime.extraArgs",
     ),

@@ -26,6 +26,7 @@ from autotuner.presets import Presets, RuntimePreset
 from autotuner.search.advice import advised
 from autotuner.search.space.space import Space
 from autotuner.serving import backends
+from autotuner.serving.backend import Endpoint
 from autotuner.serving.nodes import Capacity
 from tests.unit.builders import make_experiment
 from tests.unit.engines.made_up_engine import NAME, QUILL
@@ -57,6 +58,9 @@ def task(*, extra_args: Sequence[str] = (), **changes: Any) -> TaskSpec:
             **changes,
         }
     )
+
+
+ENDPOINT = Endpoint("http", "chat-1.team.svc", 8080)
 
 
 def around(size: str = "8B") -> Surroundings:
@@ -151,7 +155,7 @@ def test_words_and_rules_make_a_space() -> None:
         )
     )
 
-    assert found.problems == []
+    assert found.findings == []
     assert removed(found).keys() == {"parallelism", "quantization", "chunks", "accelerators per node"}
     rendered = {found.render(one).args for index in range(found.numbers) if (one := found.at(index)) is not None}
     assert len(rendered) == found.size == 3 * 3 * 2
@@ -215,4 +219,4 @@ def test_the_load_client_is_told_how_to_speak_to_it() -> None:
     spec = ExperimentSpec.model_validate(body["spec"])
     ours = spec.model_copy(update={"service": spec.service.model_copy(update={"engine": NAME})})
 
-    assert job.runner_spec(body, ours, job.Surroundings(8080, "benchmark:1")).backend == "openai"
+    assert job.runner_spec(body, ours, job.Surroundings(ENDPOINT, "benchmark:1")).backend == "openai"

@@ -332,6 +332,7 @@ class TestTask:
         assert finding.details == {
             "path": "/raid/models/meta/llama-3-2-1b-instruct",
             "model": f"ClusterBaseModel {MODEL}",
+            "product": "OME",
             "level": level,
             "namespace": "team",
         }
@@ -374,7 +375,7 @@ class TestTask:
         runtime = merged(make_runtime(), {"spec": {"engineConfig": {"runner": {"command": command, "env": env}}}})
         case = Case(spec, shipped(), Surroundings(OME, live(address), runtime))
 
-        details = {"model": "ClusterBaseModel mine", "variable": "MODEL_PATH"}
+        details = {"model": "ClusterBaseModel mine", "variable": "MODEL_PATH", "product": "OME"}
         finding = Finding("model.name", Kind.MODEL_WITHOUT_WEIGHTS, details)
         assert list(storage_problems(case)) == ([finding] if refused else [])
 
@@ -393,7 +394,7 @@ class TestWarnings:
         assert said(self.told(found)) == [("model.volume.claimName", Kind.VOLUME_MAY_BE_EMPTY)]
 
     def test_a_model_that_is_downloaded_for_nothing(self) -> None:
-        details = {"model": "ClusterBaseModel mine", "path": "/raid/x"}
+        details = {"model": "ClusterBaseModel mine", "path": "/raid/x", "product": "OME"}
 
         assert self.told(model=live("hf://a/b", "/raid/x")) == [
             Finding("model.volume", Kind.MODEL_MOUNTED_TOO, details)
