@@ -6,6 +6,8 @@ the joined one a single constraint reads every parameter, so that it can only be
 
 from __future__ import annotations
 
+import argparse
+import sys
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -14,6 +16,7 @@ from autotuner.api.parameters import Constraint, SearchParameter
 from autotuner.search.space.assembly import Offer, assemble
 from autotuner.search.space.facts import Facts
 from autotuner.search.space.space import Space
+from tests.benchmarks import against
 
 
 def _million() -> Offer:
@@ -62,7 +65,8 @@ def _offer(parameters: list[dict[str, Any]], rules: Sequence[str]) -> Offer:
     )
 
 
-def _measure(name: str, offer: Offer) -> None:
+def _measure(name: str, offer: Offer) -> tuple[int, dict[str, float]]:
+    """Print a row; returns the size and the times by name."""
     begin = time.perf_counter()
     space = Space(assemble(offer, "SGLang", ["--tp-size=1", "--fixed=1"], Facts()), offer)
     build = time.perf_counter() - begin
@@ -79,16 +83,19 @@ def _measure(name: str, offer: Offer) -> None:
     print(f"{name:<20}{space.size:>16,}{exact:>7}{build * 1e3:>10.1f}{at * 1e6:>8.1f}{render * 1e6:>11.1f}")
     for rule, count in space.removed:
         print(f"    {rule} removes {count:,}")
+    return space.size, {"build in ms": build * 1e3, "at in us": at * 1e6, "render in us": render * 1e6}
 
 
-def main() -> None:
+def run(_: argparse.Namespace) -> against.Result:
     """Print a table."""
     total = " + ".join(f"p.p{number}" for number in range(10))
     print(f"{'space':<20}{'size':>16}{'exact':>7}{'build ms':>10}{'at us':>8}{'render us':>11}")
-    _measure("a million", _million())
-    _measure("a billion, free", _billion())
-    _measure("a billion, joined", _billion(f"{total} <= 35"))
+    offers = {"a million": _million(), "a billion, free": _billion(), "a billion, joined": _billion(f"{total} <= 35")}
+    found = {name: _measure(name, offer) for name, offer in offers.items()}
+    figures = {f"{name}, {what}": [value] for name, (_, times) in found.items() for what, value in times.items()}
+    return against.Result(figures, answers={name: [str(size)] for name, (size, _) in found.items()})
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    sys.exit(against.main("space", parser, run, rounds=5))
