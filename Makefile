@@ -55,7 +55,7 @@ e2e: setup  ## the end-to-end tests alone; with KUBECONFIG, the stories for any 
 realnode: setup  ## the stories on a real node of this machine alone
 	@env -u KUBECONFIG $(PYTHON) -m tests.suite realnode
 
-lint: setup  ## ruff and mypy
+lint: setup  ## ruff, mypy, and whether the house is in order (tests.house)
 	@$(PYTHON) -m tests.suite lint types
 
 generate: setup  ## write what is generated: CRDs, dashboard, GitOps snippet, chart, manifests, tokenizer
@@ -90,3 +90,4 @@ bench-search: .venv-rivals/ok  ## what ends of ladders save; the search against 
 
 clean:  ## remove the environments
 	@rm -rf .venv .venv-benchmark .venv-rivals .cache
+	@git worktree prune  # a benchmark that was killed may have left one in .cache

@@ -12,6 +12,7 @@ import io
 import json
 import resource
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,8 @@ def simulator_lateness() -> int:
 def space() -> int:
     from tests.benchmarks import space as own
 
+    # It reads the clock, which counts what else the machine does.
+    time.perf_counter = time.process_time
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         own.main()
     for line in printed.getvalue().splitlines()[1:]:
