@@ -3,6 +3,7 @@
 # A third one, .venv-rivals, is made by bench-search alone: the operator and the searches that it is compared with.
 UV := .cache/uv/bin/uv
 PYTHON := .venv/bin/python
+COMPARE = $(if $(AGAINST),--against $(AGAINST))
 VENV := $(UV) venv --quiet --allow-existing --python '>=3.11,<3.13'
 
 .DEFAULT_GOAL := help
@@ -54,7 +55,7 @@ e2e: setup  ## the end-to-end tests alone; with KUBECONFIG, the stories for any 
 realnode: setup  ## the stories on a real node of this machine alone
 	@env -u KUBECONFIG $(PYTHON) -m tests.suite realnode
 
-lint: setup  ## ruff and mypy
+lint: setup  ## ruff, mypy, and whether the house is in order (tests.house)
 	@$(PYTHON) -m tests.suite lint types
 
 generate: setup  ## write what is generated: CRDs, dashboard, GitOps snippet, chart, manifests, tokenizer
@@ -76,15 +77,17 @@ lock: $(UV)  ## resolve the dependencies anew
 verify: generate test  ## generate and test, and refuse a tree in which something generated was not committed
 	@git diff --exit-code -- crds docs/metrics.md gitops helm manifests monitoring operator/autotuner/benchmark/clients/genai_bench/tokenizer
 
-bench: setup  ## the figures that are promised: the operator's speed, the simulated engine's lateness, honest answers
-	@$(PYTHON) -m tests.benchmarks.latency
-	@$(PYTHON) -m tests.benchmarks.takeover
-	@$(PYTHON) -m tests.benchmarks.simulator_lateness
-	@$(PYTHON) -m tests.benchmarks.honesty
+bench: setup  ## the promised figures: operator's speed, simulated engine, honesty (AGAINST=REV compares with a revision)
+	@$(PYTHON) -m tests.benchmarks.latency $(COMPARE)
+	@$(PYTHON) -m tests.benchmarks.takeover $(COMPARE)
+	@$(PYTHON) -m tests.benchmarks.simulator_lateness $(COMPARE)
+	@$(PYTHON) -m tests.benchmarks.space $(COMPARE)
+	@$(PYTHON) -m tests.benchmarks.honesty $(COMPARE)
 
-bench-search: .venv-rivals/ok  ## what ends of ladders save; the search against others (SURFACES=DIR, ARGS=...)
-	@.venv-rivals/bin/python -m tests.benchmarks.ladder $(if $(SURFACES),--surfaces $(SURFACES))
-	@.venv-rivals/bin/python -m tests.benchmarks.search $(if $(SURFACES),--surfaces $(SURFACES)) $(ARGS)
+bench-search: .venv-rivals/ok  ## what ends of ladders save; the search against others (SURFACES=DIR, AGAINST=REV, ARGS=...)
+	@.venv-rivals/bin/python -m tests.benchmarks.ladder $(if $(SURFACES),--surfaces $(SURFACES)) $(COMPARE)
+	@.venv-rivals/bin/python -m tests.benchmarks.search $(if $(SURFACES),--surfaces $(SURFACES)) $(COMPARE) $(ARGS)
 
 clean:  ## remove the environments
 	@rm -rf .venv .venv-benchmark .venv-rivals .cache
+	@git worktree prune  # a benchmark that was killed may have left one in .cache

@@ -17,8 +17,7 @@ from typing import Any
 import reference
 import yaml
 
-from autotuner import engines, presets
-from autotuner.serving import backends
+from autotuner import backends, engines, presets
 
 ROOT = Path(__file__).parents[1]
 CHART = ROOT / "helm" / "autotuner"

@@ -21,11 +21,12 @@ from tests.realnode.cluster import obstacle
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = {
-    "lint": (["ruff", "check", "."], ["ruff", "format", "--check", "--quiet", "."]),
+    "lint": (["ruff", "check", "."], ["ruff", "format", "--check", "--quiet", "."], ["tests.house"]),
     "types": (
         ["mypy"],
         ["mypy", "-p", "testbed", "-p", "tests.support", "-m", "tests.suite"],
         ["mypy", "-p", "tests.tools", "-p", "tests.realnode"],
+        ["mypy", "-p", "tests.house", "-m", "tests.benchmarks.against", "-m", "tests.benchmarks.checkout"],
         ["mypy", "packaging/generate.py", "packaging/engine_flags.py"],
         ["mypy", "-p", "gitops", "-p", "monitoring"],
     ),

@@ -14,7 +14,7 @@ from typing import Any
 
 import kopf
 
-from autotuner import logs, metrics
+from autotuner import backends, logs, metrics
 from autotuner.api.common import EXPERIMENT_UID_LABEL, FINISHED_LABEL
 from autotuner.controllers.workqueue import ObjectKey, WorkQueue
 from autotuner.kube import EXPERIMENT, JOB, POD, TASK, Kube, KubeError
@@ -24,7 +24,6 @@ from autotuner.process import lifecycle
 from autotuner.process.cancel import UnfinishedError, cancel_all
 from autotuner.process.leader import LeadershipLostError
 from autotuner.process.watch_check import Watchfulness
-from autotuner.serving import backends
 from autotuner.serving.backend import Backend
 from autotuner.settings import Settings, from_environment
 

@@ -41,19 +41,17 @@ class Settings:
         return min(max(0.0, (moment - clock.now()).total_seconds()), self.resync_seconds)
 
 
-def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
-    """Read AUTOTUNER_* variables, POD_NAME and POD_NAMESPACE.
+class _Variables:
+    """AUTOTUNER_* variables; what is not as it should be raises ValueError with the variable's name."""
 
-    Raises:
-        ValueError: a variable that is not what it should be, by name.
-    """
-    defaults = Settings()
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
 
-    def text(name: str, default: str) -> str:
-        return environ.get(f"AUTOTUNER_{name}", default)
+    def text(self, name: str, default: str = "") -> str:
+        return self._environ.get(f"AUTOTUNER_{name}", default)
 
-    def number(name: str, default: float) -> float:
-        value = text(name, str(default))
+    def number(self, name: str, default: float) -> float:
+        value = self.text(name, str(default))
         try:
             parsed = float(value)
         except ValueError:
@@ -62,43 +60,54 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
             raise ValueError(f"AUTOTUNER_{name}: {value!r} is not a number above 0")
         return parsed
 
-    def whole(name: str, default: int) -> int:
-        value = text(name, str(default))
+    def whole(self, name: str, default: int) -> int:
+        value = self.text(name, str(default))
         if not value.isdecimal() or int(value) == 0:
             raise ValueError(f"AUTOTUNER_{name}: {value!r} is not a whole number above 0")
         return int(value)
 
-    def port(name: str) -> int:
-        value = text(name, "0")
+    def port(self, name: str) -> int:
+        value = self.text(name, "0")
         if not value.isdecimal() or int(value) > 65535:
             raise ValueError(f"AUTOTUNER_{name}: {value!r} is no port (0: off)")
         return int(value)
 
-    def choice(name: str, default: str, *allowed: str) -> str:
-        value = text(name, default)
+    def choice(self, name: str, default: str, *allowed: str) -> str:
+        value = self.text(name, default)
         if value not in allowed:
             raise ValueError(f"AUTOTUNER_{name}: {value!r} is none of {', '.join(allowed)}")
         return value
 
-    presets = text("PRESETS", "")
+    def flag(self, name: str, default: str) -> bool:
+        return self.choice(name, default, "true", "false") == "true"
+
+
+def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read AUTOTUNER_* variables, POD_NAME and POD_NAMESPACE.
+
+    Raises:
+        ValueError: a variable that is not what it should be, by name.
+    """
+    defaults, variables = Settings(), _Variables(environ)
+    presets = variables.text("PRESETS")
     home = environ.get("POD_NAMESPACE", "")
-    leader_election = choice("LEADER_ELECTION", "false", "true", "false") == "true"
+    leader_election = variables.flag("LEADER_ELECTION", "false")
     if leader_election and not home:
         raise ValueError("AUTOTUNER_LEADER_ELECTION: POD_NAMESPACE must say where the Lease is")
     return Settings(
-        namespaces=tuple(name for name in text("NAMESPACES", "").replace(" ", "").split(",") if name),
-        benchmark_image=text("BENCHMARK_IMAGE", defaults.benchmark_image),
+        namespaces=tuple(name for name in variables.text("NAMESPACES").replace(" ", "").split(",") if name),
+        benchmark_image=variables.text("BENCHMARK_IMAGE", defaults.benchmark_image),
         presets=Path(presets) if presets else None,
-        model_root=text("MODEL_ROOT", defaults.model_root),
-        cluster_objects=choice("CLUSTER_OBJECTS", "true", "true", "false") == "true",
-        hub_endpoint=text("HUB_ENDPOINT", ""),
-        serving_seconds=whole("SERVING_SECONDS", defaults.serving_seconds),
-        resync_seconds=number("RESYNC_SECONDS", defaults.resync_seconds),
-        workers=whole("WORKERS", defaults.workers),
-        log_format=choice("LOG_FORMAT", defaults.log_format, "json", "text"),
-        metrics_port=port("METRICS_PORT"),
-        health_port=port("HEALTH_PORT"),
-        address=text("ADDRESS", ""),
+        model_root=variables.text("MODEL_ROOT", defaults.model_root),
+        cluster_objects=variables.flag("CLUSTER_OBJECTS", "true"),
+        hub_endpoint=variables.text("HUB_ENDPOINT"),
+        serving_seconds=variables.whole("SERVING_SECONDS", defaults.serving_seconds),
+        resync_seconds=variables.number("RESYNC_SECONDS", defaults.resync_seconds),
+        workers=variables.whole("WORKERS", defaults.workers),
+        log_format=variables.choice("LOG_FORMAT", defaults.log_format, "json", "text"),
+        metrics_port=variables.port("METRICS_PORT"),
+        health_port=variables.port("HEALTH_PORT"),
+        address=variables.text("ADDRESS"),
         leader_election=leader_election,
         identity=environ.get("POD_NAME", "") or defaults.identity,
         home=home,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import resource
 import statistics
 import sys
 import time
@@ -22,6 +23,7 @@ from autotuner.objects import Object
 from testbed import Testbed
 from testbed.api import Api
 from testbed.operator_process import Operator
+from tests.benchmarks import against
 
 NAMESPACE = "latency"
 TASKS = f"/apis/autotuner.io/v1alpha1/namespaces/{NAMESPACE}/tuningtasks"
@@ -32,6 +34,9 @@ COLLECTIONS = {
     "pod": f"/api/v1/namespaces/{NAMESPACE}/pods",
 }
 SLOW_START = 15
+CPU, MEMORY = "operator, CPU seconds", "operator, peak memory in MiB"
+# Of another revision's.
+LIMITS = {CPU: 1.05, MEMORY: 1.05}
 
 
 class Moments:
@@ -207,35 +212,37 @@ def report(rows: list[tuple[str, list[float], float | None]]) -> bool:
     return kept
 
 
-def main() -> int:
-    """Measure and print; returns 1 if a bar is missed."""
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.latency", description=__doc__)
-    parser.add_argument("--experiments", type=int, default=20, help="measured with the quickly starting engine")
-    parser.add_argument("--folder", type=Path, default=None, help="of the testbed; a temporary one by default")
-    options = parser.parse_args()
+def run(options: argparse.Namespace) -> against.Result:
+    """Measure and print."""
     with Testbed.start(folder=options.folder) as bed:
         moments, quick, slow = asyncio.run(measure(bed, options.experiments))
+        # Of the children that have ended, hence of the operator alone: the testbed still runs.
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    found = rows(moments, quick, slow)
+    kept = report(found)
+    costs = {CPU: [used.ru_utime + used.ru_stime], MEMORY: [used.ru_maxrss / 1024]}
+    print("\n".join(f"{name}: {value:.1f}" for name, (value,) in costs.items()))
+    return against.Result({title: values for title, values, _ in found} | costs, kept)
+
+
+def rows(moments: Moments, quick: list[Object], slow: list[Object]) -> list[tuple[str, list[float], float | None]]:
+    """What the table tells: title, seconds (or shares), bar."""
     names = [item["metadata"]["name"] for item in quick]
-    slow_names = [item["metadata"]["name"] for item in slow]
-    every = names + slow_names
+    every = names + [item["metadata"]["name"] for item in slow]
     shares = [share for item in quick + slow if (share := idle_share(item, moments)) is not None]
-    kept = report(
-        [
-            (
-                "engine pod scheduled -> benchmark Job exists",
-                gaps(moments, "engine scheduled", "job exists", every),
-                1.0,
-            ),
-            ("Job finished -> InferenceService deleted", gaps(moments, "job finished", "service deleted", every), 1.0),
-            ("last pod gone -> next InferenceService exists", turnovers(moments, names), 1.0),
-            (f"engine ready after {SLOW_START} s -> first request", first_requests(slow, moments), 2.0),
-            ("engine ready at once -> first request (genai-bench still loads)", first_requests(quick, moments), None),
-            ("first request -> benchmark's end, less ramps and levels", moments.overheads, 6.0),
-            ("share of an experiment that neither starts nor measures", shares, None),
-        ]
-    )
-    return 0 if kept else 1
+    return [
+        ("engine pod scheduled -> benchmark Job exists", gaps(moments, "engine scheduled", "job exists", every), 1.0),
+        ("Job finished -> InferenceService deleted", gaps(moments, "job finished", "service deleted", every), 1.0),
+        ("last pod gone -> next InferenceService exists", turnovers(moments, names), 1.0),
+        (f"engine ready after {SLOW_START} s -> first request", first_requests(slow, moments), 2.0),
+        ("engine ready at once -> first request (genai-bench still loads)", first_requests(quick, moments), None),
+        ("first request -> benchmark's end, less ramps and levels", moments.overheads, 6.0),
+        ("share of an experiment that neither starts nor measures", shares, None),
+    ]
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.latency", description=__doc__)
+    parser.add_argument("--experiments", type=int, default=20, help="measured with the quickly starting engine")
+    parser.add_argument("--folder", type=Path, default=None, help="of the testbed; a temporary one by default")
+    sys.exit(against.main("latency", parser, run, rounds=3, limits=LIMITS))

@@ -1,4 +1,4 @@
-"""How long it takes to build and to count a search space: `python -m tests.benchmarks.space`.
+"""How much processor time it takes to build and to count a search space: `python -m tests.benchmarks.space`.
 
 The million is a task as people write it: ranges, unset values, a condition, constraints. The billion has no rules; in
 the joined one a single constraint reads every parameter, so that it can only be estimated.
@@ -6,6 +6,8 @@ the joined one a single constraint reads every parameter, so that it can only be
 
 from __future__ import annotations
 
+import argparse
+import sys
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -14,6 +16,7 @@ from autotuner.api.parameters import Constraint, SearchParameter
 from autotuner.search.space.assembly import Offer, assemble
 from autotuner.search.space.facts import Facts
 from autotuner.search.space.space import Space
+from tests.benchmarks import against
 
 
 def _million() -> Offer:
@@ -62,33 +65,37 @@ def _offer(parameters: list[dict[str, Any]], rules: Sequence[str]) -> Offer:
     )
 
 
-def _measure(name: str, offer: Offer) -> None:
-    begin = time.perf_counter()
+def _measure(name: str, offer: Offer) -> tuple[int, dict[str, float]]:
+    """Print a row; returns the size and the times by name."""
+    begin = time.process_time()
     space = Space(assemble(offer, "SGLang", ["--tp-size=1", "--fixed=1"], Facts()), offer)
-    build = time.perf_counter() - begin
+    build = time.process_time() - begin
     numbers = range(0, space.numbers, max(1, space.numbers // 5000))
-    begin = time.perf_counter()
+    begin = time.process_time()
     configurations = [space.at(number) for number in numbers]
-    at = (time.perf_counter() - begin) / len(numbers)
+    at = (time.process_time() - begin) / len(numbers)
     some = [one for one in configurations if one is not None][:500]
-    begin = time.perf_counter()
+    begin = time.process_time()
     for one in some:
         space.render(one)
-    render = (time.perf_counter() - begin) / len(some)
+    render = (time.process_time() - begin) / len(some)
     exact = "yes" if space.exact else "no"
     print(f"{name:<20}{space.size:>16,}{exact:>7}{build * 1e3:>10.1f}{at * 1e6:>8.1f}{render * 1e6:>11.1f}")
     for rule, count in space.removed:
         print(f"    {rule} removes {count:,}")
+    return space.size, {"build in ms": build * 1e3, "at in us": at * 1e6, "render in us": render * 1e6}
 
 
-def main() -> None:
+def run(_: argparse.Namespace) -> against.Result:
     """Print a table."""
     total = " + ".join(f"p.p{number}" for number in range(10))
     print(f"{'space':<20}{'size':>16}{'exact':>7}{'build ms':>10}{'at us':>8}{'render us':>11}")
-    _measure("a million", _million())
-    _measure("a billion, free", _billion())
-    _measure("a billion, joined", _billion(f"{total} <= 35"))
+    offers = {"a million": _million(), "a billion, free": _billion(), "a billion, joined": _billion(f"{total} <= 35")}
+    found = {name: _measure(name, offer) for name, offer in offers.items()}
+    figures = {f"{name}, {what}": [value] for name, (_, times) in found.items() for what, value in times.items()}
+    return against.Result(figures, answers={name: [str(size)] for name, (size, _) in found.items()})
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    sys.exit(against.main("space", parser, run, rounds=5))

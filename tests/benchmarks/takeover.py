@@ -1,4 +1,4 @@
-"""How long nobody acts after a leader is gone: `python -m tests.benchmarks.takeover [--rounds N]`, on the testbed.
+"""How long nobody acts after a leader is gone: `python -m tests.benchmarks.takeover [--times N]`, on the testbed.
 
 Seconds from the end of the leader's process until its standby says that it serves. The last column says whether the
 longest of them is within the bar.
@@ -16,6 +16,7 @@ from collections.abc import Callable
 from testbed import Testbed
 from testbed.api import Api
 from testbed.operator_process import Operator
+from tests.benchmarks import against
 from tests.support.waiting import wait_for
 
 NAMESPACE = "takeover"
@@ -60,23 +61,23 @@ async def measure(bed: Testbed, rounds: int, end: Callable[[Operator], object], 
     return taken
 
 
-async def main(rounds: int) -> bool:
-    """Print the table; returns whether every bar is kept."""
-    kept = True
+async def measure_all(rounds: int) -> against.Result:
+    """Measure each way to end, and print the table."""
+    figures, kept = {}, True
     print(f"{'the leader is':<24} {'n':>3} {'median':>8} {'longest':>8} {'bar':>6}")
     with Testbed.start() as bed:
         async with Api(bed.kubeconfig) as api:
             await api.create("/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
         for title, (end, bar) in ENDS.items():
-            taken = await measure(bed, rounds, end, title)
+            figures[title] = taken = await measure(bed, rounds, end, title)
             good = max(taken) <= bar
             kept &= good
-            figures = f"{statistics.median(taken):>8.2f} {max(taken):>8.2f} {bar:>6.1f}"
-            print(f"{title:<24} {len(taken):>3} {figures}  {'ok' if good else 'MISSED'}", flush=True)
-    return kept
+            shown = f"{statistics.median(taken):>8.2f} {max(taken):>8.2f} {bar:>6.1f}"
+            print(f"{title:<24} {len(taken):>3} {shown}  {'ok' if good else 'MISSED'}", flush=True)
+    return against.Result(figures, kept)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    sys.exit(0 if asyncio.run(main(parser.parse_args().rounds)) else 1)
+    parser.add_argument("--times", type=int, default=5, help="how often each way to end is measured")
+    sys.exit(against.main("takeover", parser, lambda options: asyncio.run(measure_all(options.times)), rounds=2))

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from autotuner import backends
 from autotuner.api.experiment import ExperimentSpec, Service
 from autotuner.api.task import TaskSpec
 from autotuner.api.task_status import TaskStatus
@@ -21,7 +22,6 @@ from autotuner.policy import recommendation
 from autotuner.policy.evidence.observed import ObservedTask
 from autotuner.policy.task import preview
 from autotuner.presets import Presets, default_folder, load
-from autotuner.serving import backends
 from autotuner.serving.backend import Endpoint, Weights
 from autotuner.serving.ome.wanted import model_object, runtime_object
 from testbed import Testbed

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from autotuner import clock
+from autotuner import backends, clock
 from autotuner.api.benchmark import Scenario
 from autotuner.api.common import DerivedMetric, LatencyMetric, Statistic, ThroughputMetric
 from autotuner.api.experiment import Distribution, ExperimentSpec, ExperimentStatus, Level
@@ -18,7 +18,7 @@ from autotuner.objects import Object
 from autotuner.ownership import controlled_by
 from autotuner.policy.conditions import find
 from autotuner.policy.experiment.observed import ObservedExperiment
-from autotuner.serving import backends, pods
+from autotuner.serving import pods
 
 
 def make_distribution(p99: float, mean: float | None = None) -> Distribution:

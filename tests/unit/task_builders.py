@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
-from autotuner import presets
+from autotuner import backends, presets
 from autotuner.api.experiment import Level
 from autotuner.api.task import TaskSpec
 from autotuner.api.task_status import TaskStatus
@@ -18,7 +18,6 @@ from autotuner.policy.task.plan import TaskPlan
 from autotuner.presets import Presets
 from autotuner.search.space.facts import Facts
 from autotuner.search.space.space import Space
-from autotuner.serving import backends
 from autotuner.serving.ome.wanted import model_object, runtime_object
 from tests.unit.builders import after, at, make_level, merged, written
 

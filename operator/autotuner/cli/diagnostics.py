@@ -11,6 +11,7 @@ from typing import Any, Literal
 import cel
 from pydantic import ValidationError
 
+from autotuner import backends
 from autotuner.api import crd
 from autotuner.api.common import API_VERSION, GROUP, Model
 from autotuner.api.experiment import TuningExperiment
@@ -21,7 +22,6 @@ from autotuner.objects import Object
 from autotuner.policy import cost_estimate, model_and_runtime, preflight
 from autotuner.policy.preflight import Surroundings
 from autotuner.presets import Presets
-from autotuner.serving import backends
 
 Severity = Literal["error", "warning", "note"]
 

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
 
-from autotuner import scoring
+from autotuner import backends, scoring
 from autotuner.api.task import Confirm, TaskSpec
 from autotuner.objects import Object
 from autotuner.policy import model_and_runtime
 from autotuner.scoring import Goal
 from autotuner.search.space.space import Space
-from autotuner.serving import backends
 from tests.benchmarks.honesty import truths, worlds
 from tests.benchmarks.honesty.noise import KINDS, Noise
 from tests.benchmarks.honesty.truths import Truth

@@ -18,6 +18,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.benchmarks import against
 from tests.benchmarks.ladder.goals import NAMES, goal, has_ceilings
 from tests.benchmarks.ladder.replay import Outcome, replay
 from tests.benchmarks.search.surfaces import load
@@ -27,33 +28,40 @@ _HEAD = ("goal", "saved", "+startup", "ended", "ceiling", "hopeless", "regretted
 
 
 def main() -> int:
-    """Replay the tasks and print the table; 1 if a bar is missed."""
+    """Read the command line and run; 1 if a bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--surfaces", type=Path, default=Path("../shared/surfaces"))
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--experiments", type=int, default=40)
     parser.add_argument("--startup", type=float, default=120, help="seconds of an experiment before its first level")
-    args = parser.parse_args()
+    return against.main("ladder", parser, lambda options: _run(options, parser))
+
+
+def _run(args: argparse.Namespace, parser: argparse.ArgumentParser) -> against.Result:
+    """Replay the tasks and print the table."""
     surfaces = [one for one in load(args.surfaces) if one.levels]
     if not surfaces:
         parser.error(f"--surfaces: no grid with columns thr_cLEVEL in {args.surfaces}; name a folder of NAME.csv.gz")
     bound: list[Outcome] = []
     everything: list[Outcome] = []
+    answers: dict[str, list[str]] = {}
     print(_line(_HEAD))
     for surface in surfaces:
         print(surface.name)
         for name in NAMES:
             outcomes = [replay(surface, goal(surface, name), seed, args.experiments) for seed in range(args.seeds)]
             print(_line(_row(name, outcomes, args.startup)), flush=True)
+            answers[f"{surface.name}/{name}"] = list(map(repr, outcomes))
             everything += outcomes
             bound += outcomes if has_ceilings(name) else []
     print("all")
-    print(_line(_row("ceilings", bound, args.startup)))
-    print(_line(_row("every", everything, args.startup)))
+    among = {"ceilings": bound, "every": everything}
+    print("\n".join(_line(_row(name, outcomes, args.startup)) for name, outcomes in among.items()))
     wrong = sum(one.wrong for one in everything)
     passed = saved(bound) >= LEAST_SAVED and wrong == 0
     print(f"bars: {saved(bound):.1%} saved with ceilings (at least {LEAST_SAVED:.0%}), {wrong} wrong ends (none)")
-    return 0 if passed else 1
+    figures = {f"{name}, saved": [saved(outcomes)] for name, outcomes in among.items()} | {"wrong ends": [wrong]}
+    return against.Result(figures, passed, answers)
 
 
 def saved(outcomes: Sequence[Outcome], startup: float = 0.0) -> float:

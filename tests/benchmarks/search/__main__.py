@@ -21,6 +21,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from tests.benchmarks import against
 from tests.benchmarks.search import jobs, methods, table
 from tests.benchmarks.search.runs import Run
 
@@ -28,7 +29,7 @@ _PROGRESS_SECONDS = 15
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Make the runs, print the table and the bars; 1 if a bar is missed."""
+    """Read the command line and run; 1 if a bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--surfaces", type=Path, default=Path("../shared/surfaces"), help="folder of NAME.csv.gz")
     parser.add_argument("--seeds", type=int, default=20)
@@ -36,7 +37,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--methods", default=",".join(methods.NAMES))
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--only", default="", help="part of SURFACE/GOAL; goals: thr, slo, lat, pareto, score")
-    args = parser.parse_args(arguments)
+    return against.main("search", parser, lambda options: _run(options, parser), arguments)
+
+
+def _run(args: argparse.Namespace, parser: argparse.ArgumentParser) -> against.Result:
+    """Make the runs, print the table and the bars."""
     names = _available(args.methods.split(","), parser)
     todo = jobs.every(args.surfaces, args.only, names, args.seeds, args.experiments)
     if not todo:
@@ -47,7 +52,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print("\n".join(table.lines(runs, args.experiments)))
     found = table.bars(runs)
     print("\n".join(["bars, of bayesian", *map(str, found)] if found else ["no bars: bayesian was left out"]))
-    return 0 if all(bar.met for bar in found) else 1
+    return against.Result(
+        {bar.what: [bar.value] for bar in found},
+        all(bar.met for bar in found),
+        {
+            f"{run.surface}/{run.goal}, {job.method}, batches of {job.batch}, seed {job.seed}": run.choices
+            for job, run in zip(todo, runs, strict=True)
+        },
+    )
 
 
 def _available(wanted: Sequence[str], parser: argparse.ArgumentParser) -> list[str]:

@@ -35,6 +35,7 @@ class Run:
         failures: experiments that failed.
         ms: processor time of one proposal, mean of the last ones.
         shares: of the front's hypervolume after so many experiments each.
+        choices: what it proposed and preferred, in this order, to the last bit.
     """
 
     method: str
@@ -46,20 +47,28 @@ class Run:
     failures: int = 0
     ms: float = math.nan
     shares: tuple[float, ...] = ()
+    choices: tuple[str, ...] = ()
 
 
-class _Timed:
-    """A method, and how long its last proposals took."""
+class _Observed:
+    """A method, what it chose, and how long its last proposals took."""
 
     def __init__(self, method: Method, experiments: int) -> None:
         self._method, self._experiments = method, experiments
         self._seconds: list[float] = []
+        self.choices: list[str] = []
 
     def propose(self, records: Sequence[Record], wanted: int) -> list[Configuration]:
         begun = time.process_time()
         found = self._method.propose(records, min(wanted, self._experiments - len(records)))
         if found and len(records) >= self._experiments - _TIMED:
             self._seconds.append((time.process_time() - begun) / len(found))
+        self.choices += [repr(one.pairs) for one in found]
+        return found
+
+    def incumbent(self, records: Sequence[Record]) -> Configuration | None:
+        found = self._method.incumbent(records)
+        self.choices.append(f"best: {found.pairs if found else found!r}")
         return found
 
     @property
@@ -80,11 +89,11 @@ def play(name: str, goal: Goal, seed: int, experiments: int, batch: int = 1, *, 
         batch: how many are proposed at once.
         whole: go on when the incumbent is good enough.
     """
-    method, generator = begin(name, goal, seed), np.random.default_rng([seed, _NOISE_STREAM])
-    timed = _Timed(method, experiments)
+    generator = np.random.default_rng([seed, _NOISE_STREAM])
+    method = _Observed(begin(name, goal, seed), experiments)
     records: list[Record] = []
     first, regret = math.inf, math.inf
-    while (found := timed.propose(records, batch)) and (whole or math.isinf(first)):
+    while (found := method.propose(records, batch)) and (whole or math.isinf(first)):
         for one in found:
             records.append(goal.measure(one, generator))
             if math.isinf(first):
@@ -92,7 +101,9 @@ def play(name: str, goal: Goal, seed: int, experiments: int, batch: int = 1, *, 
                 first = len(records) if regret <= NEAR else first
     regret = _regret(method, goal, records) if whole else math.nan
     failures = sum(record.outcome == "crash" for record in records)
-    return Run(name, goal.surface.name, goal.name, batch, first, regret, failures, timed.ms)
+    return Run(
+        name, goal.surface.name, goal.name, batch, first, regret, failures, method.ms, choices=tuple(method.choices)
+    )
 
 
 def walk(name: str, goal: Trade, seed: int, marks: Sequence[int]) -> Run:
@@ -104,17 +115,18 @@ def walk(name: str, goal: Trade, seed: int, marks: Sequence[int]) -> Run:
         seed: of the task, and of the noise.
         marks: after how many experiments to look at it, ascending; the last one is the budget.
     """
-    method, generator = begin(name, goal, seed), np.random.default_rng([seed, _NOISE_STREAM])
-    timed = _Timed(method, marks[-1])
+    generator = np.random.default_rng([seed, _NOISE_STREAM])
+    method = _Observed(begin(name, goal, seed), marks[-1])
     records: list[Record] = []
-    while found := timed.propose(records, 1):
+    while found := method.propose(records, 1):
         records += [goal.measure(one, generator) for one in found]
     tried = [record.configuration for record in records if record.configuration is not None]
     failures = sum(record.outcome == "crash" for record in records)
     shares = tuple(goal.share(tried[:mark]) for mark in marks)
-    return Run(name, goal.surface.name, goal.name, failures=failures, ms=timed.ms, shares=shares)
+    told = {"failures": failures, "ms": method.ms, "shares": shares, "choices": tuple(method.choices)}
+    return Run(name, goal.surface.name, goal.name, **told)
 
 
-def _regret(method: Method, goal: Goal, records: Sequence[Record]) -> float:
+def _regret(method: _Observed, goal: Goal, records: Sequence[Record]) -> float:
     found = method.incumbent(records)
     return math.inf if found is None else float(goal.regret[goal.surface.row(found)])

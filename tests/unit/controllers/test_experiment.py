@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from autotuner import clock
+from autotuner import backends, clock
 from autotuner.controllers.experiment import ExperimentController
 from autotuner.controllers.workqueue import ObjectKey
 from autotuner.kube import AlreadyExistsError, ConflictError, KubeError, RejectedError
 from autotuner.objects import Object
-from autotuner.serving import backends
 from autotuner.settings import Settings
 from tests.unit.builders import (
     after,

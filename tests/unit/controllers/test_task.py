@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from autotuner import clock
+from autotuner import backends, clock
 from autotuner.controllers.catalogue import Catalogue
 from autotuner.controllers.task import TaskController
 from autotuner.controllers.workqueue import ObjectKey
 from autotuner.kube import ConflictError, KubeError, RejectedError
 from autotuner.objects import Object
-from autotuner.serving import backends
 from autotuner.settings import Settings
 from tests.unit.builders import after, controller, make_experiment, merged
 from tests.unit.fake_kube import FakeKube

@@ -11,7 +11,7 @@ from typing import Any, get_args
 import pytest
 
 import autotuner
-from autotuner import engines
+from autotuner import backends, engines
 from autotuner.api.common import EngineName
 from autotuner.api.experiment import ExperimentSpec
 from autotuner.api.task import TaskSpec
@@ -25,7 +25,6 @@ from autotuner.policy.recommendation.baseline_values import BaselineValues
 from autotuner.presets import Presets, RuntimePreset
 from autotuner.search.advice import advised
 from autotuner.search.space.space import Space
-from autotuner.serving import backends
 from autotuner.serving.backend import Endpoint
 from autotuner.serving.nodes import Capacity
 from tests.unit.builders import make_experiment

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from autotuner import backends
 from autotuner.api.model_and_runtime import TaskModel
 from autotuner.objects import Object
 from autotuner.policy import model_and_runtime
-from autotuner.serving import backends
 from tests.unit.task_builders import MODEL, shipped
 
 OWN: Object = {"name": "own", "spec": {"storage": {"storageUri": "hf://a/b"}}, "labels": {"team": "chat"}}

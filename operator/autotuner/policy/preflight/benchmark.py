@@ -9,7 +9,7 @@ from autotuner.findings import Finding, Kind
 from autotuner.policy import cost_estimate
 from autotuner.policy.preflight.case import Case
 
-# genai-bench's client answers C requests at once in a D scenario, and its own delay lands in TTFT.
+# The load client of the closed loop answers C requests at once in a D scenario, and its own delay lands in TTFT.
 _LOCKSTEP_FROM = 16
 # The built-in prompts share words as no real traffic does: a cache or a draft is helped by them.
 _TEXT_SENSITIVE = ("radix-cache", "prefix-caching", "speculative")

@@ -21,7 +21,7 @@ from autotuner.serving.backend import (
     Weights,
     Winner,
 )
-from autotuner.serving.ome import inference_service, models, progress, runtimes, wanted
+from autotuner.serving.ome import engine_state, inference_service, models, runtimes, wanted
 from autotuner.serving.ome.kinds import DEPLOYMENT, INFERENCE_SERVICE
 from autotuner.serving.pods import PodView
 
@@ -60,7 +60,7 @@ class Ome(Backend):
 
     def observe(self, objects: Sequence[Object], pod: PodView | None, events: Sequence[ServingEvent]) -> State:
         """By pods and events: OME's own status stays empty on most failures and stays Ready through some."""
-        return progress.state(objects, pod, events)
+        return engine_state.state(objects, pod, events)
 
     def endpoint(self, experiment: Mapping[str, Any], pod: PodView) -> Endpoint:
         """The Service that OME makes for the engine."""

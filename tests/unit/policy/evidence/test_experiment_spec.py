@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from autotuner import backends
 from autotuner.api.experiment import ExperimentSpec, Purpose
 from autotuner.api.task import TaskSpec
 from autotuner.objects import Object
@@ -13,7 +14,6 @@ from autotuner.policy import model_and_runtime
 from autotuner.policy.evidence import experiment_spec
 from autotuner.policy.evidence.experiment_spec import Ingredients
 from autotuner.search.space.configuration import Configuration
-from autotuner.serving import backends
 from tests.unit.builders import make_model, make_runtime, merged
 from tests.unit.task_builders import make_space, make_task
 

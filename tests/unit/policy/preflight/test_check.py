@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from autotuner.api.task import TaskSpec
+from autotuner.backends import DEFAULT as OME
 from autotuner.findings import Finding, Kind
 from autotuner.objects import Object
 from autotuner.policy.preflight import Surroundings, check, engine_of, warnings
-from autotuner.serving.backends import DEFAULT as OME
 from tests.unit.builders import make_runtime
 from tests.unit.task_builders import MODEL, live_model, live_runtime, make_spec, shipped
 

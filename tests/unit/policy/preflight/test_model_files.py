@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from autotuner.api.common import Volume
+from autotuner.backends import DEFAULT as OME
 from autotuner.findings import Finding, Kind
 from autotuner.objects import Object
 from autotuner.policy.claims import Storage, wanted_claim
@@ -17,7 +18,6 @@ from autotuner.policy.preflight import Surroundings, check, warnings
 from autotuner.policy.preflight.case import Case
 from autotuner.policy.preflight.model_files import problems as storage_problems
 from autotuner.policy.task.decide import decide
-from autotuner.serving.backends import DEFAULT as OME
 from tests.unit.builders import (
     after,
     at,

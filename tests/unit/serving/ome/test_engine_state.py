@@ -7,7 +7,7 @@ import pytest
 from autotuner.objects import Object
 from autotuner.serving import pods
 from autotuner.serving.backend import Doomed, NotCreated, Serving, ServingEvent, Starting, State
-from autotuner.serving.ome.progress import state
+from autotuner.serving.ome.engine_state import state
 from tests.unit.builders import at, make_deployment, make_isvc, make_pod
 
 SILENT = NotCreated("OME says nothing; look at the log of ome-controller-manager in namespace ome")

@@ -1,0 +1,183 @@
+"""The benchmarks of revision 1201970 under this revision's command lines, and their figures under its names.
+
+Runs in that revision's folder and environment: `python r1201970.py BENCHMARK ARGUMENTS --json=FILE`. That revision
+only prints, so what its own benchmarks compute is looked at on the way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path.cwd()))
+
+FIGURES: dict[str, list[float]] = {}
+ANSWERS: dict[str, list[str]] = {}
+
+
+def watched(call: Callable[..., Any], look: Callable[..., None]) -> Callable[..., Any]:
+    """A function that also shows its result, and then its arguments, to `look`."""
+
+    def called(*args: Any, **named: Any) -> Any:
+        result = call(*args, **named)
+        look(result, *args)
+        return result
+
+    return called
+
+
+def latency() -> int:
+    from tests.benchmarks import latency as own
+
+    measure = own.measure
+
+    async def measured(bed: Any, experiments: int) -> Any:
+        found = await measure(bed, experiments)
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        FIGURES["operator, CPU seconds"] = [used.ru_utime + used.ru_stime]
+        FIGURES["operator, peak memory in MiB"] = [used.ru_maxrss / 1024]
+        return found
+
+    def look(_: bool, rows: Sequence[tuple[str, list[float], float | None]]) -> None:
+        FIGURES.update({title: values for title, values, _ in rows})
+
+    own.measure = measured
+    own.report = watched(own.report, look)
+    return own.main()
+
+
+def takeover() -> int:
+    from tests.benchmarks import takeover as own
+
+    measure = own.measure
+
+    async def measured(bed: Any, rounds: int, end: Any, title: str) -> list[float]:
+        FIGURES[title] = await measure(bed, rounds, end, title)
+        return FIGURES[title]
+
+    own.measure = measured
+    kept = asyncio.run(own.main(int(sys.argv[1].partition("=")[2])))
+    return 0 if kept else 1
+
+
+def simulator_lateness() -> int:
+    from tests.benchmarks import simulator_lateness as own
+
+    def look(found: dict[str, float], scenario: str, _: int) -> None:
+        for quantile in ("0.5", "0.95", "0.99"):
+            FIGURES.setdefault(f"{scenario}, quantile {quantile} in ms", []).append(found[quantile])
+
+    own.measure = watched(own.measure, look)
+    sys.argv[1:] = [sys.argv[1].partition("=")[2]]
+    return own.main()
+
+
+def space() -> int:
+    from tests.benchmarks import space as own
+
+    # It reads the clock, which counts what else the machine does.
+    time.perf_counter = time.process_time
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        own.main()
+    for line in printed.getvalue().splitlines()[1:]:
+        print(line)
+        if not line.startswith(" "):
+            name, figures = line[:20].strip(), line[20:].split()
+            ANSWERS[name] = [figures[0].replace(",", "")]
+            for what, figure in zip(("build in ms", "at in us", "render in us"), figures[2:], strict=True):
+                FIGURES[f"{name}, {what}"] = [float(figure)]
+    return 0
+
+
+def honesty() -> int:
+    from tests.benchmarks.honesty import __main__ as own
+
+    def look(shown: tuple[float, float, int], what: str, *_: Any) -> None:
+        FIGURES[what] = [shown[0]]
+
+    def played(_: bool, outcomes: Sequence[Any]) -> None:
+        ANSWERS.update({f"task {one.task}": [repr(one)] for one in outcomes})
+
+    own._show = watched(own._show, look)
+    own._report = watched(own._report, played)
+    code = own.main()
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    FIGURES["CPU seconds of a task"] = [(used.ru_utime + used.ru_stime) / len(ANSWERS)]
+    return code
+
+
+def ladder() -> int:
+    from tests.benchmarks.ladder import __main__ as own
+
+    wanted: list[str] = []
+
+    def asked(_: Any, surface: Any, name: str) -> None:
+        wanted.append(f"{surface.name}/{name}")
+
+    def replayed(outcome: Any, *_: Any) -> None:
+        ANSWERS.setdefault(wanted[-1], []).append(repr(outcome))
+
+    def look(_: Any, name: str, outcomes: Sequence[Any], __: float) -> None:
+        if name in ("ceilings", "every"):
+            FIGURES[f"{name}, saved"] = [own.saved(outcomes)]
+            FIGURES["wrong ends"] = [sum(one.wrong for one in outcomes)]
+
+    own.goal = watched(own.goal, asked)
+    own.replay = watched(own.replay, replayed)
+    own._row = watched(own._row, look)
+    return own.main()
+
+
+def search() -> int:
+    from tests.benchmarks.search import __main__ as own
+
+    def look(bars: Sequence[Any], runs: Sequence[Any]) -> None:
+        FIGURES.update({bar.what: [bar.value] for bar in bars})
+        ANSWERS.update(run.told for run in runs)
+
+    own.jobs.run = told
+    own.table.bars = watched(own.table.bars, look)
+    return own.main()
+
+
+def told(job: Any) -> Any:
+    """One run of the search that also tells what it chose; called in processes of their own."""
+    from tests.benchmarks.search import jobs, methods
+
+    chosen: list[str] = []
+
+    def proposed(found: Sequence[Any], *_: Any) -> None:
+        chosen.extend(repr(one.pairs) for one in found)
+
+    def preferred(found: Any, *_: Any) -> None:
+        chosen.append(f"best: {found.pairs if found else found!r}")
+
+    propose, incumbent = methods.Own.propose, methods.Own.incumbent
+    methods.Own.propose, methods.Own.incumbent = watched(propose, proposed), watched(incumbent, preferred)
+    try:
+        run = jobs.run(job)
+    finally:
+        methods.Own.propose, methods.Own.incumbent = propose, incumbent
+    case = f"{run.surface}/{run.goal}, {job.method}, batches of {job.batch}, seed {job.seed}"
+    object.__setattr__(run, "told", (case, chosen))
+    return run
+
+
+BENCHMARKS = (latency, takeover, simulator_lateness, space, honesty, ladder, search)
+
+if __name__ == "__main__":
+    benchmark, *arguments, file = sys.argv[1:]
+    sys.argv = [benchmark, *arguments]
+    code = next(one for one in BENCHMARKS if one.__name__ == benchmark)()
+    Path(file.removeprefix("--json=")).write_text(
+        json.dumps({"figures": FIGURES, "kept": not code, "answers": ANSWERS})
+    )
+    sys.exit(code)

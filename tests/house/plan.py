@@ -1,0 +1,188 @@
+"""How the house is built: what stands on what, who alone may do what, and which exceptions there are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+LONGEST_FUNCTION = 50
+MEDIAN_FUNCTION = 9
+LONG_FUNCTION = 25  # the 90th percentile
+MODULES_IN_A_FOLDER = 20
+
+
+@dataclass(frozen=True)
+class Floor:
+    """Rooms that stand side by side: they import from the floors below only.
+
+    Attributes:
+        what: they have in common.
+        rooms: folders below the package, or modules of the package itself.
+    """
+
+    what: str
+    rooms: tuple[str, ...]
+
+
+# From the ground up.
+FLOORS = (
+    Floor("what needs nothing", ("autotuner", "clock", "hashing", "logs", "objects", "rendering")),
+    Floor("the API, and the simulated engine, which is a program of its own", ("api", "simulator")),
+    Floor("what belongs to whom, what is shipped and set", ("findings", "kube", "ownership", "presets", "settings")),
+    Floor("engines, and what a measurement is worth", ("engines", "scoring")),
+    Floor("what a serving object is, what is said to a benchmark", ("serving", "benchmark.contract")),
+    Floor(
+        "backends, the benchmark, the space that is searched",
+        ("serving.ome", "benchmark", "benchmark.runner", "benchmark.clients", "search.space"),
+    ),
+    Floor("load clients, the search, the choice of a backend", ("backends", "benchmark.clients.genai_bench", "search")),
+    Floor("what all decisions share", ("policy",)),
+    Floor("one experiment, and a task before its first", ("policy.experiment", "policy.preflight")),
+    Floor("what a task knows", ("policy.evidence",)),
+    Floor("what is measured again", ("policy.confirmation",)),
+    Floor("what may still be spent", ("policy.budget",)),
+    Floor("what a task tells", ("policy.recommendation",)),
+    Floor("what a task does next", ("policy.task",)),
+    Floor("what is counted", ("metrics",)),
+    Floor("observe and act", ("controllers",)),
+    Floor("the operator's process, and what people run", ("process", "cli")),
+    Floor("where programs begin", ("main", "__main__")),
+)
+
+# Libraries -> the only rooms that may import them.
+IMPORTED_ONLY_IN = {
+    "kopf": ("main",),
+    "kubernetes": ("kube",),
+    "genai_bench": ("benchmark", "simulator"),
+    "gevent": ("benchmark", "simulator"),
+    "locust": ("benchmark", "simulator"),
+    "transformers": ("benchmark", "simulator"),
+}
+
+
+@dataclass(frozen=True)
+class Ban:
+    """What rooms must not import, not even through others.
+
+    Attributes:
+        rooms: and those below them.
+        names: modules and libraries.
+        why: as a sentence.
+    """
+
+    rooms: tuple[str, ...]
+    names: tuple[str, ...]
+    why: str
+
+
+BANS = (
+    Ban(
+        ("policy", "search", "scoring", "engines", "presets"),
+        (
+            *("kopf", "kubernetes", "asyncio", "aiohttp", "socket", "time"),
+            *("autotuner.kube", "autotuner.controllers", "autotuner.main"),
+        ),
+        "decisions see no cluster and no clock",
+    ),
+    Ban(
+        ("benchmark", "simulator"),
+        (
+            *("kopf", "kubernetes", "prometheus_client"),
+            *("autotuner.controllers", "autotuner.policy", "autotuner.kube", "autotuner.main"),
+        ),
+        "the benchmark image has nothing of the operator",
+    ),
+    Ban(
+        ("benchmark.runner",),
+        (
+            *(
+                "aiohttp",
+                "genai_bench",
+                "gevent",
+                "huggingface_hub",
+                "locust",
+                "requests",
+                "tokenizers",
+                "transformers",
+            ),
+            "autotuner.benchmark.clients",
+        ),
+        "runner and load clients meet in the contract, and the runner starts where no client is installed",
+    ),
+    Ban(("benchmark.clients",), ("autotuner.benchmark.runner",), "runner and load clients meet in the contract"),
+    Ban(
+        ("cli",),
+        ("kopf", "kubernetes", "autotuner.kube", "autotuner.controllers", "autotuner.process", "autotuner.main"),
+        "the command line judges by the policy alone",
+    ),
+)
+
+# Modules of the standard library that a module of ours would hide when its folder is on the path.
+SHADOWING = frozenset({"queue", "random", "types", "logging", "signal", "select", "operator"})
+
+
+@dataclass(frozen=True)
+class Twins:
+    """Modules with the same file name, which do the same for different subjects.
+
+    Attributes:
+        modules: below the package.
+        same: what each does.
+    """
+
+    modules: tuple[str, ...]
+    same: str
+
+
+TWINS = (
+    Twins(("api.benchmark", "policy.preflight.benchmark"), "the benchmark of a spec: its fields, its checks"),
+    Twins(("api.experiment", "controllers.experiment"), "TuningExperiment: its fields, its reconcile"),
+    Twins(("api.goals", "policy.preflight.goals"), "the goals of a spec: their fields, their checks"),
+    Twins(("api.model_and_runtime", "policy.model_and_runtime"), "model and runtime: their fields, the objects meant"),
+    Twins(("api.task", "controllers.task"), "TuningTask: its fields, its reconcile"),
+    Twins(("controllers.events", "policy.events"), "Kubernetes events: which are told, how they are sent"),
+    Twins(("engines.arguments", "simulator.arguments"), "command lines as flags: the operator's side, the engine's"),
+    Twins(("policy.preflight.flags", "simulator.flags"), "an engine's flags: checked, obeyed"),
+    Twins(("engines.memory", "simulator.memory"), "what fits into a GPU: the operator's estimate, the engine's answer"),
+    Twins(("engines.sglang", "simulator.sglang"), "SGLang: what the operator knows of it, how it behaves"),
+    Twins(("engines.vllm", "simulator.vllm"), "vLLM: what the operator knows of it, how it behaves"),
+    Twins(("main", "benchmark.clients.genai_bench.main"), "where a process begins: the operator, the load client"),
+    Twins(("metrics", "simulator.metrics"), "a page of Prometheus metrics: the operator's, the engine's"),
+    Twins(("objects", "policy.preflight.objects"), "Kubernetes objects: reading any, checking those that a task names"),
+    Twins(("policy.experiment.decide", "policy.task.decide"), "what a reconcile does next"),
+    Twins(
+        ("policy.experiment.model_files", "policy.preflight.model_files"),
+        "can the weights be read: in an experiment, before a task",
+    ),
+    Twins(("policy.evidence.observed", "policy.experiment.observed"), "what a reconcile sees"),
+)
+
+
+@dataclass(frozen=True)
+class Words:
+    """Words that belong to some rooms.
+
+    Attributes:
+        pattern: regular expression of the words.
+        rooms: and modules that may say them, with those below.
+        instead: what others do.
+    """
+
+    pattern: str
+    rooms: tuple[str, ...]
+    instead: str
+
+
+# The module that knows every backend by its name.
+BACKENDS = "backends"
+WORDS = (
+    Words(
+        r"\b[Oo][Mm][Ee]\b|ClusterServingRuntime|ClusterBaseModel|\bInferenceServices?\b",
+        ("api", "presets", "serving.ome", BACKENDS),
+        "ask the backend",
+    ),
+    Words(
+        r"(?i)genai",
+        ("api", "benchmark.clients", "benchmark.contract.load_clients", "simulator"),
+        "say load client, or ask the contract",
+    ),
+)
