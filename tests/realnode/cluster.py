@@ -12,15 +12,18 @@ from pathlib import Path
 from typing import Self
 
 import autotuner
+from testbed.real_node.node import RealNode
+from testbed.real_node.requirements import obstacle as node_obstacle
 from tests.realnode import images
-from tests.realnode.node import ROOT, RealNode, absence
+from tests.support.chart import ROOT
+from tests.tools import tool
 
 _IMAGES = {name: f"docker.io/autotuner/{name}:{autotuner.__version__}" for name in ("operator", "benchmark")}
 
 
 def obstacle(environment: Mapping[str, str] = os.environ) -> str:
     """Why there is no real cluster for the stories; empty if there is one."""
-    return "" if environment.get("KUBECONFIG") else absence()
+    return "" if environment.get("KUBECONFIG") else node_obstacle()
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class Cluster:
             return
         with RealNode.start() as node:
             for image, name in _IMAGES.items():
-                node.load(images.built(node, image, name))
+                node.load(images.built(image, name))
             yield cls(node.kubeconfig, _IMAGES["operator"], _IMAGES["benchmark"], node)
 
     def leftovers(self) -> list[str]:
@@ -62,7 +65,7 @@ class Cluster:
         Raises:
             AssertionError: it failed; the message is its own.
         """
-        command = ["kubectl", f"--kubeconfig={self.kubeconfig}", *words]
+        command = [str(tool("kubectl")), f"--kubeconfig={self.kubeconfig}", *words]
         done = subprocess.run(command, input=told, capture_output=True, text=True)
         assert done.returncode == 0, f"kubectl {' '.join(words)}: {done.stderr}"
         return done.stdout
