@@ -17,12 +17,12 @@ def parameter(name: str, **how: object) -> SearchParameter:
     return SearchParameter.model_validate({"name": name, **how})
 
 
-def told(engine: Engine, args: list[str], *, allow_unknown: bool = False) -> list[tuple[str, str]]:
+def argument_findings(engine: Engine, args: list[str], *, allow_unknown: bool = False) -> list[tuple[str, str]]:
     found = engine.checker(allow_unknown=allow_unknown).arguments(args, "extra")
     return [(finding.reason, finding.message) for finding in found]
 
 
-def told_of(
+def parameter_findings(
     engine: Engine, parameters: list[SearchParameter], fixed: list[str] | None = None, *, allow_unknown: bool = False
 ) -> list[tuple[str, str]]:
     found = engine.checker(allow_unknown=allow_unknown).parameters(parameters, fixed or [])
@@ -46,7 +46,7 @@ def told_of(
     ],
 )
 def test_good_arguments_have_no_problems(engine: Engine, args: list[str]) -> None:
-    assert told(engine, args) == []
+    assert argument_findings(engine, args) == []
 
 
 BAD: list[tuple[Engine, list[str], str, str]] = [
@@ -150,7 +150,7 @@ BAD: list[tuple[Engine, list[str], str, str]] = [
 
 @pytest.mark.parametrize(("engine", "args", "reason", "message"), BAD)
 def test_a_bad_argument_is_named(engine: Engine, args: list[str], reason: str, message: str) -> None:
-    [finding] = told(engine, args)
+    [finding] = argument_findings(engine, args)
 
     assert finding[0] == reason
     assert finding[1].startswith(message)
@@ -257,7 +257,7 @@ BAD_PARAMETERS: list[tuple[Engine, list[SearchParameter], list[str], str, str]] 
 def test_a_bad_parameter_is_named(
     engine: Engine, parameters: list[SearchParameter], fixed: list[str], reason: str, message: str
 ) -> None:
-    [finding] = told_of(engine, parameters, fixed)
+    [finding] = parameter_findings(engine, parameters, fixed)
 
     assert finding[0] == reason
     assert finding[1].startswith(message)
@@ -272,24 +272,24 @@ def test_a_bad_parameter_is_named(
     ],
 )
 def test_good_parameters_have_no_problems(engine: Engine, parameters: list[SearchParameter]) -> None:
-    assert told_of(engine, parameters, ["--nnodes=1"]) == []
+    assert parameter_findings(engine, parameters, ["--nnodes=1"]) == []
 
 
 def test_what_is_unknown_passes_where_it_may() -> None:
-    assert told(SGLANG, ["--brand-new=1"], allow_unknown=True) == []
-    assert told_of(SGLANG, make_parameters(brand_new=[1, 2]), allow_unknown=True) == []
-    assert len(told(SGLANG, ["--kv-cache-dtype=int4"], allow_unknown=True)) == 1
+    assert argument_findings(SGLANG, ["--brand-new=1"], allow_unknown=True) == []
+    assert parameter_findings(SGLANG, make_parameters(brand_new=[1, 2]), allow_unknown=True) == []
+    assert len(argument_findings(SGLANG, ["--kv-cache-dtype=int4"], allow_unknown=True)) == 1
 
 
 def test_every_problem_is_told_at_once() -> None:
-    assert len(told_of(SGLANG, make_parameters(port=[1], host=["a"], tp=[1]), ["--tp=1"])) == 3
-    assert len(told(SGLANG, ["--port=1", "--page-size=", "--chat-template={{"])) == 3
+    assert len(parameter_findings(SGLANG, make_parameters(port=[1], host=["a"], tp=[1]), ["--tp=1"])) == 3
+    assert len(argument_findings(SGLANG, ["--port=1", "--page-size=", "--chat-template={{"])) == 3
 
 
 def test_a_variant_must_not_set_what_is_fixed() -> None:
     drafts = parameter("drafts", variants=[{"name": "big", "args": ["--enable-mixed-chunk", "--tp=2"]}])
 
-    assert told_of(SGLANG, [drafts], ["--page-size=1", "--tp-size=4"]) == [
+    assert parameter_findings(SGLANG, [drafts], ["--page-size=1", "--tp-size=4"]) == [
         (
             "InvalidSpec",
             "parameters[drafts].variants[big].args[1]: the flag is also in runtime.extraArgs[1]; remove one of them",

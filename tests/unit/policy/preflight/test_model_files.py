@@ -175,7 +175,9 @@ def test_which_claim_holds_the_weights(volume: Object | None, address: str, want
     assert wanted_claim(given, {"storage": {"storageUri": address}}, NAMESPACE) == want
 
 
-def told(model: Object | None = None, around: Storage | None = BOUND, live: Object | None = None, **spec: Any) -> str:
+def findings(
+    model: Object | None = None, around: Storage | None = BOUND, live: Object | None = None, **spec: Any
+) -> str:
     """Everything that is said against a task with this model."""
     task = make_spec(**({"model": model} if model else {}), **spec)
     surroundings = Surroundings(model=live, runtime=None, storage=around)
@@ -201,7 +203,7 @@ class TestTask:
         assert wanted["spec"]["modelArchitecture"] == "LlamaForCausalLM"
         assert wanted["metadata"]["name"].startswith(f"{MODEL}-")
         assert wanted["kind"] == "ClusterBaseModel"
-        assert told({"volume": VOLUME}) == ""
+        assert findings({"volume": VOLUME}) == ""
 
     def test_the_claims_content_does_not_enter_the_models_name(self) -> None:
         names = set()
@@ -226,7 +228,7 @@ class TestTask:
         )
 
     def test_nothing_is_said_of_a_cluster_that_nobody_looked_at(self) -> None:
-        assert told({"volume": VOLUME}, around=None) == ""
+        assert findings({"volume": VOLUME}, around=None) == ""
 
     @pytest.mark.parametrize(
         "found",
@@ -237,7 +239,7 @@ class TestTask:
         ids=["bound on first use", "not bound yet"],
     )
     def test_an_unbound_claim_is_legal(self, found: Storage) -> None:
-        assert told({"volume": VOLUME}, found) == ""
+        assert findings({"volume": VOLUME}, found) == ""
 
     @pytest.mark.parametrize(
         ("volume", "words"),
@@ -252,16 +254,16 @@ class TestTask:
         ],
     )
     def test_impossible_paths(self, volume: Object, words: str) -> None:
-        assert told({"volume": {**VOLUME, **volume}}).startswith(words)
+        assert findings({"volume": {**VOLUME, **volume}}).startswith(words)
 
     def test_a_volume_replaces_the_presets_storage(self) -> None:
-        assert told({"volume": VOLUME, "overrides": {"storage": {"path": "/x"}}}) == (
+        assert findings({"volume": VOLUME, "overrides": {"storage": {"path": "/x"}}}) == (
             "model.overrides.storage: model.volume says where the weights are; remove one of the two"
         )
 
     @pytest.mark.parametrize("mount", ["/models/llama", "/models", "/models/llama/deeper"])
     def test_a_folder_where_ome_mounts_the_models_own(self, mount: str) -> None:
-        said = told({**MINE, "volume": {**VOLUME, "mountPath": mount}}, live=live("hf://a/b", "/models/llama"))
+        said = findings({**MINE, "volume": {**VOLUME, "mountPath": mount}}, live=live("hf://a/b", "/models/llama"))
 
         assert said == (
             f"model.volume.mountPath: {mount} overlaps with /models/llama, where the storage.path of ClusterBaseModel"
@@ -280,12 +282,12 @@ class TestTask:
         ]
 
     def test_a_model_on_a_claim_of_its_own_takes_no_other(self) -> None:
-        assert told({**MINE, "volume": VOLUME}, live=live("pvc://team:theirs/llama")).startswith(
+        assert findings({**MINE, "volume": VOLUME}, live=live("pvc://team:theirs/llama")).startswith(
             "model.volume: ClusterBaseModel mine lies on a claim of its own (pvc://), which OME mounts; remove"
         )
 
     def test_a_model_on_a_claim_of_another_namespace(self) -> None:
-        assert told(MINE, Storage(NAMESPACE), live("pvc://other:theirs/llama")) == (
+        assert findings(MINE, Storage(NAMESPACE), live("pvc://other:theirs/llama")) == (
             "model.name: ClusterBaseModel mine lies on claim theirs of namespace other, and pods mount claims of their"
             " own namespace only; create the task there"
         )
@@ -293,7 +295,7 @@ class TestTask:
     def test_a_model_on_a_claim_that_is_gone(self) -> None:
         around = Storage(NAMESPACE, claim_name="theirs")
 
-        assert told(MINE, around, live("pvc://team:theirs/llama")).startswith(
+        assert findings(MINE, around, live("pvc://team:theirs/llama")).startswith(
             "model.name: PersistentVolumeClaim theirs does not exist in namespace team;"
         )
 
@@ -320,7 +322,7 @@ class TestTask:
     )
     def test_a_tokenizer_on_the_claim(self, modes: tuple[str, ...], placement: str, words: str) -> None:
         benchmark = {"placement": placement, "tokenizer": FROM_MODEL}
-        said = told({"volume": VOLUME}, storage(make_claim("Bound", *modes)), benchmark=benchmark)
+        said = findings({"volume": VOLUME}, storage(make_claim("Bound", *modes)), benchmark=benchmark)
 
         assert said.startswith(words)
         assert bool(said) is bool(words)
@@ -328,7 +330,7 @@ class TestTask:
     def test_a_benchmark_that_does_not_read_the_claim_may_be_anywhere(self) -> None:
         benchmark = {"placement": "OtherNode"}
 
-        assert told({"volume": VOLUME}, storage(make_claim("Bound", "ReadWriteOncePod")), benchmark=benchmark) == ""
+        assert findings({"volume": VOLUME}, storage(make_claim("Bound", "ReadWriteOncePod")), benchmark=benchmark) == ""
 
     @pytest.mark.parametrize(
         ("modes", "selector", "refused"),
@@ -352,17 +354,17 @@ class TestTask:
     def test_host_paths_where_pod_security_forbids_them(self, level: str) -> None:
         around = Storage(NAMESPACE, labels={"pod-security.kubernetes.io/enforce": level})
 
-        assert told(around=around) == (
+        assert findings(around=around) == (
             "model.preset: OME mounts /raid/models/meta/llama-3-2-1b-instruct of the node for ClusterBaseModel"
             f" {MODEL}, which Pod Security ({level}) forbids in namespace team; name the claim that holds the weights"
             " in model.volume, or use a namespace without the label pod-security.kubernetes.io/enforce"
         )
-        assert told({"volume": VOLUME}, replace(BOUND, labels=around.labels)) == ""
+        assert findings({"volume": VOLUME}, replace(BOUND, labels=around.labels)) == ""
 
     def test_a_volume_does_not_keep_ome_from_mounting_the_models_own_path(self) -> None:
         around = replace(BOUND, labels={"pod-security.kubernetes.io/enforce": "restricted"})
 
-        said = told({**MINE, "volume": {**VOLUME, "mountPath": "/weights"}}, around, live("hf://a/b", "/raid/x"))
+        said = findings({**MINE, "volume": {**VOLUME, "mountPath": "/weights"}}, around, live("hf://a/b", "/raid/x"))
 
         assert "name a model of storageUri vendor://... without a path, and the weights' claim" in said
 
@@ -378,7 +380,7 @@ class TestTask:
 
     @pytest.mark.parametrize("labels", [{}, {"pod-security.kubernetes.io/enforce": "privileged"}])
     def test_host_paths_elsewhere(self, labels: Mapping[str, str]) -> None:
-        assert told(around=Storage(NAMESPACE, labels=labels)) == ""
+        assert findings(around=Storage(NAMESPACE, labels=labels)) == ""
 
     @pytest.mark.parametrize(
         ("command", "env", "address", "refused"),
@@ -404,24 +406,24 @@ class TestTask:
 
 
 class TestWarnings:
-    def told(self, around: Storage | None = BOUND, model: Object | None = None, **volume: Any) -> list[str]:
+    def findings(self, around: Storage | None = BOUND, model: Object | None = None, **volume: Any) -> list[str]:
         spec = make_spec(model={**(MINE if model else {}), "volume": {**VOLUME, **volume}})
         return warnings(spec, shipped(), Surroundings(model, None, storage=around))
 
     def test_nothing_to_warn_of(self) -> None:
-        assert self.told() == []
+        assert self.findings() == []
 
     def test_a_volume_that_will_be_empty(self) -> None:
         found = storage(make_claim("Pending", storageClassName="x"), storage_class=make_class(provisioner="ebs.csi"))
 
-        (said,) = self.told(found)
+        (said,) = self.findings(found)
 
         assert said.startswith(
             "model.volume.claimName: PersistentVolumeClaim weights is not bound yet, and its Storage"
         )
 
     def test_a_model_that_is_downloaded_for_nothing(self) -> None:
-        (said,) = self.told(model=live("hf://a/b", "/raid/x"))
+        (said,) = self.findings(model=live("hf://a/b", "/raid/x"))
 
         assert said.startswith("model.volume: ClusterBaseModel mine has a storage.path too, so OME also mounts /raid/x")
 
