@@ -18,7 +18,7 @@ from tests.realnode import images
 from tests.support.chart import ROOT
 from tests.tools import tool
 
-_IMAGES = {name: f"docker.io/autotuner/{name}:{autotuner.__version__}" for name in ("operator", "benchmark")}
+IMAGES = {name: f"docker.io/autotuner/{name}:{autotuner.__version__}" for name in ("operator", "benchmark")}
 
 
 def obstacle(environment: Mapping[str, str] = os.environ) -> str:
@@ -43,7 +43,7 @@ class Cluster:
         E2E_OPERATOR_IMAGE and E2E_BENCHMARK_IMAGE name the images; E2E_LOAD is a shell command that brings them to the
         nodes of that cluster, and finds both variables in its environment.
         """
-        names = {name: environment.get(f"E2E_{name.upper()}_IMAGE", image) for name, image in _IMAGES.items()}
+        names = {name: environment.get(f"E2E_{name.upper()}_IMAGE", image) for name, image in IMAGES.items()}
         if config := environment.get("KUBECONFIG"):
             if load := environment.get("E2E_LOAD"):
                 own = {f"E2E_{name.upper()}_IMAGE": image for name, image in names.items()}
@@ -51,9 +51,9 @@ class Cluster:
             yield cls(Path(config), names["operator"], names["benchmark"])
             return
         with RealNode.start() as node:
-            for image, name in _IMAGES.items():
+            for image, name in IMAGES.items():
                 node.load(images.built(image, name))
-            yield cls(node.kubeconfig, _IMAGES["operator"], _IMAGES["benchmark"], node)
+            yield cls(node.kubeconfig, IMAGES["operator"], IMAGES["benchmark"], node)
 
     def leftovers(self) -> list[str]:
         """What runs of a story beside its objects: nothing here, a pod that is gone has no processes."""
