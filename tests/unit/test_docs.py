@@ -89,7 +89,9 @@ def test_every_file_and_section_that_is_named_exists(document: Path) -> None:
         path = document.parent / name if name else document
         assert path.exists(), target
         assert not anchor or anchor in anchors(path.read_text()), target
-    for name in re.findall(r"`((?:docs|examples|gitops|monitoring|packaging|presets|testbed|tests|operator)/[\w./-]+)`", text):
+    for name in re.findall(
+        r"`((?:docs|examples|gitops|monitoring|packaging|presets|testbed|tests|operator)/[\w./-]+)`", text
+    ):
         assert (ROOT / name).exists(), name
 
 
