@@ -103,7 +103,9 @@ class Proof:
         """The states that the pod's container is and was in."""
         (container,) = self.get("pod", name)["status"].get("containerStatuses") or [{}]
         places = ("state", "lastState")
-        return {(place, what, one.get("reason", "")) for place in places for what, one in container.get(place, {}).items()}
+        return {
+            (place, what, one.get("reason", "")) for place in places for what, one in container.get(place, {}).items()
+        }
 
 
 @pytest.fixture(scope="module")
