@@ -9,7 +9,7 @@ VENV := $(UV) venv --quiet --allow-existing --python '>=3.11,<3.13'
 .PHONY: help setup setup-system demo test test-full unit e2e realnode lint generate lock verify bench bench-search clean
 
 help:  ## what one can do here
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 $(UV):
 	@echo "installing uv"
