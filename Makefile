@@ -7,10 +7,10 @@ COMPARE = $(if $(AGAINST),--against $(AGAINST))
 VENV := $(UV) venv --quiet --allow-existing --python '>=3.11,<3.13'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit e2e realnode lint generate lock verify bench bench-search clean
+.PHONY: help setup setup-system demo test test-full unit e2e realnode lint generate lock verify bench bench-search clean
 
 help:  ## what one can do here
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 $(UV):
 	@echo "installing uv"
@@ -40,11 +40,17 @@ $(UV):
 
 setup: .venv/ok .venv-benchmark/ok  ## make both environments (the other targets do it themselves)
 
+setup-system: setup  ## install what only some tests need of the system: the real node (root, Debian or Ubuntu)
+	@$(PYTHON) -m testbed.system
+
 demo: setup  ## the whole loop on this machine, no cluster or GPU needed (KEEP=1 leaves it up)
 	@$(PYTHON) -m testbed.demo $(if $(KEEP),--keep)
 
-test: setup  ## lint, types, unit tests, cluster tests, end-to-end tests
+test: setup  ## what CI runs: builds, lint, types, unit, cluster, end-to-end and real-node tests
 	@$(PYTHON) -m tests.suite
+
+test-full: setup  ## that, and what is too long for every change
+	@$(PYTHON) -m tests.suite --full
 
 unit: setup  ## the unit tests alone
 	@$(PYTHON) -m tests.suite unit

@@ -1,7 +1,7 @@
-"""A real Kubernetes control plane: builds it once from Go modules, knows how its programs are started.
+"""A real Kubernetes control plane: where its programs are and how they are started.
 
-The programs come from `KUBEBUILDER_ASSETS` where that names a folder with etcd and kube-apiserver, else from the Go
-module beside this file, built into ``$XDG_CACHE_HOME/autotuner`` under a name that says what it was built from.
+The programs come from `KUBEBUILDER_ASSETS` where that names a folder with etcd and kube-apiserver, else they are
+built, once, by `testbed.kubernetes`.
 """
 
 from __future__ import annotations
@@ -15,20 +15,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from testbed.gomodule import GoModule, SetupError
+from testbed.gomodule import SetupError
+from testbed.kubernetes import build
 
-MODULE = Path(__file__).parent / "controlplane"
-VERSION = "1.34.4"
 PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
-
-_STAMP = "k8s.io/component-base/version"
-_MAJOR, _MINOR, _ = VERSION.split(".")
-# Clients cannot parse the version that an unstamped build reports.
-_LINKER_FLAGS = (
-    f"-s -w -X {_STAMP}.gitVersion=v{VERSION} -X {_STAMP}.gitTreeState=clean"
-    f" -X {_STAMP}.gitMajor={_MAJOR} -X {_STAMP}.gitMinor={_MINOR}"
-)
-_FLAGS = ("-buildvcs=false", "-ldflags", _LINKER_FLAGS)
 
 _AUDIT_POLICY = """\
 apiVersion: audit.k8s.io/v1
@@ -39,22 +29,6 @@ rules:
     nonResourceURLs: ["/readyz*", "/healthz*", "/livez*"]
   - level: Metadata
 """
-
-
-def build() -> Path:
-    """Returns the program that holds the whole control plane; builds it where the cache has none.
-
-    Raises:
-        SetupError: there is no Go, or the build failed.
-    """
-    module = GoModule(
-        MODULE,
-        ("main.go", "go.mod", "go.sum"),
-        _FLAGS,
-        f"Kubernetes {VERSION}'s control plane",
-        "or set KUBEBUILDER_ASSETS",
-    )
-    return module.build("controlplane")
 
 
 def find_programs(environment: Mapping[str, str] = os.environ) -> dict[str, list[str]]:
@@ -69,7 +43,7 @@ def find_programs(environment: Mapping[str, str] = os.environ) -> dict[str, list
         if "etcd" not in calls or "kube-apiserver" not in calls:
             raise SetupError(f"KUBEBUILDER_ASSETS={assets}: no etcd and kube-apiserver there")
     if len(calls) < len(PROGRAMS):
-        own = str(build())
+        own = str(build("controlplane"))
         calls = {name: calls.get(name, [own, name]) for name in PROGRAMS}
     return calls
 

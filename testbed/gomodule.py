@@ -1,4 +1,4 @@
-"""Go modules beside the tests, built once into a cache under a name that says what they were built from."""
+"""Go modules of the testbed and the tests, built once into a cache under a name that says what they were built from."""
 
 from __future__ import annotations
 
@@ -35,28 +35,24 @@ def _locked(path: Path) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class GoModule:
-    """What is built, and from what.
+    """A Go module; what its programs are built from.
 
     Args:
-        folder: the module's.
-        sources: the files in it that decide about the result.
-        flags: of ``go build``.
-        title: what it is, for people who wait for it.
-        instead: what else one can do who has no Go.
+        folder: the module's. All its Go files, `go.mod` and `go.sum` decide about the result.
+        linker_flags: of ``go build``. All modules are built with the same other flags, so that they share packages.
     """
 
     folder: Path
-    sources: tuple[str, ...]
-    flags: tuple[str, ...]
-    title: str
-    instead: str = ""
+    linker_flags: str = "-s -w"
 
-    def build(self, name: str, package: str = ".") -> Path:
+    def build(self, name: str, title: str, *, package: str = ".", instead: str = "") -> Path:
         """Returns the program (for the package ``tool``: the folder of programs); builds it where the cache has none.
 
         Args:
             name: how its name in the cache begins.
+            title: what it is, for people who wait for it.
             package: what to build.
+            instead: what else one can do who has no Go.
 
         Raises:
             SetupError: there is no Go, or the build failed.
@@ -64,8 +60,7 @@ class GoModule:
         go = shutil.which("go")
         if go is None:
             raise SetupError(
-                f"`go` is not on PATH: {self.title} is built with it (https://go.dev/dl){', ' * bool(self.instead)}"
-                f"{self.instead}"
+                f"`go` is not on PATH: {title} is built with it (https://go.dev/dl){', ' * bool(instead)}{instead}"
             )
         cache = cache_folder()
         result = cache / f"{name}-{self._key(go)}"
@@ -73,20 +68,21 @@ class GoModule:
             return result
         with _locked(cache / f"{name}.lock"):
             if not result.exists():
-                self._compile(go, package, result)
+                self._compile(go, title, package, result)
         return result
 
     def _key(self, go: str) -> str:
         version = subprocess.run([go, "version"], cwd=self.folder, capture_output=True, text=True, check=True).stdout
-        parts = [*((self.folder / name).read_bytes() for name in self.sources), version.encode()]
-        return hashlib.sha256(b"\0".join([*parts, " ".join(self.flags).encode()])).hexdigest()[:16]
+        sources = [self.folder / "go.mod", self.folder / "go.sum", *sorted(self.folder.rglob("*.go"))]
+        parts = [path.read_bytes() for path in sources if path.exists()]  # a module that needs no other has no go.sum
+        return hashlib.sha256(b"\0".join([*parts, version.encode(), self.linker_flags.encode()])).hexdigest()[:16]
 
-    def _compile(self, go: str, package: str, result: Path) -> None:
-        print(f"building {self.title}; this happens once and takes some minutes ...", file=sys.stderr, flush=True)
+    def _compile(self, go: str, title: str, package: str, result: Path) -> None:
+        print(f"building {title}; this happens once and may take minutes ...", file=sys.stderr, flush=True)
         unfinished = result.with_suffix(f".{os.getpid()}")
         output = f"{unfinished}/" if package == "tool" else str(unfinished)
         ended = subprocess.run(
-            [go, "build", *self.flags, "-o", output, package],
+            [go, "build", "-buildvcs=false", "-ldflags", self.linker_flags, "-o", output, package],
             cwd=self.folder,
             env={**os.environ, "CGO_ENABLED": "0"},
             check=False,
@@ -94,6 +90,6 @@ class GoModule:
         if ended.returncode != 0:
             shutil.rmtree(unfinished, ignore_errors=True)
             unfinished.unlink(missing_ok=True)
-            raise SetupError(f"{self.title} cannot be built: `go build` in {self.folder} ended with {ended.returncode}")
+            raise SetupError(f"{title} cannot be built: `go build` in {self.folder} ended with {ended.returncode}")
         unfinished.rename(result)
-        print(f"built {self.title}", file=sys.stderr, flush=True)
+        print(f"built {title}", file=sys.stderr, flush=True)

@@ -1,78 +1,158 @@
 """Runs the test steps one after the other and adds them up; the last line says how many passed and failed.
 
-`python -m tests.suite [STEP ...]`: all steps, or those named. A test that is skipped counts as failed: what a test
-needs is installed or its absence is an error. Only a real node cannot be had everywhere: without one the stories on it
-are not run, and the sum says so. They use the cluster that KUBECONFIG names only if their step is named.
+`python -m tests.suite [--full] [STEP ...]`: all steps, or those named and what has to be built for them. `--full` runs
+the tests marked `full` too.
+
+A test that is skipped counts as failed: what a test needs is installed or its absence is an error. Only what cannot be
+had everywhere, such as a real node, may be absent: a test that skips itself with a reason that begins with "not run: "
+is counted apart, and the sum has a line for each such reason. Stories use the cluster that KUBECONFIG names only if
+their step is named.
+
+Each step has a budget of minutes. To exceed it is told, and no failure.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.realnode.cluster import obstacle
-
 ROOT = Path(__file__).parents[1]
+NOT_RUN = "not run: "
+SECOND_ATTEMPTS = 3
+BUILD_MINUTES = 40.0
+
+
+@dataclass(frozen=True)
+class Commands:
+    """A step of commands, each of them one check.
+
+    Attributes:
+        minutes: the budget on two cores.
+        commands: arguments of `python -m`.
+    """
+
+    minutes: float
+    commands: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Tests:
+    """A step of pytest.
+
+    Attributes:
+        minutes: the budget on two cores, with everything built.
+        paths: where the tests are, and how they are distributed.
+        needs: groups of `tests.build`.
+        marks: which of the tests, as pytest's `-m`.
+        full_minutes: the budget with the tests marked `full`.
+    """
+
+    minutes: float
+    paths: tuple[str, ...]
+    needs: tuple[str, ...] = ()
+    marks: str = ""
+    full_minutes: float = 0.0
+
+
 COMMANDS = {
-    "lint": (["ruff", "check", "."], ["ruff", "format", "--check", "--quiet", "."], ["tests.house"]),
-    "types": (
-        ["mypy"],
-        ["mypy", "-p", "testbed", "-p", "tests.support", "-m", "tests.suite"],
-        ["mypy", "-p", "tests.tools", "-p", "tests.realnode"],
-        ["mypy", "-p", "tests.house", "-m", "tests.benchmarks.against", "-m", "tests.benchmarks.checkout"],
-        ["mypy", "packaging/generate.py", "packaging/engine_flags.py"],
-        ["mypy", "-p", "gitops", "-p", "monitoring"],
+    "lint": Commands(0.5, (("ruff", "check", "."), ("ruff", "format", "--check", "--quiet", "."), ("tests.house",))),
+    "types": Commands(
+        2,
+        (
+            ("mypy",),
+            ("mypy", "-p", "testbed", "-p", "tests.support", "-m", "tests.suite", "-m", "tests.build"),
+            ("mypy", "-p", "tests.tools", "-p", "tests.realnode"),
+            ("mypy", "-p", "tests.house", "-m", "tests.benchmarks.against", "-m", "tests.benchmarks.checkout"),
+            ("mypy", "packaging/generate.py", "packaging/engine_flags.py"),
+            ("mypy", "-p", "gitops", "-p", "monitoring"),
+        ),
     ),
 }
 # Cluster and end-to-end tests mostly wait: two at a time, each worker with a testbed of its own. A file of cluster
 # tests may have another testbed for itself, so it stays with one worker; stories are long, so who is done takes over.
 # Those that compare times with a model are marked `alone` and have the machine to themselves.
-SECOND_ATTEMPTS = 3
-SUITES = {
-    "unit": ("tests/unit",),
-    "cluster": ("tests/cluster", "-n2", "--dist=loadfile"),
-    "e2e": ("tests/e2e", "-m", "not alone", "-n2", "--dist=worksteal"),
-    "alone": ("tests/e2e", "-m", "alone"),
-    "realnode": ("tests/realnode",),
+TESTS = {
+    "unit": Tests(5, ("tests/unit",)),
+    "cluster": Tests(6, ("tests/cluster", "-n2", "--dist=loadfile"), ("tools", "cluster")),
+    "e2e": Tests(10, ("tests/e2e", "-n2", "--dist=worksteal"), ("tools", "cluster"), "not alone"),
+    "alone": Tests(2, ("tests/e2e",), ("tools", "cluster"), "alone"),
+    "realnode": Tests(14, ("tests/realnode",), ("tools", "node"), full_minutes=17),
 }
+STEPS = ("build", *COMMANDS, *TESTS)
 
 
 @dataclass(frozen=True)
 class Count:
-    """How many checks passed and failed."""
+    """How many checks passed and failed, and how many were not run, by the reason."""
 
     passed: int
     failed: int
+    not_run: Counter[str] = field(default_factory=Counter)
 
     def __add__(self, other: Count) -> Count:
-        return Count(self.passed + other.passed, self.failed + other.failed)
+        return Count(self.passed + other.passed, self.failed + other.failed, self.not_run + other.not_run)
 
 
-def run_commands(name: str) -> Count:
-    """One check a command."""
-    codes = [subprocess.run([sys.executable, "-m", *words], cwd=ROOT).returncode for words in COMMANDS[name]]
+@dataclass(frozen=True)
+class Outcome:
+    """A step that was run: what came of it, how long it took and was to take."""
+
+    name: str
+    count: Count
+    minutes: float
+    budget: float
+
+
+def run_commands(step: Commands) -> Count:
+    """Run the commands; one check each."""
+    codes = [subprocess.run([sys.executable, "-m", *words], cwd=ROOT).returncode for words in step.commands]
     return Count(codes.count(0), len(codes) - codes.count(0))
 
 
-def run_pytest(name: str, environment: dict[str, str]) -> Count:
-    """One check a test; a run that breaks off or finds no test is one more failure.
+def run_build(groups: Sequence[str], minutes: float = BUILD_MINUTES) -> Count:
+    """Build what tests need; one check, which fails where that takes longer than the minutes."""
+    command = [sys.executable, "-m", "tests.build", *groups]
+    process = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
+    try:
+        passed = process.wait(minutes * 60) == 0
+    except subprocess.TimeoutExpired:
+        print(f"not built within {minutes:.0f} minutes", file=sys.stderr)
+        passed = False
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+    return Count(1, 0) if passed else Count(0, 1)
+
+
+def run_tests(name: str, environment: dict[str, str], *, full: bool) -> Count:
+    """Run pytest: one check a test; a run that breaks off or finds no test is one more failure.
 
     Where real processes share a busy machine, a few failed tests get a second attempt by themselves, and the output
     says so: what fails twice is broken.
     """
-    count, failed = attempt(SUITES[name], environment)
+    step = TESTS[name]
+    marks = selection(step.marks, full=full)
+    count, failed = attempt([*step.paths, *(["-m", marks] if marks else [])], environment)
     if name != "unit" and failed and len(failed) == count.failed <= SECOND_ATTEMPTS:
         print(f"== {name}, second attempt at: {' '.join(failed)}", flush=True)
         again, _ = attempt(failed, environment)
-        return Count(count.passed + again.passed, again.failed)
+        return Count(count.passed + again.passed, again.failed, count.not_run + again.not_run)
     return count
+
+
+def selection(marks: str, *, full: bool) -> str:
+    """Which tests, as pytest's `-m`; empty for all."""
+    return marks if full else " and ".join(filter(None, (marks, "not full")))
 
 
 def attempt(words: Sequence[str], environment: dict[str, str]) -> tuple[Count, list[str]]:
@@ -85,7 +165,8 @@ def attempt(words: Sequence[str], environment: dict[str, str]) -> tuple[Count, l
             return Count(0, 1), []
         root = ElementTree.parse(report).getroot()
     count = tally(root)
-    broken = code not in (0, 1) or (code == 1 and count.failed == 0) or count.passed + count.failed == 0
+    nothing = count.passed + count.failed + count.not_run.total() == 0
+    broken = code not in (0, 1) or (code == 1 and count.failed == 0) or nothing
     return (count + Count(0, 1) if broken else count), failures(root)
 
 
@@ -114,29 +195,71 @@ def tally(report: ElementTree.Element) -> Count:
     suites = list(report.iter("testsuite"))
     total = sum(int(suite.get("tests", 0)) for suite in suites)
     bad = sum(int(suite.get(kind, 0)) for suite in suites for kind in ("failures", "errors", "skipped"))
-    return Count(max(0, total - bad), bad)
+    reasons = [skipped.get("message", "") for skipped in report.iter("skipped")]
+    absent = Counter(reason.removeprefix(NOT_RUN) for reason in reasons if reason.startswith(NOT_RUN))
+    return Count(max(0, total - bad), bad - absent.total(), absent)
 
 
-def main(names: list[str]) -> int:
+def planned(names: Sequence[str]) -> list[str]:
+    """The steps to run: all, or those named after what has to be built for them."""
+    if not names:
+        return list(STEPS)
+    return [*(["build"] if "build" not in names and _needs(names) else []), *names]
+
+
+def _needs(names: Sequence[str]) -> list[str]:
+    """The groups to build; empty for all of them if the step is named by itself."""
+    spared = {"node"} if os.environ.get("KUBECONFIG") else set()  # the stories run there, not on a node of ours
+    return sorted({group for name in names if name in TESTS for group in TESTS[name].needs} - spared)
+
+
+def run(name: str, names: Sequence[str], *, full: bool) -> Outcome:
+    """Run one step.
+
+    Args:
+        name: the step's.
+        names: those that were asked for; none for all.
+        full: whether tests marked `full` run too.
+    """
+    print(f"== {name}", flush=True)
+    begun = time.monotonic()
+    if name == "build":
+        count, budget = run_build(_needs(names)), BUILD_MINUTES
+    elif name in COMMANDS:
+        count, budget = run_commands(COMMANDS[name]), COMMANDS[name].minutes
+    else:
+        step = TESTS[name]
+        count = run_tests(name, surroundings(name, chosen=bool(names)), full=full)
+        budget = max(step.minutes, step.full_minutes) if full else step.minutes
+    return Outcome(name, count, (time.monotonic() - begun) / 60, budget)
+
+
+def summary(outcomes: Sequence[Outcome]) -> str:
+    """What people read at the end: a line a step, what was not run and why, and how many passed and failed."""
+    used, budget = sum(one.minutes for one in outcomes), sum(one.budget for one in outcomes)
+    total = sum((one.count for one in outcomes), Count(0, 0))
+    lines = [
+        f"{one.name:<8} {one.count.passed:>5} passed {one.count.failed:>3} failed"
+        f" {one.minutes:5.1f} of {one.budget:4.1f} minutes{', over its budget' * (one.minutes > one.budget)}"
+        for one in outcomes
+    ]
+    lines.append(f"{'all':<31} {used:5.1f} of {budget:4.1f} minutes{', over the budget' * (used > budget)}")
+    lines += [
+        f"{one.name:<8} {count:>5} not run: {reason}" for one in outcomes for reason, count in one.count.not_run.items()
+    ]
+    return "\n".join(["", *lines, f"{total.passed} passed, {total.failed} failed"])
+
+
+def main(words: Sequence[str]) -> int:
     """Run the steps; returns 0 if nothing failed."""
-    steps = names or [*COMMANDS, *SUITES]
-    unknown = [name for name in steps if name not in COMMANDS and name not in SUITES]
-    if unknown:
-        print(f"no step {unknown[0]}; there are {', '.join([*COMMANDS, *SUITES])}", file=sys.stderr)
+    full = "--full" in words
+    names = [word for word in words if word != "--full"]
+    if unknown := [name for name in names if name not in STEPS]:
+        print(f"no step {unknown[0]}; there are {', '.join(STEPS)}", file=sys.stderr)
         return 2
-    total, lines = Count(0, 0), []
-    for name in steps:
-        print(f"== {name}", flush=True)
-        environment = surroundings(name, chosen=bool(names))
-        if name == "realnode" and (why := obstacle(environment)):
-            lines.append(f"{name:<8} not run: no real node here, {why}")
-            continue
-        begun = time.monotonic()
-        count = run_commands(name) if name in COMMANDS else run_pytest(name, environment)
-        total += count
-        lines.append(f"{name:<8} {count.passed:>5} passed {count.failed:>3} failed {time.monotonic() - begun:6.0f} s")
-    print("\n".join(["", *lines, f"{total.passed} passed, {total.failed} failed"]), flush=True)
-    return 0 if total.failed == 0 else 1
+    outcomes = [run(name, names, full=full) for name in planned(names)]
+    print(summary(outcomes), flush=True)
+    return 0 if all(one.count.failed == 0 for one in outcomes) else 1
 
 
 if __name__ == "__main__":

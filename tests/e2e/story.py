@@ -108,10 +108,10 @@ class Story:
         ]
         return found + self.bed.leftovers()
 
-    async def make_model(self, name: str, fate: str = "Ready", **spec: Any) -> str:
+    async def make_model(self, name: str, outcome: str = "Ready", **spec: Any) -> str:
         """A ClusterBaseModel whose name begins with the namespace's; returns the name."""
         storage = {"storageUri": "vendor://simulated", "path": f"/models/llama-3-2-1b-{name}"}
-        metadata = {"name": name, "annotations": {"testbed.autotuner.io/model": fate}}
+        metadata = {"name": name, "annotations": {"testbed.autotuner.io/model": outcome}}
         await self.api.create(
             f"{OME}/clusterbasemodels",
             {

@@ -17,7 +17,7 @@ from testbed import Testbed
 from testbed.api import Api
 from testbed.operator_process import ROOT
 from testbed.waiting import gone
-from tests.support.console import commands, kubectl
+from tests.support.console import commands
 from tests.support.objects import edited
 from tests.tools import tool
 
@@ -123,7 +123,7 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
     monkeypatch.delenv("KUBECONFIG", raising=False)
     programs = tmp_path / "bin"
     programs.mkdir()
-    (programs / "kubectl").symlink_to(kubectl())
+    (programs / "kubectl").symlink_to(tool("kubectl"))
     (programs / "helm").symlink_to(tool("helm"))
     checkout(tmp_path)
     with Testbed.start() as bed:

@@ -84,7 +84,7 @@ async def held(story: Story, experiment: str) -> list[str]:
 
 async def test_endings_before_the_engine_runs(story: Story) -> None:
     await story.make_runtime()
-    failed = await story.make_model(f"{story.namespace}-failed", fate="Failed")
+    failed = await story.make_model(f"{story.namespace}-failed", outcome="Failed")
     other = await story.make_model(f"{story.namespace}-other", modelArchitecture="QwenForCausalLM")
     silent = await story.make_runtime("silent", {"metadata.annotations": {SWITCH: "silent"}})
     disabled = await story.make_runtime("disabled", {"spec.disabled": True})

@@ -12,15 +12,18 @@ from pathlib import Path
 from typing import Self
 
 import autotuner
+from testbed.real_node.node import RealNode
+from testbed.real_node.requirements import obstacle as node_obstacle
 from tests.realnode import images
-from tests.realnode.node import ROOT, RealNode, absence
+from tests.support.chart import ROOT
+from tests.tools import tool
 
-_IMAGES = {name: f"docker.io/autotuner/{name}:{autotuner.__version__}" for name in ("operator", "benchmark")}
+IMAGES = {name: f"docker.io/autotuner/{name}:{autotuner.__version__}" for name in ("operator", "benchmark")}
 
 
 def obstacle(environment: Mapping[str, str] = os.environ) -> str:
     """Why there is no real cluster for the stories; empty if there is one."""
-    return "" if environment.get("KUBECONFIG") else absence()
+    return "" if environment.get("KUBECONFIG") else node_obstacle()
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class Cluster:
         E2E_OPERATOR_IMAGE and E2E_BENCHMARK_IMAGE name the images; E2E_LOAD is a shell command that brings them to the
         nodes of that cluster, and finds both variables in its environment.
         """
-        names = {name: environment.get(f"E2E_{name.upper()}_IMAGE", image) for name, image in _IMAGES.items()}
+        names = {name: environment.get(f"E2E_{name.upper()}_IMAGE", image) for name, image in IMAGES.items()}
         if config := environment.get("KUBECONFIG"):
             if load := environment.get("E2E_LOAD"):
                 own = {f"E2E_{name.upper()}_IMAGE": image for name, image in names.items()}
@@ -48,9 +51,9 @@ class Cluster:
             yield cls(Path(config), names["operator"], names["benchmark"])
             return
         with RealNode.start() as node:
-            for image, name in _IMAGES.items():
-                node.load(images.built(node, image, name))
-            yield cls(node.kubeconfig, _IMAGES["operator"], _IMAGES["benchmark"], node)
+            for image, name in IMAGES.items():
+                node.load(images.built(image, name))
+            yield cls(node.kubeconfig, IMAGES["operator"], IMAGES["benchmark"], node)
 
     def leftovers(self) -> list[str]:
         """What runs of a story beside its objects: nothing here, a pod that is gone has no processes."""
@@ -62,7 +65,7 @@ class Cluster:
         Raises:
             AssertionError: it failed; the message is its own.
         """
-        command = ["kubectl", f"--kubeconfig={self.kubeconfig}", *words]
+        command = [str(tool("kubectl")), f"--kubeconfig={self.kubeconfig}", *words]
         done = subprocess.run(command, input=told, capture_output=True, text=True)
         assert done.returncode == 0, f"kubectl {' '.join(words)}: {done.stderr}"
         return done.stdout

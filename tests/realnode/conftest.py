@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
 from testbed.api import Api
-from tests.realnode.cluster import Cluster, ome
+from tests.realnode.cluster import Cluster, obstacle, ome
 from tests.realnode.installation import RESTRICTED, Installation
 from tests.realnode.story import RealStory
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Without a cluster no story is run, and the sum says why."""
+    if why := obstacle():
+        for item in items:
+            if Path(__file__).parent in item.path.parents:
+                item.add_marker(pytest.mark.skip(reason=f"not run: no real node here, {why}"))
 
 
 @pytest.fixture(scope="session")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import shlex
-from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
-from tests.realnode.node import ROOT, TOOLS, RealNode
+from testbed.real_node.images import base_images, made
+from testbed.real_node.place import Place
+from testbed.real_node.programs import Programs
+from testbed.real_node.python_image import save_packages
 
+ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "packaging" / "install-image.sh"
 # What the Dockerfile copies into the stage that installs the package.
 _PACKAGE = ("pyproject.toml", "README.md", "LICENSE", "presets", "operator")
@@ -21,21 +24,21 @@ def install_commands(image: str, script: str) -> list[list[str]]:
     return [shlex.split(command.replace("$image", image)) for command in commands]
 
 
-def built(node: RealNode, image: str, name: str) -> Path:
-    """The file of an image, `operator` or `benchmark`, made if the cache has none; each command is a layer."""
-    layer = node.images / "python.tar"
-    key = _digest([(TOOLS / "image").read_bytes(), layer.with_suffix(".tar.stamp").read_bytes()])
+def built(image: str, name: str) -> Path:
+    """The file of an image, `operator` or `benchmark`, made if the cache has none; each command is a layer.
+
+    Raises:
+        ImageError: a command failed.
+    """
+    folder = Place.of().images
+    layer = base_images(folder, Programs.build())["python"]
     commands = install_commands(image, SCRIPT.read_text())
     assert [command[0] for command in commands] == ["--require-hashes", "--no-deps"], "dependencies, then the package"
     for number, command in enumerate(commands, 1):
-        sources = (path for word in command if (ROOT / word).exists() for path in _files(word))
-        key = _digest([key.encode(), name.encode(), repr(command).encode(), *map(Path.read_bytes, sources)])
-        result = node.images / f"{image}-{number}-{key}.tar"
-        if not result.exists():
-            node.make_image("pip", result, name, layer, *command)
-            for old in set(node.images.glob(f"{image}-{number}-*.tar")) - {result}:
-                old.unlink()
-        layer = result
+        files = [path.read_bytes() for word in command if (ROOT / word).exists() for path in _files(word)]
+        sources = [layer.name.encode(), name.encode(), repr(command).encode(), *files]
+        make = partial(save_packages, name=name, base=layer, arguments=command, working_folder=ROOT)
+        layer = made(folder, f"{image}-{number}", sources, make)
     return layer
 
 
@@ -44,7 +47,3 @@ def _files(word: str) -> list[Path]:
     places = [ROOT / name for name in _PACKAGE] if word == "." else [ROOT / word]
     found = [path for place in places for path in ([place] if place.is_file() else place.rglob("*"))]
     return sorted(path for path in found if path.is_file() and "__pycache__" not in path.parts)
-
-
-def _digest(parts: Iterable[bytes]) -> str:
-    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]

@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from autotuner.objects import Object
 from testbed.api import load_documents
 from tests.realnode.cluster import Cluster
-from tests.realnode.node import ROOT
-from tests.support.chart import CHART, helm
+from tests.support.chart import CHART, ROOT, helm
 from tests.support.objects import edited, make_task
 
 NAMESPACE = "autotuner-system"

@@ -16,8 +16,8 @@ class RealStory(Story):
     bed: Cluster  # type: ignore[assignment]
     operator: Installation  # type: ignore[assignment]
 
-    async def make_model(self, name: str, fate: str = "Ready", **spec: Any) -> str:
-        return await super().make_model(name, fate, storage=dict(STORAGE), **spec)
+    async def make_model(self, name: str, outcome: str = "Ready", **spec: Any) -> str:
+        return await super().make_model(name, outcome, storage=dict(STORAGE), **spec)
 
     async def make_runtime(self, name: str = "", edits: Mapping[str, Any] | None = None) -> str:
         own = {"spec.engineConfig.runner.image": self.bed.benchmark_image}

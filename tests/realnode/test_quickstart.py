@@ -5,8 +5,8 @@ from __future__ import annotations
 from autotuner.objects import Object
 from tests.e2e.story import condition
 from tests.realnode.installation import Installation
-from tests.realnode.node import ROOT
 from tests.realnode.story import RealStory
+from tests.support.chart import ROOT
 
 FIRST_PASS_SECONDS = 30
 

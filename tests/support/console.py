@@ -1,22 +1,10 @@
-"""The commands in our documents, and the programs that they call."""
+"""The commands in our documents."""
 
 from __future__ import annotations
 
 import re
-import shutil
-from pathlib import Path
-
-from testbed.gomodule import GoModule
 
 _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_STAMP = "k8s.io/component-base/version"
-_KUBECTL = GoModule(
-    Path(__file__).parents[1] / "kubectl",
-    ("main.go", "go.mod", "go.sum"),
-    ("-buildvcs=false", "-ldflags", f"-s -w -X {_STAMP}.gitVersion=v1.34.4"),
-    "kubectl",
-    "or install kubectl",
-)
 
 
 def commands(text: str) -> list[str]:
@@ -32,9 +20,3 @@ def commands(text: str) -> list[str]:
             raise ValueError(f"not a command: {stray[0]}")
         found += [line.removeprefix("$ ") for line in lines]
     return found
-
-
-def kubectl() -> Path:
-    """This machine's kubectl, or else one that is built, once."""
-    program = shutil.which("kubectl")
-    return Path(program) if program else _KUBECTL.build("kubectl")

@@ -1,4 +1,4 @@
-"""PromQL as Prometheus evaluates it: a small Go program on its own library, built once into the cache."""
+"""PromQL as Prometheus evaluates it: a small Go program on its own library."""
 
 from __future__ import annotations
 
@@ -6,17 +6,9 @@ import json
 import subprocess
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
-from pathlib import Path
 
-from testbed.gomodule import GoModule
+from tests.tools import tool
 
-_MODULE = GoModule(
-    Path(__file__).parents[1] / "promql",
-    ("main.go", "go.mod", "go.sum"),
-    ("-buildvcs=false", "-ldflags", "-s -w"),
-    "Prometheus' query engine",
-)
 _SECONDS = 60
 
 
@@ -59,7 +51,7 @@ def evaluate(load: str, queries: Sequence[Query]) -> list[Answer]:
     lines = "\n".join(f"  {line.strip()}" for line in load.strip().splitlines())
     case = {"load": f"load 1m\n{lines}", "queries": [asdict(query) for query in queries]}
     ended = subprocess.run(
-        [_program()], input=json.dumps({"cases": [case]}), capture_output=True, text=True, timeout=_SECONDS
+        [tool("promql")], input=json.dumps({"cases": [case]}), capture_output=True, text=True, timeout=_SECONDS
     )
     assert ended.returncode == 0, ended.stderr
     (answers,) = json.loads(ended.stdout)["cases"]
@@ -74,8 +66,3 @@ def evaluate(load: str, queries: Sequence[Query]) -> list[Answer]:
 
 def _values(points: Sequence[tuple[str, str]]) -> dict[float, float]:
     return {float(at): float(value) for at, value in points}
-
-
-@cache
-def _program() -> Path:
-    return _MODULE.build("promql")

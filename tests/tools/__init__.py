@@ -1,28 +1,52 @@
-"""Command-line tools of the tests, from a Go module: helm, kubeconform, kustomize. `python -m tests.tools NAME`."""
+"""Programs that the tests call, each built once: `python -m tests.tools NAME` prints where one is.
+
+`charts` holds helm, kubeconform and kustomize, whose sources need no line of ours; `promql` is a small program on
+Prometheus' own query engine.
+"""
 
 from __future__ import annotations
 
+import functools
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from testbed.gomodule import GoModule
+from testbed.kubernetes import build
 
+_FOLDER = Path(__file__).parent
 # Unstamped, helm says that charts are rendered for Kubernetes 1.20.
 _CAPABILITIES = "helm.sh/helm/v3/pkg/chartutil"
-_LINKER_FLAGS = f"-s -w -X {_CAPABILITIES}.k8sVersionMajor=1 -X {_CAPABILITIES}.k8sVersionMinor=34"
-_MODULE = GoModule(
-    folder=Path(__file__).parent,
-    sources=("go.mod", "go.sum"),
-    flags=("-buildvcs=false", "-ldflags", _LINKER_FLAGS),
-    title="helm, kubeconform and kustomize",
+_CHARTS = GoModule(
+    _FOLDER / "charts", f"-s -w -X {_CAPABILITIES}.k8sVersionMajor=1 -X {_CAPABILITIES}.k8sVersionMinor=34"
 )
-PROGRAMS = ("helm", "kubeconform", "kustomize")
+_PROMQL = GoModule(_FOLDER / "promql")
 
 
+def _chart_tool(name: str) -> Callable[[], Path]:
+    return lambda: _CHARTS.build("tools", "helm, kubeconform and kustomize", package="tool") / name
+
+
+def _kubectl() -> Path:
+    """This machine's own, or else one that is built."""
+    program = shutil.which("kubectl")
+    return Path(program) if program else build("kubectl")
+
+
+PROGRAMS: dict[str, Callable[[], Path]] = {
+    "helm": _chart_tool("helm"),
+    "kubeconform": _chart_tool("kubeconform"),
+    "kustomize": _chart_tool("kustomize"),
+    "promql": lambda: _PROMQL.build("promql", "Prometheus' query engine"),
+    "kubectl": _kubectl,
+}
+
+
+@functools.cache
 def tool(name: str) -> Path:
-    """Returns one of PROGRAMS; the first call on a machine builds them all, which takes minutes.
+    """Returns one of PROGRAMS; the first call on a machine builds it, which may take minutes.
 
     Raises:
         SetupError: there is no Go, or the build failed.
     """
-    assert name in PROGRAMS, name
-    return _MODULE.build("tools", "tool") / name
+    return PROGRAMS[name]()

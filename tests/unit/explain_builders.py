@@ -28,7 +28,7 @@ POLICY = {"fcfs": 1.0, "lpm": 1.2}
 FASTEST = {"tp-size": 2, "schedule-conservativeness": 0.9, "schedule-policy": "lpm"}
 
 
-def speed(point: Object) -> float:
+def throughput_of(point: Object) -> float:
     """Tokens per second of a configuration; parameters act on their own."""
     caution = point.get("schedule-conservativeness")
     return (
@@ -62,13 +62,13 @@ def experiment(index: int, point: Object | None, seen: ObservedTask) -> Object:
     return body
 
 
-def told(points: Sequence[Object], *more: Object, **spec: Any) -> recommendation.FinishedTask:
+def make_answer(points: Sequence[Object], *more: Object, **spec: Any) -> recommendation.FinishedTask:
     """The end of a task that measured the baseline and these points."""
     task = make_task(**SPEC | spec)
     seen = observed(task)
     bodies = [ended(experiment(0, None, seen), "Completed", make_level(throughput=1000.0), gpuSeconds=60.0)]
     for index, point in enumerate(points, 1):
-        level = make_level(throughput=speed(point))
+        level = make_level(throughput=throughput_of(point))
         bodies.append(ended(experiment(index, point, seen), "Completed", level, gpuSeconds=120.0))
     seen = observed(task, [*bodies, *more])
     objectives = seen.spec.objectives

@@ -137,21 +137,21 @@ def ended(
     return {**experiment, "metadata": meta, "status": body}
 
 
-Fate = Callable[[Object], Object]
+Ending = Callable[[Object], Object]
 
 
-def fate(reason: str = "Completed", *levels: Level, **more: Any) -> Fate:
+def ending(reason: str = "Completed", *levels: Level, **more: Any) -> Ending:
     """How an experiment will end."""
     return lambda experiment: ended(experiment, reason, *levels, **more)
 
 
-def speed(throughput: float) -> Fate:
+def reaching(throughput: float) -> Ending:
     """It is measured, with this throughput."""
-    return fate("Completed", make_level(throughput=throughput))
+    return ending("Completed", make_level(throughput=throughput))
 
 
 class Story:
-    """A task that is passed over until it is over, each experiment ending as its fate says."""
+    """A task that is passed over until it is over, each experiment ending as it is told to."""
 
     def __init__(self, task: Object | None = None, **around: Any) -> None:
         self.task = task or started()
@@ -176,16 +176,16 @@ class Story:
         """Time passes before the next pass."""
         self._clock += seconds
 
-    def end(self, how: Fate) -> None:
+    def end(self, ending: Ending) -> None:
         """The last experiment ends."""
-        self.experiments[-1] = how(self.experiments[-1])
+        self.experiments[-1] = ending(self.experiments[-1])
 
-    def tell(self, *fates: Fate) -> TaskPlan:
-        """Create and end one experiment per fate, then pass once more."""
-        for how in fates:
+    def run_experiments(self, *endings: Ending) -> TaskPlan:
+        """Create and end one experiment per ending, then pass once more."""
+        for ending in endings:
             plan = self.step()
             assert plan.create_experiment, f"nothing created: {plan.status.message}"
-            self.end(how)
+            self.end(ending)
         return self.step()
 
     @property

@@ -18,7 +18,7 @@ from tests.support.console import commands
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 INSTALLATION = (ROOT / "docs" / "installation.md").read_text()
-POLICY = "\n".join(path.read_text() for path in (ROOT / "operator" / "autotuner" / "policy").rglob("*.py"))
+POLICY = ROOT / "operator" / "autotuner" / "policy"
 
 
 def table(heading: str) -> dict[str, set[str]]:
@@ -47,10 +47,23 @@ def test_every_refusal_of_a_spec_is_explained() -> None:
     assert CONDITIONS["Valid"] == {"Valid", *get_args(ValidReason)}
 
 
-def test_every_condition_and_reason_of_the_policy_is_explained() -> None:
-    written = re.findall(r'conditions\.set\(\s*"(\w+)", [^,]+, "(\w+)"', POLICY)
+def reasons(folder: Path) -> set[tuple[str, str]]:
+    """Condition and reason of every call of `conditions.set` in a folder, however deep."""
+    text = "\n".join(path.read_text() for path in folder.rglob("*.py"))
+    return set(re.findall(r'conditions\.set\(\s*"(\w+)", [^,]+, "(\w+)"', text))
 
-    assert len(written) > 20
+
+def test_reasons_of_folders_within_are_found(tmp_path: Path) -> None:
+    (tmp_path / "task" / "deeper").mkdir(parents=True)
+    (tmp_path / "task" / "deeper" / "module.py").write_text('conditions.set(\n    "Ready", False, "Unheard", "x")')
+
+    assert reasons(tmp_path) == {("Ready", "Unheard")}
+
+
+def test_every_condition_and_reason_of_the_policy_is_explained() -> None:
+    written = reasons(POLICY)
+
+    assert len(written) > 15
     missing = {(kind, reason) for kind, reason in written if kind != "Finished" and reason not in CONDITIONS[kind]}
     assert missing == set()
 
@@ -96,7 +109,9 @@ def test_every_file_and_section_that_is_named_exists(document: Path) -> None:
         path = document.parent / name if name else document
         assert path.exists(), target
         assert not anchor or anchor in anchors(path.read_text()), target
-    for name in re.findall(r"`((?:docs|examples|gitops|monitoring|packaging|presets|tests|operator)/[\w./-]+)`", text):
+    for name in re.findall(
+        r"`((?:docs|examples|gitops|monitoring|packaging|presets|testbed|tests|operator)/[\w./-]+)`", text
+    ):
         assert (ROOT / name).exists(), name
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from tests.benchmarks import against
 from tests.benchmarks.ladder.goals import NAMES, goal, has_ceilings
 from tests.benchmarks.ladder.replay import Outcome, replay
-from tests.benchmarks.search.surfaces import load
+from tests.benchmarks.search.surfaces import SHIPPED, load
 
 LEAST_SAVED = 0.35
 _HEAD = ("goal", "saved", "+startup", "ended", "ceiling", "hopeless", "regretted", "missed", "wrong", "loss")
@@ -30,7 +30,7 @@ _HEAD = ("goal", "saved", "+startup", "ended", "ceiling", "hopeless", "regretted
 def main() -> int:
     """Read the command line and run; 1 if a bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--surfaces", type=Path, default=Path("../shared/surfaces"))
+    parser.add_argument("--surfaces", type=Path, default=SHIPPED, help="folder of NAME.csv.gz")
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--experiments", type=int, default=40)
     parser.add_argument("--startup", type=float, default=120, help="seconds of an experiment before its first level")

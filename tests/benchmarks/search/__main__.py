@@ -24,6 +24,7 @@ from pathlib import Path
 from tests.benchmarks import against
 from tests.benchmarks.search import jobs, methods, table
 from tests.benchmarks.search.runs import Run
+from tests.benchmarks.search.surfaces import SHIPPED
 
 _PROGRESS_SECONDS = 15
 
@@ -31,7 +32,7 @@ _PROGRESS_SECONDS = 15
 def main(arguments: Sequence[str] | None = None) -> int:
     """Read the command line and run; 1 if a bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--surfaces", type=Path, default=Path("../shared/surfaces"), help="folder of NAME.csv.gz")
+    parser.add_argument("--surfaces", type=Path, default=SHIPPED, help="folder of NAME.csv.gz")
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--experiments", type=int, default=40)
     parser.add_argument("--methods", default=",".join(methods.NAMES))

@@ -29,6 +29,7 @@ from autotuner.search.space.dimensions import Dimension
 from autotuner.search.space.facts import Facts
 from autotuner.search.space.space import Space
 
+SHIPPED = Path(__file__).parents[1] / "data" / "surfaces"
 Floats = npt.NDArray[np.float64]
 _ENGINES: Mapping[str, EngineName] = {"sg": "SGLang", "sglang": "SGLang", "vllm": "VLLM"}
 _FLAGS = {"tp": "tp-size", "dp": "dp-size", "pp": "pp-size", "ep": "enable-ep-moe"}

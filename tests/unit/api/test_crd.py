@@ -19,7 +19,7 @@ from autotuner.api.task_status import TaskStatus
 from autotuner.objects import Object
 from autotuner.policy.experiment.decide import decide
 from tests.unit.builders import after, make_experiment, make_isvc, make_job, make_level, make_pod, make_result, seen
-from tests.unit.task_builders import Story, fate, make_task, speed, started
+from tests.unit.task_builders import Story, ending, make_task, reaching, started
 
 ROOT = Path(__file__).parents[3]
 DEFINITIONS = crd.definitions()
@@ -265,7 +265,7 @@ def test_an_experiments_whole_status_survives() -> None:
 
 
 def test_a_tasks_whole_status_survives() -> None:
-    status = Story(started()).tell(speed(1000), speed(1310), fate("OutOfMemory"), speed(2)).status
+    status = Story(started()).run_experiments(reaching(1000), reaching(1310), ending("OutOfMemory"), reaching(2)).status
 
     assert TaskStatus.model_validate(status.dump()) == status
     assert status.dump()["best"]["gainPercent"] == 31.0

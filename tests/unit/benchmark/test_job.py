@@ -33,7 +33,7 @@ def variables(pod: Object) -> dict[str, Object]:
     return {variable["name"]: variable for variable in pod["containers"][0]["env"]}
 
 
-def told(pod: Object) -> RunnerSpec:
+def runner_spec(pod: Object) -> RunnerSpec:
     """What the runner reads once the kubelet has expanded its variables."""
     everything = {"HOME": "/home/x", "POD_IP": "10.0.0.1"}
     return RunnerSpec.model_validate_json(expand(variables(pod)["AUTOTUNER_BENCHMARK"]["value"], everything))
@@ -72,7 +72,7 @@ def test_has_no_rights() -> None:
 
 
 def test_tells_the_runner_all_it_needs() -> None:
-    spec = told(
+    spec = runner_spec(
         pod_of(
             block=2,
             benchmark={"seed": "s", "requestParams": {"temperature": 0}, "concurrency": [4, 8]},
@@ -102,7 +102,7 @@ def test_tells_the_runner_what_the_engine_as_a_whole_must_reach() -> None:
         "threshold": 500.0,
         "noiseMargin": 0.1,
     }
-    spec = told(pod_of(service={"accelerator": {"count": 4}}, stop=stop))
+    spec = runner_spec(pod_of(service={"accelerator": {"count": 4}}, stop=stop))
 
     assert spec.required_throughput == RequiredThroughput(metric="OutputThroughput", threshold=2000)
     assert spec.noise_margin == 0.1
@@ -111,16 +111,16 @@ def test_tells_the_runner_what_the_engine_as_a_whole_must_reach() -> None:
 
 @pytest.mark.parametrize(("engine", "backend"), [("SGLang", "sglang"), ("VLLM", "vllm"), ("Custom", "openai")])
 def test_speaks_to_each_engine_in_its_way(engine: str, backend: str) -> None:
-    assert told(pod_of(service={"engine": engine})).backend == backend
+    assert runner_spec(pod_of(service={"engine": engine})).backend == backend
 
 
 def test_seeds_prompts_by_its_own_uid_if_nobody_gave_a_seed() -> None:
-    assert told(pod_of()).seed == "uid-chat-1"
+    assert runner_spec(pod_of()).seed == "uid-chat-1"
 
 
 @pytest.mark.parametrize("text", ["$(HOME)", "$$(HOME)", "$$$(HOME)", "$HOME $$ $", "$(", 'a"b\\n', "😀 \u2028"])
 def test_no_variable_is_expanded_in_what_the_runner_is_told(text: str) -> None:
-    assert told(pod_of(benchmark={"requestParams": {"user": text}})).request_params == {"user": text}
+    assert runner_spec(pod_of(benchmark={"requestParams": {"user": text}})).request_params == {"user": text}
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ class TestTokenizer:
     def test_of_the_hub_is_named_and_its_token_never_read(self) -> None:
         pod = pod_of(benchmark={"tokenizer": HUB})
 
-        assert told(pod).tokenizer.id == "org/model"
+        assert runner_spec(pod).tokenizer.id == "org/model"
         assert variables(pod)["HF_TOKEN"] == {
             "name": "HF_TOKEN",
             "valueFrom": {"secretKeyRef": {"name": "hf", "key": "token"}},
@@ -175,7 +175,7 @@ class TestTokenizer:
         assert pod["tolerations"] == [toleration]
         assert {"name": "model", "hostPath": {"path": "/raid/llama"}} in pod["volumes"]
         assert {"name": "model", "mountPath": "/raid/llama", "readOnly": True} in pod["containers"][0]["volumeMounts"]
-        assert str(told(pod).tokenizer.path) == "/raid/llama"
+        assert str(runner_spec(pod).tokenizer.path) == "/raid/llama"
 
     def test_of_a_claim_runs_wherever_the_claim_can_be_mounted(self) -> None:
         volume = {"claimName": "weights", "subPath": "meta/llama", "mountPath": "/w"}
@@ -190,7 +190,7 @@ class TestTokenizer:
         assert {"name": "model", "persistentVolumeClaim": source} in pod["volumes"]
         assert mount in pod["containers"][0]["volumeMounts"]
         assert not [one for one in pod["volumes"] if "hostPath" in one]
-        assert str(told(pod).tokenizer.path) == "/w"
+        assert str(runner_spec(pod).tokenizer.path) == "/w"
 
     def test_of_a_model_that_lies_on_a_claim_itself(self) -> None:
         volume = Volume(claim_name="weights", sub_path="meta/llama", mount_path="/opt/ml/model")
@@ -198,7 +198,7 @@ class TestTokenizer:
         pod = pod_of(around, benchmark={"tokenizer": {"source": "ModelVolume"}})
 
         assert {"name": "model", "persistentVolumeClaim": {"claimName": "weights", "readOnly": True}} in pod["volumes"]
-        assert str(told(pod).tokenizer.path) == "/opt/ml/model"
+        assert str(runner_spec(pod).tokenizer.path) == "/opt/ml/model"
 
     def test_of_the_hub_mounts_no_claim(self) -> None:
         pod = pod_of(benchmark={"tokenizer": HUB}, service={"volume": {"claimName": "weights"}})
@@ -210,7 +210,7 @@ class TestTokenizer:
         pod = pod_of(around)
 
         assert "nodeSelector" not in pod
-        assert told(pod).tokenizer.path is None
+        assert runner_spec(pod).tokenizer.path is None
 
 
 ENGINE: Object = {

@@ -23,23 +23,23 @@ from tests.unit.builders import (
     seen,
     written,
 )
-from tests.unit.task_builders import Story, fate, live_model, make_task, observed, speed, started
+from tests.unit.task_builders import Story, ending, live_model, make_task, observed, reaching, started
 
 KEYS = {f"resource.customizations.health.autotuner.io_{kind}" for kind in ("TuningTask", "TuningExperiment")}
 SLOW = make_level(ttft=2.0)
 PROMISE = [{"metric": "TTFT", "max": "500ms"}]
 
 
-def looked_at(**spec: Any) -> Object:
+def after_first_pass(**spec: Any) -> Object:
     """A task after the first pass over it."""
     body = make_task(**spec)
     return written(body, task_decision(observed(body), after(0)).status)
 
 
-def told(*fates: Any, **spec: Any) -> Object:
+def after_experiments(*endings: Any, **spec: Any) -> Object:
     """A task whose experiments ended like this."""
     story = Story(started(**spec))
-    story.tell(*fates)
+    story.run_experiments(*endings)
     return story.task
 
 
@@ -50,7 +50,7 @@ def edited(body: Object, **spec: Any) -> Object:
 
 
 def suspended() -> Object:
-    body = edited(told(speed(1000)), suspend=True)
+    body = edited(after_experiments(reaching(1000)), suspend=True)
     return written(body, task_decision(observed(body), after(100)).status)
 
 
@@ -59,8 +59,8 @@ def without_model() -> Object:
     return written(body, task_decision(observed(body, model=live_model("Failed")), after(10)).status)
 
 
-MEASURED = told(speed(1000), speed(1100), speed(1200), speed(900))
-INVALID = looked_at(model={"preset": "llama-3"})
+MEASURED = after_experiments(reaching(1000), reaching(1100), reaching(1200), reaching(900))
+INVALID = after_first_pass(model={"preset": "llama-3"})
 
 
 @pytest.mark.parametrize(
@@ -74,17 +74,21 @@ INVALID = looked_at(model={"preset": "llama-3"})
             edited(INVALID), "Progressing", "waiting for the operator", "InProgress", id="fixed, not yet seen"
         ),
         pytest.param(
-            looked_at(suspend=True), "Suspended", "suspended; 4 configura", "Current", id="suspended before the start"
+            after_first_pass(suspend=True),
+            "Suspended",
+            "suspended; 4 configura",
+            "Current",
+            id="before the start",
         ),
         pytest.param(started(), "Progressing", "started: 4 configurations", "Current", id="started"),
-        pytest.param(told(speed(1000)), "Progressing", "experiment 1 of 3", "Current", id="measuring"),
+        pytest.param(after_experiments(reaching(1000)), "Progressing", "experiment 1 of 3", "Current", id="measuring"),
         pytest.param(suspended(), "Suspended", "suspended;", "Current", id="suspended meanwhile"),
         pytest.param(MEASURED, "Healthy", "best 1200 tok/s by chat-2 (+20.0% over", "Current", id="answered"),
         pytest.param(
             edited(MEASURED, suspend=True), "Healthy", "best 1200 tok/s", "InProgress", id="edited after its end"
         ),
         pytest.param(
-            told(*[fate("Completed", SLOW)] * 4, slos=PROMISE),
+            after_experiments(*[ending("Completed", SLOW)] * 4, slos=PROMISE),
             "Degraded",
             "NoFeasibleConfiguration: no configuration keeps the SLOs; nearest is",
             "Failed",
@@ -92,7 +96,7 @@ INVALID = looked_at(model={"preset": "llama-3"})
         ),
         pytest.param(without_model(), "Degraded", "ModelNotReady: ClusterBaseModel", "Failed", id="model failed"),
         pytest.param(
-            told(*[fate("QueueTimeout", message="no node")] * 3),
+            after_experiments(*[ending("QueueTimeout", message="no node")] * 3),
             "Degraded",
             "QueueTimeout: chat-2: no node",
             "Failed",

@@ -8,7 +8,7 @@ from autotuner.objects import Object
 from autotuner.policy.conditions import ConditionSet, find, is_true, shorten
 from autotuner.policy.task import best_so_far
 from tests.unit.builders import after, at, make_level
-from tests.unit.task_builders import Story, ended, fate, make_task, observed, speed, started
+from tests.unit.task_builders import Story, ended, ending, make_task, observed, reaching, started
 
 
 def test_the_transition_time_moves_only_with_the_status() -> None:
@@ -114,7 +114,7 @@ def test_the_best_needs_a_value() -> None:
 
 
 def test_of_equal_ones_the_best_is_the_cheapest() -> None:
-    slow, quick = fate("SLOViolated", make_level(ttft=0.9)), fate("Completed", make_level(ttft=0.2))
+    slow, quick = ending("SLOViolated", make_level(ttft=0.9)), ending("Completed", make_level(ttft=0.2))
     story = Story(
         started(
             parameters=[{"name": "tp-size", "values": [8, 4, 2, 1]}],
@@ -123,14 +123,14 @@ def test_of_equal_ones_the_best_is_the_cheapest() -> None:
             search={"maxExperiments": 4},
         )
     )
-    best = story.tell(slow, quick, quick, quick, quick).status.best
+    best = story.run_experiments(slow, quick, quick, quick, quick).status.best
 
     assert best is not None
     assert best.args[0] == "--tp-size=1"
 
 
 def test_nothing_that_gave_no_output_is_the_best() -> None:
-    status = Story(started()).tell(*[speed(0)] * 4).status
+    status = Story(started()).run_experiments(*[reaching(0)] * 4).status
 
     assert status.best is None
     assert (status.message or "").startswith("no configuration gave any output; last, chat-3")

@@ -28,13 +28,13 @@ def record(
     return Record(point(a), outcome, values, beyond, (softened,) if softened else ())
 
 
-def told(records: Sequence[Record], maximise: bool = True) -> Targets:
+def targets(records: Sequence[Record], maximise: bool = True) -> Targets:
     return read(SPACE, records, [maximise], ALONE)
 
 
 def losses(records: Sequence[Record], maximise: bool = True) -> list[float]:
     """In the order of the records, whose a rises."""
-    return [float(loss) for loss in told(records, maximise).losses]
+    return [float(loss) for loss in targets(records, maximise).losses]
 
 
 class TestValues:
@@ -127,7 +127,7 @@ class TestBounds:
         assert with_bound[5] > max(with_bound[:5])
 
     def test_are_told_from_what_was_measured(self) -> None:
-        found = told([record(1, 5.0), record(2, 4.0, outcome="bound"), record(3, outcome="crash")])
+        found = targets([record(1, 5.0), record(2, 4.0, outcome="bound"), record(3, outcome="crash")])
         assert found.exact.tolist() == [True, False, True]
 
     def test_alone_are_ordered_too(self) -> None:
@@ -146,18 +146,18 @@ class TestRows:
             record(4),
             record(5, outcome="bound"),
         ]
-        found = told(records)
+        found = targets(records)
         assert found.points.tolist() == [[1, 0]]
         assert found.records == (records[0],)
 
     def test_of_nothing_are_none(self) -> None:
-        found = told([])
+        found = targets([])
         assert found.points.shape == (0, 2)
         assert found.losses.shape == found.runs.shape == (0,)
 
     def test_tell_what_ran_and_what_may_be_recommended(self) -> None:
         outcomes: list[RecordOutcome] = ["value", "infeasible", "bound", "crash", "impossible"]
-        found = told([record(number, 1.0, outcome=outcome) for number, outcome in enumerate(outcomes)])
+        found = targets([record(number, 1.0, outcome=outcome) for number, outcome in enumerate(outcomes)])
         assert found.runs.tolist() == [True, True, True, False, False]
         assert found.feasible.tolist() == [True, False, False, False, False]
 
@@ -171,7 +171,7 @@ class TestRows:
             record(1, outcome="infeasible", beyond=0.1),
         ]
         orders = {
-            told(shuffled).records + tuple(told(shuffled).losses.tolist())
+            targets(shuffled).records + tuple(targets(shuffled).losses.tolist())
             for shuffled in itertools.permutations(records)
         }
         assert len(orders) == 1

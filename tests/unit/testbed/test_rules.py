@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from testbed.controlplane import PROGRAMS, build, find_programs
+from testbed.controlplane import PROGRAMS, find_programs
 from testbed.gomodule import SetupError
+from testbed.kubernetes import build
 from testbed.node.container import Container
 from testbed.node.context import Addresses, local
 from testbed.node.images import ImageError, Images
@@ -236,7 +237,7 @@ def test_given_programs_have_to_be_there(tmp_path: Path) -> None:
 def test_a_missing_go_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(SetupError, match="`go` is not on PATH"):
-        build()
+        build("controlplane")
 
 
 def test_a_net_on_which_something_listens_is_not_for_another_testbed() -> None:

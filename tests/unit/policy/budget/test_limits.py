@@ -10,7 +10,7 @@ from autotuner.objects import Object
 from autotuner.policy.task import preview
 from autotuner.policy.task.decide import decide
 from tests.unit.builders import after, at, condition, make_level, merged
-from tests.unit.task_builders import Fate, Story, ended, fate, make_task, observed, running, started
+from tests.unit.task_builders import Ending, Story, ended, ending, make_task, observed, running, started
 
 HOUR = 3600.0
 TODAY = {"args": ["--mem-fraction-static=0.85"]}
@@ -28,7 +28,7 @@ def gpu_hours(limit: float) -> Object:
 
 def taking(
     hours: float = 1.0, throughput: float = 1000.0, *, measuring: float = 0.0, reason: str = "Completed"
-) -> Fate:
+) -> Ending:
     """It ends after so many hours on its node, of which so many were spent on the levels."""
 
     def end(experiment: Object) -> Object:
@@ -47,7 +47,7 @@ def taking(
     return end
 
 
-def on_a_node(seconds: float) -> Fate:
+def on_a_node(seconds: float) -> Ending:
     """It has been scheduled at this time and is under way."""
 
     def go(experiment: Object) -> Object:
@@ -57,7 +57,7 @@ def on_a_node(seconds: float) -> Fate:
     return go
 
 
-def told_to_go(story: Story) -> None:
+def release_withdrawn(story: Story) -> None:
     """The withdrawn experiment is released."""
     story.end(lambda one: ended(one, "Cancelled", withdrawn=True, gpuSeconds=HOUR))
 
@@ -69,7 +69,7 @@ def repeats(story: Story) -> list[Object]:
 class TestEndOfTheSearch:
     def test_comes_before_an_experiment_that_does_not_fit(self) -> None:
         story = Story(priced(budget=gpu_hours(4.9)))
-        plan = story.tell(taking(), taking(), taking(throughput=1200))
+        plan = story.run_experiments(taking(), taking(), taking(throughput=1200))
 
         assert condition(plan.status, "Succeeded") == ("True", "BudgetExhausted")
         assert plan.status.message == (
@@ -78,7 +78,7 @@ class TestEndOfTheSearch:
         )
 
     def test_does_not_come_when_the_last_one_just_fits(self) -> None:
-        plan = Story(priced(budget=gpu_hours(5))).tell(*[taking()] * 4)
+        plan = Story(priced(budget=gpu_hours(5))).run_experiments(*[taking()] * 4)
 
         assert condition(plan.status, "Succeeded") == ("True", "Completed")
         assert "budget" not in (plan.status.message or "")
@@ -86,8 +86,8 @@ class TestEndOfTheSearch:
     def test_keeps_back_what_can_confirm_anything(self) -> None:
         # 3 used, 2 for the next; two blocks of two accelerators, one, and one for the baseline: 8, more than half.
         enough, too_little = Story(priced(4, budget=gpu_hours(13))), Story(priced(4, budget=gpu_hours(12.9)))
-        enough.tell(*[taking()] * 3)
-        too_little.tell(*[taking()] * 3)
+        enough.run_experiments(*[taking()] * 3)
+        too_little.run_experiments(*[taking()] * 3)
 
         assert enough.experiments[-1]["spec"]["purpose"] == "Search"
         assert too_little.experiments[-1]["spec"]["purpose"] == "Confirm"
@@ -138,13 +138,13 @@ class TestEndOfTheSearch:
         # Since the second, a run takes 4: 6 used, two blocks of three are 24, of two 16.
         dear = [{"name": "tp-size", "values": [1]}, {"name": "max-running-requests", "values": [*range(1, 9)]}]
         story = Story(priced(2, budget=gpu_hours(24), parameters=dear, search={"maxExperiments": 8}))
-        story.tell(taking(), taking(), taking(4))
+        story.run_experiments(taking(), taking(), taking(4))
 
         assert [one["spec"]["purpose"] for one in story.experiments[3:]] == ["Confirm"]
 
     def test_keeps_nothing_back_for_several_objectives(self) -> None:
         objectives = [{"metric": "OutputThroughput"}, {"metric": "TTFT"}]
-        plan = Story(priced(4, budget=gpu_hours(5), objectives=objectives)).tell(*[taking()] * 4)
+        plan = Story(priced(4, budget=gpu_hours(5), objectives=objectives)).run_experiments(*[taking()] * 4)
 
         assert condition(plan.status, "Succeeded") == ("True", "Completed")
 
@@ -159,32 +159,32 @@ class TestEndOfTheSearch:
 
         # 2 used, 1 for the next, and two blocks of 3.
         story = Story(priced(4, budget=gpu_hours(3 + 6 * 0.625), benchmark=ladder))
-        story.tell(climbing, climbing)
+        story.run_experiments(climbing, climbing)
 
         assert story.experiments[-1]["spec"]["purpose"] == "Search"
 
     def test_is_not_hastened_by_one_slow_start(self) -> None:
         story = Story(priced(budget=gpu_hours(16), search={"maxExperiments": 4}))
-        story.tell(taking(5), taking(0.5), taking(0.5), taking(0.5))
+        story.run_experiments(taking(5), taking(0.5), taking(0.5), taking(0.5))
 
         # 7 used; two accelerators for as long as the first would be 10 more.
         assert story.names[-1] == "chat-4"
 
     def test_waits_until_something_is_known(self) -> None:
         story = Story(priced(4, budget=gpu_hours(0.5)))
-        story.tell(fate("OutOfMemory", gpuSeconds=360.0))
+        story.run_experiments(ending("OutOfMemory", gpuSeconds=360.0))
 
         assert story.names == ["chat-0", "chat-1"]
 
     def test_says_so_when_nothing_is_left(self) -> None:
-        plan = Story(priced(budget=gpu_hours(0.5))).tell(taking(0.6))
+        plan = Story(priced(budget=gpu_hours(0.5))).run_experiments(taking(0.6))
 
         assert condition(plan.status, "Succeeded") == ("True", "BudgetExhausted")
         assert (plan.status.message or "").endswith("budget.maxGPUHours 0.5 is used up: 0.6 used")
 
     @pytest.mark.parametrize("confirm", [0, 4])
     def test_before_anything_but_the_baseline_confirms_nothing(self, confirm: int) -> None:
-        plan = Story(priced(confirm, budget=gpu_hours(0.5))).tell(taking(0.6))
+        plan = Story(priced(confirm, budget=gpu_hours(0.5))).run_experiments(taking(0.6))
 
         assert plan.status.best is not None
         assert plan.status.best.confidence.verdict == "Unconfirmed"
@@ -195,7 +195,7 @@ class TestEndOfTheSearch:
 
     def test_without_a_feasible_one_is_a_failure(self) -> None:
         task = priced(budget=gpu_hours(2), slos=[{"metric": "TTFT", "max": "100ms"}])
-        plan = Story(task).tell(taking(), taking())
+        plan = Story(task).run_experiments(taking(), taking())
 
         assert condition(plan.status, "Succeeded") == ("False", "BudgetExhausted")
         assert plan.status.message == (
@@ -207,7 +207,7 @@ class TestEndOfTheSearch:
         task = priced(
             budget=gpu_hours(5.1), search={"maxExperiments": 9}, parameters=[{"name": "tp-size", "values": [1]}]
         )
-        plan = Story(task).tell(taking(), taking())
+        plan = Story(task).run_experiments(taking(), taking())
 
         assert condition(plan.status, "Succeeded") == ("True", "SpaceExhausted")
 
@@ -234,7 +234,7 @@ class TestHours:
             times = {**body["status"]["times"], "scheduled": at(HOUR), "released": at(2 * HOUR)}
             return {**body, "status": {**body["status"], "times": times}}
 
-        plan = Story(priced(budget={"maxHours": 1.9})).tell(queued)
+        plan = Story(priced(budget={"maxHours": 1.9})).run_experiments(queued)
 
         assert "about 2 needed" in (plan.status.message or "")
 
@@ -247,7 +247,7 @@ class TestHours:
 
     def test_cancel_what_runs_when_they_are_over(self) -> None:
         story = Story(priced(budget={"maxHours": 2}))
-        story.tell(taking(0.5))
+        story.run_experiments(taking(0.5))
         story.end(on_a_node(20))
         story.wait(2 * HOUR)
 
@@ -256,7 +256,7 @@ class TestHours:
         assert plan.status.message == "budget.maxHours 2 is used up; releasing chat-1"
         assert plan.look_again is None
 
-        told_to_go(story)
+        release_withdrawn(story)
         plan = story.step()
         assert condition(plan.status, "Succeeded") == ("True", "BudgetExhausted")
         assert plan.status.best is not None
@@ -267,7 +267,7 @@ class TestHours:
         story = Story(priced(budget={"maxHours": 1}))
         story.step()
         story.wait(HOUR)
-        told_to_go(story)
+        release_withdrawn(story)
 
         plan = story.step()
         assert plan.create_experiment is None
@@ -278,21 +278,21 @@ class TestHours:
 class TestWhatRunsTooLong:
     def test_is_foreseen(self) -> None:
         story = Story(priced(budget=gpu_hours(3)))
-        story.tell(taking())
+        story.run_experiments(taking())
         story.end(on_a_node(20))
 
         assert story.step().look_again == after(20 + 2 * HOUR)
 
     def test_is_foreseen_for_all_accelerators_of_it(self) -> None:
         story = Story(priced(budget=gpu_hours(5)))
-        story.tell(taking(), taking(), taking())
+        story.run_experiments(taking(), taking(), taking())
         story.end(on_a_node(40))
 
         assert story.step().look_again == after(40 + HOUR)
 
     def test_is_cancelled_once(self) -> None:
         story = Story(priced(budget=gpu_hours(3)))
-        story.tell(taking())
+        story.run_experiments(taking())
         story.end(on_a_node(20))
         story.wait(2 * HOUR)
 
@@ -318,7 +318,7 @@ class TestConfirmation:
     def begun(self, limit: float, hours: float = 1.0) -> Story:
         """The search has ended, with 5 GPU-hours used; a block takes another 4 at that pace."""
         story = Story(priced(4, budget=gpu_hours(100)))
-        story.tell(taking(hours), taking(hours), taking(hours, 1310), taking(hours, 1200))
+        story.run_experiments(taking(hours), taking(hours), taking(hours, 1310), taking(hours, 1200))
         story.task["spec"]["budget"] = gpu_hours(limit)
         return story
 
@@ -371,7 +371,7 @@ class TestConfirmation:
     @pytest.mark.parametrize("blocks", [0, 1])
     def test_that_is_left_undone_recommends_nothing_worse_than_the_baseline(self, blocks: int) -> None:
         story = Story(priced(4, budget=gpu_hours(100)))
-        story.tell(taking(), taking(throughput=900), taking(throughput=950), taking(throughput=800))
+        story.run_experiments(taking(), taking(throughput=900), taking(throughput=950), taking(throughput=800))
         story.task["spec"]["budget"] = gpu_hours(5.5 + 2 * blocks)
         # What is created already is cut off with the budget.
         while not story.over:
@@ -425,7 +425,7 @@ class TestConfirmation:
     def test_does_not_let_the_search_go_on(self) -> None:
         # Repeats that take next to nothing make room for what the search could not pay.
         story = Story(priced(4, budget=gpu_hours(12.9)))
-        story.tell(*[taking()] * 3)
+        story.run_experiments(*[taking()] * 3)
         self.run(story, 0.01)
 
         assert {one["spec"]["purpose"] for one in story.experiments[3:]} == {"Confirm"}
@@ -436,7 +436,7 @@ class TestConfirmation:
 
     def test_gives_way_to_the_search_when_the_budget_is_raised(self) -> None:
         story = Story(priced(4, budget=gpu_hours(12.9)))
-        story.tell(*[taking()] * 3)
+        story.run_experiments(*[taking()] * 3)
         story.task["spec"]["budget"] = gpu_hours(60)
         story.end(taking())
         story.step()
@@ -448,7 +448,7 @@ class TestConfirmation:
         story.end(on_a_node(50))
         story.wait(HOUR)
         assert story.step().withdraw == ("chat-4",)
-        told_to_go(story)
+        release_withdrawn(story)
 
         plan = story.step()
         assert condition(plan.status, "Succeeded") == ("True", "BudgetExhausted")
@@ -459,14 +459,14 @@ class TestConfirmation:
 class TestStatus:
     def test_says_what_is_left(self) -> None:
         story = Story(priced(budget=gpu_hours(12)))
-        usage = story.tell(taking(1.5)).status.usage
+        usage = story.run_experiments(taking(1.5)).status.usage
 
         assert usage is not None
         assert usage.dump() == {"gpuHours": 1.5, "remainingGPUHours": 10.5}
 
     def test_says_so_at_once_when_the_budget_is_changed(self) -> None:
         story = Story(priced(budget=gpu_hours(12)))
-        story.tell(taking(1.5))
+        story.run_experiments(taking(1.5))
         story.end(running)
         story.task["spec"]["budget"] = gpu_hours(1)
         usage = story.step().status.usage

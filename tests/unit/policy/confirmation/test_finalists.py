@@ -13,7 +13,7 @@ from autotuner.objects import Object
 from autotuner.policy.confirmation import finalists
 from autotuner.policy.task.decide import decide
 from tests.unit.builders import after, condition, make_level, merged
-from tests.unit.task_builders import Fate, Story, fate, observed, running, speed, started
+from tests.unit.task_builders import Ending, Story, ending, observed, reaching, running, started
 
 SLO = {"metric": "TTFT", "max": "500ms"}
 # What runs today has the arguments of none of them.
@@ -25,10 +25,10 @@ def confirmed(**more: Any) -> Object:
     return started(**merged({"baseline": TODAY, "search": {"confirm": {"top": 2, "maxRepeats": 4}}}, more))
 
 
-def searched(*fates: Fate, task: Object | None = None) -> Story:
+def searched(*endings: Ending, task: Object | None = None) -> Story:
     """The search is over and its best is about to be measured again."""
     story = Story(task or confirmed())
-    story.tell(*(fates or (speed(1000), speed(1100), speed(1310), speed(1200))))
+    story.run_experiments(*(endings or (reaching(1000), reaching(1100), reaching(1310), reaching(1200))))
     return story
 
 
@@ -48,7 +48,7 @@ def again(story: Story, speeds: Mapping[str, float]) -> None:
         block = body["spec"]["block"]
         speed_now = speeds[of(body)] * (1 + 0.002 * (-1) ** block)
         levels = [make_level(at, throughput=speed_now) for at in body["spec"]["benchmark"]["concurrency"]]
-        story.end(fate("Completed", *levels))
+        story.end(ending("Completed", *levels))
         story.step()
 
 
@@ -82,9 +82,9 @@ class TestRepeats:
     def test_measure_the_levels_that_any_of_them_has_its_value_from(self) -> None:
         task = confirmed(benchmark={"concurrency": [4, 8, 16, 32]})
 
-        def climbing(*throughputs: float) -> Fate:
+        def climbing(*throughputs: float) -> Ending:
             levels = [make_level(at, throughput=one) for at, one in zip((4, 8, 16, 32), throughputs, strict=True)]
-            return fate("Completed", *levels)
+            return ending("Completed", *levels)
 
         story = searched(
             climbing(900, 1000, 800, 800),
@@ -100,8 +100,8 @@ class TestRepeats:
         ladder = [4, 8, 16, 32, 64]
         task = confirmed(benchmark={"concurrency": ladder}, objectives=[{"metric": "MaxConcurrency"}], slos=[SLO])
 
-        def breaking(first: int) -> Fate:
-            return fate("Completed", *(make_level(at, ttft=0.9 if at >= first else 0.2) for at in ladder))
+        def breaking(first: int) -> Ending:
+            return ending("Completed", *(make_level(at, ttft=0.9 if at >= first else 0.2) for at in ladder))
 
         story = searched(breaking(8), breaking(8), breaking(64), breaking(8), task=task)
 
@@ -125,7 +125,7 @@ class TestRepeats:
 
     def test_cost_gpu_time(self) -> None:
         story = searched()
-        story.end(fate("Completed", gpuSeconds=3600.0))
+        story.end(ending("Completed", gpuSeconds=3600.0))
 
         usage = story.step().status.usage
         assert usage is not None
@@ -160,7 +160,7 @@ class TestSpoiled:
     def test_by_the_environment_is_done_again(self) -> None:
         story = searched()
         first = story.experiments[-1]
-        story.end(fate("QueueTimeout"))
+        story.end(ending("QueueTimeout"))
         story.step()
 
         second = story.experiments[-1]
@@ -170,7 +170,7 @@ class TestSpoiled:
     def test_three_times_in_a_row_ends_the_task_with_what_it_has(self) -> None:
         story = searched()
         for _ in range(3):
-            story.end(fate("QueueTimeout", message="no node is free"))
+            story.end(ending("QueueTimeout", message="no node is free"))
             plan = story.step()
 
         assert condition(plan.status, "Succeeded") == ("False", "QueueTimeout")
@@ -184,7 +184,7 @@ class TestSpoiled:
         plan = story.step()
         assert plan.withdraw == (first["metadata"]["name"],)
         assert plan.status.phase == "Suspended"
-        story.end(fate("Cancelled", withdrawn=True))
+        story.end(ending("Cancelled", withdrawn=True))
         assert story.step().create_experiment is None
 
         story.task["spec"]["suspend"] = False
@@ -198,7 +198,7 @@ class TestSpoiled:
         while not story.over:
             slow = of(story.experiments[-1]) == BEST
             level = make_level(throughput=FASTER[of(story.experiments[-1])], ttft=0.9 if slow else 0.2)
-            story.end(fate("SLOViolated" if slow else "Completed", level))
+            story.end(ending("SLOViolated" if slow else "Completed", level))
             plan = story.step()
 
         assert plan.status.best is not None
@@ -210,7 +210,7 @@ class TestSpoiled:
         story = searched()
         while not story.over:
             level = make_level(throughput=FASTER[of(story.experiments[-1])])
-            story.end(fate("Completed", level) if of(story.experiments[-1]) else fate(reason))
+            story.end(ending("Completed", level) if of(story.experiments[-1]) else ending(reason))
             plan = story.step()
 
         assert plan.status.best is not None
@@ -257,8 +257,8 @@ class TestAnswer:
         """A run that is better at another level than its sisters counts at theirs all the same."""
         task = confirmed(benchmark={"concurrency": [4, 16]}, search={"confirm": {"top": 1}})
 
-        def at(low: float, high: float) -> Fate:
-            return fate("Completed", make_level(4, throughput=low), make_level(16, throughput=high))
+        def at(low: float, high: float) -> Ending:
+            return ending("Completed", make_level(4, throughput=low), make_level(16, throughput=high))
 
         story = searched(at(200, 300), at(200, 250), at(200, 660), at(400, 250), task=task)
         while not story.over:
@@ -290,8 +290,8 @@ class TestAnswer:
         ("baseline", "verdict"), [("infeasible", "BaselineInfeasible"), ("crash", "BaselineFailed")]
     )
     def test_without_a_baseline_to_gain_over_says_so(self, baseline: str, verdict: str) -> None:
-        first = fate("SLOViolated", make_level(ttft=0.9)) if baseline == "infeasible" else fate("OutOfMemory")
-        story = searched(first, speed(1100), speed(1310), speed(1200), task=confirmed(slos=[SLO]))
+        first = ending("SLOViolated", make_level(ttft=0.9)) if baseline == "infeasible" else ending("OutOfMemory")
+        story = searched(first, reaching(1100), reaching(1310), reaching(1200), task=confirmed(slos=[SLO]))
         again(story, FASTER)
 
         best = story.plans[-1].status.best
@@ -301,8 +301,8 @@ class TestAnswer:
         assert {of(one) for one in repeats(story)} == {BEST, SECOND}
 
     def test_one_bad_run_does_not_make_the_baseline_infeasible(self) -> None:
-        first = fate("SLOViolated", make_level(ttft=0.55))
-        story = searched(first, speed(1100), speed(1310), speed(1200), task=confirmed(slos=[SLO]))
+        first = ending("SLOViolated", make_level(ttft=0.55))
+        story = searched(first, reaching(1100), reaching(1310), reaching(1200), task=confirmed(slos=[SLO]))
         again(story, FASTER)
 
         status = story.plans[-1].status
@@ -312,11 +312,11 @@ class TestAnswer:
         assert status.baseline.value == pytest.approx(1000, rel=0.01)
 
     def test_a_baseline_that_breaks_the_slos_again_and_again_is_infeasible(self) -> None:
-        broken = fate("SLOViolated", make_level(ttft=0.55))
-        story = searched(broken, speed(1100), speed(1310), speed(1200), task=confirmed(slos=[SLO]))
+        broken = ending("SLOViolated", make_level(ttft=0.55))
+        story = searched(broken, reaching(1100), reaching(1310), reaching(1200), task=confirmed(slos=[SLO]))
         while not story.over:
             name = of(story.experiments[-1])
-            story.end(speed(FASTER[name]) if name else broken)
+            story.end(reaching(FASTER[name]) if name else broken)
             story.step()
 
         status = story.plans[-1].status
@@ -325,10 +325,10 @@ class TestAnswer:
         assert (status.best.gain, status.best.confidence.repeats) == (None, 2)
 
     def test_a_baseline_that_was_not_measured_again_is_what_it_was_in_the_search(self) -> None:
-        first = fate("SLOViolated", make_level(ttft=0.55))
-        story = searched(first, speed(1100), speed(1310), speed(1200), task=confirmed(slos=[SLO]))
+        first = ending("SLOViolated", make_level(ttft=0.55))
+        story = searched(first, reaching(1100), reaching(1310), reaching(1200), task=confirmed(slos=[SLO]))
         while not story.over:
-            story.end(fate("OutOfMemory") if of(story.experiments[-1]) else first)
+            story.end(ending("OutOfMemory") if of(story.experiments[-1]) else first)
             story.step()
 
         status = story.plans[-1].status
@@ -338,7 +338,7 @@ class TestAnswer:
     @pytest.mark.parametrize(("slos", "words"), [([SLO], "keeps the SLOs"), ([], "gave a result")])
     def test_without_any_rival_the_baseline_stays_at_no_cost(self, slos: list[Object], words: str) -> None:
         task = confirmed(slos=slos) if slos else confirmed()
-        story = searched(speed(1000), *[fate("OutOfMemory")] * 3, task=task)
+        story = searched(reaching(1000), *[ending("OutOfMemory")] * 3, task=task)
 
         assert story.over
         status = story.plans[-1].status
@@ -352,7 +352,7 @@ class TestAnswer:
     def test_of_leaders_that_all_break_down_is_unconfirmed(self, slos: list[Object], words: str) -> None:
         story = searched(task=confirmed(slos=slos) if slos else confirmed())
         while not story.over:
-            story.end(fate("OutOfMemory") if of(story.experiments[-1]) else speed(1000))
+            story.end(ending("OutOfMemory") if of(story.experiments[-1]) else reaching(1000))
             story.step()
 
         status = story.plans[-1].status
@@ -361,11 +361,11 @@ class TestAnswer:
         assert f"unconfirmed: too few repeats {words};" in (status.message or "")
 
     def test_is_no_configuration_that_broke_the_slos_when_measured_again(self) -> None:
-        first = fate("SLOViolated", make_level(ttft=1.5))
-        story = searched(first, speed(1100), speed(1310), speed(1200), task=confirmed(slos=[SLO]))
+        first = ending("SLOViolated", make_level(ttft=1.5))
+        story = searched(first, reaching(1100), reaching(1310), reaching(1200), task=confirmed(slos=[SLO]))
         slow = {BEST: 0.6, SECOND: 0.9, THIRD: 0.75}
         while not story.over:
-            story.end(fate("SLOViolated", make_level(ttft=slow[of(story.experiments[-1])])))
+            story.end(ending("SLOViolated", make_level(ttft=slow[of(story.experiments[-1])])))
             story.step()
 
         status = story.plans[-1].status
@@ -379,9 +379,9 @@ class TestAnswer:
 
     def test_is_nothing_where_the_baseline_and_all_others_break_down_again(self) -> None:
         task = confirmed(parameters=[{"name": "tp-size", "values": [1]}], slos=[SLO])
-        story = searched(speed(1000), speed(1100), task=task)
+        story = searched(reaching(1000), reaching(1100), task=task)
         while not story.over:
-            story.end(fate("OutOfMemory", message="out of memory"))
+            story.end(ending("OutOfMemory", message="out of memory"))
             story.step()
 
         status = story.plans[-1].status
@@ -392,14 +392,14 @@ class TestAnswer:
         )
 
     def test_of_engines_that_did_nothing_says_so(self) -> None:
-        story = searched(*[speed(0)] * 4)
+        story = searched(*[reaching(0)] * 4)
 
         message = story.task["status"]["message"]
         assert story.over
         assert message.startswith("no configuration gave any output; last, chat-3")
 
     def test_without_anything_feasible_there_is_nothing_to_confirm(self) -> None:
-        broken = fate("SLOViolated", make_level(ttft=0.9))
+        broken = ending("SLOViolated", make_level(ttft=0.9))
         story = searched(*[broken] * 4, task=confirmed(slos=[SLO]))
 
         assert condition(story.plans[-1].status, "Succeeded") == ("False", "NoFeasibleConfiguration")
@@ -407,10 +407,10 @@ class TestAnswer:
 
     def test_of_a_latency_is_a_gain_where_it_is_lower(self) -> None:
         task = confirmed(objectives=[{"metric": "TTFT"}])
-        story = searched(*(fate("Completed", make_level(ttft=one)) for one in (0.4, 0.5, 0.2, 0.35)), task=task)
+        story = searched(*(ending("Completed", make_level(ttft=one)) for one in (0.4, 0.5, 0.2, 0.35)), task=task)
         seconds = {"": 0.4, BEST: 0.2, SECOND: 0.35}
         while not story.over:
-            story.end(fate("Completed", make_level(ttft=seconds[of(story.experiments[-1])])))
+            story.end(ending("Completed", make_level(ttft=seconds[of(story.experiments[-1])])))
             story.step()
 
         best = story.plans[-1].status.best
@@ -421,7 +421,7 @@ class TestAnswer:
     def test_fits_into_the_status_however_dear_a_soft_slo_is(self, metric: str) -> None:
         dear = {"metric": "TTFT", "max": "100ms", "enforcement": "Soft", "weight": 100, "steepness": 0.02}
         task = confirmed(slos=[dear], objectives=[{"metric": metric}])
-        broken, kept = (fate("Completed", make_level(ttft=one)) for one in (0.9, 0.05))
+        broken, kept = (ending("Completed", make_level(ttft=one)) for one in (0.9, 0.05))
         story = searched(broken, kept, broken, broken, task=task)
         while not story.over:
             TaskStatus.model_validate(story.plans[-1].status.dump())
@@ -443,7 +443,7 @@ class TestProgress:
         assert created.events[-2].message in ("chat-4: chat-2 again, block 1", "chat-4: chat-3 again, block 1")
 
         while repeats(story)[-1]["spec"]["block"] == 1:
-            story.end(speed(FASTER[of(story.experiments[-1])]))
+            story.end(reaching(FASTER[of(story.experiments[-1])]))
             story.step()
         story.end(running)
         message = story.step().status.message
@@ -452,7 +452,7 @@ class TestProgress:
 
     def test_shows_the_searchs_best_as_unconfirmed(self) -> None:
         story = searched()
-        story.end(speed(1.0))
+        story.end(reaching(1.0))
         status = story.step().status
 
         assert status.best is not None
@@ -473,20 +473,20 @@ class TestProgress:
 
     def test_more_experiments_may_still_be_wanted(self) -> None:
         story = searched()
-        story.end(speed(FASTER[of(story.experiments[-1])]))
+        story.end(reaching(FASTER[of(story.experiments[-1])]))
         story.task["spec"]["search"]["maxExperiments"] = 4
         plan = story.step()
 
         assert plan.status.phase == "Running"
         assert story.experiments[-1]["spec"]["purpose"] == "Search"
-        story.end(speed(500))
+        story.end(reaching(500))
         again_plan = story.step()
         assert again_plan.status.phase == "Confirming"
         assert len(repeats(story)) == 2, "what was measured still counts"
 
     def test_fewer_experiments_than_were_made_count_as_all(self) -> None:
         story = searched()
-        story.end(speed(FASTER[of(story.experiments[-1])]))
+        story.end(reaching(FASTER[of(story.experiments[-1])]))
         story.task["spec"]["search"]["maxExperiments"] = 2
         plan = story.step()
 
@@ -512,7 +512,7 @@ class TestRace:
         task = confirmed(
             parameters=[sizes, {"name": "mem-fraction-static", "values": [0.8, 0.9]}], search={"maxExperiments": 8}
         )
-        story = searched(speed(1000), *[speed(1300)] * 8, task=task)
+        story = searched(reaching(1000), *[reaching(1300)] * 8, task=task)
         again(story, {"": 1000, "1,0.8": 1300, "1,0.9": 1300})
 
         assert story.task["status"]["best"]["parameters"][0] == {"name": "tp-size", "value": "1"}
@@ -523,7 +523,7 @@ class TestRace:
             parameters=[policy, {"name": "enable-mixed-chunk", "toggle": True}],
             baseline={"args": ["--schedule-policy=lpm", "--enable-mixed-chunk"]},
         )
-        story = searched(speed(1000), speed(1305), speed(900), speed(1300), task=task)
+        story = searched(reaching(1000), reaching(1305), reaching(900), reaching(1300), task=task)
         again(story, {"": 1000, "false": 1300, "lpm,false": 1300})
 
         assert story.task["status"]["best"]["parameters"] == [
@@ -533,7 +533,7 @@ class TestRace:
 
     def test_repeats_at_other_levels_do_not_count(self) -> None:
         story = searched()
-        story.end(speed(1000))
+        story.end(reaching(1000))
         spec = story.experiments[-1]["spec"]
         story.experiments[-1] = {
             **story.experiments[-1],

@@ -12,7 +12,7 @@ from autotuner.policy.evidence import drift
 from autotuner.policy.experiment import fingerprint
 from autotuner.policy.task.decide import finished
 from tests.unit.builders import condition, make_level, make_model, make_runtime, merged
-from tests.unit.task_builders import Fate, Story, ended, fate, live_model, live_runtime, speed, started
+from tests.unit.task_builders import Ending, Story, ended, ending, live_model, live_runtime, reaching, started
 
 HASHES = {"model": "0" * 32, "runtime": "1" * 32}
 FIRST = {"hashes": HASHES, "imageID": "docker.io/engine@sha256:aa", "acceleratorProduct": "H100"}
@@ -63,7 +63,7 @@ def test_hashes_are_of_specs_alone() -> None:
     assert fingerprint.hashes(None, make_runtime()) is None
 
 
-def ran(throughput: float, **changes: Any) -> Fate:
+def ran(throughput: float, **changes: Any) -> Ending:
     """It is measured, deployed as the world of these tests is."""
     assert DEPLOYED is not None
     known = {**FIRST, "hashes": DEPLOYED.dump(), **changes}
@@ -84,7 +84,7 @@ class TestTask:
     @pytest.mark.parametrize(("kind", "live", "words"), LIVE, ids=[row[0] for row in LIVE])
     def test_stops_when_somebody_edits_what_it_measures(self, kind: str, live: Object, words: str) -> None:
         story = Story()
-        story.tell(ran(1000), ran(1100))
+        story.run_experiments(ran(1000), ran(1100))
 
         story.end(ran(1200))
         plan = story.step(**{kind: live})
@@ -97,7 +97,7 @@ class TestTask:
 
     def test_lets_a_running_experiment_end_first(self) -> None:
         story = Story()
-        story.tell(ran(1000))
+        story.run_experiments(ran(1000))
 
         plan = story.step(runtime=edited(live_runtime()))
 
@@ -107,7 +107,7 @@ class TestTask:
     def test_does_not_mind_edits_before_a_baseline_counts(self) -> None:
         story = Story()
         story.step()
-        story.end(fate("QueueTimeout", hashes=HASHES))
+        story.end(ending("QueueTimeout", hashes=HASHES))
 
         plan = story.step(runtime=edited(live_runtime()))
 
@@ -117,13 +117,13 @@ class TestTask:
     def test_holds_a_crashed_baseline_against_the_runtime_too(self) -> None:
         story = Story()
         story.step()
-        story.end(fate("OutOfMemory", hashes=HASHES))
+        story.end(ending("OutOfMemory", hashes=HASHES))
 
         assert condition(story.step().status, "Succeeded") == ("False", "RuntimeChanged")
 
     def test_does_not_mix_an_experiment_that_ran_another_image(self) -> None:
         story = Story()
-        plan = story.tell(ran(1000), ran(1100), ran(9999, imageID="docker.io/engine@sha256:bb"))
+        plan = story.run_experiments(ran(1000), ran(1100), ran(9999, imageID="docker.io/engine@sha256:bb"))
 
         assert condition(plan.status, "Succeeded") == ("False", "RuntimeChanged")
         assert plan.status.message == (
@@ -139,6 +139,6 @@ class TestTask:
 
     def test_goes_on_after_experiments_that_know_nothing_of_it(self) -> None:
         story = Story(started())
-        plan = story.tell(speed(1), speed(2))
+        plan = story.run_experiments(reaching(1), reaching(2))
 
         assert plan.create_experiment is not None

@@ -11,7 +11,7 @@ from autotuner.api.experiment import ExperimentSpec
 from autotuner.objects import Object
 from autotuner.policy.experiment import fingerprint
 from tests.unit.builders import at, condition, controller, make_level, merged
-from tests.unit.task_builders import Fate, Story, conditions, ended, live_model, live_runtime, make_task, started
+from tests.unit.task_builders import Ending, Story, conditions, ended, live_model, live_runtime, make_task, started
 
 IMAGE = "docker.io/engine@sha256:aa"
 HASHES = fingerprint.hashes(live_model(), live_runtime())
@@ -22,7 +22,7 @@ START = 1000 * HOUR
 BY_LATENCY = [{"metric": "TTFT", "statistic": "P99"}]
 
 
-def finished(throughput: float = 1000, reason: str = "Completed", *, hour: float = -1, **status: Any) -> Fate:
+def finished(throughput: float = 1000, reason: str = "Completed", *, hour: float = -1, **status: Any) -> Ending:
     """It ended in a deployment that all these tests share, so long before the other task's start."""
 
     def end(experiment: Object) -> Object:
@@ -38,12 +38,12 @@ def finished(throughput: float = 1000, reason: str = "Completed", *, hour: float
     return end
 
 
-def others(*fates: Fate, **spec: Any) -> list[Object]:
+def others(*endings: Ending, **spec: Any) -> list[Object]:
     """What a task of another name and goal has measured: first its baseline, then the space from its beginning."""
     slow = {"args": ["--max-running-requests=1"]}
-    made = make_task("first", **{"search": {"maxExperiments": len(fates)}, "baseline": slow, **spec})
+    made = make_task("first", **{"search": {"maxExperiments": len(endings)}, "baseline": slow, **spec})
     story = Story(started_at(made))
-    story.tell(finished(500), *fates[: len(fates)])
+    story.run_experiments(finished(500), *endings[: len(endings)])
     return [merged(one, {"metadata": {"ownerReferences": [controller(story.task)]}}) for one in story.experiments]
 
 
@@ -186,7 +186,7 @@ def labelled(body: Object) -> Object:
     return merged(body, {"metadata": {"deletionTimestamp": at(0)}})
 
 
-NOT_REUSED: list[tuple[str, Fate]] = [
+NOT_REUSED: list[tuple[str, Ending]] = [
     ("one that is too old", finished(hour=-169)),
     ("one that ended after the task's start", finished(hour=0.1)),
     ("another image", finished(imageID="docker.io/engine@sha256:bb")),
@@ -202,7 +202,7 @@ NOT_REUSED: list[tuple[str, Fate]] = [
 
 class TestRefusal:
     @pytest.mark.parametrize("how", [row[1] for row in NOT_REUSED], ids=[row[0] for row in NOT_REUSED])
-    def test_of(self, how: Fate) -> None:
+    def test_of(self, how: Ending) -> None:
         story = reusing(others(finished(), how))
         story.step()
 
@@ -253,7 +253,7 @@ class TestRefusal:
 
     def test_of_its_own(self) -> None:
         story = reusing([])
-        story.tell(finished(1), finished(2))
+        story.run_experiments(finished(1), finished(2))
         own = [merged(one, {"metadata": {"ownerReferences": [controller(story.task)]}}) for one in story.experiments]
         plan = story.step(foreign=tuple(own))
 

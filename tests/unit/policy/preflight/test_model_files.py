@@ -171,7 +171,7 @@ def said(found: Iterable[Finding]) -> Found:
     return [(one.field, one.kind) for one in found]
 
 
-def told(
+def findings(
     model: Object | None = None, around: Storage | None = BOUND, live: Object | None = None, **spec: Any
 ) -> list[Finding]:
     """Everything that is wrong with a task with this model."""
@@ -199,7 +199,7 @@ class TestTask:
         assert wanted["spec"]["modelArchitecture"] == "LlamaForCausalLM"
         assert wanted["metadata"]["name"].startswith(f"{MODEL}-")
         assert wanted["kind"] == "ClusterBaseModel"
-        assert told({"volume": VOLUME}) == []
+        assert findings({"volume": VOLUME}) == []
 
     def test_the_claims_content_does_not_enter_the_models_name(self) -> None:
         names = set()
@@ -211,10 +211,10 @@ class TestTask:
         assert len(names) == 1
 
     def test_a_missing_claim_is_not_found(self) -> None:
-        assert said(told({"volume": VOLUME}, GONE)) == [("model.volume.claimName", Kind.CLAIM_MISSING)]
+        assert said(findings({"volume": VOLUME}, GONE)) == [("model.volume.claimName", Kind.CLAIM_MISSING)]
 
     def test_nothing_is_said_of_a_cluster_that_nobody_looked_at(self) -> None:
-        assert told({"volume": VOLUME}, around=None) == []
+        assert findings({"volume": VOLUME}, around=None) == []
 
     @pytest.mark.parametrize(
         "found",
@@ -225,7 +225,7 @@ class TestTask:
         ids=["bound on first use", "not bound yet"],
     )
     def test_an_unbound_claim_is_legal(self, found: Storage) -> None:
-        assert told({"volume": VOLUME}, found) == []
+        assert findings({"volume": VOLUME}, found) == []
 
     @pytest.mark.parametrize(
         ("volume", "field", "kind", "details"),
@@ -240,18 +240,18 @@ class TestTask:
         ],
     )
     def test_impossible_paths(self, volume: Object, field: str, kind: Kind, details: Object) -> None:
-        first, *_ = told({"volume": {**VOLUME, **volume}})
+        first, *_ = findings({"volume": {**VOLUME, **volume}})
 
         assert first == Finding(f"model.volume.{field}", kind, details)
 
     def test_a_volume_replaces_the_presets_storage(self) -> None:
-        found = told({"volume": VOLUME, "overrides": {"storage": {"path": "/x"}}})
+        found = findings({"volume": VOLUME, "overrides": {"storage": {"path": "/x"}}})
 
         assert said(found) == [("model.overrides.storage", Kind.STORAGE_AND_VOLUME)]
 
     @pytest.mark.parametrize("mount", ["/models/llama", "/models", "/models/llama/deeper"])
     def test_a_folder_where_ome_mounts_the_models_own(self, mount: str) -> None:
-        found = told({**MINE, "volume": {**VOLUME, "mountPath": mount}}, live=live("hf://a/b", "/models/llama"))
+        found = findings({**MINE, "volume": {**VOLUME, "mountPath": mount}}, live=live("hf://a/b", "/models/llama"))
 
         details = {"mount": mount, "path": "/models/llama", "owner": "the storage.path of ClusterBaseModel mine"}
         assert found == [Finding("model.volume.mountPath", Kind.MOUNT_OVERLAPS, details)]
@@ -266,21 +266,21 @@ class TestTask:
         assert list(storage_problems(case)) == [Finding("model.volume.mountPath", Kind.MOUNT_OVERLAPS, details)]
 
     def test_a_model_on_a_claim_of_its_own_takes_no_other(self) -> None:
-        found = told({**MINE, "volume": VOLUME}, live=live("pvc://team:theirs/llama"))
+        found = findings({**MINE, "volume": VOLUME}, live=live("pvc://team:theirs/llama"))
 
         assert said(found) == [("model.volume", Kind.VOLUME_AND_MODEL_CLAIM)]
 
     def test_a_model_on_a_claim_of_another_namespace(self) -> None:
         details = {"model": "ClusterBaseModel mine", "claim": "theirs", "namespace": "other"}
 
-        assert told(MINE, Storage(NAMESPACE), live("pvc://other:theirs/llama")) == [
+        assert findings(MINE, Storage(NAMESPACE), live("pvc://other:theirs/llama")) == [
             Finding("model.name", Kind.CLAIM_IN_OTHER_NAMESPACE, details)
         ]
 
     def test_a_model_on_a_claim_that_is_gone(self) -> None:
         around = Storage(NAMESPACE, claim_name="theirs")
 
-        assert said(told(MINE, around, live("pvc://team:theirs/llama"))) == [("model.name", Kind.CLAIM_MISSING)]
+        assert said(findings(MINE, around, live("pvc://team:theirs/llama"))) == [("model.name", Kind.CLAIM_MISSING)]
 
     @pytest.mark.parametrize(
         ("modes", "placement", "want"),
@@ -295,12 +295,12 @@ class TestTask:
     def test_a_tokenizer_on_the_claim(self, modes: tuple[str, ...], placement: str, want: Found) -> None:
         benchmark = {"placement": placement, "tokenizer": FROM_MODEL}
 
-        assert said(told({"volume": VOLUME}, storage(make_claim("Bound", *modes)), benchmark=benchmark)) == want
+        assert said(findings({"volume": VOLUME}, storage(make_claim("Bound", *modes)), benchmark=benchmark)) == want
 
     def test_a_benchmark_that_does_not_read_the_claim_may_be_anywhere(self) -> None:
         benchmark = {"placement": "OtherNode"}
 
-        assert told({"volume": VOLUME}, storage(make_claim("Bound", "ReadWriteOncePod")), benchmark=benchmark) == []
+        assert findings({"volume": VOLUME}, storage(make_claim("Bound", "ReadWriteOncePod")), benchmark=benchmark) == []
 
     @pytest.mark.parametrize(
         ("modes", "selector", "want"),
@@ -326,7 +326,7 @@ class TestTask:
     def test_host_paths_where_pod_security_forbids_them(self, level: str) -> None:
         around = Storage(NAMESPACE, labels={"pod-security.kubernetes.io/enforce": level})
 
-        (finding,) = told(around=around)
+        (finding,) = findings(around=around)
 
         assert (finding.field, finding.kind) == ("model.preset", Kind.MODEL_PATH_FORBIDDEN)
         assert finding.details == {
@@ -336,12 +336,12 @@ class TestTask:
             "level": level,
             "namespace": "team",
         }
-        assert told({"volume": VOLUME}, replace(BOUND, labels=around.labels)) == []
+        assert findings({"volume": VOLUME}, replace(BOUND, labels=around.labels)) == []
 
     def test_a_volume_does_not_keep_ome_from_mounting_the_models_own_path(self) -> None:
         around = replace(BOUND, labels={"pod-security.kubernetes.io/enforce": "restricted"})
 
-        found = told({**MINE, "volume": {**VOLUME, "mountPath": "/weights"}}, around, live("hf://a/b", "/raid/x"))
+        found = findings({**MINE, "volume": {**VOLUME, "mountPath": "/weights"}}, around, live("hf://a/b", "/raid/x"))
 
         assert said(found) == [("model.name", Kind.OWN_MODEL_PATH_FORBIDDEN)]
 
@@ -356,7 +356,7 @@ class TestTask:
 
     @pytest.mark.parametrize("labels", [{}, {"pod-security.kubernetes.io/enforce": "privileged"}])
     def test_host_paths_elsewhere(self, labels: Mapping[str, str]) -> None:
-        assert told(around=Storage(NAMESPACE, labels=labels)) == []
+        assert findings(around=Storage(NAMESPACE, labels=labels)) == []
 
     @pytest.mark.parametrize(
         ("command", "env", "address", "refused"),
@@ -381,22 +381,22 @@ class TestTask:
 
 
 class TestWarnings:
-    def told(self, around: Storage | None = BOUND, model: Object | None = None, **volume: Any) -> list[Finding]:
+    def found(self, around: Storage | None = BOUND, model: Object | None = None, **volume: Any) -> list[Finding]:
         spec = make_spec(model={**(MINE if model else {}), "volume": {**VOLUME, **volume}})
         return warnings(spec, shipped(), Surroundings(OME, model, None, storage=around))
 
     def test_nothing_to_warn_of(self) -> None:
-        assert self.told() == []
+        assert self.found() == []
 
     def test_a_volume_that_will_be_empty(self) -> None:
         found = storage(make_claim("Pending", storageClassName="x"), storage_class=make_class(provisioner="ebs.csi"))
 
-        assert said(self.told(found)) == [("model.volume.claimName", Kind.VOLUME_MAY_BE_EMPTY)]
+        assert said(self.found(found)) == [("model.volume.claimName", Kind.VOLUME_MAY_BE_EMPTY)]
 
     def test_a_model_that_is_downloaded_for_nothing(self) -> None:
         details = {"model": "ClusterBaseModel mine", "path": "/raid/x", "product": "OME"}
 
-        assert self.told(model=live("hf://a/b", "/raid/x")) == [
+        assert self.found(model=live("hf://a/b", "/raid/x")) == [
             Finding("model.volume", Kind.MODEL_MOUNTED_TOO, details)
         ]
 

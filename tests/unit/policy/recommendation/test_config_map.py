@@ -17,7 +17,7 @@ from autotuner.api.task_status import Confidence
 from autotuner.objects import Object
 from autotuner.policy import recommendation
 from tests.unit.builders import make_level
-from tests.unit.explain_builders import FASTEST, SPEC, everything, experiment, told
+from tests.unit.explain_builders import FASTEST, SPEC, everything, experiment, make_answer
 from tests.unit.task_builders import ended, make_task, observed
 
 
@@ -32,7 +32,7 @@ def table(answer: recommendation.FinishedTask) -> list[dict[str, str]]:
 
 class TestInferenceService:
     def service(self, **spec: Any) -> Object:
-        found: Object = yaml.safe_load(data(told([FASTEST], **spec))["inferenceservice.yaml"])
+        found: Object = yaml.safe_load(data(make_answer([FASTEST], **spec))["inferenceservice.yaml"])
         return found
 
     def test_is_what_was_measured_and_nobodys(self) -> None:
@@ -62,7 +62,7 @@ class TestInferenceService:
         assert engine["runner"]["image"] == "engine:2"
 
     def test_of_a_baseline_that_nothing_beats_is_the_baselines(self) -> None:
-        answer = told([{"tp-size": 1, "schedule-conservativeness": 0.8, "schedule-policy": "fcfs"}])
+        answer = make_answer([{"tp-size": 1, "schedule-conservativeness": 0.8, "schedule-policy": "fcfs"}])
         body = yaml.safe_load(data(answer)["inferenceservice.yaml"])
 
         assert "--schedule-policy=fcfs" in body["spec"]["engine"]["runner"]["args"]
@@ -85,7 +85,7 @@ class TestConfigMap:
         ],
     )
     def test_holds_no_formula_for_a_spreadsheet(self, cell: str, want: str) -> None:
-        answer = told([])
+        answer = make_answer([])
         own = answer.seen.measured[0]
         own = dataclasses.replace(own, status=own.status.model_copy(update={"message": cell}), score=None)
         written, _ = recommendation.experiments_csv.text([own], answer.seen.space, answer.seen.spec, 10_000)
@@ -94,26 +94,28 @@ class TestConfigMap:
 
     def test_holds_arguments_with_backticks_and_bars_unbroken(self) -> None:
         spoiling: Object = {"baseline": {"args": ["--watchdog-timeout=`a|b``"]}}
-        single = data(told([], **spoiling))["report.md"]
-        front = data(told([], **spoiling, objectives=[{"metric": "OutputThroughput"}, {"metric": "TTFT"}]))["report.md"]
+        single = data(make_answer([], **spoiling))["report.md"]
+        front = data(make_answer([], **spoiling, objectives=[{"metric": "OutputThroughput"}, {"metric": "TTFT"}]))[
+            "report.md"
+        ]
 
         assert re.search(r"^Arguments: ``` .*--watchdog-timeout=`a\|b`` ```$", single, re.MULTILINE)
         assert re.search(r" \| ``` .*--watchdog-timeout=`a\\\|b`` ``` \|$", front, re.MULTILINE)
 
     def test_cuts_long_arguments_of_a_front_within_their_code(self) -> None:
         baseline = {"args": [f"--watchdog-timeout={'1' * 300}"]}
-        text = data(told([], baseline=baseline, objectives=[{"metric": "OutputThroughput"}, {"metric": "TTFT"}]))
+        text = data(make_answer([], baseline=baseline, objectives=[{"metric": "OutputThroughput"}, {"metric": "TTFT"}]))
 
         assert "1…` |\n" in text["report.md"]
 
     def test_goes_with_the_task(self) -> None:
-        meta = recommendation.config_map(told([FASTEST]))["metadata"]
+        meta = recommendation.config_map(make_answer([FASTEST]))["metadata"]
 
         assert (meta["name"], meta["namespace"]) == ("chat-best", "team")
         assert [owner["uid"] for owner in meta["ownerReferences"]] == ["uid-chat"]
 
     def test_of_several_objectives_has_a_service_for_each_point_of_the_front(self) -> None:
-        answer = told(
+        answer = make_answer(
             [FASTEST, {"tp-size": 1, "schedule-policy": "lpm"}],
             objectives=[{"metric": "OutputThroughput"}, {"metric": "OutputThroughputPerGPU"}],
         )
@@ -126,21 +128,21 @@ class TestConfigMap:
     def test_of_one_figure_at_two_concurrencies_tells_them_apart(self) -> None:
         objectives = [{"metric": "TTFT"}, {"metric": "TTFT", "concurrency": 4}, {"metric": "OutputThroughput"}]
         changes: Object = {"objectives": objectives, "benchmark": {"concurrency": [4, 8]}}
-        text = data(told([], **changes))["report.md"]
+        text = data(make_answer([], **changes))["report.md"]
 
         assert "| Experiment | TTFT P99 at 8 | TTFT P99 at 4 | OutputThroughput | Arguments |" in text
 
     def test_of_a_front_names_the_soft_slos_that_are_broken(self) -> None:
         objectives = [{"metric": "OutputThroughput"}, {"metric": "OutputThroughputPerGPU"}]
         soft = {"metric": "TTFT", "max": "100ms", "enforcement": "Soft"}
-        text = data(told([FASTEST], objectives=objectives, slos=[soft]))["report.md"]
+        text = data(make_answer([FASTEST], objectives=objectives, slos=[soft]))["report.md"]
 
         assert "| Experiment | OutputThroughput | OutputThroughputPerGPU | Broken soft SLOs | Arguments |" in text
         assert "| chat-1 | 2112 tok/s | 1056 tok/s/GPU | TTFT P99 200ms at chat x 8, above 100ms by " in text
 
     def test_of_a_front_of_one_has_nothing_to_choose_from(self) -> None:
         objectives = [{"metric": "OutputThroughput"}, {"metric": "OutputThroughputPerGPU"}]
-        text = data(told([{"tp-size": 1, "schedule-policy": "lpm"}], objectives=objectives))["report.md"]
+        text = data(make_answer([{"tp-size": 1, "schedule-policy": "lpm"}], objectives=objectives))["report.md"]
 
         assert text.startswith(
             "# chat: one configuration\n\nNothing else that was measured is better in any objective."
@@ -155,7 +157,7 @@ class TestConfigMap:
             body = {**slow, "metadata": {**slow["metadata"], "name": f"chat-{index}"}}
             more.append(ended(body, "EngineCrashed", message=long))
         more.append(ended(experiment(1000, FASTEST, seen), "Completed", make_level(throughput=5000.0)))
-        answer = told([FASTEST], *more)
+        answer = make_answer([FASTEST], *more)
         found = data(answer)
 
         assert sum(len(text.encode()) for text in found.values()) < 1_000_000
@@ -171,7 +173,7 @@ class TestTable:
     def test_has_a_row_for_every_experiment(self) -> None:
         seen = observed(make_task(**SPEC))
         crash = ended(experiment(2, everything()[0], seen), "EngineCrashed", message='it said "no", and\nleft')
-        rows = table(told([FASTEST], crash))
+        rows = table(make_answer([FASTEST], crash))
 
         assert [row["experiment"] for row in rows] == ["chat-0", "chat-1", "chat-2"]
         assert [row["purpose"] for row in rows] == ["Baseline", "Search", "Search"]
@@ -182,7 +184,7 @@ class TestTable:
         assert rows[2]["objective.OutputThroughput"] == ""
 
     def test_has_the_parameters_and_the_figures_of_the_level_that_counts(self) -> None:
-        baseline, row = table(told([FASTEST]))
+        baseline, row = table(make_answer([FASTEST]))
 
         assert row["parameters.tp-size"] == "2"
         assert row["parameters.schedule-conservativeness"] == "0.9"
@@ -195,7 +197,7 @@ class TestTable:
         assert baseline["parameters.tp-size"] == ""
 
     def test_tells_what_others_measured_apart(self) -> None:
-        answer = told([FASTEST])
+        answer = make_answer([FASTEST])
         baseline, own = answer.seen.measured
         theirs = ended(
             dict(own.object), "SLOViolated", make_level(throughput=900.0), message="broke another task's SLO"
@@ -222,7 +224,7 @@ class TestTable:
         early = ended(body, "Completed", make_level(4, throughput=10.0), ladder="StoppedHopeless")
         crash = ended(experiment(3, point, observed(make_task(**SPEC | changes))), "EngineCrashed")
         spoiled = ended(experiment(4, point, observed(make_task(**SPEC | changes))), "PullTimeout")
-        rows = table(told([FASTEST], early, crash, spoiled, **changes))[2:]
+        rows = table(make_answer([FASTEST], early, crash, spoiled, **changes))[2:]
 
         assert [(row["outcome"], row["feasible"]) for row in rows] == [
             ("bound", ""),
@@ -248,7 +250,7 @@ class TestTable:
             for name, speed in (("chat", 100.0), ("rag", 50.0))
             for users in (4, 8)
         ]
-        answer = told([], ended(body, "Completed", *levels), **changes)
+        answer = make_answer([], ended(body, "Completed", *levels), **changes)
         row = table(answer)[1]
 
         assert (row["scenario"], row["concurrency"]) == ("", "8")
@@ -257,7 +259,7 @@ class TestTable:
         assert "outputTokensPerSecond" not in row
 
     def test_says_how_far_off_the_slos_are(self) -> None:
-        answer = told([FASTEST], slos=[{"metric": "TTFT", "max": "100ms"}])
+        answer = make_answer([FASTEST], slos=[{"metric": "TTFT", "max": "100ms"}])
         row = table(answer)[1]
 
         assert (row["outcome"], row["feasible"]) == ("infeasible", "false")
@@ -266,17 +268,17 @@ class TestTable:
 
     def test_says_which_soft_slos_are_broken_and_what_that_costs(self) -> None:
         soft = {"metric": "TTFT", "max": "100ms", "enforcement": "Soft", "weight": 1, "steepness": 1}
-        row = table(told([FASTEST], slos=[soft]))[1]
+        row = table(make_answer([FASTEST], slos=[soft]))[1]
 
         assert float(row["objective.OutputThroughput"]) == pytest.approx(2112.0)
         assert float(row["worth.OutputThroughput"]) == pytest.approx(2112.0 / math.e)
         assert row["brokenSoftSLOs"].startswith("TTFT P99 200ms at chat x 8, above 100ms by ")
         assert (row["feasible"], row["sloShortfall"]) == ("true", "0.0")
-        assert "worth.OutputThroughput" not in table(told([FASTEST], slos=[{"metric": "TTFT", "max": "1s"}]))[1]
+        assert "worth.OutputThroughput" not in table(make_answer([FASTEST], slos=[{"metric": "TTFT", "max": "1s"}]))[1]
 
     def test_objectives_are_told_apart(self) -> None:
         objectives = [{"metric": "TTFT", "statistic": "P50"}, {"metric": "TTFT"}, {"metric": "OutputThroughput"}]
-        row = table(told([FASTEST], objectives=objectives))[1]
+        row = table(make_answer([FASTEST], objectives=objectives))[1]
 
         assert float(row["objective.TTFT.P50"]) == 0.1
         assert float(row["objective.TTFT.P99"]) == 0.2
@@ -285,7 +287,7 @@ class TestTable:
 
 class TestReport:
     def test_tells_the_importance_with_its_method(self) -> None:
-        answer = told(everything())
+        answer = make_answer(everything())
         text = data(answer)["report.md"]
 
         assert answer.importance[0].name == "tp-size"
@@ -307,13 +309,13 @@ class TestReport:
         ],
     )  # fmt: skip
     def test_says_in_words_how_far_the_gain_can_be_trusted(self, confidence: Confidence, words: str) -> None:
-        answer = told([FASTEST])
+        answer = make_answer([FASTEST])
         assert answer.best is not None
         best = answer.best.model_copy(update={"confidence": confidence})
         assert words in data(dataclasses.replace(answer, best=best))["report.md"]
 
     def test_warns_of_what_was_not_measured(self) -> None:
-        answer = told([FASTEST])
+        answer = make_answer([FASTEST])
         assert answer.best is not None
         best = answer.best.model_copy(update={"numerics_changed": ["kv-cache-dtype"]})
 
@@ -322,11 +324,11 @@ class TestReport:
 
     def test_cells_cannot_break_the_table(self) -> None:
         choices = ["a|b", "c"]
-        answer = told([], parameters=[{"name": "schedule-policy", "choices": choices}], baseline={"args": []})
+        answer = make_answer([], parameters=[{"name": "schedule-policy", "choices": choices}], baseline={"args": []})
         seen = answer.seen
         body = ended(experiment(1, {"schedule-policy": "a|b"}, seen), "Completed", make_level(throughput=2000.0))
         text = data(
-            told([], body, parameters=[{"name": "schedule-policy", "choices": choices}], baseline={"args": []})
+            make_answer([], body, parameters=[{"name": "schedule-policy", "choices": choices}], baseline={"args": []})
         )["report.md"]
 
         assert "| schedule-policy | a\\|b |" in text

@@ -15,7 +15,7 @@ from autotuner.policy.recommendation.baseline_values import BaselineValues
 from autotuner.policy.recommendation.best_per_value import ValueRow
 from autotuner.policy.recommendation.flag_effects import FlagEffect
 from tests.unit.builders import make_level
-from tests.unit.explain_builders import FASTEST, SPEC, everything, experiment, told
+from tests.unit.explain_builders import FASTEST, SPEC, everything, experiment, make_answer
 from tests.unit.task_builders import ended, make_task, observed
 
 
@@ -25,7 +25,7 @@ def found_effects(answer: recommendation.FinishedTask) -> dict[str, FlagEffect]:
 
 class TestEffects:
     def test_are_measured_where_two_experiments_differ_in_one_flag_only(self) -> None:
-        found = found_effects(told(everything()))
+        found = found_effects(make_answer(everything()))
 
         assert {one.source for one in found.values()} == {"Measured"}
         assert found["tp-size"].percent == pytest.approx(60.0)
@@ -34,25 +34,25 @@ class TestEffects:
         assert found["schedule-policy"].percent == pytest.approx(20.0)
 
     def test_name_the_experiment_that_they_are_compared_with(self) -> None:
-        answer = told([FASTEST, FASTEST | {"schedule-policy": "fcfs"}])
+        answer = make_answer([FASTEST, FASTEST | {"schedule-policy": "fcfs"}])
         assert found_effects(answer)["schedule-policy"].pair == "chat-2"
 
     def test_take_the_baseline_for_a_pair_too(self) -> None:
-        found = found_effects(told([{"tp-size": 1, "schedule-policy": "lpm"}]))
+        found = found_effects(make_answer([{"tp-size": 1, "schedule-policy": "lpm"}]))
 
         assert list(found) == ["schedule-policy"]
         assert (found["schedule-policy"].source, found["schedule-policy"].pair) == ("Measured", "chat-0")
         assert found["schedule-policy"].percent == pytest.approx(20.0)
 
     def test_take_the_baseline_for_a_pair_where_it_leaves_the_flag_to_the_engine(self) -> None:
-        answer = told([{"tp-size": 1, "schedule-policy": "lpm"}], baseline={"args": ["--tp-size=1"]})
+        answer = make_answer([{"tp-size": 1, "schedule-policy": "lpm"}], baseline={"args": ["--tp-size=1"]})
 
         found = found_effects(answer)["schedule-policy"]
         assert (found.source, found.before, found.pair) == ("Measured", "", "chat-0")
         assert found.percent == pytest.approx(20.0)
 
     def test_of_the_only_flag_is_the_gain_itself(self) -> None:
-        answer = told([{"tp-size": 1, "schedule-policy": "lpm"}])
+        answer = make_answer([{"tp-size": 1, "schedule-policy": "lpm"}])
         assert answer.best is not None
         confirmed = answer.best.model_copy(update={"gain_percent": 17.5})
         found = found_effects(dataclasses.replace(answer, best=confirmed))
@@ -64,7 +64,7 @@ class TestEffects:
         seen = observed(make_task(**SPEC, slos=[soft]))
         slow = ended(experiment(2, FASTEST | {"schedule-policy": "fcfs"}, seen), "Completed", make_level(ttft=0.2))
         fast = ended(experiment(1, FASTEST, seen), "Completed", make_level(ttft=0.1))
-        found = found_effects(told([], fast, slow, slos=[soft]))
+        found = found_effects(make_answer([], fast, slow, slos=[soft]))
 
         # Broken by 100 %: it counts as if it were worse by the factor e.
         assert found["schedule-policy"].percent == pytest.approx(100 * math.expm1(1.0))
@@ -77,7 +77,7 @@ class TestEffects:
         ]
         for body in again:
             body["spec"] = {**body["spec"], "purpose": "Confirm"}
-        found = found_effects(told([FASTEST, FASTEST | {"schedule-policy": "fcfs"}], *again))
+        found = found_effects(make_answer([FASTEST, FASTEST | {"schedule-policy": "fcfs"}], *again))
 
         assert found["schedule-policy"].percent == pytest.approx(32.0)
 
@@ -85,27 +85,27 @@ class TestEffects:
         changed_once = {key: FASTEST[key] for key in FASTEST}
         pairs = [changed_once | {"tp-size": 1}, changed_once | {"schedule-policy": "fcfs"}]
         pairs.append({"tp-size": 2, "schedule-policy": "lpm"})
-        found = found_effects(told([point for point in everything() if point not in pairs]))
+        found = found_effects(make_answer([point for point in everything() if point not in pairs]))
 
         assert {one.source for one in found.values()} == {"Estimated"}
         assert found["tp-size"].percent == pytest.approx(60.0, abs=5.0)
         assert 0 < (found["tp-size"].margin or 0.0) < 10.0
 
     def test_are_unknown_with_too_little(self) -> None:
-        assert {one.source for one in found_effects(told([FASTEST])).values()} == {"Unknown"}
+        assert {one.source for one in found_effects(make_answer([FASTEST])).values()} == {"Unknown"}
 
     def test_are_compared_with_the_average_where_the_baseline_leaves_it_to_the_engine(self) -> None:
         kept = [point for point in everything() if point["schedule-policy"] != "fcfs" or point["tp-size"] == 1]
-        effect = found_effects(told(kept, baseline={"args": ["--tp-size=1"]}))["schedule-policy"]
+        effect = found_effects(make_answer(kept, baseline={"args": ["--tp-size=1"]}))["schedule-policy"]
 
         assert (effect.source, effect.compared, effect.before) == ("Estimated", "average", "")
         assert effect.percent == pytest.approx(9.5, abs=2.0)
 
     def test_of_a_latency_are_positive_when_it_falls(self) -> None:
-        answer = told([], objectives=[{"metric": "TTFT"}])
+        answer = make_answer([], objectives=[{"metric": "TTFT"}])
         seen = answer.seen
         body = ended(experiment(1, {"tp-size": 1, "schedule-policy": "lpm"}, seen), "Completed", make_level(ttft=0.1))
-        found = found_effects(told([], body, objectives=[{"metric": "TTFT"}]))
+        found = found_effects(make_answer([], body, objectives=[{"metric": "TTFT"}]))
 
         assert found["schedule-policy"].percent == pytest.approx(50.0)
 
@@ -156,8 +156,10 @@ class TestVariants:
     def test_are_compared_with_the_one_that_runs_today(self) -> None:
         parameters = [*SPEC["parameters"], SPECULATION]
         point = {"tp-size": 1, "schedule-policy": "fcfs", "speculation": "ngram"}
-        body = experiment(1, point, told([], parameters=parameters).seen)
-        found = found_effects(told([], ended(body, "Completed", make_level(throughput=1500)), parameters=parameters))
+        body = experiment(1, point, make_answer([], parameters=parameters).seen)
+        found = found_effects(
+            make_answer([], ended(body, "Completed", make_level(throughput=1500)), parameters=parameters)
+        )
 
         assert list(found) == ["speculation"]
         assert (found["speculation"].before, found["speculation"].percent) == ("none", pytest.approx(50.0))
@@ -165,11 +167,11 @@ class TestVariants:
 
     def test_that_run_today_are_no_change(self) -> None:
         point = {"tp-size": 2, "schedule-policy": "fcfs", "speculation": "none"}
-        assert list(found_effects(told([point], parameters=[*SPEC["parameters"], SPECULATION]))) == ["tp-size"]
+        assert list(found_effects(make_answer([point], parameters=[*SPEC["parameters"], SPECULATION]))) == ["tp-size"]
 
     def test_that_only_set_variables_are_a_difference_too(self) -> None:
         point = {"tp-size": 2, "schedule-policy": "fcfs", "speculation": "careful"}
-        found = found_effects(told([point], parameters=[*SPEC["parameters"], SPECULATION]))
+        found = found_effects(make_answer([point], parameters=[*SPEC["parameters"], SPECULATION]))
 
         assert {name: one.source for name, one in found.items()} == {"tp-size": "Unknown", "speculation": "Unknown"}
 
@@ -185,7 +187,7 @@ def test_each_value_has_the_best_that_was_measured_with_it() -> None:
     seen = observed(make_task(**SPEC))
     crash = ended(experiment(13, everything()[0], seen), "EngineCrashed")
     spoiled = ended(experiment(14, everything()[0], seen), "NodeLost")
-    found = {(row.name, row.value): row for row in best_per_value.rows(told(everything(), crash, spoiled))}
+    found = {(row.name, row.value): row for row in best_per_value.rows(make_answer(everything(), crash, spoiled))}
 
     assert list(found)[:5] == [
         ("tp-size", "1"),
@@ -204,6 +206,6 @@ def test_a_ladder_that_was_stopped_early_is_counted_apart() -> None:
     seen = observed(make_task(**SPEC | changes))
     point = {"tp-size": 2, "schedule-policy": "lpm"}
     early = ended(experiment(1, point, seen), "Completed", make_level(4, throughput=10.0), ladder="StoppedHopeless")
-    found = {(row.name, row.value): row for row in best_per_value.rows(told([], early, **changes))}
+    found = {(row.name, row.value): row for row in best_per_value.rows(make_answer([], early, **changes))}
 
     assert found["tp-size", "2"] == ValueRow("tp-size", "2", tried=1, feasible=0, stopped=1)

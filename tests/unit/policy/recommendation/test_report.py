@@ -11,19 +11,19 @@ import pytest
 
 from autotuner.objects import Object
 from tests.unit.builders import make_level, merged
-from tests.unit.task_builders import Fate, Story, fate, speed, started
+from tests.unit.task_builders import Ending, Story, ending, reaching, started
 
 TODAY = {"args": ["--mem-fraction-static=0.85"]}
 HARD = {"metric": "TTFT", "max": "500ms"}
 SOFT = {"metric": "TTFT", "max": "100ms", "enforcement": "Soft", "weight": 0.01, "steepness": 10}
-LATE = fate("Completed", make_level(throughput=1300, ttft=0.9))
+LATE = ending("Completed", make_level(throughput=1300, ttft=0.9))
 
 
-def recommendation(*search: Fate, again: Mapping[str, Fate] | None = None, repeats: int = 4, **spec: Any) -> Object:
+def recommendation(*search: Ending, again: Mapping[str, Ending] | None = None, repeats: int = 4, **spec: Any) -> Object:
     """The files of a task whose baseline and experiments end like that, and repeats by the name of what they repeat."""
     confirm = {"search": {"maxExperiments": max(1, len(search) - 1), "confirm": {"top": 2, "maxRepeats": repeats}}}
     story = Story(started(**merged({"baseline": TODAY, **confirm}, spec)))
-    story.tell(*search)
+    story.run_experiments(*search)
     while not story.over:
         story.end((again or {})[repeated(story)])
         story.step()
@@ -33,7 +33,7 @@ def recommendation(*search: Fate, again: Mapping[str, Fate] | None = None, repea
     return found
 
 
-def report(*search: Fate, **more: Any) -> str:
+def report(*search: Ending, **more: Any) -> str:
     """The report of such a task."""
     text: str = recommendation(*search, **more)["report.md"]
     return text
@@ -48,19 +48,19 @@ def repeated(story: Story) -> str:
 CASES: list[tuple[str, str, list[str], list[str]]] = [
     (
         "an improvement",
-        report(speed(1000), speed(1300), again={"chat-0": speed(1000), "chat-1": speed(1310)}),
+        report(reaching(1000), reaching(1300), again={"chat-0": reaching(1000), "chat-1": reaching(1310)}),
         ["# chat: 1310 tok/s, +31.0% over the baseline", "`chat-1` has the best OutputThroughput, at scenario chat"],
         ["keeps the SLOs", "Breaks soft", "Keep the SLOs"],
     ),
     (
         "a promise that was kept",
-        report(speed(1000), speed(1300), repeats=0, slos=[HARD]),
+        report(reaching(1000), reaching(1300), repeats=0, slos=[HARD]),
         ["has the best OutputThroughput that keeps the SLOs, at", "| Keep the SLOs |"],
         ["Breaks soft"],
     ),
     (
         "a soft promise that is broken",
-        report(speed(1000), speed(1300), repeats=0, slos=[HARD, SOFT]),
+        report(reaching(1000), reaching(1300), repeats=0, slos=[HARD, SOFT]),
         [
             "has the best OutputThroughput that keeps the hard SLOs, at",
             "**Breaks soft SLOs**: TTFT P99 200ms at chat x 8, above 100ms by ",
@@ -70,25 +70,25 @@ CASES: list[tuple[str, str, list[str], list[str]]] = [
     ),
     (
         "a gain of many times",
-        report(speed(10), speed(1000), repeats=0),
+        report(reaching(10), reaching(1000), repeats=0),
         ["# chat: 1000 tok/s, 100 times the baseline"],
         [],
     ),
     (
         "nothing but the baseline",
-        report(fate("Completed", make_level(throughput=1000)), fate("EngineCrashed"), repeats=0),
+        report(ending("Completed", make_level(throughput=1000)), ending("EngineCrashed"), repeats=0),
         ["# chat: the baseline stays, 1000 tok/s", "stays: nothing else that was measured gave a result."],
         ["Measured again", "has the best"],
     ),
     (
         "nothing that is better",
-        report(speed(1000), speed(900), repeats=0),
+        report(reaching(1000), reaching(900), repeats=0),
         ["`chat-0`, what runs today, stays: nothing that was measured is better. Its value is that of"],
         ["measured again,", "has the best"],
     ),
     (
         "a leader that was only lucky",
-        report(speed(1000), speed(1300), again={"chat-0": speed(1000), "chat-1": speed(1001)}, repeats=2),
+        report(reaching(1000), reaching(1300), again={"chat-0": reaching(1000), "chat-1": reaching(1001)}, repeats=2),
         [
             "`chat-0`, what runs today, stays: measured again, nothing was better than it by more than the noise.",
             "The best of the others is `chat-1`, 1001 tok/s: its gain is between",
@@ -100,8 +100,8 @@ CASES: list[tuple[str, str, list[str], list[str]]] = [
     (
         "repeats that broke the SLOs",
         report(
-            *(speed(1000), speed(1300)),
-            again={"chat-0": speed(1000), "chat-1": LATE},
+            *(reaching(1000), reaching(1300)),
+            again={"chat-0": reaching(1000), "chat-1": LATE},
             slos=[HARD],
         ),
         ["Verdict **Unconfirmed**"],
@@ -120,8 +120,11 @@ def test_a_best_guess_is_optional() -> None:
     rising = iter((980, 1200, 1100, 1300))
     falling = iter((1000, 990, 1100, 1050))
     text = report(
-        *(speed(1000), speed(1100)),
-        again={"chat-0": lambda body: speed(next(falling))(body), "chat-1": lambda body: speed(next(rising))(body)},
+        *(reaching(1000), reaching(1100)),
+        again={
+            "chat-0": lambda body: reaching(next(falling))(body),
+            "chat-1": lambda body: reaching(next(rising))(body),
+        },
     )
 
     assert "# chat: " in text
@@ -132,8 +135,8 @@ def test_a_best_guess_is_optional() -> None:
 def test_flags_are_judged_by_repeats_where_there_are_any() -> None:
     parameters = [{"name": "tp-size", "values": [1]}, {"name": "schedule-policy", "choices": ["fcfs", "lpm"]}]
     text = report(
-        *(speed(1000), speed(1200), speed(1500)),
-        again={"chat-0": speed(1000), "chat-1": speed(1200), "chat-2": speed(1320)},
+        *(reaching(1000), reaching(1200), reaching(1500)),
+        again={"chat-0": reaching(1000), "chat-1": reaching(1200), "chat-2": reaching(1320)},
         parameters=parameters,
         baseline={"args": ["--tp-size=2", "--schedule-policy=fcfs"]},
     )
@@ -142,10 +145,10 @@ def test_flags_are_judged_by_repeats_where_there_are_any() -> None:
 
 
 def test_names_repeats_that_broke_the_slos() -> None:
-    fates = iter((LATE, speed(1300), speed(1310)))
+    endings = iter((LATE, reaching(1300), reaching(1310)))
     text = report(
-        *(speed(1000), speed(1300)),
-        again={"chat-0": speed(1000), "chat-1": lambda body: next(fates)(body)},
+        *(reaching(1000), reaching(1300)),
+        again={"chat-0": reaching(1000), "chat-1": lambda body: next(endings)(body)},
         repeats=3,
         slos=[HARD],
     )
@@ -154,8 +157,8 @@ def test_names_repeats_that_broke_the_slos() -> None:
 
 
 def test_several_scenarios_are_all_told() -> None:
-    def traffic(chat: float, rag: float) -> Fate:
-        return fate("Completed", make_level(throughput=chat), make_level(throughput=rag, scenario="rag", ttft=0.4))
+    def traffic(chat: float, rag: float) -> Ending:
+        return ending("Completed", make_level(throughput=chat), make_level(throughput=rag, scenario="rag", ttft=0.4))
 
     scenarios = [{"name": "chat", "load": "D(100,250)", "weight": 3}, {"name": "rag", "load": "D(1000,50)"}]
     changes: Object = {"benchmark": {"scenarios": scenarios}, "slos": [{**HARD, "statistic": "P95"}]}
@@ -169,8 +172,8 @@ def test_several_scenarios_are_all_told() -> None:
 
 
 def test_repeats_are_told_at_the_level_that_counts() -> None:
-    def climbed(low: float, high: float) -> Fate:
-        return fate("Completed", make_level(4, throughput=low), make_level(8, throughput=high))
+    def climbed(low: float, high: float) -> Ending:
+        return ending("Completed", make_level(4, throughput=low), make_level(8, throughput=high))
 
     # In the second block 4 is the better level, in both together 8 is.
     baseline, leader = (iter([climbed(600, 1000), climbed(950, 900)]), iter([climbed(700, 1500), climbed(1450, 1400)]))

@@ -7,13 +7,13 @@ import pytest
 from tests.unit.builders import at, condition, make_level
 from tests.unit.task_builders import (
     Story,
-    fate,
+    ending,
+    reaching,
     running,
-    speed,
 )
 
 SLOW = make_level(ttft=0.9)
-BASELINE = speed(1000)
+BASELINE = reaching(1000)
 
 
 class TestProgress:
@@ -29,7 +29,7 @@ class TestProgress:
     )
     def test_is_told_with_the_best_so_far(self, phase: str, words: str, want: str) -> None:
         story = Story()
-        story.tell(BASELINE, speed(1310))
+        story.run_experiments(BASELINE, reaching(1310))
         story.end(lambda experiment: running(experiment, phase, words))
 
         plan = story.step()
@@ -54,7 +54,7 @@ class TestProgress:
 
     def test_counts_what_is_over(self) -> None:
         story = Story()
-        story.tell(BASELINE, speed(1), fate("OutOfMemory"))
+        story.run_experiments(BASELINE, reaching(1), ending("OutOfMemory"))
         story.end(running)
         counts = story.step().status.experiments
 
@@ -71,18 +71,18 @@ class TestProgress:
 
     def test_adds_up_what_was_used(self) -> None:
         story = Story()
-        plan = story.tell(*(fate("Completed", gpuSeconds=seconds) for seconds in (3600.0, 1800.0)))
+        plan = story.run_experiments(*(ending("Completed", gpuSeconds=seconds) for seconds in (3600.0, 1800.0)))
 
         assert plan.status.usage is not None
         assert plan.status.usage.gpu_hours == 1.5
 
     def test_moves_the_time_of_the_last_progress_only_when_there_is_some(self) -> None:
         story = Story()
-        story.tell(BASELINE)
+        story.run_experiments(BASELINE)
         created = story.plans[-1].status.last_progress_time
         story.end(lambda experiment: running(experiment, "Starting"))
         starting = story.step().status.last_progress_time
-        story.end(speed(1))
+        story.end(reaching(1))
         ended_at = story.step().status.last_progress_time
 
         assert (created, starting, ended_at) == (at(20), at(20), at(40))
@@ -95,7 +95,7 @@ class TestSuspend:
 
     def test_withdraws_what_runs(self) -> None:
         story = Story()
-        story.tell(BASELINE)
+        story.run_experiments(BASELINE)
         self.suspended(story)
 
         plan = story.step()
@@ -108,7 +108,7 @@ class TestSuspend:
 
     def test_withdraws_once(self) -> None:
         story = Story()
-        story.tell(BASELINE)
+        story.run_experiments(BASELINE)
         self.suspended(story)
         story.experiments[-1]["spec"]["cancel"] = True
 
@@ -119,9 +119,9 @@ class TestSuspend:
 
     def test_then_starts_nothing(self) -> None:
         story = Story()
-        story.tell(BASELINE)
+        story.run_experiments(BASELINE)
         self.suspended(story)
-        story.end(fate("Cancelled", withdrawn=True))
+        story.end(ending("Cancelled", withdrawn=True))
 
         plan = story.step()
 
@@ -130,13 +130,13 @@ class TestSuspend:
 
     def test_a_withdrawn_experiment_is_proposed_again_and_does_not_count(self) -> None:
         story = Story()
-        story.tell(BASELINE, speed(1))
+        story.run_experiments(BASELINE, reaching(1))
         self.suspended(story)
-        story.end(fate("Cancelled", withdrawn=True))
+        story.end(ending("Cancelled", withdrawn=True))
         story.step()
         self.suspended(story, False)
 
-        plan = story.tell(speed(2), speed(3))
+        plan = story.run_experiments(reaching(2), reaching(3))
 
         assert story.names == ["chat-0", "chat-1", "chat-2", "chat-3", "chat-4"]
         assert story.parameters[3] == story.parameters[2]
@@ -146,7 +146,7 @@ class TestSuspend:
 
     def test_one_that_somebody_else_cancelled_counts_and_is_not_proposed_again(self) -> None:
         story = Story()
-        story.tell(BASELINE, fate("Cancelled"))
+        story.run_experiments(BASELINE, ending("Cancelled"))
 
         assert story.parameters[2] != story.parameters[1]
         assert story.plans[-1].status.experiments is not None
@@ -154,20 +154,20 @@ class TestSuspend:
 
     def test_a_withdrawn_baseline_is_repeated(self) -> None:
         story = Story()
-        story.tell(fate("Cancelled", withdrawn=True))
+        story.run_experiments(ending("Cancelled", withdrawn=True))
 
         assert [one["spec"]["purpose"] for one in story.experiments] == ["Baseline", "Baseline"]
 
     def test_waits_for_what_is_being_released_before_going_on(self) -> None:
         story = Story()
-        story.tell(BASELINE)
+        story.run_experiments(BASELINE)
         story.end(lambda experiment: running(experiment, "Releasing"))
 
         assert story.step().create_experiment is None
 
     def test_is_told_by_an_event_and_so_is_going_on(self) -> None:
         story = Story()
-        story.tell(BASELINE)
+        story.run_experiments(BASELINE)
         self.suspended(story)
         suspended = story.step()
         self.suspended(story, False)
@@ -178,7 +178,7 @@ class TestSuspend:
 
     def test_cannot_wake_what_is_over(self) -> None:
         story = Story()
-        over = story.tell(BASELINE, speed(1), speed(2), speed(3))
+        over = story.run_experiments(BASELINE, reaching(1), reaching(2), reaching(3))
         self.suspended(story)
 
         assert story.step().status == over.status

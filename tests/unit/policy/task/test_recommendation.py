@@ -6,7 +6,7 @@ import pytest
 
 from autotuner import engines
 from autotuner.policy.recommendation import numerics
-from tests.unit.task_builders import Story, speed, started
+from tests.unit.task_builders import Story, reaching, started
 
 CASES = [
     ("nothing differs", ["--dtype=bfloat16"], ["--dtype=bfloat16"], []),
@@ -29,9 +29,9 @@ def test_the_status_names_them_with_the_best() -> None:
     parameters = [{"name": "kv-cache-dtype", "choices": ["fp8_e5m2", "auto"]}]
     story = Story(started(parameters=parameters, search={"confirm": {"maxRepeats": 0}}))
 
-    story.tell(speed(1000), speed(1500))
+    story.run_experiments(reaching(1000), reaching(1500))
     assert story.task["status"]["best"]["numericsChanged"] == ["kv-cache-dtype"]
-    story.end(speed(2000))
+    story.end(reaching(2000))
     story.step()
     assert story.over
     assert "numericsChanged" not in story.task["status"]["best"]
@@ -41,7 +41,7 @@ def test_the_end_tells_what_mattered() -> None:
     parameters = [{"name": "tp-size", "values": [1, 2, 4]}, {"name": "schedule-policy", "choices": ["fcfs", "lpm"]}]
     story = Story(started(parameters=parameters, search={"maxExperiments": 6, "confirm": {"maxRepeats": 0}}))
 
-    story.tell(speed(1000), *(speed(value) for value in (1000, 1010, 2000, 2020, 4000, 4040)))
+    story.run_experiments(reaching(1000), *(reaching(value) for value in (1000, 1010, 2000, 2020, 4000, 4040)))
     assert story.over
     first, second = story.task["status"]["importance"]
     assert first["name"] == "tp-size"
@@ -54,7 +54,7 @@ def test_the_end_tells_what_mattered() -> None:
 def test_a_task_that_fails_recommends_nothing() -> None:
     story = Story(started(slos=[{"metric": "TTFT", "max": "1ms"}], search={"confirm": {"maxRepeats": 0}}))
 
-    plan = story.tell(speed(1000), speed(1000), speed(1000), speed(1000))
+    plan = story.run_experiments(reaching(1000), reaching(1000), reaching(1000), reaching(1000))
     assert story.over
     assert plan.write_recommendation is None
     assert "recommendation" not in story.task["status"]

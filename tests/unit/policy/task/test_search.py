@@ -10,19 +10,19 @@ from autotuner.objects import Object
 from autotuner.policy.task.decide import decide, finished
 from tests.unit.builders import after, at, condition, make_level, written
 from tests.unit.task_builders import (
-    Fate,
+    Ending,
     Story,
-    fate,
+    ending,
     live_model,
     live_runtime,
     observed,
+    reaching,
     running,
-    speed,
     started,
 )
 
 SLOW = make_level(ttft=0.9)
-BASELINE = speed(1000)
+BASELINE = reaching(1000)
 
 
 class TestOrder:
@@ -38,7 +38,7 @@ class TestOrder:
 
     def test_then_one_after_the_other_until_enough_are_measured(self) -> None:
         story = Story()
-        plan = story.tell(BASELINE, speed(1), speed(2), speed(3))
+        plan = story.run_experiments(BASELINE, reaching(1), reaching(2), reaching(3))
 
         assert story.names == ["chat-0", "chat-1", "chat-2", "chat-3"]
         assert story.parameters == [[], ["1", "0.8"], ["1", "0.9"], ["2", "0.8"]]
@@ -47,14 +47,14 @@ class TestOrder:
 
     def test_each_is_announced_by_its_number(self) -> None:
         story = Story()
-        story.tell(BASELINE)
+        story.run_experiments(BASELINE)
 
         assert story.plans[-1].status.message == "experiment 1 of 3 starting as chat-1"
         assert story.plans[-1].events == (("Normal", "ExperimentCreated", "chat-1: experiment 1 of 3"),)
 
     def test_a_small_space_is_exhausted(self) -> None:
         story = Story(started(search={"maxExperiments": 9}))
-        plan = story.tell(BASELINE, speed(1), speed(2), speed(3), speed(4))
+        plan = story.run_experiments(BASELINE, reaching(1), reaching(2), reaching(3), reaching(4))
 
         assert condition(plan.status, "Succeeded") == ("True", "SpaceExhausted")
         assert plan.status.experiments is not None
@@ -63,7 +63,7 @@ class TestOrder:
     def test_start_points_come_before_what_the_search_likes(self) -> None:
         points = [{"args": ["--tp=2", "--mem-fraction-static=0.9"]}, {"args": ["--mem-fraction-static=0.9"]}]
         story = Story(started(search={"maxExperiments": 4, "startPoints": points}))
-        story.tell(*[speed(1000.0)] * 5)
+        story.run_experiments(*[reaching(1000.0)] * 5)
 
         purposes = [experiment["spec"]["purpose"] for experiment in story.experiments]
         assert purposes == ["Baseline", "Start", "Start", "Search", "Search"]
@@ -78,9 +78,9 @@ class TestOrder:
 
     def test_more_experiments_may_be_wanted_later(self) -> None:
         story = Story()
-        story.tell(BASELINE, speed(1))
+        story.run_experiments(BASELINE, reaching(1))
         story.task["spec"]["search"] = {**story.task["spec"]["search"], "maxExperiments": 1}
-        story.end(speed(2))
+        story.end(reaching(2))
 
         assert condition(story.step().status, "Succeeded") == ("True", "Completed")
 
@@ -96,8 +96,8 @@ class TestIndices:
     def test_are_used_up_by_what_exists_even_if_the_status_was_not_written(self) -> None:
         story = Story()
         before = story.task
-        story.tell(BASELINE)
-        story.end(speed(5))
+        story.run_experiments(BASELINE)
+        story.end(reaching(5))
         story.task = before
 
         assert story.step().create_experiment is not None
@@ -105,7 +105,7 @@ class TestIndices:
 
     def test_are_never_used_again_although_an_experiment_was_deleted(self) -> None:
         story = Story()
-        story.tell(BASELINE, speed(1))
+        story.run_experiments(BASELINE, reaching(1))
         del story.experiments[1:]
 
         story.step()
@@ -142,7 +142,7 @@ class TestBaseline:
     @pytest.mark.parametrize("reason", ["OutOfMemory", "InvalidArguments", "EngineCrashed", "StartupTimeout"])
     def test_that_crashes_does_not_stop_the_search(self, reason: str) -> None:
         story = Story()
-        plan = story.tell(fate(reason), speed(1), speed(3), speed(2))
+        plan = story.run_experiments(ending(reason), reaching(1), reaching(3), reaching(2))
 
         assert condition(plan.status, "Succeeded") == ("True", "Completed")
         assert plan.status.best is not None
@@ -158,7 +158,7 @@ class TestBaseline:
 
     def test_that_breaks_the_slos_leaves_no_gain(self) -> None:
         story = Story(started(slos=[{"metric": "TTFT", "max": "500ms"}]))
-        plan = story.tell(fate("Completed", SLOW), speed(1), speed(3), speed(2))
+        plan = story.run_experiments(ending("Completed", SLOW), reaching(1), reaching(3), reaching(2))
 
         assert plan.status.best is not None
         assert plan.status.best.confidence.verdict == "BaselineInfeasible"
@@ -167,7 +167,7 @@ class TestBaseline:
     @pytest.mark.parametrize("reason", ["ImagePullFailed", "QueueTimeout", "BenchmarkFailed", "Cancelled"])
     def test_that_says_nothing_is_repeated(self, reason: str) -> None:
         story = Story()
-        story.tell(fate(reason))
+        story.run_experiments(ending(reason))
         story.end(BASELINE)
         plan = story.step()
 
@@ -178,7 +178,7 @@ class TestBaseline:
 
     def test_fixes_the_accelerator(self) -> None:
         story = Story()
-        story.tell(fate("Completed", acceleratorProduct="H100"))
+        story.run_experiments(ending("Completed", acceleratorProduct="H100"))
 
         product = story.experiments[1]["spec"]["service"]["accelerator"]["product"]
         assert product == "H100"
@@ -191,7 +191,7 @@ class TestStops:
     @pytest.mark.parametrize("reason", ["ModelNotReady", "RuntimeIncompatible", "AdmissionRejected"])
     def test_at_once_for_a_cause_that_is_common_to_all(self, reason: str) -> None:
         story = Story()
-        plan = story.tell(BASELINE, speed(1), fate(reason, message="gone"))
+        plan = story.run_experiments(BASELINE, reaching(1), ending(reason, message="gone"))
 
         assert finished(plan.status)
         assert condition(plan.status, "Succeeded") == ("False", reason)
@@ -202,22 +202,22 @@ class TestStops:
 
     def test_after_three_environmental_endings_in_a_row_of_any_kind(self) -> None:
         story = Story(started(search={"maxExperiments": 4}))
-        plan = story.tell(
-            BASELINE, fate("QueueTimeout"), fate("ImagePullFailed"), fate("BenchmarkFailed", message="no disk")
+        plan = story.run_experiments(
+            BASELINE, ending("QueueTimeout"), ending("ImagePullFailed"), ending("BenchmarkFailed", message="no disk")
         )
 
         assert condition(plan.status, "Succeeded") == ("False", "BenchmarkFailed")
         assert plan.status.message == "chat-3: no disk"
 
     def test_after_three_baselines_that_the_environment_spoiled(self) -> None:
-        plan = Story().tell(fate("QueueTimeout"), fate("QueueTimeout"), fate("QueueTimeout"))
+        plan = Story().run_experiments(ending("QueueTimeout"), ending("QueueTimeout"), ending("QueueTimeout"))
 
         assert condition(plan.status, "Succeeded") == ("False", "QueueTimeout")
 
     def test_not_when_something_was_learned_between_them(self) -> None:
         story = Story(started(search={"maxExperiments": 4}))
-        plan = story.tell(
-            BASELINE, fate("QueueTimeout"), fate("QueueTimeout"), fate("OutOfMemory"), fate("QueueTimeout")
+        plan = story.run_experiments(
+            BASELINE, ending("QueueTimeout"), ending("QueueTimeout"), ending("OutOfMemory"), ending("QueueTimeout")
         )
 
         assert condition(plan.status, "Succeeded") == ("True", "Completed")
@@ -225,7 +225,7 @@ class TestStops:
 
     def test_not_for_crashes(self) -> None:
         story = Story()
-        plan = story.tell(BASELINE, fate("OutOfMemory"), fate("EngineCrashed"), fate("StartupTimeout"))
+        plan = story.run_experiments(BASELINE, ending("OutOfMemory"), ending("EngineCrashed"), ending("StartupTimeout"))
 
         assert condition(plan.status, "Succeeded") == ("True", "Completed")
         assert plan.status.experiments is not None
@@ -239,7 +239,7 @@ class TestStops:
 class TestAnswer:
     def test_names_the_best_and_its_gain(self) -> None:
         story = Story()
-        plan = story.tell(BASELINE, speed(900), speed(1310), speed(1100))
+        plan = story.run_experiments(BASELINE, reaching(900), reaching(1310), reaching(1100))
         best = plan.status.best
 
         assert best is not None
@@ -279,18 +279,18 @@ class TestAnswer:
     def test_says_where_the_gain_is_not_that_of_the_values(self, ttfts: tuple[float, float], want: str) -> None:
         soft = {"metric": "TTFT", "max": "500ms", "enforcement": "Soft", "weight": 1, "steepness": 1}
         before, after_it = (
-            fate("Completed", make_level(throughput=speed, ttft=ttft))
-            for speed, ttft in zip((1000, 1100), ttfts, strict=True)
+            ending("Completed", make_level(throughput=reaching, ttft=ttft))
+            for reaching, ttft in zip((1000, 1100), ttfts, strict=True)
         )
-        plan = Story(started(slos=[soft], search={"maxExperiments": 1})).tell(before, after_it)
+        plan = Story(started(slos=[soft], search={"maxExperiments": 1})).run_experiments(before, after_it)
 
         assert (plan.status.message or "").startswith(want)
 
     def test_names_broken_soft_slos(self) -> None:
         soft = {"metric": "TTFT", "max": "10ms", "enforcement": "Soft"}
-        late = fate("Completed", make_level(throughput=1100, ttft=0.08))
-        later = fate("Completed", make_level(throughput=1000, ttft=0.3))
-        status = Story(started(slos=[soft], search={"maxExperiments": 1})).tell(later, late).status
+        late = ending("Completed", make_level(throughput=1100, ttft=0.08))
+        later = ending("Completed", make_level(throughput=1000, ttft=0.3))
+        status = Story(started(slos=[soft], search={"maxExperiments": 1})).run_experiments(later, late).status
 
         assert status.best is not None
         assert status.baseline is not None
@@ -315,8 +315,8 @@ class TestAnswer:
             benchmark={"concurrency": [8, 32]},
             search={"maxExperiments": 1},
         )
-        plan = Story(task).tell(
-            *(fate("Completed", make_level(8), make_level(32, ttft=ttft)) for ttft in (0.2, second))
+        plan = Story(task).run_experiments(
+            *(ending("Completed", make_level(8), make_level(32, ttft=ttft)) for ttft in (0.2, second))
         )
 
         assert plan.status.message == (
@@ -324,27 +324,27 @@ class TestAnswer:
         )
 
     def test_has_figures_for_people(self) -> None:
-        status = Story().tell(speed(1000 / 3), *[speed(2000 / 3)] * 3).status
+        status = Story().run_experiments(reaching(1000 / 3), *[reaching(2000 / 3)] * 3).status
 
         assert status.best is not None
         assert status.baseline is not None
         assert (status.best.value, status.baseline.value) == (666.667, 333.333)
 
     def test_is_the_baseline_when_nothing_is_better(self) -> None:
-        plan = Story().tell(BASELINE, speed(900), speed(1000), speed(1))
+        plan = Story().run_experiments(BASELINE, reaching(900), reaching(1000), reaching(1))
 
         assert plan.status.best is not None
         assert (plan.status.best.experiment, plan.status.best.gain) == ("chat-0", "+0.0%")
         assert plan.status.best.parameters is None
 
     def test_speaks_of_one_experiment_as_one(self) -> None:
-        plan = Story(started(search={"maxExperiments": 1})).tell(BASELINE, speed(1100))
+        plan = Story(started(search={"maxExperiments": 1})).run_experiments(BASELINE, reaching(1100))
 
         assert plan.status.message == "best 1100 tok/s by chat-1 (+10.0% over the baseline); unconfirmed; 1 experiment"
 
     def test_says_when_the_whole_space_was_measured(self) -> None:
         story = Story(started(search={"maxExperiments": 9}))
-        plan = story.tell(BASELINE, speed(1), speed(2), speed(3), speed(2000))
+        plan = story.run_experiments(BASELINE, reaching(1), reaching(2), reaching(3), reaching(2000))
 
         assert plan.status.message == (
             "best 2000 tok/s by chat-4 (+100.0% over the baseline); unconfirmed; the whole space was measured"
@@ -352,7 +352,7 @@ class TestAnswer:
 
     def test_of_a_latency_is_the_lowest(self) -> None:
         story = Story(started(objectives=[{"metric": "TTFT"}]))
-        plan = story.tell(*(fate("Completed", make_level(ttft=ttft)) for ttft in (0.4, 0.5, 0.3, 0.35)))
+        plan = story.run_experiments(*(ending("Completed", make_level(ttft=ttft)) for ttft in (0.4, 0.5, 0.3, 0.35)))
 
         assert plan.status.best is not None
         assert (plan.status.best.experiment, plan.status.best.gain) == ("chat-2", "+25.0%")
@@ -360,8 +360,8 @@ class TestAnswer:
 
     def test_leaves_out_what_breaks_the_slos(self) -> None:
         story = Story(started(slos=[{"metric": "TTFT", "max": "500ms"}]))
-        fast_but_late = fate("SLOViolated", make_level(throughput=9000, ttft=0.9))
-        plan = story.tell(BASELINE, fast_but_late, speed(1200), speed(1100))
+        fast_but_late = ending("SLOViolated", make_level(throughput=9000, ttft=0.9))
+        plan = story.run_experiments(BASELINE, fast_but_late, reaching(1200), reaching(1100))
 
         assert plan.status.best is not None
         assert plan.status.best.experiment == "chat-2"
@@ -371,7 +371,7 @@ class TestAnswer:
 
     def test_without_a_feasible_one_names_the_nearest(self) -> None:
         story = Story(started(slos=[{"metric": "TTFT", "max": "500ms"}]))
-        plan = story.tell(*(fate("SLOViolated", make_level(ttft=ttft)) for ttft in (2.0, 0.9, 0.55, 0.7)))
+        plan = story.run_experiments(*(ending("SLOViolated", make_level(ttft=ttft)) for ttft in (2.0, 0.9, 0.55, 0.7)))
 
         assert condition(plan.status, "Succeeded") == ("False", "NoFeasibleConfiguration")
         assert plan.status.phase == "Failed"
@@ -381,8 +381,8 @@ class TestAnswer:
         )
 
     def test_without_any_figures_says_why(self) -> None:
-        crash = fate("EngineCrashed", message="the engine said: no")
-        plan = Story().tell(crash, crash, crash, crash)
+        crash = ending("EngineCrashed", message="the engine said: no")
+        plan = Story().run_experiments(crash, crash, crash, crash)
 
         assert condition(plan.status, "Succeeded") == ("False", "NoFeasibleConfiguration")
         assert plan.status.message == "no configuration could be measured; last, chat-3: the engine said: no"
@@ -391,7 +391,9 @@ class TestAnswer:
         objectives = [{"metric": "OutputThroughput"}, {"metric": "TTFT", "concurrency": 8}]
         story = Story(started(objectives=objectives, search={"maxExperiments": 4}))
         levels = [(1000, 0.4), (900, 0.2), (800, 0.3), (1200, 0.5), (1100, 0.6)]
-        plan = story.tell(*(fate("Completed", make_level(throughput=fast, ttft=late)) for fast, late in levels))
+        plan = story.run_experiments(
+            *(ending("Completed", make_level(throughput=fast, ttft=late)) for fast, late in levels)
+        )
 
         assert plan.status.best is None
         assert plan.status.front is not None
@@ -405,13 +407,13 @@ class TestAnswer:
     def test_of_several_objectives_needs_a_feasible_one_too(self) -> None:
         objectives = [{"metric": "OutputThroughput"}, {"metric": "TTFT"}]
         story = Story(started(objectives=objectives, slos=[{"metric": "TTFT", "max": "100ms"}]))
-        plan = story.tell(*[fate("SLOViolated", make_level(ttft=0.5))] * 4)
+        plan = story.run_experiments(*[ending("SLOViolated", make_level(ttft=0.5))] * 4)
 
         assert condition(plan.status, "Succeeded") == ("False", "NoFeasibleConfiguration")
 
     def test_stays(self) -> None:
         story = Story()
-        over = story.tell(BASELINE, speed(1), speed(2), speed(3))
+        over = story.run_experiments(BASELINE, reaching(1), reaching(2), reaching(3))
         task = story.task
         task["spec"]["search"] = {**task["spec"]["search"], "maxExperiments": 99}
 
@@ -437,8 +439,8 @@ def test_experiments_of_a_model_that_went_away_wait_for_it() -> None:
 def test_the_same_world_gives_the_same_answer_after_a_restart() -> None:
     """Status and experiments are all there is: a story told from what was written goes on alike."""
     story = Story(started(search={"strategy": "Random", "seed": 5}))
-    story.tell(BASELINE, speed(1))
-    story.end(speed(2))
+    story.run_experiments(BASELINE, reaching(1))
+    story.end(reaching(2))
     body: Object = written(story.task, story.plans[-1].status)
 
     once = decide(observed(body, story.experiments, runtime=live_runtime()), after(99))
@@ -449,30 +451,32 @@ def test_the_same_world_gives_the_same_answer_after_a_restart() -> None:
 
 
 class TestHopelessLadders:
-    def stops(self, *fates: Fate, **spec: Any) -> list[Object | None]:
+    def stops(self, *endings: Ending, **spec: Any) -> list[Object | None]:
         """What each experiment is told about when to end early."""
         story = Story(started(**spec))
-        story.tell(*fates)
+        story.run_experiments(*endings)
         return [one["spec"].get("stop") for one in story.experiments]
 
     def test_are_those_that_cannot_reach_the_best_so_far(self) -> None:
-        stops = self.stops(BASELINE, speed(900), speed(1310), speed(1200))
+        stops = self.stops(BASELINE, reaching(900), reaching(1310), reaching(1200))
 
         assert [stop and stop["threshold"] for stop in stops] == [None, 1000, 1000, 1310]
 
     def test_go_by_start_points_too(self) -> None:
         points = [{"args": ["--tp=2", "--mem-fraction-static=0.9"]}]
-        stops = self.stops(fate("OutOfMemory"), speed(900), speed(5), speed(7), search={"startPoints": points})
+        stops = self.stops(
+            ending("OutOfMemory"), reaching(900), reaching(5), reaching(7), search={"startPoints": points}
+        )
 
         assert [stop and stop["threshold"] for stop in stops] == [None, None, 900, 900]
 
     def test_are_climbed_to_the_end_while_nothing_keeps_the_slos(self) -> None:
         slos = [{"metric": "TTFT", "max": "500ms"}]
-        stops = self.stops(*[fate("SLOViolated", SLOW)] * 4, slos=slos)
+        stops = self.stops(*[ending("SLOViolated", SLOW)] * 4, slos=slos)
 
         assert [set(stop or {}) for stop in stops] == [{"slos", "noiseMargin"}] * 4
 
     def test_are_not_for_what_the_field_cannot_hold(self) -> None:
-        stops = self.stops(*[speed(1e-5)] * 4)
+        stops = self.stops(*[reaching(1e-5)] * 4)
 
         assert stops == [None] * 4

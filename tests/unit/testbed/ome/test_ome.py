@@ -315,7 +315,7 @@ def test_the_state_of_a_model_from_its_nodes(entries: list[Object], expected: Ob
 
 
 @pytest.mark.parametrize(
-    ("uri", "fate", "expected"),
+    ("uri", "annotation", "expected"),
     [
         ("hf://meta/llama", "Ready", "Ready"),
         ("hf://meta/llama", "Failed", "Failed"),
@@ -325,9 +325,9 @@ def test_the_state_of_a_model_from_its_nodes(entries: list[Object], expected: Ob
         ("s3://bucket/path", "Ready", "Updating"),
     ],
 )
-def test_what_the_agent_makes_of_a_model(uri: str, fate: str, expected: str | None) -> None:
+def test_what_the_agent_makes_of_a_model(uri: str, annotation: str, expected: str | None) -> None:
     subject = model(storage={"storageUri": uri})
-    subject["metadata"]["annotations"] = {"testbed.autotuner.io/model": fate}
+    subject["metadata"]["annotations"] = {"testbed.autotuner.io/model": annotation}
     assert outcome(subject) == expected
 
 

@@ -1,4 +1,4 @@
-module autotuner.io/tests/tools
+module autotuner/tools
 
 go 1.26.0
 

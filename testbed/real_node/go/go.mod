@@ -1,0 +1,3 @@
+module autotuner/realnode
+
+go 1.24.0
