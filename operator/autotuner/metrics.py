@@ -95,7 +95,7 @@ class QueueFigures:
 
     @contextlib.contextmanager
     def timed(self, woken: float | None) -> Iterator[None]:
-        """Around one pass; `woken` is when the event that it answers came (monotonic seconds), if it answers one.
+        """Time one reconcile; `woken` is when the event that it answers came (monotonic seconds), if it answers one.
 
         A conflict is no error: the object was changed by somebody else, and the pass looks again.
         """

@@ -50,7 +50,7 @@ class Presets:
         return Presets({**self.models, **own.models}, {**self.runtimes, **own.runtimes}, {**self.bases, **own.bases})
 
     def rooted(self, root: str) -> Presets:
-        """The same with the models' files under another folder of the nodes."""
+        """Copy the presets, with the models' files under another folder of the nodes."""
         models = {name: _moved(spec, root) for name, spec in self.models.items()}
         return Presets(models, self.runtimes, self.bases)
 

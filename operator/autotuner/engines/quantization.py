@@ -88,7 +88,7 @@ class QuantizationFlags:
         return self.refuse(said)
 
     def numerics_changed(self, changed: Iterable[str]) -> list[str]:
-        """Those of the flags that change what a model answers: its quality is not measured here."""
+        """Select the flags that change what a model answers, for its quality is not measured here."""
         return sorted(self.numerics.intersection(changed))
 
 

@@ -71,7 +71,7 @@ def fixed_arguments(engine: EngineName, spec: TaskSpec, own: Sequence[str]) -> l
 
 
 def difference(live: Mapping[str, Any], wanted: Mapping[str, Any], path: str = "") -> list[str]:
-    """In which fields a live object says something else than the wanted one, each with both values."""
+    """The fields in which a live object differs from the wanted one, each with both values."""
     found: list[str] = []
     for key, value in wanted.items():
         where, there = f"{path}{key}", live.get(key)

@@ -41,7 +41,7 @@ class Goal:
         )
 
     def on(self, ladder: Sequence[int]) -> Goal:
-        """The same goal on another ladder, for repeats at one level."""
+        """Copy the goal for another ladder: repeats are measured at one level."""
         return replace(self, ladder=tuple(ladder))
 
     def judged_at(self, objective: Objective) -> int:

@@ -30,7 +30,7 @@ class Capabilities:
         name: of the product, in messages.
         root: kind of the object that serves one engine; must be served, and changes of it wake its experiment.
         models: kinds of model; of two of one name the namespaced one is used.
-        runtimes: kinds of runtime, likewise.
+        runtimes: kinds of runtime; of two of one name the namespaced one is used.
         replaces_arguments: an experiment's arguments replace the runtime's own, which an empty list keeps.
     """
 

@@ -30,7 +30,7 @@ class Surroundings:
 
 
 def engine_of(spec: TaskSpec, presets: Presets) -> EngineName | None:
-    """Whose flags the parameters are; None if the preset is unknown."""
+    """The engine whose flags the parameters are; None if the preset is unknown."""
     if spec.runtime.preset is None:
         return spec.runtime.engine
     preset = presets.runtimes.get(spec.runtime.preset)
@@ -47,7 +47,7 @@ class Case:
 
     @property
     def backend(self) -> Backend:
-        """That would serve the engines."""
+        """The backend that would serve the engines."""
         return self.around.backend
 
     @property
