@@ -17,7 +17,7 @@ from typing import Any
 import reference
 import yaml
 
-from autotuner import backends, engines, presets
+from autotuner import backend_choice, engines, presets
 
 ROOT = Path(__file__).parents[1]
 CHART = ROOT / "helm" / "autotuner"
@@ -59,7 +59,7 @@ def preset_page() -> Files:
     ]
     runtimes = []
     for name, preset in known.runtimes.items():
-        template = backends.DEFAULT.engine_template(preset.spec)
+        template = backend_choice.DEFAULT.engine_template(preset.spec)
         gpus = engines.get(preset.engine).accelerators(template.args)
         args, serves = " ".join(template.args), ", ".join(preset.models)
         runtimes.append(f"| `{name}` | {preset.engine} | {gpus} | `{args}` | {serves} | `{template.image}` |")

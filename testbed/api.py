@@ -17,7 +17,7 @@ from typing import Any, Self
 import aiohttp
 import yaml
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from testbed import kubeconfig
 
 Objects = list[Object]

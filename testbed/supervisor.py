@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from testbed import kubeconfig, processes
 from testbed.api import Api, ApiError, install_crds
 from testbed.controlplane import ControlPlane, find_programs

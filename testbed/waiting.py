@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from testbed.api import Api
 
 Condition = Callable[[Object], bool]

@@ -16,7 +16,7 @@ from kubernetes.aio.config.incluster_config import load_incluster_config
 from kubernetes.aio.config.kube_config import load_kube_config
 
 from autotuner.api.common import EXPERIMENTS, GROUP, TASKS, VERSION
-from autotuner.objects import Object, Resource
+from autotuner.kubernetes_object import Object, Resource
 
 FIELD_MANAGER = "autotuner"
 REQUEST_SECONDS = 30.0

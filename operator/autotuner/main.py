@@ -14,16 +14,16 @@ from typing import Any
 
 import kopf
 
-from autotuner import backends, logs, metrics
+from autotuner import backend_choice, log_format, metrics
 from autotuner.api.common import EXPERIMENT_UID_LABEL, FINISHED_LABEL
 from autotuner.controllers.workqueue import ObjectKey, WorkQueue
 from autotuner.kube import EXPERIMENT, JOB, POD, TASK, Kube, KubeError
-from autotuner.objects import Resource
+from autotuner.kubernetes_object import Resource
 from autotuner.ownership import EXPERIMENT_LABEL
 from autotuner.process import lifecycle
 from autotuner.process.cancel import UnfinishedError, cancel_all
 from autotuner.process.leader import LeadershipLostError
-from autotuner.process.watch_check import Watchfulness
+from autotuner.process.silent_watches import Watchfulness
 from autotuner.serving.backend import Backend
 from autotuner.settings import Settings, from_environment
 
@@ -157,12 +157,12 @@ def main() -> None:
     except ValueError as problem:
         sys.exit(f"autotuner: {problem}")
     arguments = _arguments(settings)
-    logs.configure(settings.log_format)
+    log_format.configure(settings.log_format)
     try:
         if arguments.command == "cancel":
             asyncio.run(_cancel(settings, arguments.namespace, arguments.timeout))
         else:
-            asyncio.run(lifecycle.run(settings, backends.DEFAULT, watch))
+            asyncio.run(lifecycle.run(settings, backend_choice.DEFAULT, watch))
     except (RuntimeError, OSError, ValueError, KubeError, LeadershipLostError, UnfinishedError) as problem:
         sys.exit(f"autotuner: {problem}")
 

@@ -28,7 +28,7 @@ from prometheus_client.registry import Collector
 
 from autotuner import __version__, clock
 from autotuner.kube import ConflictError
-from autotuner.policy.experiment.endings import OUTCOMES
+from autotuner.policy.experiment.reasons import OUTCOMES
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # the library does not say that it returns nothing
 REGISTRY = CollectorRegistry()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from autotuner.api.common import EXPERIMENT_UID_LABEL, GROUP
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 
 EXPERIMENT_LABEL = f"{GROUP}/experiment"
 

@@ -11,7 +11,7 @@ from typing import Any, cast, get_args
 import yaml
 
 from autotuner.api.common import EngineName
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 
 _PACKAGE = Path(__file__).parent
 SIMULATOR_MODULE = "autotuner.simulator"

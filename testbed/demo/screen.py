@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from autotuner.scoring import format_value
 
 _STYLES = {"Succeeded": "green", "Failed": "red", "Benchmarking": "cyan", "Releasing": "dim"}

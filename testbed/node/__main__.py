@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from testbed import processes
 from testbed.api import Api
 from testbed.gomodule import cache_folder

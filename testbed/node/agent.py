@@ -8,7 +8,7 @@ import logging
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from testbed.api import AWAY, Api, ApiError
 from testbed.node.container import now
 from testbed.node.context import Context

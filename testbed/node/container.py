@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from testbed import processes
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import aiohttp
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from testbed.api import AWAY, Api, ApiError
 from testbed.node.container import now
 from testbed.node.images import Images

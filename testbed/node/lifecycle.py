@@ -8,7 +8,7 @@ import signal
 from pathlib import Path
 from typing import Protocol
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from testbed import kubeconfig
 from testbed.api import AWAY, ApiError
 from testbed.node import podspec

@@ -9,7 +9,7 @@ import shutil
 import signal
 from collections.abc import Awaitable, Callable, Sequence
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from testbed.api import AWAY, STRATEGIC, ApiError
 from testbed.node.container import Container, now
 from testbed.node.context import Context, local

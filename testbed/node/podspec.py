@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 
 Source = tuple[str, str]  # ("ConfigMap" | "Secret", name)
 

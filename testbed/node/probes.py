@@ -8,7 +8,7 @@ from pathlib import Path
 
 import aiohttp
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from testbed.node import podspec
 from testbed.node.container import Run
 

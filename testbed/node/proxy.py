@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from testbed.node.context import local
 
 _HEAD_LIMIT = 64 * 1024

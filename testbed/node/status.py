@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from testbed.node.container import Container
 
 

@@ -7,7 +7,7 @@ import base64
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from testbed.api import Api, ApiError
 from testbed.node import podspec
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, ValuesView
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from testbed.api import Api
 
 Key = tuple[str, str]

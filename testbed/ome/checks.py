@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 
 _SIZE_UNITS = {"M": 1e6, "B": 1e9, "T": 1e12}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from testbed.api import Api, ApiError
 from testbed.ome.cache import Cache
 from testbed.ome.render import LABEL

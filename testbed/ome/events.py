@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from datetime import UTC, datetime
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from testbed.api import Api, ApiError
 
 COMPONENT = "v1beta1Controllers"

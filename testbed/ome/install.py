@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from testbed.api import Api, ApiError
 
 MANAGER = "testbed-ome"

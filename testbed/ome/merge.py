@@ -10,7 +10,7 @@ import copy
 import re
 from typing import Any
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 
 # Lists of objects that are merged, and by which of their fields; every other list is replaced whole.
 MERGE_KEYS = {

@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Iterable
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from testbed.api import Api, ApiError
 from testbed.ome.cache import Cache, key_of
 from testbed.ome.queue import WorkQueue

@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from testbed.ome.merge import TemplateError, expand, merge
 
 LABEL = "ome.io/inferenceservice"

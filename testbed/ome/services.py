@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from testbed.api import Api, ApiError
 from testbed.ome import status as reported
 from testbed.ome import switches as faults

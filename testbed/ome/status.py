@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from testbed.ome.render import CONTAINER, engine_service_name
 
 _INITIALIZING = {"reason": "Initializing", "message": "engine component initializing"}

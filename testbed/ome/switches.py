@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 
 SWITCH = "testbed.autotuner.io/ome"
 SLOW_STOP_SECONDS = "testbed.autotuner.io/slow-stop-seconds"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from testbed.real_node.place import DNS_IP, NODE_IP, POD_NET, SERVICE_NET, Place
 from testbed.real_node.programs import Programs
 

@@ -19,7 +19,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from autotuner.benchmark.contract.result import decode
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from testbed import Testbed
 from testbed.api import Api
 from testbed.operator_process import Operator

@@ -14,7 +14,7 @@ from typing import Any
 
 from autotuner.api.parameters import Constraint, SearchParameter
 from autotuner.search.space.assembly import Offer, assemble
-from autotuner.search.space.facts import Facts
+from autotuner.search.space.cluster_facts import Facts
 from autotuner.search.space.space import Space
 from tests.benchmarks import against
 

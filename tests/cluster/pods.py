@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from testbed.api import Api
 from testbed.waiting import until
 

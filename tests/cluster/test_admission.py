@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from testbed import Testbed
 from testbed.api import Api, ApiError
 from tests.support.chart import objects, render

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from autotuner.api import crd
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from testbed import Testbed, kubeconfig
 from testbed.api import APPLY, Api, ApiError, load_documents
 from tests.support.objects import edited, experiments, make_experiment, make_task, tasks

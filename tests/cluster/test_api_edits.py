@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from testbed.api import Api, ApiError
 from tests.support.objects import edited, experiments, make_experiment, make_task, tasks
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from testbed import Testbed
 from testbed.api import JSON_PATCH, Api
 from testbed.operator_process import Operator

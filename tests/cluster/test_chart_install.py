@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from testbed import Testbed
 from testbed.api import Api, ApiError
 from tests.support.chart import CHART, helm

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from testbed import Testbed
 from testbed.api import Api, ApiError, load_documents
 from tests.support.chart import ROOT, objects, render, value_sets

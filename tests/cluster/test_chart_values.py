@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from autotuner import presets
-from autotuner.controllers.catalogue import LABEL
-from autotuner.objects import Object
+from autotuner.controllers.preset_catalogue import LABEL
+from autotuner.kubernetes_object import Object
 from tests.support.chart import CHART, ROOT, helm, is_hook, objects, render, value_sets
 from tests.tools import tool
 

@@ -11,18 +11,18 @@ from typing import Any
 import pytest
 import yaml
 
-from autotuner import backends
+from autotuner import backend_choice
 from autotuner.api.experiment import ExperimentSpec, Service
 from autotuner.api.task import TaskSpec
 from autotuner.api.task_status import TaskStatus
 from autotuner.benchmark.job import Surroundings, benchmark_job
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from autotuner.policy import recommendation
 from autotuner.policy.evidence.observed import ObservedTask
 from autotuner.policy.task import preview
 from autotuner.presets import Presets, default_folder, load
 from autotuner.serving.backend import Endpoint, Weights
-from autotuner.serving.ome.wanted import model_object, runtime_object
+from autotuner.serving.ome.wanted_objects import model_object, runtime_object
 from testbed import Testbed
 from testbed.api import Api, ApiError, load_documents
 from tests.support.objects import edited, make_experiment
@@ -140,7 +140,7 @@ def experiment(edits: Object) -> Object:
 
 def service_of(fields: Object) -> Object:
     body = experiment({f"spec.service.{name}": value for name, value in fields.items()})
-    return backends.DEFAULT.render(body, Service.model_validate(body["spec"]["service"]))
+    return backend_choice.DEFAULT.render(body, Service.model_validate(body["spec"]["service"]))
 
 
 def job_of(edits: Object) -> Object:
@@ -181,8 +181,8 @@ def observed(path: Path) -> ObservedTask:
     (task,) = load_documents(path)
     task["metadata"] |= {"namespace": "default", "uid": "6c1b5f0e-0000-4000-8000-000000000000"}
     spec = TaskSpec.model_validate(task["spec"])
-    seen = ObservedTask(task, spec, TaskStatus(), PRESETS, backends.DEFAULT, benchmark_image="benchmark:1")
-    wanted = backends.DEFAULT.wanted_model(spec.model, PRESETS, "default")
+    seen = ObservedTask(task, spec, TaskStatus(), PRESETS, backend_choice.DEFAULT, benchmark_image="benchmark:1")
+    wanted = backend_choice.DEFAULT.wanted_model(spec.model, PRESETS, "default")
     model, runtime = next(iter(MODELS.values())), next(iter(RUNTIMES.values()))
     return dataclasses.replace(
         seen,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from testbed import Testbed
 from testbed.api import Api, ApiError
 from testbed.waiting import gone, phase, ready, until, waiting

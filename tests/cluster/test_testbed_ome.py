@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from testbed import Testbed
 from testbed.api import Api, ApiError
 from tests.cluster.ome_world import FOREGROUND, FORMAT, ROOT, SWITCH, World, condition, one_gpu, wait_for

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import NamedTuple, Self
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from testbed.api import Api
 
 _COLLECTIONS = {

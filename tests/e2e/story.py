@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from testbed import Testbed
 from testbed.api import Api, ApiError, load_documents
 from testbed.operator_process import ROOT, Operator

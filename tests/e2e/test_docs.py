@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from testbed import Testbed
 from testbed.api import Api
 from testbed.operator_process import ROOT

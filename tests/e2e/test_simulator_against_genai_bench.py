@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from autotuner.simulator.flags import parse
-from autotuner.simulator.virtual import Client, Workload, simulate
+from autotuner.simulator.virtual_time import Client, Workload, simulate
 from tests.e2e.simulated import MODEL_PATH, Simulated, genai_bench, simulator
 
 pytestmark = pytest.mark.alone

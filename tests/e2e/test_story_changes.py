@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from tests.e2e.story import SOME, Story, condition, traffic
 from tests.support.waiting import wait_for
 

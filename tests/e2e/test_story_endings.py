@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from tests.e2e.story import BRIEF, ENDLESS, OME, SWITCH, Story, condition, traffic
 from tests.support.objects import experiments
 from tests.support.waiting import wait_for

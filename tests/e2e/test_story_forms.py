@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import yaml
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from tests.e2e.story import BRIEF, FORMAT, OME, Story, condition, traffic
 from tests.support.waiting import wait_for
 

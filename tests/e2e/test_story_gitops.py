@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from testbed.api import ApiError
 from tests.e2e.story import BRIEF, ENDLESS, OME, Story, condition, traffic
 from tests.support.gitops import flux, health

@@ -7,7 +7,7 @@ import io
 
 import yaml
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from tests.e2e.story import OME, Story, condition
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from tests.e2e.recorder import Recorder, Sighting
 from tests.e2e.story import OME, SOME, SWITCH, Story, traffic
 from tests.support.waiting import wait_for

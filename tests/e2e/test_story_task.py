@@ -8,7 +8,7 @@ from statistics import geometric_mean
 
 from pytest import approx
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from tests.e2e.recorder import Recorder
 from tests.e2e.story import BRIEF, OME, Story, condition, traffic
 from tests.support.objects import tasks

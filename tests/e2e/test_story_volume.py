@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from tests.e2e.simulated import TOKENIZER
 from tests.e2e.story import BRIEF, Story, condition, traffic
 from tests.support.waiting import wait_for

@@ -25,16 +25,24 @@ class Floor:
 
 # From the ground up.
 FLOORS = (
-    Floor("what needs nothing", ("autotuner", "clock", "hashing", "logs", "objects", "rendering")),
+    Floor(
+        "what needs nothing", ("autotuner", "clock", "hashing", "log_format", "kubernetes_object", "manifest_rendering")
+    ),
     Floor("the API, and the simulated engine, which is a program of its own", ("api", "simulator")),
-    Floor("what belongs to whom, what is shipped and set", ("findings", "kube", "ownership", "presets", "settings")),
+    Floor(
+        "what belongs to whom, what is shipped and set",
+        ("validation_messages", "kube", "ownership", "presets", "settings"),
+    ),
     Floor("engines, and what a measurement is worth", ("engines", "scoring")),
     Floor("what a serving object is, what is said to a benchmark", ("serving", "benchmark.contract")),
     Floor(
         "backends, the benchmark, the space that is searched",
         ("serving.ome", "benchmark", "benchmark.runner", "benchmark.clients", "search.space"),
     ),
-    Floor("load clients, the search, the choice of a backend", ("backends", "benchmark.clients.genai_bench", "search")),
+    Floor(
+        "load clients, the search, the choice of a backend",
+        ("backend_choice", "benchmark.clients.genai_bench", "search"),
+    ),
     Floor("what all decisions share", ("policy",)),
     Floor("one experiment, and a task before its first", ("policy.experiment", "policy.preflight")),
     Floor("what a task knows", ("policy.evidence",)),
@@ -147,7 +155,6 @@ TWINS = (
     Twins(("engines.vllm", "simulator.vllm"), "vLLM: what the operator knows of it, how it behaves"),
     Twins(("main", "benchmark.clients.genai_bench.main"), "where a process begins: the operator, the load client"),
     Twins(("metrics", "simulator.metrics"), "a page of Prometheus metrics: the operator's, the engine's"),
-    Twins(("objects", "policy.preflight.objects"), "Kubernetes objects: reading any, checking those that a task names"),
     Twins(("policy.experiment.decide", "policy.task.decide"), "what a reconcile does next"),
     Twins(
         ("policy.experiment.model_files", "policy.preflight.model_files"),
@@ -173,7 +180,7 @@ class Words:
 
 
 # The module that knows every backend by its name.
-BACKENDS = "backends"
+BACKENDS = "backend_choice"
 WORDS = (
     Words(
         r"\b[Oo][Mm][Ee]\b|ClusterServingRuntime|ClusterBaseModel|\bInferenceServices?\b",

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from testbed.api import load_documents
 from tests.realnode.cluster import Cluster
 from tests.support.chart import CHART, ROOT, helm

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from tests.realnode.cluster import Cluster
 
 pytestmark = pytest.mark.full

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from tests.e2e.story import condition
 from tests.realnode.installation import Installation
 from tests.realnode.story import RealStory

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from testbed import Testbed, kubeconfig
 from testbed.api import Api
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from tests.tools import tool
 
 ROOT = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ import cel
 import yaml
 from lupa import lua51
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 
 FluxVerdict = Literal["InProgress", "Failed", "Current"]
 

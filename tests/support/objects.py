@@ -6,7 +6,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 
 API_VERSION = "autotuner.io/v1alpha1"
 GROUP_PATH = f"/apis/{API_VERSION}"

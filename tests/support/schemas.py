@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from testbed.api import Api
 
 

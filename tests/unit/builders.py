@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from autotuner import backends, clock
+from autotuner import backend_choice, clock
 from autotuner.api.benchmark import Scenario
 from autotuner.api.common import DerivedMetric, LatencyMetric, Statistic, ThroughputMetric
 from autotuner.api.experiment import Distribution, ExperimentSpec, ExperimentStatus, Level
@@ -14,7 +14,7 @@ from autotuner.api.goals import Objective, Slo
 from autotuner.api.parameters import SearchParameter
 from autotuner.api.task_status import TaskStatus
 from autotuner.benchmark.contract.result import Result, encode
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from autotuner.ownership import controlled_by
 from autotuner.policy.conditions import find
 from autotuner.policy.experiment.observed import ObservedExperiment
@@ -326,7 +326,7 @@ def seen(
         **more,
     }
     spec, status = ExperimentSpec.model_validate(body["spec"]), ExperimentStatus.model_validate(body["status"])
-    return ObservedExperiment(body, spec, status, backends.DEFAULT, **around)
+    return ObservedExperiment(body, spec, status, backend_choice.DEFAULT, **around)
 
 
 def written(body: Object, status: ExperimentStatus | TaskStatus) -> Object:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from autotuner.api.common import Parameter
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from autotuner.policy import recommendation
 from autotuner.policy.evidence import experiment_spec
 from autotuner.policy.evidence.observed import ObservedTask

@@ -6,7 +6,7 @@ import copy
 from typing import Any, cast
 
 from autotuner.kube import AlreadyExistsError, ConflictError, Kube, RejectedError
-from autotuner.objects import Object, Resource
+from autotuner.kubernetes_object import Object, Resource
 from tests.unit.builders import at, merged
 
 READS = ("get", "list", "logs")

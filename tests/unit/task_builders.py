@@ -6,19 +6,19 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
-from autotuner import backends, presets
+from autotuner import backend_choice, presets
 from autotuner.api.experiment import Level
 from autotuner.api.task import TaskSpec
 from autotuner.api.task_status import TaskStatus
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from autotuner.policy.evidence import experiment_spec
 from autotuner.policy.evidence.observed import ObservedTask
 from autotuner.policy.task.decide import decide, finished
 from autotuner.policy.task.plan import TaskPlan
 from autotuner.presets import Presets
-from autotuner.search.space.facts import Facts
+from autotuner.search.space.cluster_facts import Facts
 from autotuner.search.space.space import Space
-from autotuner.serving.ome.wanted import model_object, runtime_object
+from autotuner.serving.ome.wanted_objects import model_object, runtime_object
 from tests.unit.builders import after, at, make_level, merged, written
 
 MODEL = "llama-3-2-1b-instruct"
@@ -94,7 +94,7 @@ def observed(task: Object | None = None, experiments: Sequence[Object] = (), **a
         **around,
     }
     spec, status = TaskSpec.model_validate(body["spec"]), TaskStatus.model_validate(body["status"])
-    return ObservedTask(body, spec, status, shipped(), backends.DEFAULT, tuple(experiments), **state)
+    return ObservedTask(body, spec, status, shipped(), backend_choice.DEFAULT, tuple(experiments), **state)
 
 
 def started(**spec: Any) -> Object:

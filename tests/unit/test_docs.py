@@ -10,8 +10,8 @@ from typing import get_args
 import pytest
 
 from autotuner import settings
-from autotuner.findings import ValidReason
-from autotuner.policy.experiment.endings import OUTCOMES
+from autotuner.policy.experiment.reasons import OUTCOMES
+from autotuner.validation_messages import ValidReason
 from testbed.operator_process import ROOT
 from tests.support.console import commands
 

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import ClientPayloadError, ServerDisconnectedError
 
 from autotuner.kube import EXPERIMENT, LEASE, POD, TASK, ConflictError, Kube, KubeError, RejectedError
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from tests.unit.builders import make_experiment
 
 Answer = tuple[int, Any] | Exception

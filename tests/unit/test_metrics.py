@@ -13,8 +13,8 @@ from aiohttp import web
 from autotuner import __version__, metrics
 from autotuner.controllers.workqueue import ObjectKey, WorkQueue
 from autotuner.kube import ConflictError, KubeError
+from autotuner.kubernetes_object import Object
 from autotuner.metrics import Objects
-from autotuner.objects import Object
 from autotuner.process.endpoints import Health, served
 from testbed.controlplane import free_port
 from tests.unit.builders import after, at, make_experiment

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from autotuner import ownership
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from tests.unit.builders import controller, make_experiment
 
 OWNER = make_experiment()

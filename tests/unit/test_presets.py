@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from autotuner import presets
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from autotuner.serving.ome.runtimes import engine_template
 from tests.unit.task_builders import shipped
 

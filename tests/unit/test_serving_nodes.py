@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from autotuner.serving.nodes import Capacity, capacity
 
 GPU = "nvidia.com/gpu"

@@ -10,7 +10,7 @@ import pytest
 
 from autotuner import clock, kube
 from autotuner.kube import AlreadyExistsError, ConflictError, KubeError, RejectedError
-from autotuner.objects import Resource
+from autotuner.kubernetes_object import Resource
 from autotuner.settings import Settings, from_environment
 from tests.unit.builders import after, at
 

@@ -22,9 +22,9 @@ from autotuner.benchmark.contract.spec import (
     SloBound,
     TokenizerSource,
 )
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
+from autotuner.manifest_rendering import render
 from autotuner.ownership import labels, owner_reference
-from autotuner.rendering import render
 from autotuner.serving.backend import NOWHERE, Endpoint, Weights
 from autotuner.serving.volumes import claim_mount, claim_volume
 

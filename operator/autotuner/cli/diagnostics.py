@@ -11,17 +11,17 @@ from typing import Any, Literal
 import cel
 from pydantic import ValidationError
 
-from autotuner import backends
+from autotuner import backend_choice
 from autotuner.api import crd
 from autotuner.api.common import API_VERSION, GROUP, Model
 from autotuner.api.experiment import TuningExperiment
 from autotuner.api.task import TaskSpec, TuningTask
 from autotuner.cli.documents import Document, Path
-from autotuner.findings import Finding
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from autotuner.policy import cost_estimate, model_and_runtime, preflight
 from autotuner.policy.preflight import Surroundings
 from autotuner.presets import Presets
+from autotuner.validation_messages import Finding
 
 Severity = Literal["error", "warning", "note"]
 
@@ -166,7 +166,7 @@ def _diagnostic(document: Document, finding: Finding, severity: Severity, words:
 
 def _surroundings(task: Object, spec: TaskSpec, others: Iterable[Document], presets: Presets) -> Surroundings:
     namespace = str((task.get("metadata") or {}).get("namespace", "default"))
-    backend = backends.DEFAULT
+    backend = backend_choice.DEFAULT
     kinds = backend.capabilities.references
     live = {
         (body["kind"], body["metadata"]["name"]): body

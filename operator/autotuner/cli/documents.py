@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 
 Path = tuple[str | int, ...]
 

@@ -12,7 +12,7 @@ from autotuner.api.common import EXPERIMENT_UID_LABEL, FINISHED_LABEL, TASK_LABE
 from autotuner.api.experiment import ExperimentSpec, ExperimentStatus
 from autotuner.benchmark.job import CONTAINER, Surroundings, benchmark_job, measures
 from autotuner.controllers import events
-from autotuner.controllers.read_claims import read_storage
+from autotuner.controllers.read_volume_claims import read_storage
 from autotuner.controllers.workqueue import ObjectKey
 from autotuner.kube import (
     EVENT,
@@ -24,11 +24,11 @@ from autotuner.kube import (
     Kube,
     RejectedError,
 )
-from autotuner.objects import Object, Resource
-from autotuner.policy.claims import wanted_claim
-from autotuner.policy.experiment import endings
+from autotuner.kubernetes_object import Object, Resource
+from autotuner.policy.experiment import deadlines
 from autotuner.policy.experiment.decide import Plan, decide, finished
 from autotuner.policy.experiment.observed import ObservedExperiment
+from autotuner.policy.volume_claims import wanted_claim
 from autotuner.serving import pods
 from autotuner.serving.backend import Backend, read_events
 from autotuner.settings import Settings
@@ -115,7 +115,7 @@ class ExperimentController:
             seen = replace(seen, node=await self._kube.get(NODE, None, seen.engine.node))
         namespace = seen.object["metadata"]["namespace"]
         pod = seen.engine
-        if pod and (pod.ended or endings.startup_overdue(seen, now)):
+        if pod and (pod.ended or deadlines.startup_overdue(seen, now)):
             previous, container = pod.running and pod.ended is not None, self._backend.container(seen.spec.service)
             log_text = await self._kube.logs(namespace, pod.name, container, previous=previous)
             seen = replace(seen, engine_log=log_text)

@@ -10,21 +10,21 @@ from dataclasses import replace
 from autotuner.api.common import FINISHED_LABEL, TASK_LABEL
 from autotuner.api.task import TaskSpec
 from autotuner.api.task_status import TaskStatus
-from autotuner.controllers.read_claims import read_storage
+from autotuner.controllers.read_volume_claims import read_storage
 from autotuner.kube import (
     CONFIG_MAP,
     EXPERIMENT,
     NODE,
     Kube,
 )
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from autotuner.ownership import controlled_by
-from autotuner.policy.claims import wanted_claim
 from autotuner.policy.evidence import experiment_spec
 from autotuner.policy.evidence.observed import ObservedTask
 from autotuner.policy.model_and_runtime import Reference
 from autotuner.policy.task import preview
 from autotuner.policy.task.decide import finished
+from autotuner.policy.volume_claims import wanted_claim
 from autotuner.presets import Presets
 from autotuner.serving.backend import Backend
 from autotuner.settings import Settings

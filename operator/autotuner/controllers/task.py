@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from autotuner import clock
 from autotuner.controllers import events
-from autotuner.controllers.catalogue import Catalogue
 from autotuner.controllers.observe import Observer
+from autotuner.controllers.preset_catalogue import Catalogue
 from autotuner.controllers.workqueue import ObjectKey
 from autotuner.kube import (
     CONFIG_MAP,
@@ -21,7 +21,7 @@ from autotuner.kube import (
     Kube,
     RejectedError,
 )
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from autotuner.ownership import WITHDRAWN_ANNOTATION, controlled_by
 from autotuner.policy.evidence.observed import ObservedTask
 from autotuner.policy.task.decide import decide, finished, refuse

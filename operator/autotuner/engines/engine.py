@@ -10,12 +10,12 @@ from typing import Literal
 
 from autotuner.api.common import EngineName
 from autotuner.api.parameters import SearchParameter
-from autotuner.engines import arguments, diagnosis, flag_table
+from autotuner.engines import arguments, flag_table, log_diagnosis
 from autotuner.engines.arguments import Argument, Value
-from autotuner.engines.diagnosis import Diagnosis, LogPatterns
-from autotuner.engines.flag_checks import Checker
-from autotuner.engines.flag_rules import FlagRule
+from autotuner.engines.combination_rules import FlagRule
 from autotuner.engines.flag_table import Bounds, Document, FlagTable, Leniency
+from autotuner.engines.flag_validation import Checker
+from autotuner.engines.log_diagnosis import Diagnosis, LogPatterns
 from autotuner.engines.memory import MemoryFlags
 from autotuner.engines.parallelism import ParallelismFlags
 from autotuner.engines.quantization import QuantizationFlags
@@ -197,7 +197,7 @@ class Engine:
 
     def diagnose(self, log: str, exit_code: int | None) -> Diagnosis | None:
         """Why the engine ended, by its last words; None if nothing says so and it did not fail."""
-        return diagnosis.diagnose(log, exit_code, self._spellings, self.log_patterns)
+        return log_diagnosis.diagnose(log, exit_code, self._spellings, self.log_patterns)
 
     @cached_property
     def _tables(self) -> Sequence[FlagTable]:

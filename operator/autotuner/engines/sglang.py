@@ -10,9 +10,9 @@ from functools import partial
 
 from autotuner.engines import flag_table, reserved
 from autotuner.engines.arguments import Value
-from autotuner.engines.diagnosis import LogPatterns
+from autotuner.engines.combination_rules import Flags, is_on, number, rule
 from autotuner.engines.engine import Engine
-from autotuner.engines.flag_rules import Flags, is_on, number, rule
+from autotuner.engines.log_diagnosis import LogPatterns
 from autotuner.engines.memory import MemoryFlags
 from autotuner.engines.parallelism import ParallelismFlags, WordFlag, Words, degree
 from autotuner.engines.quantization import QuantizationFlags, Said

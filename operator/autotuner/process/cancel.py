@@ -13,15 +13,15 @@ from collections.abc import Callable, Sequence
 
 from autotuner.api.common import FINISHED_LABEL
 from autotuner.kube import EXPERIMENT, Kube, KubeError, RejectedError
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from autotuner.ownership import WITHDRAWN_ANNOTATION
-from autotuner.process import pause
+from autotuner.process import search_pause
 
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 1.0
 # Until the operator has read of the pause and reconciles that knew nothing of it are over.
-SETTLE_SECONDS = 3 * pause.POLL_SECONDS
+SETTLE_SECONDS = 3 * search_pause.POLL_SECONDS
 # The search stays paused for so long afterwards: meanwhile the operator is taken down.
 AFTERWARDS_SECONDS = 60.0
 
@@ -58,13 +58,13 @@ async def cancel_all(
         UnfinishedError: not within `timeout`.
     """
     begun, told, cancelled = now(), "", set[str]()
-    await pause.request(kube, home, timeout + AFTERWARDS_SECONDS)
+    await search_pause.request(kube, home, timeout + AFTERWARDS_SECONDS)
     while True:
         # Sooner, a task that knows nothing of the pause would answer the cancellation with the next experiment.
         settled = now() - begun >= SETTLE_SECONDS
         obstacle = await _push(kube, namespaces, cancelled) if settled else "waiting for the operator to pause"
         if not obstacle:
-            await pause.request(kube, home, AFTERWARDS_SECONDS)
+            await search_pause.request(kube, home, AFTERWARDS_SECONDS)
             return len(cancelled)
         if obstacle and obstacle != told:
             log.info("%s", obstacle)

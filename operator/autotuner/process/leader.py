@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from autotuner import clock
 from autotuner.kube import LEASE, AlreadyExistsError, ConflictError, Kube, KubeError
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 
 log = logging.getLogger(__name__)
 

@@ -13,15 +13,15 @@ from aiohttp import web
 
 from autotuner import __version__, metrics
 from autotuner.api.common import EXPERIMENTS, TASKS
-from autotuner.controllers.catalogue import Catalogue, shipped
 from autotuner.controllers.experiment import ExperimentController
+from autotuner.controllers.preset_catalogue import Catalogue, shipped
 from autotuner.controllers.task import TaskController
 from autotuner.controllers.workqueue import WorkQueue
 from autotuner.kube import EXPERIMENT, TASK, Kube
 from autotuner.process.endpoints import Health, served
 from autotuner.process.leader import Election
-from autotuner.process.pause import Pause
-from autotuner.process.watch_check import Watchfulness, look_around
+from autotuner.process.search_pause import Pause
+from autotuner.process.silent_watches import Watchfulness, look_around
 from autotuner.serving.backend import Backend
 from autotuner.settings import Settings
 

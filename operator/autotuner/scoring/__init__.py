@@ -1,7 +1,6 @@
 """From measured levels to figures one can compare: objectives, SLOs, feasibility, fronts, gain, confidence. Pure."""
 
 from autotuner.scoring.confidence import FIRST_LOOK, verdict
-from autotuner.scoring.early_stop import stop
 from autotuner.scoring.figures import (
     better,
     figure,
@@ -17,6 +16,7 @@ from autotuner.scoring.pareto import front, spread
 from autotuner.scoring.repeats import together
 from autotuner.scoring.score import Score, concurrencies, score
 from autotuner.scoring.slos import Violation, broken_soft, hard
+from autotuner.scoring.stop_threshold import stop
 
 __all__ = [
     "FIRST_LOOK",

@@ -15,10 +15,10 @@ from autotuner.api import quantity
 from autotuner.api.common import LATENCY_METRICS
 from autotuner.api.experiment import Ladder, Level
 from autotuner.api.goals import Objective
-from autotuner.scoring import relaxed, rungs, slos, upper_bound
+from autotuner.scoring import ladder_upper_bound, relaxed_slos, scenarios, slos
 from autotuner.scoring.figures import better, figure
 from autotuner.scoring.goal import Goal
-from autotuner.scoring.rungs import Rung
+from autotuner.scoring.scenarios import Rung
 from autotuner.scoring.slos import Violation
 
 ScoreOutcome = Literal["value", "infeasible", "bound", "unknown"]
@@ -91,9 +91,9 @@ def score(
         ladder: how the ladder ended; matters if StoppedHopeless.
         at: the only concurrency of the ladder that counts for a throughput or a cost; None: the best one.
     """
-    steps = rungs.build(levels, goal, gpus)
+    steps = scenarios.build(levels, goal, gpus)
     if ladder == "StoppedHopeless":
-        limit = upper_bound.of_goal(levels, goal, gpus)
+        limit = ladder_upper_bound.of_goal(levels, goal, gpus)
         # Zero: all that counts breaks an SLO, which is told as such.
         if limit:
             why = "the ladder ended early: it could not become good enough"
@@ -102,7 +102,7 @@ def score(
     failed = [result for result in results if isinstance(result, Score)]
     if failed:
         worst = max(failed, key=lambda one: (one.outcome == "infeasible", one.shortfall))
-        return replace(worst, softened=relaxed.softened(steps, goal, gpus, ())) if worst.shortfall else worst
+        return replace(worst, softened=relaxed_slos.softened(steps, goal, gpus, ())) if worst.shortfall else worst
     found = [result for result in results if isinstance(result, _Found)]
     level = found[0].rung.levels[0]
     worths = tuple(one.worth for one in found)
@@ -110,7 +110,7 @@ def score(
         "value",
         tuple(one.value for one in found),
         worths,
-        relaxed.softened(steps, goal, gpus, worths),
+        relaxed_slos.softened(steps, goal, gpus, worths),
         (level.scenario, level.concurrency),
         level,
         broken_soft=tuple(slos.broken_soft(found[0].rung.levels, goal.slos, gpus)),
@@ -119,7 +119,7 @@ def score(
 
 def concurrencies(levels: Sequence[Level], goal: Goal, gpus: int) -> tuple[int, ...]:
     """The concurrencies that the values of an experiment come from: what to measure again; empty if infeasible."""
-    steps = rungs.build(levels, goal, gpus)
+    steps = scenarios.build(levels, goal, gpus)
     needed: set[int] = set()
     for objective in goal.objectives:
         found = _judge(steps, goal, objective, gpus)
@@ -143,11 +143,11 @@ def _judge(steps: Sequence[Rung], goal: Goal, objective: Objective, gpus: int, a
     best: _Found | None = None
     missing: list[str] = []
     for step in counted:
-        value, lacking = rungs.value(step, goal, objective, gpus)
+        value, lacking = scenarios.value(step, goal, objective, gpus)
         missing += lacking
         if value is None or step.broken:
             continue
-        worth = rungs.worth(value, step.cost, objective.metric)
+        worth = scenarios.worth(value, step.cost, objective.metric)
         # Of equal ones the lowest concurrency wins.
         if best is None or better(worth, best.worth, objective.metric):
             best = _Found(step, value, worth)
@@ -166,7 +166,7 @@ def _most_users(steps: Sequence[Rung], goal: Goal, gpus: int) -> _Found | Score:
         if beyond.missing:
             return Score("unknown", explanation="; ".join(beyond.missing))
         users = _crossing(last, beyond, goal, gpus)
-    return _Found(last, users, rungs.worth(users, last.cost, "MaxConcurrency"))
+    return _Found(last, users, scenarios.worth(users, last.cost, "MaxConcurrency"))
 
 
 def _crossing(last: Rung, beyond: Rung, goal: Goal, gpus: int) -> float:

@@ -31,9 +31,9 @@ import numpy as np
 from autotuner.search import candidates, training_targets
 from autotuner.search.acquisition import expected_above, expected_improvement
 from autotuner.search.candidates import Places
+from autotuner.search.experiment_record import Record
 from autotuner.search.gaussian_process import Process
 from autotuner.search.kernel import Floats, Metric, Points
-from autotuner.search.record import Record
 from autotuner.search.space.configuration import Configuration
 from autotuner.search.space.space import Space
 from autotuner.search.training_targets import Targets

@@ -19,7 +19,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from autotuner.search.record import Record
+from autotuner.search.experiment_record import Record
 from autotuner.search.space.activity import INACTIVE
 from autotuner.search.space.dimensions import Dimension
 from autotuner.search.space.space import Space

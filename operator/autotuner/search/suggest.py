@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Literal
 
-from autotuner.search import bayesian, orders
-from autotuner.search.record import Record
+from autotuner.search import bayesian, enumeration_orders
+from autotuner.search.experiment_record import Record
 from autotuner.search.space.configuration import Configuration
 from autotuner.search.space.space import Space
 
@@ -15,9 +15,9 @@ Strategy = Literal["Bayesian", "Random", "Grid"]
 
 # What Bayesian search, which looks at a sample of a large space, does not find, is proposed in random order.
 _ORDERS: Mapping[Strategy, Callable[[Space, int], Iterator[Configuration]]] = {
-    "Bayesian": orders.random_order,
-    "Grid": orders.grid_order,
-    "Random": orders.random_order,
+    "Bayesian": enumeration_orders.random_order,
+    "Grid": enumeration_orders.grid_order,
+    "Random": enumeration_orders.random_order,
 }
 
 

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from autotuner.search.experiment_record import Record
 from autotuner.search.kernel import Floats, Points
-from autotuner.search.record import Record
 from autotuner.search.space.space import Space
 
 Booleans = npt.NDArray[np.bool_]

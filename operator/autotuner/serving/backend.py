@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 from autotuner.api.common import Volume
 from autotuner.api.experiment import ModelRef, Service
 from autotuner.api.model_and_runtime import Scope, TaskModel, TaskRuntime
-from autotuner.objects import Object, Resource
+from autotuner.kubernetes_object import Object, Resource
 from autotuner.presets import SIMULATOR_MODULE, Presets
 from autotuner.serving.pods import PodView
 

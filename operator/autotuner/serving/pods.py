@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 
 
 @dataclass(frozen=True)

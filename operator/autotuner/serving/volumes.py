@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from autotuner.api.common import Volume
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 
 
 def claim_volume(name: str, volume: Volume) -> Object:

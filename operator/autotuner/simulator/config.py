@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from autotuner.simulator.profiles import GPUS, MODELS, Gpu, Model
+from autotuner.simulator.hardware_profiles import GPUS, MODELS, Gpu, Model
 
 Dialect = Literal["sglang", "vllm"]
 

@@ -10,7 +10,7 @@ from autotuner.simulator import sglang, vllm
 from autotuner.simulator.arguments import Flag, Parser
 from autotuner.simulator.config import EngineConfig
 from autotuner.simulator.faults import FAULTS, Fault
-from autotuner.simulator.profiles import GPUS, MODELS, model_for
+from autotuner.simulator.hardware_profiles import GPUS, MODELS, model_for
 
 DIALECTS = {"sglang": sglang, "vllm": vllm}
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from autotuner.simulator.config import EngineConfig, StartupError
-from autotuner.simulator.profiles import GIB
+from autotuner.simulator.hardware_profiles import GIB
 
 CONTEXT_GIB = 0.6
 COLLECTIVES_GIB = 0.4

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from autotuner.simulator.model import SimulatedEngine
+from autotuner.simulator.scheduler import SimulatedEngine
 
 QUANTILES = (0.5, 0.95, 0.99)
 WINDOW = 100_000

@@ -13,12 +13,12 @@ from json import JSONDecodeError
 
 from aiohttp import web
 
-from autotuner.simulator import wire
+from autotuner.simulator import openai_format
 from autotuner.simulator.config import StartupError
-from autotuner.simulator.driver import EXACT_SECONDS, Driver, Job
 from autotuner.simulator.flags import EngineSettings
 from autotuner.simulator.metrics import Lateness, exposition
-from autotuner.simulator.model import Sequence, SimulatedEngine
+from autotuner.simulator.realtime_driver import EXACT_SECONDS, Driver, Job
+from autotuner.simulator.scheduler import Sequence, SimulatedEngine
 
 log = logging.getLogger("simulator")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -109,21 +109,21 @@ class Server:
         """Nothing but metrics before the start; the API only with the key; errors in OpenAI's shape."""
         try:
             if not self._drivers and request.path != "/metrics":
-                raise wire.RequestError("The server is starting.", 503)
+                raise openai_format.RequestError("The server is starting.", 503)
             key = self.settings.api_key
             if key and request.path.startswith("/v1/") and request.headers.get("Authorization") != f"Bearer {key}":
-                raise wire.RequestError("Unauthorized", 401)
+                raise openai_format.RequestError("Unauthorized", 401)
             return await handler(request)
-        except wire.RequestError as error:
-            return web.json_response(wire.error_body(str(error), error.status), status=error.status)
+        except openai_format.RequestError as error:
+            return web.json_response(openai_format.error_body(str(error), error.status), status=error.status)
 
     async def _health(self, _: web.Request) -> web.Response:
         return web.Response()
 
     async def _models(self, _: web.Request) -> web.Response:
         if self.settings.fault.name == "no-model-list":
-            raise wire.RequestError("Internal Server Error", 500)
-        return web.json_response(wire.model_list(self.settings.served_name, self.settings.config.context))
+            raise openai_format.RequestError("Internal Server Error", 500)
+        return web.json_response(openai_format.model_list(self.settings.served_name, self.settings.config.context))
 
     async def _metrics(self, _: web.Request) -> web.Response:
         settings = self.settings
@@ -153,25 +153,25 @@ class Server:
     async def _complete(self, request: web.Request, chat: bool) -> web.StreamResponse:
         fault = self.settings.fault
         try:
-            asked = wire.read_request(await request.json(), self.settings.served_name, chat)
+            asked = openai_format.read_request(await request.json(), self.settings.served_name, chat)
         except (JSONDecodeError, UnicodeDecodeError) as error:
-            raise wire.RequestError(f"the body is not JSON: {error}") from None
+            raise openai_format.RequestError(f"the body is not JSON: {error}") from None
         if fault.name == "no-completion" or (fault.name == "error-rate" and self._random.random() < fault.number):
-            raise wire.RequestError("Internal Server Error", 500)
+            raise openai_format.RequestError("Internal Server Error", 500)
         if fault.name == "stall-after-requests" and self._finished >= fault.number:
             await asyncio.Event().wait()
         output = max(1, asked.output // 2) if fault.name == "early-eos" else asked.output
         longest = self.engines[0].longest
         if len(asked.prompt) + output > longest:
-            raise wire.RequestError(
+            raise openai_format.RequestError(
                 f"This model's maximum context length is {longest} tokens. However, you requested "
                 f"{len(asked.prompt) + output} tokens ({len(asked.prompt)} in the messages, {output} in the "
                 "completion)."
             )
-        answer = wire.Answer(asked, self.settings.served_name)
+        answer = openai_format.Answer(asked, self.settings.served_name)
         return await (self._stream if asked.stream else self._whole)(request, answer, output)
 
-    async def _stream(self, request: web.Request, answer: wire.Answer, output: int) -> web.StreamResponse:
+    async def _stream(self, request: web.Request, answer: openai_format.Answer, output: int) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
         response.enable_chunked_encoding()
         await response.prepare(request)
@@ -182,7 +182,7 @@ class Server:
             await response.write_eof()
         return response
 
-    async def _whole(self, _: web.Request, answer: wire.Answer, output: int) -> web.Response:
+    async def _whole(self, _: web.Request, answer: openai_format.Answer, output: int) -> web.Response:
         await self._run(answer, output, None)
         return web.json_response(
             answer.whole(
@@ -190,7 +190,7 @@ class Server:
             )
         )
 
-    async def _run(self, answer: wire.Answer, output: int, transport: asyncio.Transport | None) -> None:
+    async def _run(self, answer: openai_format.Answer, output: int, transport: asyncio.Transport | None) -> None:
         """Put a request into the next engine's queue and wait for its end."""
         prompt = answer.asked.prompt
         job = Job(
@@ -200,7 +200,7 @@ class Server:
             usage=self.settings.fault.name != "no-usage",
             finish="stop" if output < answer.asked.output else "length",
         )
-        blocks = wire.prefix_blocks(prompt) if self.settings.config.prefix_cache else ()
+        blocks = openai_format.prefix_blocks(prompt) if self.settings.config.prefix_cache else ()
         sequence = Sequence(len(prompt), output, blocks, job)
         driver = self._drivers[self._accepted % len(self._drivers)]
         self._accepted += 1

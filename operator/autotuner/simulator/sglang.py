@@ -10,7 +10,7 @@ import argparse
 
 from autotuner.simulator.arguments import Flag
 from autotuner.simulator.config import EngineConfig, StartupError, bytes_per_weight
-from autotuner.simulator.profiles import Gpu, Model
+from autotuner.simulator.hardware_profiles import Gpu, Model
 
 PROG = "launch_server.py"
 PREQUANTIZED = ("awq", "gptq", "marlin", "gptq_marlin", "awq_marlin", "gguf", "w8a8_int8", "w8a8_fp8")

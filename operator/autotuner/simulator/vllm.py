@@ -10,7 +10,7 @@ from typing import Any
 
 from autotuner.simulator.arguments import Flag, json_object
 from autotuner.simulator.config import EngineConfig, StartupError, bytes_per_weight
-from autotuner.simulator.profiles import Gpu, Model
+from autotuner.simulator.hardware_profiles import Gpu, Model
 
 PROG = "api_server.py"
 PREQUANTIZED = ("awq", "awq_marlin", "gptq", "gptq_marlin", "gguf", "compressed-tensors")

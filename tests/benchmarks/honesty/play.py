@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from autotuner import scoring
 from autotuner.api.task_status import TaskStatus
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from autotuner.policy.task.decide import decide, finished
 from tests.benchmarks.honesty import truths, worlds
 from tests.benchmarks.honesty.tasks import Args, Task

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
 
-from autotuner import backends, scoring
+from autotuner import backend_choice, scoring
 from autotuner.api.task import Confirm, TaskSpec
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from autotuner.policy import model_and_runtime
 from autotuner.scoring import Goal
 from autotuner.search.space.space import Space
@@ -153,7 +153,7 @@ def _spec(world: World, objective: Object, **more: Any) -> TaskSpec:
 
 def _configurations(world: World, spec: TaskSpec) -> dict[Args, int]:
     """All that start, as the product renders them."""
-    template = backends.DEFAULT.engine_template(live_runtime()["spec"])
+    template = backend_choice.DEFAULT.engine_template(live_runtime()["spec"])
     space = Space.of(spec, "SGLang", fixed=model_and_runtime.fixed_arguments("SGLang", spec, template.args))
     found: dict[Args, int] = {}
     for number in range(space.size):

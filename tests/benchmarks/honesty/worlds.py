@@ -10,7 +10,7 @@ from typing import Any
 from autotuner.api.experiment import Distribution, Level
 from autotuner.simulator.config import EngineConfig, StartupError
 from autotuner.simulator.flags import parse
-from autotuner.simulator.virtual import Timing, Workload, simulate
+from autotuner.simulator.virtual_time import Timing, Workload, simulate
 
 LADDER = (4, 16, 64)
 SCENARIO = "chat"

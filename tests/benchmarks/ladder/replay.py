@@ -11,7 +11,7 @@ from autotuner import scoring
 from autotuner.api.experiment import ExperimentSpec
 from autotuner.benchmark.contract.spec import RunnerSpec
 from autotuner.benchmark.job import Surroundings, runner_spec
-from autotuner.benchmark.runner.ladder import StopCriteria, Stopped, would_stop
+from autotuner.benchmark.runner.early_stop import StopCriteria, Stopped, would_stop
 from autotuner.scoring import Goal, Score, gain_percent, score
 from autotuner.search.suggest import suggest
 from autotuner.serving.backend import Endpoint

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from autotuner.search.record import Record
+from autotuner.search.experiment_record import Record
 from autotuner.search.space.configuration import Configuration
 from tests.benchmarks.search.goals import NOISE
 from tests.benchmarks.search.surfaces import Floats, Surface

@@ -13,8 +13,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from autotuner.scoring.relaxed import STEEPNESS
-from autotuner.search.record import Record
+from autotuner.scoring.relaxed_slos import STEEPNESS
+from autotuner.search.experiment_record import Record
 from autotuner.search.space.configuration import Configuration
 from tests.benchmarks.search.surfaces import Floats, Surface
 

@@ -8,9 +8,9 @@ from typing import Protocol
 
 from autotuner import engines
 from autotuner.engines.start_points import Goal as Advice
-from autotuner.search.advice import advised
+from autotuner.search.advised_starts import advised
 from autotuner.search.bayesian import incumbent
-from autotuner.search.record import Record
+from autotuner.search.experiment_record import Record
 from autotuner.search.space.configuration import Configuration
 from autotuner.search.suggest import Strategy, suggest
 from tests.benchmarks.search.fronts import Trade

@@ -15,8 +15,8 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, IntD
 from optuna.samplers import TPESampler
 from optuna.trial import TrialState, create_trial
 
+from autotuner.search.experiment_record import Record
 from autotuner.search.kernel import Metric
-from autotuner.search.record import Record
 from autotuner.search.space.configuration import Configuration
 from autotuner.search.space.dimensions import Dimension
 from tests.benchmarks.search.fronts import Trade

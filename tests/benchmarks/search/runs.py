@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autotuner.search.record import Record
+from autotuner.search.experiment_record import Record
 from autotuner.search.space.configuration import Configuration
 from tests.benchmarks.search.fronts import Trade
 from tests.benchmarks.search.goals import Goal

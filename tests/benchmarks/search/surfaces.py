@@ -24,9 +24,9 @@ import numpy.typing as npt
 from autotuner.api.common import EngineName
 from autotuner.api.parameters import SearchParameter
 from autotuner.search.space.assembly import Offer, assemble
+from autotuner.search.space.cluster_facts import Facts
 from autotuner.search.space.configuration import Configuration
 from autotuner.search.space.dimensions import Dimension
-from autotuner.search.space.facts import Facts
 from autotuner.search.space.space import Space
 
 SHIPPED = Path(__file__).parents[1] / "data" / "surfaces"

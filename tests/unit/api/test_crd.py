@@ -16,7 +16,7 @@ from autotuner.api.common import Model
 from autotuner.api.experiment import ExperimentStatus, TuningExperiment
 from autotuner.api.task import TuningTask
 from autotuner.api.task_status import TaskStatus
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from autotuner.policy.experiment.decide import decide
 from tests.unit.builders import after, make_experiment, make_isvc, make_job, make_level, make_pod, make_result, seen
 from tests.unit.task_builders import Story, ending, make_task, reaching, started

@@ -10,7 +10,7 @@ from autotuner.api.common import Volume
 from autotuner.api.experiment import ExperimentSpec
 from autotuner.benchmark.contract.spec import RequiredThroughput, RunnerSpec
 from autotuner.benchmark.job import Surroundings, benchmark_job
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from autotuner.serving.backend import Claim, Endpoint, Weights
 from testbed.node.podspec import expand
 from tests.unit.builders import make_experiment

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autotuner.search.record import Record
+from autotuner.search.experiment_record import Record
 from tests.benchmarks.search import methods, table
 from tests.benchmarks.search.__main__ import main
 from tests.benchmarks.search.fronts import Trade, volume

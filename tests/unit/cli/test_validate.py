@@ -12,7 +12,7 @@ import yaml
 from typer.testing import CliRunner
 
 from autotuner.cli.app import application
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from tests.unit.builders import merged
 from tests.unit.task_builders import make_task
 

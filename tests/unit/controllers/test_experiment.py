@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from autotuner import backends, clock
+from autotuner import backend_choice, clock
 from autotuner.controllers.experiment import ExperimentController
 from autotuner.controllers.workqueue import ObjectKey
 from autotuner.kube import AlreadyExistsError, ConflictError, KubeError, RejectedError
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from autotuner.settings import Settings
 from tests.unit.builders import (
     after,
@@ -51,7 +51,7 @@ def finishing() -> FakeKube:
 
 
 async def passed(kube: FakeKube) -> float | None:
-    return await ExperimentController(kube.as_kube(), backends.DEFAULT, Settings()).reconcile(KEY)
+    return await ExperimentController(kube.as_kube(), backend_choice.DEFAULT, Settings()).reconcile(KEY)
 
 
 def status_of(kube: FakeKube) -> Object:

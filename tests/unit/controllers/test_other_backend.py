@@ -9,7 +9,7 @@ import pytest
 from autotuner import clock
 from autotuner.controllers.experiment import ExperimentController
 from autotuner.controllers.workqueue import ObjectKey
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from autotuner.settings import Settings
 from tests.unit.builders import (
     after,

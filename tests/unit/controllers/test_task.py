@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from autotuner import backends, clock
-from autotuner.controllers.catalogue import Catalogue
+from autotuner import backend_choice, clock
+from autotuner.controllers.preset_catalogue import Catalogue
 from autotuner.controllers.task import TaskController
 from autotuner.controllers.workqueue import ObjectKey
 from autotuner.kube import ConflictError, KubeError, RejectedError
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from autotuner.settings import Settings
 from tests.unit.builders import after, controller, make_experiment, merged
 from tests.unit.fake_kube import FakeKube
@@ -31,7 +31,7 @@ def world(task: Object, *more: Object) -> FakeKube:
 async def passed(kube: FakeKube, settings: Settings | None = None) -> float | None:
     settings = settings or Settings()
     catalogue = Catalogue(kube.as_kube(), settings, shipped())
-    return await TaskController(kube.as_kube(), backends.DEFAULT, catalogue, settings).reconcile(KEY)
+    return await TaskController(kube.as_kube(), backend_choice.DEFAULT, catalogue, settings).reconcile(KEY)
 
 
 def status_of(kube: FakeKube) -> Object:

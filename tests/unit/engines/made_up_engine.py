@@ -8,10 +8,10 @@ from typing import cast
 from autotuner.api.common import EngineName
 from autotuner.engines import reserved
 from autotuner.engines.arguments import Value
-from autotuner.engines.diagnosis import LogPatterns
+from autotuner.engines.combination_rules import Flags, number, rule
 from autotuner.engines.engine import Engine
-from autotuner.engines.flag_rules import Flags, number, rule
 from autotuner.engines.flag_table import Document, Leniency
+from autotuner.engines.log_diagnosis import LogPatterns
 from autotuner.engines.memory import MemoryFlags
 from autotuner.engines.parallelism import ParallelismFlags, WordFlag, Words, degree
 from autotuner.engines.quantization import QuantizationFlags, Said

@@ -11,19 +11,19 @@ from typing import Any, get_args
 import pytest
 
 import autotuner
-from autotuner import backends, engines
+from autotuner import backend_choice, engines
 from autotuner.api.common import EngineName
 from autotuner.api.experiment import ExperimentSpec
 from autotuner.api.task import TaskSpec
 from autotuner.benchmark import job
 from autotuner.engines import Engine
-from autotuner.engines.diagnosis import Diagnosis
-from autotuner.objects import Object
+from autotuner.engines.log_diagnosis import Diagnosis
+from autotuner.kubernetes_object import Object
 from autotuner.policy.preflight import Surroundings, check, engine_of, space
-from autotuner.policy.recommendation import numerics
-from autotuner.policy.recommendation.baseline_values import BaselineValues
+from autotuner.policy.recommendation import quality_warning
+from autotuner.policy.recommendation.baseline_flag_values import BaselineValues
 from autotuner.presets import Presets, RuntimePreset
-from autotuner.search.advice import advised
+from autotuner.search.advised_starts import advised
 from autotuner.search.space.space import Space
 from autotuner.serving.backend import Endpoint
 from autotuner.serving.nodes import Capacity
@@ -64,9 +64,8 @@ ENDPOINT = Endpoint("http", "chat-1.team.svc", 8080)
 
 def around(size: str = "8B") -> Surroundings:
     model = live_model()
-    return Surroundings(
-        backends.DEFAULT, {**model, "spec": {**model["spec"], "modelParameterSize": size}}, None, capacity=CAPACITY
-    )
+    sized = {**model, "spec": {**model["spec"], "modelParameterSize": size}}
+    return Surroundings(backend_choice.DEFAULT, sized, None, capacity=CAPACITY)
 
 
 def told(spec: TaskSpec) -> list[str]:
@@ -210,7 +209,7 @@ def test_a_recommendation_compares_in_its_words() -> None:
     (dimension,) = space_of(task(parameters=[], parallelism={"tensor": [1, 4]})).dimensions
 
     assert BaselineValues(QUILL, ["-s", "4"]).of(dimension) == "4"
-    assert numerics.changed(QUILL, ["--shrink=fp8", "--shards=2"], []) == ["shrink"]
+    assert quality_warning.changed(QUILL, ["--shrink=fp8", "--shards=2"], []) == ["shrink"]
 
 
 def test_the_load_client_is_told_how_to_speak_to_it() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from autotuner.policy.experiment.decide import decide as experiment_decision
 from autotuner.policy.task.decide import decide as task_decision
 from gitops.__main__ import SNIPPET, render

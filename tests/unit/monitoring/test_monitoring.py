@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from autotuner import metrics
-from autotuner.policy.experiment.endings import OUTCOMES
+from autotuner.policy.experiment.reasons import OUTCOMES
 from monitoring import dashboard, metrics_page
 from testbed.operator_process import ROOT
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from autotuner.policy.conditions import ConditionSet, find, is_true, shorten
 from autotuner.policy.task import best_so_far
 from tests.unit.builders import after, at, make_level

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from autotuner import backends
+from autotuner import backend_choice
 from autotuner.api.model_and_runtime import TaskModel
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from autotuner.policy import model_and_runtime
 from tests.unit.task_builders import MODEL, shipped
 
@@ -30,13 +30,13 @@ MODELS: list[tuple[str, Object, str, str, str]] = [
 
 @pytest.mark.parametrize(("spec", "kind", "name", "field"), [row[1:] for row in MODELS], ids=[row[0] for row in MODELS])
 def test_the_model_that_is_meant(spec: Object, kind: str, name: str, field: str) -> None:
-    found = model_and_runtime.model(TaskModel.model_validate(spec), shipped(), "team", backends.DEFAULT)
+    found = model_and_runtime.model(TaskModel.model_validate(spec), shipped(), "team", backend_choice.DEFAULT)
 
     assert found == model_and_runtime.Reference(kind, name, field)
 
 
 def test_an_unknown_preset_means_nothing() -> None:
-    assert model_and_runtime.model(TaskModel(preset="absent"), shipped(), "team", backends.DEFAULT) is None
+    assert model_and_runtime.model(TaskModel(preset="absent"), shipped(), "team", backend_choice.DEFAULT) is None
 
 
 def test_differences_tell_both_values() -> None:

@@ -10,10 +10,10 @@ import pytest
 from autotuner import clock
 from autotuner.controllers.workqueue import ObjectKey
 from autotuner.kube import ConflictError, KubeError, RejectedError
-from autotuner.objects import Object
-from autotuner.process import cancel, pause
+from autotuner.kubernetes_object import Object
+from autotuner.process import cancel, search_pause
 from autotuner.process.cancel import SETTLE_SECONDS, UnfinishedError, cancel_all
-from autotuner.process.pause import ANNOTATION, Pause
+from autotuner.process.search_pause import ANNOTATION, Pause
 from tests.unit.builders import make_experiment
 from tests.unit.fake_kube import FakeKube
 from tests.unit.task_builders import make_task
@@ -155,20 +155,20 @@ async def test_an_experiment_that_goes_meanwhile_is_fine(world: Callable[..., Wo
 class TestPause:
     @pytest.mark.parametrize("text", ["", "soon", "2026-01-01T00:00:00"], ids=["empty", "no time", "no zone"])
     def test_what_is_no_time_is_no_pause(self, text: str) -> None:
-        assert pause.until(make_lease(**{ANNOTATION: text})) < clock.now()
+        assert search_pause.until(make_lease(**{ANNOTATION: text})) < clock.now()
 
     @pytest.mark.parametrize("lease", [None, {"metadata": {}}], ids=["no Lease", "no annotation"])
     def test_none_asked_for(self, lease: Object | None) -> None:
-        assert pause.until(lease) < clock.now()
+        assert search_pause.until(lease) < clock.now()
 
     @pytest.mark.parametrize("lease", [[], [make_lease(other="kept")]], ids=["no Lease", "a Lease"])
     async def test_a_pause_is_asked_for_beside_what_is_there(self, lease: list[Object]) -> None:
         kube = FakeKube(*lease)
 
-        await pause.request(kube.as_kube(), "home", 60)
+        await search_pause.request(kube.as_kube(), "home", 60)
 
         written = kube.objects["Lease", "autotuner"]
-        assert 55 < (pause.until(written) - clock.now()).total_seconds() <= 60
+        assert 55 < (search_pause.until(written) - clock.now()).total_seconds() <= 60
         assert written.get("spec") == (lease[0]["spec"] if lease else None)
         assert written["metadata"]["annotations"].get("other") == ("kept" if lease else None)
 
@@ -179,8 +179,8 @@ class TestPause:
         async def renewed(_: float) -> None:
             kube.refuse.clear()
 
-        monkeypatch.setattr(pause, "asyncio", type("Sleeper", (), {"sleep": renewed}))
-        await pause.request(kube.as_kube(), "home", 60)
+        monkeypatch.setattr(search_pause, "asyncio", type("Sleeper", (), {"sleep": renewed}))
+        await search_pause.request(kube.as_kube(), "home", 60)
 
         assert kube.writes == ["replace Lease"] * 2
 
@@ -194,11 +194,11 @@ class TestPause:
         kube, known = FakeKube(make_lease()), Pause()
         guarded = known.around(reconcile)
         assert await guarded(ObjectKey("team", "a")) == 7.0
-        await pause.request(kube.as_kube(), "home", 60)
+        await search_pause.request(kube.as_kube(), "home", 60)
         await known.look(kube.as_kube(), "home")
         again = await guarded(ObjectKey("team", "b"))
         assert again is not None
-        assert 0 < again <= pause.POLL_SECONDS
+        assert 0 < again <= search_pause.POLL_SECONDS
         kube.refuse["get", "Lease"] = KubeError(0, "Unreachable", "away")
         await known.look(kube.as_kube(), "home")
         assert await guarded(ObjectKey("team", "b")) is not None

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from autotuner.kube import KubeError
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from autotuner.process import leader
 from autotuner.process.leader import (
     DEADLINE,

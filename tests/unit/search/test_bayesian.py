@@ -10,7 +10,7 @@ import pytest
 
 from autotuner.api.parameters import Constraint
 from autotuner.search.bayesian import incumbent
-from autotuner.search.record import Record, RecordOutcome
+from autotuner.search.experiment_record import Record, RecordOutcome
 from autotuner.search.space.configuration import Configuration
 from autotuner.search.space.space import Space
 from autotuner.search.suggest import suggest

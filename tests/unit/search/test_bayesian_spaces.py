@@ -11,7 +11,7 @@ import pytest
 
 from autotuner.api.parameters import Constraint, SearchParameter
 from autotuner.search.candidates import WHOLE
-from autotuner.search.record import Record, RecordOutcome
+from autotuner.search.experiment_record import Record, RecordOutcome
 from autotuner.search.space.configuration import Configuration
 from autotuner.search.space.space import Space
 from autotuner.search.suggest import suggest

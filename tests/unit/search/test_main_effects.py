@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from autotuner.api.parameters import SearchParameter
+from autotuner.search.experiment_record import Record, RecordOutcome
 from autotuner.search.main_effects import Additive, fit, ranking
-from autotuner.search.record import Record, RecordOutcome
 from autotuner.search.space.configuration import Configuration
 from autotuner.search.space.space import Space
 from tests.unit.builders import make_parameters

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autotuner.search.orders import permuted
-from autotuner.search.record import Record, RecordOutcome
+from autotuner.search.enumeration_orders import permuted
+from autotuner.search.experiment_record import Record, RecordOutcome
 from autotuner.search.space.configuration import Configuration
 from autotuner.search.space.space import Space
 from autotuner.search.suggest import Strategy, suggest

@@ -9,7 +9,7 @@ from autotuner import ownership
 from autotuner.api.experiment import ModelRef, Service
 from autotuner.api.model_and_runtime import TaskModel, TaskRuntime
 from autotuner.kube import POD
-from autotuner.objects import Object, Resource
+from autotuner.kubernetes_object import Object, Resource
 from autotuner.presets import Presets
 from autotuner.serving.backend import (
     NOWHERE,

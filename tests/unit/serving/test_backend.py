@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from autotuner.serving.backend import Endpoint, EngineTemplate, ServingEvent, read_events
 from tests.unit.builders import at
 

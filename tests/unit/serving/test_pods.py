@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from autotuner.serving import pods
 from autotuner.serving.pods import Terminated
 from tests.unit.builders import at, make_pod, terminated

@@ -5,7 +5,7 @@ import pytest
 from autotuner.simulator.config import StartupError
 from autotuner.simulator.faults import Fault
 from autotuner.simulator.flags import EngineSettings, parse
-from autotuner.simulator.profiles import model_for
+from autotuner.simulator.hardware_profiles import model_for
 
 PATH = {"sglang": "--model-path", "vllm": "--model"}
 

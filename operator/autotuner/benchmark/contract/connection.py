@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import Self
 
-from autotuner.benchmark.contract.protocol import Command, Event, decode_command, encode
+from autotuner.benchmark.contract.messages import Command, Event, decode_command, encode
 
 _PR_SET_PDEATHSIG = 1
 _CHUNK_BYTES = 65536

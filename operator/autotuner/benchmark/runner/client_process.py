@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from autotuner.benchmark.contract.connection import LineReader
-from autotuner.benchmark.contract.protocol import Command, Event, client_command, decode_event, encode
+from autotuner.benchmark.contract.messages import Command, Event, client_command, decode_event, encode
 
 STOP_SECONDS = 2.0
 _TAIL_BYTES = 2000

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from autotuner.benchmark.contract.level_run import LevelRun
-from autotuner.benchmark.contract.protocol import (
+from autotuner.benchmark.contract.messages import (
     ClientFailed,
     Event,
     FirstRequest,
@@ -21,8 +21,8 @@ from autotuner.benchmark.contract.protocol import (
 from autotuner.benchmark.contract.result import Failure
 from autotuner.benchmark.contract.spec import KEY_VARIABLE, RunnerSpec
 from autotuner.benchmark.runner.client_process import ClientGoneError, ClientProcess
+from autotuner.benchmark.runner.early_stop import StopCriteria, Stopped, ladder_top, would_stop
 from autotuner.benchmark.runner.engine_client import EngineClient, NotServingError
-from autotuner.benchmark.runner.ladder import StopCriteria, Stopped, ladder_top, would_stop
 from autotuner.benchmark.runner.level_figures import LevelLimits, judge
 from autotuner.benchmark.runner.log import Log
 from autotuner.benchmark.runner.progress import Progress

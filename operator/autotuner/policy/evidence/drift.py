@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from autotuner.api.experiment import ExperimentStatus
 from autotuner.hashing import digest
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from autotuner.policy.experiment.fingerprint import image_digest
 
 _ADVICE = "figures of two deployments cannot be compared"

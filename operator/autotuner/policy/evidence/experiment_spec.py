@@ -19,7 +19,7 @@ from autotuner.api.experiment import (
     Service,
 )
 from autotuner.api.task import TaskSpec
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from autotuner.ownership import owner_reference
 from autotuner.search.space.configuration import Configuration, Rendered
 from autotuner.search.space.space import Space

@@ -12,9 +12,9 @@ from autotuner.api.task import TaskSpec
 from autotuner.ownership import WITHDRAWN_ANNOTATION
 from autotuner.policy.conditions import is_true
 from autotuner.policy.evidence import drift
-from autotuner.policy.experiment.endings import OUTCOMES, ExperimentOutcome
+from autotuner.policy.experiment.reasons import OUTCOMES, ExperimentOutcome
 from autotuner.scoring import Score
-from autotuner.search.record import Record, RecordOutcome
+from autotuner.search.experiment_record import Record, RecordOutcome
 from autotuner.search.space.configuration import Configuration
 from autotuner.search.space.space import Space
 

@@ -11,13 +11,13 @@ from autotuner import clock
 from autotuner.api.common import EngineName
 from autotuner.api.task import TaskSpec
 from autotuner.api.task_status import TaskStatus
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from autotuner.policy import model_and_runtime, preflight
-from autotuner.policy.claims import Storage
 from autotuner.policy.evidence import measurements, reuse
 from autotuner.policy.evidence.experiment_spec import Ingredients
 from autotuner.policy.evidence.measurements import Measured, Settled
 from autotuner.policy.model_and_runtime import Reference
+from autotuner.policy.volume_claims import Storage
 from autotuner.presets import Presets
 from autotuner.search.space.space import Space
 from autotuner.serving import nodes

@@ -14,14 +14,14 @@ from pydantic import ValidationError
 
 from autotuner import clock
 from autotuner.api.experiment import ExperimentSpec, ExperimentStatus
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from autotuner.ownership import controlled_by
 from autotuner.policy.conditions import find
 from autotuner.policy.evidence import experiment_spec
 from autotuner.policy.evidence.experiment_spec import Ingredients
 from autotuner.policy.evidence.measurements import Measured, Settled, scored
-from autotuner.policy.experiment.endings import REPRODUCIBLE, SUCCEEDED
 from autotuner.policy.experiment.fingerprint import fingerprint
+from autotuner.policy.experiment.reasons import REPRODUCIBLE, SUCCEEDED
 from autotuner.search.space.configuration import Configuration
 
 SpecOrStatus = TypeVar("SpecOrStatus", ExperimentSpec, ExperimentStatus)

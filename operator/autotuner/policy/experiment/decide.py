@@ -12,10 +12,10 @@ from autotuner.api.experiment import EnginePod, Evidence, ExperimentPhase, Exper
 from autotuner.api.goals import Objective
 from autotuner.policy.conditions import ConditionSet, is_true, shorten
 from autotuner.policy.events import Event
-from autotuner.policy.experiment import endings
-from autotuner.policy.experiment.endings import Ending
+from autotuner.policy.experiment import deadlines, endings, reasons
 from autotuner.policy.experiment.fingerprint import fingerprint, hashes
 from autotuner.policy.experiment.observed import ObservedExperiment
+from autotuner.policy.experiment.reasons import Ending
 from autotuner.serving.pods import PodView
 
 # Events are not watched; while there is no engine's pod they are read again this often.
@@ -101,7 +101,7 @@ def _step_events(before: str | None, phase: str, message: str) -> tuple[Event, .
 
 
 def _next_look(seen: ObservedExperiment, now: datetime) -> datetime | None:
-    deadline = endings.next_deadline(seen, now)
+    deadline = deadlines.next_deadline(seen, now)
     poll = None
     if not seen.owns_root:
         poll = now + _MODEL_POLL
@@ -114,7 +114,7 @@ def _progress(seen: ObservedExperiment) -> tuple[ExperimentPhase, str]:
     """The phase and what is being waited for, without anything that changes with time alone."""
     if not seen.owns_root:
         if seen.root is not None:
-            return "Pending", f"waiting: {endings.obstacle(seen)}"
+            return "Pending", f"waiting: {deadlines.obstacle(seen)}"
         model = seen.spec.service.model
         if seen.model_state.phase != "Ready":
             return "Pending", f"waiting for {model.kind} {model.name} to be Ready (it is {seen.model_state})"
@@ -134,7 +134,7 @@ def _progress(seen: ObservedExperiment) -> tuple[ExperimentPhase, str]:
 
 def _benchmark_progress(seen: ObservedExperiment) -> str:
     pod = seen.benchmark
-    if taken := endings.job_obstacle(seen):
+    if taken := deadlines.job_obstacle(seen):
         return f"engine ready; waiting: {taken}"
     if pod is None or pod.node is None:
         words = pod.unschedulable if pod else ""
@@ -153,7 +153,7 @@ def _times(seen: ObservedExperiment) -> Times:
             "created": known.created or created,
             "scheduled": known.scheduled or (pod.scheduled_at if pod else None),
             "container_started": known.container_started or (pod.started_at if pod else None),
-            "engine_ready": endings.engine_ready(seen),
+            "engine_ready": deadlines.engine_ready(seen),
         }
     )
 
@@ -167,7 +167,7 @@ def _end(seen: ObservedExperiment, ending: Ending, now: datetime) -> Plan:
         times = times.model_copy(
             update={"first_request": result.first_request, "benchmark_finished": result.benchmark_finished}
         )
-    measured = ending.reason in endings.SUCCEEDED
+    measured = ending.reason in reasons.SUCCEEDED
     evidence = None
     if not measured and (ending.exit_code is not None or ending.log_tail):
         evidence = Evidence(exit_code=ending.exit_code, log_tail=ending.log_tail)
@@ -200,7 +200,7 @@ def _end(seen: ObservedExperiment, ending: Ending, now: datetime) -> Plan:
 
 def _fingerprint(seen: ObservedExperiment, reason: str, status: ExperimentStatus) -> str | None:
     """The fingerprint of what would happen again, if model and runtime are still what was deployed."""
-    known = reason in endings.SUCCEEDED | endings.REPRODUCIBLE and status.image_id is not None
+    known = reason in reasons.SUCCEEDED | reasons.REPRODUCIBLE and status.image_id is not None
     if not known or status.hashes is None or status.hashes != hashes(seen.model, seen.runtime):
         return None
     return fingerprint(seen.spec, status.hashes, status.image_id or "", seen.product)
@@ -266,7 +266,7 @@ def _advice(seen: ObservedExperiment) -> str:
 
 def _finish(seen: ObservedExperiment, conditions: ConditionSet, now: datetime) -> Plan:
     status, reason = seen.status, seen.status.reason or ""
-    succeeded = reason in endings.SUCCEEDED
+    succeeded = reason in reasons.SUCCEEDED
     times = (status.times or Times()).model_copy(update={"released": clock.stamp(now)})
     held = clock.seconds_between(times.scheduled, times.released) or 0.0
     conditions.set("Released", "True", "Released")

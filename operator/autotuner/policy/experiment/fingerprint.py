@@ -5,7 +5,7 @@ from __future__ import annotations
 from autotuner import engines
 from autotuner.api.experiment import ExperimentSpec, Hashes
 from autotuner.hashing import digest
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from autotuner.search.space.command_line import by_flag
 
 

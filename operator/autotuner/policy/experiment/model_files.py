@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from autotuner.findings import Finding, Kind
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from autotuner.policy.experiment.observed import ObservedExperiment
+from autotuner.validation_messages import Finding, Kind
 
 
 def unreadable(seen: ObservedExperiment, model: Object) -> Finding | None:

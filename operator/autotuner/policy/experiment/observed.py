@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from autotuner.api.experiment import ExperimentSpec, ExperimentStatus
-from autotuner.objects import Object
-from autotuner.policy.claims import Storage
+from autotuner.kubernetes_object import Object
+from autotuner.policy.volume_claims import Storage
 from autotuner.serving.backend import Backend, ModelState, ServingEvent, State
 from autotuner.serving.pods import PodView
 

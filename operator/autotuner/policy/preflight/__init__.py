@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 from autotuner.api.common import EngineName
 from autotuner.api.task import TaskSpec
-from autotuner.findings import Finding, Kind
 from autotuner.policy.model_and_runtime import fixed_arguments
 from autotuner.policy.preflight import benchmark, flags, goals, model_files, objects
-from autotuner.policy.preflight.case import Case, Surroundings, engine_of
+from autotuner.policy.preflight.checked_task import Case, Surroundings, engine_of
 from autotuner.presets import Presets
-from autotuner.search.space.facts import Facts
+from autotuner.search.space.cluster_facts import Facts
 from autotuner.search.space.space import Space
+from autotuner.validation_messages import Finding, Kind
 
 __all__ = ["Surroundings", "check", "engine_of", "space", "warnings"]
 

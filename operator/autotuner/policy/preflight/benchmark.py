@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from autotuner.benchmark.contract.spec import RESERVED_PARAMS
-from autotuner.findings import Finding, Kind
 from autotuner.policy import cost_estimate
-from autotuner.policy.preflight.case import Case
+from autotuner.policy.preflight.checked_task import Case
+from autotuner.validation_messages import Finding, Kind
 
 # The load client of the closed loop answers C requests at once in a D scenario, and its own delay lands in TTFT.
 _LOCKSTEP_FROM = 16

@@ -11,10 +11,10 @@ from autotuner.api.common import Arguments
 from autotuner.api.parameters import Parallelism, Quantization, SearchParameter
 from autotuner.api.task import TaskSpec
 from autotuner.engines.arguments import Value
-from autotuner.findings import Finding, Kind
-from autotuner.policy.preflight.case import Case
-from autotuner.search.space import words
-from autotuner.search.space.facts import Facts
+from autotuner.policy.preflight.checked_task import Case
+from autotuner.search.space import parallelism_and_precision
+from autotuner.search.space.cluster_facts import Facts
+from autotuner.validation_messages import Finding, Kind
 
 _ARGUMENTS: TypeAdapter[list[str]] = TypeAdapter(Arguments)
 
@@ -69,8 +69,8 @@ def _left_out(spec: TaskSpec, engine: engines.Engine) -> dict[str, frozenset[str
     """The flags that the neutral combination of each section of words leaves out although the section sets them."""
     found: dict[str, frozenset[str]] = {}
     for section in (
-        words.of_parallelism(spec.parallelism or Parallelism(), engine, Facts()),
-        words.of_quantization(spec.quantization or Quantization(), engine, Facts()),
+        parallelism_and_precision.of_parallelism(spec.parallelism or Parallelism(), engine, Facts()),
+        parallelism_and_precision.of_quantization(spec.quantization or Quantization(), engine, Facts()),
     ):
         neutral = {
             word: section.neutral(word)

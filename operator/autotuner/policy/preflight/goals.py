@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from autotuner.api import quantity
 from autotuner.api.common import LATENCY_METRICS, Statistic
 from autotuner.api.goals import Objective, Slo
-from autotuner.findings import Finding, Kind
-from autotuner.policy.preflight.case import Case
+from autotuner.policy.preflight.checked_task import Case
 from autotuner.scoring.figures import DEFAULT_STATISTIC, figure_name
+from autotuner.validation_messages import Finding, Kind
 
 
 def problems(case: Case) -> Iterator[Finding]:

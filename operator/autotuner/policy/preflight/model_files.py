@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from autotuner.api.common import Volume
-from autotuner.findings import Finding, Kind
-from autotuner.policy.claims import Storage
-from autotuner.policy.preflight.case import Case
+from autotuner.policy.preflight.checked_task import Case
+from autotuner.policy.volume_claims import Storage
 from autotuner.serving.backend import MODEL_PATH
+from autotuner.validation_messages import Finding, Kind
 
 _SYSTEM = ("/", "/dev", "/proc", "/sys")
 _EXPANDED = ("{{", "$(")  # by templates of runtimes, and by Kubernetes

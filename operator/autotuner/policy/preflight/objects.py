@@ -6,9 +6,9 @@ import difflib
 from collections.abc import Iterable, Iterator, Mapping
 
 from autotuner.api.model_and_runtime import CustomObject
-from autotuner.findings import Finding, Kind
 from autotuner.policy import model_and_runtime
-from autotuner.policy.preflight.case import Case
+from autotuner.policy.preflight.checked_task import Case
+from autotuner.validation_messages import Finding, Kind
 
 # Argo CD would take objects with these for its own and prune them.
 _FOREIGN = ("app.kubernetes.io/instance", "argocd.argoproj.io/")

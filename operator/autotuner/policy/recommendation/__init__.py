@@ -9,7 +9,7 @@ import yaml
 
 from autotuner import ownership
 from autotuner.api.common import TASK_LABEL
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from autotuner.policy.evidence.measurements import Measured
 from autotuner.policy.recommendation import experiments_csv, report
 from autotuner.policy.recommendation.finished_task import FinishedTask

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from autotuner import scoring
 from autotuner.engines.arguments import text
 from autotuner.policy.evidence.measurements import Measured
-from autotuner.policy.recommendation.baseline_values import UNSET
+from autotuner.policy.recommendation.baseline_flag_values import UNSET
 from autotuner.policy.recommendation.finished_task import FinishedTask
 from autotuner.search.space.activity import INACTIVE
 

@@ -9,7 +9,7 @@ from typing import Literal
 from autotuner import engines, scoring
 from autotuner.engines.arguments import Value, text
 from autotuner.policy.evidence.measurements import Measured
-from autotuner.policy.recommendation.baseline_values import UNSET, BaselineValues
+from autotuner.policy.recommendation.baseline_flag_values import UNSET, BaselineValues
 from autotuner.policy.recommendation.finished_task import FinishedTask
 from autotuner.search import main_effects
 

@@ -7,7 +7,7 @@ from autotuner.api.task_status import BaselineResult, Best, Recommendation
 from autotuner.policy import recommendation
 from autotuner.policy.events import Event
 from autotuner.policy.evidence.observed import ObservedTask
-from autotuner.policy.recommendation import broken_slos, numerics
+from autotuner.policy.recommendation import broken_slos, quality_warning
 from autotuner.policy.task import best_so_far, confirmed_best
 from autotuner.policy.task.plan import PlanBuilder, TaskPlan
 
@@ -27,7 +27,7 @@ def with_numerics(seen: ObservedTask, best: Best | None) -> Best | None:
     # Without a best the experiments may be unreadable: they are read by the space of a spec that is valid.
     if best is None or (baseline := seen.baseline) is None:
         return best
-    changed = numerics.changed(engines.get(seen.engine), best.args, baseline.spec.service.args)
+    changed = quality_warning.changed(engines.get(seen.engine), best.args, baseline.spec.service.args)
     return best.model_copy(update={"numerics_changed": changed or None})
 
 

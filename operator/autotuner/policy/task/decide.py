@@ -8,8 +8,7 @@ from datetime import datetime, timedelta
 from autotuner import clock
 from autotuner.api.experiment import Purpose
 from autotuner.api.task_status import ExperimentCounts, TaskStatus
-from autotuner.findings import Finding
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from autotuner.policy import preflight
 from autotuner.policy.budget import limits
 from autotuner.policy.conditions import ConditionSet, is_true, shorten
@@ -27,11 +26,12 @@ from autotuner.policy.task import (
     confirmed_best,
     experiment_counts,
     next_experiment,
-    prerequisites,
     preview,
+    readiness,
 )
 from autotuner.policy.task.plan import PlanBuilder, TaskPlan
 from autotuner.search.space.configuration import Configuration
+from autotuner.validation_messages import Finding
 
 _POLL = timedelta(seconds=2)  # for models and runtimes, which are not watched
 _SLOW_POLL = timedelta(seconds=10)
@@ -65,7 +65,7 @@ def decide(seen: ObservedTask, now: datetime) -> TaskPlan:
         return _suspended(builder)
     if seen.running:
         return _follow(builder)
-    return _stop_drift(builder) or prerequisites.prepare(builder) or _tune(builder)
+    return _stop_drift(builder) or readiness.prepare(builder) or _tune(builder)
 
 
 def _note_reused(builder: PlanBuilder) -> None:

@@ -9,7 +9,7 @@ from autotuner.api.task import TaskSpec
 from autotuner.engines.start_points import Goal
 from autotuner.policy.evidence import measurements
 from autotuner.policy.evidence.observed import ObservedTask
-from autotuner.search.advice import advised
+from autotuner.search.advised_starts import advised
 from autotuner.search.space.configuration import Configuration
 from autotuner.search.suggest import suggest
 

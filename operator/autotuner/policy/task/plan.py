@@ -8,7 +8,7 @@ from typing import Any
 
 from autotuner import clock
 from autotuner.api.task_status import TaskStatus
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from autotuner.policy.conditions import ConditionSet, shorten
 from autotuner.policy.events import Event
 from autotuner.policy.evidence.observed import ObservedTask

@@ -11,11 +11,11 @@ from autotuner import ownership
 from autotuner.api.common import TASK_LABEL
 from autotuner.api.experiment import ExperimentSpec
 from autotuner.api.task_status import Preview, Resolved
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from autotuner.policy import cost_estimate
 from autotuner.policy.evidence import experiment_spec
 from autotuner.policy.evidence.observed import ObservedTask
-from autotuner.policy.task import prerequisites
+from autotuner.policy.task import readiness
 
 
 def is_wanted(seen: ObservedTask) -> bool:
@@ -38,7 +38,7 @@ def status(seen: ObservedTask) -> Preview:
 
 def resolved(seen: ObservedTask) -> Resolved:
     """What the words of the spec resolve to, with objects that would be created where there are none."""
-    return prerequisites.resolved(seen, *_objects(seen))
+    return readiness.resolved(seen, *_objects(seen))
 
 
 def _objects(seen: ObservedTask) -> tuple[Object, Object]:

@@ -8,9 +8,9 @@ from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
 
 from autotuner.engines.arguments import Value
-from autotuner.findings import Finding, Kind
 from autotuner.search.space.dimensions import Dimension
 from autotuner.search.space.expressions import CompiledRule, RuleError, compiled, field_name
+from autotuner.validation_messages import Finding, Kind
 
 INACTIVE = -1
 States = tuple[int, ...]  # a place on a dimension's list, or INACTIVE

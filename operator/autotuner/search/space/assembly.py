@@ -10,15 +10,15 @@ from autotuner import engines
 from autotuner.api.common import EngineName
 from autotuner.api.parameters import Constraint, Parallelism, Quantization, SearchParameter, StartPoint
 from autotuner.engines.arguments import Value
-from autotuner.findings import Finding, Kind
-from autotuner.search.space import command_line, rules, words
+from autotuner.search.space import command_line, parallelism_and_precision, rules
 from autotuner.search.space.activity import INACTIVE, Activity, switches
+from autotuner.search.space.cluster_facts import Facts
 from autotuner.search.space.command_line import CommandLine, Effect, Values, Writer
 from autotuner.search.space.dimensions import Dimension, DimensionError, of_parameter
 from autotuner.search.space.expressions import field_name
-from autotuner.search.space.facts import Facts
+from autotuner.search.space.parallelism_and_precision import Section
 from autotuner.search.space.rules import Rule
-from autotuner.search.space.words import Section
+from autotuner.validation_messages import Finding, Kind
 
 
 @dataclass(frozen=True)
@@ -112,9 +112,11 @@ def assemble(offer: Offer, name: EngineName, fixed: Sequence[str], facts: Facts)
     pieces = _Pieces()
     _add_parameters(pieces, offer.parameters, engine)
     if offer.parallelism is not None:
-        _add_section(pieces, words.of_parallelism(offer.parallelism, engine, facts), engine, line, offer.extra_args)
+        section = parallelism_and_precision.of_parallelism(offer.parallelism, engine, facts)
+        _add_section(pieces, section, engine, line, offer.extra_args)
     if offer.quantization is not None:
-        _add_section(pieces, words.of_quantization(offer.quantization, engine, facts), engine, line, offer.extra_args)
+        section = parallelism_and_precision.of_quantization(offer.quantization, engine, facts)
+        _add_section(pieces, section, engine, line, offer.extra_args)
     if not pieces.dimensions and not pieces.findings:
         pieces.findings.append(Finding("parameters", Kind.NOTHING_TO_SEARCH))
     if pieces.conditions or offer.constraints:

@@ -12,7 +12,7 @@ from autotuner.api.parameters import SearchParameter, Variant
 from autotuner.engines import Engine
 from autotuner.engines.arguments import Value, is_flag, parse, tokens
 from autotuner.search.space.configuration import Rendered
-from autotuner.search.space.partition import partition
+from autotuner.search.space.connected_groups import partition
 
 Args = tuple[str, ...]
 Values = tuple[Value | None, ...]

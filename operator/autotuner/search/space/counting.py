@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from autotuner.search.space.assembly import Assembly
-from autotuner.search.space.components import Component
 from autotuner.search.space.rules import Rule
+from autotuner.search.space.split_components import Component
 
 SAME_ARGUMENTS = "same arguments"
 

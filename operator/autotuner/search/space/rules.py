@@ -7,12 +7,12 @@ from functools import lru_cache, partial
 
 from autotuner.api.parameters import Constraint
 from autotuner.engines import Engine
-from autotuner.findings import Finding, Kind
 from autotuner.search.space.activity import INACTIVE, States, question
+from autotuner.search.space.cluster_facts import Facts
 from autotuner.search.space.command_line import Args, CommandLine, Effect, Writer, flag_value
 from autotuner.search.space.dimensions import Dimension
 from autotuner.search.space.expressions import RuleError
-from autotuner.search.space.facts import Facts
+from autotuner.validation_messages import Finding, Kind
 
 _REMEMBERED = 1 << 16
 

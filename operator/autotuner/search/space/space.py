@@ -13,17 +13,17 @@ from autotuner.api.common import EngineName, Parameter
 from autotuner.api.parameters import Constraint, SearchParameter
 from autotuner.api.task import TaskSpec
 from autotuner.engines.arguments import Value, text
-from autotuner.findings import Finding, Kind
 from autotuner.search.space.activity import INACTIVE
+from autotuner.search.space.arguments_to_configuration import locate
 from autotuner.search.space.assembly import Assembly, Offer, assemble
+from autotuner.search.space.cluster_facts import Facts
 from autotuner.search.space.command_line import Effect, flag_value
-from autotuner.search.space.components import Component, components
 from autotuner.search.space.configuration import Configuration, Rendered
 from autotuner.search.space.counting import count
 from autotuner.search.space.dimensions import Dimension
-from autotuner.search.space.facts import Facts
-from autotuner.search.space.locating import locate
-from autotuner.search.space.nearest import nearest
+from autotuner.search.space.nearest_configuration import nearest
+from autotuner.search.space.split_components import Component, components
+from autotuner.validation_messages import Finding, Kind
 
 __all__ = ["INACTIVE", "Configuration", "Dimension", "Facts", "Rendered", "Space"]
 

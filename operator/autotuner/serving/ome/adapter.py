@@ -7,7 +7,7 @@ from typing import Any
 
 from autotuner.api.experiment import ModelRef, Service
 from autotuner.api.model_and_runtime import TaskModel, TaskRuntime
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from autotuner.presets import Presets
 from autotuner.serving.backend import (
     Backend,
@@ -21,15 +21,15 @@ from autotuner.serving.backend import (
     Weights,
     Winner,
 )
-from autotuner.serving.ome import engine_state, inference_service, models, runtimes, wanted
-from autotuner.serving.ome.kinds import DEPLOYMENT, INFERENCE_SERVICE
+from autotuner.serving.ome import engine_state, inference_service, models, runtimes, wanted_objects
+from autotuner.serving.ome.resource_kinds import DEPLOYMENT, INFERENCE_SERVICE
 from autotuner.serving.pods import PodView
 
 _CAPABILITIES = Capabilities(
     name="OME",
     root=INFERENCE_SERVICE,
-    models=wanted.MODELS,
-    runtimes=wanted.RUNTIMES,
+    models=wanted_objects.MODELS,
+    runtimes=wanted_objects.RUNTIMES,
     replaces_arguments=True,
 )
 
@@ -82,13 +82,13 @@ class Ome(Backend):
 
     def wanted_model(self, spec: TaskModel, known: Presets, namespace: str) -> Object | None:
         """A ClusterBaseModel or BaseModel."""
-        return wanted.wanted_model(spec, known, namespace)
+        return wanted_objects.wanted_model(spec, known, namespace)
 
     def wanted_runtime(
         self, spec: TaskRuntime, known: Presets, live_model: Mapping[str, Any], namespace: str
     ) -> Object | None:
         """A ClusterServingRuntime or ServingRuntime."""
-        return wanted.wanted_runtime(spec, known, live_model, namespace)
+        return wanted_objects.wanted_runtime(spec, known, live_model, namespace)
 
     def model_state(self, model: Object | None) -> ModelState:
         """By the state that OME's model agents write."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from autotuner.serving.backend import Doomed, NotCreated, Serving, ServingEvent, Starting, State
 from autotuner.serving.pods import PodView
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from autotuner.api.common import Volume
 from autotuner.api.experiment import Service
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
+from autotuner.manifest_rendering import render
 from autotuner.ownership import labels, owner_reference
-from autotuner.rendering import render
 from autotuner.serving.backend import MODEL_PATH, Winner
 from autotuner.serving.volumes import claim_mount, claim_volume
 

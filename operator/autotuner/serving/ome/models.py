@@ -8,7 +8,7 @@ from typing import Any
 
 from autotuner.api.common import Volume
 from autotuner.api.experiment import ModelRef
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from autotuner.serving.backend import Claim, ModelState, Weights
 
 # Where OME 1.2.2 and later mount a pvc:// model, whatever its storage.path.

@@ -13,7 +13,7 @@ from typing import Literal
 
 from autotuner.benchmark.contract.connection import RunnerConnection
 from autotuner.benchmark.contract.level_run import LevelRun, Request
-from autotuner.benchmark.contract.protocol import (
+from autotuner.benchmark.contract.messages import (
     ClientFailed,
     FirstRequest,
     LevelRecorded,

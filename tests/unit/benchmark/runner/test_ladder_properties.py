@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from autotuner.api.experiment import NOISE_MARGIN, Level
 from autotuner.benchmark.contract.spec import RequiredThroughput, SloBound
-from autotuner.benchmark.runner.ladder import StopCriteria, Stopped, would_stop
+from autotuner.benchmark.runner.early_stop import StopCriteria, Stopped, would_stop
 from autotuner.scoring import Goal, figure, score
-from autotuner.scoring.upper_bound import of_goal
+from autotuner.scoring.ladder_upper_bound import of_goal
 from tests.unit.builders import make_level, make_objective, make_scenario, make_slo
 
 LADDER = (1, 8, 32, 128)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from autotuner.api.task_status import TaskStatus
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from autotuner.policy.confirmation import finalists
 from autotuner.policy.task.decide import decide
 from tests.unit.builders import after, condition, make_level, merged

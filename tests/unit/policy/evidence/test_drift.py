@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from autotuner.api.experiment import ExperimentStatus
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from autotuner.policy.evidence import drift
 from autotuner.policy.experiment import fingerprint
 from autotuner.policy.task.decide import finished

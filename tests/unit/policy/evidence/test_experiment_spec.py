@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from autotuner import backends
+from autotuner import backend_choice
 from autotuner.api.experiment import ExperimentSpec, Purpose
 from autotuner.api.task import TaskSpec
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from autotuner.policy import model_and_runtime
 from autotuner.policy.evidence import experiment_spec
 from autotuner.policy.evidence.experiment_spec import Ingredients
@@ -64,11 +64,11 @@ ARGUMENTS: list[tuple[str, Object, list[str], Configuration | None, list[str]]] 
 
 def ingredients(runtime: Object | None, product: str | None, changes: Object) -> Ingredients:
     spec, live = TaskSpec.model_validate(merged(make_task()["spec"], changes)), runtime or make_runtime()
-    template = backends.DEFAULT.engine_template(live["spec"])
+    template = backend_choice.DEFAULT.engine_template(live["spec"])
     return Ingredients(
         task=make_task(),
         spec=spec,
-        backend=backends.DEFAULT,
+        backend=backend_choice.DEFAULT,
         engine="SGLang",
         model=make_model(),
         runtime=live,

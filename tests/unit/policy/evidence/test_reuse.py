@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from autotuner.api.experiment import ExperimentSpec
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from autotuner.policy.experiment import fingerprint
 from tests.unit.builders import at, condition, controller, make_level, merged
 from tests.unit.task_builders import Ending, Story, conditions, ended, live_model, live_runtime, make_task, started

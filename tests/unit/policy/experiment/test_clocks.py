@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from autotuner.objects import Object
-from autotuner.policy.experiment import endings
+from autotuner.kubernetes_object import Object
+from autotuner.policy.experiment import deadlines, endings
 from autotuner.serving.backend import ServingEvent
 from tests.unit.builders import (
     after,
@@ -190,8 +190,8 @@ def test_a_startup_timeout_keeps_the_log_as_evidence() -> None:
 
     assert ending is not None
     assert ending.log_tail == "loading shard 3 of 9"
-    assert endings.startup_overdue(state, after(310))
-    assert not endings.startup_overdue(state, after(309))
+    assert deadlines.startup_overdue(state, after(310))
+    assert not deadlines.startup_overdue(state, after(309))
 
 
 MOMENTS: list[tuple[str, Object, float, float | None]] = [
@@ -219,7 +219,7 @@ def test_is_looked_at_again_for(state: Object, now: float, want: float | None) -
     experiment = state.get("experiment", EXPERIMENT)
     others = {key: value for key, value in state.items() if key != "experiment"}
 
-    moment = endings.next_deadline(seen(experiment, **others), after(now))
+    moment = deadlines.next_deadline(seen(experiment, **others), after(now))
 
     assert moment == (None if want is None else after(want))
 
@@ -235,4 +235,4 @@ def test_is_looked_at_again_for(state: Object, now: float, want: float | None) -
 def test_says_whose_the_name_is(owner: Object | None, deleting: bool, want: str) -> None:
     state = seen(EXPERIMENT, root=make_isvc(owner, deleting=deleting))
 
-    assert endings.obstacle(state) == f"an InferenceService chat-1 exists already and {want}"
+    assert deadlines.obstacle(state) == f"an InferenceService chat-1 exists already and {want}"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from autotuner.policy.conditions import is_true
 from autotuner.policy.experiment.decide import Plan, decide
 from autotuner.policy.experiment.observed import ObservedExperiment

@@ -6,10 +6,10 @@ from typing import Any, get_args
 
 import pytest
 
-from autotuner.objects import Object
-from autotuner.policy.experiment import endings
+from autotuner.kubernetes_object import Object
+from autotuner.policy.experiment import endings, reasons
 from autotuner.policy.experiment.decide import judge
-from autotuner.policy.experiment.endings import OUTCOMES, ExperimentOutcome
+from autotuner.policy.experiment.reasons import OUTCOMES, ExperimentOutcome
 from autotuner.serving.backend import ServingEvent
 from tests.unit.builders import (
     after,
@@ -52,7 +52,7 @@ def doomed(count: int = 3, reason: str = "RuntimeValidationError", kind: str = "
     return ServingEvent(kind, reason, "no format of the model fits", count)
 
 
-def found(experiment: Object = EXPERIMENT, now: float = IN_TIME, **state: Any) -> endings.Ending | None:
+def found(experiment: Object = EXPERIMENT, now: float = IN_TIME, **state: Any) -> reasons.Ending | None:
     return endings.find(seen(experiment, **state), after(now))
 
 
@@ -375,7 +375,7 @@ def test_evidence_is_the_end_of_the_log() -> None:
 
     assert ending is not None
     assert ending.exit_code == 3
-    assert len(ending.log_tail) == endings.LOG_TAIL
+    assert len(ending.log_tail) == reasons.LOG_TAIL
     assert ending.log_tail.endswith("the end")
 
 

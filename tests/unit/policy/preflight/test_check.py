@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from autotuner.api.task import TaskSpec
-from autotuner.backends import DEFAULT as OME
-from autotuner.findings import Finding, Kind
-from autotuner.objects import Object
+from autotuner.backend_choice import DEFAULT as OME
+from autotuner.kubernetes_object import Object
 from autotuner.policy.preflight import Surroundings, check, engine_of, warnings
+from autotuner.validation_messages import Finding, Kind
 from tests.unit.builders import make_runtime
 from tests.unit.task_builders import MODEL, live_model, live_runtime, make_spec, shipped
 

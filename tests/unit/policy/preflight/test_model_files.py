@@ -9,15 +9,16 @@ from typing import Any
 import pytest
 
 from autotuner.api.common import Volume
-from autotuner.backends import DEFAULT as OME
-from autotuner.findings import Finding, Kind
-from autotuner.objects import Object
-from autotuner.policy.claims import Storage, wanted_claim
-from autotuner.policy.experiment.endings import Ending, find
+from autotuner.backend_choice import DEFAULT as OME
+from autotuner.kubernetes_object import Object
+from autotuner.policy.experiment.endings import find
+from autotuner.policy.experiment.reasons import Ending
 from autotuner.policy.preflight import Surroundings, check, warnings
-from autotuner.policy.preflight.case import Case
+from autotuner.policy.preflight.checked_task import Case
 from autotuner.policy.preflight.model_files import problems as storage_problems
 from autotuner.policy.task.decide import decide
+from autotuner.policy.volume_claims import Storage, wanted_claim
+from autotuner.validation_messages import Finding, Kind
 from tests.unit.builders import (
     after,
     at,

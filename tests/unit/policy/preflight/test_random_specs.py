@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from autotuner.api.task import TaskSpec
 from autotuner.cli import diagnostics, documents
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from autotuner.policy.task.decide import decide
 from tests.unit.builders import after
 from tests.unit.task_builders import live_model, make_task, observed, shipped

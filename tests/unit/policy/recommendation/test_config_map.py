@@ -14,7 +14,7 @@ import yaml
 
 from autotuner.api.experiment import ExperimentStatus
 from autotuner.api.task_status import Confidence
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from autotuner.policy import recommendation
 from tests.unit.builders import make_level
 from tests.unit.explain_builders import FASTEST, SPEC, everything, experiment, make_answer

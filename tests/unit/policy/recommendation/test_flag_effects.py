@@ -8,10 +8,10 @@ import math
 import pytest
 
 from autotuner import engines
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from autotuner.policy import recommendation
 from autotuner.policy.recommendation import best_per_value, flag_effects
-from autotuner.policy.recommendation.baseline_values import BaselineValues
+from autotuner.policy.recommendation.baseline_flag_values import BaselineValues
 from autotuner.policy.recommendation.best_per_value import ValueRow
 from autotuner.policy.recommendation.flag_effects import FlagEffect
 from tests.unit.builders import make_level

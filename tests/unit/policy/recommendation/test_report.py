@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from tests.unit.builders import make_level, merged
 from tests.unit.task_builders import Ending, Story, ending, reaching, started
 

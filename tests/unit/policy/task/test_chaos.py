@@ -10,7 +10,7 @@ import pytest
 
 from autotuner.api.experiment import ExperimentSpec
 from autotuner.api.task_status import TaskStatus
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from autotuner.policy.task.decide import decide, finished
 from autotuner.policy.task.plan import TaskPlan
 from tests.unit.builders import after, at, make_level, merged, written

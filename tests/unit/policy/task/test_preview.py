@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from autotuner.policy.task import preview
 from tests.unit.task_builders import MODEL, live_runtime, make_task, observed
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from autotuner import engines
-from autotuner.policy.recommendation import numerics
+from autotuner.policy.recommendation import quality_warning
 from tests.unit.task_builders import Story, reaching, started
 
 CASES = [
@@ -22,7 +22,7 @@ CASES = [
 
 @pytest.mark.parametrize(("args", "baseline", "changed"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
 def test_flags_that_change_answers_are_named(args: list[str], baseline: list[str], changed: list[str]) -> None:
-    assert numerics.changed(engines.get("SGLang"), args, baseline) == changed
+    assert quality_warning.changed(engines.get("SGLang"), args, baseline) == changed
 
 
 def test_the_status_names_them_with_the_best() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from autotuner.policy.task.decide import decide, finished
 from tests.unit.builders import after, at, condition, make_level, written
 from tests.unit.task_builders import (

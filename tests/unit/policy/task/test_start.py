@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from autotuner.policy.conditions import find
 from autotuner.policy.events import Event
 from autotuner.policy.evidence import experiment_spec

@@ -11,7 +11,7 @@ from typing import Any, get_args
 import pytest
 
 from autotuner.api.parameters import Constraint, SearchParameter
-from autotuner.search.record import Record
+from autotuner.search.experiment_record import Record
 from autotuner.search.space.configuration import Configuration
 from autotuner.search.space.space import Space
 from autotuner.search.suggest import Strategy, suggest

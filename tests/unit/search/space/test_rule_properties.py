@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 
 from autotuner.api.common import EngineName
 from autotuner.api.parameters import Constraint, SearchParameter
-from autotuner.search.space import listed
+from autotuner.search.space import enumerated_component
 from autotuner.search.space.assembly import Assembly, Offer, assemble
-from autotuner.search.space.components import components
+from autotuner.search.space.cluster_facts import Facts
 from autotuner.search.space.configuration import Configuration
-from autotuner.search.space.descent import explored
-from autotuner.search.space.facts import Facts
+from autotuner.search.space.legal_point_walk import explored
 from autotuner.search.space.space import Space
+from autotuner.search.space.split_components import components
 
 ENGINES: tuple[EngineName, ...] = ("SGLang", "VLLM")
 NAMES = ("alpha", "be-ta", "gamma", "delta", "epsilon")
@@ -106,7 +106,7 @@ def build(request: pytest.FixtureRequest) -> Iterator[Any]:
     """Makes spaces of which each component is worked out, and such of which none is."""
     with pytest.MonkeyPatch.context() as patch:
         if request.param != "worked out":
-            patch.setattr(listed, "LISTED_MAX", 0)
+            patch.setattr(enumerated_component, "LISTED_MAX", 0)
 
         def make(offer: Offer, engine: EngineName = "SGLang") -> Space:
             pieces: Assembly = assemble(offer, engine, ["--be-ta=9", "--gamma", "--fixed=1"], Facts())

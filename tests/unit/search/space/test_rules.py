@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from autotuner.api.parameters import Constraint, SearchParameter
-from autotuner.findings import Finding, Kind
 from autotuner.search.space.expressions import RuleError, compiled
 from autotuner.search.space.space import Space
+from autotuner.validation_messages import Finding, Kind
 
 PARAMETERS: list[dict[str, Any]] = [
     {"name": "tp-size", "values": [1, 2, 4]},

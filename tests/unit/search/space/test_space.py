@@ -6,13 +6,13 @@ import pytest
 
 from autotuner.api.common import EngineName, EnvironmentVariable, Parameter
 from autotuner.api.parameters import Constraint, SearchParameter
-from autotuner.findings import Finding, Kind
-from autotuner.search.record import Record
+from autotuner.search.experiment_record import Record
 from autotuner.search.space.activity import INACTIVE
+from autotuner.search.space.cluster_facts import Facts
 from autotuner.search.space.configuration import Configuration
-from autotuner.search.space.facts import Facts
 from autotuner.search.space.space import Space
 from autotuner.search.suggest import suggest
+from autotuner.validation_messages import Finding, Kind
 from tests.unit.builders import make_parameters
 from tests.unit.task_builders import make_spec
 

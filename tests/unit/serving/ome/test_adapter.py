@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from autotuner.api.experiment import ExperimentSpec, Service
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from autotuner.serving import pods
 from autotuner.serving.ome.adapter import Ome
 from tests.unit.builders import make_experiment, make_model, make_pod

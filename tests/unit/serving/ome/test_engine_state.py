@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from autotuner.serving import pods
 from autotuner.serving.backend import Doomed, NotCreated, Serving, ServingEvent, Starting, State
 from autotuner.serving.ome.engine_state import state

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from autotuner.api.experiment import ExperimentSpec
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from autotuner.serving.ome.inference_service import inference_service
 from tests.unit.builders import make_experiment
 

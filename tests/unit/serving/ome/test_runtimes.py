@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from autotuner import engines
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from autotuner.serving.ome.runtimes import engine_template, incompatible, lacking_format
-from autotuner.serving.ome.wanted import model_object, runtime_object
+from autotuner.serving.ome.wanted_objects import model_object, runtime_object
 from tests.unit.task_builders import live_model, shipped
 
 H200 = 143771  # MiB, as the node label says

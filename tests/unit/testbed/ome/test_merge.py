@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from testbed.ome.merge import TemplateError, expand, merge
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from autotuner.objects import Object
+from autotuner.kubernetes_object import Object
 from testbed.ome.checks import mismatch, refusal
 from testbed.ome.models import aggregate, outcome
 from testbed.ome.render import Service, SilentError, children, engine_service_name, model_label

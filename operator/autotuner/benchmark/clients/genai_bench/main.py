@@ -14,7 +14,7 @@ from autotuner.benchmark.clients.genai_bench.prompts import Prompts
 from autotuner.benchmark.clients.genai_bench.recorder import Recorder
 from autotuner.benchmark.clients.genai_bench.tokenizer_loading import TokenizerError, load_tokenizer, location
 from autotuner.benchmark.contract.connection import RunnerConnection
-from autotuner.benchmark.contract.protocol import (
+from autotuner.benchmark.contract.messages import (
     ClientFailed,
     FirstRequest,
     LevelRecorded,

@@ -1,0 +1,187 @@
+"""Checks of flags before a GPU is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from autotuner.api.parameters import SearchParameter, Variant
+from autotuner.engines import arguments
+from autotuner.engines.arguments import Argument, Value
+from autotuner.engines.flag_table import Flag, FlagTable
+from autotuner.validation_messages import Finding, Kind
+
+_SIMULATED = "sim-"  # the names of the simulated engine's own flags begin so (docs/simulator.md)
+_EXPANDED = "{{"  # begins a template in the values of a serving object
+
+
+class EngineFlags(Protocol):
+    """What the checks ask of an engine."""
+
+    @property
+    def reserved(self) -> Mapping[str, str]:
+        """Flags that users must not set -> what to do instead."""
+
+    @property
+    def aliases(self) -> Mapping[str, str]:
+        """Spellings that the engine takes besides those of its package -> the canonical name."""
+
+    def canonical(self, name: str) -> str:
+        """One name for all spellings of a flag."""
+
+    def flag_of(self, token: str) -> str | None:
+        """The flag that a token begins with."""
+
+
+@dataclass(frozen=True)
+class Checker:
+    """Judges what a user wrote.
+
+    Attributes:
+        engine: whose flags they are.
+        table: the flags that its version knows; None if nothing is known.
+        allow_unknown: the user says that the engine knows more.
+        simulated: it is the simulated engine, which has flags of its own beside those of the engine that it plays.
+    """
+
+    engine: EngineFlags
+    table: FlagTable | None
+    allow_unknown: bool
+    simulated: bool = False
+
+    def arguments(self, args: Sequence[str], field: str) -> Iterator[Finding]:
+        """What is wrong with the list of arguments in a field; each finding is about `field[index]`."""
+        for index, token in enumerate(args):
+            if _EXPANDED in token:
+                yield Finding(f"{field}[{index}]", Kind.TEMPLATE_IN_VALUE)
+        for argument in arguments.parse(args):
+            finding = self._argument(argument, f"{field}[{argument.index}]")
+            if finding:
+                written = argument.spelling or argument.values[0]
+                quoted = f"{written}=" if argument.joined and not argument.values[0] else written
+                yield replace(finding, argument=quoted)
+
+    def _argument(self, argument: Argument, field: str) -> Finding | None:
+        flag = self.engine.flag_of(argument.spelling) if argument.spelling else None
+        if flag is not None and flag in self.engine.reserved:
+            return Finding(field, Kind.FLAG_RESERVED, {"instead": self.engine.reserved[flag]})
+        if finding := _malformed(argument, field):
+            return finding
+        known = self._known(argument.spelling, field)
+        return _misused(known, argument, field) if isinstance(known, Flag) else known
+
+    def _known(self, spelling: str, field: str, dashes: str = "--") -> Flag | Finding | None:
+        """The flag of a spelling; what is wrong if there is none; None if that cannot be told.
+
+        Args:
+            spelling: with its dashes.
+            field: where it is written.
+            dashes: before the names that a finding proposes.
+        """
+        if self.table is None or self.table.says_all(spelling):
+            return None
+        name = spelling.lstrip("-")
+        found = self.table.find(name) or self.table.find(self.engine.aliases.get(name, name))
+        if found is not None:
+            if self.table.takes(spelling) or spelling.removeprefix("--") in self.engine.aliases:
+                return found
+            details = {"engine": str(self.table), "meant": f"{dashes}{found.name}"}
+            return Finding(field, Kind.SPELLING_UNKNOWN, details)
+        if self.allow_unknown or (self.simulated and name.startswith(_SIMULATED)):
+            return None
+        if meant := self.table.closest(name):
+            return Finding(field, Kind.FLAG_MISSPELT, {"engine": str(self.table), "meant": f"{dashes}{meant}"})
+        return Finding(field, Kind.FLAG_UNKNOWN, {"engine": str(self.table)})
+
+    def parameters(self, parameters: Sequence[SearchParameter], fixed: Sequence[str]) -> Iterator[Finding]:
+        """What is wrong with search parameters; each finding is about `parameters[name]` or a part of it.
+
+        Args:
+            parameters: of the task.
+            fixed: its `runtime.extraArgs`, which must not set the same flags.
+        """
+        fixed_at = {flag: index for index, token in enumerate(fixed) if (flag := self.engine.flag_of(token))}
+        searched: dict[str, str] = {}
+        for parameter in parameters:
+            field = f"parameters[{parameter.name}]"
+            if parameter.variants is not None:
+                yield from self._variants(parameter.variants, field, fixed_at)
+                continue
+            yield from self._parameter(parameter, field)
+            flag = self.engine.canonical(parameter.name)
+            if flag in searched:
+                yield Finding(field, Kind.FLAG_SEARCHED_TWICE, {"other": searched[flag]})
+            if flag in fixed_at:
+                yield Finding(field, Kind.FLAG_FIXED_TOO, {"index": fixed_at[flag]})
+            searched.setdefault(flag, parameter.name)
+
+    def _variants(self, variants: Sequence[Variant], field: str, fixed_at: Mapping[str, int]) -> Iterator[Finding]:
+        for variant in variants:
+            inside = f"{field}.variants[{variant.name}].args"
+            yield from self.arguments(variant.args, inside)
+            for index, token in enumerate(variant.args):
+                at = fixed_at.get(self.engine.flag_of(token) or "")
+                if at is not None:
+                    yield Finding(f"{inside}[{index}]", Kind.FLAG_FIXED_TOO, {"index": at})
+
+    def _parameter(self, parameter: SearchParameter, field: str) -> Iterator[Finding]:
+        flag = self.engine.canonical(parameter.name)
+        if flag in self.engine.reserved:
+            yield Finding(field, Kind.FLAG_RESERVED, {"instead": self.engine.reserved[flag]})
+            return
+        known = self._known(f"--{parameter.name}", field, dashes="")
+        if isinstance(known, Finding):
+            yield known
+        elif known is not None:
+            yield from _misoffered(known, parameter, field)
+        if any(_EXPANDED in choice for choice in parameter.choices or []):
+            yield Finding(field, Kind.TEMPLATE_IN_VALUE)
+
+
+def _malformed(argument: Argument, field: str) -> Finding | None:
+    """What is wrong with an argument, whatever its flag takes."""
+    if not argument.spelling:
+        return Finding(field, Kind.NOT_A_FLAG)
+    if any(character.isspace() for character in argument.spelling):
+        meant = "=".join(argument.spelling.split(maxsplit=1))
+        return Finding(field, Kind.FLAG_MIXED_WITH_VALUE, {"meant": meant})
+    if argument.joined and not argument.values[0]:
+        return Finding(field, Kind.VALUE_MISSING)
+    return None
+
+
+def _misused(flag: Flag, argument: Argument, field: str) -> Finding | None:
+    """What is wrong with the values that follow a flag."""
+    if not flag.takes_value:
+        return Finding(field, Kind.SWITCH_WITH_VALUE) if argument.values else None
+    if not argument.values:
+        return None if flag.kind == "list" else Finding(field, Kind.VALUE_MISSING)
+    if flag.kind != "list" and len(argument.values) > 1:
+        return Finding(field, Kind.VALUES_TOO_MANY, {"count": len(argument.values)})
+    for value in argument.values:
+        if refusal := flag.refuses(value):
+            return Finding(field, Kind.VALUE_REFUSED, {"value": value, "refusal": refusal})
+    return None
+
+
+def _misoffered(flag: Flag, parameter: SearchParameter, field: str) -> Iterator[Finding]:
+    """What is wrong with the values that a parameter offers for its flag."""
+    if parameter.toggle:
+        if flag.takes_value:
+            yield Finding(field, Kind.TOGGLE_OF_VALUE)
+        return
+    if not flag.takes_value:
+        yield Finding(field, Kind.VALUES_OF_SWITCH)
+        return
+    if parameter.range is not None:
+        if parameter.range.type == "Float" and flag.kind == "int":
+            yield Finding(field, Kind.RANGE_NOT_WHOLE)
+            return
+        offered: dict[str, Sequence[Value]] = {"range.min": [parameter.range.min], "range.max": [parameter.range.max]}
+    else:
+        offered = {"values": parameter.values or [], "choices": parameter.choices or []}
+    for part, values in offered.items():
+        for value in values:
+            if refusal := flag.refuses(arguments.text(value)):
+                yield Finding(field, Kind.OFFER_REFUSED, {"part": part, "value": value, "refusal": refusal})

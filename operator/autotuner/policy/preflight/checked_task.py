@@ -1,0 +1,88 @@
+"""A task before it starts, with what of the cluster it refers to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from autotuner.api.common import EngineName
+from autotuner.api.task import TaskSpec
+from autotuner.policy import model_and_runtime
+from autotuner.policy.model_and_runtime import Reference
+from autotuner.policy.volume_claims import Storage
+from autotuner.presets import Presets
+from autotuner.serving.backend import Backend, EngineTemplate, Weights
+from autotuner.serving.nodes import UNKNOWN, Capacity
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """The cluster, as far as a task refers to it."""
+
+    backend: Backend
+    model: Mapping[str, Any] | None  # live: the one meant
+    runtime: Mapping[str, Any] | None  # live: the one meant, if that is known already
+    shadow: str = ""  # a namespaced object that the backend would prefer to the one chosen
+    may_create: bool = True
+    capacity: Capacity = UNKNOWN
+    storage: Storage | None = None  # None: nothing is known of namespace and claim
+
+
+def engine_of(spec: TaskSpec, presets: Presets) -> EngineName | None:
+    """The engine whose flags the parameters are; None if the preset is unknown."""
+    if spec.runtime.preset is None:
+        return spec.runtime.engine
+    preset = presets.runtimes.get(spec.runtime.preset)
+    return preset.engine if preset else None
+
+
+@dataclass(frozen=True)
+class Case:
+    """A task and its surroundings: the input of every check."""
+
+    spec: TaskSpec
+    presets: Presets
+    around: Surroundings
+
+    @property
+    def backend(self) -> Backend:
+        """The backend that would serve the engines."""
+        return self.around.backend
+
+    @property
+    def engine(self) -> EngineName | None:
+        """The engine whose flags the parameters are; None if the preset is unknown."""
+        return engine_of(self.spec, self.presets)
+
+    @property
+    def runtime_spec(self) -> Mapping[str, Any] | None:
+        """The runtime's spec, live or as it would be created; None if there is none."""
+        if self.around.runtime is not None:
+            found: Mapping[str, Any] = self.around.runtime["spec"]
+            return found
+        return model_and_runtime.runtime_spec(self.spec.runtime, self.presets)
+
+    @property
+    def template(self) -> EngineTemplate:
+        """The engine in that runtime."""
+        return self.backend.engine_template(self.runtime_spec)
+
+    @property
+    def model_spec(self) -> Mapping[str, Any]:
+        """The model's spec, live or as it would be created; empty if there is none."""
+        if self.around.model is not None:
+            found: Mapping[str, Any] = self.around.model["spec"]
+            return found
+        wanted = self.backend.wanted_model(self.spec.model, self.presets, "")
+        return wanted["spec"] if wanted else {}
+
+    @property
+    def model_reference(self) -> Reference | None:
+        """The model that the task means; None if its preset is unknown."""
+        return model_and_runtime.model(self.spec.model, self.presets, "", self.backend)
+
+    @property
+    def weights(self) -> Weights:
+        """Where its files lie by its own spec."""
+        return self.backend.weights(self.model_spec)

@@ -1,0 +1,145 @@
+"""Model and runtime: look first, create only if missing, wait, never modify or delete."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from autotuner import clock
+from autotuner.api.task_status import SPACE_MAX, Created, Removed, Resolved
+from autotuner.kubernetes_object import Object
+from autotuner.policy import model_and_runtime
+from autotuner.policy.events import Event
+from autotuner.policy.evidence import experiment_spec
+from autotuner.policy.evidence.observed import ObservedTask
+from autotuner.policy.task import model_obstacles
+from autotuner.policy.task.plan import PlanBuilder, TaskPlan
+
+_POLL = timedelta(seconds=2)  # models and runtimes are not watched
+
+
+def prepare(builder: PlanBuilder) -> TaskPlan | None:
+    """The plan that gets model and runtime Ready; None once they are."""
+    seen = builder.seen
+    builder.conditions.set("Succeeded", "Unknown", "Running")
+    builder.conditions.set("Finished", "False", "Running")
+    if seen.rejection:
+        kind, words = seen.rejection
+        message = f"the API server refused the {kind}: {words}"
+        known = seen.backend.capabilities
+        for condition, kinds in (("ModelReady", known.models), ("RuntimeReady", known.runtimes)):
+            if kind in (resource.kind for resource in kinds.values()):
+                builder.conditions.set(condition, "False", "Failed", message)
+        return builder.end(False, "AdmissionRejected", message)
+    return _model_ready(builder) or _runtime_ready(builder)
+
+
+def _model_ready(builder: PlanBuilder) -> TaskPlan | None:
+    seen, reference = builder.seen, builder.seen.model_reference
+    assert reference is not None, "checked by preflight"
+    if seen.model is None:
+        if seen.wanted_model is None or not seen.may_make(reference):
+            message = f"{reference} is gone; re-create it"
+            builder.conditions.set("ModelReady", "False", "NotFound", message)
+            return _wait_for_model(builder, message)
+        builder.conditions.set("ModelReady", "False", "Waiting", f"creating {reference}")
+        return builder.plan(
+            f"creating {reference} as {reference.field} says", builder.now, create_model=seen.wanted_model
+        )
+    _note_created(builder, seen.model)
+    state = seen.model_state
+    if state.phase == "Failed":
+        message = f"{reference}: {state.why}"
+        builder.conditions.set("ModelReady", "False", "Failed", message)
+        return builder.end(False, "ModelNotReady", message)
+    if state.phase != "Ready":
+        message = model_obstacles.not_ready(seen)
+        builder.conditions.set("ModelReady", "False", "Waiting", message)
+        return _wait_for_model(builder, message)
+    if obstacle := model_obstacles.find(seen):
+        builder.conditions.set("ModelReady", "False", obstacle.reason, obstacle.message)
+        return _wait_for_model(builder, obstacle.message)
+    _ready(builder, "ModelReady", "ModelDiffers", seen.wanted_model, seen.model)
+    return None
+
+
+def _note_created(builder: PlanBuilder, live: Object) -> None:
+    """Record what this very task made, and nothing else."""
+    if experiment_spec.created_by(live, builder.seen.object):
+        current: Created = builder.changes.get("created") or builder.seen.status.created or Created()
+        builder.changes["created"] = current.including(live["kind"], live["metadata"]["name"])
+
+
+def _ready(builder: PlanBuilder, condition: str, event: str, wanted: Object | None, live: Object) -> None:
+    """Use a model as it is; a difference to what the task would have made is told, once as an event too."""
+    found = model_and_runtime.difference(live["spec"], wanted["spec"]) if wanted is not None else []
+    name = f"{live['kind']} {live['metadata']['name']}"
+    message = f"{name} is used as found; it differs in {'; '.join(found)}" if found else ""
+    before = builder.conditions.get(condition)
+    builder.conditions.set(condition, "True", "Ready", message)
+    after = builder.conditions.get(condition)
+    if message and (before is None or after is None or before.message != after.message):
+        builder.events.append(Event("Warning", event, message))
+
+
+def _wait_for_model(builder: PlanBuilder, message: str) -> TaskPlan:
+    """Wait from when the model stopped being Ready: one that was Ready for hours has its whole time again."""
+    limit, ready = builder.seen.spec.model.ready_timeout_seconds, builder.conditions.get("ModelReady")
+    assert ready is not None
+    overdue = clock.parse(ready.last_transition_time) + timedelta(seconds=limit)
+    if builder.now >= overdue:
+        message = f"not Ready for {limit} s (model.readyTimeoutSeconds): {message}"
+        builder.conditions.set("ModelReady", "False", "Timeout", message)
+        return builder.end(False, "ModelNotReady", message)
+    return builder.plan(message, min(builder.now + _POLL, overdue))
+
+
+def _runtime_ready(builder: PlanBuilder) -> TaskPlan | None:
+    seen = builder.seen
+    if seen.shadow:
+        builder.conditions.set("RuntimeReady", "False", "Shadowed", seen.shadow)
+        return builder.plan(seen.shadow, builder.now + _POLL)
+    if seen.runtime is None:
+        return _without_runtime(builder)
+    assert seen.model is not None
+    _note_created(builder, seen.runtime)
+    if why := seen.backend.incompatible(seen.model, seen.runtime):
+        builder.conditions.set("RuntimeReady", "False", "Incompatible", why)
+        return builder.end(False, "RuntimeIncompatible", why)
+    wanted = seen.wanted_runtime if seen.spec.runtime.custom else None  # others are named after their content
+    _ready(builder, "RuntimeReady", "RuntimeDiffers", wanted, seen.runtime)
+    builder.changes["resolved"] = resolved(seen, seen.model, seen.runtime)
+    return None
+
+
+def _without_runtime(builder: PlanBuilder) -> TaskPlan:
+    seen, reference, wanted = builder.seen, builder.seen.runtime_reference, builder.seen.wanted_runtime
+    assert reference is not None, "known once the model is Ready"
+    # Once resolved it keeps its name: the preset of an upgraded operator would be another runtime.
+    if wanted is None or reference.name != wanted["metadata"]["name"] or not seen.may_make(reference):
+        message = f"{reference} does not exist; create it"
+        builder.conditions.set("RuntimeReady", "False", "NotFound", message)
+        return builder.plan(message, builder.now + _POLL)
+    lacking = seen.backend.lacking_format(seen.model or {})
+    if lacking and seen.spec.runtime.preset:
+        message = (
+            f"{seen.spec.runtime.preset} cannot serve a model without spec.{lacking}:"
+            f" {seen.backend.capabilities.name} compares it; set it in the model"
+        )
+        builder.conditions.set("RuntimeReady", "False", "Incompatible", message)
+        return builder.plan(message, builder.now + _POLL)
+    builder.conditions.set("RuntimeReady", "False", "Waiting", f"creating {reference}")
+    return builder.plan(f"creating {reference} as {reference.field} says", builder.now, create_runtime=wanted)
+
+
+def resolved(seen: ObservedTask, model: Object, runtime: Object) -> Resolved:
+    """What the words of the spec were resolved to, with this model and runtime."""
+    space = seen.space
+    return Resolved(
+        model=model["metadata"]["name"],
+        runtime=runtime["metadata"]["name"],
+        engine=seen.engine,
+        configurations=min(space.size, SPACE_MAX),
+        estimated=not space.exact,
+        removed_by=[Removed(rule=rule, count=min(count, SPACE_MAX)) for rule, count in space.removed if count] or None,
+        accelerator=seen.baseline_product,
+    )

@@ -1,0 +1,464 @@
+"""The sentence of every kind of finding; the only place that pins their wording."""
+
+from __future__ import annotations
+
+import pytest
+
+from autotuner.validation_messages import Finding, Kind
+
+TEXTS: list[tuple[Kind, dict[str, object], str]] = [
+    (
+        Kind.PRESET_UNKNOWN,
+        {"name": "zzz", "known": ["one", "two"]},
+        "no preset is called zzz; there are one, two",
+    ),
+    (
+        Kind.PRESET_MISSPELT,
+        {"meant": "llama-3-2-1b-instruct", "name": "llama-3-2-1b-instrukt"},
+        "no preset is called llama-3-2-1b-instrukt; did you mean llama-3-2-1b-instruct?",
+    ),
+    (
+        Kind.OBJECT_MISSING,
+        {"object": "BaseModel my-model"},
+        "BaseModel my-model does not exist; create it, or name another",
+    ),
+    (
+        Kind.CREATION_FORBIDDEN,
+        {"object": "ClusterBaseModel own"},
+        "ClusterBaseModel own does not exist, and this operator may not create cluster-scoped objects; ask for it"
+        " to be created",
+    ),
+    (
+        Kind.MODEL_INCOMPLETE,
+        {"lacking": "the spec has no storage.storageUri; OME demands one"},
+        "the spec has no storage.storageUri; OME demands one",
+    ),
+    (
+        Kind.RUNTIME_WITHOUT_IMAGE,
+        {},
+        "engineConfig.runner has no image, so there is no engine to start",
+    ),
+    (
+        Kind.RUNTIME_INCOMPATIBLE,
+        {"mismatch": "its words"},
+        "its words",
+    ),
+    (
+        Kind.OBJECT_SHADOWED,
+        {"shadow": "its words"},
+        "its words",
+    ),
+    (
+        Kind.OBJECT_PRUNED,
+        {},
+        "Argo CD would prune the object; remove it",
+    ),
+    (
+        Kind.STORAGE_AND_VOLUME,
+        {},
+        "model.volume says where the weights are; remove one of the two",
+    ),
+    (
+        Kind.PATH_EXPANDED,
+        {"mark": "{{"},
+        '"{{" would be expanded; write the path as it is',
+    ),
+    (
+        Kind.PATH_WITH_PARENT,
+        {},
+        "must not contain ..; write the path in full",
+    ),
+    (
+        Kind.PATH_ABSOLUTE,
+        {},
+        "is relative to the claim's root; remove the leading slash",
+    ),
+    (
+        Kind.MOUNT_ON_SYSTEM,
+        {"mount": "/"},
+        "/ belongs to the system; choose another folder",
+    ),
+    (
+        Kind.MOUNT_OVERLAPS,
+        {"mount": "/models/llama", "owner": "the storage.path of ClusterBaseModel mine", "path": "/models/llama"},
+        "/models/llama overlaps with /models/llama, where the storage.path of ClusterBaseModel mine is mounted;"
+        " choose another folder",
+    ),
+    (
+        Kind.VOLUME_AND_MODEL_CLAIM,
+        {"product": "OME", "model": "ClusterBaseModel mine"},
+        "ClusterBaseModel mine lies on a claim of its own (pvc://), which OME mounts; remove model.volume, or"
+        " name a model of storageUri vendor://... without a path",
+    ),
+    (
+        Kind.CLAIM_IN_OTHER_NAMESPACE,
+        {"claim": "theirs", "model": "ClusterBaseModel mine", "namespace": "other"},
+        "ClusterBaseModel mine lies on claim theirs of namespace other, and pods mount claims of their own"
+        " namespace only; create the task there",
+    ),
+    (
+        Kind.MODEL_WITHOUT_WEIGHTS,
+        {"product": "OME", "model": "ClusterBaseModel mine", "variable": "MODEL_PATH"},
+        "ClusterBaseModel mine has no storage.path, so OME mounts no weights and sets no MODEL_PATH, which the"
+        " runtime's command reads; name the claim that holds them in model.volume, or a model with a path",
+    ),
+    (
+        Kind.CLAIM_MISSING,
+        {"claim": "PersistentVolumeClaim weights", "namespace": "team"},
+        "PersistentVolumeClaim weights does not exist in namespace team; create it, or name another",
+    ),
+    (
+        Kind.CLAIM_TERMINATING,
+        {"claim": "PersistentVolumeClaim weights"},
+        "PersistentVolumeClaim weights is being deleted; create it again once it is gone, or name another",
+    ),
+    (
+        Kind.CLAIM_LOST,
+        {"claim": "PersistentVolumeClaim weights", "volume": "pv-1"},
+        "PersistentVolumeClaim weights is Lost: its PersistentVolume pv-1 is gone, and the data perhaps too;"
+        " delete the claim and create it again with a volume that has the weights, or name another",
+    ),
+    (
+        Kind.CLAIM_IS_DEVICE,
+        {"claim": "PersistentVolumeClaim weights"},
+        "PersistentVolumeClaim weights is a raw device (volumeMode Block); the engine needs a file system: name"
+        " another",
+    ),
+    (
+        Kind.CLAIM_FOR_ONE_POD,
+        {"claim": "PersistentVolumeClaim weights", "engines": 2},
+        "PersistentVolumeClaim weights is ReadWriteOncePod, for one pod at a time, and 2 engines would read it;"
+        " set 1, or use a claim that is ReadOnlyMany or ReadWriteMany",
+    ),
+    (
+        Kind.CLAIM_FOR_ONE_NODE,
+        {"claim": "PersistentVolumeClaim weights", "engines": 2},
+        "PersistentVolumeClaim weights is ReadWriteOnce, for one node at a time, and 2 engines would read it; set"
+        " 1, or use a claim that is ReadOnlyMany or ReadWriteMany",
+    ),
+    (
+        Kind.MODEL_PATH_FORBIDDEN,
+        {
+            "product": "OME",
+            "path": "/raid/x",
+            "model": "ClusterBaseModel mine",
+            "level": "baseline",
+            "namespace": "team",
+        },
+        "OME mounts /raid/x of the node for ClusterBaseModel mine, which Pod Security (baseline) forbids in"
+        " namespace team; name the claim that holds the weights in model.volume, or use a namespace without the"
+        " label pod-security.kubernetes.io/enforce",
+    ),
+    (
+        Kind.OWN_MODEL_PATH_FORBIDDEN,
+        {
+            "product": "OME",
+            "level": "restricted",
+            "model": "ClusterBaseModel mine",
+            "namespace": "team",
+            "path": "/raid/x",
+        },
+        "OME mounts /raid/x of the node for ClusterBaseModel mine, which Pod Security (restricted) forbids in"
+        " namespace team; name a model of storageUri vendor://... without a path, and the weights' claim in"
+        " model.volume, or use a namespace without the label pod-security.kubernetes.io/enforce",
+    ),
+    (
+        Kind.RUNTIME_PATH_FORBIDDEN,
+        {"level": "baseline", "namespace": "team", "volume": "fast"},
+        "its volume fast is a host path, which Pod Security (baseline) forbids in namespace team; use a runtime"
+        " without it, or use a namespace without the label pod-security.kubernetes.io/enforce",
+    ),
+    (
+        Kind.VOLUME_MAY_BE_EMPTY,
+        {"claim": "PersistentVolumeClaim weights"},
+        "PersistentVolumeClaim weights is not bound yet, and its StorageClass will make an empty volume; put the"
+        " weights there before the task starts",
+    ),
+    (
+        Kind.MODEL_MOUNTED_TOO,
+        {"product": "OME", "model": "ClusterBaseModel mine", "path": "/raid/x"},
+        "ClusterBaseModel mine has a storage.path too, so OME also mounts /raid/x of the node; a model of"
+        " storageUri vendor://... without a path downloads and mounts nothing",
+    ),
+    (
+        Kind.VOLUME_NOT_READ,
+        {"mount": "/models", "variable": "MODEL_PATH"},
+        "the runtime's command reads neither $(MODEL_PATH) nor /models; check that its engine finds the weights there",
+    ),
+    (
+        Kind.FLAG_RESERVED,
+        {"instead": "its words"},
+        "its words",
+    ),
+    (
+        Kind.FLAG_UNKNOWN,
+        {"engine": "SGLang 0.5.5.post3"},
+        "SGLang 0.5.5.post3 has no such flag (if your image's engine has it, set runtime.allowUnknownFlags: true)",
+    ),
+    (
+        Kind.FLAG_MISSPELT,
+        {"engine": "SGLang 0.5.5.post3", "meant": "enable-mixed-chunk"},
+        "SGLang 0.5.5.post3 has no such flag; did you mean enable-mixed-chunk? (if your image's engine has it,"
+        " set runtime.allowUnknownFlags: true)",
+    ),
+    (
+        Kind.SPELLING_UNKNOWN,
+        {"engine": "SGLang 0.5.5.post3", "meant": "--mem-fraction-static"},
+        "SGLang 0.5.5.post3 does not know this spelling; write --mem-fraction-static",
+    ),
+    (
+        Kind.FLAG_FIXED_TOO,
+        {"index": 0},
+        "the flag is also in runtime.extraArgs[0]; remove one of them",
+    ),
+    (
+        Kind.FLAG_SEARCHED_TWICE,
+        {"other": "tp"},
+        "is the same flag as parameters[tp]; remove one of them",
+    ),
+    (
+        Kind.FLAG_IN_COMMAND,
+        {"conflict": "its words"},
+        "its words",
+    ),
+    (
+        Kind.FLAG_MIXED_WITH_VALUE,
+        {"meant": "--tp-size=2"},
+        "flag and value are one argument: write --tp-size=2",
+    ),
+    (
+        Kind.NOT_A_FLAG,
+        {},
+        "not a flag: an argument begins with a dash, for example --name=value",
+    ),
+    (
+        Kind.TEMPLATE_IN_VALUE,
+        {},
+        '"{{" would be expanded as a template; write the value without it',
+    ),
+    (
+        Kind.VALUE_MISSING,
+        {},
+        "a value is missing",
+    ),
+    (
+        Kind.VALUE_REFUSED,
+        {"value": "two", "refusal": "its words"},
+        "its words",
+    ),
+    (
+        Kind.VALUES_TOO_MANY,
+        {"count": 2},
+        "it takes one value, not 2",
+    ),
+    (
+        Kind.SWITCH_WITH_VALUE,
+        {},
+        "it is a switch and takes no value",
+    ),
+    (
+        Kind.OFFER_REFUSED,
+        {"part": "values", "value": 1.5, "refusal": "its words"},
+        "values: its words",
+    ),
+    (
+        Kind.TOGGLE_OF_VALUE,
+        {},
+        "the flag takes a value and cannot be toggled; use values or choices",
+    ),
+    (
+        Kind.VALUES_OF_SWITCH,
+        {},
+        "the flag is a switch and takes no value; use toggle: true",
+    ),
+    (
+        Kind.RANGE_NOT_WHOLE,
+        {},
+        "the flag takes whole numbers; write range.type: Integer",
+    ),
+    (
+        Kind.ARGUMENTS_MALFORMED,
+        {"why": "its words"},
+        "joined with the runtime's own and runtime.extraArgs: its words",
+    ),
+    (
+        Kind.NO_ARGUMENT_LEFT,
+        {"product": "OME"},
+        "without it no argument is left, and OME would use the runtime's own, which have it; fix some other flag"
+        " in runtime.extraArgs",
+    ),
+    (
+        Kind.LEVEL_NOT_ON_LADDER,
+        {"concurrency": 16, "ladder": [4, 8]},
+        "16 is not on the ladder; choose one of 4, 8",
+    ),
+    (
+        Kind.REQUEST_PARAMETER_RESERVED,
+        {},
+        "set by the benchmark itself; remove it",
+    ),
+    (
+        Kind.TOKENIZER_COUNTS_BYTES,
+        {},
+        "Builtin counts bytes: for the simulated engine only; use Hub or ModelVolume",
+    ),
+    (
+        Kind.TOKENIZER_WITHOUT_FILES,
+        {"volume": "model.volume"},
+        "ModelVolume needs model.volume or a model with spec.storage.path; use Hub with an id",
+    ),
+    (
+        Kind.TOKENIZER_ON_ONE_POD_CLAIM,
+        {"claim": "PersistentVolumeClaim weights"},
+        "ModelVolume reads PersistentVolumeClaim weights beside the engine, but that is ReadWriteOncePod; use Hub"
+        " with an id, or a claim that more pods may use",
+    ),
+    (
+        Kind.TOKENIZER_ON_ONE_NODE_CLAIM,
+        {"claim": "PersistentVolumeClaim weights"},
+        "PersistentVolumeClaim weights is ReadWriteOnce, for one node at a time, and the benchmark reads its"
+        " tokenizer there (ModelVolume) beside the engine; set SameNode, or use Hub with an id",
+    ),
+    (
+        Kind.LADDER_TOO_LONG,
+        {"levels": 3, "limit": 3600, "minutes": 30, "needed": 5400.0, "scenarios": 1},
+        "the ladder may take 5400 s (1 scenarios x 3 levels x 30 min), but 3600 s are allowed; allow more, or"
+        " measure less",
+    ),
+    (
+        Kind.LOAD_IN_LOCKSTEP,
+        {"limit": 16},
+        "D moves in lock-step and biases TTFT above concurrency 16; N or U with the same means does not",
+    ),
+    (
+        Kind.EFFECT_DEPENDS_ON_TEXT,
+        {},
+        "its effect depends on the text of the prompts; the benchmark's is artificial",
+    ),
+    (
+        Kind.OBJECTIVE_REPEATED,
+        {"figure": "OutputThroughput", "earlier": 0},
+        "OutputThroughput is objectives[0] already; remove one of them, or change its statistic or concurrency",
+    ),
+    (
+        Kind.LATENCY_OBJECTIVE_REPEATED,
+        {"concurrency": 8, "earlier": 0, "figure": "TTFT P99"},
+        "TTFT P99 at concurrency 8 is objectives[0] already; remove one of them, or change its statistic or"
+        " concurrency",
+    ),
+    (
+        Kind.LATENCY_NEVER_SO_LOW,
+        {"figure": "TTFT P99", "limit": "0ms"},
+        "TTFT P99 is never 0ms or less; write the most that you accept, for example 500ms",
+    ),
+    (
+        Kind.RATE_NEVER_SO_LOW,
+        {"figure": "OutputThroughput", "limit": "0tok/s"},
+        "OutputThroughput is never 0tok/s or less; write the most that you accept, for example 900tok/s",
+    ),
+    (
+        Kind.SHARE_ABOVE_ALL,
+        {},
+        "ErrorRate is a share of all requests, at most 100%; write a smaller one, for example 1%",
+    ),
+    (
+        Kind.SLO_REPEATED,
+        {"earlier": 0, "limit": "500ms", "side": "max"},
+        "says the same as slos[0] (max 500ms); remove one of them",
+    ),
+    (
+        Kind.FLOOR_ABOVE_CEILING,
+        {"earlier": 0, "limit": "900tok/s", "other": "800tok/s"},
+        "900tok/s is above the ceiling of slos[0], 800tok/s: both cannot be kept; change one of them",
+    ),
+    (
+        Kind.CEILING_BELOW_FLOOR,
+        {"earlier": 0, "limit": "500ms", "other": "1s"},
+        "500ms is below the floor of slos[0], 1s: both cannot be kept; change one of them",
+    ),
+    (Kind.NOTHING_TO_SEARCH, {}, "there is nothing to search; give parameters, parallelism or quantization"),
+    (Kind.RANGE_WRONG, {"mistake": "its words"}, "its words"),
+    (Kind.RULE_WRONG, {"complaint": "its words"}, "its words"),
+    (
+        Kind.CONDITION_ON_ALL,
+        {},
+        "reads p as a whole, and thereby its own parameter; name the others one by one, as p.x",
+    ),
+    (
+        Kind.CONDITION_ON_ITSELF,
+        {"name": "policy"},
+        "asks for its own parameter, p.policy; a condition is about the others",
+    ),
+    (
+        Kind.CONDITIONS_IN_CIRCLE,
+        {"names": ["a", "b"]},
+        "the conditions of a, b wait for each other; drop one",
+    ),
+    (
+        Kind.NAMES_ALIKE,
+        {"other": "a.b", "name": "a_b"},
+        "rules cannot tell it from a.b, both are p.a_b; write rules without them, or search only one of them",
+    ),
+    (Kind.WORDS_WITHOUT_FLAGS, {"explanation": "its words"}, "its words"),
+    (
+        Kind.WORD_AND_PARAMETER,
+        {"section": "parallelism"},
+        "is the name of a word in parallelism; remove it",
+    ),
+    (
+        Kind.FLAG_OF_WORDS,
+        {"flag": "dtype", "section": "quantization"},
+        "--dtype is set by quantization too; remove one of them",
+    ),
+    (
+        Kind.ARGUMENT_OF_WORDS,
+        {"argument": "--tp=2", "section": "parallelism"},
+        "--tp=2: the flag is set by parallelism too; remove one of them",
+    ),
+    (Kind.START_POINT_WRONG, {"obstacle": "its words"}, "its words"),
+    (
+        Kind.SPACE_EMPTY,
+        {"why": "its words"},
+        "no configuration is left: its words",
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "details", "sentence"), TEXTS, ids=[kind.name for kind, *_ in TEXTS])
+def test_the_sentence_of_a_kind(kind: Kind, details: dict[str, object], sentence: str) -> None:
+    assert Finding("field", kind, details).sentence == sentence
+
+
+def test_every_kind_is_worded() -> None:
+    assert [kind for kind, *_ in TEXTS] == list(Kind)
+
+
+REASONS = {
+    "UnknownPreset": {Kind.PRESET_UNKNOWN, Kind.PRESET_MISSPELT},
+    "NotFound": {Kind.OBJECT_MISSING, Kind.CREATION_FORBIDDEN, Kind.CLAIM_MISSING},
+    "ReservedFlag": {Kind.FLAG_RESERVED},
+    "UnknownFlag": {Kind.FLAG_UNKNOWN, Kind.FLAG_MISSPELT},
+    "EmptySpace": {Kind.SPACE_EMPTY},
+    "Valid": {
+        Kind.VOLUME_MAY_BE_EMPTY,
+        Kind.MODEL_MOUNTED_TOO,
+        Kind.VOLUME_NOT_READ,
+        Kind.LOAD_IN_LOCKSTEP,
+        Kind.EFFECT_DEPENDS_ON_TEXT,
+    },
+}
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_the_reason_of_a_kind(kind: Kind) -> None:
+    named = [reason for reason, kinds in REASONS.items() if kind in kinds]
+
+    assert [Finding("field", kind).reason] == (named or ["InvalidSpec"])
+
+
+def test_a_message_begins_with_field_and_argument() -> None:
+    assert Finding("slos[0].max", Kind.SHARE_ABOVE_ALL).message.startswith("slos[0].max: ErrorRate is a share")
+    assert Finding("baseline.args[1]", Kind.VALUE_MISSING, argument="--tp=").message == (
+        'baseline.args[1]: "--tp=": a value is missing'
+    )
+    assert Finding("baseline.args[0]", Kind.VALUE_MISSING, argument="").message.startswith('baseline.args[0]: "": ')
