@@ -86,7 +86,7 @@ TESTS = {
     "cluster": Tests(6, ("tests/cluster", "-n2", "--dist=loadfile"), ("tools", "cluster")),
     "e2e": Tests(10, ("tests/e2e", "-n2", "--dist=worksteal"), ("tools", "cluster"), "not alone"),
     "alone": Tests(2, ("tests/e2e",), ("tools", "cluster"), "alone"),
-    "realnode": Tests(14, ("tests/realnode",), ("tools", "node"), full_minutes=17),
+    "realnode": Tests(14, ("tests/realnode",), ("tools", "node"), full_minutes=15),
 }
 STEPS = ("build", *COMMANDS, *TESTS)
 
