@@ -82,7 +82,7 @@ COMMANDS = {
 # tests may have another testbed for itself, so it stays with one worker; stories are long, so who is done takes over.
 # Those that compare times with a model are marked `alone` and have the machine to themselves.
 TESTS = {
-    "unit": Tests(5, ("tests/unit",)),
+    "unit": Tests(5, ("tests/unit", "-n2")),
     "cluster": Tests(6, ("tests/cluster", "-n2", "--dist=loadfile"), ("tools", "cluster")),
     "e2e": Tests(10, ("tests/e2e", "-n2", "--dist=worksteal"), ("tools", "cluster"), "not alone"),
     "alone": Tests(2, ("tests/e2e",), ("tools", "cluster"), "alone"),

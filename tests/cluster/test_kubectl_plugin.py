@@ -7,7 +7,7 @@ import subprocess
 import sysconfig
 from pathlib import Path
 
-from tests.support.console import kubectl
+from tests.tools import tool
 
 ROOT = Path(__file__).parents[2]
 
@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 def autotuner(*arguments: str) -> str:
     """Runs `kubectl autotuner` where the installed programs are on PATH; returns what it printed."""
     environment = {**os.environ, "PATH": f"{sysconfig.get_path('scripts')}{os.pathsep}{os.environ['PATH']}"}
-    words = [kubectl(), "autotuner", *arguments]
+    words = [tool("kubectl"), "autotuner", *arguments]
     return subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
 
 

@@ -26,7 +26,7 @@ from autotuner.serving.ome.wanted_objects import model_object, runtime_object
 from testbed import Testbed
 from testbed.api import Api, ApiError, load_documents
 from tests.support.objects import edited, make_experiment
-from tests.unit.explain_builders import FASTEST, told
+from tests.unit.explain_builders import FASTEST, make_answer
 
 ROOT = Path(__file__).parents[2]
 OME = ROOT.parent / "shared" / "ome-crds" / "0.1.5"
@@ -215,7 +215,7 @@ RECOMMENDED: dict[str, Object] = {
 
 @pytest.mark.parametrize("case", RECOMMENDED)
 async def test_what_is_recommended(strict: Any, case: str) -> None:
-    data = recommendation.config_map(told([FASTEST], **RECOMMENDED[case]))["data"]
+    data = recommendation.config_map(make_answer([FASTEST], **RECOMMENDED[case]))["data"]
     services = [yaml.safe_load(text) for name, text in data.items() if name.endswith(".yaml")]
     assert services
     for body in services:
