@@ -6,7 +6,7 @@ import pytest
 
 from autotuner.kubernetes_object import Object
 from autotuner.policy.conditions import ConditionSet, find, is_true, shorten
-from autotuner.policy.task import best_so_far
+from autotuner.policy.task import best_so_far, status_message
 from tests.unit.builders import after, at, make_level
 from tests.unit.task_builders import Story, ended, ending, make_task, observed, reaching, started
 
@@ -97,11 +97,11 @@ def test_the_phase_is_a_projection_of_the_conditions(status: Object, suspended: 
     ]
     task = make_task(status={**status, "conditions": conditions})
 
-    assert best_so_far.phase(observed(task).status, suspended) == want
+    assert status_message.phase(observed(task).status, suspended) == want
 
 
 def test_nothing_measured_is_said_to_be_nothing() -> None:
-    assert best_so_far.nearest([]) == "nothing was measured"
+    assert status_message.nearest([]) == "nothing was measured"
 
 
 def test_the_best_needs_a_value() -> None:

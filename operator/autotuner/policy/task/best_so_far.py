@@ -1,4 +1,4 @@
-"""What people read about a running search: phase, message, the best so far."""
+"""The best that a search has found so far, as the status shows it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 
 from autotuner import scoring
 from autotuner.api.goals import Objective
-from autotuner.api.task import TaskSpec
 from autotuner.api.task_status import (
     FRONT_MAX,
     BaselineResult,
@@ -15,34 +14,10 @@ from autotuner.api.task_status import (
     Confidence,
     FrontPoint,
     ObjectiveValue,
-    TaskPhase,
-    TaskStatus,
     Verdict,
 )
-from autotuner.policy.conditions import find, is_true
 from autotuner.policy.evidence.measurements import Measured
 from autotuner.policy.recommendation import broken_slos
-from autotuner.search.space.space import Space
-
-
-def phase(status: TaskStatus, suspended: bool) -> TaskPhase:
-    """One word for people: a projection of the conditions, never read by a decision."""
-    finished = is_true(status.conditions, "Finished")
-    if suspended and not finished:
-        return "Suspended"
-    if not finished and status.start_time is None:
-        return "Pending"
-    succeeded = find(status.conditions, "Succeeded")
-    if succeeded is None:
-        return "Running"
-    if succeeded.status == "Unknown":
-        return "Confirming" if succeeded.reason == "Confirming" else "Running"
-    return "Succeeded" if succeeded.status == "True" else "Failed"
-
-
-def choice_in_words(space: Space) -> str:
-    """The number of configurations there are to choose from, for people."""
-    return f"{space.amount} configuration{'s' if space.size != 1 else ''}"
 
 
 def leader(measured: Iterable[Measured], objective: Objective) -> Measured | None:
@@ -124,51 +99,3 @@ def _front_point(one: Measured, values: Sequence[float], objectives: Sequence[Ob
 def is_today(found: Best, baseline: BaselineResult | None) -> bool:
     """Whether the best is what runs today."""
     return baseline is not None and baseline.experiment == found.experiment
-
-
-def best_in_words(found: Best, baseline: BaselineResult | None, spec: TaskSpec) -> str:
-    """The best in words; with the broken soft SLOs because of which a gain is not that of the values.
-
-    `1893 tok/s/GPU by llama-chat-7 (+31.0% over the baseline)`
-    """
-    words = ours = f"it breaks {' and '.join(found.breaks)}" if found.breaks else ""
-    theirs = f"the baseline breaks {' and '.join(baseline.breaks)}" if baseline and baseline.breaks else ""
-    if found.gain_percent is not None and not is_today(found, baseline):
-        counted = ", ".join(filter(None, (ours, theirs)))
-        words = scoring.over(found.gain_percent, "the baseline") + (counted and f", soft SLOs counted: {counted}")
-    value = scoring.format_value(found.value, spec.objectives[0].metric, spec.benchmark.concurrency)
-    return f"{value} by {found.experiment}" + (words and f" ({words})")
-
-
-def message(
-    running: Measured, number: int, wanted: int, leader: Best | None, baseline: BaselineResult | None, spec: TaskSpec
-) -> str:
-    """`experiment 12 of 30 benchmarking; best 1893 tok/s/GPU by llama-chat-7 (+31.0% over the baseline)`."""
-    step = (running.status.phase or "Pending").lower()
-    what = "baseline" if running.is_baseline else f"experiment {number} of {wanted}"
-    text = f"{what} {step}"
-    if running.status.message and running.status.phase not in ("Benchmarking", "Starting", "Releasing"):
-        text += f" ({running.status.message})"
-    if leader is None:
-        return text
-    lead = "the baseline is best: " if is_today(leader, baseline) else "best "
-    return f"{text}; {lead}{best_in_words(leader, baseline, spec)}"
-
-
-def nearest(measured: Iterable[Measured]) -> str:
-    """The experiment that came nearest to the SLOs, and what it misses; or why nothing was measured at all."""
-    every = list(measured)
-    missed = [(one.score.shortfall, one) for one in every if one.score is not None and one.outcome == "infeasible"]
-    if missed:
-        _, one = min(missed, key=lambda pair: pair[0])
-        assert one.score is not None
-        return f"no configuration keeps the SLOs; nearest is {one.name}: {one.score.explanation}"
-    if not every:
-        return "nothing was measured"
-    idle = [one for one in every if one.score is not None and one.score.feasible]
-    if idle:
-        return f"no configuration gave any output; last, {idle[-1].name}: check what its engine answers"
-    unknown = [one for one in every if one.score is not None and one.score.outcome == "unknown"]
-    if unknown and unknown[-1].score is not None:
-        return f"no configuration can be compared; last, {unknown[-1].name}: {unknown[-1].score.explanation}"
-    return f"no configuration could be measured; last, {every[-1].name}: {every[-1].status.message}"

@@ -8,7 +8,7 @@ from autotuner.policy import recommendation
 from autotuner.policy.events import Event
 from autotuner.policy.evidence.observed import ObservedTask
 from autotuner.policy.recommendation import broken_slos, quality_warning
-from autotuner.policy.task import best_so_far, confirmed_best
+from autotuner.policy.task import best_so_far, confirmed_best, status_message
 from autotuner.policy.task.plan import PlanBuilder, TaskPlan
 
 
@@ -44,7 +44,7 @@ def finish(builder: PlanBuilder, reason: str, verdict: str = "", limit: str = ""
     if best is None and front is None:
         cause = "BudgetExhausted" if limit else "NoFeasibleConfiguration"
         return builder.end(
-            False, cause, "; ".join(filter(None, (verdict or best_so_far.nearest(seen.measured), limit)))
+            False, cause, "; ".join(filter(None, (verdict or status_message.nearest(seen.measured), limit)))
         )
     searched = _searched(seen, reason, limit)
     if best is None:
@@ -55,7 +55,7 @@ def finish(builder: PlanBuilder, reason: str, verdict: str = "", limit: str = ""
     # Where nothing else was measured there is nothing to be confirmed either.
     verdict = (verdict or confirmed_best.without_repeats(best, seen.baseline)) if seen.tried else ""
     words = [
-        f"{lead}{best_so_far.best_in_words(best, today, seen.spec)}",
+        f"{lead}{status_message.best_in_words(best, today, seen.spec)}",
         _ladder_advice(seen, best),
         verdict,
         searched,

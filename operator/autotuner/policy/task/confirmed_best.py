@@ -12,7 +12,7 @@ from autotuner.policy.confirmation.finalists import Race
 from autotuner.policy.confirmation.rule import Decided
 from autotuner.policy.evidence.measurements import Measured
 from autotuner.policy.recommendation import broken_slos
-from autotuner.policy.task import best_so_far
+from autotuner.policy.task import best_so_far, status_message
 
 _NO_GAIN = ("BaselineInfeasible", "BaselineFailed")
 
@@ -80,7 +80,7 @@ def none_confirmed(race: Race, measured: Iterable[Measured]) -> str:
         if not run.keeps:
             again.setdefault(race.original(key).name, []).append(run)
     missed = [one for one in measured if not one.is_repeat and not one.keeps and one.name not in again]
-    words = best_so_far.nearest([*missed, *(replace(_typical(runs), name=name) for name, runs in again.items())])
+    words = status_message.nearest([*missed, *(replace(_typical(runs), name=name) for name, runs in again.items())])
     if not race.measured:
         return words
     kept = "kept the SLOs" if scoring.hard(race.spec.slos or ()) else "gave a result"

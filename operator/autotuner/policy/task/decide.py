@@ -28,6 +28,7 @@ from autotuner.policy.task import (
     next_experiment,
     preview,
     readiness,
+    status_message,
 )
 from autotuner.policy.task.plan import PlanBuilder, TaskPlan
 from autotuner.search.space.configuration import Configuration
@@ -136,7 +137,7 @@ def _previewed(builder: PlanBuilder) -> TaskPlan:
     builder.conditions.set("Finished", "False", "Suspended")
     root = seen.backend.capabilities.root.kind
     message = (
-        f"suspended; {best_so_far.choice_in_words(space)} to choose from, at most {shown.gpu_hours:g} GPU-hours;"
+        f"suspended; {status_message.choice_in_words(space)} to choose from, at most {shown.gpu_hours:g} GPU-hours;"
         f" ConfigMap {shown.config_map} shows the first {root}; set suspend: false to start"
     )
     return builder.plan(message, builder.now + _SLOW_POLL, write_preview=preview.config_map(seen))
@@ -150,7 +151,7 @@ def _start(builder: PlanBuilder) -> TaskPlan:
         builder.conditions.set(kind, "Unknown", "Waiting")
     builder.conditions.set("Succeeded", "Unknown", "Running")
     builder.conditions.set("Finished", "False", "Running")
-    return builder.plan(f"started: {best_so_far.choice_in_words(seen.space)} to choose from", builder.now)
+    return builder.plan(f"started: {status_message.choice_in_words(seen.space)} to choose from", builder.now)
 
 
 def _follow(builder: PlanBuilder) -> TaskPlan:
@@ -165,7 +166,7 @@ def _follow(builder: PlanBuilder) -> TaskPlan:
         return builder.plan(_confirming(builder, limits.race(seen, builder.now), seen.running[0].spec.block), until)
     _searching(builder)
     today = builder.changes["baseline"]
-    message = best_so_far.message(
+    message = status_message.message(
         seen.running[0], len(seen.search), experiment_counts.wanted(seen), best, today, seen.spec
     )
     return builder.plan(message, until)

@@ -12,7 +12,7 @@ from autotuner.kubernetes_object import Object
 from autotuner.policy.conditions import ConditionSet, shorten
 from autotuner.policy.events import Event
 from autotuner.policy.evidence.observed import ObservedTask
-from autotuner.policy.task import best_so_far
+from autotuner.policy.task import status_message
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class PlanBuilder:
                 "message": shorten(message),
             }
         )
-        status = status.model_copy(update={"phase": best_so_far.phase(status, self.seen.spec.suspend)})
+        status = status.model_copy(update={"phase": status_message.phase(status, self.seen.spec.suspend)})
         if (status.phase, status.experiments) != (before.phase, before.experiments):
             status = status.model_copy(update={"last_progress_time": clock.stamp(self.now)})
         if succeeded and before.phase != status.phase and status.phase != "Pending":
