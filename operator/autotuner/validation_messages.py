@@ -11,7 +11,7 @@ ValidReason = Literal["InvalidSpec", "UnknownPreset", "NotFound", "ReservedFlag"
 """Reasons of the condition Valid. A task with findings of reason Valid only may start: they are warnings."""
 
 
-class Text(NamedTuple):
+class Wording(NamedTuple):
     """What a kind of finding means to the user: a reason, and a sentence with the names of details in braces."""
 
     reason: ValidReason
@@ -23,214 +23,218 @@ class Kind(Enum):
     """Every kind of finding with its text: what is wrong, and what to write instead."""
 
     # Objects.
-    PRESET_UNKNOWN = Text("UnknownPreset", "no preset is called {name}; there are {known}")
-    PRESET_MISSPELT = Text("UnknownPreset", "no preset is called {name}; did you mean {meant}?")
-    OBJECT_MISSING = Text("NotFound", "{object} does not exist; create it, or name another")
-    CREATION_FORBIDDEN = Text(
+    PRESET_UNKNOWN = Wording("UnknownPreset", "no preset is called {name}; there are {known}")
+    PRESET_MISSPELT = Wording("UnknownPreset", "no preset is called {name}; did you mean {meant}?")
+    OBJECT_MISSING = Wording("NotFound", "{object} does not exist; create it, or name another")
+    CREATION_FORBIDDEN = Wording(
         "NotFound",
         "{object} does not exist, and this operator may not create cluster-scoped objects; ask for it to be created",
     )
-    MODEL_INCOMPLETE = Text("InvalidSpec", "{lacking}")
-    RUNTIME_WITHOUT_IMAGE = Text("InvalidSpec", "engineConfig.runner has no image, so there is no engine to start")
-    RUNTIME_INCOMPATIBLE = Text("InvalidSpec", "{mismatch}")
-    OBJECT_SHADOWED = Text("InvalidSpec", "{shadow}")
-    OBJECT_PRUNED = Text("InvalidSpec", "Argo CD would prune the object; remove it")
+    MODEL_INCOMPLETE = Wording("InvalidSpec", "{lacking}")
+    RUNTIME_WITHOUT_IMAGE = Wording("InvalidSpec", "engineConfig.runner has no image, so there is no engine to start")
+    RUNTIME_INCOMPATIBLE = Wording("InvalidSpec", "{mismatch}")
+    OBJECT_SHADOWED = Wording("InvalidSpec", "{shadow}")
+    OBJECT_PRUNED = Wording("InvalidSpec", "Argo CD would prune the object; remove it")
 
     # Weights.
-    STORAGE_AND_VOLUME = Text("InvalidSpec", "model.volume says where the weights are; remove one of the two")
-    PATH_EXPANDED = Text("InvalidSpec", '"{mark}" would be expanded; write the path as it is')
-    PATH_WITH_PARENT = Text("InvalidSpec", "must not contain ..; write the path in full")
-    PATH_ABSOLUTE = Text("InvalidSpec", "is relative to the claim's root; remove the leading slash")
-    MOUNT_ON_SYSTEM = Text("InvalidSpec", "{mount} belongs to the system; choose another folder")
-    MOUNT_OVERLAPS = Text(
+    STORAGE_AND_VOLUME = Wording("InvalidSpec", "model.volume says where the weights are; remove one of the two")
+    PATH_EXPANDED = Wording("InvalidSpec", '"{mark}" would be expanded; write the path as it is')
+    PATH_WITH_PARENT = Wording("InvalidSpec", "must not contain ..; write the path in full")
+    PATH_ABSOLUTE = Wording("InvalidSpec", "is relative to the claim's root; remove the leading slash")
+    MOUNT_ON_SYSTEM = Wording("InvalidSpec", "{mount} belongs to the system; choose another folder")
+    MOUNT_OVERLAPS = Wording(
         "InvalidSpec", "{mount} overlaps with {path}, where {owner} is mounted; choose another folder"
     )
-    VOLUME_AND_MODEL_CLAIM = Text(
+    VOLUME_AND_MODEL_CLAIM = Wording(
         "InvalidSpec",
         "{model} lies on a claim of its own (pvc://), which {product} mounts; remove model.volume, or name a model of"
         " storageUri vendor://... without a path",
     )
-    CLAIM_IN_OTHER_NAMESPACE = Text(
+    CLAIM_IN_OTHER_NAMESPACE = Wording(
         "InvalidSpec",
         "{model} lies on claim {claim} of namespace {namespace}, and pods mount claims of their own namespace only;"
         " create the task there",
     )
-    MODEL_WITHOUT_WEIGHTS = Text(
+    MODEL_WITHOUT_WEIGHTS = Wording(
         "InvalidSpec",
         "{model} has no storage.path, so {product} mounts no weights and sets no {variable}, which the runtime's"
         " command reads; name the claim that holds them in model.volume, or a model with a path",
     )
-    CLAIM_MISSING = Text("NotFound", "{claim} does not exist in namespace {namespace}; create it, or name another")
-    CLAIM_TERMINATING = Text(
+    CLAIM_MISSING = Wording("NotFound", "{claim} does not exist in namespace {namespace}; create it, or name another")
+    CLAIM_TERMINATING = Wording(
         "InvalidSpec", "{claim} is being deleted; create it again once it is gone, or name another"
     )
-    CLAIM_LOST = Text(
+    CLAIM_LOST = Wording(
         "InvalidSpec",
         "{claim} is Lost: its PersistentVolume {volume} is gone, and the data perhaps too; delete the claim and"
         " create it again with a volume that has the weights, or name another",
     )
-    CLAIM_IS_DEVICE = Text(
+    CLAIM_IS_DEVICE = Wording(
         "InvalidSpec", "{claim} is a raw device (volumeMode Block); the engine needs a file system: name another"
     )
-    CLAIM_FOR_ONE_POD = Text(
+    CLAIM_FOR_ONE_POD = Wording(
         "InvalidSpec",
         "{claim} is ReadWriteOncePod, for one pod at a time, and {engines} engines would read it; set 1, or use a"
         " claim that is ReadOnlyMany or ReadWriteMany",
     )
-    CLAIM_FOR_ONE_NODE = Text(
+    CLAIM_FOR_ONE_NODE = Wording(
         "InvalidSpec",
         "{claim} is ReadWriteOnce, for one node at a time, and {engines} engines would read it; set 1, or use a claim"
         " that is ReadOnlyMany or ReadWriteMany",
     )
-    MODEL_PATH_FORBIDDEN = Text(
+    MODEL_PATH_FORBIDDEN = Wording(
         "InvalidSpec",
         "{product} mounts {path} of the node for {model}, which Pod Security ({level}) forbids in namespace"
         " {namespace}; name the claim that holds the weights in model.volume, or use a namespace without the label"
         " pod-security.kubernetes.io/enforce",
     )
-    OWN_MODEL_PATH_FORBIDDEN = Text(
+    OWN_MODEL_PATH_FORBIDDEN = Wording(
         "InvalidSpec",
         "{product} mounts {path} of the node for {model}, which Pod Security ({level}) forbids in namespace"
         " {namespace}; name a model of storageUri vendor://... without a path, and the weights' claim in model.volume,"
         " or use a namespace without the label pod-security.kubernetes.io/enforce",
     )
-    RUNTIME_PATH_FORBIDDEN = Text(
+    RUNTIME_PATH_FORBIDDEN = Wording(
         "InvalidSpec",
         "its volume {volume} is a host path, which Pod Security ({level}) forbids in namespace {namespace}; use a"
         " runtime without it, or use a namespace without the label pod-security.kubernetes.io/enforce",
     )
-    VOLUME_MAY_BE_EMPTY = Text(
+    VOLUME_MAY_BE_EMPTY = Wording(
         "Valid",
         "{claim} is not bound yet, and its StorageClass will make an empty volume; put the weights there before the"
         " task starts",
     )
-    MODEL_MOUNTED_TOO = Text(
+    MODEL_MOUNTED_TOO = Wording(
         "Valid",
         "{model} has a storage.path too, so {product} also mounts {path} of the node; a model of storageUri vendor://..."
         " without a path downloads and mounts nothing",
     )
-    VOLUME_NOT_READ = Text(
+    VOLUME_NOT_READ = Wording(
         "Valid",
         "the runtime's command reads neither $({variable}) nor {mount}; check that its engine finds the weights there",
     )
 
     # Flags.
-    FLAG_RESERVED = Text("ReservedFlag", "{instead}")
-    FLAG_UNKNOWN = Text(
+    FLAG_RESERVED = Wording("ReservedFlag", "{instead}")
+    FLAG_UNKNOWN = Wording(
         "UnknownFlag",
         "{engine} has no such flag (if your image's engine has it, set runtime.allowUnknownFlags: true)",
     )
-    FLAG_MISSPELT = Text(
+    FLAG_MISSPELT = Wording(
         "UnknownFlag",
         "{engine} has no such flag; did you mean {meant}? (if your image's engine has it, set"
         " runtime.allowUnknownFlags: true)",
     )
-    SPELLING_UNKNOWN = Text("InvalidSpec", "{engine} does not know this spelling; write {meant}")
-    FLAG_FIXED_TOO = Text("InvalidSpec", "the flag is also in runtime.extraArgs[{index}]; remove one of them")
-    FLAG_SEARCHED_TWICE = Text("InvalidSpec", "is the same flag as parameters[{other}]; remove one of them")
-    FLAG_IN_COMMAND = Text("InvalidSpec", "{conflict}")
-    FLAG_MIXED_WITH_VALUE = Text("InvalidSpec", "flag and value are one argument: write {meant}")
-    NOT_A_FLAG = Text("InvalidSpec", "not a flag: an argument begins with a dash, for example --name=value")
-    TEMPLATE_IN_VALUE = Text("InvalidSpec", '"{{{{" would be expanded as a template; write the value without it')
-    VALUE_MISSING = Text("InvalidSpec", "a value is missing")
-    VALUE_REFUSED = Text("InvalidSpec", "{refusal}")
-    VALUES_TOO_MANY = Text("InvalidSpec", "it takes one value, not {count}")
-    SWITCH_WITH_VALUE = Text("InvalidSpec", "it is a switch and takes no value")
-    OFFER_REFUSED = Text("InvalidSpec", "{part}: {refusal}")
-    TOGGLE_OF_VALUE = Text("InvalidSpec", "the flag takes a value and cannot be toggled; use values or choices")
-    VALUES_OF_SWITCH = Text("InvalidSpec", "the flag is a switch and takes no value; use toggle: true")
-    RANGE_NOT_WHOLE = Text("InvalidSpec", "the flag takes whole numbers; write range.type: Integer")
-    ARGUMENTS_MALFORMED = Text("InvalidSpec", "joined with the runtime's own and runtime.extraArgs: {why}")
-    NO_ARGUMENT_LEFT = Text(
+    SPELLING_UNKNOWN = Wording("InvalidSpec", "{engine} does not know this spelling; write {meant}")
+    FLAG_FIXED_TOO = Wording("InvalidSpec", "the flag is also in runtime.extraArgs[{index}]; remove one of them")
+    FLAG_SEARCHED_TWICE = Wording("InvalidSpec", "is the same flag as parameters[{other}]; remove one of them")
+    FLAG_IN_COMMAND = Wording("InvalidSpec", "{conflict}")
+    FLAG_MIXED_WITH_VALUE = Wording("InvalidSpec", "flag and value are one argument: write {meant}")
+    NOT_A_FLAG = Wording("InvalidSpec", "not a flag: an argument begins with a dash, for example --name=value")
+    TEMPLATE_IN_VALUE = Wording("InvalidSpec", '"{{{{" would be expanded as a template; write the value without it')
+    VALUE_MISSING = Wording("InvalidSpec", "a value is missing")
+    VALUE_REFUSED = Wording("InvalidSpec", "{refusal}")
+    VALUES_TOO_MANY = Wording("InvalidSpec", "it takes one value, not {count}")
+    SWITCH_WITH_VALUE = Wording("InvalidSpec", "it is a switch and takes no value")
+    OFFER_REFUSED = Wording("InvalidSpec", "{part}: {refusal}")
+    TOGGLE_OF_VALUE = Wording("InvalidSpec", "the flag takes a value and cannot be toggled; use values or choices")
+    VALUES_OF_SWITCH = Wording("InvalidSpec", "the flag is a switch and takes no value; use toggle: true")
+    RANGE_NOT_WHOLE = Wording("InvalidSpec", "the flag takes whole numbers; write range.type: Integer")
+    ARGUMENTS_MALFORMED = Wording("InvalidSpec", "joined with the runtime's own and runtime.extraArgs: {why}")
+    NO_ARGUMENT_LEFT = Wording(
         "InvalidSpec",
         "without it no argument is left, and {product} would use the runtime's own, which have it; fix some other flag"
         " in runtime.extraArgs",
     )
 
     # Benchmark.
-    LEVEL_NOT_ON_LADDER = Text("InvalidSpec", "{concurrency} is not on the ladder; choose one of {ladder}")
-    REQUEST_PARAMETER_RESERVED = Text("InvalidSpec", "set by the benchmark itself; remove it")
-    TOKENIZER_COUNTS_BYTES = Text(
+    LEVEL_NOT_ON_LADDER = Wording("InvalidSpec", "{concurrency} is not on the ladder; choose one of {ladder}")
+    REQUEST_PARAMETER_RESERVED = Wording("InvalidSpec", "set by the benchmark itself; remove it")
+    TOKENIZER_COUNTS_BYTES = Wording(
         "InvalidSpec", "Builtin counts bytes: for the simulated engine only; use Hub or ModelVolume"
     )
-    TOKENIZER_WITHOUT_FILES = Text(
+    TOKENIZER_WITHOUT_FILES = Wording(
         "InvalidSpec", "ModelVolume needs {volume} or a model with spec.storage.path; use Hub with an id"
     )
-    TOKENIZER_ON_ONE_POD_CLAIM = Text(
+    TOKENIZER_ON_ONE_POD_CLAIM = Wording(
         "InvalidSpec",
         "ModelVolume reads {claim} beside the engine, but that is ReadWriteOncePod; use Hub with an id, or a claim"
         " that more pods may use",
     )
-    TOKENIZER_ON_ONE_NODE_CLAIM = Text(
+    TOKENIZER_ON_ONE_NODE_CLAIM = Wording(
         "InvalidSpec",
         "{claim} is ReadWriteOnce, for one node at a time, and the benchmark reads its tokenizer there (ModelVolume)"
         " beside the engine; set SameNode, or use Hub with an id",
     )
-    LADDER_TOO_LONG = Text(
+    LADDER_TOO_LONG = Wording(
         "InvalidSpec",
         "the ladder may take {needed:.0f} s ({scenarios} scenarios x {levels} levels x {minutes} min), but {limit} s"
         " are allowed; allow more, or measure less",
     )
-    LOAD_IN_LOCKSTEP = Text(
+    LOAD_IN_LOCKSTEP = Wording(
         "Valid",
         "D moves in lock-step and biases TTFT above concurrency {limit}; N or U with the same means does not",
     )
-    EFFECT_DEPENDS_ON_TEXT = Text(
+    EFFECT_DEPENDS_ON_TEXT = Wording(
         "Valid", "its effect depends on the text of the prompts; the benchmark's is artificial"
     )
 
     # Goals.
-    OBJECTIVE_REPEATED = Text(
+    OBJECTIVE_REPEATED = Wording(
         "InvalidSpec",
         "{figure} is objectives[{earlier}] already; remove one of them, or change its statistic or concurrency",
     )
-    LATENCY_OBJECTIVE_REPEATED = Text(
+    LATENCY_OBJECTIVE_REPEATED = Wording(
         "InvalidSpec",
         "{figure} at concurrency {concurrency} is objectives[{earlier}] already; remove one of them, or change its"
         " statistic or concurrency",
     )
-    LATENCY_NEVER_SO_LOW = Text(
+    LATENCY_NEVER_SO_LOW = Wording(
         "InvalidSpec",
         "{figure} is never {limit} or less; write the most that you accept, for example 500ms",
     )
-    RATE_NEVER_SO_LOW = Text(
+    RATE_NEVER_SO_LOW = Wording(
         "InvalidSpec",
         "{figure} is never {limit} or less; write the most that you accept, for example 900tok/s",
     )
-    SHARE_ABOVE_ALL = Text(
+    SHARE_ABOVE_ALL = Wording(
         "InvalidSpec",
         "ErrorRate is a share of all requests, at most 100%; write a smaller one, for example 1%",
     )
-    SLO_REPEATED = Text("InvalidSpec", "says the same as slos[{earlier}] ({side} {limit}); remove one of them")
-    FLOOR_ABOVE_CEILING = Text(
+    SLO_REPEATED = Wording("InvalidSpec", "says the same as slos[{earlier}] ({side} {limit}); remove one of them")
+    FLOOR_ABOVE_CEILING = Wording(
         "InvalidSpec",
         "{limit} is above the ceiling of slos[{earlier}], {other}: both cannot be kept; change one of them",
     )
-    CEILING_BELOW_FLOOR = Text(
+    CEILING_BELOW_FLOOR = Wording(
         "InvalidSpec",
         "{limit} is below the floor of slos[{earlier}], {other}: both cannot be kept; change one of them",
     )
 
     # Search space.
-    NOTHING_TO_SEARCH = Text("InvalidSpec", "there is nothing to search; give parameters, parallelism or quantization")
-    RANGE_WRONG = Text("InvalidSpec", "{mistake}")
-    RULE_WRONG = Text("InvalidSpec", "{complaint}")
-    CONDITION_ON_ALL = Text(
+    NOTHING_TO_SEARCH = Wording(
+        "InvalidSpec", "there is nothing to search; give parameters, parallelism or quantization"
+    )
+    RANGE_WRONG = Wording("InvalidSpec", "{mistake}")
+    RULE_WRONG = Wording("InvalidSpec", "{complaint}")
+    CONDITION_ON_ALL = Wording(
         "InvalidSpec",
         "reads p as a whole, and thereby its own parameter; name the others one by one, as p.x",
     )
-    CONDITION_ON_ITSELF = Text("InvalidSpec", "asks for its own parameter, p.{name}; a condition is about the others")
-    CONDITIONS_IN_CIRCLE = Text("InvalidSpec", "the conditions of {names} wait for each other; drop one")
-    NAMES_ALIKE = Text(
+    CONDITION_ON_ITSELF = Wording(
+        "InvalidSpec", "asks for its own parameter, p.{name}; a condition is about the others"
+    )
+    CONDITIONS_IN_CIRCLE = Wording("InvalidSpec", "the conditions of {names} wait for each other; drop one")
+    NAMES_ALIKE = Wording(
         "InvalidSpec",
         "rules cannot tell it from {other}, both are p.{name}; write rules without them, or search only one of them",
     )
-    WORDS_WITHOUT_FLAGS = Text("InvalidSpec", "{explanation}")
-    WORD_AND_PARAMETER = Text("InvalidSpec", "is the name of a word in {section}; remove it")
-    FLAG_OF_WORDS = Text("InvalidSpec", "--{flag} is set by {section} too; remove one of them")
-    ARGUMENT_OF_WORDS = Text("InvalidSpec", "{argument}: the flag is set by {section} too; remove one of them")
-    START_POINT_WRONG = Text("InvalidSpec", "{obstacle}")
-    SPACE_EMPTY = Text("EmptySpace", "no configuration is left: {why}")
+    WORDS_WITHOUT_FLAGS = Wording("InvalidSpec", "{explanation}")
+    WORD_AND_PARAMETER = Wording("InvalidSpec", "is the name of a word in {section}; remove it")
+    FLAG_OF_WORDS = Wording("InvalidSpec", "--{flag} is set by {section} too; remove one of them")
+    ARGUMENT_OF_WORDS = Wording("InvalidSpec", "{argument}: the flag is set by {section} too; remove one of them")
+    START_POINT_WRONG = Wording("InvalidSpec", "{obstacle}")
+    SPACE_EMPTY = Wording("EmptySpace", "no configuration is left: {why}")
 
 
 @dataclasses.dataclass(frozen=True)

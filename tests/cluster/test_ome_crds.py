@@ -15,7 +15,7 @@ from autotuner import backend_choice
 from autotuner.api.experiment import ExperimentSpec, Service
 from autotuner.api.task import TaskSpec
 from autotuner.api.task_status import TaskStatus
-from autotuner.benchmark.job import Surroundings, benchmark_job
+from autotuner.benchmark.job import JobSurroundings, benchmark_job
 from autotuner.kubernetes_object import Object
 from autotuner.policy import recommendation
 from autotuner.policy.evidence.observed import ObservedTask
@@ -146,7 +146,7 @@ def service_of(fields: Object) -> Object:
 def job_of(edits: Object) -> Object:
     body = experiment(edits)
     image, label = "docker.io/autotuner/benchmark:0.1.0", "models.ome.io/x"
-    around = Surroundings(
+    around = JobSurroundings(
         Endpoint("http", "chat", 8080), image, Weights("/models/llama"), label, hub_endpoint="http://hub"
     )
     return benchmark_job(body, ExperimentSpec.model_validate(body["spec"]), around)

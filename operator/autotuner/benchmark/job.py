@@ -40,7 +40,7 @@ _RESOURCES = {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"memory": "4
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class JobSurroundings:
     """What the Job needs to know beyond its experiment."""
 
     engine: Endpoint
@@ -50,7 +50,7 @@ class Surroundings:
     hub_endpoint: str = ""
 
 
-def benchmark_job(experiment: Mapping[str, Any], spec: ExperimentSpec, around: Surroundings) -> Object:
+def benchmark_job(experiment: Mapping[str, Any], spec: ExperimentSpec, around: JobSurroundings) -> Object:
     """The Job that measures this experiment."""
     meta, benchmark, timeouts = experiment["metadata"], spec.benchmark, spec.timeouts
     reads_model = benchmark.tokenizer.source == "ModelVolume"
@@ -85,13 +85,13 @@ def measures(pod: Object) -> bool:
     return _JOB_LABEL in pod["metadata"]["labels"]
 
 
-def _claim(spec: ExperimentSpec, around: Surroundings) -> Volume | None:
+def _claim(spec: ExperimentSpec, around: JobSurroundings) -> Volume | None:
     """The claim on which the model lies; None if it lies on the node."""
     own = around.weights.claim
     return spec.service.volume or (own.volume if own else None)
 
 
-def _model(spec: ExperimentSpec, around: Surroundings) -> Object:
+def _model(spec: ExperimentSpec, around: JobSurroundings) -> Object:
     """How the benchmark's pod mounts the model."""
     claim = _claim(spec, around)
     if claim is not None:
@@ -103,7 +103,7 @@ def _model(spec: ExperimentSpec, around: Surroundings) -> Object:
     }
 
 
-def runner_spec(experiment: Mapping[str, Any], spec: ExperimentSpec, around: Surroundings) -> RunnerSpec:
+def runner_spec(experiment: Mapping[str, Any], spec: ExperimentSpec, around: JobSurroundings) -> RunnerSpec:
     """What the runner inside the Job is told."""
     meta, benchmark = experiment["metadata"], spec.benchmark
     claim = _claim(spec, around)
@@ -160,7 +160,7 @@ def _of_the_engine(metric: str) -> str:
     return "OutputThroughput" if metric == "OutputThroughputPerGPU" else metric
 
 
-def _environment(runner: RunnerSpec, spec: ExperimentSpec, around: Surroundings) -> list[Object]:
+def _environment(runner: RunnerSpec, spec: ExperimentSpec, around: JobSurroundings) -> list[Object]:
     env: list[Object] = [
         # The kubelet expands $(NAME) and takes $$ for $.
         {"name": SPEC_VARIABLE, "value": runner.dump_json().replace("$", "$$")},

@@ -19,7 +19,7 @@ from autotuner.cli import validate
 _PROGRAMS = {"__main__": "python -m autotuner", "kubectl-autotuner": "kubectl autotuner"}
 
 
-class Command(Protocol):
+class CliCommand(Protocol):
     """What the module of a command has."""
 
     @property
@@ -32,7 +32,7 @@ class Command(Protocol):
 
 
 # In the order of the help.
-COMMANDS: Mapping[str, Command] = {"validate": validate}
+COMMANDS: Mapping[str, CliCommand] = {"validate": validate}
 
 
 def main() -> None:

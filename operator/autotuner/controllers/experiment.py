@@ -10,7 +10,7 @@ from datetime import datetime
 from autotuner import clock, metrics, ownership
 from autotuner.api.common import EXPERIMENT_UID_LABEL, FINISHED_LABEL, TASK_LABEL
 from autotuner.api.experiment import ExperimentSpec, ExperimentStatus
-from autotuner.benchmark.job import CONTAINER, Surroundings, benchmark_job, measures
+from autotuner.benchmark.job import CONTAINER, JobSurroundings, benchmark_job, measures
 from autotuner.controllers import events
 from autotuner.controllers.read_volume_claims import read_storage
 from autotuner.controllers.workqueue import ObjectKey
@@ -161,7 +161,7 @@ class ExperimentController:
 
     def _job(self, seen: ObservedExperiment) -> Object:
         assert seen.engine is not None
-        around = Surroundings(
+        around = JobSurroundings(
             engine=self._backend.endpoint(seen.object, seen.engine),
             image=self._settings.benchmark_image,
             weights=self._backend.weights((seen.model or {}).get("spec") or {}),

@@ -13,7 +13,7 @@ from autotuner.api.parameters import SearchParameter
 from autotuner.engines import arguments, flag_table, log_diagnosis
 from autotuner.engines.arguments import Argument, Value
 from autotuner.engines.combination_rules import FlagRule
-from autotuner.engines.flag_table import Bounds, Document, FlagTable, Leniency
+from autotuner.engines.flag_table import Bounds, FlagDocument, FlagTable, Leniency
 from autotuner.engines.flag_validation import Checker
 from autotuner.engines.log_diagnosis import Diagnosis, LogPatterns
 from autotuner.engines.memory import MemoryFlags
@@ -59,7 +59,7 @@ class Engine:
     label: str
     package: str
     client_backend: ClientBackend
-    flag_documents: Callable[[], Iterable[Document]]
+    flag_documents: Callable[[], Iterable[FlagDocument]]
     flag_bounds: Mapping[str, Bounds]
     leniency: Leniency
     negatable: bool

@@ -11,7 +11,7 @@ from functools import cached_property
 from importlib import resources
 from typing import Any, Literal
 
-Kind = Literal["switch", "boolean", "int", "float", "size", "str", "json", "list"]
+FlagKind = Literal["switch", "boolean", "int", "float", "size", "str", "json", "list"]
 
 _WHOLE = re.compile(r"-?[0-9]+")
 _DECIMAL = re.compile(r"-?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
@@ -20,7 +20,7 @@ _SIZE = re.compile(rf"-1|auto|[0-9]+(\.[0-9]+)?[{_UNITS}]?")
 _VERSION = re.compile(r"v?([0-9]+(?:\.[0-9]+)+(?:\.?post[0-9]+)?)")
 
 Bounds = Mapping[str, float]
-Document = Mapping[str, Any]
+FlagDocument = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Flag:
     """
 
     name: str
-    kind: Kind
+    kind: FlagKind
     choices: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     nullable: bool = False
@@ -198,7 +198,7 @@ def of_image(known: Sequence[FlagTable], package: str, image: str) -> FlagTable 
     return older[-1] if older else known[0]
 
 
-def shipped(package: str) -> list[Document]:
+def shipped(package: str) -> list[FlagDocument]:
     """What this package ships about an engine's versions: one document for each, as it was read out of `package`."""
     folder = resources.files("autotuner.engines") / "data"
     return [
@@ -209,7 +209,7 @@ def shipped(package: str) -> list[Document]:
 
 
 def read(
-    documents: Iterable[Document], engine: str, bounds: Mapping[str, Bounds], leniency: Leniency
+    documents: Iterable[FlagDocument], engine: str, bounds: Mapping[str, Bounds], leniency: Leniency
 ) -> tuple[FlagTable, ...]:
     """Read an engine's tables, by version, the oldest first.
 

@@ -12,9 +12,9 @@ from typing import Literal
 
 from autotuner.engines.arguments import Value
 
-Goal = Literal["throughput", "latency", "slo"]
+AdviceGoal = Literal["throughput", "latency", "slo"]
 Offered = Mapping[str, Sequence[Value | None]]  # dimension -> its values; None is unset
-Point = dict[str, Value | None]
+StartPointValues = dict[str, Value | None]
 # A number: the nearest one offered. Words: the first one offered.
 Wanted = Mapping[str, float | tuple[Value, ...]]
 
@@ -35,11 +35,11 @@ class Advice:
         at_least: flag -> another advised flag whose number it should reach, as far as that is offered.
     """
 
-    wanted: Mapping[Goal, Wanted]
+    wanted: Mapping[AdviceGoal, Wanted]
     tensor: tuple[str, ...]
     at_least: Mapping[str, str]
 
-    def points(self, goal: Goal, offered: Offered) -> list[Point]:
+    def points(self, goal: AdviceGoal, offered: Offered) -> list[StartPointValues]:
         """Points to begin with, the most promising first; they say nothing of dimensions without advice.
 
         Throughput begins at the smallest tensor degree, latency at the largest. Which of them the rules and the memory
@@ -49,7 +49,7 @@ class Advice:
             goal: slo: throughput under promises about latency.
             offered: what may be chosen.
         """
-        point: Point = {}
+        point: StartPointValues = {}
         for name, wanted in self.wanted[goal].items():
             if name in offered and (found := _nearest(wanted, offered[name])) is not None:
                 point[name] = found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from autotuner.engines import Engine
-from autotuner.engines.start_points import Goal
+from autotuner.engines.start_points import AdviceGoal
 from autotuner.search.space.configuration import Configuration
 from autotuner.search.space.space import Space
 
@@ -11,7 +11,7 @@ from autotuner.search.space.space import Space
 _ADVISED = 2
 
 
-def advised(space: Space, engine: Engine, goal: Goal) -> list[Configuration]:
+def advised(space: Space, engine: Engine, goal: AdviceGoal) -> list[Configuration]:
     """At most two configurations that are good for a goal more often than not, the most promising first.
 
     Args:

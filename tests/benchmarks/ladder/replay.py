@@ -10,7 +10,7 @@ import numpy as np
 from autotuner import scoring
 from autotuner.api.experiment import ExperimentSpec
 from autotuner.benchmark.contract.spec import RunnerSpec
-from autotuner.benchmark.job import Surroundings, runner_spec
+from autotuner.benchmark.job import JobSurroundings, runner_spec
 from autotuner.benchmark.runner.early_stop import StopCriteria, Stopped, would_stop
 from autotuner.scoring import Goal, Score, gain_percent, score
 from autotuner.search.suggest import suggest
@@ -20,7 +20,7 @@ from tests.benchmarks.search.surfaces import Surface
 
 _GPUS = 1
 _METADATA = {"name": "replayed", "namespace": "replayed", "uid": "replayed"}
-_AROUND = Surroundings(Endpoint("http", "engine", 8080), image="benchmark")
+_AROUND = JobSurroundings(Endpoint("http", "engine", 8080), image="benchmark")
 
 
 @dataclass

@@ -9,22 +9,22 @@ import pytest
 from autotuner.api.common import Volume
 from autotuner.api.experiment import ExperimentSpec
 from autotuner.benchmark.contract.spec import RequiredThroughput, RunnerSpec
-from autotuner.benchmark.job import Surroundings, benchmark_job
+from autotuner.benchmark.job import JobSurroundings, benchmark_job
 from autotuner.kubernetes_object import Object
 from autotuner.serving.backend import Claim, Endpoint, Weights
 from testbed.node.podspec import expand
 from tests.unit.builders import make_experiment
 
 ENGINE_AT = Endpoint("http", "chat-1-engine.team.svc.cluster.local", 30000)
-AROUND = Surroundings(ENGINE_AT, image="operator/benchmark:1")
+AROUND = JobSurroundings(ENGINE_AT, image="operator/benchmark:1")
 
 
-def job_of(around: Surroundings = AROUND, **spec: Any) -> Object:
+def job_of(around: JobSurroundings = AROUND, **spec: Any) -> Object:
     experiment = make_experiment(**spec)
     return benchmark_job(experiment, ExperimentSpec.model_validate(experiment["spec"]), around)
 
 
-def pod_of(around: Surroundings = AROUND, **spec: Any) -> Object:
+def pod_of(around: JobSurroundings = AROUND, **spec: Any) -> Object:
     pod: Object = job_of(around, **spec)["spec"]["template"]["spec"]
     return pod
 
@@ -160,12 +160,12 @@ class TestTokenizer:
         assert "HF_ENDPOINT" not in variables(pod)
 
     def test_of_a_mirror(self) -> None:
-        pod = pod_of(Surroundings(ENGINE_AT, "x", hub_endpoint="http://mirror"), benchmark={"tokenizer": HUB})
+        pod = pod_of(JobSurroundings(ENGINE_AT, "x", hub_endpoint="http://mirror"), benchmark={"tokenizer": HUB})
 
         assert variables(pod)["HF_ENDPOINT"]["value"] == "http://mirror"
 
     def test_of_the_models_volume_runs_where_the_model_lies(self) -> None:
-        around = Surroundings(
+        around = JobSurroundings(
             ENGINE_AT, "x", weights=Weights("/raid/llama"), model_node_label="models.ome.io/clusterbasemodel.llama"
         )
         toleration = {"key": "nvidia.com/gpu", "operator": "Exists"}
@@ -179,7 +179,7 @@ class TestTokenizer:
 
     def test_of_a_claim_runs_wherever_the_claim_can_be_mounted(self) -> None:
         volume = {"claimName": "weights", "subPath": "meta/llama", "mountPath": "/w"}
-        around = Surroundings(
+        around = JobSurroundings(
             ENGINE_AT, "x", weights=Weights("/raid/llama"), model_node_label="models.ome.io/clusterbasemodel.llama"
         )
         pod = pod_of(around, benchmark={"tokenizer": {"source": "ModelVolume"}}, service={"volume": volume})
@@ -194,7 +194,7 @@ class TestTokenizer:
 
     def test_of_a_model_that_lies_on_a_claim_itself(self) -> None:
         volume = Volume(claim_name="weights", sub_path="meta/llama", mount_path="/opt/ml/model")
-        around = Surroundings(ENGINE_AT, "x", weights=Weights(claim=Claim("team", volume)))
+        around = JobSurroundings(ENGINE_AT, "x", weights=Weights(claim=Claim("team", volume)))
         pod = pod_of(around, benchmark={"tokenizer": {"source": "ModelVolume"}})
 
         assert {"name": "model", "persistentVolumeClaim": {"claimName": "weights", "readOnly": True}} in pod["volumes"]
@@ -206,7 +206,7 @@ class TestTokenizer:
         assert {key for volume in pod["volumes"] for key in volume} == {"name", "emptyDir"}
 
     def test_of_another_source_mounts_no_model(self) -> None:
-        around = Surroundings(ENGINE_AT, "x", weights=Weights("/raid/llama"), model_node_label="models.ome.io/x")
+        around = JobSurroundings(ENGINE_AT, "x", weights=Weights("/raid/llama"), model_node_label="models.ome.io/x")
         pod = pod_of(around)
 
         assert "nodeSelector" not in pod

@@ -10,7 +10,7 @@ from autotuner.engines import reserved
 from autotuner.engines.arguments import Value
 from autotuner.engines.combination_rules import Flags, number, rule
 from autotuner.engines.engine import Engine
-from autotuner.engines.flag_table import Document, Leniency
+from autotuner.engines.flag_table import FlagDocument, Leniency
 from autotuner.engines.log_diagnosis import LogPatterns
 from autotuner.engines.memory import MemoryFlags
 from autotuner.engines.parallelism import ParallelismFlags, WordFlag, Words, degree
@@ -19,7 +19,7 @@ from autotuner.engines.start_points import FP8_WORDS, Advice
 
 NAME = cast(EngineName, "Quill")
 
-_FLAGS: list[Document] = [
+_FLAGS: list[FlagDocument] = [
     {
         "version": "1.2.0",
         "flags": [

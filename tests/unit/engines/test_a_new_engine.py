@@ -217,4 +217,4 @@ def test_the_load_client_is_told_how_to_speak_to_it() -> None:
     spec = ExperimentSpec.model_validate(body["spec"])
     ours = spec.model_copy(update={"service": spec.service.model_copy(update={"engine": NAME})})
 
-    assert job.runner_spec(body, ours, job.Surroundings(ENDPOINT, "benchmark:1")).backend == "openai"
+    assert job.runner_spec(body, ours, job.JobSurroundings(ENDPOINT, "benchmark:1")).backend == "openai"

@@ -6,7 +6,7 @@ import pytest
 
 from autotuner.api.common import EngineName
 from autotuner.engines import get
-from autotuner.engines.start_points import Goal, Offered, Point
+from autotuner.engines.start_points import AdviceGoal, Offered, StartPointValues
 
 SGLANG: Offered = {
     "tp-size": (1, 2, 4),
@@ -17,13 +17,13 @@ SGLANG: Offered = {
     "kv-cache-dtype": (None, "fp8_e5m2"),
     "page-size": (1, 16),
 }
-FAST: Point = {
+FAST: StartPointValues = {
     "mem-fraction-static": 0.9,
     "chunked-prefill-size": 2048,
     "schedule-policy": "lpm",
     "kv-cache-dtype": "fp8_e5m2",
 }
-CASES: list[tuple[str, EngineName, Goal, Offered, list[Point]]] = [
+CASES: list[tuple[str, EngineName, AdviceGoal, Offered, list[StartPointValues]]] = [
     (
         "throughput begins small",
         "SGLang",
@@ -93,7 +93,7 @@ CASES: list[tuple[str, EngineName, Goal, Offered, list[Point]]] = [
 @pytest.mark.parametrize(
     ("engine", "goal", "offered", "want"), [row[1:] for row in CASES], ids=[row[0] for row in CASES]
 )
-def test_advice(engine: EngineName, goal: Goal, offered: Offered, want: list[Point]) -> None:
+def test_advice(engine: EngineName, goal: AdviceGoal, offered: Offered, want: list[StartPointValues]) -> None:
     assert get(engine).advice.points(goal, offered) == want
 
 

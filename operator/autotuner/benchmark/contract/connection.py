@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import Self
 
-from autotuner.benchmark.contract.messages import Command, Event, decode_command, encode
+from autotuner.benchmark.contract.messages import ClientEvent, RunnerCommand, decode_command, encode
 
 _PR_SET_PDEATHSIG = 1
 _CHUNK_BYTES = 65536
@@ -54,11 +54,11 @@ class RunnerConnection:
         _die_with(runner)
         return cls(commands, events)
 
-    def send(self, event: Event) -> None:
+    def send(self, event: ClientEvent) -> None:
         """Send an event to the runner."""
         os.write(self._events, encode(event))
 
-    def receive(self) -> Command:
+    def receive(self) -> RunnerCommand:
         """Wait for the next command. Ends the process if the runner is gone."""
         while not self._unread:
             try:

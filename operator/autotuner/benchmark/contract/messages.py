@@ -87,19 +87,19 @@ class SkipLevel(_Message):
     command: Literal["SkipLevel"] = "SkipLevel"
 
 
-Event = TokenizerLoaded | TokenizerFailed | ReadyForLevel | FirstRequest | WarmedUp | LevelRecorded | ClientFailed
-Command = RunLevel | SkipLevel
+ClientEvent = TokenizerLoaded | TokenizerFailed | ReadyForLevel | FirstRequest | WarmedUp | LevelRecorded | ClientFailed
+RunnerCommand = RunLevel | SkipLevel
 
-_EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="event")])
-_COMMAND: TypeAdapter[Command] = TypeAdapter(Annotated[Command, Field(discriminator="command")])
+_EVENT: TypeAdapter[ClientEvent] = TypeAdapter(Annotated[ClientEvent, Field(discriminator="event")])
+_COMMAND: TypeAdapter[RunnerCommand] = TypeAdapter(Annotated[RunnerCommand, Field(discriminator="command")])
 
 
-def encode(message: Event | Command) -> bytes:
+def encode(message: ClientEvent | RunnerCommand) -> bytes:
     """A message as one line of JSON, with the line's end."""
     return message.model_dump_json().encode() + b"\n"
 
 
-def decode_event(line: bytes) -> Event:
+def decode_event(line: bytes) -> ClientEvent:
     """The event in a line of JSON.
 
     Raises:
@@ -108,7 +108,7 @@ def decode_event(line: bytes) -> Event:
     return _EVENT.validate_json(line)
 
 
-def decode_command(line: bytes) -> Command:
+def decode_command(line: bytes) -> RunnerCommand:
     """The command in a line of JSON.
 
     Raises:

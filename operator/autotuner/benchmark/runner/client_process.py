@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from autotuner.benchmark.contract.connection import LineReader
-from autotuner.benchmark.contract.messages import Command, Event, client_command, decode_event, encode
+from autotuner.benchmark.contract.messages import ClientEvent, RunnerCommand, client_command, decode_event, encode
 
 STOP_SECONDS = 2.0
 _TAIL_BYTES = 2000
@@ -42,7 +42,7 @@ class ClientProcess:
         os.close(events)
         self._reader = LineReader(self._events)
 
-    def events(self, seconds: float) -> list[Event]:
+    def events(self, seconds: float) -> list[ClientEvent]:
         """Events that the client sent, waiting up to so many seconds for the first.
 
         Raises:
@@ -53,7 +53,7 @@ class ClientProcess:
         except EOFError:
             raise ClientGoneError(f"the load client ended with code {self._process.wait()}") from None
 
-    def send(self, command: Command) -> None:
+    def send(self, command: RunnerCommand) -> None:
         """Send a command to the client; if it is gone, `events` will say so."""
         with contextlib.suppress(BrokenPipeError):
             os.write(self._commands, encode(command))

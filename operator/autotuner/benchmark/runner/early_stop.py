@@ -12,7 +12,7 @@ from autotuner.scoring import figure
 from autotuner.scoring.figures import figure_name, format_quantity, format_value
 from autotuner.scoring.ladder_upper_bound import lost, most, top
 
-Step = tuple[str, int]
+LadderStep = tuple[str, int]
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Stopped:
     why: str
 
 
-def would_stop(levels: Sequence[Level], criteria: StopCriteria, remaining: Iterable[Step]) -> Stopped | None:
+def would_stop(levels: Sequence[Level], criteria: StopCriteria, remaining: Iterable[LadderStep]) -> Stopped | None:
     """Say why none of the remaining levels is worth measuring; None while one is.
 
     Never on a scenario's first level alone, which also pays for what is cold.

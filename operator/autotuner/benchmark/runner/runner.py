@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 
 from autotuner.benchmark.contract.level_run import LevelRun
 from autotuner.benchmark.contract.messages import (
+    ClientEvent,
     ClientFailed,
-    Event,
     FirstRequest,
     LevelRecorded,
     ReadyForLevel,
@@ -176,7 +176,7 @@ class Runner:
                 " does not answer (HF_ENDPOINT, https_proxy), or use source ModelVolume",
             )
 
-    def _take_in(self, event: Event) -> None:
+    def _take_in(self, event: ClientEvent) -> None:
         match event:
             case TokenizerLoaded():
                 self._tokenizer_loaded = True

@@ -6,7 +6,7 @@ from autotuner import engines, scoring
 from autotuner.api.common import LATENCY_METRICS
 from autotuner.api.experiment import Purpose
 from autotuner.api.task import TaskSpec
-from autotuner.engines.start_points import Goal
+from autotuner.engines.start_points import AdviceGoal
 from autotuner.policy.evidence import measurements
 from autotuner.policy.evidence.observed import ObservedTask
 from autotuner.search.advised_starts import advised
@@ -34,7 +34,7 @@ def next_one(seen: ObservedTask) -> tuple[Purpose, Configuration] | None:
     return ("Search", found[0]) if found else None
 
 
-def _goal(spec: TaskSpec) -> Goal:
+def _goal(spec: TaskSpec) -> AdviceGoal:
     """The goal that the engine's advice depends on."""
     if spec.objectives[0].metric in LATENCY_METRICS:
         return "latency"

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from autotuner.benchmark.contract.messages import (
+    ClientEvent,
     ClientFailed,
-    Command,
-    Event,
     FirstRequest,
     LevelRecorded,
     ReadyForLevel,
     RunLevel,
+    RunnerCommand,
     SkipLevel,
     TokenizerFailed,
     TokenizerLoaded,
@@ -34,14 +34,14 @@ from autotuner.benchmark.contract.messages import (
         ClientFailed(message=""),
     ],
 )
-def test_an_event_arrives_as_it_was_sent_in_one_line(event: Event) -> None:
+def test_an_event_arrives_as_it_was_sent_in_one_line(event: ClientEvent) -> None:
     line = encode(event)
     assert line.endswith(b"\n") and line.count(b"\n") == 1
     assert decode_event(line.rstrip(b"\n")) == event
 
 
 @pytest.mark.parametrize("command", [RunLevel(model="org/model"), SkipLevel()])
-def test_a_command_arrives_as_it_was_sent_in_one_line(command: Command) -> None:
+def test_a_command_arrives_as_it_was_sent_in_one_line(command: RunnerCommand) -> None:
     line = encode(command)
     assert line.endswith(b"\n") and line.count(b"\n") == 1
     assert decode_command(line.rstrip(b"\n")) == command

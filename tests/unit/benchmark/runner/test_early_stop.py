@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from autotuner.api.experiment import Distribution, Level
 from autotuner.benchmark.contract.spec import RequiredThroughput, SloBound
-from autotuner.benchmark.runner.early_stop import Step, StopCriteria, ladder_top, lost_ceiling, would_stop
+from autotuner.benchmark.runner.early_stop import LadderStep, StopCriteria, ladder_top, lost_ceiling, would_stop
 from autotuner.scoring import Goal, score
 from tests.unit.builders import make_level, make_objective, make_scenario, make_slo
 
@@ -96,7 +96,7 @@ def test_the_reason_names_figure_limit_and_level() -> None:
 
 def stopped(
     levels: Sequence[Level],
-    remaining: Sequence[Step],
+    remaining: Sequence[LadderStep],
     *slos: SloBound,
     threshold: float | None = None,
     scenarios: Sequence[str] = ("chat",),
@@ -111,7 +111,7 @@ def fast(*speeds: float, scenario: str = "chat", ttft: float = 0.1) -> list[Leve
     return [make_level(at, throughput=y, scenario=scenario, ttft=ttft) for at, y in zip(LADDER, speeds, strict=False)]
 
 
-def left(*concurrencies: int, scenario: str = "chat") -> list[Step]:
+def left(*concurrencies: int, scenario: str = "chat") -> list[LadderStep]:
     return [(scenario, at) for at in concurrencies]
 
 
