@@ -10,10 +10,8 @@ from autotuner.kubernetes_object import Object
 from autotuner.policy.experiment import endings, reasons
 from autotuner.policy.experiment.decide import judge
 from autotuner.policy.experiment.reasons import OUTCOMES, ExperimentOutcome
-from autotuner.serving.backend import ServingEvent
 from tests.unit.builders import (
     after,
-    at,
     make_experiment,
     make_isvc,
     make_job,
@@ -24,32 +22,16 @@ from tests.unit.builders import (
     seen,
     terminated,
 )
-
-TIMEOUTS = {
-    "queueSeconds": 100,
-    "pullSeconds": 200,
-    "startupSeconds": 300,
-    "benchmarkSeconds": 400,
-    "teardownSeconds": 50,
-}
-EXPERIMENT = make_experiment(timeouts=TIMEOUTS)
-OTHER = make_experiment() | {"metadata": make_experiment()["metadata"] | {"uid": "uid-of-another"}}
-OURS: Object = {"root": make_isvc(EXPERIMENT), "job": make_job(EXPERIMENT)}
-SCHEDULED = make_pod()
-STARTED = make_pod(started=10)
-READY = make_pod(started=10, ready=20)
-MEASURING = make_experiment(
-    timeouts=TIMEOUTS,
-    status={
-        "times": {"created": at(1), "scheduled": at(3), "containerStarted": at(10), "engineReady": at(20)},
-        "enginePod": {"uid": "uid-engine-pod", "restarts": 0},
-    },
+from tests.unit.policy.experiment.states import (
+    EXPERIMENT,
+    IN_TIME,
+    MEASURING,
+    OTHER,
+    OURS,
+    READY,
+    STARTED,
+    doomed,
 )
-IN_TIME = 30.0
-
-
-def doomed(count: int = 3, reason: str = "RuntimeValidationError", kind: str = "Warning") -> ServingEvent:
-    return ServingEvent(kind, reason, "no format of the model fits", count)
 
 
 def found(experiment: Object = EXPERIMENT, now: float = IN_TIME, **state: Any) -> reasons.Ending | None:
