@@ -81,7 +81,7 @@ lock: $(UV)  ## resolve the dependencies anew
 	  --upgrade --generate-hashes --no-emit-index-url --no-header -o locks/rivals.txt
 
 verify: generate test  ## generate and test, and refuse a tree in which something generated was not committed
-	@git diff --exit-code -- crds docs/metrics.md gitops helm manifests monitoring operator/autotuner/benchmark/clients/genai_bench/tokenizer
+	@git diff --exit-code -- crds docs/api.md docs/metrics.md docs/presets.md gitops helm manifests monitoring operator/autotuner/benchmark/clients/genai_bench/tokenizer
 
 bench: setup  ## the promised figures: operator's speed, simulated engine, honesty (AGAINST=REV compares with a revision)
 	@$(PYTHON) -m tests.benchmarks.latency $(COMPARE)

@@ -114,7 +114,7 @@ async def watch(
     watchfulness: Watchfulness,
     unwatch: asyncio.Event,
 ) -> asyncio.Task[None]:
-    """Start kopf; see `process.Watch`."""
+    """Start kopf; see `process.lifecycle.Watch`."""
     others = asyncio.all_tasks()
     # Else kopf asks for the user's name, and the one of the container has none. Its type for it is private.
     identity: Any = settings.identity

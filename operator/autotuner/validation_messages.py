@@ -33,7 +33,9 @@ class Kind(Enum):
     MODEL_INCOMPLETE = Wording("InvalidSpec", "{lacking}")
     RUNTIME_WITHOUT_IMAGE = Wording("InvalidSpec", "engineConfig.runner has no image, so there is no engine to start")
     RUNTIME_INCOMPATIBLE = Wording("InvalidSpec", "{mismatch}")
-    OBJECT_SHADOWED = Wording("InvalidSpec", "{shadow}")
+    OBJECT_SHADOWED = Wording(
+        "InvalidSpec", "{hiding} in namespace {namespace} hides the {hidden} from {product}; remove it"
+    )
     OBJECT_PRUNED = Wording("InvalidSpec", "Argo CD would prune the object; remove it")
 
     # Weights.
@@ -128,7 +130,11 @@ class Kind(Enum):
     SPELLING_UNKNOWN = Wording("InvalidSpec", "{engine} does not know this spelling; write {meant}")
     FLAG_FIXED_TOO = Wording("InvalidSpec", "the flag is also in runtime.extraArgs[{index}]; remove one of them")
     FLAG_SEARCHED_TWICE = Wording("InvalidSpec", "is the same flag as parameters[{other}]; remove one of them")
-    FLAG_IN_COMMAND = Wording("InvalidSpec", "{conflict}")
+    FLAG_IN_COMMAND = Wording(
+        "InvalidSpec",
+        "some configurations leave out --{flag}, but the runtime's command sets it, and what is in a command cannot be"
+        " taken away; move it to the runtime's args, or override its command",
+    )
     FLAG_MIXED_WITH_VALUE = Wording("InvalidSpec", "flag and value are one argument: write {meant}")
     NOT_A_FLAG = Wording("InvalidSpec", "not a flag: an argument begins with a dash, for example --name=value")
     TEMPLATE_IN_VALUE = Wording("InvalidSpec", '"{{{{" would be expanded as a template; write the value without it')

@@ -26,7 +26,7 @@ from autotuner.serving.ome.wanted_objects import model_object, runtime_object
 from testbed import Testbed
 from testbed.api import Api, ApiError, load_documents
 from tests.support.objects import edited, make_experiment
-from tests.unit.explain_builders import FASTEST, make_answer
+from tests.unit.recommendation_builders import FASTEST, make_answer
 
 ROOT = Path(__file__).parents[2]
 OME = ROOT.parent / "shared" / "ome-crds" / "0.1.5"

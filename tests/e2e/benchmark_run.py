@@ -74,6 +74,7 @@ def start_benchmark(folder: Path, url: str, environment: dict[str, str] | None =
     spec: dict[str, Any] = {
         "apiBase": url,
         "backend": "sglang",
+        "cacheFlush": "/flush_cache",
         "scenarios": [{"name": "chat", "load": "N(120,30)/(20,5)"}],
         "concurrency": [2, 4],
         "maxMinutesPerLevel": 1,

@@ -118,6 +118,11 @@ BANS = (
     ),
     Ban(("benchmark.clients",), ("autotuner.benchmark.runner",), "runner and load clients meet in the contract"),
     Ban(
+        ("cli", "controllers", "main", "policy", "process", "serving"),
+        ("autotuner.benchmark.clients", "autotuner.benchmark.runner"),
+        "these run in the benchmark's pod alone",
+    ),
+    Ban(
         ("cli",),
         ("kopf", "kubernetes", "autotuner.kube", "autotuner.controllers", "autotuner.process", "autotuner.main"),
         "the command line judges by the policy alone",

@@ -313,7 +313,7 @@ def seen(
     benchmark: Sequence[Object] = (),
     **more: Any,
 ) -> ObservedExperiment:
-    """What a pass of the experiment controller saw; pods are given as the API server has them."""
+    """What a reconcile of an experiment observed; pods are given as the API server has them."""
     body = experiment or make_experiment()
     uid, root, job = body["metadata"]["uid"], more.get("root"), more.get("job")
     around: Object = {

@@ -45,8 +45,8 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
     ),
     (
         Kind.OBJECT_SHADOWED,
-        {"shadow": "its words"},
-        "its words",
+        {"hiding": "BaseModel x", "namespace": "team", "hidden": "ClusterBaseModel", "product": "OME"},
+        "BaseModel x in namespace team hides the ClusterBaseModel from OME; remove it",
     ),
     (
         Kind.OBJECT_PRUNED,
@@ -218,8 +218,9 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
     ),
     (
         Kind.FLAG_IN_COMMAND,
-        {"conflict": "its words"},
-        "its words",
+        {"flag": "page-size"},
+        "some configurations leave out --page-size, but the runtime's command sets it, and what is in a command cannot"
+        " be taken away; move it to the runtime's args, or override its command",
     ),
     (
         Kind.FLAG_MIXED_WITH_VALUE,

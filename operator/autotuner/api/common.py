@@ -90,6 +90,7 @@ FreeObject = Annotated[dict[str, Any], WithJsonSchema({"type": "object", "x-kube
 Arguments = Annotated[list[Argument], Field(max_length=128, json_schema_extra=ATOMIC)]
 
 EngineName = Literal["SGLang", "VLLM", "Custom"]
+ClientBackend = Literal["sglang", "vllm", "openai"]  # what load clients call an engine's API
 ModelKind = Literal["ClusterBaseModel", "BaseModel"]
 RuntimeKind = Literal["ClusterServingRuntime", "ServingRuntime"]
 LatencyMetric = Literal["TTFT", "TPOT", "E2ELatency"]

@@ -113,9 +113,12 @@ def runner_spec(experiment: Mapping[str, Any], spec: ExperimentSpec, around: Job
         id=benchmark.tokenizer.id,
         path=model_path if benchmark.tokenizer.source == "ModelVolume" else None,
     )
+    engine = engines.get(spec.service.engine)
     return RunnerSpec(
         api_base=str(around.engine),
-        backend=engines.get(spec.service.engine).client_backend,
+        backend=engine.client_backend,
+        cache_flush=engine.cache_flush,
+        holds_length=engine.ignores_end_of_text,
         scenarios=[RunnerScenario(name=s.name, load=s.load, weight=s.weight) for s in benchmark.scenarios],
         concurrency=list(benchmark.concurrency),
         max_minutes_per_level=benchmark.max_minutes_per_level,

@@ -28,6 +28,7 @@ from autotuner.policy.volume_claims import wanted_claim
 from autotuner.presets import Presets
 from autotuner.serving.backend import Backend
 from autotuner.settings import Settings
+from autotuner.validation_messages import Finding, Kind
 
 _NODES_SECONDS = 60.0  # nodes are large and many, and what they could hold seldom changes
 
@@ -100,19 +101,22 @@ class Observer:
         runtime = await self._get(reference, namespace)
         return replace(seen, runtime=runtime, shadow=await self._shadow(seen, reference))
 
-    async def _shadow(self, seen: ObservedTask, runtime: Reference | None) -> str:
-        """What hides a chosen object: namespaced ones come first, whatever kind was meant; empty for nothing."""
+    async def _shadow(self, seen: ObservedTask, runtime: Reference | None) -> Finding | None:
+        """What hides a chosen object: namespaced ones come first, whatever kind was meant; None for nothing."""
         known = self._backend.capabilities
         for reference, kinds in ((seen.model_reference, known.models), (runtime, known.runtimes)):
             if reference is None or not reference.clusterwide:
                 continue
-            namespaced = kinds["Namespaced"]
-            if await self._kube.get(namespaced, seen.namespace, reference.name):
-                return (
-                    f"{reference.field}: {namespaced.kind} {reference.name} in namespace {seen.namespace} hides the"
-                    f" {reference.kind} from {known.name}; remove it"
-                )
-        return ""
+            namespaced = kinds.get("Namespaced")
+            if namespaced and await self._kube.get(namespaced, seen.namespace, reference.name):
+                details = {
+                    "hiding": f"{namespaced.kind} {reference.name}",
+                    "namespace": seen.namespace,
+                    "hidden": reference.kind,
+                    "product": known.name,
+                }
+                return Finding(reference.field, Kind.OBJECT_SHADOWED, details)
+        return None
 
     async def _all_nodes(self) -> list[Object]:
         if self._now() - self._nodes_read >= _NODES_SECONDS:

@@ -6,9 +6,8 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
-from autotuner.api.common import EngineName
+from autotuner.api.common import ClientBackend, EngineName
 from autotuner.api.parameters import SearchParameter
 from autotuner.engines import arguments, flag_table, log_diagnosis
 from autotuner.engines.arguments import Argument, Value
@@ -20,8 +19,7 @@ from autotuner.engines.memory import MemoryFlags
 from autotuner.engines.parallelism import ParallelismFlags
 from autotuner.engines.quantization import QuantizationFlags
 from autotuner.engines.start_points import Advice
-
-ClientBackend = Literal["sglang", "vllm", "openai"]
+from autotuner.validation_messages import Finding, Kind
 
 
 @dataclass(frozen=True)
@@ -35,6 +33,9 @@ class Engine:
         label: as its makers write it; in messages.
         package: its published package, in lower case; the repositories of its images have this in their names.
         client_backend: what the load client calls the engine's API.
+        cache_flush: the path of the call that empties the engine's prefix cache; empty if it has none.
+        ignores_end_of_text: it goes on past the end of text when asked to, so that answers have the length asked for.
+        text_sensitive: parts of the names of flags whose effect depends on what the prompts say.
         flag_documents: gives the flags of each known version, as packaging/engine_flags.py writes them.
         flag_bounds: flag, by the name that its package gives it -> bounds that the engine's code keeps and its parser
             does not tell: ge, gt, le, lt.
@@ -59,6 +60,9 @@ class Engine:
     label: str
     package: str
     client_backend: ClientBackend
+    cache_flush: str
+    ignores_end_of_text: bool
+    text_sensitive: tuple[str, ...]
     flag_documents: Callable[[], Iterable[FlagDocument]]
     flag_bounds: Mapping[str, Bounds]
     leniency: Leniency
@@ -162,8 +166,8 @@ class Engine:
         command: Sequence[str],
         parameters: Sequence[SearchParameter],
         words: Mapping[str, Collection[str]] | None = None,
-    ) -> Iterator[str]:
-        """Why flags cannot be searched because the runtime's command sets them; one message each.
+    ) -> Iterator[Finding]:
+        """Find flags that cannot be searched because the runtime's command sets them.
 
         Arguments come after the command, so a value there is overruled; a switch that is on there stays on, and a flag
         that is set there cannot be left out.
@@ -177,10 +181,7 @@ class Engine:
         optional = {f"parameters[{parameter.name}]": self._optional(parameter) for parameter in parameters}
         for where, left_out in {**optional, **(words or {})}.items():
             for flag in sorted(given.intersection(left_out)):
-                yield (
-                    f"{where}: some configurations leave out --{flag}, but the runtime's command sets it, and what is"
-                    " in a command cannot be taken away; move it to the runtime's args, or override its command"
-                )
+                yield Finding(where, Kind.FLAG_IN_COMMAND, {"flag": flag})
 
     def _optional(self, parameter: SearchParameter) -> set[str]:
         """Flags that some value of a parameter leaves out."""

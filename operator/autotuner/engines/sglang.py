@@ -190,6 +190,9 @@ SGLANG = Engine(
     label="SGLang",
     package="sglang",
     client_backend="sglang",
+    cache_flush="/flush_cache",
+    ignores_end_of_text=True,
+    text_sensitive=("radix-cache", "speculative"),
     flag_documents=partial(flag_table.shipped, "sglang"),
     # server_args.py and model_executor/model_runner.py.
     flag_bounds={

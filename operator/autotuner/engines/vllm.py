@@ -140,6 +140,9 @@ VLLM = Engine(
     label="vLLM",
     package="vllm",
     client_backend="vllm",
+    cache_flush="",
+    ignores_end_of_text=True,
+    text_sensitive=("prefix-caching", "speculative"),
     flag_documents=partial(flag_table.shipped, "vllm"),
     # vllm/config/parallel.py: what the number of processes is the product of.
     flag_bounds={

@@ -22,32 +22,32 @@ class Reference:
         kind: of the object.
         name: of the object.
         field: the words of the task that mean it, for messages.
+        clusterwide: the object belongs to no namespace.
     """
 
     kind: str
     name: str
     field: str
-
-    @property
-    def clusterwide(self) -> bool:
-        """Whether the object belongs to no namespace."""
-        return self.kind.startswith("Cluster")
+    clusterwide: bool
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}"
 
 
-def reference_to(body: Mapping[str, Any], field: str) -> Reference:
-    """The reference to an object that is wanted."""
-    return Reference(body["kind"], body["metadata"]["name"], field)
+def reference_to(kind: str, name: str, field: str, backend: Backend) -> Reference:
+    """The reference to a model or a runtime of the backend."""
+    return Reference(kind, name, field, not backend.capabilities.references[kind].namespaced)
 
 
 def model(spec: TaskModel, known: Presets, namespace: str, backend: Backend) -> Reference | None:
     """The model that the task means; None if its preset is unknown."""
     if spec.name is not None:
-        return Reference(spec.kind, spec.name, "model.name")
+        return reference_to(spec.kind, spec.name, "model.name", backend)
     wanted = backend.wanted_model(spec, known, namespace)
-    return reference_to(wanted, f"model.{'custom' if spec.custom else 'preset'}") if wanted else None
+    if wanted is None:
+        return None
+    field = f"model.{'custom' if spec.custom else 'preset'}"
+    return reference_to(wanted["kind"], wanted["metadata"]["name"], field, backend)
 
 
 def runtime_kind(spec: TaskRuntime, backend: Backend) -> str:

@@ -109,9 +109,14 @@ def test_tells_the_runner_what_the_engine_as_a_whole_must_reach() -> None:
     assert [(slo.metric, slo.min) for slo in spec.slos] == [("OutputThroughput", 400.0)]
 
 
-@pytest.mark.parametrize(("engine", "backend"), [("SGLang", "sglang"), ("VLLM", "vllm"), ("Custom", "openai")])
-def test_speaks_to_each_engine_in_its_way(engine: str, backend: str) -> None:
-    assert runner_spec(pod_of(service={"engine": engine})).backend == backend
+@pytest.mark.parametrize(
+    ("engine", "backend", "cache_flush", "holds_length"),
+    [("SGLang", "sglang", "/flush_cache", True), ("VLLM", "vllm", "", True), ("Custom", "openai", "", False)],
+)
+def test_speaks_to_each_engine_in_its_way(engine: str, backend: str, cache_flush: str, holds_length: bool) -> None:
+    spec = runner_spec(pod_of(service={"engine": engine}))
+
+    assert (spec.backend, spec.cache_flush, spec.holds_length) == (backend, cache_flush, holds_length)
 
 
 def test_seeds_prompts_by_its_own_uid_if_nobody_gave_a_seed() -> None:

@@ -10,9 +10,11 @@ from autotuner.controllers.task import TaskController
 from autotuner.controllers.workqueue import ObjectKey
 from autotuner.kube import ConflictError, KubeError, RejectedError
 from autotuner.kubernetes_object import Object
+from autotuner.serving.backend import Backend
 from autotuner.settings import Settings
 from tests.unit.builders import after, controller, make_experiment, merged
 from tests.unit.fake_kube import FakeKube
+from tests.unit.serving.bare_pod import BarePod
 from tests.unit.task_builders import MODEL, ended, live_model, live_runtime, make_task, running, shipped, started
 
 KEY = ObjectKey("team", "chat")
@@ -28,15 +30,21 @@ def world(task: Object, *more: Object) -> FakeKube:
     return FakeKube(task, *more)
 
 
-async def passed(kube: FakeKube, settings: Settings | None = None) -> float | None:
+async def passed(
+    kube: FakeKube, settings: Settings | None = None, backend: Backend = backend_choice.DEFAULT
+) -> float | None:
     settings = settings or Settings()
     catalogue = Catalogue(kube.as_kube(), settings, shipped())
-    return await TaskController(kube.as_kube(), backend_choice.DEFAULT, catalogue, settings).reconcile(KEY)
+    return await TaskController(kube.as_kube(), backend, catalogue, settings).reconcile(KEY)
 
 
 def status_of(kube: FakeKube) -> Object:
     found: Object = kube.objects["TuningTask", "chat"]["status"]
     return found
+
+
+def condition_of(status: Object, kind: str) -> Object:
+    return next(one for one in status["conditions"] if one["type"] == kind)
 
 
 def child(task: Object, name: str = "chat-0", **meta: object) -> Object:
@@ -183,6 +191,22 @@ async def test_a_namespaced_object_that_ome_would_prefer_is_refused(kind: str, n
         == f"{field}: {kind} {name} in namespace team hides the Cluster{kind} from OME; remove it"
     )
     assert "startTime" not in status_of(kube)
+
+
+async def test_a_backend_without_namespaced_kinds_hides_nothing() -> None:
+    named = {
+        "model": {"preset": None, "name": "llama"},
+        "runtime": {"preset": None, "name": "engine", "engine": "SGLang"},
+        "benchmark": {"tokenizer": {"source": "Hub", "id": "x"}},
+    }
+    model = {"kind": "ClusterBaseModel", "metadata": {"name": "llama"}, "spec": {}}
+    runtime = {"kind": "ClusterServingRuntime", "metadata": {"name": "engine"}, "spec": {"image": "engine:1"}}
+    kube = world(make_task(**named), model, runtime)
+
+    await passed(kube, backend=BarePod())
+
+    assert condition_of(status_of(kube), "Valid")["status"] == "True", status_of(kube)
+    assert status_of(kube)["startTime"]
 
 
 class TestUnreadable:

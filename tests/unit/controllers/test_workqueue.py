@@ -1,4 +1,4 @@
-"""The work queue: one pass per key at a time, nothing lost, failures later and later."""
+"""The work queue: one reconcile per key at a time, nothing lost, failures later and later."""
 
 from __future__ import annotations
 

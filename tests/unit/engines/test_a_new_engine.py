@@ -19,7 +19,7 @@ from autotuner.benchmark import job
 from autotuner.engines import Engine
 from autotuner.engines.log_diagnosis import Diagnosis
 from autotuner.kubernetes_object import Object
-from autotuner.policy.preflight import Surroundings, check, engine_of, space
+from autotuner.policy.preflight import Surroundings, check, engine_of, space, warnings
 from autotuner.policy.recommendation import quality_warning
 from autotuner.policy.recommendation.baseline_flag_values import BaselineValues
 from autotuner.presets import Presets, RuntimePreset
@@ -27,6 +27,7 @@ from autotuner.search.advised_starts import advised
 from autotuner.search.space.space import Space
 from autotuner.serving.backend import Endpoint
 from autotuner.serving.nodes import Capacity
+from autotuner.validation_messages import Kind
 from tests.unit.builders import make_experiment
 from tests.unit.engines.made_up_engine import NAME, QUILL
 from tests.unit.task_builders import live_model, make_spec, shipped
@@ -99,9 +100,12 @@ def test_no_other_module_knows_an_engine_by_its_name() -> None:
     own = {package / "engines" / f"{name}.py" for name in ("sglang", "vllm", "custom")} | {
         package / "api" / "common.py"
     }
-    names = {*get_args(EngineName), *(engines.get(name).label for name in get_args(EngineName))}
+    known = [engines.get(name) for name in get_args(EngineName)]
+    # "openai" is the name of an API and of a library that engines and clients share.
+    names = {name for one in known for name in (one.name, one.label, one.package, one.client_backend)} - {"", "openai"}
 
-    for path in set(package.rglob("*.py")) - own:
+    # The simulated engine is a program of its own, which plays them.
+    for path in set(package.rglob("*.py")) - own - set((package / "simulator").rglob("*.py")):
         constants = [node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)]
         assert not names.intersection(one for one in constants if isinstance(one, str)), path
 
@@ -217,4 +221,11 @@ def test_the_load_client_is_told_how_to_speak_to_it() -> None:
     spec = ExperimentSpec.model_validate(body["spec"])
     ours = spec.model_copy(update={"service": spec.service.model_copy(update={"engine": NAME})})
 
-    assert job.runner_spec(body, ours, job.JobSurroundings(ENDPOINT, "benchmark:1")).backend == "openai"
+    told = job.runner_spec(body, ours, job.JobSurroundings(ENDPOINT, "benchmark:1"))
+    assert (told.backend, told.cache_flush, told.holds_length) == ("openai", "/forget", False)
+
+
+def test_flags_that_depend_on_the_text_are_its_own() -> None:
+    found = warnings(task(parameters=[{"name": "draft-length", "values": [1, 2]}]), PRESETS, around())
+
+    assert [(one.field, one.kind) for one in found] == [("parameters[draft-length]", Kind.EFFECT_DEPENDS_ON_TEXT)]

@@ -398,17 +398,16 @@ def test_what_is_in_a_command_cannot_be_left_out(
 ) -> None:
     found = list(engine.in_command(["python3", "-m", "engine", *command], [one]))
 
-    assert len(found) == bool(flag)
-    assert all(message.startswith(f"parameters[{one.name}]: some configurations") for message in found)
-    assert all(f"leave out {flag}, but the runtime's command sets it" in message for message in found)
+    details = {"flag": flag.removeprefix("--")}
+    assert found == ([Finding(f"parameters[{one.name}]", Kind.FLAG_IN_COMMAND, details)] if flag else [])
 
 
 def test_words_may_leave_flags_out_too() -> None:
     left_out = {"parallelism": {"enable-dp-attention"}, "quantization": {"kv-cache-dtype"}}
 
-    [message] = SGLANG.in_command(["engine", "--kv-cache-dtype=auto", "--tp=2"], [], left_out)
+    found = list(SGLANG.in_command(["engine", "--kv-cache-dtype=auto", "--tp=2"], [], left_out))
 
-    assert message.startswith("quantization: some configurations leave out --kv-cache-dtype")
+    assert found == [Finding("quantization", Kind.FLAG_IN_COMMAND, {"flag": "kv-cache-dtype"})]
 
 
 def test_a_degree_in_the_command_counts_unless_it_is_overruled() -> None:

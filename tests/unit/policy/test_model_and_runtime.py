@@ -32,7 +32,7 @@ MODELS: list[tuple[str, Object, str, str, str]] = [
 def test_the_model_that_is_meant(spec: Object, kind: str, name: str, field: str) -> None:
     found = model_and_runtime.model(TaskModel.model_validate(spec), shipped(), "team", backend_choice.DEFAULT)
 
-    assert found == model_and_runtime.Reference(kind, name, field)
+    assert found == model_and_runtime.Reference(kind, name, field, kind.startswith("Cluster"))
 
 
 def test_an_unknown_preset_means_nothing() -> None:

@@ -28,6 +28,7 @@ from autotuner.serving.backend import (
 )
 from autotuner.serving.pods import PodView
 
+# The kinds that the API knows today; there are no namespaced ones of them here.
 MODEL = Resource("bare.example", "v1", "clusterbasemodels", "ClusterBaseModel", namespaced=False)
 RUNTIME = Resource("bare.example", "v1", "clusterservingruntimes", "ClusterServingRuntime", namespaced=False)
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from pydantic.alias_generators import to_camel
 
 from autotuner.api.benchmark import LOAD_PATTERN
-from autotuner.api.common import Concurrency, ShortName, Statistic
+from autotuner.api.common import ClientBackend, Concurrency, ShortName, Statistic
 from autotuner.api.experiment import NOISE_MARGIN
 from autotuner.benchmark.contract.load_clients import DEFAULT_CLIENT
 
@@ -79,7 +79,9 @@ class RunnerSpec(_Model):
     api_base: Annotated[str, StringConstraints(pattern=r"^https?://[^/]+$")] = Field(description="http://host:port")
     model: str = Field(default="", description="The served name; if empty, the only one of /v1/models.")
     client: str = Field(default=DEFAULT_CLIENT, description="The load client, one of LOAD_CLIENTS.")
-    backend: Literal["sglang", "vllm", "openai"]
+    backend: ClientBackend
+    cache_flush: str = Field(default="", description="The call that empties the engine's prefix cache; empty for none.")
+    holds_length: bool = Field(default=True, description="Answers must have the length that was asked for.")
     task: Literal["text-to-text"] = "text-to-text"
     scenarios: Annotated[list[RunnerScenario], Field(min_length=1, max_length=12)]
     concurrency: Annotated[list[Concurrency], Field(min_length=1, max_length=12)]

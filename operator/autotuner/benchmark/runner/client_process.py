@@ -21,7 +21,7 @@ class ClientGoneError(Exception):
 
 
 class ClientProcess:
-    """A load client that runs in a process group of its own and speaks as `contract.protocol` describes."""
+    """A load client that runs in a process group of its own and speaks as `contract.messages` describes."""
 
     def __init__(self, module: str, work_dir: Path, environment: Mapping[str, str]) -> None:
         self._output = work_dir / "client.out"

@@ -79,10 +79,10 @@ class EngineClient:
                 raise NotServingError(f"the engine lists its models but does not complete: {problem}")
             time.sleep(0.5)
 
-    def flush_cache(self) -> None:
-        """Have the engine forget its cached prefixes (SGLang); does nothing with an engine that cannot."""
+    def flush_cache(self, path: str) -> None:
+        """Have the engine forget its cached prefixes by a call of this path; an engine that refuses is left alone."""
         with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
-            self._request("/flush_cache", {}, FLUSH_TIMEOUT_SECONDS)
+            self._request(path, {}, FLUSH_TIMEOUT_SECONDS)
 
     def _note_refusal(self, code: int) -> None:
         if code not in (401, 403):

@@ -116,8 +116,8 @@ class Runner:
             if not self._wanted(concurrency):
                 self._client.send(SkipLevel())
                 continue
-            if self._spec.backend == "sglang":
-                self._engine.flush_cache()
+            if self._spec.cache_flush:
+                self._engine.flush_cache(self._spec.cache_flush)
             self._client.send(RunLevel(model=model))
             self._accept(self._await_level())
             if stopped := would_stop(self.progress.levels, self._criteria, levels[index + 1 :]):
@@ -133,8 +133,7 @@ class Runner:
         return top is None or concurrency <= top[0]
 
     def _accept(self, run: LevelRun) -> None:
-        # "openai" engines are not asked to ignore the end of text.
-        limits = LevelLimits(self._spec.max_minutes_per_level, self._spec.backend != "openai")
+        limits = LevelLimits(self._spec.max_minutes_per_level, self._spec.holds_length)
         judgement = judge(run, limits)
         self.progress.levels_seconds += run.stopped - run.started
         self.progress.warnings += judgement.warnings

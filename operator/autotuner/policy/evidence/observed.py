@@ -22,6 +22,7 @@ from autotuner.presets import Presets
 from autotuner.search.space.space import Space
 from autotuner.serving import nodes
 from autotuner.serving.backend import Backend, ModelState
+from autotuner.validation_messages import Finding
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class ObservedTask:
     nodes: tuple[Object, ...] = ()
     storage: Storage | None = None
     preview: Object | None = None  # the live ConfigMap, while the task is suspended before its start
-    shadow: str = ""
+    shadow: Finding | None = None
     may_create: bool = True
     benchmark_image: str = ""
     obstacle: str = ""  # whose the name of the next experiment is, if it could not be created just now
@@ -74,14 +75,15 @@ class ObservedTask:
         """The runtime that the task means; None while that depends on a model which is not Ready."""
         spec, resolved, wanted = self.spec.runtime, self.status.resolved, self.wanted_runtime
         if spec.name is not None:
-            return Reference(spec.kind, spec.name, "runtime.name")
+            return model_and_runtime.reference_to(spec.kind, spec.name, "runtime.name", self.backend)
         field = "runtime.custom" if spec.custom else "runtime.preset"
         # The name is fixed by the start: an upgrade that changes a preset must not split a task.
         fixed = resolved.runtime if resolved and self.status.start_time else ""
         name = fixed or (wanted["metadata"]["name"] if wanted else "")
         if spec.custom is not None:
             name = spec.custom.name
-        return Reference(model_and_runtime.runtime_kind(spec, self.backend), name, field) if name else None
+        kind = model_and_runtime.runtime_kind(spec, self.backend)
+        return model_and_runtime.reference_to(kind, name, field, self.backend) if name else None
 
     def may_make(self, reference: Reference) -> bool:
         """Whether this operator may create such an object if it is missing."""

@@ -19,7 +19,7 @@ _UNMADE_SECONDS = 60
 
 
 # A benchmark fails within moments of the engine's death; the engine's pod says so a little later.
-_ENGINE_DEATH_GRACE = timedelta(seconds=3)
+ENGINE_DEATH_GRACE = timedelta(seconds=3)
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def next_deadline(seen: ObservedExperiment, now: datetime) -> datetime | None:
     """When to reconcile again although there is no event."""
     moments = [deadline.at for deadline in deadlines(seen)]
     if seen.benchmark and seen.benchmark.ended and seen.benchmark.ended.finished_at:
-        moments.append(clock.parse(seen.benchmark.ended.finished_at) + _ENGINE_DEATH_GRACE)
+        moments.append(clock.parse(seen.benchmark.ended.finished_at) + ENGINE_DEATH_GRACE)
     return min((moment for moment in moments if moment > now), default=None)
 
 

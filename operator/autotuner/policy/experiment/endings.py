@@ -8,7 +8,7 @@ from datetime import datetime
 from autotuner import clock, engines
 from autotuner.benchmark.contract.result import Result, decode
 from autotuner.policy.experiment import model_files
-from autotuner.policy.experiment.deadlines import _ENGINE_DEATH_GRACE, deadlines
+from autotuner.policy.experiment.deadlines import ENGINE_DEATH_GRACE, deadlines
 from autotuner.policy.experiment.observed import ObservedExperiment
 from autotuner.policy.experiment.reasons import LOG_TAIL, Ending
 from autotuner.serving.backend import Doomed
@@ -118,7 +118,7 @@ def _benchmarked(seen: ObservedExperiment, now: datetime) -> Ending | None:
     if result.ok:
         return Ending("Completed", _summary(result), result)
     finished = clock.parse(pod.ended.finished_at) if pod.ended.finished_at else now
-    if now < finished + _ENGINE_DEATH_GRACE and seen.engine is not None:
+    if now < finished + ENGINE_DEATH_GRACE and seen.engine is not None:
         return None
     reason = "EngineNotServing" if result.failure == "EngineNotServing" else "BenchmarkFailed"
     return Ending(reason, result.message, result, exit_code=pod.ended.exit_code)

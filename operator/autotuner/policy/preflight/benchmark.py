@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from autotuner import engines
 from autotuner.benchmark.contract.spec import RESERVED_PARAMS
 from autotuner.policy import cost_estimate
 from autotuner.policy.preflight.checked_task import Case
@@ -11,8 +12,6 @@ from autotuner.validation_messages import Finding, Kind
 
 # The load client of the closed loop answers C requests at once in a D scenario, and its own delay lands in TTFT.
 _LOCKSTEP_FROM = 16
-# The built-in prompts share words as no real traffic does: a cache or a draft is helped by them.
-_TEXT_SENSITIVE = ("radix-cache", "prefix-caching", "speculative")
 
 
 def problems(case: Case) -> Iterator[Finding]:
@@ -55,6 +54,8 @@ def warnings(case: Case) -> Iterator[Finding]:
             if scenario.load.startswith("D"):
                 field = f"benchmark.scenarios[{scenario.name}].load"
                 yield Finding(field, Kind.LOAD_IN_LOCKSTEP, {"limit": _LOCKSTEP_FROM})
+    # The built-in prompts share words as no real traffic does: a cache or a draft is helped by them.
+    sensitive = engines.get(case.engine).text_sensitive if case.engine else ()
     for parameter in spec.parameters:
-        if any(word in parameter.name for word in _TEXT_SENSITIVE):
+        if any(part in parameter.name for part in sensitive):
             yield Finding(f"parameters[{parameter.name}]", Kind.EFFECT_DEPENDS_ON_TEXT)

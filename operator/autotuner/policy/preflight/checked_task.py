@@ -14,6 +14,7 @@ from autotuner.policy.volume_claims import Storage
 from autotuner.presets import Presets
 from autotuner.serving.backend import Backend, EngineTemplate, Weights
 from autotuner.serving.nodes import UNKNOWN, Capacity
+from autotuner.validation_messages import Finding
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Surroundings:
     backend: Backend
     model: Mapping[str, Any] | None  # live: the one meant
     runtime: Mapping[str, Any] | None  # live: the one meant, if that is known already
-    shadow: str = ""  # a namespaced object that the backend would prefer to the one chosen
+    shadow: Finding | None = None  # a namespaced object that the backend would prefer to the one chosen
     may_create: bool = True
     capacity: Capacity = UNKNOWN
     storage: Storage | None = None  # None: nothing is known of namespace and claim

@@ -36,9 +36,7 @@ def problems(case: Case) -> Iterator[Finding]:
     for where, args in lists.items():
         yield from checker.arguments(args, where)
     yield from checker.parameters(spec.parameters, fixed)
-    for message in engine.in_command(template.command, spec.parameters, _left_out(spec, engine)):
-        field, _, conflict = message.partition(": ")
-        yield Finding(field, Kind.FLAG_IN_COMMAND, {"conflict": conflict})
+    yield from engine.in_command(template.command, spec.parameters, _left_out(spec, engine))
 
 
 def complete(case: Case) -> Iterator[Finding]:

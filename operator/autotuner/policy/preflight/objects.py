@@ -19,8 +19,7 @@ def problems(case: Case) -> Iterator[Finding]:
     yield from _model(case)
     yield from _runtime(case)
     if case.around.shadow:
-        field, _, shadow = case.around.shadow.partition(": ")
-        yield Finding(field, Kind.OBJECT_SHADOWED, {"shadow": shadow})
+        yield case.around.shadow
     for field, custom in (("model.custom", case.spec.model.custom), ("runtime.custom", case.spec.runtime.custom)):
         if custom is not None:
             yield from _custom(field, custom)
@@ -57,7 +56,8 @@ def _runtime(case: Case) -> Iterator[Finding]:
             yield Finding("runtime.name", Kind.OBJECT_MISSING, {"object": f"{runtime.kind} {runtime.name}"})
         return
     kind = model_and_runtime.runtime_kind(runtime, case.backend)
-    if runtime.custom and around.runtime is None and kind.startswith("Cluster") and not around.may_create:
+    clusterwide = not case.backend.capabilities.references[kind].namespaced
+    if runtime.custom and around.runtime is None and clusterwide and not around.may_create:
         yield Finding("runtime.custom", Kind.CREATION_FORBIDDEN, {"object": f"{kind} {runtime.custom.name}"})
     if not case.template.image and not runtime.image:
         field = "runtime.custom.spec" if runtime.custom else "runtime.overrides"

@@ -96,8 +96,8 @@ def _wait_for_model(builder: PlanBuilder, message: str) -> TaskPlan:
 def _runtime_ready(builder: PlanBuilder) -> TaskPlan | None:
     seen = builder.seen
     if seen.shadow:
-        builder.conditions.set("RuntimeReady", "False", "Shadowed", seen.shadow)
-        return builder.plan(seen.shadow, builder.now + _POLL)
+        builder.conditions.set("RuntimeReady", "False", "Shadowed", seen.shadow.message)
+        return builder.plan(seen.shadow.message, builder.now + _POLL)
     if seen.runtime is None:
         return _without_runtime(builder)
     assert seen.model is not None

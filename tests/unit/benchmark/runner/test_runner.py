@@ -46,6 +46,7 @@ def variables(folder: Path, url: str, behaviour: Behaviour = "measure", **change
         "apiBase": url,
         "client": "fake",
         "backend": "sglang",
+        "cacheFlush": "/flush_cache",
         "scenarios": SCENARIOS[:1],
         "concurrency": [1, 2, 4, 8],
         "maxMinutesPerLevel": 1,

@@ -85,10 +85,16 @@ WRONG: list[tuple[str, Object, Object, str, Kind, Object]] = [
     (
         "a hidden model",
         {},
-        {"shadow": "model.preset: BaseModel x hides it"},
+        {
+            "shadow": Finding(
+                "model.preset",
+                Kind.OBJECT_SHADOWED,
+                {"hiding": "BaseModel x", "namespace": "team", "hidden": "ClusterBaseModel", "product": "OME"},
+            )
+        },
         "model.preset",
         Kind.OBJECT_SHADOWED,
-        {},
+        {"hiding": "BaseModel x"},
     ),
     (
         "a reserved flag among the fixed ones",
@@ -509,7 +515,7 @@ def test_words_cannot_leave_out_what_the_runtimes_command_sets() -> None:
     [finding] = findings(spec, runtime=runtime)
 
     assert (finding.field, finding.kind) == ("quantization", Kind.FLAG_IN_COMMAND)
-    assert "--kv-cache-dtype" in str(finding.details["conflict"])
+    assert finding.details == {"flag": "kv-cache-dtype"}
 
 
 def test_a_runtime_that_ome_would_not_take_for_the_model_is_refused() -> None:

@@ -17,7 +17,7 @@ from autotuner.api.task_status import Confidence
 from autotuner.kubernetes_object import Object
 from autotuner.policy import recommendation
 from tests.unit.builders import make_level
-from tests.unit.explain_builders import FASTEST, SPEC, everything, experiment, make_answer
+from tests.unit.recommendation_builders import FASTEST, SPEC, everything, experiment, make_answer
 from tests.unit.task_builders import ended, make_task, observed
 
 

@@ -15,7 +15,7 @@ from autotuner.policy.recommendation.baseline_flag_values import BaselineValues
 from autotuner.policy.recommendation.best_per_value import ValueRow
 from autotuner.policy.recommendation.flag_effects import FlagEffect
 from tests.unit.builders import make_level
-from tests.unit.explain_builders import FASTEST, SPEC, everything, experiment, make_answer
+from tests.unit.recommendation_builders import FASTEST, SPEC, everything, experiment, make_answer
 from tests.unit.task_builders import ended, make_task, observed
 
 

@@ -11,6 +11,7 @@ from autotuner.policy.conditions import find
 from autotuner.policy.events import Event
 from autotuner.policy.evidence import experiment_spec
 from autotuner.policy.task.decide import decide, finished, refuse
+from autotuner.validation_messages import Finding, Kind
 from tests.unit.builders import after, at, condition, written
 from tests.unit.task_builders import MODEL, live_model, live_runtime, make_task, observed, started
 
@@ -21,6 +22,13 @@ VLLM_PARAMETERS = [{"name": "max-num-seqs", "values": [8, 16]}]
 def mine(body: Object, task: Object) -> Object:
     """A live object that this task created."""
     return {**body, **experiment_spec.mark_created_for(body, task)}
+
+
+SHADOW = Finding(
+    "runtime.preset",
+    Kind.OBJECT_SHADOWED,
+    {"hiding": "ServingRuntime x", "namespace": "team", "hidden": "ClusterServingRuntime", "product": "OME"},
+)
 
 
 class TestInvalid:
@@ -307,18 +315,15 @@ class TestRuntime:
         assert plan.look_again is not None
 
     def test_that_is_hidden_from_ome_stops_everything_until_it_is_not(self) -> None:
-        shadow = (
-            "runtime.preset: ServingRuntime x in namespace team hides the ClusterServingRuntime from OME; remove it"
-        )
-        plan = decide(observed(started(), shadow=shadow), after(1))
+        plan = decide(observed(started(), shadow=SHADOW), after(1))
 
         assert condition(plan.status, "RuntimeReady") == ("False", "Shadowed")
-        assert plan.status.message == shadow
+        assert plan.status.message == SHADOW.message
         assert plan.create_experiment is None
         assert plan.look_again == after(3)
 
     def test_that_is_hidden_before_the_start_is_a_mistake_in_the_spec(self) -> None:
-        plan = decide(observed(shadow="runtime.name: hidden"), after(1))
+        plan = decide(observed(shadow=SHADOW), after(1))
 
         assert condition(plan.status, "Valid") == ("False", "InvalidSpec")
         assert plan.look_again == after(3)

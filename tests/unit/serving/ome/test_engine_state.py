@@ -30,7 +30,16 @@ def test_a_pod_tells_more_than_events(pod: Object, want: State) -> None:
 
 @pytest.mark.parametrize(
     "reason",
-    ["RuntimeValidationError", "RuntimeSelectionError", "MergeSpecsError", "RuntimeNotFound", "AcceleratorClassError"],
+    [
+        "AcceleratorClassError",
+        "DeploymentModeError",
+        "MergeSpecsError",
+        "ModelReconcileError",
+        "RuntimeFetchError",
+        "RuntimeNotFound",
+        "RuntimeSelectionError",
+        "RuntimeValidationError",
+    ],
 )
 def test_warnings_that_doom_are_believed_once_they_repeat(reason: str) -> None:
     assert state([make_isvc()], None, [warning(reason)]) == Doomed(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, get_args
 
 import gevent
 from genai_bench.cli import cli, validation
@@ -19,6 +19,7 @@ from genai_bench.user.openai_user import OpenAIUser
 from genai_bench.version import __version__
 from locust.runners import LocalRunner
 
+from autotuner.api.common import ClientBackend
 from autotuner.benchmark.clients.genai_bench.prompts import LineMemory
 from autotuner.benchmark.clients.genai_bench.recorder import Recorder
 from autotuner.benchmark.contract.level_run import Request
@@ -162,7 +163,7 @@ def install(session: Session) -> None:
     if __version__ != SUPPORTED_VERSION:
         raise RuntimeError(f"genai-bench {__version__} is installed, {SUPPORTED_VERSION} is needed")
     RecordingUser.session = session
-    for backend in ("openai", "sglang", "vllm"):
+    for backend in get_args(ClientBackend):
         validation.API_BACKEND_USER_MAP[backend] = RecordingUser
     cli.validate_tokenizer = lambda _: session.tokenizer
     cli.plot_single_scenario_inference_speed_vs_throughput = lambda *_: None
