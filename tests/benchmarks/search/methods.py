@@ -7,16 +7,16 @@ from importlib.util import find_spec
 from typing import Protocol
 
 from autotuner import engines
-from autotuner.engines.start_points import AdviceGoal as Advice
+from autotuner.engines.start_points import AdviceGoal
 from autotuner.search.advised_starts import advised
 from autotuner.search.bayesian import incumbent
 from autotuner.search.experiment_record import Record
 from autotuner.search.space.configuration import Configuration
 from autotuner.search.suggest import Strategy, suggest
 from tests.benchmarks.search.fronts import Trade
-from tests.benchmarks.search.goals import AdviceGoal
+from tests.benchmarks.search.goals import Goal
 
-_ADVICE: Mapping[str, Advice] = {"thr": "throughput", "lat": "latency", "slo": "slo", "pareto": "throughput"}
+_ADVICE: Mapping[str, AdviceGoal] = {"thr": "throughput", "lat": "latency", "slo": "slo", "pareto": "throughput"}
 _STRATEGIES: Mapping[str, Strategy] = {"bayesian": "Bayesian", "random": "Random"}
 RIVALS = ("tpe", "tpe-default")
 NAMES = (*_STRATEGIES, *RIVALS)
@@ -42,7 +42,7 @@ class Method(Protocol):
 class Own:
     """A strategy of the product."""
 
-    def __init__(self, goal: AdviceGoal | Trade, strategy: Strategy, seed: int) -> None:
+    def __init__(self, goal: Goal | Trade, strategy: Strategy, seed: int) -> None:
         """Begin a task."""
         self._space, self._strategy, self._seed = goal.surface.space, strategy, seed
         self._maximise = goal.maximise if isinstance(goal, Trade) else (goal.maximise,)
@@ -75,7 +75,7 @@ def luckiest(records: Sequence[Record], maximise: bool) -> Configuration | None:
     return min(feasible, key=lambda one: sign * one.values[0]).configuration if feasible else None
 
 
-def begin(name: str, goal: AdviceGoal | Trade, seed: int) -> Method:
+def begin(name: str, goal: Goal | Trade, seed: int) -> Method:
     """The method of a name in NAMES, at the beginning of a task."""
     if name in _STRATEGIES:
         return Own(goal, _STRATEGIES[name], seed)
