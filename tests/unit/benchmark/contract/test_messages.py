@@ -30,7 +30,7 @@ from autotuner.benchmark.contract.messages import (
         ReadyForLevel(level=3),
         FirstRequest(unix_seconds=1764457528.123456),
         WarmedUp(seconds=0.25, error="1 of 3 failed: 😀 \u2028"),
-        LevelRecorded(path=Path("/work/level-3.json")),
+        LevelRecorded(path=Path("/run/level-3.json")),
         ClientFailed(message=""),
     ],
 )

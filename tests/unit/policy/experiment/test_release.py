@@ -14,7 +14,6 @@ from tests.unit.builders import (
     after,
     at,
     condition,
-    make_experiment,
     make_isvc,
     make_job,
     make_level,
@@ -26,24 +25,12 @@ from tests.unit.builders import (
     terminated,
     written,
 )
-
-EXPERIMENT = make_experiment(timeouts={"teardownSeconds": 50})
-SERVICE: Object = {"root": make_isvc(EXPERIMENT)}
-OURS: Object = {**SERVICE, "job": make_job(EXPERIMENT)}
-NODE = {"metadata": {"labels": {"nvidia.com/gpu.product": "H100"}}}
-READY = make_pod(started=10, ready=20)
-MEASURED = make_pod("benchmark", ended=make_result(make_level()))
+from tests.unit.policy.experiment.measured_states import EXPERIMENT, MEASURED, OURS, READY, SERVICE, measured
 
 
 def later(before: Plan, **state: Any) -> ObservedExperiment:
     """What is seen once the plan's status was written."""
     return seen(written(EXPERIMENT, before.status), **state)
-
-
-def measured() -> Plan:
-    """The plan of the pass that saw the results."""
-    state = seen(EXPERIMENT, **OURS, engine=[READY], benchmark=[MEASURED], node=NODE)
-    return decide(state, after(61))
 
 
 def measured_at(plan: Plan) -> list[int]:
