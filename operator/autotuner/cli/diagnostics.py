@@ -88,7 +88,8 @@ def is_ours(body: Object) -> bool:
 def _check_shape(body: Object, kind: str) -> Iterator[Diagnostic]:
     """Check for missing and unknown fields, types and bounds."""
     if not isinstance(body.get("spec"), dict):
-        yield Diagnostic(("spec",), "error", "InvalidSpec", "required")
+        wrong = "must be a mapping of fields" if body.get("spec") is not None else "required"
+        yield Diagnostic(("spec",), "error", "InvalidSpec", wrong)
         return
     try:
         _KINDS[kind].model_validate({"spec": body["spec"]})

@@ -163,6 +163,14 @@ def test_another_version_and_none_are_refused(run: Run, version: str | None) -> 
     assert "task.yaml:1:1: apiVersion: write autotuner.io/v1alpha1\n" in said
 
 
+@pytest.mark.parametrize(("spec", "words"), [(5, "must be a mapping of fields"), (None, "required")])
+def test_a_spec_that_is_no_mapping_is_refused(run: Run, spec: int | None, words: str) -> None:
+    code, said = run({**task(), "spec": spec})
+
+    assert code == 1
+    assert f": spec: {words}\n" in said
+
+
 def test_machines_read_json(run: Run) -> None:
     code, said = run(TYPO, options=("-o", "json"))
     (one,) = json.loads(said)
