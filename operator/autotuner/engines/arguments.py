@@ -31,6 +31,14 @@ class Argument:
     index: int
 
 
+def written(word: str) -> str:
+    """A word with a number as it is written in configurations: 0.8 for 0.80; any other word as it is."""
+    try:
+        return text(float(word))
+    except ValueError:
+        return word
+
+
 def is_flag(token: str) -> bool:
     """Whether a token begins with a flag; negative numbers do not."""
     return _FLAG.fullmatch(token.partition("=")[0]) is not None
@@ -101,6 +109,6 @@ def text(value: Value) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
-        written = format(Decimal(repr(value)), "f")
-        return written.rstrip("0").rstrip(".") if "." in written else written
+        number = format(Decimal(repr(value)), "f")
+        return number.rstrip("0").rstrip(".") if "." in number else number
     return value

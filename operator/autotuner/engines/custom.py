@@ -56,7 +56,9 @@ CUSTOM = Engine(
         "api-key": reserved.SECRET,
     },
     defaults={},
+    typical={},
     rules=(),
+    idle=(),
     advice=Advice(
         wanted={"throughput": {}, "latency": {}, "slo": {}},
         tensor=("tp-size", "tensor-parallel-size", "tp"),

@@ -11,9 +11,10 @@ from autotuner.api.common import ClientBackend, EngineName
 from autotuner.api.parameters import SearchParameter
 from autotuner.engines import arguments, flag_table, log_diagnosis
 from autotuner.engines.arguments import Argument, Value
-from autotuner.engines.combination_rules import FlagRule
+from autotuner.engines.combination_rules import FlagRule, Flags
 from autotuner.engines.flag_table import Bounds, FlagDocument, FlagTable, Leniency
 from autotuner.engines.flag_validation import Checker
+from autotuner.engines.idle_flags import EffectiveFlags, IdleFlags
 from autotuner.engines.log_diagnosis import Diagnosis, LogPatterns
 from autotuner.engines.memory import MemoryFlags
 from autotuner.engines.parallelism import ParallelismFlags
@@ -46,9 +47,11 @@ class Engine:
         degrees: flags whose product is the number of accelerators.
         folded: a switch -> the degree that no longer multiplies while the switch is on.
         reserved: flags that users must not set -> what to do instead.
-        defaults: flag -> what the engine takes when nobody sets it, where that is one value for all models and
-            accelerators.
+        defaults: flag -> what the engine takes when nobody sets it, where that is certain: a literal of its code, the
+            same since the oldest version that is known here, so that saying it changes nothing.
+        typical: flag -> about what the engine takes when nobody sets it, where that depends on more than the flags.
         rules: what it refuses although each flag is right.
+        idle: flags that do nothing while others say so; only what its code or documentation tells for certain.
         advice: good points to begin a search with.
         memory: the flags that decide whether the weights fit.
         parallelism: its flags for the words of parallelism.
@@ -72,7 +75,9 @@ class Engine:
     folded: Mapping[str, str]
     reserved: Mapping[str, str]
     defaults: Mapping[str, Value]
+    typical: Mapping[str, Value]
     rules: tuple[FlagRule, ...]
+    idle: tuple[IdleFlags, ...]
     advice: Advice
     memory: MemoryFlags
     parallelism: ParallelismFlags
@@ -104,12 +109,12 @@ class Engine:
             return [f"--{name}"]
         if value is not False:
             return [f"--{name}={arguments.text(value)}"]
-        if not self._negatable(self.canonical(name)):
+        if not self.negates(self.canonical(name)):
             return []
         return [f"--{name.removeprefix('no-')}" if name.startswith("no-") else f"--no-{name}"]
 
-    def _negatable(self, flag: str) -> bool:
-        """Whether false is said, instead of left out."""
+    def negates(self, flag: str) -> bool:
+        """Whether false is said of a canonical flag, instead of left out."""
         if not self.negatable:
             return False
         table = self.table()
@@ -133,6 +138,19 @@ class Engine:
 
     def _identity(self, argument: Argument) -> str:
         return self.flag_of(argument.spelling) or ""
+
+    def unlike_defaults(self, flags: Flags) -> Mapping[str, str]:
+        """The flags that say something: without those at a default that is known for certain.
+
+        Args:
+            flags: canonical flag -> its value as it is written, of all that is set.
+        """
+        defaults = self._written_defaults
+        return {flag: value for flag, value in flags.items() if defaults.get(flag) != value}
+
+    def effective_flags(self, searched: Collection[str]) -> EffectiveFlags:
+        """Tells which of these canonical flags have an effect."""
+        return EffectiveFlags(self.idle, self._written_defaults, searched)
 
     def accelerators(self, args: Sequence[str], command: Sequence[str] = ()) -> int:
         """Accelerators of one engine with these arguments, at least 1: the product of its parallel degrees.
@@ -194,7 +212,7 @@ class Engine:
             return set[str]().union(*sets) - always
         flag = self.canonical(parameter.name)
         left_out = parameter.allow_unset or parameter.when is not None
-        return {flag} if left_out or (parameter.toggle and not self._negatable(flag)) else set()
+        return {flag} if left_out or (parameter.toggle and not self.negates(flag)) else set()
 
     def diagnose(self, log: str, exit_code: int | None) -> Diagnosis | None:
         """Why the engine ended, by its last words; None if nothing says so and it did not fail."""
@@ -204,6 +222,10 @@ class Engine:
     def _tables(self) -> Sequence[FlagTable]:
         """By version, the oldest first."""
         return flag_table.read(self.flag_documents(), self.label, self.flag_bounds, self.leniency)
+
+    @cached_property
+    def _written_defaults(self) -> Mapping[str, str]:
+        return {flag: arguments.text(value) for flag, value in self.defaults.items()}
 
     @cached_property
     def _aliases(self) -> Mapping[str, str]:

@@ -12,6 +12,7 @@ from autotuner.engines import flag_table, reserved
 from autotuner.engines.arguments import Value
 from autotuner.engines.combination_rules import Flags, is_on, number, rule
 from autotuner.engines.engine import Engine
+from autotuner.engines.idle_flags import idle_while
 from autotuner.engines.log_diagnosis import LogPatterns
 from autotuner.engines.memory import MemoryFlags
 from autotuner.engines.parallelism import ParallelismFlags, WordFlag, Words, degree
@@ -78,6 +79,94 @@ _RULES = (
     rule("pipeline parallelism", _pipeline, "pp-size", "speculative-algorithm", "enable-mixed-chunk"),
     rule("drafts", _drafts, "speculative-algorithm", "enable-mixed-chunk"),
     rule("kernels of a mixture", _cutlass, "moe-runner-backend", "quantization"),
+)
+
+
+def _no_drafts(flags: Flags) -> bool:
+    return "speculative-algorithm" not in flags
+
+
+def _one_replica(flags: Flags) -> bool:
+    return (number(flags, "dp-size") or 1) == 1
+
+
+def _no_adapters(flags: Flags) -> bool:
+    return not is_on(flags, "enable-lora") and "lora-paths" not in flags
+
+
+def _no_host_cache(flags: Flags) -> bool:
+    return not is_on(flags, "enable-hierarchical-cache") and not is_on(
+        flags, "disaggregation-decode-enable-offload-kvcache"
+    )
+
+
+def _no_graphs(flags: Flags) -> bool:
+    return is_on(flags, "disable-cuda-graph") and "mem-fraction-static" in flags
+
+
+def _no_chunks(flags: Flags) -> bool:
+    size = number(flags, "chunked-prefill-size")
+    return size is not None and size <= 0
+
+
+def _no_expert_balance(flags: Flags) -> bool:
+    recorded = is_on(flags, "enable-expert-distribution-metrics") or "expert-distribution-recorder-mode" in flags
+    return not is_on(flags, "enable-eplb") and not recorded
+
+
+_IDLE = (
+    # server_args.py, _handle_speculative_decoding; the workers that read them are made for an algorithm only. Not
+    # speculative-num-draft-tokens: model_executor/model_runner.py makes room for them in any case.
+    idle_while(
+        _no_drafts,
+        ["speculative-algorithm"],
+        *("speculative-num-steps", "speculative-eagle-topk", "speculative-attention-mode", "speculative-token-map"),
+        *("speculative-accept-threshold-single", "speculative-accept-threshold-acc", "speculative-ngram-"),
+    ),
+    # server_args.py, _handle_data_parallelism sets both switches to False; managers/data_parallel_controller.py
+    # balances, and there is none for one replica.
+    idle_while(_one_replica, ["dp-size"], "enable-dp-attention", "enable-dp-lm-head", "load-balance-method"),
+    # server_args.py, check_lora_server_args; lora/lora_manager.py is made if enable_lora.
+    idle_while(
+        _no_adapters,
+        ["enable-lora", "lora-paths"],
+        *("max-lora-rank", "max-loras-per-batch", "max-loaded-loras", "max-lora-chunk-size", "lora-target-modules"),
+        *("lora-backend", "lora-eviction-policy"),
+    ),
+    # managers/scheduler.py, init_memory_pool_and_cache; disaggregation/decode_kvcache_offload_manager.py.
+    idle_while(
+        _no_host_cache, ["enable-hierarchical-cache", "disaggregation-decode-enable-offload-kvcache"], "hicache-"
+    ),
+    # model_executor/model_runner.py, init_device_graphs. Where nobody sets the memory fraction, it depends on the
+    # graphs' batch even if there are none (server_args.py, _handle_gpu_memory_settings).
+    idle_while(
+        _no_graphs,
+        ["disable-cuda-graph", "mem-fraction-static"],
+        *("cuda-graph-max-bs", "cuda-graph-bs", "disable-cuda-graph-padding", "enable-cudagraph-gc"),
+        "enable-profile-cuda-graph",
+    ),
+    # model_executor/cuda_graph_runner.py and cpu_graph_runner.py.
+    idle_while(
+        lambda flags: not is_on(flags, "enable-torch-compile"), ["enable-torch-compile"], "torch-compile-max-bs"
+    ),
+    # managers/scheduler.py: -1 turns chunks off, and without them nothing is mixed.
+    idle_while(_no_chunks, ["chunked-prefill-size"], "enable-mixed-chunk"),
+    # managers/scheduler.py, init_memory_pool_and_cache: the cache without a tree evicts nothing.
+    idle_while(lambda flags: is_on(flags, "disable-radix-cache"), ["disable-radix-cache"], "radix-eviction-policy"),
+    # two_batch_overlap.py.
+    idle_while(
+        lambda flags: not is_on(flags, "enable-two-batch-overlap"),
+        ["enable-two-batch-overlap"],
+        "tbo-token-distribution-threshold",
+    ),
+    # model_executor/model_runner.py makes the manager of eplb/ if enable_eplb; server_args.py,
+    # _handle_expert_distribution_metrics: the iterations are the recorder's buffer, too.
+    idle_while(
+        _no_expert_balance,
+        ["enable-eplb", "enable-expert-distribution-metrics", "expert-distribution-recorder-mode"],
+        *("eplb-rebalance-num-iterations", "eplb-rebalance-layers-per-chunk"),
+        "eplb-min-rebalancing-utilization-threshold",
+    ),
 )
 
 
@@ -229,15 +318,21 @@ SGLANG = Engine(
         "served-model-name": reserved.OPERATORS_OWN,
         "api-key": reserved.SECRET,
     },
-    # server_args.py.
+    # server_args.py: literals there, so that its parser cannot tell them from what a user says.
     defaults={
-        "mem-fraction-static": 0.88,
-        "chunked-prefill-size": 8192,
+        "tp-size": 1,
+        "pp-size": 1,
+        "dp-size": 1,
+        "ep-size": 1,
+        "dtype": "auto",
+        "kv-cache-dtype": "auto",
         "schedule-policy": "fcfs",
         "schedule-conservativeness": 1.0,
-        "kv-cache-dtype": "auto",
     },
+    # server_args.py, _handle_gpu_memory_settings: by the accelerator's memory.
+    typical={"mem-fraction-static": 0.88, "chunked-prefill-size": 8192},
     rules=_RULES,
+    idle=_IDLE,
     advice=_ADVICE,
     memory=MemoryFlags(
         fraction="mem-fraction-static",

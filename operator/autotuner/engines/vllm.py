@@ -7,9 +7,10 @@ from functools import partial
 
 from autotuner.engines import flag_table, reserved
 from autotuner.engines.arguments import Value
-from autotuner.engines.combination_rules import Flags, number, rule
+from autotuner.engines.combination_rules import Flags, is_on, number, rule
 from autotuner.engines.engine import Engine
 from autotuner.engines.flag_table import Leniency
+from autotuner.engines.idle_flags import idle_while
 from autotuner.engines.log_diagnosis import LogPatterns
 from autotuner.engines.memory import MemoryFlags
 from autotuner.engines.parallelism import ParallelismFlags, WordFlag, Words, degree
@@ -46,6 +47,42 @@ _RULES = (
     rule("batch size", _batch, "max-num-seqs", "max-num-batched-tokens"),
     rule("whole prompts", _whole_prompts, "max-num-batched-tokens", "max-model-len", "enable-chunked-prefill"),
     rule("decode contexts", _contexts, "tensor-parallel-size", "decode-context-parallel-size"),
+)
+
+
+_IDLE = (
+    # vllm/engine/arg_utils.py, create_engine_config: there is a LoRAConfig only if enable_lora.
+    idle_while(
+        lambda flags: not is_on(flags, "enable-lora"),
+        ["enable-lora"],
+        *("max-loras", "max-lora-rank", "max-cpu-loras", "lora-dtype", "lora-target-modules", "fully-sharded-loras"),
+    ),
+    # vllm/config/vllm.py, __post_init__: enforce_eager empties the sizes.
+    idle_while(
+        lambda flags: is_on(flags, "enforce-eager"),
+        ["enforce-eager"],
+        *("cudagraph-capture-sizes", "max-cudagraph-capture-size"),
+    ),
+    # vllm/config/cache.py: "KV offloading is only activated when kv_offloading_size is set".
+    idle_while(lambda flags: "kv-offloading-size" not in flags, ["kv-offloading-size"], "kv-offloading-backend"),
+    # vllm/config/cache.py: "Set the hash algorithm for prefix caching".
+    idle_while(
+        lambda flags: flags.get("enable-prefix-caching") == "false",
+        ["enable-prefix-caching"],
+        "prefix-caching-hash-algo",
+    ),
+    # vllm/config/scheduler.py: "If set to true and chunked prefill is enabled".
+    idle_while(
+        lambda flags: flags.get("enable-chunked-prefill") == "false",
+        ["enable-chunked-prefill"],
+        "disable-chunked-mm-input",
+    ),
+    # vllm/config/parallel.py: micro-batches are cut by either flag, the thresholds say when.
+    idle_while(
+        lambda flags: not is_on(flags, "enable-dbo") and "ubatch-size" not in flags,
+        ["enable-dbo", "ubatch-size"],
+        *("dbo-decode-token-threshold", "dbo-prefill-token-threshold"),
+    ),
 )
 
 
@@ -165,17 +202,29 @@ VLLM = Engine(
         "served-model-name": reserved.OPERATORS_OWN,
         "api-key": reserved.SECRET,
     },
-    # vllm/config/cache.py, vllm/config/scheduler.py and vllm/engine/arg_utils.py.
+    # vllm/config/cache.py, model.py, parallel.py and scheduler.py.
     defaults={
+        "tensor-parallel-size": 1,
+        "pipeline-parallel-size": 1,
+        "data-parallel-size": 1,
+        "decode-context-parallel-size": 1,
+        "enable-expert-parallel": False,
+        "dtype": "auto",
+        "kv-cache-dtype": "auto",
+        "scheduling-policy": "fcfs",
+        "enforce-eager": False,
+    },
+    # vllm/engine/arg_utils.py: by version, accelerator and kind of model.
+    typical={
         "gpu-memory-utilization": 0.9,
         "max-num-batched-tokens": 8192,
         "max-num-seqs": 256,
         "block-size": 16,
         "enable-chunked-prefill": True,
         "enable-prefix-caching": True,
-        "kv-cache-dtype": "auto",
     },
     rules=_RULES,
+    idle=_IDLE,
     advice=_ADVICE,
     memory=MemoryFlags(
         fraction="gpu-memory-utilization",

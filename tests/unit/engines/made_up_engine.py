@@ -8,9 +8,10 @@ from typing import cast
 from autotuner.api.common import EngineName
 from autotuner.engines import reserved
 from autotuner.engines.arguments import Value
-from autotuner.engines.combination_rules import Flags, number, rule
+from autotuner.engines.combination_rules import Flags, is_on, number, rule
 from autotuner.engines.engine import Engine
 from autotuner.engines.flag_table import FlagDocument, Leniency
+from autotuner.engines.idle_flags import idle_while
 from autotuner.engines.log_diagnosis import LogPatterns
 from autotuner.engines.memory import MemoryFlags
 from autotuner.engines.parallelism import ParallelismFlags, WordFlag, Words, degree
@@ -82,8 +83,10 @@ QUILL = Engine(
     degrees=("shards", "stages", "copies"),
     folded={"inner-copies": "copies"},
     reserved={"listen": reserved.OPERATORS_OWN, "weights": reserved.MODEL},
-    defaults={"batch-limit": 32},
+    defaults={"shards": 1},
+    typical={"batch-limit": 32},
     rules=(rule("chunks", _chunks, "batch-limit", "chunk"),),
+    idle=(idle_while(lambda flags: is_on(flags, "eager"), ["eager"], "graph-size"),),
     advice=Advice(
         wanted={
             "throughput": {**FP8_WORDS, "batch-limit": 128.0},

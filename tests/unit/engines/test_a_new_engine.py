@@ -19,9 +19,9 @@ from autotuner.benchmark import job
 from autotuner.engines import Engine
 from autotuner.engines.log_diagnosis import Diagnosis
 from autotuner.kubernetes_object import Object
+from autotuner.policy.evidence.baseline_flag_values import BaselineValues
 from autotuner.policy.preflight import Surroundings, check, engine_of, space, warnings
 from autotuner.policy.recommendation import quality_warning
-from autotuner.policy.recommendation.baseline_flag_values import BaselineValues
 from autotuner.presets import Presets, RuntimePreset
 from autotuner.search.advised_starts import advised
 from autotuner.search.space.space import Space
@@ -51,12 +51,13 @@ def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def task(*, extra_args: Sequence[str] = (), **changes: Any) -> TaskSpec:
     return make_spec(
+        baseline=None,
         **{
             "runtime": {"preset": "quill", "extraArgs": list(extra_args)},
             "parameters": [{"name": "batch-limit", "values": [16, 128]}, {"name": "eager", "toggle": True}],
             "benchmark": {"tokenizer": {"source": "Hub", "id": "x"}},
             **changes,
-        }
+        },
     )
 
 

@@ -10,7 +10,7 @@ from autotuner.engines import Engine
 from autotuner.engines.arguments import text
 from autotuner.search.space.activity import INACTIVE, States
 from autotuner.search.space.assembly import Assembly
-from autotuner.search.space.command_line import Args, Effect, Writer, by_flag, flag_value
+from autotuner.search.space.command_line import Args, Effect, Writer, by_flag, flag_value_written
 from autotuner.search.space.split_components import Component
 
 Arguments = Mapping[str, Args]  # canonical flag -> its arguments
@@ -153,14 +153,7 @@ def _cost(effect: Effect, named: Arguments, pieces: Assembly) -> int | None:
 
 def _values(args: Args, engine: Engine) -> list[str]:
     """What arguments say of one flag, whichever of its spellings they use; numbers as we write them."""
-    return [_number(word) for word in flag_value(args, engine).split(" ")] if args else []
-
-
-def _number(word: str) -> str:
-    try:
-        return text(float(word))
-    except ValueError:
-        return word
+    return flag_value_written(args, engine).split(" ") if args else []
 
 
 def _not_offered(writer: Writer, named: Arguments, pieces: Assembly) -> str:

@@ -10,7 +10,7 @@ from functools import cached_property, lru_cache
 from autotuner.api.common import EnvironmentVariable
 from autotuner.api.parameters import SearchParameter, Variant
 from autotuner.engines import Engine
-from autotuner.engines.arguments import Value, is_flag, parse, tokens
+from autotuner.engines.arguments import Value, is_flag, parse, tokens, written
 from autotuner.search.space.configuration import Rendered
 from autotuner.search.space.connected_groups import partition
 
@@ -102,6 +102,11 @@ def flag_value(args: Args, engine: Engine) -> str:
         elif spelling.startswith("--no-") and engine.flag_of(token) == engine.canonical(spelling[5:]):
             found.append("false")
     return " ".join(found) or "true"
+
+
+def flag_value_written(args: Args, engine: Engine) -> str:
+    """The value that arguments give their flag, with numbers as they are written in configurations: 0.8 for 0.80."""
+    return " ".join(map(written, flag_value(args, engine).split(" ")))
 
 
 def remembered(effect: Callable[[Values], Effect]) -> Callable[[Values], Effect]:

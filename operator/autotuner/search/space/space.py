@@ -17,7 +17,7 @@ from autotuner.search.space.activity import INACTIVE
 from autotuner.search.space.arguments_to_configuration import locate
 from autotuner.search.space.assembly import Assembly, Offer, assemble
 from autotuner.search.space.cluster_facts import Facts
-from autotuner.search.space.command_line import Effect, flag_value
+from autotuner.search.space.command_line import Args, Effect, flag_value, flag_value_written
 from autotuner.search.space.configuration import Configuration, Rendered
 from autotuner.search.space.counting import count
 from autotuner.search.space.dimensions import Dimension
@@ -26,6 +26,9 @@ from autotuner.search.space.split_components import Component, components
 from autotuner.validation_messages import Finding, Kind
 
 __all__ = ["INACTIVE", "Configuration", "Dimension", "Facts", "Rendered", "Space"]
+
+# That a space remembers: those of a large task, several times.
+_IDENTITIES = 4096
 
 
 class Space:
@@ -51,6 +54,11 @@ class Space:
         self._pieces = pieces
         self._activity = pieces.activity
         self._components: tuple[Component, ...] = components(pieces)
+        touched = frozenset().union(*(writer.touches for writer in pieces.writers))
+        self._effective = pieces.engine.effective_flags([flag for flag in touched if not flag.startswith("$")])
+        self._written: dict[Args, str] = {}
+        self._identities: dict[str, str] = {}
+        self._fixed = self._said(pieces.line.known)
         self._ruled = tuple(one for one in self._components if one.part.rules)
         self.dimensions: tuple[Dimension, ...] = pieces.dimensions
         counted = count(pieces, self._components)
@@ -174,7 +182,43 @@ class Space:
 
     def identity(self, configuration: Mapping[str, Value]) -> str:
         """A text that is equal exactly when two configurations mean the same to the engine."""
+        if not isinstance(configuration, Configuration):
+            return self._identity(configuration)
+        # Each proposal asks for those of all records.
+        if configuration.key() not in self._identities:
+            if len(self._identities) >= _IDENTITIES:
+                self._identities.clear()
+            self._identities[configuration.key()] = self._identity(configuration)
+        return self._identities[configuration.key()]
+
+    def _identity(self, configuration: Mapping[str, Value]) -> str:
         return "\n".join(effect.identity for effect in self._effects(configuration))
+
+    def effective_identity(self, configuration: Mapping[str, Value]) -> str:
+        """A text that is equal where two configurations do the same, as far as the engine's tables tell.
+
+        They may differ in flags that are idle under their other flags, in saying a known default or leaving it out, and
+        in spelling.
+        """
+        if self._effective.all_have:
+            return self.identity(configuration)
+        said, variables = dict(self._fixed), dict[str, str]()
+        for effect in self._effects(configuration):
+            for flag in effect.flags:
+                said.pop(flag, None)
+            said |= self._said(effect.flags)
+            variables |= effect.env
+        return repr((list(self._effective.of(said).items()), sorted(variables.items())))
+
+    def _said(self, flags: Mapping[str, Args]) -> dict[str, str]:
+        """Canonical flag -> its value as it is written, of those that are set."""
+        found = {}
+        for flag, args in flags.items():
+            if args:
+                if args not in self._written:
+                    self._written[args] = flag_value_written(args, self._pieces.engine)
+                found[flag] = self._written[args]
+        return found
 
     def render(self, configuration: Mapping[str, Value]) -> Rendered:
         """The complete argument list, and the environment variables that the configuration sets."""
@@ -233,7 +277,8 @@ class Space:
         fixed = self._pieces.line.fixed.get(self._pieces.engine.canonical(dimension.name), ())
         if fixed and (said := flag_value(fixed, self._pieces.engine)) in dimension.positions:
             return dimension.positions[said]
-        default = self._pieces.engine.defaults.get(self._pieces.engine.canonical(dimension.name))
+        engine, flag = self._pieces.engine, self._pieces.engine.canonical(dimension.name)
+        default = engine.typical.get(flag, None if flag in engine.degrees else engine.defaults.get(flag))
         if default is not None and (place := dimension.nearest(default)) is not None:
             return place
         # More accelerators than needed are nobody's habit.

@@ -14,7 +14,8 @@ from autotuner.api.parameters import Constraint, SearchParameter
 from autotuner.search.experiment_record import Record
 from autotuner.search.space.configuration import Configuration
 from autotuner.search.space.space import Space
-from autotuner.search.suggest import Strategy, suggest
+from autotuner.search.suggest import Strategy
+from tests.unit.search.proposed import suggest
 
 TOTAL = " + ".join(f"p.p{number}" for number in range(8))
 ASCENDING = tuple(f"p.p{number} < p.p{number + 1}" for number in range(7))

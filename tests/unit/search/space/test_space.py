@@ -1,19 +1,21 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from autotuner.api.common import EngineName, EnvironmentVariable, Parameter
 from autotuner.api.parameters import Constraint, SearchParameter
+from autotuner.engines.arguments import Value
 from autotuner.search.experiment_record import Record
 from autotuner.search.space.activity import INACTIVE
 from autotuner.search.space.cluster_facts import Facts
 from autotuner.search.space.configuration import Configuration
 from autotuner.search.space.space import Space
-from autotuner.search.suggest import suggest
 from autotuner.validation_messages import Finding, Kind
 from tests.unit.builders import make_parameters
+from tests.unit.search.proposed import suggest
 from tests.unit.task_builders import make_spec
 
 SPACE = Space.over(
@@ -400,3 +402,27 @@ def test_a_wish_within_a_huge_component_is_found_too() -> None:
 def test_nothing_is_near_in_an_empty_space() -> None:
     assert over(*WISHED, rules=("false",)).nearest({}) is None
     assert over(*WISHED, rules=("p.tp_size > 4",)).nearest({}) is None
+
+
+class TestEffectiveIdentity:
+    def same(self, one: Mapping[str, Value], other: Mapping[str, Value], space: Space) -> bool:
+        return space.effective_identity(one) == space.effective_identity(other)
+
+    def test_leaves_out_flags_that_are_idle_under_the_others(self) -> None:
+        space = Space.over(make_parameters(chunked_prefill_size=[-1, 2048], enable_mixed_chunk=True), engine="SGLang")
+        off, on = ({"chunked-prefill-size": -1, "enable-mixed-chunk": one} for one in (False, True))
+        assert space.identity(off) != space.identity(on)
+        assert self.same(off, on, space)
+        off, on = ({"chunked-prefill-size": 2048, "enable-mixed-chunk": one} for one in (False, True))
+        assert not self.same(off, on, space)
+
+    def test_sees_what_is_fixed(self) -> None:
+        parameters = make_parameters(torch_compile_max_bs=[8, 16])
+        small, large = {"torch-compile-max-bs": 8}, {"torch-compile-max-bs": 16}
+        assert self.same(small, large, Space.over(parameters, engine="SGLang"))
+        fixed = ["--enable-torch-compile"]
+        assert not self.same(small, large, Space.over(parameters, engine="SGLang", fixed=fixed))
+
+    def test_is_the_identity_where_all_flags_tell(self) -> None:
+        space = Space.over(make_parameters(page_size=[1, 16]), engine="SGLang")
+        assert space.effective_identity({"page-size": 16}) == space.identity({"page-size": 16})

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from autotuner.search.space.assembly import Offer
 from autotuner.search.space.space import Space
-from autotuner.search.suggest import suggest
+from tests.unit.search.proposed import suggest
 from tests.unit.search.space.test_rule_properties import build, found, holds, means, offers
 
 __all__ = ["build"]  # the fixture
