@@ -15,9 +15,10 @@ from autotuner.api import quantity
 from autotuner.api.common import LATENCY_METRICS
 from autotuner.api.experiment import Ladder, Level
 from autotuner.api.goals import Objective
-from autotuner.scoring import ladder_upper_bound, relaxed_slos, scenarios, slos
+from autotuner.scoring import judged_rungs, ladder_upper_bound, scenarios, slos
 from autotuner.scoring.figures import better, figure
 from autotuner.scoring.goal import Goal
+from autotuner.scoring.judged_rungs import JudgedRung, UserBoundary
 from autotuner.scoring.scenarios import Rung
 from autotuner.scoring.slos import Violation
 
@@ -34,8 +35,8 @@ class Score:
             objective or an SLO needs was not measured, so that there is nothing to compare.
         values: of the objectives in SI units, as measured; empty if infeasible or unknown.
         worths: the same with the cost of broken soft SLOs, which is what comparisons and the search go by.
-        softened: the worths if violations could be paid for (see `softening`), for the search's model; empty without
-            hard SLOs, and where that cannot be said.
+        rungs: what was measured, rung by rung, for the search's model; of any outcome but unknown.
+        boundary: if the objective is one, where it lies, for the search's model too.
         level: scenario and concurrency that the first value was measured at (the first scenario), or that came nearest
             to the SLOs (the scenario of its worst violation); None if nothing can be said.
         metrics: that level.
@@ -47,7 +48,8 @@ class Score:
     outcome: ScoreOutcome
     values: tuple[float, ...] = ()
     worths: tuple[float, ...] = ()
-    softened: tuple[float, ...] = ()
+    rungs: tuple[JudgedRung, ...] = ()
+    boundary: UserBoundary | None = None
     level: tuple[str, int] | None = None
     metrics: Level | None = None
     shortfall: float = 0.0
@@ -92,6 +94,21 @@ def score(
         at: the only concurrency of the ladder that counts for a throughput or a cost; None: the best one.
     """
     steps = scenarios.build(levels, goal, gpus)
+    found = _scored(steps, levels, goal, gpus, ladder, at)
+    if found.outcome == "unknown":
+        return found
+    rungs = judged_rungs.judged(steps, goal, gpus)
+    edge = judged_rungs.boundary(steps, found.worth, found.shortfall) if _is_boundary(goal) else None
+    return replace(found, rungs=rungs, boundary=edge)
+
+
+def _is_boundary(goal: Goal) -> bool:
+    return len(goal.objectives) == 1 and goal.objectives[0].metric == "MaxConcurrency"
+
+
+def _scored(
+    steps: Sequence[Rung], levels: Sequence[Level], goal: Goal, gpus: int, ladder: Ladder | None, at: int | None
+) -> Score:
     if ladder == "StoppedHopeless":
         limit = ladder_upper_bound.of_goal(levels, goal, gpus)
         # Zero: all that counts breaks an SLO, which is told as such.
@@ -101,18 +118,15 @@ def score(
     results = [_judge(steps, goal, objective, gpus, at) for objective in goal.objectives]
     failed = [result for result in results if isinstance(result, Score)]
     if failed:
-        worst = max(failed, key=lambda one: (one.outcome == "infeasible", one.shortfall))
-        return replace(worst, softened=relaxed_slos.softened(steps, goal, gpus, ())) if worst.shortfall else worst
+        return max(failed, key=lambda one: (one.outcome == "infeasible", one.shortfall))
     found = [result for result in results if isinstance(result, _Found)]
     level = found[0].rung.levels[0]
-    worths = tuple(one.worth for one in found)
     return Score(
         "value",
         tuple(one.value for one in found),
-        worths,
-        relaxed_slos.softened(steps, goal, gpus, worths),
-        (level.scenario, level.concurrency),
-        level,
+        tuple(one.worth for one in found),
+        level=(level.scenario, level.concurrency),
+        metrics=level,
         broken_soft=tuple(slos.broken_soft(found[0].rung.levels, goal.slos, gpus)),
     )
 

@@ -25,6 +25,7 @@ from autotuner.search.kernel import Floats, Metric, Points
 
 LEVEL = 1.0  # variance of the common level, relative to that of the differences
 SHAPE = 2.0  # of the prior over the scale: as good as four values
+EVIDENCE = 0.5
 _JITTER = 1e-6
 # Mean and deviation of the priors. Lengths: from a tenth to many times the whole list of values; the latter is how a
 # parameter without effect is told, and most have little.
@@ -53,7 +54,7 @@ class Likelihood:
     """
 
     def __init__(self, metric: Metric, points: Points, values: Floats, noise: float) -> None:
-        """Take (n, dimensions) points, (n,) standardised values and the deviation of the noise that is expected."""
+        """Take (n, dimensions) points, (n, outputs) standardised values and the deviation of the noise."""
         self._metric, self._values = metric, values
         count, dimensions = points.shape
         rows, columns = np.triu_indices(count)
@@ -72,12 +73,15 @@ class Likelihood:
         found = self._covariance(settings)
         inverse = np.linalg.inv(found.matrix)
         alpha = inverse @ self._values
-        fit = SHAPE + 0.5 * alpha @ self._values
-        power = SHAPE + len(self._values) / 2
+        count, outputs = self._values.shape
+        fit = SHAPE + 0.5 * (alpha * self._values).sum(axis=1)
+        power = SHAPE + count / 2
         off = (settings - self.centre) / self.spread
         volume = np.linalg.slogdet(found.matrix)[1]
-        density = -0.5 * volume - power * np.log(fit) - 0.5 * (off**2).sum(axis=1)
-        pull = (power / fit)[:, None, None] * alpha[:, :, None] * alpha[:, None, :] - inverse
+        weight = outputs**EVIDENCE / outputs
+        density = weight * (-0.5 * outputs * volume - power * np.log(fit).sum(axis=1)) - 0.5 * (off**2).sum(axis=1)
+        weighted = alpha * (power / fit)[:, None, :]
+        pull = weight * (weighted @ alpha.transpose(0, 2, 1) - outputs * inverse)
         return density, self._slope(pull, found, settings) - off / self.spread
 
     def covariance(self, settings: Floats) -> Floats:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
 
 from autotuner.search import bayesian, enumeration_orders
+from autotuner.search.bayesian import Asked
 from autotuner.search.experiment_record import Record
 from autotuner.search.space.configuration import Configuration
 from autotuner.search.space.space import Space
@@ -20,6 +22,24 @@ _ORDERS: Mapping[Strategy, Callable[[Space, int], Iterator[Configuration]]] = {
     "Random": enumeration_orders.random_order,
 }
 
+# How often a model is asked again that proposes what can only repeat another experiment.
+_REPEATS_ASKED = 8
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What a search would measure next, and whether going on is worth it.
+
+    Attributes:
+        configurations: to measure, the most promising first; none where the space is exhausted.
+        expected_gain: what ten more experiments are expected to gain over the best so far, as a share of its worth
+            (0.008: 0.8 %); None where nothing can be said: at the beginning, while nothing is feasible, with several
+            objectives, and by strategies that have no model.
+    """
+
+    configurations: list[Configuration]
+    expected_gain: float | None
+
 
 def suggest(
     strategy: Strategy,
@@ -31,7 +51,8 @@ def suggest(
     *,
     maximise: Sequence[bool] = (True,),
     starts: Sequence[Configuration] = (),
-) -> list[Configuration]:
+    beside: Sequence[Configuration] = (),
+) -> Proposal:
     """Propose the next configurations to measure.
 
     Proposals depend on nothing but the arguments, so a restarted operator goes on exactly where it was.
@@ -46,32 +67,69 @@ def suggest(
         seed: of the task.
         maximise: for each objective, whether more of it is better. Only for Bayesian, as:
         starts: configurations to begin with, the most promising first.
+        beside: configurations near which nothing needs to be learnt in the beginning: something like them is known.
 
     Returns:
-        At most `count` configurations, all different; fewer when the space is exhausted.
+        At most `count` configurations, all different; fewer when the space is exhausted. Those that differ from others
+        only in flags without effect come last.
     """
+    taken = _Taken(space, records, pending)
     found: list[Configuration] = []
+    gain = None
     if strategy == "Bayesian":
-        while len(found) < count:
-            proposal = bayesian.propose(space, records, [*pending, *found], seed, maximise, starts)
-            if proposal is None:
-                break
-            found.append(proposal)
-    return [*found, *_in_order(strategy, space, records, [*pending, *found], count - len(found), seed)]
+        found, gain = _learnt(
+            taken, count, lambda held: bayesian.propose(space, records, held, seed, maximise, starts, beside)
+        )
+    if len(found) < count:
+        found += taken.first(_ORDERS[strategy](space, seed), count - len(found))
+    return Proposal(found, gain)
 
 
-def _in_order(
-    strategy: Strategy,
-    space: Space,
-    records: Sequence[Record],
-    pending: Sequence[Configuration],
-    count: int,
-    seed: int,
-) -> list[Configuration]:
-    """The first configurations of the strategy's order that are not taken."""
-    if count <= 0:
-        return []
-    tried = [record.configuration for record in records if record.configuration is not None]
-    taken = {space.identity(configuration) for configuration in [*tried, *pending]}
-    free = (one for one in _ORDERS[strategy](space, seed) if space.identity(one) not in taken)
-    return list(islice(free, count))
+class _Taken:
+    """What is not proposed any more, and what only after everything else.
+
+    Attributes:
+        configurations: being measured, or proposed by now.
+        later: proposed, but known to do what another one does.
+    """
+
+    def __init__(self, space: Space, records: Sequence[Record], pending: Sequence[Configuration]) -> None:
+        tried = [record.configuration for record in records if record.configuration is not None]
+        self._space = space
+        self._identities = {space.identity(one) for one in [*tried, *pending]}
+        self._effects = {space.effective_identity(one) for one in [*tried, *pending]}
+        self.configurations = list(pending)
+        self.later: list[Configuration] = []
+
+    def take(self, one: Configuration) -> bool:
+        """Take a configuration that is not taken yet; False if it can only repeat what another one does."""
+        self._identities.add(self._space.identity(one))
+        self.configurations.append(one)
+        effect = self._space.effective_identity(one)
+        if effect in self._effects:
+            self.later.append(one)
+            return False
+        self._effects.add(effect)
+        return True
+
+    def first(self, order: Iterator[Configuration], count: int) -> list[Configuration]:
+        """The first configurations of an order that are not taken; those that only repeat others last."""
+        free = (one for one in order if self._space.identity(one) not in self._identities and self.take(one))
+        found = list(islice(free, count))
+        return [*found, *self.later[: count - len(found)]]
+
+
+def _learnt(
+    taken: _Taken, count: int, propose: Callable[[Sequence[Configuration]], Asked]
+) -> tuple[list[Configuration], float | None]:
+    """What a model proposes, without what only repeats others, and what it expects to gain."""
+    found: list[Configuration] = []
+    gains: list[float | None] = []
+    while len(found) < count and len(taken.later) < _REPEATS_ASKED:
+        asked = propose(taken.configurations)
+        gains.append(asked.expected_gain)
+        if asked.configuration is None:
+            break
+        if taken.take(asked.configuration):
+            found.append(asked.configuration)
+    return found, gains[0] if gains else None

@@ -14,8 +14,8 @@ from autotuner.search.candidates import WHOLE
 from autotuner.search.experiment_record import Record, RecordOutcome
 from autotuner.search.space.configuration import Configuration
 from autotuner.search.space.space import Space
-from autotuner.search.suggest import suggest
 from tests.unit.builders import make_parameters
+from tests.unit.search.proposed import suggest
 
 SPACE = Space.over(
     make_parameters(batch=[1, 2, 4, 8], chunk=[1, 2, 3, 4, 5], policy=["lpm", "fcfs"], mixed=True), engine="Custom"
@@ -43,11 +43,11 @@ class TestPurity:
     RECORDS = (
         *measured([3.0, 1.0, 4.0, 1.5, 9.0]),
         Record(SOME[5], "crash"),
-        Record(SOME[6], "infeasible", shortfall=0.2, softened=(2.0,)),
+        Record(SOME[6], "infeasible", shortfall=0.2),
         Record(SOME[7], "bound", (2.5,)),
         # Repeats of one configuration, told apart by little.
-        Record(SOME[0], "value", (3.1,), softened=(2.9,)),
-        Record(SOME[0], "value", (3.1,), softened=(3.0,)),
+        Record(SOME[0], "value", (3.1,)),
+        Record(SOME[0], "value", (3.2,)),
         Record(SOME[8], "environment"),
         Record(None, "value", (2.0,)),
     )

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 
-from autotuner.search.acquisition import expected_above, expected_improvement, normal_cdf, normal_pdf
-from autotuner.search.gaussian_process import Process
+from autotuner.search.gaussian_process import UNIT, Process, learned
 from autotuner.search.kernel import Floats, Metric, Points
 from autotuner.search.likelihood import Likelihood
 from autotuner.search.space.dimensions import Dimension, of_numbers
@@ -33,13 +30,22 @@ def smooth(points: Points) -> Floats:
     return np.asarray(np.sin(points[:, 0] / 3) + np.array([0.0, 0.5, -0.4])[points[:, 1]])
 
 
-def process(points: Points, values: Floats, noise: float = NOISE, metric: Metric = METRIC, seed: int = 0) -> Process:
-    return Process(metric, points, values, noise, np.random.default_rng(seed))
+def process(
+    points: Points, values: Floats, noise: float = NOISE, metric: Metric = METRIC, seed: int = 0, unit: float = UNIT
+) -> Process:
+    """That has seen (n,) values, or (n, outputs)."""
+    columns = values.reshape(len(points), -1)
+    return Process(metric, points, columns, noise, np.random.default_rng(seed), unit)
+
+
+def mean(fitted: Process, points: Points) -> Floats:
+    """What a process of one output expects: (m,)."""
+    return fitted.mean(points)[:, 0]
 
 
 def lengths(metric: Metric, points: Points, values: Floats) -> Floats:
     """The best of many logarithms of length scales."""
-    likelihood = Likelihood(metric, points, (values - values.mean()) / values.std(), NOISE)
+    likelihood = Likelihood(metric, points, ((values - values.mean()) / values.std())[:, None], NOISE)
     drawn = likelihood.centre + likelihood.spread * np.random.default_rng(0).standard_normal(
         (2000, len(likelihood.centre))
     )
@@ -80,10 +86,11 @@ class TestDistances:
 
 
 class TestDensity:
+    @pytest.mark.parametrize("outputs", [1, 3])
     @pytest.mark.parametrize("dimensions", [(NUMBERS, WORDS, TOGGLE), (UNSET, WORDS), (NUMBERS,)], ids=len)
-    def test_slope_equals_finite_differences(self, dimensions: tuple[Dimension, ...]) -> None:
+    def test_slope_equals_finite_differences(self, dimensions: tuple[Dimension, ...], outputs: int) -> None:
         points = drawn(9, 1, *dimensions)
-        values = np.random.default_rng(2).standard_normal(len(points))
+        values = np.random.default_rng(2).standard_normal((len(points), outputs))
         likelihood = Likelihood(Metric(dimensions), points, values, 0.1)
         generator = np.random.default_rng(3)
         settings = likelihood.centre + 0.7 * generator.standard_normal((4, len(likelihood.centre)))
@@ -97,7 +104,7 @@ class TestDensity:
     def test_is_a_number_however_short_the_length_scales(self) -> None:
         """Beginnings are drawn from a prior that has no end."""
         points = drawn(10)
-        likelihood = Likelihood(METRIC, points, smooth(points), NOISE)
+        likelihood = Likelihood(METRIC, points, smooth(points)[:, None], NOISE)
         density, slope = likelihood.density(np.array([[-20.0] * 3 + [0.0, -7.0]]))
         assert np.isfinite(density).all()
         assert np.isfinite(slope).all()
@@ -118,12 +125,12 @@ class TestPredictions:
     def test_meet_what_was_measured(self) -> None:
         points = drawn(20)
         expected, deviation = process(points, smooth(points)).predict(points)
-        assert expected.mean(axis=0) == pytest.approx(smooth(points), abs=0.1)
+        assert expected.mean(axis=0)[:, 0] == pytest.approx(smooth(points), abs=0.1)
         assert deviation.max() < 0.15
 
     def test_meet_what_was_not(self) -> None:
         points = drawn(40)
-        found = process(points[::2], smooth(points[::2])).mean(points[1::2])
+        found = mean(process(points[::2], smooth(points[::2])), points[1::2])
         assert float(np.abs(found - smooth(points[1::2])).mean()) < 0.15
 
     def test_are_sure_where_something_was_measured_and_not_elsewhere(self) -> None:
@@ -135,8 +142,8 @@ class TestPredictions:
     def test_do_not_depend_on_the_unit_and_the_level_of_the_values(self) -> None:
         points = drawn(12)
         values = smooth(points)
-        other = process(points, 1e6 * values - 5e7, 1e6 * NOISE)
-        assert other.mean(points) == pytest.approx(1e6 * process(points, values).mean(points) - 5e7, rel=1e-6)
+        other = process(points, 1e6 * values - 5e7, 1e6 * NOISE, unit=1e6 * UNIT)
+        assert mean(other, points) == pytest.approx(1e6 * mean(process(points, values), points) - 5e7, rel=1e-6)
 
     def test_are_averaged_with_weights_that_sum_to_one(self) -> None:
         weights = process(drawn(12), smooth(drawn(12))).weights
@@ -145,7 +152,7 @@ class TestPredictions:
 
     def test_of_nothing_are_none(self) -> None:
         fitted = process(drawn(5), smooth(drawn(5)))
-        assert fitted.mean(np.empty((0, 3), dtype=np.intp)).shape == (0,)
+        assert fitted.mean(np.empty((0, 3), dtype=np.intp)).shape == (0, 1)
 
 
 class TestLittleOrOddData:
@@ -158,12 +165,12 @@ class TestLittleOrOddData:
     def test_repeats_of_one_point_are_averaged(self) -> None:
         points = np.array([[1, 1, 1]] * 6)
         fitted = process(points, np.array([1.0, 1.1, 0.9, 1.0, 1.05, 0.95]), 0.1)
-        assert fitted.mean(points[:1])[0] == pytest.approx(1.0, abs=0.02)
-        assert fitted.weights @ fitted.measured == pytest.approx(np.ones(6), abs=0.1)
+        assert mean(fitted, points[:1])[0] == pytest.approx(1.0, abs=0.02)
+        assert fitted.mixed_measured[:, 0] == pytest.approx(np.ones(6), abs=0.1)
 
     def test_equal_values_predict_themselves(self) -> None:
         points = drawn(10)
-        assert process(points, np.full(10, 7.0)).mean(drawn(30)) == pytest.approx(7.0)
+        assert mean(process(points, np.full(10, 7.0)), drawn(30)) == pytest.approx(7.0)
 
     def test_without_noise_between_unset_and_numbers_is_explained_too(self) -> None:
         """Were unset as far from all numbers, no geometry would allow that, and long scales no covariance."""
@@ -172,38 +179,94 @@ class TestLittleOrOddData:
         values = 100.0 * (points[:, 2] == 1)
         with np.errstate(all="raise"):
             fitted = process(points, values, metric=Metric(dimensions))
-        assert fitted.mean(points) == pytest.approx(values, abs=1)
+        assert mean(fitted, points) == pytest.approx(values, abs=1)
 
     def test_a_luckier_measurement_is_expected_to_be_worse(self) -> None:
         points = np.array([[place, 0, 0] for place in range(9)])
         values = np.zeros(9)
         values[4] = -0.05
         fitted = process(points, values, 0.05)
-        expected = fitted.weights @ fitted.measured
+        expected = fitted.mixed_measured[:, 0]
         assert -0.05 < expected[4] < 0
         assert expected.argmin() == 4
 
 
-class TestAcquisition:
-    MEAN, DEVIATION = np.array([0.0, 1.0, -2.0, 5.0]), np.array([1.0, 0.5, 2.0, 1e-5])
+class TestLittleDifference:
+    """A few values that hardly differ do not prove that nothing else does."""
 
-    def test_is_the_mean_of_what_falls_below_the_best(self) -> None:
-        draws = np.random.default_rng(0).standard_normal((200_000, 1)) * self.DEVIATION + self.MEAN
-        found = expected_improvement(self.MEAN, self.DEVIATION, np.array(0.5))
-        assert found == pytest.approx(np.maximum(0.5 - draws, 0).mean(axis=0), abs=0.02)
+    def test_leaves_doubt_about_everything_else(self) -> None:
+        points = np.array([[place, 0, 0] for place in range(4)])
+        _, deviation = process(points, np.array([1.0, 1.001, 1.0, 1.001])).mixed(np.array([[8, 2, 1]]))
+        assert deviation[0, 0] > 0.2
 
-    def test_a_bound_is_passed_by_the_mean_of_what_lies_above(self) -> None:
-        draws = np.random.default_rng(0).standard_normal((400_000, 3)) * self.DEVIATION[:3] + self.MEAN[:3]
-        found = expected_above(self.MEAN[:3], self.DEVIATION[:3], np.array(0.5))
-        for column, value in zip(draws.T, found.tolist(), strict=True):
-            assert value == pytest.approx(column[column > 0.5].mean(), abs=0.03)
+    def test_leaves_less_the_more_values_there_are(self) -> None:
+        points = drawn(40)
+        few, many = (process(points[:count], np.full(count, 1.0)) for count in (4, 40))
+        far = np.array([[8, 2, 1]])
+        assert many.mixed(far)[1][0, 0] < 0.7 * few.mixed(far)[1][0, 0]
 
-    def test_a_bound_is_never_undercut(self) -> None:
-        assert expected_above(np.array([-1e6, 0.0]), np.array([1e-3, 1.0]), np.array([2.0, 40.0])).tolist() == [2, 40]
 
-    @pytest.mark.parametrize("z", [-6.0, -1.0, 0.0, 2.5])
-    def test_normal_distribution(self, z: float) -> None:
-        step = 1e-4
-        slope = (normal_cdf(np.array([z + step])) - normal_cdf(np.array([z - step]))) / (2 * step)
-        assert slope == pytest.approx(normal_pdf(np.array([z])), rel=1e-5, abs=1e-12)
-        assert normal_cdf(np.array([z]))[0] == pytest.approx(math.erfc(-z / math.sqrt(2)) / 2)
+class TestSeveralOutputs:
+    POINTS, ELSEWHERE = drawn(24)[::2], drawn(24)[1::2]
+
+    def test_that_are_copies_are_predicted_alike(self) -> None:
+        values = smooth(self.POINTS)
+        fitted = process(self.POINTS, np.repeat(values[:, None], 3, axis=1))
+        expected, deviation = fitted.mixed(self.ELSEWHERE)
+        assert expected[:, 1:] == pytest.approx(expected[:, :1] + np.zeros((1, 2)))
+        assert deviation[:, 1:] == pytest.approx(deviation[:, :1] + np.zeros((1, 2)))
+
+    def test_that_are_copies_are_predicted_as_one_is(self) -> None:
+        """But for settings that are chosen a little more surely."""
+        values = smooth(self.POINTS)
+        expected, deviation = process(self.POINTS, np.repeat(values[:, None], 3, axis=1)).mixed(self.ELSEWHERE)
+        alone, doubt = process(self.POINTS, values).mixed(self.ELSEWHERE)
+        assert expected[:, 0] == pytest.approx(alone[:, 0], abs=0.1)
+        assert deviation[:, 0] == pytest.approx(doubt[:, 0], rel=0.4)
+
+    def test_keep_their_own_level_and_unit(self) -> None:
+        values = smooth(self.POINTS)
+        fitted = process(self.POINTS, np.stack([values, 50 - 30 * values], axis=1))
+        measured = fitted.mean(self.POINTS)
+        assert measured[:, 0] == pytest.approx(values, abs=0.1)
+        assert measured[:, 1] == pytest.approx(50 - 30 * values, abs=3)
+        deviation = fitted.mixed(self.ELSEWHERE)[1]
+        assert (deviation[:, 1] > 10 * deviation[:, 0]).all()
+
+    def test_do_not_lend_each_other_their_values(self) -> None:
+        """What they share is how far a parameter reaches, not which way it goes."""
+        values = smooth(self.POINTS)
+        one = process(self.POINTS, np.stack([values, values], axis=1)).mean(self.ELSEWHERE)
+        other = process(self.POINTS, np.stack([values, -values], axis=1)).mean(self.ELSEWHERE)
+        assert other[:, 0] == pytest.approx(one[:, 0], abs=1e-6)
+        assert other[:, 1] == pytest.approx(-one[:, 1], abs=1e-6)
+
+    def test_learn_from_each_other_which_parameters_matter(self) -> None:
+        """One output varies with the words alone; with another one that says so, four values tell that too."""
+        few = np.array([[0, 0, 0], [8, 0, 1], [4, 1, 0], [2, 2, 1]])
+        words = np.array([0.0, 1.0, -1.0])[few[:, 1]]
+        copies = np.repeat(words[:, None], 12, axis=1)
+        asked = np.array([[6, 1, 1], [5, 2, 0]])
+        alone = np.abs(mean(process(few, words), asked) - [1, -1]).mean()
+        together = np.abs(process(few, copies).mean(asked)[:, 0] - [1, -1]).mean()
+        assert together < 0.95 * alone
+
+
+class TestWhatIsRunning:
+    def test_counts_as_it_was_predicted(self) -> None:
+        points = drawn(16)
+        values = smooth(points[:12])[:, None]
+        generator = np.random.default_rng(0)
+        running = [tuple(row) for row in points[12:].tolist()]
+        fitted = learned(METRIC, points[:12], values, running, NOISE, generator)
+        before = Process(METRIC, points[:12], values, NOISE, np.random.default_rng(0))
+        assert fitted.measured.shape[1] == 16
+        assert fitted.mean(points[12:]) == pytest.approx(before.mean(points[12:]), abs=0.15)
+        assert (fitted.mixed(points[12:])[1] < before.mixed(points[12:])[1]).all()
+
+    def test_that_is_nothing_changes_nothing(self) -> None:
+        points = drawn(12)
+        values = smooth(points)[:, None]
+        one = learned(METRIC, points, values, [], NOISE, np.random.default_rng(3))
+        other = Process(METRIC, points, values, NOISE, np.random.default_rng(3))
+        assert np.array_equal(one.mean(points), other.mean(points))

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import math
 from collections import Counter
 from typing import get_args
 
@@ -8,12 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autotuner.api.parameters import SearchParameter
 from autotuner.search.enumeration_orders import permuted
 from autotuner.search.experiment_record import Record, RecordOutcome
 from autotuner.search.space.configuration import Configuration
 from autotuner.search.space.space import Space
-from autotuner.search.suggest import Strategy, suggest
+from autotuner.search.suggest import Strategy
 from tests.unit.builders import make_parameters
+from tests.unit.search.proposed import suggest
 
 SPACE = Space.over(make_parameters(tp_size=[1, 2, 4], chunk=[1024, 2048, 4096, 8192], mixed=True), engine="Custom")
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
@@ -23,16 +24,6 @@ FIXED_ORDERS: tuple[Strategy, ...] = ("Random", "Grid")
 def recorded(*configurations: Configuration | None, outcome: RecordOutcome = "value") -> list[Record]:
     values = (1.0,) if outcome in ("value", "bound") else ()
     return [Record(configuration, outcome, values) for configuration in configurations]
-
-
-@pytest.mark.parametrize("outcome", ["value", "bound", "infeasible"])
-@pytest.mark.parametrize("figure", [math.nan, math.inf, -math.inf])
-def test_what_is_no_number_was_not_measured(outcome: RecordOutcome, figure: float) -> None:
-    one = SPACE.at(0)
-    assert Record(one, outcome, (2.0, figure), 0.1, (3.0, 4.0)) == Record(one, "unknown")
-    assert Record(one, outcome, (2.0,), figure, (3.0,)) == Record(one, "unknown")
-    assert Record(one, outcome, (2.0,), 0.1, (figure,)) == Record(one, outcome, (2.0,), 0.1)
-    assert Record(one, "crash", (figure,)) == Record(one, "crash")
 
 
 def test_grid_goes_in_the_user_s_order() -> None:
@@ -90,6 +81,35 @@ def test_an_exhausted_space_gives_fewer(strategy: Strategy) -> None:
     *most, last = suggest(strategy, SPACE, [], [], SPACE.size, seed=0)
     assert suggest(strategy, SPACE, recorded(*most), [], 5, seed=0) == [last]
     assert suggest(strategy, SPACE, recorded(*most), [last], 5, seed=0) == []
+
+
+# Chunks that are turned off are not mixed; saying the default policy changes nothing.
+IDLE = Space.over(
+    [
+        *make_parameters(chunked_prefill_size=[-1, 2048, 4096], enable_mixed_chunk=True),
+        SearchParameter(name="schedule-policy", choices=["fcfs", "lpm"], allow_unset=True),
+    ],
+    engine="SGLang",
+)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_what_can_only_repeat_another_comes_last(strategy: Strategy) -> None:
+    records: list[Record] = []
+    while proposed := suggest(strategy, IDLE, records, [], 1, seed=4):
+        records += [Record(one, "value", (1.0 + len(records),)) for one in proposed]
+    effects = [IDLE.effective_identity(one.configuration) for one in records if one.configuration is not None]
+    new = [effect not in effects[:number] for number, effect in enumerate(effects)]
+
+    assert len(set(effects)) == 10
+    assert new == [True] * 10 + [False] * 8
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_batch_repeats_nothing_while_there_is_something_new(strategy: Strategy) -> None:
+    proposed = suggest(strategy, IDLE, [], [], 18, seed=4)
+    assert len({IDLE.effective_identity(one) for one in proposed[:10]}) == 10
+    assert len(set(proposed)) == 18
 
 
 @pytest.mark.parametrize("count", [0, -1])
