@@ -217,6 +217,16 @@ class Kind(Enum):
         "{limit} is below the floor of slos[{earlier}], {other}: both cannot be kept; change one of them",
     )
 
+    # The end of a search.
+    GAIN_WITHOUT_MODEL = Wording(
+        "InvalidSpec",
+        "strategy {strategy} has no model that could expect a gain; set search.strategy: Bayesian, or leave this out",
+    )
+    GAIN_OF_SEVERAL = Wording(
+        "InvalidSpec",
+        "{count} objectives have no gain in common; give one objective, or leave this out",
+    )
+
     # Search space.
     NOTHING_TO_SEARCH = Wording(
         "InvalidSpec", "there is nothing to search; give parameters, parallelism or quantization"

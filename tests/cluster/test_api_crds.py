@@ -41,6 +41,7 @@ LOAD = 'spec.benchmark.scenarios[0].load: Invalid value: "string": write N(mean,
 THROUGHPUT = 'spec.objectives[0]: Invalid value: "object": statistic and concurrency go with TTFT, TPOT and E2ELatency'
 ENGINE_ALONE = {"spec.runtime.preset": None, "spec.runtime.engine": "SGLang"}
 GOALS = 'spec.objectives: Invalid value: "object":'
+GAIN = 'spec.search.minExpectedGain: Invalid value: "string": write a percentage from 0.01% to 100%, for example 1%'
 PRICE = 'spec.gpuHourPrice: Invalid value: "string": write a decimal number above zero in quotes, for example "2.50"'
 CONFIRM = {"top": 2, "maxRepeats": 4}
 USERS = {"metric": "MaxConcurrency"}
@@ -168,6 +169,9 @@ REFUSED: dict[str, tuple[Edits, str]] = {
         {"spec.objectives.0": {"metric": "CostPerMillionTokens"}},
         f"{GOALS} the objective CostPerMillionTokens needs gpuHourPrice",
     ),
+    "a least gain of nothing": ({"spec.search.minExpectedGain": "0.0%"}, GAIN),
+    "a least gain above all": ({"spec.search.minExpectedGain": "101%"}, GAIN),
+    "a least gain without a unit": ({"spec.search.minExpectedGain": "0.01"}, GAIN),
     "a price of nothing": ({"spec.gpuHourPrice": "0.00"}, PRICE),
     "a price with its currency": ({"spec.gpuHourPrice": "2.50 EUR"}, PRICE),
     "a price that is a number": ({"spec.gpuHourPrice": 2.5}, "spec.gpuHourPrice in body must be of type string"),

@@ -54,6 +54,7 @@ FIXED_AT_START: dict[str, Edits] = {
     "slos": {"spec.slos.0.max": "501ms"},
     "slos, removed": {"spec.slos": None},
     "search.strategy": {"spec.search.strategy": "Random"},
+    "search.minExpectedGain": {"spec.search.minExpectedGain": "1%"},
     "search.reuse": {"spec.search.reuse": {"maxAgeHours": 24}},
     "search.confirm": {"spec.search.confirm.maxRepeats": 2},
     "gpuHourPrice": {"spec.gpuHourPrice": "2.50"},

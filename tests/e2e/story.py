@@ -141,6 +141,7 @@ class Story:
             "spec.model": {"name": self.namespace},
             "spec.runtime": {"preset": "simulated-sglang"},
             "spec.parameters": [{"name": "tp-size", "values": [1, 2]}],
+            "spec.baseline": {"args": ["--schedule-conservativeness=0.9"]},  # neither of the two
             "spec.benchmark": traffic(BRIEF),
             "spec.slos": None,
             "spec.search": {"strategy": "Grid", "maxExperiments": 2, "confirm": {"maxRepeats": 0}},

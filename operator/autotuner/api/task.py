@@ -31,6 +31,13 @@ GpuHourPrice = Annotated[
     Field(json_schema_extra=explained('write a decimal number above zero in quotes, for example "2.50"')),
 ]
 
+_PERCENT = r"^(100(\.00?)?|[1-9][0-9]?(\.[0-9]{1,2})?|0\.([1-9][0-9]?|0[1-9]))%$"
+LeastGain = Annotated[
+    str,
+    StringConstraints(pattern=_PERCENT, max_length=7),
+    Field(json_schema_extra=explained("write a percentage from 0.01% to 100%, for example 1%")),
+]
+
 
 class Baseline(Model):
     """The configuration that runs today. The task measures it first and reports the gain over it."""
@@ -96,6 +103,14 @@ class Search(Model):
     )
     start_points: StartPoints | None = Field(
         default=None, description=("Configurations that the search measures first, after the baseline.")
+    )
+    min_expected_gain: LeastGain | None = Field(
+        default=None,
+        description=(
+            "End the search when ten more experiments are expected to gain less than this over the best so far, for"
+            " example 1%; absent: never. The task then confirms its best and succeeds. It needs strategy Bayesian and"
+            " one objective (docs/search.md)."
+        ),
     )
     confirm: Confirm = Confirm()
     reuse: Reuse | None = Field(
@@ -263,6 +278,7 @@ _UNCHANGED = " && ".join(
             "slos",
             "gpuHourPrice",
             "search.startPoints",
+            "search.minExpectedGain",
             "search.reuse",
         )
     ]

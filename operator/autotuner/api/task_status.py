@@ -238,6 +238,22 @@ class Importance(Model):
     )
 
 
+class ExpectedGain(Model):
+    """What going on is expected to gain, as of the last proposal of the search."""
+
+    expected_gain: Word = Field(
+        description="What ten more experiments are expected to gain over the best so far, for example 0.8%."
+    )
+    per_gpu_hour: Word | None = Field(
+        default=None,
+        alias="perGPUHour",
+        description=(
+            "The expected gain for each GPU-hour that ten more experiments are expected to cost; absent until an"
+            " experiment was measured."
+        ),
+    )
+
+
 class Recommendation(Model):
     """Where to find the recommendation."""
 
@@ -313,6 +329,7 @@ class TaskStatus(Model):
             " interaction and noise. Absent until the end, or if too little was measured."
         ),
     )
+    search: ExpectedGain | None = None
     recommendation: Recommendation | None = Field(
         default=None, description="Where to find the recommendation, once the task has succeeded."
     )

@@ -111,6 +111,21 @@ def remaining(seen: ObservedTask, gpu_hours: float) -> float | None:
     return None if limit is None else max(0.0, round(limit - gpu_hours, 4))
 
 
+def gpu_hours(seen: ObservedTask, experiments: int, accelerators: int) -> float | None:
+    """GPU-hours that more experiments of the search are expected to take; None until one was measured.
+
+    Args:
+        seen: the task; its repeats change nothing.
+        experiments: how many.
+        accelerators: that each would occupy.
+    """
+    pace = learned(_before_repeats(seen.measured))
+    if pace is None:
+        return None
+    one = pace.cost(_levels(seen, seen.spec.benchmark.concurrency), accelerators)
+    return one.times(experiments).gpu_seconds / _HOUR
+
+
 def warnings(seen: ObservedTask) -> list[str]:
     """What may not be paid, before anything is measured: the worst case is no reason to refuse."""
     budget = seen.spec.budget

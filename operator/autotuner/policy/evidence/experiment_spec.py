@@ -82,6 +82,14 @@ def _rendered(common: Ingredients, configuration: Configuration | None) -> Rende
     return Rendered(tuple(args), ())
 
 
+def arguments(
+    common: Ingredients, configuration: Configuration | None
+) -> tuple[list[str], list[EnvironmentVariable] | None]:
+    """The complete arguments and environment of an experiment; of the baseline's without a configuration."""
+    rendered = _rendered(common, configuration)
+    return list(rendered.args), _environment(common.spec.runtime.env or [], rendered.env)
+
+
 def accelerators(common: Ingredients, configuration: Configuration | None) -> int:
     """The number of accelerators that one engine of a configuration occupies."""
     count = engines.get(common.engine).accelerators(_rendered(common, configuration).args, common.template.command)
@@ -151,13 +159,13 @@ def _object(task: Mapping[str, Any], index: int, body: ExperimentSpec) -> Object
 
 def _service(common: Ingredients, configuration: Configuration | None) -> Service:
     spec, placement = common.spec, common.spec.placement
-    rendered = _rendered(common, configuration)
+    args, env = arguments(common, configuration)
     return Service(
         model=ModelRef(kind=common.model["kind"], name=common.model["metadata"]["name"]),
         runtime=RuntimeRef(kind=common.runtime["kind"], name=common.runtime["metadata"]["name"]),
         engine=common.engine,
-        args=list(rendered.args),
-        env=_environment(spec.runtime.env or [], rendered.env),
+        args=args,
+        env=env,
         image=spec.runtime.image,
         accelerator=Accelerator(
             resource=placement.accelerator_resource,

@@ -14,7 +14,7 @@ from autotuner.policy.conditions import is_true
 from autotuner.policy.evidence import drift
 from autotuner.policy.experiment.reasons import OUTCOMES, ExperimentOutcome
 from autotuner.scoring import Score
-from autotuner.search.experiment_record import Record, RecordOutcome
+from autotuner.search.experiment_record import BoundaryRecord, LevelRecord, Record, RecordOutcome
 from autotuner.search.space.configuration import Configuration
 from autotuner.search.space.space import Space
 
@@ -28,7 +28,7 @@ class Measured:
     object: Mapping[str, Any]
     spec: ExperimentSpec
     status: ExperimentStatus
-    configuration: Configuration | None  # None: the baseline
+    configuration: Configuration | None  # None: a baseline that is no configuration of the space
     outcome: ExperimentOutcome | None  # None: not finished
     score: Score | None  # only of what was measured
     withdrawn: bool  # cancelled by the task itself, suspended or out of budget: as if it had never been
@@ -89,6 +89,7 @@ class Settled:
     """The baseline that counts: what it ran on is fixed for the whole task."""
 
     name: str
+    spec: ExperimentSpec
     status: ExperimentStatus
 
 
@@ -100,17 +101,28 @@ def settled(objects: Iterable[Mapping[str, Any]]) -> Settled | None:
             continue
         name, status = item["metadata"]["name"], ExperimentStatus.model_validate(item.get("status") or {})
         if status.reason and OUTCOMES.get(status.reason, "environment") not in REPEATED:
-            found[index_of(name)] = Settled(name, status)
+            found[index_of(name)] = Settled(name, ExperimentSpec.model_validate(item["spec"]), status)
     return found[max(found)] if found else None
 
 
-def read(objects: Sequence[Mapping[str, Any]], task: TaskSpec, space: Space) -> list[Measured]:
-    """The task's experiments by index, each scored by the task's own objective and SLOs."""
+def read(
+    objects: Sequence[Mapping[str, Any]], task: TaskSpec, space: Space, today: Configuration | None = None
+) -> list[Measured]:
+    """The task's experiments by index, each scored by the task's own objective and SLOs.
+
+    Args:
+        objects: the experiments.
+        task: whose they are.
+        space: that is searched.
+        today: the configuration of the space that the baseline is, if it is one.
+    """
     first = settled(objects)
-    return sorted((_read(item, task, space, first) for item in objects), key=lambda measured: measured.index)
+    return sorted((_read(item, task, space, first, today) for item in objects), key=lambda measured: measured.index)
 
 
-def _read(item: Mapping[str, Any], task: TaskSpec, space: Space, first: Settled | None) -> Measured:
+def _read(
+    item: Mapping[str, Any], task: TaskSpec, space: Space, first: Settled | None, today: Configuration | None
+) -> Measured:
     spec = ExperimentSpec.model_validate(item["spec"])
     status = ExperimentStatus.model_validate(item.get("status") or {})
     finished = is_true(status.conditions, "Finished")
@@ -123,7 +135,7 @@ def _read(item: Mapping[str, Any], task: TaskSpec, space: Space, first: Settled 
         object=item,
         spec=spec,
         status=status,
-        configuration=None if _of_baseline(spec) else space.read(spec.parameters or []),
+        configuration=today if _of_baseline(spec) else space.read(spec.parameters or []),
         outcome=outcome,
         score=score,
         withdrawn=outcome == "nothing" and annotations.get(WITHDRAWN_ANNOTATION) == "true",
@@ -167,15 +179,31 @@ _TOLD: Mapping[ExperimentOutcome, RecordOutcome] = {
 
 
 def for_search(measured: Iterable[Measured]) -> list[Record]:
-    """The records that the search learns from: all that ended, without repeats and what the task withdrew itself."""
+    """The records that the search learns from: all that ended, without repeats and what the task withdrew itself.
+
+    A baseline that is a configuration of the space is one of them, unless it will be measured again.
+    """
     records = []
     for one in measured:
-        if one.is_baseline or one.is_repeat or one.outcome is None or one.withdrawn:
+        if one.is_repeat or one.outcome is None or one.withdrawn:
+            continue
+        if one.is_baseline and (one.configuration is None or one.outcome in REPEATED):
             continue
         told = _TOLD[one.outcome]
         if one.score is None:
             records.append(Record(one.configuration, told))
         else:
-            score = one.score
-            records.append(Record(one.configuration, told, score.worths, score.shortfall, score.softened))
+            records.append(_record(one.configuration, told, one.score))
     return records
+
+
+def _record(configuration: Configuration | None, told: RecordOutcome, score: Score) -> Record:
+    edge = score.boundary
+    return Record(
+        configuration,
+        told,
+        score.worths,
+        score.shortfall,
+        tuple(LevelRecord(float(rung.concurrency), rung.worths, rung.distances) for rung in score.rungs),
+        BoundaryRecord(edge.value, edge.low, edge.high) if edge else None,
+    )

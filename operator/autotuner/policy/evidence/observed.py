@@ -13,12 +13,13 @@ from autotuner.api.task import TaskSpec
 from autotuner.api.task_status import TaskStatus
 from autotuner.kubernetes_object import Object
 from autotuner.policy import model_and_runtime, preflight
-from autotuner.policy.evidence import measurements, reuse
+from autotuner.policy.evidence import baseline_point, measurements, reuse
 from autotuner.policy.evidence.experiment_spec import Ingredients
 from autotuner.policy.evidence.measurements import Measured, Settled
 from autotuner.policy.model_and_runtime import Reference
 from autotuner.policy.volume_claims import Storage
 from autotuner.presets import Presets
+from autotuner.search.space.configuration import Configuration
 from autotuner.search.space.space import Space
 from autotuner.serving import nodes
 from autotuner.serving.backend import Backend, ModelState
@@ -136,14 +137,39 @@ class ObservedTask:
     @cached_property
     def measured(self) -> list[Measured]:
         """What others have measured (`reused`), then the task's own experiments by index."""
-        return [*self._reused, *measurements.read(self.experiments, self.spec, self.space)]
+        return [*self._reused, *measurements.read(self.experiments, self.spec, self.space, self.today)]
+
+    @cached_property
+    def today(self) -> Configuration | None:
+        """The configuration that the baseline is to the engine; None before it counts, or if it is none of the space.
+
+        It is never measured for the search: the baseline's record is its own.
+        """
+        common = self._common
+        if self.settled is None or common is None:
+            return None
+        return baseline_point.same_configuration(self.settled.spec.service, common)
+
+    @cached_property
+    def beside_today(self) -> list[Configuration]:
+        """Where something is known although nothing was measured: nearest to a baseline that is no configuration."""
+        common = self._common
+        if self.settled is None or common is None or self.today is not None:
+            return []
+        found = baseline_point.nearest_configuration(self.settled.spec.service, common)
+        return [found] if found is not None else []
+
+    @property
+    def _common(self) -> Ingredients | None:
+        """What the experiments have in common; None while model or runtime is missing."""
+        return self.ingredients(self.model, self.runtime) if self.model and self.runtime else None
 
     @property
     def _reused(self) -> list[Measured]:
-        start, model, runtime = self.status.start_time, self.model, self.runtime
-        if not self.foreign or self.settled is None or start is None or model is None or runtime is None:
+        start, common = self.status.start_time, self._common
+        if not self.foreign or self.settled is None or start is None or common is None:
             return []
-        return reuse.read(self.foreign, self.ingredients(model, runtime), self.settled, clock.parse(start))
+        return reuse.read(self.foreign, common, self.settled, clock.parse(start))
 
     @property
     def tried(self) -> list[Measured]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from autotuner.api.common import EngineName
 from autotuner.api.task import TaskSpec
 from autotuner.policy.model_and_runtime import fixed_arguments
-from autotuner.policy.preflight import benchmark, flags, goals, model_files, objects
+from autotuner.policy.preflight import benchmark, flags, goals, model_files, objects, stopping
 from autotuner.policy.preflight.checked_task import Case, Surroundings, engine_of
 from autotuner.presets import Presets
 from autotuner.search.space.cluster_facts import Facts
@@ -27,6 +27,7 @@ def check(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[Findin
         *flags.complete(case),
         *benchmark.problems(case),
         *goals.problems(case),
+        *stopping.problems(case),
     ]
     return found or list(_space(case))
 

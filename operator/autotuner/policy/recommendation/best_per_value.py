@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from autotuner import scoring
 from autotuner.engines.arguments import text
+from autotuner.policy.evidence.baseline_flag_values import UNSET
 from autotuner.policy.evidence.measurements import Measured
-from autotuner.policy.recommendation.baseline_flag_values import UNSET
 from autotuner.policy.recommendation.finished_task import FinishedTask
 from autotuner.search.space.activity import INACTIVE
 
@@ -40,7 +40,9 @@ class ValueRow:
 def rows(answer: FinishedTask) -> Iterator[ValueRow]:
     """A row for each value that was tried, in the order of the space."""
     space = answer.seen.space
-    over = [one for one in answer.seen.tried if one.outcome not in (None, "nothing", "environment", "stop")]
+    baseline = [answer.seen.baseline] if answer.seen.baseline is not None else []  # perhaps of the space, too
+    tried = [*baseline, *answer.seen.tried]
+    over = [one for one in tried if one.outcome not in (None, "nothing", "environment", "stop")]
     known = [(space.places(one.configuration), one) for one in over if one.configuration is not None]
     for number, dimension in enumerate(space.dimensions):
         for place in (*range(len(dimension.values)), INACTIVE):

@@ -8,8 +8,8 @@ from typing import Literal
 
 from autotuner import engines, scoring
 from autotuner.engines.arguments import Value, text
+from autotuner.policy.evidence.baseline_flag_values import UNSET, BaselineValues
 from autotuner.policy.evidence.measurements import Measured
-from autotuner.policy.recommendation.baseline_flag_values import UNSET, BaselineValues
 from autotuner.policy.recommendation.finished_task import FinishedTask
 from autotuner.search import main_effects
 
@@ -44,7 +44,7 @@ class FlagEffect:
 def of(answer: FinishedTask, winner: Measured) -> list[FlagEffect]:
     """The parameters in which the winner differs from the baseline, in the order of the space."""
     seen = answer.seen
-    if winner.configuration is None:
+    if winner.configuration is None or winner.is_baseline:
         return []
     command = seen.backend.engine_template((seen.runtime or {}).get("spec")).command
     today = seen.baseline.spec.service if seen.baseline else None

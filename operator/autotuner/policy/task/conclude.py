@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Literal
+
 from autotuner import engines, scoring
 from autotuner.api.task_status import BaselineResult, Best, Recommendation
 from autotuner.policy import recommendation
@@ -10,6 +13,30 @@ from autotuner.policy.evidence.observed import ObservedTask
 from autotuner.policy.recommendation import broken_slos, quality_warning
 from autotuner.policy.task import best_so_far, confirmed_best, status_message
 from autotuner.policy.task.plan import PlanBuilder, TaskPlan
+
+
+@dataclass(frozen=True)
+class SearchEnd:
+    """Why a search is over.
+
+    Attributes:
+        reason: of the end of the task, if it succeeds.
+        limit: which part of the budget has ended it, in words; empty if none has.
+        idle: why it ended although there was something left to measure, in words; empty if that was not chosen.
+    """
+
+    reason: Literal["Completed", "SpaceExhausted", "BudgetExhausted"]
+    limit: str = ""
+    idle: str = ""
+
+    @property
+    def words(self) -> str:
+        """Why it ended before its time; empty if it did not."""
+        return self.limit or self.idle
+
+    def cut(self, limit: str) -> SearchEnd:
+        """The end once the budget has ended the confirmation too."""
+        return SearchEnd("BudgetExhausted", self.limit or limit, self.idle)
 
 
 def record_best(builder: PlanBuilder) -> Best | None:
@@ -31,36 +58,36 @@ def with_numerics(seen: ObservedTask, best: Best | None) -> Best | None:
     return best.model_copy(update={"numerics_changed": changed or None})
 
 
-def finish(builder: PlanBuilder, reason: str, verdict: str = "", limit: str = "") -> TaskPlan:
+def finish(builder: PlanBuilder, end: SearchEnd, verdict: str = "") -> TaskPlan:
     """The plan once all is measured, or all that the budget allows: name the best, or what came nearest.
 
     Args:
         builder: of the reconcile.
-        reason: why the search has ended.
+        end: why the search is over.
         verdict: of the confirmation, in words; what came nearest, if nothing is left after it.
-        limit: which part of the budget has ended it, in words.
     """
     seen, best, front = builder.seen, builder.changes["best"], builder.changes["front"]
     if best is None and front is None:
-        cause = "BudgetExhausted" if limit else "NoFeasibleConfiguration"
-        return builder.end(
-            False, cause, "; ".join(filter(None, (verdict or status_message.nearest(seen.measured), limit)))
-        )
-    searched = _searched(seen, reason, limit)
+        cause = "BudgetExhausted" if end.limit else "NoFeasibleConfiguration"
+        why = (verdict or status_message.nearest(seen.measured), end.idle, end.limit)
+        return builder.end(False, cause, "; ".join(filter(None, why)))
+    searched = _searched(seen, end)
     if best is None:
         names = ", ".join(one.experiment for one in front)
-        return _recommend(builder, reason, f"none beats these in every objective: {names} (status.front); {searched}")
+        return _recommend(
+            builder, end.reason, f"none beats these in every objective: {names} (status.front); {searched}"
+        )
     today = builder.changes["baseline"]
     lead = "the baseline stays: " if best_so_far.is_today(best, today) else "best "
     # Where nothing else was measured there is nothing to be confirmed either.
     verdict = (verdict or confirmed_best.without_repeats(best, seen.baseline)) if seen.tried else ""
-    words = [
+    every = [
         f"{lead}{status_message.best_in_words(best, today, seen.spec)}",
         _ladder_advice(seen, best),
         verdict,
         searched,
     ]
-    return _recommend(builder, reason, "; ".join(filter(None, words)))
+    return _recommend(builder, end.reason, "; ".join(filter(None, every)))
 
 
 def _recommend(builder: PlanBuilder, reason: str, message: str) -> TaskPlan:
@@ -86,17 +113,17 @@ def _ladder_advice(seen: ObservedTask, best: Best) -> str:
     return f"the ladder ends there{equal}: add higher concurrencies to benchmark.concurrency"
 
 
-def _searched(seen: ObservedTask, reason: str, limit: str) -> str:
+def _searched(seen: ObservedTask, end: SearchEnd) -> str:
     """The words for how much was measured, and for what ended the search before its time."""
     if not seen.tried:
-        why = limit or "nothing else is to be measured"
+        why = end.words or "nothing else is to be measured"
         return f"nothing but the baseline was measured: {why}"
     count = len(seen.search)
-    counted = f"{count} experiment{'s' if count != 1 else ''}"
-    searched = "the whole space was measured" if reason == "SpaceExhausted" else counted
+    counted = end.idle or f"{count} experiment{'s' if count != 1 else ''}"
+    searched = "the whole space was measured" if end.reason == "SpaceExhausted" else counted
     if seen.reused:
         searched += f", {seen.reused} of others reused"
-    return f"{searched}; {limit}" if limit else searched
+    return f"{searched}; {end.limit}" if end.limit else searched
 
 
 def _baseline(seen: ObservedTask) -> BaselineResult | None:

@@ -24,14 +24,18 @@ from autotuner.policy.task import (
     best_so_far,
     conclude,
     confirmed_best,
+    expected_gain,
     experiment_counts,
     next_experiment,
     preview,
     readiness,
     status_message,
 )
+from autotuner.policy.task.conclude import SearchEnd
+from autotuner.policy.task.next_experiment import Suggest
 from autotuner.policy.task.plan import PlanBuilder, TaskPlan
 from autotuner.search.space.configuration import Configuration
+from autotuner.search.suggest import suggest
 from autotuner.validation_messages import Finding
 
 _POLL = timedelta(seconds=2)  # for models and runtimes, which are not watched
@@ -44,11 +48,17 @@ def finished(status: TaskStatus) -> bool:
     return is_true(status.conditions, "Finished")
 
 
-def decide(seen: ObservedTask, now: datetime) -> TaskPlan:
-    """The plan of one reconcile."""
+def decide(seen: ObservedTask, now: datetime, suggest: Suggest = suggest) -> TaskPlan:
+    """The plan of one reconcile.
+
+    Args:
+        seen: the task, and what is around it.
+        now: the time.
+        suggest: the search that says what to measure next.
+    """
     if finished(seen.status):
         return _stay_finished(seen, now)
-    builder = PlanBuilder(seen, now, ConditionSet(seen.status.conditions, seen.generation, now))
+    builder = PlanBuilder(seen, now, ConditionSet(seen.status.conditions, seen.generation, now), suggest)
     started = seen.status.start_time is not None
     if not started:
         findings = preflight.check(seen.spec, seen.presets, seen.surroundings)
@@ -199,33 +209,40 @@ def _tune(builder: PlanBuilder) -> TaskPlan:
         return builder.end(False, stop.status.reason or "", f"{stop.name}: {stop.status.message}")
     if seen.baseline is None:
         limit = limits.used_up(seen, builder.now)
-        return conclude.finish(builder, "BudgetExhausted", limit=limit) if limit else _create(builder, "Baseline", None)
+        end = SearchEnd("BudgetExhausted", limit)
+        return conclude.finish(builder, end) if limit else _create(builder, "Baseline", None)
     if len(seen.search) >= seen.spec.search.max_experiments:
-        return _confirm(builder, "Completed")
-    proposal = next_experiment.next_one(seen)
+        return _confirm(builder, SearchEnd("Completed"))
+    proposal = next_experiment.next_one(seen, builder.suggest)
     if proposal is None:
-        return _confirm(builder, "SpaceExhausted")
-    limit = limits.ends_search(seen, experiment_spec.accelerators(_ingredients(seen), proposal[1]), builder.now)
-    return _confirm(builder, "BudgetExhausted", limit) if limit else _create(builder, *proposal)
+        return _confirm(builder, SearchEnd("SpaceExhausted"))
+    accelerators = experiment_spec.accelerators(_ingredients(seen), proposal.configuration)
+    if proposal.purpose == "Search":
+        builder.changes["search"] = expected_gain.for_status(seen, proposal, accelerators)
+    if idle := expected_gain.ends_search(seen, proposal):
+        return _confirm(builder, SearchEnd("Completed", idle=idle))
+    if limit := limits.ends_search(seen, accelerators, builder.now):
+        return _confirm(builder, SearchEnd("BudgetExhausted", limit))
+    return _create(builder, proposal.purpose, proposal.configuration)
 
 
-def _confirm(builder: PlanBuilder, reason: str, limit: str = "") -> TaskPlan:
+def _confirm(builder: PlanBuilder, end: SearchEnd) -> TaskPlan:
     """The plan after the search: measure leaders and baseline again, one run after the other, then answer."""
     seen = builder.seen
     race = limits.race(seen, builder.now)
     if race is None:
-        return conclude.finish(builder, reason, limit=limit)
+        return conclude.finish(builder, end)
     step = race.step
     if isinstance(step, Measure) and (short := limits.ends_confirmation(seen, race, step, builder.now)):
-        race, reason, limit = finalists.cut(race, step.block), "BudgetExhausted", limit or short
+        race, end = finalists.cut(race, step.block), end.cut(short)
         step = race.step
     if isinstance(step, Decided):
         best = confirmed_best.best(race, step)
         builder.changes |= {"best": conclude.with_numerics(seen, best), "baseline": confirmed_best.baseline(race)}
         words = confirmed_best.conclusion(race, step) if best else confirmed_best.none_confirmed(race, seen.measured)
-        return conclude.finish(builder, reason, words, limit)
-    if limit and not seen.measured[-1].is_repeat and not seen.obstacle:
-        builder.events.append(Event("Normal", "BudgetExhausted", limit))
+        return conclude.finish(builder, end, words)
+    if end.words and not seen.measured[-1].is_repeat and not seen.obstacle:
+        builder.events.append(Event("Normal", "BudgetExhausted" if end.limit else "SearchEnded", end.words))
     original = race.original(step.keys[0])
     body = experiment_spec.repeat(
         _ingredients(seen), original.spec, index=_next_index(builder), block=step.block, ladder=race.ladder

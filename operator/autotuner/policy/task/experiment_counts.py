@@ -17,7 +17,15 @@ def wanted(seen: ObservedTask) -> int:
 
     The limit may have been lowered since. A space of which only an estimate is known shortens nothing.
     """
-    return max(len(seen.search), min(seen.spec.search.max_experiments, seen.space.most - seen.reused))
+    return max(len(seen.search), min(seen.spec.search.max_experiments, seen.space.most - _known(seen)))
+
+
+def _known(seen: ObservedTask) -> int:
+    """How many configurations are not measured because others have measured them, or the baseline has."""
+    identity, today = seen.space.identity, seen.today
+    of_others = [one.configuration for one in seen.measured if one.reused and one.configuration is not None]
+    its_own = today is not None and identity(today) not in map(identity, of_others)
+    return seen.reused + its_own
 
 
 def counts(seen: ObservedTask) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from autotuner.policy.conditions import ConditionSet, shorten
 from autotuner.policy.events import Event
 from autotuner.policy.evidence.observed import ObservedTask
 from autotuner.policy.task import status_message
+from autotuner.policy.task.next_experiment import Suggest
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class PlanBuilder:
     seen: ObservedTask
     now: datetime
     conditions: ConditionSet
+    suggest: Suggest
     changes: dict[str, Any] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
 

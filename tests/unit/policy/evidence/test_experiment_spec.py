@@ -23,7 +23,7 @@ def configured(**values: Any) -> Configuration:
 
 
 ARGUMENTS: list[tuple[str, Object, list[str], Configuration | None, list[str]]] = [
-    ("the baseline is the runtime's own", {}, ["--tp-size=1"], None, ["--tp-size=1"]),
+    ("the baseline is the runtime's own", {"baseline": None}, ["--tp-size=1"], None, ["--tp-size=1"]),
     (
         "the baseline's arguments win over the runtime's",
         {"baseline": {"args": ["--tp=2", "--x=1"]}},

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
 
+from autotuner.api.experiment import Level
 from autotuner.kubernetes_object import Object
 from autotuner.policy.evidence import measurements
 from autotuner.policy.experiment import fingerprint
+from autotuner.search.experiment_record import BoundaryRecord, Record
 from autotuner.search.space.configuration import Configuration
 from tests.unit.builders import make_experiment, make_level, make_model, make_runtime, merged, seen
 from tests.unit.task_builders import ended, make_space, make_spec, running
@@ -138,6 +141,68 @@ def test_a_record_of_what_is_infeasible_says_by_how_much() -> None:
 
     assert record.values == ()
     assert record.shortfall == pytest.approx(0.5)
+
+
+RUNGS = {"concurrency": [8, 32]}
+
+
+def told(*levels: Level, objective: str = "OutputThroughput", ladder: str | None = None) -> Record:
+    """What the search is told of an experiment of a task with two rungs."""
+    spec = make_spec(slos=[{"metric": "TTFT", "max": "500ms"}], objectives=[{"metric": objective}], benchmark=RUNGS)
+    experiment = merged(ended(tried(benchmark=RUNGS), "Completed", *levels), {"status": {"ladder": ladder}})
+    (record,) = measurements.for_search(measurements.read([experiment], spec, make_space(spec)))
+    return record
+
+
+def test_a_record_carries_every_rung() -> None:
+    record = told(make_level(8, throughput=400, ttft=0.25), make_level(32, throughput=900, ttft=1.0))
+
+    assert (record.outcome, record.values, record.boundary) == ("value", (400.0,), None)
+    assert [(level.load, level.worths) for level in record.levels] == [(8.0, (400.0,)), (32.0, (900.0,))]
+    assert [level.distances for level in record.levels] == [
+        pytest.approx((math.log(0.5),)),
+        pytest.approx((math.log(2),)),
+    ]
+    assert [level.kept for level in record.levels] == [True, False]
+
+
+def test_a_record_of_what_is_infeasible_carries_its_rungs_too() -> None:
+    record = told(make_level(8, throughput=400, ttft=0.6))
+
+    assert (record.outcome, record.values) == ("infeasible", ())
+    assert [(level.load, level.worths, level.kept) for level in record.levels] == [(8.0, (400.0,), False)]
+
+
+def test_a_record_of_a_hopeless_ladder_carries_what_was_measured_beside_its_bound() -> None:
+    record = told(make_level(8, throughput=400), ladder="StoppedHopeless")
+
+    assert (record.outcome, record.values) == ("bound", (1600.0,))
+    assert [(level.load, level.worths) for level in record.levels] == [(8.0, (400.0,))]
+
+
+@pytest.mark.parametrize(
+    ("latencies", "outcome", "boundary"),
+    [
+        ((0.1, 0.2), "value", BoundaryRecord(32.0, 32.0, math.inf)),
+        ((0.25, 0.75), "value", BoundaryRecord(20.0, 8.0, 32.0)),
+        ((1.0,), "infeasible", BoundaryRecord(4.0, 0.0, 8.0)),
+    ],
+    ids=["no rung breaks an SLO", "the second one does", "the first one does"],
+)
+def test_a_record_of_users_carries_where_they_end(
+    latencies: tuple[float, ...], outcome: str, boundary: BoundaryRecord
+) -> None:
+    levels = [make_level(at, ttft=ttft) for at, ttft in zip((8, 32), latencies, strict=False)]
+    record = told(*levels, objective="MaxConcurrency")
+
+    assert (record.outcome, record.boundary) == (outcome, boundary)
+
+
+@pytest.mark.parametrize("reason", ["OutOfMemory", "QueueTimeout", "Cancelled"])
+def test_a_record_of_what_has_no_score_carries_nothing_else(reason: str) -> None:
+    (record,) = measurements.for_search(read(ended(tried(), reason)))
+
+    assert record == Record(record.configuration, record.outcome)
 
 
 def test_a_baseline_is_no_point_of_the_space() -> None:

@@ -322,6 +322,25 @@ WRONG: list[tuple[str, Object, Object, str, Kind, Object]] = [
         {"figure": "OutputThroughput", "earlier": 0},
     ),
     (
+        "a least gain of a search that expects nothing",
+        {"search": {"strategy": "Random", "minExpectedGain": "1%"}},
+        {},
+        "search.minExpectedGain",
+        Kind.GAIN_WITHOUT_MODEL,
+        {"strategy": "Random"},
+    ),
+    (
+        "a least gain of several objectives",
+        {
+            "search": {"strategy": "Bayesian", "minExpectedGain": "1%"},
+            "objectives": [{"metric": "OutputThroughput"}, {"metric": "TTFT"}],
+        },
+        {},
+        "search.minExpectedGain",
+        Kind.GAIN_OF_SEVERAL,
+        {"count": 2},
+    ),
+    (
         "a ceiling that no latency is below",
         {"slos": [{"metric": "TTFT", "max": "0ms"}]},
         {},
@@ -410,7 +429,11 @@ FINE: list[tuple[str, Object, Object]] = [
     ("a model preset that somebody else created", {}, {"may_create": False}),
     (
         "a vLLM preset",
-        {"runtime": {"preset": "simulated-vllm"}, "parameters": [{"name": "max-num-seqs", "values": [8]}]},
+        {
+            "runtime": {"preset": "simulated-vllm"},
+            "parameters": [{"name": "max-num-seqs", "values": [8]}],
+            "baseline": None,
+        },
         {},
     ),
     (
@@ -436,6 +459,7 @@ FINE: list[tuple[str, Object, Object]] = [
         {"runtime": {"overrides": {"engineConfig": {"runner": {"image": None}}}, "image": "engine:2"}},
         {},
     ),
+    ("a least gain", {"search": {"strategy": "Bayesian", "minExpectedGain": "0.5%"}}, {}),
     ("a latency at a level of the ladder", {"objectives": [{"metric": "TTFT", "concurrency": 8}]}, {}),
     (
         "a latency at two levels, and in two statistics",

@@ -10,10 +10,11 @@ import pytest
 from autotuner import engines
 from autotuner.kubernetes_object import Object
 from autotuner.policy import recommendation
+from autotuner.policy.evidence.baseline_flag_values import BaselineValues
 from autotuner.policy.recommendation import best_per_value, flag_effects
-from autotuner.policy.recommendation.baseline_flag_values import BaselineValues
 from autotuner.policy.recommendation.best_per_value import ValueRow
 from autotuner.policy.recommendation.flag_effects import FlagEffect
+from autotuner.search.space.dimensions import Dimension
 from tests.unit.builders import make_level
 from tests.unit.recommendation_builders import FASTEST, SPEC, everything, experiment, make_answer
 from tests.unit.task_builders import ended, make_task, observed
@@ -127,6 +128,13 @@ REFERENCES = [
 ]
 
 
+def test_a_switch_that_the_engine_may_have_on_by_itself_is_not_said_to_be_off() -> None:
+    dimension = Dimension("enable-prefix-caching", (False, True), False)
+
+    assert BaselineValues(engines.get("VLLM"), []).of(dimension) is None
+    assert BaselineValues(engines.get("VLLM"), ["--no-enable-prefix-caching"]).of(dimension) == "false"
+
+
 @pytest.mark.parametrize(("name", "args", "expected"), REFERENCES)
 def test_the_baselines_value_is_read_from_its_arguments(name: str, args: list[str], expected: str | None) -> None:
     spec = SPEC | {"parameters": [*SPEC["parameters"], {"name": "enable-mixed-chunk", "toggle": True}]}
@@ -196,7 +204,8 @@ def test_each_value_has_the_best_that_was_measured_with_it() -> None:
         ("schedule-conservativeness", "0.8"),
         ("schedule-conservativeness", "0.9"),
     ]
-    assert (found["tp-size", "1"].tried, found["tp-size", "1"].feasible) == (7, 6)
+    # The six, the baseline, which is one of them, and the crash.
+    assert (found["tp-size", "1"].tried, found["tp-size", "1"].feasible) == (8, 7)
     assert found["tp-size", "1"].best == pytest.approx(1320.0)
     assert found["schedule-conservativeness", "0.8"].best == pytest.approx(1824.0)
 

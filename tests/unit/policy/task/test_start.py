@@ -329,7 +329,8 @@ class TestRuntime:
         assert plan.look_again == after(3)
 
     def test_that_is_named_and_gone_is_asked_for(self) -> None:
-        task = started(runtime={"preset": None, "name": "my-runtime", "engine": "VLLM"}, parameters=VLLM_PARAMETERS)
+        named = {"preset": None, "name": "my-runtime", "engine": "VLLM"}
+        task = started(runtime=named, parameters=VLLM_PARAMETERS, baseline=None)
         plan = decide(observed(task, runtime=None, wanted_runtime=None), after(1))
 
         assert plan.status.message == "ClusterServingRuntime my-runtime does not exist; create it"

@@ -1,4 +1,4 @@
-"""What the baseline says about each parameter, to compare the winner's values with."""
+"""What the baseline says about each parameter."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from autotuner.engines import Engine
 from autotuner.engines.arguments import Value, text
 from autotuner.engines.parallelism import ParallelismFlags
 from autotuner.engines.quantization import QuantizationFlags
-from autotuner.search.space.command_line import Args, Writer, by_flag, flag_value, of_parameter
+from autotuner.search.space.command_line import Args, Writer, by_flag, flag_value, flag_value_written, of_parameter
 from autotuner.search.space.dimensions import Dimension
 
 UNSET = "unset"
@@ -57,10 +57,11 @@ class BaselineValues:
             return next(map(text, means), None)
         said = self._said.get(self._engine.canonical(dimension.name))
         if said:
-            return written(flag_value(said, self._engine))
+            return flag_value_written(said, self._engine)
         if dimension.unset is not None:
             return UNSET
-        return text(False) if dimension.values == (False, True) else None
+        off = dimension.values == (False, True) and not self._engine.negates(self._engine.canonical(dimension.name))
+        return text(False) if off else None
 
     def _is(self, writer: Writer, variant: Value) -> bool:
         """Whether a variant would change nothing of the baseline."""
@@ -71,7 +72,7 @@ class BaselineValues:
         return same and all(self._env.get(name) == wanted for name, wanted in effect.env.items())
 
     def _written(self, args: Args) -> str | None:
-        return written(flag_value(args, self._engine)) if args else None
+        return flag_value_written(args, self._engine) if args else None
 
     def _means(self, section: str, word: str, one: Value) -> bool:
         """Whether the command line says this value of a word."""
@@ -101,14 +102,6 @@ class BaselineValues:
             touched = self._sections[section].touched([word])
             return frozenset(self._engine.canonical(flag) for flag in touched)
         return frozenset({self._engine.canonical(dimension.name)})
-
-
-def written(given: str) -> str:
-    """A number as it is written in configurations."""
-    try:
-        return text(float(given))
-    except ValueError:
-        return given
 
 
 def _by_name(env: Iterable[EnvironmentVariable]) -> dict[str, str]:
