@@ -1,13 +1,13 @@
 # Two environments, because kubernetes and genai-bench's dependencies cannot be in one:
 # .venv (operator and development tools) and .venv-benchmark (the benchmark image: genai-bench, simulated engine).
-# A third one, .venv-rivals, is made by bench-search alone: the operator and the searches that it is compared with.
+# A third one, .venv-rivals, is made by bench-rivals alone: the operator and the searches that it is compared with.
 UV := .cache/uv/bin/uv
 PYTHON := .venv/bin/python
 COMPARE = $(if $(AGAINST),--against $(AGAINST))
 VENV := $(UV) venv --quiet --allow-existing --python '>=3.11,<3.13'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-system demo test test-full unit e2e realnode lint generate lock verify bench bench-search clean
+.PHONY: help setup setup-system demo test test-full unit e2e realnode lint generate lock verify bench bench-search bench-rivals clean
 
 help:  ## what one can do here
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -90,9 +90,12 @@ bench: setup  ## the promised figures: operator's speed, simulated engine, hones
 	@$(PYTHON) -m tests.benchmarks.space $(COMPARE)
 	@$(PYTHON) -m tests.benchmarks.honesty $(COMPARE)
 
-bench-search: .venv-rivals/ok  ## what ends of ladders save; the search against others (SURFACES=DIR, AGAINST=REV, ARGS=...)
-	@.venv-rivals/bin/python -m tests.benchmarks.ladder $(if $(SURFACES),--surfaces $(SURFACES)) $(COMPARE)
-	@.venv-rivals/bin/python -m tests.benchmarks.search $(if $(SURFACES),--surfaces $(SURFACES)) $(COMPARE) $(ARGS)
+bench-search: setup  ## what ends of ladders save; the search against others (SURFACES=DIR, AGAINST=REV, ARGS=...)
+	@$(PYTHON) -m tests.benchmarks.ladder $(if $(SURFACES),--surfaces $(SURFACES)) $(COMPARE)
+	@$(PYTHON) -m tests.benchmarks.search $(if $(SURFACES),--surfaces $(SURFACES)) $(COMPARE) $(ARGS)
+
+bench-rivals: .venv-rivals/ok  ## the same with new runs of the other searches, which takes hours (SURFACES=DIR, ARGS=...)
+	@.venv-rivals/bin/python -m tests.benchmarks.search --rivals again $(if $(SURFACES),--surfaces $(SURFACES)) $(ARGS)
 
 clean:  ## remove the environments
 	@rm -rf .venv .venv-benchmark .venv-rivals .cache
