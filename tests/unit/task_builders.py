@@ -14,10 +14,12 @@ from autotuner.kubernetes_object import Object
 from autotuner.policy.evidence import experiment_spec
 from autotuner.policy.evidence.observed import ObservedTask
 from autotuner.policy.task.decide import decide, finished
+from autotuner.policy.task.next_experiment import Suggest
 from autotuner.policy.task.plan import TaskPlan
 from autotuner.presets import Presets
 from autotuner.search.space.cluster_facts import Facts
 from autotuner.search.space.space import Space
+from autotuner.search.suggest import suggest
 from autotuner.serving.ome.wanted_objects import model_object, runtime_object
 from tests.unit.builders import after, at, make_level, merged, written
 
@@ -28,6 +30,7 @@ NAMESPACE = "team"
 _TASK_SPEC: Object = {
     "model": {"preset": MODEL},
     "runtime": {"preset": RUNTIME},
+    "baseline": {"args": ["--mem-fraction-static=0.7"]},  # none of the four
     "parameters": [{"name": "tp-size", "values": [1, 2]}, {"name": "mem-fraction-static", "values": [0.8, 0.9]}],
     "benchmark": {
         "scenarios": [{"name": "chat", "load": "D(100,250)"}],
@@ -153,8 +156,9 @@ def reaching(throughput: float) -> Ending:
 class Story:
     """A task that is passed over until it is over, each experiment ending as it is told to."""
 
-    def __init__(self, task: Object | None = None, **around: Any) -> None:
+    def __init__(self, task: Object | None = None, *, search: Suggest = suggest, **around: Any) -> None:
         self.task = task or started()
+        self.search = search
         self.experiments: list[Object] = []
         self.plans: list[TaskPlan] = []
         self.around = around
@@ -163,7 +167,7 @@ class Story:
     def step(self, **around: Any) -> TaskPlan:
         """One pass; what it creates exists afterwards, and its status is written."""
         self._clock += 10
-        plan = decide(observed(self.task, self.experiments, **self.around | around), after(self._clock))
+        plan = decide(observed(self.task, self.experiments, **self.around | around), after(self._clock), self.search)
         self.task = written(self.task, plan.status)
         self.plans.append(plan)
         if plan.create_experiment:

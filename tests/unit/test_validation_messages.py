@@ -377,6 +377,16 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
         {"earlier": 0, "limit": "500ms", "other": "1s"},
         "500ms is below the floor of slos[0], 1s: both cannot be kept; change one of them",
     ),
+    (
+        Kind.GAIN_WITHOUT_MODEL,
+        {"strategy": "Grid"},
+        "strategy Grid has no model that could expect a gain; set search.strategy: Bayesian, or leave this out",
+    ),
+    (
+        Kind.GAIN_OF_SEVERAL,
+        {"count": 2},
+        "2 objectives have no gain in common; give one objective, or leave this out",
+    ),
     (Kind.NOTHING_TO_SEARCH, {}, "there is nothing to search; give parameters, parallelism or quantization"),
     (Kind.RANGE_WRONG, {"mistake": "its words"}, "its words"),
     (Kind.RULE_WRONG, {"complaint": "its words"}, "its words"),

@@ -8,19 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from autotuner import scoring
-from autotuner.api.experiment import ExperimentSpec
-from autotuner.benchmark.contract.spec import RunnerSpec
-from autotuner.benchmark.job import JobSurroundings, runner_spec
-from autotuner.benchmark.runner.early_stop import StopCriteria, Stopped, would_stop
 from autotuner.scoring import Goal, Score, gain_percent, score
 from autotuner.search.suggest import suggest
-from autotuner.serving.backend import Endpoint
+from tests.benchmarks.ladder.climb import climb
 from tests.benchmarks.ladder.goals import NOISE, Ladder, measure
 from tests.benchmarks.search.surfaces import Surface
 
 _GPUS = 1
-_METADATA = {"name": "replayed", "namespace": "replayed", "uid": "replayed"}
-_AROUND = JobSurroundings(Endpoint("http", "engine", 8080), image="benchmark")
 
 
 @dataclass
@@ -64,12 +58,12 @@ def replay(surface: Surface, goal: Goal, seed: int, experiments: int) -> Outcome
     outcome = Outcome()
     best: Best | None = None
     patient: Best | None = None  # the best if no ladder ended early
-    for configuration in suggest("Random", surface.space, [], [], experiments, seed):
+    for configuration in suggest("Random", surface.space, [], [], experiments, seed).configurations:
         row = surface.row(configuration)
         if surface.failed[row]:
             continue
         ladder, truth = measure(surface, row, generator), measure(surface, row, None)
-        count, stopped = climb(ladder, goal, best.worth if best else None)
+        count, stopped = climb(ladder.levels, goal, best.worth if best else None)
         outcome.experiments += 1
         outcome.spent += sum(ladder.seconds[:count])
         outcome.whole += sum(ladder.seconds)
@@ -84,39 +78,6 @@ def replay(surface: Surface, goal: Goal, seed: int, experiments: int) -> Outcome
     if patient is not None:
         outcome.loss = _gain(patient.true, best.true, goal) if best else 1.0
     return outcome
-
-
-def climb(ladder: Ladder, goal: Goal, best: float | None) -> tuple[int, Stopped | None]:
-    """How many levels the product would measure, and why no more."""
-    runner = _runner(goal, best)
-    weights = {scenario.name: scenario.weight for scenario in runner.scenarios}
-    criteria = StopCriteria(runner.concurrency, weights, runner.slos, runner.required_throughput, runner.noise_margin)
-    steps = [(scenario.name, concurrency) for scenario, concurrency in runner.levels]
-    for count in range(1, len(steps)):
-        if stopped := would_stop(ladder.levels[:count], criteria, steps[count:]):
-            return count, stopped
-    return len(steps), None
-
-
-def _runner(goal: Goal, best: float | None) -> RunnerSpec:
-    """What the product tells the runner of an experiment."""
-    stop = scoring.stop(goal, best)
-    spec = {
-        "service": {
-            "model": {"name": "replayed"},
-            "runtime": {"name": "replayed"},
-            "engine": "Custom",
-            "args": [],
-            "accelerator": {"count": _GPUS},
-        },
-        "benchmark": {
-            "scenarios": [scenario.dump() for scenario in goal.scenarios],
-            "concurrency": list(goal.ladder),
-            "tokenizer": {"source": "Builtin"},
-        },
-        **({"stop": stop.dump()} if stop else {}),
-    }
-    return runner_spec({"metadata": _METADATA}, ExperimentSpec.model_validate(spec), _AROUND)
 
 
 def _judge(outcome: Outcome, whole: Score, truth: Ladder, goal: Goal, count: int, best: Best | None) -> None:

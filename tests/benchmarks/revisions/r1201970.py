@@ -143,6 +143,8 @@ def search() -> int:
         FIGURES.update({bar.what: [bar.value] for bar in bars})
         ANSWERS.update(run.told for run in runs)
 
+    # What that revision does not know.
+    sys.argv[1:] = [one for one in sys.argv[1:] if not one.startswith(("--rivals", "--random-surfaces"))]
     own.jobs.run = told
     own.table.bars = watched(own.table.bars, look)
     return own.main()
@@ -171,7 +173,47 @@ def told(job: Any) -> Any:
     return run
 
 
-BENCHMARKS = (latency, takeover, simulator_lateness, space, honesty, ladder, search)
+def proposal_time() -> int:
+    import os
+
+    # numpy reads it when it is loaded.
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    from made_up_records import SIZES, lengths, records
+
+    from autotuner.api.parameters import SearchParameter
+    from autotuner.search import Record, suggest
+    from autotuner.search.space import Space
+
+    def record(space: Any, one: Any) -> Any:
+        configuration = space.build(one.places)
+        if not one.worths:
+            return Record(configuration, "crash")
+        levels = [(worth, max(beyond)) for worth, beyond in zip(one.worths, one.beyond, strict=True)]
+        softened = (max(worth / max(beyond, 1.0) ** 4 for worth, beyond in levels),)
+        kept = [worth for worth, beyond in levels if beyond <= 1]
+        if kept:
+            return Record(configuration, "value", (max(kept),), softened=softened)
+        shortfall = min(beyond for _, beyond in levels) - 1
+        return Record(configuration, "infeasible", shortfall=shortfall, softened=softened)
+
+    for parameters, count in SIZES:
+        offered = [
+            SearchParameter(name=f"size-{number}", values=[float(value) for value in range(1, length + 1)])
+            if number % 3
+            else SearchParameter(name=f"mode-{number}", choices=["x", "y", "z"])
+            for number, length in enumerate(lengths(parameters))
+        ]
+        space = Space.over(offered, engine="Custom")
+        told = [record(space, one) for one in records(parameters, count)]
+        times = FIGURES.setdefault(f"ms with {count} records", [])
+        for seed in range(int(sys.argv[1].partition("=")[2])):
+            begun = time.process_time()
+            suggest("Bayesian", space, told, [], 1, seed)
+            times.append(1e3 * (time.process_time() - begun))
+    return 0
+
+
+BENCHMARKS = (latency, takeover, simulator_lateness, space, honesty, ladder, search, proposal_time)
 
 if __name__ == "__main__":
     benchmark, *arguments, file = sys.argv[1:]

@@ -10,21 +10,21 @@ from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
 
-from tests.benchmarks.search import table
-from tests.benchmarks.search.fronts import Trade
-from tests.benchmarks.search.goals import Goal, goals
+from tests.benchmarks.search import rivals, table
+from tests.benchmarks.search.goals import Case, cases
+from tests.benchmarks.search.random_surfaces import random_surface
 from tests.benchmarks.search.runs import Run, play, walk
 from tests.benchmarks.search.surfaces import load
 
-# In batches and on fronts these would show nothing that the others do not.
-_PLAIN = ("random", "tpe-default")
+# In batches and on fronts it would show nothing that the others do not.
+_PLAIN = ("random",)
 
 
 @dataclass(frozen=True)
 class Job:
-    """One run: of a method on the case of a number."""
+    """One run: of a method on the case of a number, or on the random surface of that number without a folder."""
 
-    folder: Path
+    folder: Path | None
     only: str
     case: int
     method: str
@@ -34,24 +34,34 @@ class Job:
 
 
 @lru_cache(maxsize=1)
-def cases(folder: Path, only: str) -> list[Goal | Trade]:
+def tabulated(folder: Path, only: str) -> list[Case]:
     """All goals of all surfaces of a folder whose SURFACE/GOAL has a text."""
-    found: list[Goal | Trade] = []
-    for surface in load(folder):
-        found += [*goals(surface), *([Trade(surface)] if surface.levels else [])]
+    found = [case for surface in load(folder) for case in cases(surface)]
     return [case for case in found if only in f"{case.surface.name}/{case.name}"]
 
 
-def every(folder: Path, only: str, names: Sequence[str], seeds: int, experiments: int) -> list[Job]:
-    """The jobs of a benchmark."""
+@lru_cache(maxsize=8)
+def random_case(number: int) -> Case:
+    """The only goal of a random surface."""
+    return cases(random_surface(number))[0]
+
+
+def every(
+    folder: Path, only: str, names: Sequence[str], seeds: int, experiments: int, random_surfaces: int
+) -> list[Job]:
+    """The jobs of a benchmark: all seeds on tabulated surfaces, one on each random one."""
     found = []
-    for number, case in enumerate(cases(folder, only)):
+    for number, case in enumerate(tabulated(folder, only)):
+        front = case.name == "pareto"
         for name in names:
-            front = isinstance(case, Trade)
-            if front and name == "tpe-default":
+            if front and name in rivals.NAMES and name not in rivals.PARETO:
                 continue
-            for batch in (1,) if front or name in _PLAIN else (1, table.BATCH):
+            alone = front or name in _PLAIN or name in rivals.NAMES
+            for batch in (1,) if alone else (1, table.BATCH):
                 found += [Job(folder, only, number, name, seed, experiments, batch) for seed in range(seeds)]
+    for number in range(random_surfaces):
+        if only in f"random-{number:03}/{random_case(number).name}":
+            found += [Job(None, only, number, name, number, experiments) for name in names]
     return found
 
 
@@ -65,8 +75,8 @@ def made(jobs: Sequence[Job], processes: int) -> Iterator[Run]:
 
 def run(job: Job) -> Run:
     """Make one."""
-    case = cases(job.folder, job.only)[job.case]
-    if isinstance(case, Trade):
+    case = tabulated(job.folder, job.only)[job.case] if job.folder else random_case(job.case)
+    if case.name == "pareto":
         return walk(job.method, case, job.seed, table.marks(job.experiments))
-    # Of batches, only the first good incumbent is asked for.
+    # Of batches, only the first good best is asked for.
     return play(job.method, case, job.seed, job.experiments, job.batch, whole=job.batch == 1)

@@ -2,89 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
+from collections.abc import Mapping
 from typing import Protocol
 
 from autotuner import engines
 from autotuner.engines.start_points import AdviceGoal
 from autotuner.search.advised_starts import advised
-from autotuner.search.bayesian import incumbent
-from autotuner.search.experiment_record import Record
 from autotuner.search.space.configuration import Configuration
 from autotuner.search.suggest import Strategy, suggest
-from tests.benchmarks.search.fronts import Trade
-from tests.benchmarks.search.goals import Goal
+from tests.benchmarks.search import rivals
+from tests.benchmarks.search.goals import Case
+from tests.benchmarks.search.task import Task
 
 _ADVICE: Mapping[str, AdviceGoal] = {"thr": "throughput", "lat": "latency", "slo": "slo", "pareto": "throughput"}
 _STRATEGIES: Mapping[str, Strategy] = {"bayesian": "Bayesian", "random": "Random"}
-RIVALS = ("tpe", "tpe-default")
-NAMES = (*_STRATEGIES, *RIVALS)
+OWN = tuple(_STRATEGIES)
+NAMES = (*OWN, *rivals.NAMES)
 
 
 class Method(Protocol):
     """A search in the middle of a task."""
 
-    def propose(self, records: Sequence[Record], count: int) -> list[Configuration]:
-        """The next configurations, all measured at the same time; none if there are no more.
+    def propose(self, task: Task, count: int) -> list[Configuration]:
+        """Say what to measure next, all at the same time; nothing if there is no more.
 
         Args:
-            records: of all experiments so far, in the order in which they ended.
+            task: with all experiments so far, in the order in which they ended.
             count: how many are wanted at most.
         """
-        ...
-
-    def incumbent(self, records: Sequence[Record]) -> Configuration | None:
-        """What it would recommend; None if nothing is feasible."""
         ...
 
 
 class Own:
     """A strategy of the product."""
 
-    def __init__(self, goal: Goal | Trade, strategy: Strategy, seed: int) -> None:
+    def __init__(self, case: Case, strategy: Strategy, seed: int) -> None:
         """Begin a task."""
-        self._space, self._strategy, self._seed = goal.surface.space, strategy, seed
-        self._maximise = goal.maximise if isinstance(goal, Trade) else (goal.maximise,)
-        # Whose flags a pool's columns are is unknown.
-        known = goal.name in _ADVICE
-        self._starts = advised(self._space, engines.get(goal.surface.engine), _ADVICE[goal.name]) if known else []
+        self._case, self._strategy, self._seed = case, strategy, seed
+        self._starts = starts(case)
 
-    def propose(self, records: Sequence[Record], count: int) -> list[Configuration]:
+    def propose(self, task: Task, count: int) -> list[Configuration]:
+        space, maximise = self._case.surface.space, self._case.maximise
         return suggest(
-            self._strategy,
-            self._space,
-            records,
-            [],
-            count,
-            self._seed,
-            maximise=self._maximise,
-            starts=self._starts,
-        )
-
-    def incumbent(self, records: Sequence[Record]) -> Configuration | None:
-        if self._strategy == "Bayesian":
-            return incumbent(self._space, records, self._maximise[0], self._seed)
-        return luckiest(records, self._maximise[0])
+            self._strategy, space, task.records(), [], count, self._seed, maximise=maximise, starts=self._starts
+        ).configurations
 
 
-def luckiest(records: Sequence[Record], maximise: bool) -> Configuration | None:
-    """The best measurement, for who has no model of the noise."""
-    sign = -1 if maximise else 1
-    feasible = [record for record in records if record.outcome == "value"]
-    return min(feasible, key=lambda one: sign * one.values[0]).configuration if feasible else None
+def starts(case: Case) -> list[Configuration]:
+    """What the product would begin with; of a pool and of random surfaces it knows no engine."""
+    surface = case.surface
+    known = case.name in _ADVICE and surface.engine != "Custom"
+    return advised(surface.space, engines.get(surface.engine), _ADVICE[case.name]) if known else []
 
 
-def begin(name: str, goal: Goal | Trade, seed: int) -> Method:
+class Other:
+    """A rival; it learns of the baseline first, as the product does."""
+
+    def __init__(self, case: Case, name: str, seed: int) -> None:
+        """Begin a task."""
+        surface = case.surface
+        points = getattr(surface, "points", None)
+        self._rival = rivals.begin(name, surface.space, points, starts(case), seed, len(case.maximise))
+
+    def propose(self, task: Task, count: int) -> list[Configuration]:
+        return self._rival.propose(task.told(), count)
+
+
+def begin(name: str, case: Case, seed: int) -> Method:
     """The method of a name in NAMES, at the beginning of a task."""
-    if name in _STRATEGIES:
-        return Own(goal, _STRATEGIES[name], seed)
-    # Optuna is not in every environment.
-    from tests.benchmarks.search.rivals import Tpe
-
-    return Tpe(goal, seed, default=name == "tpe-default")
+    return Own(case, _STRATEGIES[name], seed) if name in _STRATEGIES else Other(case, name, seed)
 
 
 def available() -> list[str]:
     """The names of the methods that this environment has."""
-    return [name for name in NAMES if name not in RIVALS or find_spec("optuna")]
+    return [*OWN, *rivals.available()]

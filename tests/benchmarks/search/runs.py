@@ -1,4 +1,4 @@
-"""One task from its first experiment to its last."""
+"""One task from its baseline to its recommendation."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autotuner.search.experiment_record import Record
+from autotuner.policy.evidence.measurements import Measured
 from autotuner.search.space.configuration import Configuration
-from tests.benchmarks.search.fronts import Trade
-from tests.benchmarks.search.goals import Goal
+from tests.benchmarks.search.goals import NEAR, Case
 from tests.benchmarks.search.methods import Method, begin
+from tests.benchmarks.search.task import Task
 
-# What counts as the best: closer ones cannot be told apart with the noise that there is.
-NEAR = 0.05
 _TIMED = 4
 _NOISE_STREAM = 77
 
@@ -29,24 +27,34 @@ class Run:
         method: that searched.
         surface: its name.
         goal: its name.
+        seed: of the task.
         batch: how many experiments ran at the same time.
-        first: experiments until the incumbent was truly within 5 % of the best; infinite if never.
-        regret: of the incumbent at the end; infinite if there was none. NaN if the task was ended at `first`.
+        first: experiments until the best in the status was truly within 5 % of the best; 0 if the baseline is;
+            infinite if it never was.
+        curve: how much worse than the best that one truly was after each experiment, the first of them the baseline's;
+            infinite while it kept no limits. Empty if the task was ended at `first`.
+        regret: of the recommendation after the confirmation; infinite if there was none, NaN without confirmation.
+        repeats: that the confirmation took.
         failures: experiments that failed.
         ms: processor time of one proposal, mean of the last ones.
         shares: of the front's hypervolume after so many experiments each.
-        choices: what it proposed and preferred, in this order, to the last bit.
+        near: the share of what runs that is truly within 5 % of the best.
+        choices: what it proposed and recommended, in this order, to the last bit.
     """
 
     method: str
     surface: str
     goal: str
+    seed: int
     batch: int = 1
     first: float = math.inf
+    curve: tuple[float, ...] = ()
     regret: float = math.nan
+    repeats: int = 0
     failures: int = 0
     ms: float = math.nan
     shares: tuple[float, ...] = ()
+    near: float = 1.0
     choices: tuple[str, ...] = ()
 
 
@@ -58,17 +66,12 @@ class _Observed:
         self._seconds: list[float] = []
         self.choices: list[str] = []
 
-    def propose(self, records: Sequence[Record], wanted: int) -> list[Configuration]:
+    def propose(self, task: Task, made: int, wanted: int) -> list[Configuration]:
         begun = time.process_time()
-        found = self._method.propose(records, min(wanted, self._experiments - len(records)))
-        if found and len(records) >= self._experiments - _TIMED:
+        found = self._method.propose(task, min(wanted, self._experiments - made)) if made < self._experiments else []
+        if found and made >= self._experiments - _TIMED:
             self._seconds.append((time.process_time() - begun) / len(found))
         self.choices += [repr(one.pairs) for one in found]
-        return found
-
-    def incumbent(self, records: Sequence[Record]) -> Configuration | None:
-        found = self._method.incumbent(records)
-        self.choices.append(f"best: {found.pairs if found else found!r}")
         return found
 
     @property
@@ -76,57 +79,87 @@ class _Observed:
         return 1e3 * float(np.mean(self._seconds)) if self._seconds else math.nan
 
 
-def play(name: str, goal: Goal, seed: int, experiments: int, batch: int = 1, *, whole: bool = True) -> Run:
-    """Search for the best configuration.
+def play(name: str, case: Case, seed: int, experiments: int, batch: int = 1, *, whole: bool = True) -> Run:
+    """Search for the best configuration, and confirm it.
 
-    Experiments of a batch end one after the other; an incumbent is asked for after each.
+    Experiments of a batch end one after the other; the best in the status is looked at after each.
 
     Args:
         name: of the method.
-        goal: what to reach, and where.
+        case: what to reach, and where.
         seed: of the task, and of the noise.
-        experiments: its budget.
+        experiments: its budget; neither the baseline nor repeats count.
         batch: how many are proposed at once.
-        whole: go on when the incumbent is good enough.
+        whole: go on when the best is good enough, and confirm it.
     """
-    generator = np.random.default_rng([seed, _NOISE_STREAM])
-    method = _Observed(begin(name, goal, seed), experiments)
-    records: list[Record] = []
-    first, regret = math.inf, math.inf
-    while (found := method.propose(records, batch)) and (whole or math.isinf(first)):
+    task, method = _begun(name, case, seed, experiments)
+    curve, made = [_regret(case, task.leader)], 0
+    while (whole or min(curve) > NEAR) and (found := method.propose(task, made, batch)):
+        made += len(found)
+        best = task.leader
         for one in found:
-            records.append(goal.measure(one, generator))
-            if math.isinf(first):
-                regret = _regret(method, goal, records)
-                first = len(records) if regret <= NEAR else first
-    regret = _regret(method, goal, records) if whole else math.nan
-    failures = sum(record.outcome == "crash" for record in records)
+            task.run("Search", one, best.worth if best else None)
+            curve.append(_regret(case, task.leader))
+    first = next((float(number) for number, regret in enumerate(curve) if regret <= NEAR), math.inf)
+    if not whole:
+        return Run(name, case.surface.name, case.name, seed, batch, first, near=case.near)
+    failures = sum(one.outcome == "crash" for one in task.measured[1:])
+    winner, repeats = task.confirmed()
+    regret = math.inf if winner is None else float(case.regret[case.surface.row(winner)])
     return Run(
-        name, goal.surface.name, goal.name, batch, first, regret, failures, method.ms, choices=tuple(method.choices)
+        name,
+        case.surface.name,
+        case.name,
+        seed,
+        batch,
+        first,
+        tuple(curve),
+        regret,
+        repeats,
+        failures,
+        method.ms,
+        near=case.near,
+        choices=(*method.choices, f"best: {winner.pairs if winner else winner!r}"),
     )
 
 
-def walk(name: str, goal: Trade, seed: int, marks: Sequence[int]) -> Run:
+def walk(name: str, case: Case, seed: int, marks: Sequence[int]) -> Run:
     """Search for a front.
 
     Args:
         name: of the method.
-        goal: the trade-off.
+        case: the trade-off.
         seed: of the task, and of the noise.
         marks: after how many experiments to look at it, ascending; the last one is the budget.
     """
-    generator = np.random.default_rng([seed, _NOISE_STREAM])
-    method = _Observed(begin(name, goal, seed), marks[-1])
-    records: list[Record] = []
-    while found := method.propose(records, 1):
-        records += [goal.measure(one, generator) for one in found]
-    tried = [record.configuration for record in records if record.configuration is not None]
-    failures = sum(record.outcome == "crash" for record in records)
-    shares = tuple(goal.share(tried[:mark]) for mark in marks)
-    told = {"failures": failures, "ms": method.ms, "shares": shares, "choices": tuple(method.choices)}
-    return Run(name, goal.surface.name, goal.name, **told)
+    task, method = _begun(name, case, seed, marks[-1])
+    made = 0
+    while found := method.propose(task, made, 1):
+        made += len(found)
+        for one in found:
+            task.run("Search", one, None)
+    tried = [one.configuration for one in task.measured if one.configuration is not None]
+    failures = sum(one.outcome == "crash" for one in task.measured[1:])
+    shares = tuple(case.share(tried[: mark + 1]) for mark in marks)
+    return Run(
+        name,
+        case.surface.name,
+        case.name,
+        seed,
+        failures=failures,
+        ms=method.ms,
+        shares=shares,
+        choices=tuple(method.choices),
+    )
 
 
-def _regret(method: _Observed, goal: Goal, records: Sequence[Record]) -> float:
-    found = method.incumbent(records)
-    return math.inf if found is None else float(goal.regret[goal.surface.row(found)])
+def _begun(name: str, case: Case, seed: int, experiments: int) -> tuple[Task, _Observed]:
+    task = Task(case, np.random.default_rng([seed, _NOISE_STREAM]))
+    task.run("Baseline", case.baseline(seed), None)
+    return task, _Observed(begin(name, case, seed), experiments)
+
+
+def _regret(case: Case, leader: Measured | None) -> float:
+    if leader is None or leader.configuration is None:
+        return math.inf
+    return float(case.regret[case.surface.row(leader.configuration)])

@@ -70,6 +70,9 @@ class Pool:
     def identity(self, configuration: Mapping[str, Any]) -> str:
         return repr(sorted(configuration.items()))
 
+    def effective_identity(self, configuration: Mapping[str, Any]) -> str:
+        return self.identity(configuration)
+
     def _configuration(self, places: Sequence[int]) -> Configuration:
         pairs = [(one.name, one.values[place]) for one, place in zip(self.dimensions, places, strict=True)]
         return Configuration(tuple((name, value) for name, value in pairs if value is not None))
@@ -181,8 +184,9 @@ def _place(text: str, dimension: Dimension) -> int:
 
 
 def _facts(name: str, parameters: Sequence[str]) -> Facts:
-    """What the name tells about model and accelerator; only where precision is searched is the model's own known."""
-    size, gpu = re.search(r"(\d+)b-", name), re.search(r"-([a-z]+\d+[a-z]*?)x\d", name)
+    """What the name tells about model and node; only where precision is searched is the model's own known."""
+    size, gpu = re.search(r"(\d+)b-", name), re.search(r"-([a-z]+\d+[a-z]*?)x(\d+)", name)
+    node = int(gpu[2]) if gpu else None
     if "quantization" not in parameters or size is None or gpu is None or gpu[1] not in _GPU_GIB:
-        return Facts()
-    return Facts(model={"modelParameterSize": f"{size[1]}B"}, memory_mib=_GPU_GIB[gpu[1]] * 1024.0)
+        return Facts(accelerators=node)
+    return Facts({"modelParameterSize": f"{size[1]}B"}, _GPU_GIB[gpu[1]] * 1024.0, node)

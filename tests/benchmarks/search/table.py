@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from tests.benchmarks.search.runs import NEAR, Run
+from tests.benchmarks.search import paired
+from tests.benchmarks.search.goals import NEAR
+from tests.benchmarks.search.runs import Run
 
+OWN = "bayesian"
 BATCH = 4
 _FRONT_AT = 20
-_HEAD = ("method", "n5", "hit", "p90 regret", "failures", "ms")
+_HEAD = ("method", "n5", "hit", "at 20", "p90", "failures", "repeats", "ms")
+# Below this share of what runs, a best within 5 % is a needle.
+_NEEDLE = 0.01
+_HALVES = ("random surfaces, chosen on", "random surfaces, reported")
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,7 @@ class Bar:
 
     def __str__(self) -> str:
         kept = "met" if self.met else "MISSED"
-        return f"  {self.what:46} {self.value:8.3g}   {'least' if self.least else 'most'} {self.limit:<5g} {kept}"
+        return f"  {self.what:58} {self.value:8.3g}   {'least' if self.least else 'most'} {self.limit:<5.3g} {kept}"
 
 
 def marks(experiments: int) -> list[int]:
@@ -48,9 +54,9 @@ def marks(experiments: int) -> list[int]:
 def lines(runs: Sequence[Run], experiments: int) -> Iterator[str]:
     """The whole table; runs of a budget of so many experiments."""
     single = [run for run in runs if run.batch == 1 and not run.shares]
-    for surface, goal in dict.fromkeys((run.surface, run.goal) for run in single):
+    for surface, goal in dict.fromkeys((run.surface, run.goal) for run in single if not is_random(run)):
         here = [one for one in single if (one.surface, one.goal) == (surface, goal)]
-        yield from _block(f"{surface} {goal}", here, experiments)
+        yield from _block(f"{surface} {goal} ({here[0].near:.2%} is near the best)", here, experiments)
     for title, among in _kinds(single):
         yield from _block(title, among, experiments)
     for title, among in _kinds([run for run in runs if run.batch > 1]):
@@ -64,31 +70,71 @@ def lines(runs: Sequence[Run], experiments: int) -> Iterator[str]:
         yield from _shares("grids", fronts, experiments)
 
 
-def bars(runs: Sequence[Run]) -> list[Bar]:
+def bars(runs: Sequence[Run], experiments: int) -> list[Bar]:
     """What is promised of the product's search, as far as it was measured."""
-    ours = [run for run in runs if run.method == "bayesian"]
-    single = [run for run in ours if run.batch == 1 and not run.shares]
-    grids, pools = ([one for one in single if _is_pool(one) is pool] for pool in (False, True))
-    batches = [run for run in ours if run.batch > 1]
-    found = [
-        Bar("n5, grids", _n5(grids), 10),
-        Bar("n5, pools", _n5(pools), 12),
-        Bar("hit: share of runs there at the end, all", _hit(single), 0.97, least=True),
-        Bar("hit: grids alone", _hit(grids), 0.97, least=True),
-        Bar("failures, grids", _mean([run.failures for run in grids]), 2),
-        *(
-            Bar(f"n5 in batches of {BATCH}, more than one by one, {name}", _more(batches, single, pool), 1)
-            for name, pool in (("grids", False), ("pools", True))
-        ),
-        Bar(
-            f"share of the front at {_FRONT_AT}",
-            _mean([run.shares[1] for run in ours if len(run.shares) > 2]),
-            0.95,
-            least=True,
-        ),
-        Bar("ms for a proposal", _mean([run.ms for run in single]), 60),
-    ]
+    single = [run for run in runs if run.batch == 1 and not run.shares]
+    found = [*_own_bars(runs, single), *_rivals_bars(single, experiments), *_random_bars(single)]
     return [bar for bar in found if not math.isnan(bar.value)]
+
+
+def is_random(run: Run) -> bool:
+    """Whether its surface was drawn."""
+    return run.surface.startswith("random-")
+
+
+def _own_bars(runs: Sequence[Run], single: Sequence[Run]) -> list[Bar]:
+    ours = [run for run in single if run.method == OWN]
+    grids, pools = ([one for one in ours if kind(one)] for kind in (_is_grid, _is_pool))
+    batches = [run for run in runs if run.batch > 1 and run.method == OWN]
+    fronts = [run.shares for run in runs if run.method == OWN and len(run.shares) > 2]
+    by_case = [_of_case(grids, case) for case in dict.fromkeys((run.surface, run.goal) for run in grids)]
+    return [
+        Bar("n5, grids", _n5(grids), 8),
+        Bar("hit: share of runs there at the end, grids", _hit(grids), 0.97, least=True),
+        Bar("hit: the worst grid and goal", _lowest(by_case, lambda one: one.near >= _NEEDLE), 0.9, least=True),
+        Bar("hit: the worst needle", _lowest(by_case, lambda one: one.near < _NEEDLE), 0.5, least=True),
+        Bar("failures, grids", _mean([run.failures for run in grids]), 2),
+        Bar("n5, pools", _n5(pools), 10),
+        Bar("hit: pools", _hit(pools), 0.95, least=True),
+        Bar(f"n5 in batches of {BATCH}, more than one by one, grids", _more(batches, grids, _is_grid), 1),
+        Bar(f"n5 in batches of {BATCH}, more than one by one, pools", _more(batches, pools, _is_pool), 1),
+        Bar(f"share of the front at {_FRONT_AT}", _mean([shares[1] for shares in fronts]), 0.95, least=True),
+        Bar("share of the front at the end", _mean([shares[-1] for shares in fronts]), 0.99, least=True),
+    ]
+
+
+def _rivals_bars(single: Sequence[Run], experiments: int) -> list[Bar]:
+    """Against each rival on each surface and goal, over the seeds that both have; and against the best one of all."""
+    tabulated = [run for run in single if not is_random(run)]
+    theirs = {name: among for name, among in _by_method(tabulated) if name != OWN}
+    found = []
+    for name, among in theirs.items():
+        pairs = paired.by_case([run for run in tabulated if run.method == OWN], among)
+        later = [one for one in pairs.values() if paired.later(one, experiments)]
+        seldomer = [one for one in pairs.values() if paired.seldomer(one)]
+        if pairs:
+            found += [
+                Bar(f"surfaces and goals where it is later than {name}", len(later), 0),
+                Bar(f"surfaces and goals where it is less often there than {name}", len(seldomer), 0),
+            ]
+    best = min((_n5(among) for among in theirs.values()), default=math.nan)
+    ours = _n5([run for run in tabulated if run.method == OWN])
+    return [*found, Bar("n5 over all, as a share of the best rival's", ours / best if best else math.nan, 0.4)]
+
+
+def _random_bars(single: Sequence[Run]) -> list[Bar]:
+    drawn = [run for run in single if is_random(run)]
+    ours = [run for run in drawn if run.method == OWN]
+    rivals = [among for name, among in _by_method(drawn) if name != OWN]
+    if not ours or not rivals:
+        return []
+    best = max(rivals, key=_hit)
+    more = _hit(ours) - _hit(best) if _hit(best) < 0.85 else math.nan
+    regret = _at(ours, _FRONT_AT) / min(_at(among, _FRONT_AT) for among in rivals)
+    return [
+        Bar("random surfaces: hit above the best rival's", more, 0.1, least=True),
+        Bar(f"random surfaces: regret at {_FRONT_AT}, as a share of the best rival's", regret, 0.5),
+    ]
 
 
 def _block(title: str, runs: Sequence[Run], experiments: int) -> Iterator[str]:
@@ -101,8 +147,10 @@ def _block(title: str, runs: Sequence[Run], experiments: int) -> Iterator[str]:
                 method,
                 _until(ours, experiments),
                 f"{_hit(ours):.1%}",
+                f"{_at(ours, _FRONT_AT):.1%}",
                 "fails" if math.isinf(regret) else f"{regret:.1%}",
                 f"{_mean([run.failures for run in ours]):.1f}",
+                f"{_mean([run.repeats for run in ours]):.1f}",
                 f"{_mean([run.ms for run in ours]):.1f}",
             )
         )
@@ -117,8 +165,9 @@ def _shares(title: str, runs: Sequence[Run], experiments: int) -> Iterator[str]:
 
 
 def _kinds(runs: Sequence[Run]) -> Iterator[tuple[str, Sequence[Run]]]:
-    grids = [run for run in runs if not _is_pool(run)]
-    for title, among in (("grids", grids), ("pools", [run for run in runs if _is_pool(run)]), ("all", runs)):
+    even, odd = ([run for run in runs if is_random(run) and run.seed % 2 == half] for half in (0, 1))
+    grids, pools = ([run for run in runs if kind(run)] for kind in (_is_grid, _is_pool))
+    for title, among in (("grids", grids), ("pools", pools), *zip(_HALVES, (even, odd), strict=True)):
         if among:
             yield title, among
 
@@ -127,9 +176,21 @@ def _is_pool(run: Run) -> bool:
     return run.goal == "score"
 
 
+def _is_grid(run: Run) -> bool:
+    return not _is_pool(run) and not is_random(run)
+
+
 def _by_method(runs: Sequence[Run]) -> Iterator[tuple[str, Sequence[Run]]]:
     for method in dict.fromkeys(run.method for run in runs):
         yield method, [run for run in runs if run.method == method]
+
+
+def _of_case(runs: Sequence[Run], case: tuple[str, str]) -> Sequence[Run]:
+    return [run for run in runs if (run.surface, run.goal) == case]
+
+
+def _lowest(cases: Sequence[Sequence[Run]], among: Callable[[Run], bool]) -> float:
+    return min((_hit(runs) for runs in cases if among(runs[0])), default=math.nan)
 
 
 def _n5(runs: Sequence[Run]) -> float:
@@ -145,8 +206,13 @@ def _hit(runs: Sequence[Run]) -> float:
     return _mean([float(run.regret <= NEAR) for run in runs])
 
 
-def _more(batches: Sequence[Run], single: Sequence[Run], pool: bool) -> float:
-    several, alone = (_n5([run for run in runs if _is_pool(run) is pool]) for runs in (batches, single))
+def _at(runs: Sequence[Run], experiments: int) -> float:
+    """Mean regret of the best in the status after so many experiments; 100 % where nothing keeps the limits."""
+    return _mean([min(run.curve[min(experiments, len(run.curve) - 1)], 1.0) for run in runs if run.curve])
+
+
+def _more(batches: Sequence[Run], single: Sequence[Run], kind: Callable[[Run], bool]) -> float:
+    several, alone = _n5([run for run in batches if kind(run)]), _n5(single)
     return math.inf if math.isinf(several) else several - alone
 
 
