@@ -47,12 +47,11 @@ class FrontModel:
         self._best = self._process.measured[:, : len(losses)][:, among].min(axis=(1, 2))[:, None]
         self.ranks = np.where(among, losses, np.inf)
 
-    def improvements(self, points: Points, least: float, wider: Sequence[float]) -> list[Floats]:  # noqa: ARG002
+    def improvements(self, points: Points, wider: Sequence[float]) -> list[Floats]:
         """The expected improvement of (m, dimensions) points, a share of the front's width: one (m,) for each factor.
 
         Args:
             points: to look at.
-            least: not used: there is always some other point of the front.
             wider: factors of all deviations.
         """
         mean, deviation = (found[:, :, 0] for found in self._process.predict(points))

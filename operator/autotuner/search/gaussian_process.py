@@ -1,6 +1,6 @@
 """A Gaussian process over places on lists of values, averaged over what is plausible of its settings.
 
-The settings (see `fitting`) are climbed to from several random beginnings, for a few steps only: with ten to forty
+The settings (see `likelihood`) are climbed to from several random beginnings, for a few steps only: with ten to forty
 noisy values there is no one right answer, and where different climbs have got to is a sample of the good ones. Their
 predictions are averaged with the weights of their densities. Steps go by the slope's sign alone (Riedmiller and Braun,
 "RPROP", 1993): settings differ in scale, and there is nothing to tune.

@@ -19,6 +19,12 @@ from autotuner.search.kernel import Floats, Metric, Points
 from autotuner.search.limit_model import LimitModel
 from autotuner.search.training_targets import Targets
 
+# Logarithm of the ratio from which on something is better: noise hides less, and where many configurations are about
+# equal, a search for less would go on among them for ever.
+LEAST = 0.05
+# More than any logarithm of a worth: what breaks the limits ranks behind all that keep them.
+_BEHIND = 1e3
+
 
 class LevelModel:
     """Worths and distances from the limits of all levels.
@@ -49,28 +55,26 @@ class LevelModel:
         losses = self._worths.measured[:, :count]
         counted = np.where(kept, losses, np.inf) if self._found else losses + self._limits.penalties
         self._best = counted[:, seen.runs].min(axis=(1, 2))
-        broken = np.tensordot(self._worths.weights, losses, 1) + self._limits.penalties
-        best = np.where(kept, np.tensordot(self._worths.weights, losses, 1), np.inf).min(axis=1)
-        worst = broken.max(initial=0.0) - broken.min(initial=0.0) + np.abs(broken).max(initial=0.0)
-        self.ranks: Floats = np.where(kept.any(axis=1), best, broken.min(axis=1) + worst)
-        self.ranks = np.where(seen.runs, self.ranks, np.inf)
+        expected = np.tensordot(self._worths.weights, losses, 1)
+        best = np.where(kept, expected, np.inf).min(axis=1)
+        nearest = (expected + self._limits.penalties).min(axis=1) + _BEHIND
+        self.ranks: Floats = np.where(seen.runs, np.where(kept.any(axis=1), best, nearest), np.inf)
 
     @property
     def found(self) -> bool:
         """Whether anything keeps the limits."""
         return self._found
 
-    def improvements(self, points: Points, least: float, wider: Sequence[float]) -> list[Floats]:
-        """The expected improvement of (m, dimensions) points: one (m,) for each factor.
+    def improvements(self, points: Points, wider: Sequence[float]) -> list[Floats]:
+        """The expected improvement of (m, dimensions) points, logarithms of ratios: one (m,) for each factor.
 
         Args:
             points: to look at.
-            least: what is not better by this much is not better at all; logarithm of a ratio.
             wider: factors of all deviations.
         """
         mean, deviation = self._worths.predict(points)
         limits = self._limits.predict(points)
-        best = self._best[:, None, None] - least
+        best = self._best[:, None, None] - LEAST
         found = []
         for factor in wider:
             kept = limits.kept(factor)

@@ -25,6 +25,7 @@ from autotuner.search.kernel import Floats, Metric, Points
 
 LEVEL = 1.0  # variance of the common level, relative to that of the differences
 SHAPE = 2.0  # of the prior over the scale: as good as four values
+# Outputs are alike (levels of one ladder), so that so many tell as much as this power of their number of unlike ones.
 EVIDENCE = 0.5
 _JITTER = 1e-6
 # Mean and deviation of the priors. Lengths: from a tenth to many times the whole list of values; the latter is how a

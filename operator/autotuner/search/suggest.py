@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Literal
 
 from autotuner.search import bayesian, enumeration_orders
-from autotuner.search.bayesian import Asked
 from autotuner.search.experiment_record import Record
 from autotuner.search.space.configuration import Configuration
 from autotuner.search.space.space import Space
@@ -22,8 +20,8 @@ _ORDERS: Mapping[Strategy, Callable[[Space, int], Iterator[Configuration]]] = {
     "Random": enumeration_orders.random_order,
 }
 
-# How often a model is asked again that proposes what can only repeat another experiment.
-_REPEATS_ASKED = 8
+# Configurations in a row that only repeat others, of some tens of microseconds each, before they are proposed.
+_PATIENCE = 4096
 
 
 @dataclass(frozen=True)
@@ -76,60 +74,47 @@ def suggest(
     taken = _Taken(space, records, pending)
     found: list[Configuration] = []
     gain = None
-    if strategy == "Bayesian":
-        found, gain = _learnt(
-            taken, count, lambda held: bayesian.propose(space, records, held, seed, maximise, starts, beside)
-        )
-    if len(found) < count:
-        found += taken.first(_ORDERS[strategy](space, seed), count - len(found))
-    return Proposal(found, gain)
+    while strategy == "Bayesian" and len(found) < count:
+        asked = bayesian.propose(space, records, [*pending, *found], seed, maximise, starts, beside)
+        gain = gain if found else asked.expected_gain
+        if asked.configuration is None:
+            break
+        taken.take(asked.configuration)
+        found.append(asked.configuration)
+    return Proposal([*found, *taken.first(_ORDERS[strategy](space, seed), count - len(found))], gain)
 
 
 class _Taken:
-    """What is not proposed any more, and what only after everything else.
-
-    Attributes:
-        configurations: being measured, or proposed by now.
-        later: proposed, but known to do what another one does.
-    """
+    """What is not proposed any more."""
 
     def __init__(self, space: Space, records: Sequence[Record], pending: Sequence[Configuration]) -> None:
         tried = [record.configuration for record in records if record.configuration is not None]
         self._space = space
         self._identities = {space.identity(one) for one in [*tried, *pending]}
         self._effects = {space.effective_identity(one) for one in [*tried, *pending]}
-        self.configurations = list(pending)
-        self.later: list[Configuration] = []
 
     def take(self, one: Configuration) -> bool:
         """Take a configuration that is not taken yet; False if it can only repeat what another one does."""
         self._identities.add(self._space.identity(one))
-        self.configurations.append(one)
         effect = self._space.effective_identity(one)
-        if effect in self._effects:
-            self.later.append(one)
-            return False
+        new = effect not in self._effects
         self._effects.add(effect)
-        return True
+        return new
 
     def first(self, order: Iterator[Configuration], count: int) -> list[Configuration]:
-        """The first configurations of an order that are not taken; those that only repeat others last."""
-        free = (one for one in order if self._space.identity(one) not in self._identities and self.take(one))
-        found = list(islice(free, count))
-        return [*found, *self.later[: count - len(found)]]
+        """The first configurations of an order that are not taken; those that only repeat others last.
 
-
-def _learnt(
-    taken: _Taken, count: int, propose: Callable[[Sequence[Configuration]], Asked]
-) -> tuple[list[Configuration], float | None]:
-    """What a model proposes, without what only repeats others, and what it expects to gain."""
-    found: list[Configuration] = []
-    gains: list[float | None] = []
-    while len(found) < count and len(taken.later) < _REPEATS_ASKED:
-        asked = propose(taken.configurations)
-        gains.append(asked.expected_gain)
-        if asked.configuration is None:
-            break
-        if taken.take(asked.configuration):
-            found.append(asked.configuration)
-    return found, gains[0] if gains else None
+        Where so many in a row only repeat others, hardly anything else is left: these are taken then.
+        """
+        found: list[Configuration] = []
+        repeats: list[Configuration] = []
+        vain = 0
+        for one in order if count > 0 else ():
+            if self._space.identity(one) in self._identities:
+                continue
+            new = self.take(one)
+            (found if new else repeats).append(one)
+            vain = 0 if new else vain + 1
+            if len(found) == count or (vain >= _PATIENCE and len(found) + len(repeats) >= count):
+                break
+        return [*found, *repeats][: max(count, 0)]

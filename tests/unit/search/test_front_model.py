@@ -39,7 +39,7 @@ def model(records: Sequence[Record], seed: int = 0) -> FrontModel:
 
 
 def improvements(found: FrontModel) -> Floats:
-    (gained,) = found.improvements(EVERYWHERE, 0.0, (1.0,))
+    (gained,) = found.improvements(EVERYWHERE, (1.0,))
     return gained
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from autotuner.search import training_targets
+from autotuner.search import level_model, training_targets
 from autotuner.search.experiment_record import LevelRecord, Record, RecordOutcome
 from autotuner.search.kernel import Floats, Metric
 from autotuner.search.level_model import LevelModel
@@ -33,8 +33,8 @@ def model(*records: Record, running: Sequence[tuple[int, ...]] = ()) -> LevelMod
     return LevelModel(METRIC, seen, running, 0.03, np.random.default_rng(0))
 
 
-def improvements(found: LevelModel, least: float = 0.0) -> Floats:
-    (gained,) = found.improvements(EVERYWHERE, least, (1.0,))
+def improvements(found: LevelModel) -> Floats:
+    (gained,) = found.improvements(EVERYWHERE, (1.0,))
     return gained
 
 
@@ -73,8 +73,9 @@ class TestRanks:
 
 
 class TestImprovements:
-    def test_are_expected_where_the_limits_are_kept(self) -> None:
+    def test_are_expected_where_the_limits_are_kept(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """One more throughput is expected beyond the limit, and it does not count."""
+        monkeypatch.setattr(level_model, "LEAST", 0.0)
         gained = improvements(model(*TEMPTING))
         assert 6 <= int(gained.argmax()) <= 9
         assert gained[12:].max() < 0.25 * gained.max()
@@ -86,13 +87,16 @@ class TestImprovements:
         ]
         assert int(improvements(model(*free)).argmax()) >= 15
 
-    def test_smaller_than_the_least_are_none(self) -> None:
+    def test_smaller_than_the_least_are_none(self, monkeypatch: pytest.MonkeyPatch) -> None:
         found = model(*TEMPTING)
-        assert (improvements(found, 0.05) < improvements(found)).all()
-        assert improvements(found, 5.0).max() < 1e-6
+        usual = improvements(found)
+        monkeypatch.setattr(level_model, "LEAST", 0.0)
+        assert (usual < improvements(found)).all()
+        monkeypatch.setattr(level_model, "LEAST", 5.0)
+        assert improvements(found).max() < 1e-6
 
     def test_grow_with_the_doubt(self) -> None:
-        believed, doubted = model(*TEMPTING).improvements(EVERYWHERE, 0.05, (1.0, 3.0))
+        believed, doubted = model(*TEMPTING).improvements(EVERYWHERE, (1.0, 3.0))
         assert doubted.max() > believed.max()
         # Where the model knows that a limit is broken, doubt gives it a chance.
         assert doubted[13] > 2 * believed[13]

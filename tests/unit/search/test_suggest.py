@@ -106,6 +106,27 @@ def test_what_can_only_repeat_another_comes_last(strategy: Strategy) -> None:
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
+def test_what_is_left_of_a_huge_space_is_not_looked_through(
+    strategy: Strategy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without LoRA all its configurations do the same: who measures one more must not wait for a look at all."""
+    sizes = list(range(1, 65))
+    huge = Space.over(make_parameters(max_loras=sizes, max_cpu_loras=sizes, max_lora_rank=sizes), engine="VLLM")
+    assert huge.size == 64**3
+    asked = Counter[str]()
+    told = Space.effective_identity
+
+    def counted(space: Space, configuration: Configuration) -> str:
+        asked["times"] += 1
+        return told(space, configuration)
+
+    monkeypatch.setattr(Space, "effective_identity", counted)
+    records = recorded(*suggest(strategy, huge, [], [], 1, seed=0))
+    assert len(suggest(strategy, huge, records, [], 2, seed=0)) == 2
+    assert asked["times"] < 20_000
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
 def test_a_batch_repeats_nothing_while_there_is_something_new(strategy: Strategy) -> None:
     proposed = suggest(strategy, IDLE, [], [], 18, seed=4)
     assert len({IDLE.effective_identity(one) for one in proposed[:10]}) == 10
