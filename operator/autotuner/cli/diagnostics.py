@@ -99,9 +99,18 @@ def _check_shape(body: Object, kind: str) -> Iterator[Diagnostic]:
             message = problem["msg"]
             if problem["type"] == "extra_forbidden":
                 message = _unknown_field(path, kind)
-            elif problem["type"] in _EXPLAINED and (meant := _part_of_schema(path, kind).get("description")):
-                message = f"{message}; it is: {meant}"
+            elif problem["type"] in _EXPLAINED:
+                message = _explained(message, _part_of_schema(path, kind))
             yield Diagnostic(path, "error", "InvalidSpec", message)
+
+
+def _explained(message: str, schema: Mapping[str, Any]) -> str:
+    """What the API server says of such a text, or else what the field is."""
+    rules = [rule["message"] for rule in schema.get("x-kubernetes-validations", ()) if "self.matches(" in rule["rule"]]
+    if rules:
+        return str(rules[0])
+    meant = schema.get("description")
+    return f"{message}; it is: {meant}" if meant else message
 
 
 def _unknown_field(path: Path, kind: str) -> str:

@@ -85,6 +85,16 @@ def test_a_typo_is_found_in_its_line(run: Run) -> None:
 WRONG: list[tuple[str, Object, str]] = [
     ("a rule of the schema", {"parameters": [{"name": "a"}]}, "spec.parameters[0]: give exactly one of values"),
     ("a rule about one field", {"runtime": {"engine": "SGLang"}}, "spec.runtime.engine: required with name and custom"),
+    (
+        "a pattern that the API server explains",
+        {"gpuHourPrice": "2 EUR"},
+        'spec.gpuHourPrice: write a decimal number above zero in quotes, for example "2.50"',
+    ),
+    (
+        "another one, deeper",
+        {"search": {"maxExperiments": 2, "minExpectedGain": "0%"}},
+        "spec.search.minExpectedGain: write a percentage from 0.01% to 100%, for example 1%",
+    ),
     ("a pattern", {"parameters": [{"name": "--a", "values": [1]}]}, "spec.parameters[0].name: "),
     (
         "a limit without a unit",
