@@ -21,7 +21,13 @@ NAMES = (*OWN, *rivals.NAMES)
 
 
 class Method(Protocol):
-    """A search in the middle of a task."""
+    """A search in the middle of a task.
+
+    Attributes:
+        expected_gain: see `suggest.Proposal`, of the last proposal; None from who does not say it.
+    """
+
+    expected_gain: float | None
 
     def propose(self, task: Task, count: int) -> list[Configuration]:
         """Say what to measure next, all at the same time; nothing if there is no more.
@@ -40,12 +46,15 @@ class Own:
         """Begin a task."""
         self._case, self._strategy, self._seed = case, strategy, seed
         self._starts = starts(case)
+        self.expected_gain: float | None = None
 
     def propose(self, task: Task, count: int) -> list[Configuration]:
         space, maximise = self._case.surface.space, self._case.maximise
-        return suggest(
+        found = suggest(
             self._strategy, space, task.records(), [], count, self._seed, maximise=maximise, starts=self._starts
-        ).configurations
+        )
+        self.expected_gain = found.expected_gain
+        return found.configurations
 
 
 def starts(case: Case) -> list[Configuration]:
@@ -57,6 +66,8 @@ def starts(case: Case) -> list[Configuration]:
 
 class Other:
     """A rival; it learns of the baseline first, as the product does."""
+
+    expected_gain: float | None = None
 
     def __init__(self, case: Case, name: str, seed: int) -> None:
         """Begin a task."""

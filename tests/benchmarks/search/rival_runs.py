@@ -18,6 +18,7 @@ from tests.benchmarks.search.runs import Run
 
 KEPT = Path(__file__).parents[1] / "data" / "rivals.jsonl.gz"
 _LIBRARIES = {"tpe": "optuna", "optuna-gp": "optuna", "smac": "smac", "smac-gp": "smac"}
+_OURS = ("choices", "ended", "ended_regret")  # of a run, what rivals do not tell or nobody needs again
 _KEY = ("method", "surface", "goal", "batch", "seed")
 _DIGITS = 4
 
@@ -44,7 +45,7 @@ def _kept(path: Path) -> list[dict[str, Any]]:
 
 
 def _told(run: Run) -> dict[str, Any]:
-    told = {name: value for name, value in asdict(run).items() if name != "choices"}
+    told = {name: value for name, value in asdict(run).items() if name not in _OURS}
     told["curve"] = [_rounded(one) for one in run.curve]
     told["library"] = f"{_LIBRARIES[run.method]} {version(_LIBRARIES[run.method])}"
     return {name: _rounded(value) if isinstance(value, float) else value for name, value in told.items()}

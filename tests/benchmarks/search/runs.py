@@ -16,6 +16,8 @@ from tests.benchmarks.search.methods import Method, begin
 from tests.benchmarks.search.task import Task
 
 _TIMED = 4
+# `search.minExpectedGain`, as the documentation recommends it.
+_LEAST_GAIN = 0.01
 _NOISE_STREAM = 77
 
 
@@ -34,6 +36,8 @@ class Run:
         curve: how much worse than the best that one truly was after each experiment, the first of them the baseline's;
             infinite while it kept no limits. Empty if the task was ended at `first`.
         regret: of the recommendation after the confirmation; infinite if there was none, NaN without confirmation.
+        ended: experiments until ten more were expected to gain less than 1 %; infinite if they never were.
+        ended_regret: of the recommendation of a task that ends then; NaN if it never does.
         repeats: that the confirmation took.
         failures: experiments that failed.
         ms: processor time of one proposal, mean of the last ones.
@@ -50,6 +54,8 @@ class Run:
     first: float = math.inf
     curve: tuple[float, ...] = ()
     regret: float = math.nan
+    ended: float = math.inf
+    ended_regret: float = math.nan
     repeats: int = 0
     failures: int = 0
     ms: float = math.nan
@@ -75,6 +81,12 @@ class _Observed:
         return found
 
     @property
+    def would_end(self) -> bool:
+        """Whether a task that asks for a gain of 1 % would end instead of measuring the last proposal."""
+        gain = self._method.expected_gain
+        return gain is not None and gain < _LEAST_GAIN
+
+    @property
     def ms(self) -> float:
         return 1e3 * float(np.mean(self._seconds)) if self._seconds else math.nan
 
@@ -94,7 +106,10 @@ def play(name: str, case: Case, seed: int, experiments: int, batch: int = 1, *, 
     """
     task, method = _begun(name, case, seed, experiments)
     curve, made = [_regret(case, task.leader)], 0
+    ended, ended_regret = math.inf, math.nan
     while (whole or min(curve) > NEAR) and (found := method.propose(task, made, batch)):
+        if whole and math.isinf(ended) and method.would_end:
+            ended, ended_regret = float(made), _recommended(task.copy())[0]
         made += len(found)
         best = task.leader
         for one in found:
@@ -104,8 +119,7 @@ def play(name: str, case: Case, seed: int, experiments: int, batch: int = 1, *, 
     if not whole:
         return Run(name, case.surface.name, case.name, seed, batch, first, near=case.near)
     failures = sum(one.outcome == "crash" for one in task.measured[1:])
-    winner, repeats = task.confirmed()
-    regret = math.inf if winner is None else float(case.regret[case.surface.row(winner)])
+    regret, repeats, winner = _recommended(task)
     return Run(
         name,
         case.surface.name,
@@ -115,6 +129,8 @@ def play(name: str, case: Case, seed: int, experiments: int, batch: int = 1, *, 
         first,
         tuple(curve),
         regret,
+        ended,
+        ended_regret,
         repeats,
         failures,
         method.ms,
@@ -157,6 +173,13 @@ def _begun(name: str, case: Case, seed: int, experiments: int) -> tuple[Task, _O
     task = Task(case, np.random.default_rng([seed, _NOISE_STREAM]))
     task.run("Baseline", case.baseline(seed), None)
     return task, _Observed(begin(name, case, seed), experiments)
+
+
+def _recommended(task: Task) -> tuple[float, int, Configuration | None]:
+    """The regret of what a task recommends, infinite if that is nothing, the repeats that it took, and what it is."""
+    winner, repeats = task.confirmed()
+    case = task.case
+    return math.inf if winner is None else float(case.regret[case.surface.row(winner)]), repeats, winner
 
 
 def _regret(case: Case, leader: Measured | None) -> float:

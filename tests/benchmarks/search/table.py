@@ -15,7 +15,8 @@ from tests.benchmarks.search.runs import Run
 OWN = "bayesian"
 BATCH = 4
 _FRONT_AT = 20
-_HEAD = ("method", "n5", "hit", "at 20", "p90", "failures", "repeats", "ms")
+_EARLY, _AS_GOOD = 30, 0.02
+_HEAD = ("method", "n5", "hit", "at 20", "p90", "failures", "repeats", "ended", "ms")
 # Below this share of what runs, a best within 5 % is a needle.
 _NEEDLE = 0.01
 _HALVES = ("random surfaces, chosen on", "random surfaces, reported")
@@ -73,7 +74,7 @@ def lines(runs: Sequence[Run], experiments: int) -> Iterator[str]:
 def bars(runs: Sequence[Run], experiments: int) -> list[Bar]:
     """What is promised of the product's search, as far as it was measured."""
     single = [run for run in runs if run.batch == 1 and not run.shares]
-    found = [*_own_bars(runs, single), *_rivals_bars(single, experiments), *_random_bars(single)]
+    found = [*_own_bars(runs, single), *_end_bars(single), *_rivals_bars(single, experiments), *_random_bars(single)]
     return [bar for bar in found if not math.isnan(bar.value)]
 
 
@@ -101,6 +102,16 @@ def _own_bars(runs: Sequence[Run], single: Sequence[Run]) -> list[Bar]:
         Bar(f"share of the front at {_FRONT_AT}", _mean([shares[1] for shares in fronts]), 0.95, least=True),
         Bar("share of the front at the end", _mean([shares[-1] for shares in fronts]), 0.99, least=True),
     ]
+
+
+def _end_bars(single: Sequence[Run]) -> Iterator[Bar]:
+    """Of tasks that end when ten more experiments are expected to gain less than 1 %."""
+    for title, among in _kinds([run for run in single if run.method == OWN]):
+        ended = [run for run in among if not math.isinf(run.ended)]
+        near = [run.ended_regret <= (1 + run.regret) * (1 + _AS_GOOD) - 1 for run in ended]
+        if title == "grids":
+            yield Bar("grids that end early, before 30", _mean([run.ended < _EARLY for run in among]), 0.5, least=True)
+        yield Bar(f"ended, and within 2 % of the whole search: {title}", _mean(near), 0.9, least=True)
 
 
 def _rivals_bars(single: Sequence[Run], experiments: int) -> list[Bar]:
@@ -151,6 +162,7 @@ def _block(title: str, runs: Sequence[Run], experiments: int) -> Iterator[str]:
                 "fails" if math.isinf(regret) else f"{regret:.1%}",
                 f"{_mean([run.failures for run in ours]):.1f}",
                 f"{_mean([run.repeats for run in ours]):.1f}",
+                f"{_mean([run.ended < experiments for run in ours]):.0%}",
                 f"{_mean([run.ms for run in ours]):.1f}",
             )
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -46,6 +47,10 @@ class Task:
             search=Search(max_experiments=1),
             gpu_hour_price=None,
         )
+
+    def copy(self) -> Task:
+        """The same task, to go on with in another way."""
+        return Task(self.case, deepcopy(self.generator), list(self.measured))
 
     @property
     def leader(self) -> Measured | None:

@@ -88,6 +88,9 @@ def test_it_prints_table_and_bars(folder: Path, capsys: pytest.CaptureFixture[st
         "hit: pools",
         "n5 in batches of 4, more than one by one, grids",
         "n5 in batches of 4, more than one by one, pools",
+        "grids that end early, before 30",
+        "ended, and within 2 % of the whole search: grids",
+        "ended, and within 2 % of the whole search: pools",
         "surfaces and goals where it is later than random",
         "surfaces and goals where it is less often there than random",
         "n5 over all, as a share of the best rival's",
@@ -213,6 +216,21 @@ def told_bars(*runs: Run) -> dict[str, table.Bar]:
     [
         ("n5, grids", [run_of(7), run_of(8)], [run_of(8), run_of(9)]),
         ("n5, pools", [run_of(10, goal="score")], [run_of(11, goal="score")]),
+        (
+            "grids that end early, before 30",
+            [run_of(7, ended=29.0, ended_regret=0.0), run_of(8)],
+            [run_of(7, ended=30.0, ended_regret=0.0), run_of(8)],
+        ),
+        (
+            "ended, and within 2 % of the whole search: grids",
+            [run_of(7, 0.03, ended=9.0, ended_regret=0.05)],
+            [run_of(7, 0.03, ended=9.0, ended_regret=0.06)],
+        ),
+        (
+            "ended, and within 2 % of the whole search: pools",
+            [run_of(7, math.inf, goal="score", ended=9.0, ended_regret=math.inf)],
+            [run_of(7, 0.0, goal="score", ended=9.0, ended_regret=math.inf)],
+        ),
         ("hit: pools", [run_of(1, 0.05, goal="score")], [run_of(1, 0.06, goal="score")]),
         (
             "hit: the worst grid and goal",
@@ -276,7 +294,7 @@ def test_random_surfaces_are_compared_where_the_best_rival_is_not_nearly_always_
 
 def test_a_search_that_never_gets_there_is_told_as_such() -> None:
     told = list(table.lines([run_of(math.inf, math.inf, failures=3, ms=4.0, curve=(math.inf,) * 41)], 40))
-    assert told[2].split() == ["bayesian", ">", "40", "0.0%", "100.0%", "fails", "3.0", "0.0", "4.0"]
+    assert told[2].split() == ["bayesian", ">", "40", "0.0%", "100.0%", "fails", "3.0", "0.0", "0%", "4.0"]
 
 
 def test_runs_of_rivals_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
