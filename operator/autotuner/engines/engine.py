@@ -37,8 +37,8 @@ class Engine:
         cache_flush: the path of the call that empties the engine's prefix cache; empty if it has none.
         ignores_end_of_text: it goes on past the end of text when asked to, so that answers have the length asked for.
         text_sensitive: parts of the names of flags whose effect depends on what the prompts say.
-        flag_documents: gives the flags of each known version, as packaging/engine_flags.py writes them.
-        flag_bounds: flag, by the name that its package gives it -> bounds that the engine's code keeps and its parser
+        flag_documents: gives the flags of the known versions, as packaging/engine_flags.py writes them.
+        flag_bounds: flag, by any name that its package gives it -> bounds that the engine's code keeps and its parser
             does not tell: ge, gt, le, lt.
         leniency: spellings that its parser takes beyond those that its package tells.
         negatable: boolean flags have a `--no-` form, and false is written as that.
@@ -167,7 +167,7 @@ class Engine:
 
     def table(self, image: str = "") -> FlagTable | None:
         """The flags that the engine's version in an image knows; None if nothing is known of the engine."""
-        return flag_table.of_image(self._tables, self.package, image)
+        return flag_table.of_image(self.tables, self.package, image)
 
     def checker(self, image: str = "", *, allow_unknown: bool = False, simulated: bool = False) -> Checker:
         """Judges what users write.
@@ -219,8 +219,8 @@ class Engine:
         return log_diagnosis.diagnose(log, exit_code, self._spellings, self.log_patterns)
 
     @cached_property
-    def _tables(self) -> Sequence[FlagTable]:
-        """By version, the oldest first."""
+    def tables(self) -> Sequence[FlagTable]:
+        """Of every known version, the oldest first."""
         return flag_table.read(self.flag_documents(), self.label, self.flag_bounds, self.leniency)
 
     @cached_property
