@@ -194,7 +194,7 @@ def summarize(document: Document, others: Sequence[Document], presets: Presets) 
         return ""
     spec = TaskSpec.model_validate(document.body["spec"])
     around = _surroundings(document.body, spec, others, presets)
-    engine = preflight.engine_of(spec, presets)
+    engine = preflight.engine(spec, presets, around)
     if engine is None:
         return ""
     space = preflight.space(spec, presets, around, engine)

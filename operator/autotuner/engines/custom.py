@@ -27,6 +27,8 @@ def _write_quantization(_: Said) -> dict[str, Value]:
 
 CUSTOM = Engine(
     name="Custom",
+    version="",
+    earlier=(),
     label="Custom",
     package="",
     client_backend="openai",
@@ -56,7 +58,7 @@ CUSTOM = Engine(
         "api-key": reserved.SECRET,
     },
     defaults={},
-    typical={},
+    typical=lambda _: {},
     rules=(),
     idle=(),
     advice=Advice(
@@ -65,7 +67,7 @@ CUSTOM = Engine(
         at_least={},
     ),
     memory=MemoryFlags(fraction="", default_fraction=None, dtype="dtype", quantization="quantization", splits=()),
-    parallelism=ParallelismFlags(words={}, not_offered={}, refuse=_refuse_parallelism),
+    parallelism=ParallelismFlags(words={}, not_offered={}, exchanged={}, refuse=_refuse_parallelism),
     quantization=QuantizationFlags(
         touches={},
         write=_write_quantization,

@@ -18,7 +18,6 @@ _DECIMAL = re.compile(r"-?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
 _UNITS = "kKmMgGtT"
 _SIZE = re.compile(rf"-1|auto|[0-9]+(\.[0-9]+)?[{_UNITS}]?")
 _LONGEST_VERSION = 8  # numbers, marks of pre-releases included
-_VERSION = re.compile(r"v?([0-9]+(?:\.[0-9]+)+(?:\.?post[0-9]+)?)")
 
 Bounds = Mapping[str, float]
 FlagDocument = Mapping[str, Any]
@@ -154,15 +153,23 @@ class FlagTable:
         return one_word is not None and one_word.fullmatch(spelling) is not None
 
     def closest(self, name: str) -> str | None:
-        """The name that was probably meant: the one that it begins, else the one that looks most like it."""
+        """The name that was probably meant: the one that it begins, else the one that looks most like it.
+
+        Never the opposite: of a switch that says the contrary, the spelling that negates it is proposed.
+        """
         name = name.replace("_", "-")
         begun = {flag.name for known, flag in self._by_name.items() if known.startswith(name)}
         if len(begun) == 1:
             return begun.pop()
-        found = difflib.get_close_matches(name, self._by_name, n=1, cutoff=0.75)
+        known = [*self._by_name, *self._by_negation]
+        alike = [one for one in known if _says_on(one) == _says_on(name)]
+        same = [one for one in alike if _subject(one) == _subject(name)]
+        found = same[:1] or difflib.get_close_matches(name, alike, n=1, cutoff=0.75)
         if not found:
             return None
-        return found[0] if self.takes(f"--{found[0]}") else self._by_name[found[0]].name
+        if self.takes(f"--{found[0]}"):
+            return found[0]
+        return self._by_name[found[0]].name if found[0] in self._by_name else None
 
     @cached_property
     def aliases(self) -> Mapping[str, str]:
@@ -193,22 +200,26 @@ class FlagTable:
         return {**{alias: own[name] for alias, name in self.aliases.items()}, **own}
 
 
-def of_image(known: Sequence[FlagTable], package: str, image: str) -> FlagTable | None:
-    """The table of the version that an image's tag names, or of the known one nearest to it; None if none is known.
+def _says_on(name: str) -> bool:
+    """Whether a switch of this name turns its subject on, as far as its words tell."""
+    return sum(word in ("no", "disable") for word in name.split("-")[:2]) % 2 == 0
+
+
+def _subject(name: str) -> str:
+    """What a switch of this name is about."""
+    return re.sub(r"^(no-)?(enable-|disable-)?", "", name)
+
+
+def nearest(known: Sequence[FlagTable], version: str) -> FlagTable | None:
+    """The table of a version: the newest known one that is not newer, else the oldest; None if none is known.
 
     Args:
         known: by version, the oldest first.
-        package: the engine's, which names its images' repositories too. Without it or a version in its tag, the newest
-            known is meant: the tag of some other image is a version of something else.
-        image: of the runtime.
+        version: empty for the newest known.
     """
-    if not known:
-        return None
-    repository, _, tag = image.partition("@")[0].rpartition(":")
-    wanted = _VERSION.search(tag) if package in repository.lower() else None
-    if wanted is None:
-        return known[-1]
-    older = [one for one in known if order(one.version) <= order(wanted.group(1))]
+    if not known or not version:
+        return known[-1] if known else None
+    older = [one for one in known if order(one.version) <= order(version)]
     return older[-1] if older else known[0]
 
 

@@ -106,7 +106,7 @@ WRONG: list[tuple[str, Object, str]] = [
     (
         "an unknown flag",
         {"parameters": [{"name": "enable-mixed-chunking", "toggle": True}]},
-        "spec.parameters[0]: SGLang 0.5.5.post3 has no such flag; did you mean enable-mixed-chunk?",
+        "spec.parameters[0]: SGLang 0.5.23 has no such flag; did you mean enable-mixed-chunk?",
     ),
     ("an empty space", {"constraints": [{"rule": "p.tp_size > 8"}]}, "spec.parameters: no configuration is left"),
     ("a rule that is none", {"constraints": [{"rule": "p.tp_size >"}]}, "spec.constraints[0].rule: "),

@@ -115,7 +115,7 @@ def test_no_other_module_knows_an_engine_by_its_name() -> None:
 def test_a_preset_names_it() -> None:
     assert engine_of(task(), PRESETS) == NAME
     assert told(task()) == []
-    assert [str(QUILL.table(f"example/quill:v{version}")) for version in ("1.1.7", "1.3")] == [
+    assert [str(QUILL.at(version).table) for version in ("1.1.7", "1.3")] == [
         "Quill 1.1.0",
         "Quill 1.2.0",
     ]

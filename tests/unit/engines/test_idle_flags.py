@@ -70,4 +70,4 @@ def test_the_tables_name_flags_that_the_engine_has(name: EngineName) -> None:
         assert entry.reads <= known
         for flag in entry.names:
             assert any(flag == one or (flag.endswith("-") and one.startswith(flag)) for one in known), flag
-    assert engine.defaults.keys() | engine.typical.keys() <= known
+    assert engine.defaults.keys() | engine.typical(None).keys() <= known
