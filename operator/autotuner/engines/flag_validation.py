@@ -108,6 +108,10 @@ class Checker:
         """What to say of a flag that this release does not have: other releases may have it."""
         assert self.table is not None
         releases = [one for one in self.engine.tables if one.find(name)]
+        for release in releases:  # it may be another spelling of what this one has too
+            flag = release.find(name)
+            if flag and (own := self.table.find(flag.name)) and (says := self._spelled(own, release.negates(name))):
+                return Finding(field, Kind.FLAG_MISSPELT, {"meant": f"{dashes}{says}"})
         earlier = [one for one in releases if order(one.version) < order(self.table.version)]
         if earlier and (instead := self._renamed(name)):
             return Finding(field, Kind.FLAG_RENAMED, {"meant": " or ".join(f"{dashes}{one}" for one in instead)})
@@ -118,6 +122,11 @@ class Checker:
         if meant := self.table.closest(name):
             return Finding(field, Kind.FLAG_MISSPELT, {"meant": f"{dashes}{meant}"})
         return Finding(field, Kind.FLAG_UNKNOWN)
+
+    @staticmethod
+    def _spelled(flag: Flag, negated: bool) -> str:
+        """How a flag is said, or its opposite; empty if it has none."""
+        return next((one.lstrip("-") for one in flag.negations), "") if negated else flag.name
 
     def _renamed(self, name: str, seen: frozenset[str] = frozenset()) -> tuple[str, ...]:
         """What a flag that is gone is called in this release; the names may have changed more than once."""

@@ -14,7 +14,7 @@ from autotuner.search.space.cluster_facts import Facts
 from autotuner.search.space.space import Space
 from autotuner.validation_messages import Finding, Kind
 
-__all__ = ["Surroundings", "check", "engine", "engine_of", "space", "warnings"]
+__all__ = ["Surroundings", "check", "engine", "engine_of", "judged_by", "space", "warnings"]
 
 
 def check(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[Finding]:
@@ -36,6 +36,11 @@ def warnings(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[Fin
     """What works but may mislead; the condition Valid tells it."""
     case = Case(spec, presets, around)
     return [*flags.warnings(case), *model_files.warnings(case), *benchmark.warnings(case)]
+
+
+def judged_by(spec: TaskSpec, presets: Presets, around: Surroundings) -> str:
+    """By which release's flags the task is judged, for people; empty where a warning tells that, or there is none."""
+    return flags.judged_by(Case(spec, presets, around))
 
 
 def engine(spec: TaskSpec, presets: Presets, around: Surroundings) -> EngineVersion | None:

@@ -50,6 +50,14 @@ def warnings(case: Case) -> Iterator[Finding]:
     yield from (one for one in _judged(case) if one.reason == "Valid")
 
 
+def judged_by(case: Case) -> str:
+    """By which release's flags a task is judged, and who told that; empty where that is a warning, or plays no part."""
+    told = case.engine
+    if told is None or not told.version or not engines.get(told).knows(told.version):
+        return ""
+    return f"flags are judged by {engines.get(told).table} ({_SOURCES[told.source]})"
+
+
 def _judged(case: Case) -> Iterator[Finding]:
     """What the flags' table says of single flags."""
     spec, told = case.spec, case.engine
