@@ -47,8 +47,8 @@ def version_of(name: EngineName, *, image: str = "", said: str = "", running: st
         said: the version that the task says; it is stronger than the tag.
         running: what the running engine says of itself; the strongest.
     """
-    if running:
-        return EngineVersion(name, running, "engine")
+    if own := image_tags.number(running):
+        return EngineVersion(name, own, "engine")
     if said:
         return EngineVersion(name, said, "task")
     tag = image_tags.version(image, get(name).package)

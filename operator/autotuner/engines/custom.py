@@ -33,6 +33,7 @@ CUSTOM = Engine(
     package="",
     client_backend="openai",
     cache_flush="",
+    version_calls=(),
     ignores_end_of_text=False,
     text_sensitive=("radix-cache", "prefix-caching", "speculative"),
     flag_documents=tuple,

@@ -52,6 +52,7 @@ class Engine:
         package: its published package, in lower case; the repositories of its images have this in their names.
         client_backend: what the load client calls the engine's API.
         cache_flush: the path of the call that empties the engine's prefix cache; empty if it has none.
+        version_calls: the paths of calls that answer with `version`, of which each release has one.
         ignores_end_of_text: it goes on past the end of text when asked to, so that answers have the length asked for.
         text_sensitive: parts of the names of flags whose effect depends on what the prompts say.
         flag_documents: gives the flags of the known versions, as packaging/engine_flags.py writes them.
@@ -84,6 +85,7 @@ class Engine:
     package: str
     client_backend: ClientBackend
     cache_flush: str
+    version_calls: tuple[str, ...]
     ignores_end_of_text: bool
     text_sensitive: tuple[str, ...]
     flag_documents: Callable[[], Iterable[FlagDocument]]

@@ -11,6 +11,12 @@ _LATER = re.compile(rf"(?:^|[-_.])v({_NUMBER})(?![0-9.])")
 _YEAR = 20
 
 
+def number(told: str) -> str:
+    """The number in what an engine says of itself, 0.33.1 in 0.33.1+cpu; empty where it was built without one."""
+    found = re.match(_NUMBER, told)
+    return found.group() if found and not found.group().startswith("0.0.") else ""
+
+
 def version(image: str, package: str) -> str:
     """The version of a package in an image; empty where the tag does not tell it.
 

@@ -383,6 +383,7 @@ SGLANG = Engine(
     package="sglang",
     client_backend="sglang",
     cache_flush="/flush_cache",
+    version_calls=("/server_info", "/get_server_info"),
     ignores_end_of_text=True,
     text_sensitive=("radix-cache", "speculative"),
     flag_documents=partial(flag_table.shipped, "sglang"),

@@ -197,6 +197,7 @@ VLLM = Engine(
     package="vllm",
     client_backend="vllm",
     cache_flush="",
+    version_calls=("/version",),
     ignores_end_of_text=True,
     text_sensitive=("prefix-caching", "speculative"),
     flag_documents=partial(flag_table.shipped, "vllm"),

@@ -75,6 +75,7 @@ QUILL = Engine(
     package="quill",
     client_backend="openai",
     cache_flush="/forget",
+    version_calls=("/about",),
     ignores_end_of_text=False,
     text_sensitive=("draft",),
     flag_documents=lambda: _FLAGS,

@@ -47,4 +47,6 @@ def test_the_engine_knows_best_and_the_task_better_than_a_tag() -> None:
     assert version_of("VLLM", image=image, said="0.24.0") == EngineVersion("VLLM", "0.24.0", "task")
     assert version_of("VLLM", image=image) == EngineVersion("VLLM", "0.20.1", "tag")
     assert version_of("VLLM", image="vllm/vllm-openai") == EngineVersion("VLLM")
+    assert version_of("VLLM", image=image, running="0.28.1.dev7+g0a1b2c3.cpu").version == "0.28.1.dev7"
+    assert version_of("VLLM", image=image, running="0.0.0.dev0") == EngineVersion("VLLM", "0.20.1", "tag")
     assert version_of("Custom", image="custom:1.0.0") == EngineVersion("Custom")

@@ -108,6 +108,7 @@ class ObservedTask:
             self.may_create,
             capacity=nodes.capacity(self.nodes, placement.accelerator_resource, placement.node_selector or {}, product),
             storage=self.storage,
+            running=(self.settled.status.engine_version or "") if self.settled else "",
         )
 
     def ingredients(self, model: Mapping[str, Any], runtime: Mapping[str, Any]) -> Ingredients:
