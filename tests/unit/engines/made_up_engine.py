@@ -69,10 +69,13 @@ def _refuse_quantization(said: Said) -> str | None:
 
 QUILL = Engine(
     name=NAME,
+    version="",
+    earlier=(),
     label="Quill",
     package="quill",
     client_backend="openai",
     cache_flush="/forget",
+    version_calls=("/about",),
     ignores_end_of_text=False,
     text_sensitive=("draft",),
     flag_documents=lambda: _FLAGS,
@@ -84,7 +87,7 @@ QUILL = Engine(
     folded={"inner-copies": "copies"},
     reserved={"listen": reserved.OPERATORS_OWN, "weights": reserved.MODEL},
     defaults={"shards": 1},
-    typical={"batch-limit": 32},
+    typical=lambda _: {"batch-limit": 32},
     rules=(rule("chunks", _chunks, "batch-limit", "chunk"),),
     idle=(idle_while(lambda flags: is_on(flags, "eager"), ["eager"], "graph-size"),),
     advice=Advice(
@@ -102,6 +105,7 @@ QUILL = Engine(
     parallelism=ParallelismFlags(
         words={"tensor": WordFlag("shards"), "pipeline": WordFlag("stages"), "data": WordFlag("copies")},
         not_offered={"expert": "Quill does not offer expert"},
+        exchanged={},
         refuse=_refuse_parallelism,
     ),
     quantization=QuantizationFlags(
