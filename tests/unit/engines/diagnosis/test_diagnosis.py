@@ -5,7 +5,7 @@ import pytest
 
 from autotuner.api.common import EngineName
 from autotuner.engines import Engine, get
-from autotuner.engines.log_diagnosis import Diagnosis
+from autotuner.engines.diagnosis import Diagnosis
 
 SGLANG, VLLM, CUSTOM = get("SGLang"), get("VLLM"), get("Custom")
 
@@ -137,8 +137,8 @@ INFO:     10.0.0.7:51234 - "GET /v1/models HTTP/1.1" 401 Unauthorized
         ),
         pytest.param(VLLM, VLLM_BUSY_DEVICE, 1, "OutOfMemory", "ValueError: Free memory on", id="device in use"),
         pytest.param(CUSTOM, "CUDA error: out of memory\n", None, "OutOfMemory", "CUDA error: out", id="still running"),
-        pytest.param(CUSTOM, "", 137, "OutOfMemory", "killed (exit code 137)", id="killed without a word"),
-        pytest.param(SGLANG, HARMLESS, 137, "OutOfMemory", "killed (exit code 137)", id="killed while serving"),
+        pytest.param(CUSTOM, "", 137, "EngineCrashed", "killed (exit code 137)", id="killed without a word"),
+        pytest.param(SGLANG, HARMLESS, 137, "EngineCrashed", "killed (exit code 137)", id="killed while serving"),
         pytest.param(
             CUSTOM,
             USAGE_UNKNOWN,
@@ -189,7 +189,7 @@ INFO:     10.0.0.7:51234 - "GET /v1/models HTTP/1.1" 401 Unauthorized
         ),
         pytest.param(CUSTOM, NO_FILE, 1, "ModelNotReady", "FileNotFoundError: [Errno 2]", id="no file"),
         pytest.param(SGLANG, NOTHING_LOADED, 137, "ModelNotReady", "AttributeError: 'NoneType'", id="nothing to load"),
-        pytest.param(CUSTOM, NCCL, 1, "EngineCrashed", "[rank0]: RuntimeError: NCCL Error 2", id="nccl"),
+        pytest.param(CUSTOM, NCCL, 1, "EngineCrashed", "RuntimeError: NCCL Error 2", id="nccl"),
         pytest.param(SGLANG, CUDA, 1, "EngineCrashed", "RuntimeError: CUDA error: an illegal memory access", id="cuda"),
         pytest.param(SGLANG, WATCHDOG, 137, "EngineCrashed", "Watchdog timeout", id="watchdog"),
         pytest.param(SGLANG, HARMLESS, 139, "EngineCrashed", "segmentation fault (exit code 139)", id="segfault"),
@@ -231,11 +231,19 @@ def test_no_failure_no_diagnosis(log: str, exit_code: int | None) -> None:
     assert CUSTOM.diagnose(log, exit_code) is None
 
 
-@pytest.mark.parametrize("log", [SGLANG_OUT_OF_MEMORY, SGLANG_OTHER])
-def test_one_engines_words_are_not_anothers(log: str) -> None:
-    found = VLLM.diagnose(log, 137)
+def test_a_kill_is_not_out_of_memory() -> None:
+    found = VLLM.diagnose("", 137)
     assert found is not None
-    assert (found.reason, found.line[:6]) == ("OutOfMemory", "killed")
+    assert (found.reason, found.killed) == ("EngineCrashed", True)
+    assert "liveness probe" in found.line
+
+
+def test_sglang_kills_itself_and_vllm_does_not() -> None:
+    log = "[2025-11-20 10:00:15] Received sigquit from a child process. It usually means the child failed.\n"
+    itself, other = SGLANG.diagnose(log, 137), VLLM.diagnose(log, 137)
+    assert itself is not None
+    assert other is not None
+    assert (itself.killed, other.killed) == (False, True)
 
 
 def test_harmless_words_do_not_explain_a_failure() -> None:

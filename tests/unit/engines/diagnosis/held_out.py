@@ -1,0 +1,740 @@
+# ruff: noqa: E501 - errors are quoted as the engines write them
+"""Logs that were written before the diagnosis was, from the engines' and their libraries' sources, to judge it by.
+
+Each is (what happened, engine, exit code, the reason that is right, log, words that the message must have).
+"""
+
+from __future__ import annotations
+
+from tests.unit.engines.diagnosis.forms import (
+    Frame,
+    sglang_main,
+    sglang_rank,
+    trace,
+    vllm_core,
+    vllm_front,
+    vllm_served,
+    vllm_worker,
+)
+
+_HUB = Frame("transformers/utils/hub.py", "cached_files", 'raise OSError(f"{e}") from e')
+_PYDANTIC = Frame("pydantic/_internal/_dataclasses.py", "__init__", "s.__pydantic_validator__.validate_python(")
+_LOAD = Frame("vllm/model_executor/model_loader/default_loader.py", "load_weights", "weights = model.load_weights(")
+_SAFE = Frame(
+    "vllm/model_executor/model_loader/weight_utils.py",
+    "safetensors_weights_iterator",
+    'with safe_open(st_file, framework="pt") as f:',
+)
+_SGL_LOAD = Frame("sglang/srt/model_loader/loader.py", "load_model", "self.load_weights_and_postprocess(")
+_SGL_CONFIG = Frame("sglang/srt/utils/hf_transformers/config.py", "get_config", "config = AutoConfig.from_pretrained(")
+_AUTO = Frame("transformers/models/auto/configuration_auto.py", "from_pretrained", "raise ValueError(")
+
+
+def _validation(title: str, words: str) -> str:
+    return f"""pydantic_core._pydantic_core.ValidationError: 1 validation error for {title}
+  Value error, {words} [type=value_error, input_value=ArgsKwargs((), {{'model': ...}}), input_type=ArgsKwargs]
+    For further information visit https://errors.pydantic.dev/2.12/v/value_error"""
+
+
+HELD_OUT = [
+    # The model's folder.
+    (
+        "index names missing shards",
+        "VLLM",
+        1,
+        "ModelNotReady",
+        vllm_worker(
+            "RuntimeError: Weight files referenced in index but missing: ['model-00003-of-00004.safetensors']", _LOAD
+        ),
+        "model-00003",
+    ),
+    (
+        "weights lack layers",
+        "VLLM",
+        1,
+        "ModelNotReady",
+        vllm_worker(
+            "ValueError: Following weights were not initialized from checkpoint: {'model.layers.31.mlp.down_proj.weight'}",
+            _LOAD,
+        ),
+        "layers.31",
+    ),
+    (
+        "config may not be read",
+        "VLLM",
+        1,
+        "ModelNotReady",
+        vllm_front(
+            "PermissionError: [Errno 13] Permission denied: '/mnt/models/m/config.json'",
+            Frame("vllm/transformers_utils/config.py", "get_config", "with open(path) as f:"),
+        ),
+        "Permission denied",
+    ),
+    (
+        "weights may not be read",
+        "SGLang",
+        137,
+        "ModelNotReady",
+        sglang_rank(
+            "PermissionError: [Errno 13] Permission denied: '/mnt/models/m/model-00001-of-00002.safetensors'", _SGL_LOAD
+        ),
+        "Permission denied",
+    ),
+    (
+        "disk error under the weights",
+        "VLLM",
+        1,
+        "ModelNotReady",
+        vllm_worker("OSError: [Errno 5] Input/output error: '/mnt/models/m/model-00002-of-00004.safetensors'", _SAFE),
+        "Input/output",
+    ),
+    (
+        "pointer files as .bin",
+        "SGLang",
+        137,
+        "ModelNotReady",
+        sglang_rank(
+            "_pickle.UnpicklingError: invalid load key, 'v'.",
+            _SGL_LOAD,
+            Frame("torch/serialization.py", "_legacy_load", "magic_number = pickle_module.load(f)"),
+        ),
+        "invalid load key",
+    ),
+    (
+        "zip of weights cut",
+        "VLLM",
+        1,
+        "ModelNotReady",
+        vllm_worker(
+            "RuntimeError: PytorchStreamReader failed reading zip archive: failed finding central directory",
+            _LOAD,
+            Frame("torch/serialization.py", "__init__", "super().__init__(torch._C.PyTorchFileReader(name_or_buffer))"),
+        ),
+        "zip archive",
+    ),
+    (
+        "safetensors not covered",
+        "SGLang",
+        137,
+        "ModelNotReady",
+        sglang_rank(
+            "safetensors._safetensors_rust.SafetensorError: Error while deserializing header: incomplete metadata, file not fully covered",
+            _SGL_LOAD,
+        ),
+        "incomplete metadata",
+    ),
+    (
+        "tokenizer of a newer format",
+        "SGLang",
+        1,
+        "ModelNotReady",
+        sglang_main(
+            "Exception: data did not match any variant of untagged enum ModelWrapper at line 757479 column 3",
+            Frame(
+                "transformers/tokenization_utils_fast.py",
+                "__init__",
+                "fast_tokenizer = TokenizerFast.from_file(fast_tokenizer_file)",
+            ),
+        ),
+        "untagged enum",
+    ),
+    (
+        "no type in config.json",
+        "SGLang",
+        1,
+        "ModelNotReady",
+        sglang_main(
+            "ValueError: Unrecognized model in /mnt/models/m. Should have a `model_type` key in its config.json.",
+            _SGL_CONFIG,
+            _AUTO,
+        ),
+        "Unrecognized model",
+    ),
+    (
+        "no folder, transformers 4",
+        "SGLang",
+        1,
+        "ModelNotReady",
+        sglang_main(
+            "OSError: Can't load the configuration of '/mnt/models/none'. If you were trying to load it from 'https://huggingface.co/models', make sure you don't have a local directory with the same name. Otherwise, make sure '/mnt/models/none' is the correct path to a directory containing a config.json file",
+            _SGL_CONFIG,
+        ),
+        "Can't load the configuration",
+    ),
+    (
+        "no folder, hub's words",
+        "SGLang",
+        1,
+        "ModelNotReady",
+        sglang_main(
+            "huggingface_hub.errors.HFValidationError: Repo id must be in the form 'repo_name' or 'namespace/repo_name': '/mnt/models/none'. Use `repo_type` argument if needed.",
+            _SGL_CONFIG,
+            _HUB,
+        ),
+        "Repo id must be",
+    ),
+    (
+        "offline, not in the cache",
+        "VLLM",
+        1,
+        "ModelNotReady",
+        vllm_front(
+            "huggingface_hub.errors.LocalEntryNotFoundError: Cannot find an appropriate cached snapshot folder for the specified revision on the local disk and outgoing traffic has been disabled.",
+            _HUB,
+        ),
+        "cached snapshot",
+    ),
+    (
+        "hub out of reach",
+        "VLLM",
+        1,
+        "ModelNotReady",
+        vllm_front(
+            "OSError: We couldn't connect to 'https://huggingface.co' to load the files, and couldn't find them in the cached files.",
+            _HUB,
+        ),
+        "couldn't connect",
+    ),
+    (
+        "wrong token",
+        "SGLang",
+        1,
+        "ModelNotReady",
+        sglang_main(
+            "huggingface_hub.errors.HfHubHTTPError: 403 Forbidden: None.\nCannot access content at: https://huggingface.co/api/models/x/y",
+            _SGL_CONFIG,
+            _HUB,
+        ),
+        "403",
+    ),
+    (
+        "no such repository",
+        "VLLM",
+        1,
+        "ModelNotReady",
+        vllm_front(
+            "huggingface_hub.errors.RepositoryNotFoundError: 404 Client Error. (Request ID: Root=1-2)\n\nRepository Not Found for url: https://huggingface.co/api/models/x/y.",
+            _HUB,
+        ),
+        "Repository",
+    ),
+    (
+        "shape of a layer",
+        "VLLM",
+        1,
+        "ModelNotReady",
+        vllm_worker(
+            "AssertionError: Attempted to load weight (torch.Size([64, 32])) into parameter (torch.Size([64, 64]))",
+            _LOAD,
+        ),
+        "Attempted to load weight",
+    ),
+    (
+        "shape of the embedding",
+        "VLLM",
+        1,
+        "ModelNotReady",
+        vllm_worker(
+            "AssertionError",
+            _LOAD,
+            Frame(
+                "vllm/model_executor/layers/vocab_parallel_embedding.py",
+                "weight_loader",
+                "assert loaded_weight.shape[output_dim] == self.org_vocab_size",
+            ),
+        ),
+        "org_vocab_size",
+    ),
+    (
+        "shards shorter than promised",
+        "SGLang",
+        137,
+        "ModelNotReady",
+        sglang_rank(
+            "RuntimeError: The size of tensor a (4096) must match the size of tensor b (2048) at non-singleton dimension 1",
+            _SGL_LOAD,
+            Frame(
+                "sglang/srt/model_loader/weight_utils.py", "default_weight_loader", "param.data.copy_(loaded_weight)"
+            ),
+        ),
+        "size of tensor",
+    ),
+    # What the engine does not know.
+    (
+        "architecture unknown to SGLang",
+        "SGLang",
+        137,
+        "ModelUnsupported",
+        sglang_rank(
+            "ValueError: Model architectures ['TurboForCausalLM'] are not supported for now. Supported architectures: dict_keys(['LlamaForCausalLM'])",
+            Frame("sglang/srt/models/registry.py", "_raise_for_unsupported"),
+        ),
+        "TurboForCausalLM",
+    ),
+    (
+        "architecture without an implementation",
+        "SGLang",
+        137,
+        "ModelUnsupported",
+        sglang_rank(
+            "ValueError: TurboForCausalLM has no SGlang implementation and the Transformers implementation is not compatible with SGLang.",
+            Frame("sglang/srt/model_loader/utils.py", "resolve_transformers_arch"),
+        ),
+        "TurboForCausalLM",
+    ),
+    (
+        "architecture without an implementation, vLLM",
+        "VLLM",
+        1,
+        "ModelUnsupported",
+        vllm_front(
+            _validation(
+                "ModelConfig",
+                "TurboForCausalLM has no vLLM implementation and the Transformers implementation is not compatible with vLLM.",
+            ),
+            _PYDANTIC,
+        ),
+        "TurboForCausalLM",
+    ),
+    (
+        "model type unknown",
+        "VLLM",
+        1,
+        "ModelUnsupported",
+        vllm_front(
+            _validation(
+                "ModelConfig",
+                "The checkpoint you are trying to load has model type `turbo` but Transformers does not recognize this architecture. This could be because of an issue with the checkpoint.",
+            ),
+            _PYDANTIC,
+        ),
+        "turbo",
+    ),
+    # Drafts and adapters fail one configuration.
+    (
+        "no draft",
+        "SGLang",
+        137,
+        "InvalidArguments",
+        sglang_rank(
+            "OSError: Can't load the configuration of '/mnt/models/draft'. If you were trying to load it from 'https://huggingface.co/models', make sure",
+            Frame("sglang/srt/speculative/eagle_worker.py", "__init__", "super().__init__("),
+            before="[2025-11-20 09:58:00] server_args=ServerArgs(model_path='/mnt/models/m', speculative_draft_model_path='/mnt/models/draft')",
+        ),
+        "/mnt/models/draft",
+    ),
+    (
+        "no adapter",
+        "VLLM",
+        1,
+        "InvalidArguments",
+        trace(
+            (
+                Frame(
+                    "vllm/entrypoints/openai/models/serving.py",
+                    "init_static_loras",
+                    "raise ValueError(load_result.error.message)",
+                ),
+            ),
+            "ValueError: Call to add_lora method failed: Loading lora a failed: No adapter found for /mnt/none",
+        ),
+        "No adapter found",
+    ),
+    (
+        "draft of an unknown architecture",
+        "VLLM",
+        1,
+        "InvalidArguments",
+        vllm_front(
+            _validation(
+                "SpeculativeConfig",
+                "Model architectures ['TurboDraft'] are not supported for now. Supported architectures: dict_keys(['LlamaForCausalLM'])",
+            ),
+            _PYDANTIC,
+        ),
+        "TurboDraft",
+    ),
+    # Memory.
+    (
+        "ROCm's words",
+        "VLLM",
+        1,
+        "OutOfMemory",
+        vllm_worker(
+            "torch.OutOfMemoryError: HIP out of memory. Tried to allocate 2.50 GiB. GPU 0 has a total capacity of 191.98 GiB",
+            _LOAD,
+        ),
+        "HIP out of memory",
+    ),
+    (
+        "host memory",
+        "SGLang",
+        137,
+        "OutOfMemory",
+        sglang_rank(
+            "RuntimeError: [enforce fail at alloc_cpu.cpp:118] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate 123456789 bytes. Error code 12 (Cannot allocate memory)",
+            _SGL_LOAD,
+        ),
+        "DefaultCPUAllocator",
+    ),
+    (
+        "cuBLAS cannot allocate",
+        "SGLang",
+        137,
+        "OutOfMemory",
+        sglang_rank(
+            "RuntimeError: CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+            Frame("sglang/srt/layers/linear.py", "forward", "F.linear(x, w)"),
+        ),
+        "CUBLAS_STATUS_ALLOC_FAILED",
+    ),
+    (
+        "retracted all",
+        "SGLang",
+        137,
+        "OutOfMemory",
+        sglang_rank(
+            "ValueError: Failed to retract decode requests: Out of memory even after retracting all other requests in the decode batch.",
+            Frame("sglang/srt/managers/schedule_batch.py", "retract_decode"),
+        ),
+        "Out of memory",
+    ),
+    (
+        "request slots",
+        "SGLang",
+        137,
+        "OutOfMemory",
+        sglang_rank(
+            "RuntimeError: alloc_req_slots runs out of memory. Please set a smaller number for `--max-running-requests`. self.available_size()=0, num_reqs=8",
+            Frame("sglang/srt/mem_cache/allocation.py", "alloc_req_slots"),
+        ),
+        "alloc_req_slots",
+    ),
+    (
+        "old words for the cache",
+        "VLLM",
+        1,
+        "OutOfMemory",
+        vllm_core(
+            "ValueError: The model's max seq len (131072) is larger than the maximum number of tokens that can be stored in KV cache (60000). Try increasing `gpu_memory_utilization` or decreasing `max_model_len` when initializing the engine.",
+            Frame("vllm/v1/core/kv_cache_utils.py", "check"),
+        ),
+        "max seq len",
+    ),
+    (
+        "sampler's warm-up",
+        "VLLM",
+        1,
+        "OutOfMemory",
+        vllm_worker(
+            "RuntimeError: CUDA out of memory occurred when warming up sampler with 1024 dummy requests. Please try lowering `max_num_seqs` or `gpu_memory_utilization` when initializing the engine.",
+            Frame("vllm/v1/worker/gpu_model_runner.py", "_dummy_sampler_run"),
+        ),
+        "warming up sampler",
+    ),
+    (
+        "others hold the device",
+        "VLLM",
+        1,
+        "OutOfMemory",
+        vllm_core(
+            "ValueError: Free memory on device cuda:0 (20.1/79.1 GiB) on startup is less than desired GPU memory utilization (0.9, 71.19 GiB).",
+            Frame("vllm/v1/worker/utils.py", "request_memory"),
+        ),
+        "Free memory on device",
+    ),
+    (
+        "under load, then echoes",
+        "VLLM",
+        0,
+        "OutOfMemory",
+        vllm_served(
+            "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 1.50 GiB.",
+            Frame("vllm/v1/worker/gpu_model_runner.py", "execute_model", "hidden = self.model("),
+            streams=40,
+        ),
+        "CUDA out of memory",
+    ),
+    (
+        "one rank's memory, then its peers",
+        "SGLang",
+        137,
+        "OutOfMemory",
+        sglang_rank("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB", ranks=1)
+        + "\n[2025-11-20 10:00:12 TP1] Scheduler hit an exception: "
+        + trace(
+            (Frame("sglang/srt/distributed/parallel_state.py", "barrier", "torch.distributed.barrier("),),
+            "RuntimeError: [../third_party/gloo/gloo/transport/tcp/pair.cc:534] Connection closed by peer [10.0.0.1]:35",
+        ),
+        "CUDA out of memory",
+    ),
+    (
+        "peers complain first",
+        "VLLM",
+        1,
+        "OutOfMemory",
+        "(Worker_TP1 pid=91) ERROR 11-20 10:00:00 [multiproc_executor.py:953] WorkerProc hit an exception.\n(Worker_TP1 pid=91) ERROR 11-20 10:00:00 [multiproc_executor.py:953] Traceback (most recent call last):\n(Worker_TP1 pid=91) ERROR 11-20 10:00:00 [multiproc_executor.py:953] torch.distributed.DistBackendError: NCCL error in: ProcessGroupNCCL.cpp:1970, remote process exited or there was a network error, NCCL version 2.27.5\n"
+        + vllm_worker("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.50 GiB.", _LOAD, ranks=1),
+        "CUDA out of memory",
+    ),
+    (
+        "worker killed",
+        "VLLM",
+        0,
+        "OutOfMemory",
+        "(EngineCore pid=71) ERROR 11-20 10:00:00 [multiproc_executor.py:316] Worker proc VllmWorker-0 died unexpectedly (exit code: -9), shutting down executor.\n"
+        + vllm_served("RuntimeError: cancelled", Frame("vllm/v1/executor/multiproc_executor.py", "get_response")),
+        "exit code: -9",
+    ),
+    # Refused by what comes after the arguments.
+    (
+        "KV heads over tensors",
+        "SGLang",
+        137,
+        "InvalidArguments",
+        sglang_rank(
+            "AssertionError",
+            Frame("sglang/srt/models/qwen3_moe.py", "__init__", "assert self.total_num_kv_heads % attn_tp_size == 0"),
+        ),
+        "total_num_kv_heads",
+    ),
+    (
+        "heads, another model",
+        "VLLM",
+        1,
+        "InvalidArguments",
+        vllm_worker(
+            "AssertionError",
+            Frame(
+                "vllm/model_executor/models/exaone_moe.py", "__init__", "assert tp_size % self.total_num_kv_heads == 0"
+            ),
+        ),
+        "total_num_kv_heads",
+    ),
+    (
+        "FP8 on an old GPU",
+        "VLLM",
+        1,
+        "InvalidArguments",
+        vllm_worker(
+            "ValueError: The quantization method fp8 is not supported for the current GPU. Minimum capability: 89. Current capability: 75.",
+            Frame("vllm/model_executor/model_loader/weight_utils.py", "get_quant_config"),
+        ),
+        "not supported for the current GPU",
+    ),
+    (
+        "FP4 kernels on Hopper",
+        "SGLang",
+        137,
+        "InvalidArguments",
+        sglang_rank(
+            "ValueError: Current platform does not support NVFP4 quantization. Please use Blackwell and up.",
+            Frame("sglang/srt/layers/quantization/modelopt_quant.py", "__init__"),
+        ),
+        "NVFP4",
+    ),
+    (
+        "attention backend on this GPU",
+        "VLLM",
+        1,
+        "InvalidArguments",
+        vllm_worker(
+            "ValueError: Selected backend AttentionBackendEnum.FLASHMLA is not valid for this configuration. Reason: ['compute capability not supported']",
+            Frame("vllm/platforms/cuda.py", "get_attn_backend_cls"),
+        ),
+        "FLASHMLA",
+    ),
+    (
+        "FlashAttention 3 on Ada",
+        "SGLang",
+        137,
+        "InvalidArguments",
+        sglang_rank(
+            "AssertionError: FlashAttention v3 Backend requires SM>=80 and SM<=90. Please use `--attention-backend flashinfer`.",
+            Frame("sglang/srt/layers/attention/attention_registry.py", "create_flashattention_v3_backend", "assert ("),
+        ),
+        "requires SM",
+    ),
+    (
+        "marlin and the split",
+        "VLLM",
+        1,
+        "InvalidArguments",
+        vllm_worker(
+            "ValueError: Weight input_size_per_partition = 1376 is not divisible by min_thread_k = 128. Consider reducing tensor_parallel_size or running with --quantization gptq.",
+            Frame("vllm/model_executor/layers/quantization/utils/marlin_utils.py", "verify"),
+        ),
+        "not divisible by min_thread_k",
+    ),
+    (
+        "KV cache kernel missing on CPU",
+        "VLLM",
+        1,
+        "InvalidArguments",
+        vllm_worker(
+            "NotImplementedError: fp8 KV cache is not supported on this CPU: it needs AVX512 or AMX.",
+            Frame("vllm/v1/attention/backends/cpu_attn.py", "__init__"),
+        ),
+        "not supported on this CPU",
+    ),
+    (
+        "layers over stages",
+        "VLLM",
+        1,
+        "InvalidArguments",
+        vllm_core(
+            "NotImplementedError: Pipeline parallelism is not supported for this model. Supported models implement the `SupportsPP` interface.",
+            Frame("vllm/v1/engine/core.py", "check"),
+        ),
+        "Pipeline parallelism is not supported",
+    ),
+    (
+        "load format nobody has",
+        "SGLang",
+        137,
+        "InvalidArguments",
+        sglang_rank(
+            "ValueError: Unknown load_format: LoadFormat.TURBO",
+            Frame("sglang/srt/model_loader/loader.py", "_prepare_weights"),
+        ),
+        "Unknown load_format",
+    ),
+    (
+        "parser nobody has",
+        "VLLM",
+        1,
+        "InvalidArguments",
+        vllm_front(
+            'KeyError: "Invalid tool call parser: turbo (chose from { hermes,llama3_json })"',
+            Frame("vllm/entrypoints/launchers/cli.py", "validate"),
+        ),
+        "Invalid tool call parser",
+    ),
+    (
+        "two fields",
+        "VLLM",
+        1,
+        "InvalidArguments",
+        vllm_front(
+            "pydantic_core._pydantic_core.ValidationError: 2 validation errors for SchedulerConfig\nmax_num_seqs\n  Input should be greater than or equal to 1 [type=greater_than_equal, input_value=0, input_type=int]\n    For further information visit https://errors.pydantic.dev/2.12/v/greater_than_equal\nmax_num_batched_tokens\n  Input should be greater than or equal to 1 [type=greater_than_equal, input_value=0, input_type=int]",
+            _PYDANTIC,
+        ),
+        "max_num_seqs",
+    ),
+    (
+        "JSON of a flag",
+        "VLLM",
+        2,
+        "InvalidArguments",
+        "usage: vllm serve [-h] [--model MODEL]\nvllm serve: error: argument --compilation-config/-cc: Invalid JSON: expected value at line 1 column 1",
+        "Invalid JSON",
+    ),
+    (
+        "retired flag, SGLang's own words",
+        "SGLang",
+        2,
+        "InvalidArguments",
+        "usage: sglang serve [-h]\n"
+        + "    [--flag]\n" * 500
+        + "sglang serve: error: --torchao-config has been removed.",
+        "torchao-config",
+    ),
+    # Crashes.
+    (
+        "device-side assert",
+        "SGLang",
+        137,
+        "EngineCrashed",
+        sglang_rank(
+            "RuntimeError: CUDA error: device-side assert triggered", Frame("sglang/srt/layers/sampler.py", "forward")
+        ),
+        "device-side assert",
+    ),
+    (
+        "ECC",
+        "VLLM",
+        1,
+        "EngineCrashed",
+        vllm_worker("torch.AcceleratorError: CUDA error: uncorrectable ECC error encountered", _LOAD),
+        "ECC",
+    ),
+    (
+        "no libcuda",
+        "SGLang",
+        1,
+        "EngineCrashed",
+        sglang_main(
+            "ImportError: libcuda.so.1: cannot open shared object file: No such file or directory",
+            Frame("sglang/srt/layers/quantization/fp8.py", "<module>", "import sgl_kernel"),
+        ),
+        "libcuda",
+    ),
+    (
+        "port taken",
+        "VLLM",
+        1,
+        "EngineCrashed",
+        "(APIServer pid=1) "
+        + "\n(APIServer pid=1) ".join(
+            trace(
+                (Frame("vllm/entrypoints/utils.py", "create_server_socket", "sock.bind(addr)"),),
+                "OSError: [Errno 98] Address already in use",
+            ).splitlines()
+        ),
+        "Address already in use",
+    ),
+    (
+        "disk full",
+        "SGLang",
+        137,
+        "EngineCrashed",
+        sglang_rank(
+            "OSError: [Errno 28] No space left on device: '/root/.cache/flashinfer/x.so'",
+            Frame("flashinfer/jit/core.py", "build"),
+        ),
+        "No space left",
+    ),
+    (
+        "segmentation fault",
+        "SGLang",
+        139,
+        "EngineCrashed",
+        '[2025-11-20 10:00:00 TP0] Capture cuda graph begin.\nFatal Python error: Segmentation fault\n\nThread 0x00007f (most recent call first):\n  File "/opt/py/x.py", line 3 in run',
+        "Segmentation fault",
+    ),
+    (
+        "NCCL watchdog",
+        "VLLM",
+        1,
+        "EngineCrashed",
+        "[rank0]:[E1120 10:00:02.1 ProcessGroupNCCL.cpp:632] [Rank 0] Watchdog caught collective operation timeout: WorkNCCL(SeqNum=5, OpType=ALLREDUCE)\nterminate called after throwing an instance of 'c10::DistBackendError'\n  what():  [PG ID 0] Process group watchdog thread terminated with exception",
+        "Watchdog",
+    ),
+    (
+        "a child of another signal",
+        "SGLang",
+        0,
+        "EngineCrashed",
+        "[2025-11-20 10:00:00] Subprocess scheduler_0 (pid=88) crashed with exit code -11. Triggering SIGQUIT for cleanup...\n[2025-11-20 10:00:00] SIGQUIT received. signum=3, frame=None. It usually means one child failed.",
+        "exit code -11",
+    ),
+    (
+        "a bug",
+        "VLLM",
+        0,
+        "EngineCrashed",
+        vllm_served(
+            "AttributeError: 'NoneType' object has no attribute 'num_tokens'",
+            Frame("vllm/v1/core/sched/scheduler.py", "schedule"),
+        ),
+        "num_tokens",
+    ),
+    (
+        "killed without a word",
+        "VLLM",
+        137,
+        "EngineCrashed",
+        "(APIServer pid=1) INFO 11-20 10:00:00 [launcher.py:34] Route: /v1/completions\n",
+        "137",
+    ),
+]
