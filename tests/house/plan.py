@@ -33,6 +33,7 @@ FLOORS = (
         "what belongs to whom, what is shipped and set",
         ("validation_messages", "kube", "ownership", "presets", "settings"),
     ),
+    Floor("why an engine ended", ("engines.diagnosis",)),
     Floor("engines, and what a measurement is worth", ("engines", "scoring")),
     Floor("what a serving object is, what is said to a benchmark", ("serving", "benchmark.contract")),
     Floor(

@@ -30,6 +30,7 @@ _GOES_ON = re.compile(
     r"\bretry(?:ing)?\b|\b[Ii]gnor(?:e|ed|ing)\b|\bfall(?:ing|s)? ?back\b|\b[Ss]kipp(?:ed|ing)\b|\bnon-fatal\b"
     r"|during autotuning|; using |\bcontinuing\b|\binstead\.?$"
 )
+_VALIDATION = re.compile(r"\b(\d+) validation errors? for ")
 _MESSAGE_LINES = 40
 
 
@@ -115,9 +116,10 @@ class _Reader:
     def _bare(self, line: Line, match: re.Match[str]) -> None:
         start = self.at
         self.at += 1
-        message = "\n".join([match[2] or (match[3] or "").strip("'\")("), *self._more(line, match[0])]).strip()
+        further = self._more(line, match[0]) if _VALIDATION.search(match[0]) else ()
+        message = "\n".join([match[2] or (match[3] or "").strip("'\")("), *further]).strip()
         around = [one.text for one in self.lines[max(0, start - 2) : self.at + 2]]
-        if not any(_GOES_ON.search(text) for text in around):
+        if not any(goes_on(text) for text in around):
             raised = Raised(match[1], message, ())
             self.found.append(Failure(line.number, (raised,), "", "", Standing.UNSURE))
 
@@ -166,7 +168,7 @@ class _Reader:
 
     def _more(self, line: Line, text: str) -> Iterator[str]:
         """The further lines of a message; pydantic's hold blank lines, and end where the last field was told."""
-        validation = re.search(r"\b(\d+) validation errors? for ", text)
+        validation = _VALIDATION.search(text)
         fields = int(validation[1]) if validation else 0
         for _ in range(_MESSAGE_LINES):
             if self.at >= len(self.lines):
@@ -201,6 +203,11 @@ class _Reader:
             position += 1
         self.at = position
         return _DIRECT_CAUSE in text if position < len(self.lines) else None
+
+
+def goes_on(text: str) -> bool:
+    """Whether a line says that what it tells is no obstacle."""
+    return bool(_GOES_ON.search(text))
 
 
 def find(lines: Iterable[Line], fatal: Sequence[re.Pattern[str]]) -> list[Failure]:

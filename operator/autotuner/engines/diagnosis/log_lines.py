@@ -52,3 +52,8 @@ def read(log: str, decorations: Sequence[re.Pattern[str]]) -> list[Line]:
         process = told.get("process", process)
         found.append(Line(number, text.rstrip(), process, told.get("level", ""), "time" in told, decorated))
     return found
+
+
+def last_words(lines: Sequence[Line]) -> str:
+    """The last line that says anything; empty if there is none."""
+    return next((line.text for line in reversed(lines) if line.text), "")

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - logs are quoted as the engines write them
 """Whole logs: of public threads rebuilt in own words, held out ones, and crashes with harmless lines mixed in."""
 
 from __future__ import annotations
