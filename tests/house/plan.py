@@ -26,7 +26,8 @@ class Floor:
 # From the ground up.
 FLOORS = (
     Floor(
-        "what needs nothing", ("autotuner", "clock", "hashing", "log_format", "kubernetes_object", "manifest_rendering")
+        "what needs nothing",
+        ("autotuner", "clock", "hashing", "log_excerpt", "log_format", "kubernetes_object", "manifest_rendering"),
     ),
     Floor("the API, and the simulated engine, which is a program of its own", ("api", "simulator")),
     Floor(
