@@ -218,6 +218,10 @@ class Engine:
         """Why the engine ended, by its last words; None if nothing says so and it did not fail."""
         return diagnosis.diagnose(log, exit_code, self._spellings, self.log_patterns)
 
+    def notes(self, log: str) -> list[str]:
+        """What it says in its log to have done otherwise than it was asked to; at most 8 lines."""
+        return diagnosis.notes(log, self.log_patterns)
+
     @cached_property
     def _tables(self) -> Sequence[FlagTable]:
         """By version, the oldest first."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from autotuner.engines.diagnosis.failures import Standing, find
@@ -22,7 +22,7 @@ from autotuner.engines.diagnosis.plain_lines import fatal_lines, own_words
 from autotuner.engines.diagnosis.shared_words import SHARED
 from autotuner.engines.diagnosis.usage_errors import usage_error
 
-__all__ = ["Diagnosis", "LogPatterns", "Reason", "diagnose"]
+__all__ = ["Diagnosis", "LogPatterns", "Reason", "diagnose", "notes"]
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,15 @@ class Diagnosis:
         line: the engine's own words, or what its exit code means; one line of at most 400 characters.
         killed: one of its processes was killed from outside. The kernel does so when memory runs short, but the log
             cannot tell who it was: the same configuration need not end like this again.
+        certain: a process died of it; else it was only logged, or nothing was.
+        last: the place in the log of its last line, from 0; None where the log does not tell it.
     """
 
     reason: Reason
     line: str
     killed: bool = False
+    certain: bool = field(default=True, compare=False)
+    last: int | None = field(default=None, compare=False)
 
 
 def diagnose(log: str, exit_code: int | None, flags: frozenset[str], own: LogPatterns) -> Diagnosis | None:
@@ -64,7 +68,30 @@ def diagnose(log: str, exit_code: int | None, flags: frozenset[str], own: LogPat
     best = min(judged, key=_order, default=None)
     if best is None or (best.rank is Rank.ECHO and best.standing is not Standing.FATAL):
         return _by_exit_code(lines, exit_code, patterns)
-    return Diagnosis(best.reason, _with_nccl(lines, best), best.killed)
+    certain = best.standing is Standing.FATAL
+    return Diagnosis(best.reason, _with_nccl(lines, best), best.killed, certain, best.last)
+
+
+_NOTES_MAX = 8
+_NOTE_LENGTH = 300
+
+
+def notes(log: str, own: LogPatterns) -> list[str]:
+    """What an engine that serves says to have done otherwise than it was asked to.
+
+    It fell back to another backend, clipped a value, ignored a flag. Warnings that differ in numbers only count once.
+
+    Returns:
+        At most 8 lines of at most 300 characters, in their order.
+    """
+    patterns = _with_shared(own)
+    found: dict[str, str] = {}
+    for line in read(log, patterns.decorations):
+        if line.decorated and line.level in ("", "WARNING") and not _ARGUMENTS.search(line.text):
+            text = " ".join(line.text.split())
+            if says(text, patterns.notes):
+                found.setdefault(re.sub(r"\d+", "#", text), text[:_NOTE_LENGTH])
+    return list(found.values())[:_NOTES_MAX]
 
 
 def _order(one: Judged) -> tuple[bool, Standing, Rank, int]:

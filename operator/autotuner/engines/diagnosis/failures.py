@@ -25,7 +25,7 @@ _OF_A_CHILD = re.compile(r"^Process \S+:$")
 _SURVIVED = re.compile(
     r"Exception in (?:thread|callback|ASGI application)|Exception ignored in|was never retrieved|Unhandled exception in"
 )
-_WARNING = re.compile(r"\S+:\d+: \w*Warning: |\[?[EWI]\d{4} \d\d:")
+_OF_ANOTHER = re.compile(r"\S+:\d+: \w*Warning: |\[?[EWI]\d{4} \d\d:|(?:INFO|WARNING|ERROR|CRITICAL):? ")
 _GOES_ON = re.compile(
     r"\bretry(?:ing)?\b|\b[Ii]gnor(?:e|ed|ing)\b|\bfall(?:ing|s)? ?back\b|\b[Ss]kipp(?:ed|ing)\b|\bnon-fatal\b"
     r"|during autotuning|; using |\bcontinuing\b|\binstead\.?$"
@@ -79,7 +79,7 @@ class Failure:
     """Exceptions that led to one another, the first one first.
 
     Attributes:
-        number: the place of its first line in the log.
+        number: the place of its first line in the log; `last` is that of the last line.
         raised: the exceptions.
         header: what introduces the traceback, in its own line or in the one before.
         before: what its process said last before that.
@@ -87,6 +87,7 @@ class Failure:
     """
 
     number: int
+    last: int
     raised: tuple[Raised, ...]
     header: str
     before: str
@@ -121,7 +122,8 @@ class _Reader:
         around = [one.text for one in self.lines[max(0, start - 2) : self.at + 2]]
         if not any(goes_on(text) for text in around):
             raised = Raised(match[1], message, ())
-            self.found.append(Failure(line.number, (raised,), "", "", Standing.UNSURE))
+            last = self.lines[self.at - 1].number
+            self.found.append(Failure(line.number, last, (raised,), "", "", Standing.UNSURE))
 
     def _chain(self) -> None:
         first = self.lines[self.at]
@@ -135,7 +137,8 @@ class _Reader:
                 break
             raised[-1] = replace(one, caused=link)
         if raised and not first.harmless:
-            self.found.append(Failure(first.number, tuple(raised), header, before, self._standing(first, header)))
+            last, standing = self.lines[self.at - 1].number, self._standing(first, header)
+            self.found.append(Failure(first.number, last, tuple(raised), header, before, standing))
 
     def _standing(self, first: Line, header: str) -> Standing:
         if says(header, self.fatal) or _OF_A_CHILD.search(header):
@@ -175,7 +178,7 @@ class _Reader:
                 return
             one = self.lines[self.at]
             same = not one.decorated or (line.decorated and one.level == line.level)
-            if not same or _TRACEBACK in one.text or _WARNING.match(one.text) or (not one.text and not fields):
+            if not same or _TRACEBACK in one.text or _OF_ANOTHER.match(one.text) or (not one.text and not fields):
                 return
             if (
                 fields == 0

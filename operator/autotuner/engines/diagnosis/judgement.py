@@ -39,9 +39,13 @@ class Rank(IntEnum):
 
 @dataclass(frozen=True)
 class Judged:
-    """What one failure or line means, and how it stands among the others of a log."""
+    """What one failure or line means, and how it stands among the others of a log.
+
+    `number` and `last` are the places of its first and last line.
+    """
 
     number: int
+    last: int
     standing: Standing
     rank: Rank
     reason: Reason
@@ -85,7 +89,7 @@ def judge(failure: Failure, context: Context) -> Judged:
         rank = Rank.ECHO
     elif reason == "EngineCrashed" and says(told, context.own.peer):
         rank = Rank.PEER
-    return Judged(failure.number, failure.standing, rank, reason, short(_quote(shown)), killed)
+    return Judged(failure.number, failure.last, failure.standing, rank, reason, short(_quote(shown)), killed)
 
 
 def _reason(failure: Failure, context: Context, serving: bool) -> tuple[Reason, Raised]:

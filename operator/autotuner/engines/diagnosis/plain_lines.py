@@ -32,14 +32,19 @@ def fatal_lines(lines: Sequence[Line], context: Context) -> Iterator[Judged]:
             killed = code is not None and code[1] == "-9"
             rank = Rank.CAUSE if killed else Rank.PEER
             reason: Reason = "OutOfMemory" if killed else "EngineCrashed"
-            yield Judged(line.number, Standing.FATAL, rank, reason, short(told), killed)
+            yield Judged(line.number, line.number, Standing.FATAL, rank, reason, short(told), killed)
         elif _DIED.search(line.text):
             told = line.text
             if "terminate called" in told and index + 1 < len(lines):
                 told += " " + lines[index + 1].text.strip()
             memory = says(told, context.own.out_of_memory)
             yield Judged(
-                line.number, Standing.FATAL, Rank.CAUSE, "OutOfMemory" if memory else "EngineCrashed", short(told)
+                line.number,
+                line.number,
+                Standing.FATAL,
+                Rank.CAUSE,
+                "OutOfMemory" if memory else "EngineCrashed",
+                short(told),
             )
 
 
@@ -56,4 +61,4 @@ def own_words(lines: Sequence[Line], own: LogPatterns) -> Iterator[Judged]:
             continue
         for reason, patterns in reasons:
             if says(line.text, patterns):
-                yield Judged(line.number, Standing.SURVIVED, Rank.CAUSE, reason, short(line.text))
+                yield Judged(line.number, line.number, Standing.SURVIVED, Rank.CAUSE, reason, short(line.text))

@@ -79,7 +79,13 @@ SHARED = LogPatterns(
     ),
     kills_itself=(),
     draft_modules=(),
-    notes=(),
+    notes=_any(
+        r"\b(?:fall(?:s|ing|en)?|fell) ?back\b|\busing .{1,60} instead\b|\bhas no effect\b",
+        r"\b(?:is|are|was|were|be|been) (?:now )?(?:ignored|disabled|overrid\w+|clipped|clamped|capped)\b",
+        r"\b(?:is|are|was|were|be|been) (?:reset|reduced|lowered|raised|increased|decreased|adjusted|rounded|forced)\b",
+        r"\b(?:[Ii]gnoring|[Dd]isabling|[Oo]verriding|[Rr]educing|[Cc]apping|[Cc]lipping|[Aa]djusting|[Ff]orcing)\b",
+        r"\b[Ss]etting \S+ to\b|\bnot supported\b|\bdoes not support\b|\bwill not (?:be used|take effect)\b",
+    ),
 )
 # More ranks than devices: the only error of CUDA that the arguments decide.
 TOO_MANY_RANKS = re.compile(r"invalid device ordinal|\bworld_size \(\d+\)|local gpu count")

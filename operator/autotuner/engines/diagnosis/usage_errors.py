@@ -9,13 +9,17 @@ from autotuner.engines.diagnosis.judgement import short, validation
 from autotuner.engines.diagnosis.log_lines import Line, last_words
 
 _REFUSED = re.compile(r"^(?:[\w./-]+ ?(?:serve|launch|bench)?: |\w[\w. -]{0,40}: )error: (.+)")
+_ARGPARSE = re.compile(
+    r"error: (?:unrecognized arguments|argument |ambiguous option|the following arguments are required)"
+)
 _USAGE = re.compile(r"^usage: ", re.IGNORECASE)
 
 
 def usage_error(lines: Sequence[Line], exit_code: int | None) -> str | None:
     """What the command line's parser refused; of a flag whose value is JSON, what is wrong inside."""
     for index, line in enumerate(lines):
-        if not _REFUSED.match(line.text) or not (exit_code == 2 or _usage_before(lines, index)):
+        certain = exit_code == 2 or _usage_before(lines, index) or _ARGPARSE.search(line.text)
+        if not _REFUSED.match(line.text) or not certain:
             continue
         further = [one.text for one in lines[index + 1 : index + 20]]
         if re.search(r"\d+ validation errors? for ", line.text):
