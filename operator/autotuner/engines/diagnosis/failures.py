@@ -174,23 +174,17 @@ class _Reader:
         validation = _VALIDATION.search(text)
         fields = int(validation[1]) if validation else 0
         for _ in range(_MESSAGE_LINES):
-            if self.at >= len(self.lines):
+            if self.at >= len(self.lines) or (validation and fields <= 0):
                 return
             one = self.lines[self.at]
             same = not one.decorated or (line.decorated and one.level == line.level)
-            if not same or _TRACEBACK in one.text or _OF_ANOTHER.match(one.text) or (not one.text and not fields):
+            if not same or _TRACEBACK in one.text or _OF_ANOTHER.match(one.text) or (not one.text and not validation):
                 return
-            if (
-                fields == 0
-                and not one.text.startswith("nccl")
-                and (_BARE.match(one.text) or _OF_A_CHILD.search(one.text))
-            ):
+            if not validation and not text.endswith(":") and _begins_another(one.text):
                 return
             self.at += 1
             fields -= "[type=" in one.text
             yield one.text
-            if validation and fields <= 0:
-                return
 
     def _link(self) -> bool | None:
         """Whether the exception just read caused the next one; None if no other follows. Stops at its traceback."""
@@ -206,6 +200,11 @@ class _Reader:
             position += 1
         self.at = position
         return _DIRECT_CAUSE in text if position < len(self.lines) else None
+
+
+def _begins_another(text: str) -> bool:
+    # NCCL's second line is its exception's name again, and belongs to the first.
+    return bool(_OF_A_CHILD.search(text) or (_BARE.match(text) and not text.startswith("nccl")))
 
 
 def goes_on(text: str) -> bool:

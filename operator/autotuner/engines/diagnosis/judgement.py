@@ -18,8 +18,23 @@ _REFUSING = ("ValueError", "AssertionError", "NotImplementedError", "KeyError", 
 _READS_ARGUMENTS = re.compile(
     r"/(?:pydantic|argparse|json|ast|dataclasses|typing|enum|re|pathlib|regex)(?:/|\.py)|<string>|<frozen"
 )
+# What reads a model's files: libraries, the engines' loaders of configs and tokenizers, what yields the weights.
 _READS_MODELS = re.compile(
-    r"/(?:transformers|tokenizers|huggingface_hub|safetensors)/|hf_transformers|transformers_utils"
+    r"/(?:transformers|tokenizers?|huggingface_hub|safetensors|sentencepiece|tiktoken|mistral_common)/"
+    r"|hf_transformers|transformers_utils"
+)
+_YIELDS_WEIGHTS = re.compile(r"^\w*weights_iterator$|^get_all_weights$")
+_MISREADING = (
+    *(
+        "OSError",
+        "FileNotFoundError",
+        "PermissionError",
+        "ConnectionError",
+        "ConnectTimeout",
+        "ReadTimeout",
+        "ProxyError",
+    ),
+    *("ValueError", "TypeError", "KeyError", "JSONDecodeError", "UnicodeDecodeError", "Exception"),
 )
 _SERVING = re.compile(r"fatal error|hit an exception in (?:forward|event)")
 _LOOPS = re.compile(r"^(?:run_busy_loop|worker_busy_loop|event_loop\w*|_process_engine_step|execute_model|forward\w*)$")
@@ -96,8 +111,8 @@ def _reason(failure: Failure, context: Context, serving: bool) -> tuple[Reason, 
     for one in reversed(failure.raised):
         if found := _by_words(one, context):
             return found, one
-        if "'NoneType'" in one.message and re.search(r"\b[Ll]oad(?:ing)?\b", failure.before):
-            return "ModelNotReady", one  # an empty folder: nothing was there to load
+        if _misread_model(one, failure, context) and not serving:
+            return "InvalidArguments" if _about_another_model(one, context) else "ModelNotReady", one
     for one in reversed(failure.raised):
         if _refused_by_argument_stage(one, context.own):
             return "InvalidArguments", one
@@ -124,21 +139,24 @@ def _by_words(one: Raised, context: Context) -> Reason | None:
         return "OutOfMemory"
     if words.TOO_MANY_RANKS.search(text) or (_OTHER_MODEL.search(text) and words.MISSING.search(text)):
         return "InvalidArguments"
-    if says(text, own.broken_model) or _misread_model(one):
+    if says(text, own.broken_model):
         return "InvalidArguments" if _about_another_model(one, context) else "ModelNotReady"
     return "EngineCrashed" if says(text, own.crash) else None
 
 
-def _misread_model(one: Raised) -> bool:
-    """Whether it was raised while a file of the model was read or its weights were copied."""
-    last = one.frames[-1] if one.frames else None
-    if one.short_name in ("JSONDecodeError", "UnicodeDecodeError"):
-        return any(_READS_MODELS.search(frame.file) for frame in one.frames)
-    return (
-        last is not None
-        and one.short_name in ("AssertionError", "RuntimeError", "ValueError")
-        and bool(words.LOADING.search(last.source))
-    )
+def _misread_model(one: Raised, failure: Failure, context: Context) -> bool:
+    """Whether it was raised while the model's files were read or its weights were copied."""
+    if "'NoneType'" in one.message and re.search(r"\b[Ll]oad(?:ing)?\b", failure.before):
+        return True  # an empty folder: nothing was there to load
+    frames = [frame for frame in one.frames if not _READS_ARGUMENTS.search(frame.file)]
+    if not frames:
+        return False
+    last = frames[-1]
+    if one.short_name in ("AssertionError", "RuntimeError", "ValueError") and words.LOADING.search(last.source):
+        return True
+    reading = _READS_MODELS.search(last.file) or _YIELDS_WEIGHTS.search(last.function)
+    named = "trust_remote_code" in one.message or _names_a_flag(one.message, context.flags)
+    return bool(reading) and one.short_name in _MISREADING and not named
 
 
 def _about_another_model(one: Raised, context: Context) -> bool:

@@ -54,13 +54,14 @@ SHARED = LogPatterns(
         # Files that cannot be read.
         r"is not a valid JSON file|Unrecognized model in |Unrecognized processing class in",
         r"Should have a `model_type` key|Couldn't instantiate the backend tokenizer",
-        r"untagged enum (?:Model|PreTokenizer|Decoder|Normalizer)\w*",
+        r"did not match any variant of untagged enum|[Nn]o tokenizer files? found",
+        r"[Tt]here is no module or parameter named",
         r"\bSafetensorError\b|Error while deserializing header|\bUnpicklingError\b|invalid load key",
         r"PytorchStreamReader failed|unexpected EOF, expected",
         r"[Cc]heckpoint .{0,80}(?:corrupt|truncated|incomplete)",
         r"[Cc]annot find any (?:\w+ )*weights|[Ww]eight files .{0,40}missing|missing: \[?'?model-\d+",
         r"were not initialized from (?:the )?(?:model )?checkpoint|Missing keys \(|Attempted to load weight",
-        _FILE_TROUBLE + r".{0,40}'[^']*" + _OF_A_MODEL,
+        _FILE_TROUBLE + r".{0,40}['\"][^'\"]*" + _OF_A_MODEL,
     ),
     unsupported_model=_any(
         r"[Mm]odel architectures? .{1,400}?(?:is|are) not supported",
@@ -97,8 +98,8 @@ _LACKING = r"(?:[Nn]ot supported|[Uu]nsupported|[Oo]nly support\w*|[Rr]equires?|
 KERNEL_MISSING = re.compile(
     r"\b_\w*C\w*(?:::|\.)\w+(?:\(\))? expected at most|'_OpNamespace'.* has no attribute"
     r"|Could not run '\S+' with arguments from the '\w+' backend"
-    rf"|{_LACKING}(?: \w+){{0,6}} (?:SM ?[>=_]*\d|sm_?\d+|(?:compute )?capability|Blackwell|Hopper|Ampere|Ada\b"
-    r"|AVX|AMX|device|platform|GPU|CPU|hardware)"
+    rf"|{_LACKING}.{{0,40}}? (?:SM ?[>=_]*\d|sm_?\d+|(?:compute )?capability|Blackwell|Hopper|Ampere|Ada\b"
+    r"|AVX|AMX|device|platform|GPU|CPU|hardware|this architecture)"
 )
 # What a library or an engine answers to an argument. Only at the start does it mean the arguments.
 REFUSAL = re.compile(
