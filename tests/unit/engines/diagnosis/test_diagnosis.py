@@ -6,6 +6,7 @@ import pytest
 from autotuner.api.common import EngineName
 from autotuner.engines import Engine, get
 from autotuner.engines.diagnosis import Diagnosis
+from tests.unit.engines.diagnosis.forms import Frame, trace
 
 SGLANG, VLLM, CUSTOM = get("SGLang"), get("VLLM"), get("Custom")
 
@@ -268,3 +269,57 @@ def test_loading_long_before_does_not_blame_the_model() -> None:
     found = SGLANG.diagnose(log, 1)
     assert found is not None
     assert found.reason == "EngineCrashed"
+
+
+@pytest.mark.parametrize(
+    ("engine", "file"),
+    [
+        ("SGLang", "sglang/srt/server_args.py"),
+        ("SGLang", "sglang/srt/arg_groups/parallel_hook.py"),
+        ("SGLang", "sglang/srt/server_args_config_parser.py"),
+        ("VLLM", "vllm/config/parallel.py"),
+        ("VLLM", "vllm/engine/arg_utils.py"),
+    ],
+)
+@pytest.mark.parametrize("error", ["AssertionError", "RuntimeError: no idea", "Exception: 17"])
+def test_what_the_argument_stage_raises_is_a_refusal(engine: EngineName, file: str, error: str) -> None:
+    inside, elsewhere = (
+        get(engine).diagnose(trace((Frame(path, "check", "assert self.is_fine"),), error), 1)
+        for path in (file, "engine/worker.py")
+    )
+    assert inside is not None
+    assert elsewhere is not None
+    assert (inside.reason, elsewhere.reason) == ("InvalidArguments", "EngineCrashed")
+
+
+NOTES = """\
+[2025-11-20 10:00:00] server_args=ServerArgs(model_path='/m', fallback=True) is overridden
+[2025-11-20 10:00:01] DP attention is enabled. The chunked prefill size is adjusted to 4096 to avoid MoE kernel issues.
+[2025-11-20 10:00:01] Overlap scheduler is disabled because of using eagle speculative decoding.
+[2025-11-20 10:00:02 TP0] Page size is reset to 64.
+[2025-11-20 10:00:02 TP1] Page size is reset to 64.
+[2025-11-20 10:00:03 TP0] Load weight begin. avail mem=78.50 GB
+INFO:     10.0.0.9:50000 - "POST /ignored HTTP/1.1" 200 OK
+"""
+
+
+def test_what_an_engine_does_otherwise_than_asked_is_noted() -> None:
+    assert SGLANG.notes(NOTES) == [
+        "DP attention is enabled. The chunked prefill size is adjusted to 4096 to avoid MoE kernel issues.",
+        "Overlap scheduler is disabled because of using eagle speculative decoding.",
+        "Page size is reset to 64.",
+    ]
+
+
+def test_vllm_says_at_which_level_it_speaks() -> None:
+    line = "FLASHMLA is not supported here, falling back to TRITON_MLA."
+    log = "".join(f"(EngineCore pid=7) {level} 11-20 10:00:00 [cuda.py:7] {line}\n" for level in ("INFO", "WARNING"))
+    assert VLLM.notes(log) == [line]
+    assert VLLM.notes(log.replace("WARNING", "ERROR")) == []
+
+
+def test_notes_are_few_and_short() -> None:
+    log = "".join(f"[2025-11-20 10:00:00] flag-{'x' * number} is ignored\n" for number in range(1000, 1020))
+    found = SGLANG.notes(log)
+    assert len(found) == 8
+    assert {len(note) for note in found} == {300}
