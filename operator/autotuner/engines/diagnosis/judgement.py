@@ -34,7 +34,7 @@ _MISREADING = (
         "ReadTimeout",
         "ProxyError",
     ),
-    *("ValueError", "TypeError", "KeyError", "JSONDecodeError", "UnicodeDecodeError", "Exception"),
+    *("ValueError", "TypeError", "KeyError", "EOFError", "JSONDecodeError", "UnicodeDecodeError", "Exception"),
 )
 _SERVING = re.compile(r"fatal error|hit an exception in (?:forward|event)")
 _LOOPS = re.compile(r"^(?:run_busy_loop|worker_busy_loop|event_loop\w*|_process_engine_step|execute_model|forward\w*)$")
@@ -154,7 +154,9 @@ def _misread_model(one: Raised, failure: Failure, context: Context) -> bool:
     last = frames[-1]
     if one.short_name in ("AssertionError", "RuntimeError", "ValueError") and words.LOADING.search(last.source):
         return True
-    reading = _READS_MODELS.search(last.file) or _YIELDS_WEIGHTS.search(last.function)
+    if one.short_name == "KeyError" and last.function == "load_weights":
+        return not words.QUANTIZED.search(one.message)
+    reading = _READS_MODELS.search(last.file) or any(_YIELDS_WEIGHTS.search(frame.function) for frame in frames)
     named = "trust_remote_code" in one.message or _names_a_flag(one.message, context.flags)
     return bool(reading) and one.short_name in _MISREADING and not named
 
@@ -192,8 +194,10 @@ def _refused(one: Raised, context: Context) -> bool:
     """Whether an exception from elsewhere reads like an answer to the arguments."""
     if any(_LOOPS.search(frame.function) for frame in one.frames):
         return False
-    if words.KERNEL_MISSING.search(one.message):
+    if words.KERNEL_MISSING.search(one.message) or words.FILE_OF_A_FLAG.search(one.message):
         return True
+    if one.short_name == "KeyError" and one.frames and one.frames[-1].function == "load_weights":
+        return True  # weights of another quantization than the flags say
     if not one.message:
         return one.short_name == "AssertionError" and bool(one.frames and words.SPLIT.search(one.frames[-1].source))
     if one.short_name in ("ValueError", "AssertionError") and _names_a_flag(one.message, context.flags):

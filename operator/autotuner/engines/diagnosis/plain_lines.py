@@ -9,6 +9,7 @@ from autotuner.engines.diagnosis.failures import Standing, goes_on
 from autotuner.engines.diagnosis.judgement import Context, Judged, Rank, Reason, short
 from autotuner.engines.diagnosis.log_lines import Line
 from autotuner.engines.diagnosis.log_patterns import LogPatterns, says
+from autotuner.engines.diagnosis.shared_words import SHARED
 
 _CHILD_ENDED = re.compile(
     r"died unexpectedly|crashed with exit code|scheduler is dead|process(?:es)? .{0,60}(?:died|killed)|exited with code"
@@ -54,7 +55,7 @@ def own_words(lines: Sequence[Line], own: LogPatterns) -> Iterator[Judged]:
         ("OutOfMemory", (_MEMORY, *own.out_of_memory)),
         ("ModelUnsupported", own.unsupported_model),
         ("ModelNotReady", own.broken_model),
-        ("EngineCrashed", own.crash),
+        ("EngineCrashed", (*own.crash, *SHARED.crash)),
     )
     for line in lines:
         if line.harmless or goes_on(line.text) or line.text.startswith(" "):

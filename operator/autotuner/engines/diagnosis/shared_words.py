@@ -67,7 +67,8 @@ SHARED = LogPatterns(
         r"[Mm]odel architectures? .{1,400}?(?:is|are) not supported",
         r"[Mm]odel architectures .{1,200}failed to be inspected|No model architectures are specified",
         r"does not recognize this architecture|Cannot find model module",
-        r"\b(?:[Uu]nsupported|[Uu]nknown) (?:model )?(?:architecture|model type)\b",
+        r"\b(?:[Uu]nsupported|[Uu]nknown) (?:model )?(?:architecture|model type)s?\b",
+        r"[Mm]odel with architecture \S+ is not supported",
         r"has no (?:vLLM|SG[Ll]ang) implementation|model type `?\S+`? (?:is )?not supported",
     ),
     crash=_any(
@@ -123,4 +124,6 @@ SPLIT = re.compile(
     r"%|_size\b|\bnum_\w*(?:heads|experts|layers|groups)|parallel|\brank|quant|capability|chunk|block|\bpage|dtype"
     r"|backend|server_args|_config\b"
 )
+QUANTIZED = re.compile(r"scale|qweight|qzeros|g_idx|zero_point|absmax|quant")
+FILE_OF_A_FLAG = re.compile(r"(?i)chat.template|\.jinja\b|\.ya?ml\b|\.toml\b")
 LOADING = re.compile(r"loaded_weight")

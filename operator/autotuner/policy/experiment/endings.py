@@ -124,7 +124,7 @@ def _said(seen: ObservedExperiment, found: Diagnosis) -> str:
         image = f" ({seen.engine.image})" if seen.engine and seen.engine.image else ""
         advice = "take a newer image or another engine"
         return f"the engine said: {found.line}; this engine{image} cannot serve the model: {advice}"
-    return f"the engine said: {found.line}"
+    return f"the engine was {found.line}" if found.killed and found.last is None else f"the engine said: {found.line}"
 
 
 def _explained(seen: ObservedExperiment, overdue: Ending) -> Ending:

@@ -13,7 +13,7 @@ import pytest
 from autotuner.api.common import EngineName
 from autotuner.engines import get
 from tests.unit.engines.diagnosis.forms import Frame, sglang_rank, trace, vllm_core, vllm_served, vllm_worker
-from tests.unit.engines.diagnosis.held_out import FURTHER, HELD_OUT
+from tests.unit.engines.diagnosis.held_out import FOURTH, FURTHER, HELD_OUT, THIRD
 
 LOGS: list[dict[str, Any]] = json.loads((Path(__file__).parents[3] / "data" / "engine-logs.json").read_text())
 SAID_BY_KUBERNETES = [case for case in LOGS if "containerReason" in case]
@@ -40,7 +40,7 @@ def test_a_kill_without_a_word_is_explained_by_kubernetes_alone(case: dict[str, 
 
 @pytest.mark.parametrize(
     ("engine", "exit_code", "reason", "log", "words"),
-    [pytest.param(*case[1:], id=case[0]) for case in HELD_OUT + FURTHER],
+    [pytest.param(*case[1:], id=case[0]) for case in HELD_OUT + FURTHER + THIRD + FOURTH],
 )
 def test_held_out(engine: EngineName, exit_code: int, reason: str, log: str, words: str) -> None:
     found = get(engine).diagnose(log, exit_code)

@@ -152,7 +152,7 @@ ENDINGS: list[tuple[str, Object, str, str]] = [
         "somebody kills the engine, and Kubernetes does not say why",
         {**OURS, "engine": [make_pod(ended=terminated(137, "Error"))], "engine_log": "loading\nstill loading"},
         "EngineCrashed",
-        "the engine said: killed (exit code 137) without a word, and Kubernetes does not say OOMKilled: a failed"
+        "the engine was killed (exit code 137) without a word, and Kubernetes does not say OOMKilled: a failed"
         " liveness probe or an overdue grace period ends like this, or the node's kernel when the node itself runs out"
         " of memory",
     ),
