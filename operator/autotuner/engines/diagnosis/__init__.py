@@ -62,7 +62,10 @@ def diagnose(log: str, exit_code: int | None, flags: frozenset[str], own: LogPat
     if usage := usage_error(lines, exit_code):
         return Diagnosis("InvalidArguments", usage)
     context = _context(lines, flags, patterns)
-    judged = [judge(failure, context) for failure in find(lines, patterns.fatal)]
+    failures = find(lines, patterns.fatal)
+    judged = [
+        judge(failure, context) for failure in failures[:_FAILURES_MAX] + failures[_FAILURES_MAX:][-_FAILURES_MAX:]
+    ]
     judged += fatal_lines(lines, context)
     judged += own_words(lines, own)
     best = min(judged, key=_order, default=None)
@@ -92,6 +95,10 @@ def notes(log: str, own: LogPatterns) -> list[str]:
             if says(text, patterns.notes):
                 found.setdefault(re.sub(r"\d+", "#", text), text[:_NOTE_LENGTH])
     return list(found.values())[:_NOTES_MAX]
+
+
+# Judging one costs about a millisecond; what fails more often fails in the same way.
+_FAILURES_MAX = 200
 
 
 def _order(one: Judged) -> tuple[bool, Standing, Rank, int]:

@@ -127,7 +127,7 @@ class _Reader:
 
     def _chain(self) -> None:
         first = self.lines[self.at]
-        before = next((line.text for line in reversed(self.lines[: self.at]) if line.text), "")
+        before = next((self.lines[at].text for at in range(self.at - 1, -1, -1) if self.lines[at].text), "")
         header = first.text.partition(_TRACEBACK)[0].strip() or before
         raised: list[Raised] = []
         while (one := self._traceback()) is not None:

@@ -17,22 +17,20 @@ _USAGE = re.compile(r"^usage: ", re.IGNORECASE)
 
 def usage_error(lines: Sequence[Line], exit_code: int | None) -> str | None:
     """What the command line's parser refused; of a flag whose value is JSON, what is wrong inside."""
+    usage = next((index for index, line in enumerate(lines) if _USAGE.match(line.text)), len(lines))
     for index, line in enumerate(lines):
-        certain = exit_code == 2 or _usage_before(lines, index) or _ARGPARSE.search(line.text)
-        if not _REFUSED.match(line.text) or not certain:
+        if not _REFUSED.match(line.text):
+            continue
+        if not (exit_code == 2 or usage < index or _ARGPARSE.search(line.text)):
             continue
         further = [one.text for one in lines[index + 1 : index + 20]]
         if re.search(r"\d+ validation errors? for ", line.text):
             head = re.split(r"\d+ validation errors? for ", line.text)[0]
             return short(head + validation("\n".join([line.text, *further])))
         return short(" ".join([line.text, *_until_blank(further)]) if line.text.endswith(":") else line.text)
-    if exit_code == 2 and _usage_before(lines, len(lines)):
+    if exit_code == 2 and usage < len(lines):
         return short(last_words(lines))
     return None
-
-
-def _usage_before(lines: Sequence[Line], index: int) -> bool:
-    return any(_USAGE.match(line.text) for line in lines[:index])
 
 
 def _until_blank(lines: Sequence[str]) -> Iterator[str]:
