@@ -73,6 +73,7 @@ COMMANDS = {
             ("mypy", "-p", "testbed", "-p", "tests.support", "-m", "tests.suite", "-m", "tests.build"),
             ("mypy", "-p", "tests.tools", "-p", "tests.realnode"),
             ("mypy", "-p", "tests.house", "-m", "tests.benchmarks.against", "-m", "tests.benchmarks.checkout"),
+            ("mypy", "-m", "tests.benchmarks.engine_refusals"),
             ("mypy", "packaging/generate.py", "packaging/engine_flags.py", "packaging/stand_ins.py"),
             ("mypy", "-p", "gitops", "-p", "monitoring"),
         ),

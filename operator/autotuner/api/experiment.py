@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field, StringConstraints
 
 from autotuner.api.benchmark import LADDER_RULE, Timeouts, Traffic
 from autotuner.api.common import (
+    ATOMIC,
     EXPERIMENT_NAME_MAX,
     Arguments,
     Concurrency,
@@ -280,8 +281,14 @@ class Evidence(Model):
         default=None, description="The exit code of the container."
     )
     log_tail: Annotated[str, StringConstraints(max_length=2048)] = Field(
-        default="", description="The last lines of the container's log."
+        default="",
+        description="The last lines of the container's log; where the cause stands further up, its lines and the last.",
     )
+
+
+Notes = Annotated[
+    list[Annotated[str, StringConstraints(max_length=300)]], Field(max_length=8, json_schema_extra=ATOMIC)
+]
 
 
 class ExperimentStatus(Model):
@@ -344,6 +351,13 @@ class ExperimentStatus(Model):
         default=None, description="The seconds from scheduled to released, times the number of accelerators."
     )
     evidence: Evidence | None = None
+    notes: Notes | None = Field(
+        default=None,
+        description=(
+            "What the engine says to have done otherwise than it was asked to: it fell back to another backend, clipped"
+            " a value, ignored a flag. Its own warnings, each once."
+        ),
+    )
 
 
 class TuningExperiment(Model):

@@ -9,13 +9,13 @@ from functools import cached_property
 
 from autotuner.api.common import ClientBackend, EngineName
 from autotuner.api.parameters import SearchParameter
-from autotuner.engines import arguments, flag_table, log_diagnosis
+from autotuner.engines import arguments, diagnosis, flag_table
 from autotuner.engines.arguments import Argument, Value
 from autotuner.engines.combination_rules import FlagRule, Flags
+from autotuner.engines.diagnosis import Diagnosis, LogPatterns
 from autotuner.engines.flag_table import Bounds, FlagDocument, FlagTable, Leniency
 from autotuner.engines.flag_validation import Checker
 from autotuner.engines.idle_flags import EffectiveFlags, IdleFlags
-from autotuner.engines.log_diagnosis import Diagnosis, LogPatterns
 from autotuner.engines.memory import MemoryFlags
 from autotuner.engines.parallelism import ParallelismFlags
 from autotuner.engines.quantization import QuantizationFlags
@@ -281,7 +281,11 @@ class Engine:
 
     def diagnose(self, log: str, exit_code: int | None) -> Diagnosis | None:
         """Why the engine ended, by its last words; None if nothing says so and it did not fail."""
-        return log_diagnosis.diagnose(log, exit_code, self._spellings, self.log_patterns)
+        return diagnosis.diagnose(log, exit_code, self._spellings, self.log_patterns)
+
+    def notes(self, log: str) -> list[str]:
+        """What it says in its log to have done otherwise than it was asked to; at most 8 lines."""
+        return diagnosis.notes(log, self.log_patterns)
 
     @cached_property
     def tables(self) -> Sequence[FlagTable]:

@@ -14,9 +14,9 @@ from functools import partial
 from autotuner.engines import flag_table, reserved
 from autotuner.engines.arguments import Value
 from autotuner.engines.combination_rules import FlagRule, Flags, is_on, number, rule
+from autotuner.engines.diagnosis import LogPatterns
 from autotuner.engines.engine import Earlier, Engine
 from autotuner.engines.idle_flags import idle_while
-from autotuner.engines.log_diagnosis import LogPatterns
 from autotuner.engines.memory import MemoryFlags
 from autotuner.engines.parallelism import ParallelismFlags, WordFlag, Words, degree
 from autotuner.engines.quantization import QuantizationFlags, Said
@@ -450,14 +450,24 @@ SGLANG = Engine(
     quantization=_QUANTIZATION,
     log_patterns=LogPatterns(
         # "[2025-09-12 10:00:00 TP0] "
-        decorations=(re.compile(r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[^\]]*\] ?"),),
+        decorations=(re.compile(r"\[(?P<time>(?:\d{4}-)?\d\d-\d\d \d\d:\d\d:\d\d)(?P<process>[^\]]*)\] ?"),),
+        argument_modules=(re.compile(r"sglang/srt/(?:server_args\w*\.py|arg_groups/)"),),
+        fatal=(re.compile(r"\bhit an exception\b"),),
+        echo=(re.compile(r"Scheduler process .* (?:has )?(?:died|failed)"),),
+        # model_executor/model_runner.py, load_model: a rank that waited for the others.
+        peer=(
+            re.compile(r"other ranks that didn't finish loading"),
+            re.compile(r"scheduler died during initialization"),
+        ),
         out_of_memory=(
             re.compile(r"Not enough memory\. Please try to increase --mem-fraction-static"),
-            re.compile(r"(?:Prefill|Decode) out of memory\."),
+            re.compile(r"(?:Prefill|Decode) out of memory\.|\bruns? out of memory\."),
         ),
-        no_model=(),
-        crash=(re.compile(r"Watchdog timeout"),),
-        echo=(),
-        kills_itself=(re.compile(r"Received sigquit from a child process"),),
+        broken_model=(),
+        unsupported_model=(),
+        crash=(),
+        kills_itself=(re.compile(r"Received sigquit from a child proc|SIGQUIT received|kill_process_tree called"),),
+        draft_modules=(re.compile(r"sglang/srt/(?:speculative|lora)/"),),
+        notes=(),
     ),
 )

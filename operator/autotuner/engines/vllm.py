@@ -9,10 +9,10 @@ from functools import partial
 from autotuner.engines import flag_table, reserved
 from autotuner.engines.arguments import Value
 from autotuner.engines.combination_rules import Flags, is_on, number, rule
+from autotuner.engines.diagnosis import LogPatterns
 from autotuner.engines.engine import Engine
 from autotuner.engines.flag_table import Leniency
 from autotuner.engines.idle_flags import idle_while
-from autotuner.engines.log_diagnosis import LogPatterns
 from autotuner.engines.memory import MemoryFlags
 from autotuner.engines.parallelism import ParallelismFlags, WordFlag, Words, degree
 from autotuner.engines.quantization import QuantizationFlags, Said
@@ -251,17 +251,34 @@ VLLM = Engine(
     log_patterns=LogPatterns(
         # "(EngineCore_0 pid=272) ERROR 09-12 10:00:00 [core.py:700] "
         decorations=(
-            re.compile(r"\([\w ]+?pid=\d+\) ?"),
-            re.compile(r"(?:DEBUG|INFO|WARNING|ERROR|CRITICAL) \d\d-\d\d \d\d:\d\d:\d\d (?:\[[^\]]*\] ?)?"),
+            re.compile(r"\((?P<process>[\w ]+?pid=\d+)\) ?"),
+            re.compile(
+                r"(?P<level>DEBUG|INFO|WARNING|ERROR|CRITICAL) (?P<time>\d\d-\d\d \d\d:\d\d:\d\d)"
+                r" (?:\[[^\]]*\] ?|\w+\.py:\d+\] ?)?"
+            ),
         ),
+        argument_modules=(re.compile(r"vllm/(?:config/|engine/arg_utils\.py|entrypoints/openai/cli_args\.py)"),),
+        fatal=(
+            re.compile(r"EngineCore (?:failed to start|encountered a fatal error)"),
+            re.compile(r"WorkerProc (?:failed to start|hit an exception)"),
+        ),
+        echo=(
+            re.compile(
+                r"[Ss]ee (?:root cause|stack trace)(?: above| \(above\))?|check the stack trace above|EngineDeadError"
+            ),
+            re.compile(r"Engine(?:Core)? (?:loop )?(?:has died|is not running|process failed to start)"),
+        ),
+        peer=(re.compile(r"^RuntimeError: cancelled$|RPC call to \w+ timed out"),),
         out_of_memory=(
             re.compile(r"No available memory for the cache blocks"),
-            re.compile(r"larger than the available KV cache memory"),
+            re.compile(r"larger than the (?:available KV cache memory|maximum number of tokens that can be stored)"),
             re.compile(r"Free memory on device .* is less than desired GPU memory utilization"),
         ),
-        no_model=(re.compile(r"Invalid repository ID or local directory"),),
+        broken_model=(re.compile(r"Invalid repository ID or local directory"),),
+        unsupported_model=(),
         crash=(),
-        echo=(re.compile(r"See root cause above"),),
         kills_itself=(),
+        draft_modules=(re.compile(r"vllm/(?:config/speculative\.py|v1/spec_decode/|lora/)|speculators"),),
+        notes=(),
     ),
 )

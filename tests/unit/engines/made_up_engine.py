@@ -9,10 +9,10 @@ from autotuner.api.common import EngineName
 from autotuner.engines import reserved
 from autotuner.engines.arguments import Value
 from autotuner.engines.combination_rules import Flags, is_on, number, rule
+from autotuner.engines.diagnosis import LogPatterns
 from autotuner.engines.engine import Engine
 from autotuner.engines.flag_table import FlagDocument, Leniency
 from autotuner.engines.idle_flags import idle_while
-from autotuner.engines.log_diagnosis import LogPatterns
 from autotuner.engines.memory import MemoryFlags
 from autotuner.engines.parallelism import ParallelismFlags, WordFlag, Words, degree
 from autotuner.engines.quantization import QuantizationFlags, Said
@@ -116,10 +116,16 @@ QUILL = Engine(
     ),
     log_patterns=LogPatterns(
         decorations=(re.compile(r"<quill> "),),
-        out_of_memory=(re.compile(r"inkwell is empty"),),
-        no_model=(re.compile(r"no feather in"),),
-        crash=(re.compile(r"the nib broke"),),
+        argument_modules=(re.compile(r"quill/desk\.py"),),
+        fatal=(),
         echo=(re.compile(r"as told above"),),
+        peer=(),
+        out_of_memory=(re.compile(r"inkwell is empty"),),
+        broken_model=(re.compile(r"no feather in"),),
+        unsupported_model=(re.compile(r"feathers of \w+ are not cut here"),),
+        crash=(re.compile(r"the nib broke"),),
         kills_itself=(re.compile(r"Quill lays itself down"),),
+        draft_modules=(),
+        notes=(re.compile(r"writing with the left hand"),),
     ),
 )

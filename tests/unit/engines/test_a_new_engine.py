@@ -17,7 +17,7 @@ from autotuner.api.experiment import ExperimentSpec
 from autotuner.api.task import TaskSpec
 from autotuner.benchmark import job
 from autotuner.engines import Engine
-from autotuner.engines.log_diagnosis import Diagnosis
+from autotuner.engines.diagnosis import Diagnosis
 from autotuner.kubernetes_object import Object
 from autotuner.policy.evidence.baseline_flag_values import BaselineValues
 from autotuner.policy.preflight import Surroundings, check, engine_of, space, warnings
@@ -201,7 +201,7 @@ def test_its_advice_begins_the_search() -> None:
         ("TypeError: a\nQuill lays itself down\n", 137, Diagnosis("EngineCrashed", "TypeError: a")),
         ("TypeError: a\nRuntimeError: as told above\n", 1, Diagnosis("EngineCrashed", "TypeError: a")),
         ("CUDA out of memory\n", 1, Diagnosis("OutOfMemory", "CUDA out of memory")),
-        ("Received sigquit from a child process\n", 137, "OutOfMemory"),
+        ("Received sigquit from a child process\n", 137, "EngineCrashed"),
     ],
 )
 def test_its_last_words_are_understood(log: str, exit_code: int, want: Diagnosis | str) -> None:
