@@ -9,7 +9,7 @@ from functools import cached_property
 
 from autotuner.api.common import ClientBackend, EngineName
 from autotuner.api.parameters import SearchParameter
-from autotuner.engines import arguments, flag_table, log_diagnosis
+from autotuner.engines import arguments, flag_table, json_flags, log_diagnosis
 from autotuner.engines.arguments import Argument, Value
 from autotuner.engines.combination_rules import FlagRule, Flags
 from autotuner.engines.flag_table import Bounds, FlagDocument, FlagTable, Leniency
@@ -17,6 +17,7 @@ from autotuner.engines.flag_validation import Checker
 from autotuner.engines.idle_flags import EffectiveFlags, IdleFlags
 from autotuner.engines.log_diagnosis import Diagnosis, LogPatterns
 from autotuner.engines.memory import MemoryFlags
+from autotuner.engines.model_rules import ModelRule
 from autotuner.engines.parallelism import ParallelismFlags
 from autotuner.engines.quantization import QuantizationFlags
 from autotuner.engines.start_points import Advice
@@ -38,6 +39,7 @@ class Engine:
         ignores_end_of_text: it goes on past the end of text when asked to, so that answers have the length asked for.
         text_sensitive: parts of the names of flags whose effect depends on what the prompts say.
         flag_documents: gives the flags of each known version, as packaging/engine_flags.py writes them.
+        json_keys: gives, for each version that is known, JSON flag -> all keys that the engine takes in it.
         flag_bounds: flag, by the name that its package gives it -> bounds that the engine's code keeps and its parser
             does not tell: ge, gt, le, lt.
         leniency: spellings that its parser takes beyond those that its package tells.
@@ -51,6 +53,8 @@ class Engine:
             same since the oldest version that is known here, so that saying it changes nothing.
         typical: flag -> about what the engine takes when nobody sets it, where that depends on more than the flags.
         rules: what it refuses although each flag is right.
+        model_rules: what it refuses for the model's own numbers.
+        context: its flag for the tokens of the longest sequence; empty if it has none.
         idle: flags that do nothing while others say so; only what its code or documentation tells for certain.
         advice: good points to begin a search with.
         memory: the flags that decide whether the weights fit.
@@ -67,6 +71,7 @@ class Engine:
     ignores_end_of_text: bool
     text_sensitive: tuple[str, ...]
     flag_documents: Callable[[], Iterable[FlagDocument]]
+    json_keys: Callable[[], Mapping[str, Mapping[str, frozenset[str]]]]
     flag_bounds: Mapping[str, Bounds]
     leniency: Leniency
     negatable: bool
@@ -77,6 +82,8 @@ class Engine:
     defaults: Mapping[str, Value]
     typical: Mapping[str, Value]
     rules: tuple[FlagRule, ...]
+    model_rules: tuple[ModelRule, ...]
+    context: str
     idle: tuple[IdleFlags, ...]
     advice: Advice
     memory: MemoryFlags
@@ -85,11 +92,12 @@ class Engine:
     log_patterns: LogPatterns
 
     def canonical(self, name: str) -> str:
-        """The one name for all spellings of a flag, given without leading dashes."""
+        """The one name for all spellings of a flag, without leading dashes; a part of its JSON keeps its key."""
+        name, dot, key = name.partition(".") if self.leniency.json_parts else (name, "", "")
         name = name.replace("_", "-")
         if self.negatable:
             name = name.removeprefix("no-")
-        return self._aliases.get(name, name)
+        return self._aliases.get(name, name) + dot + key
 
     def flag_of(self, token: str) -> str | None:
         """The canonical name of the flag that a token begins with; None for a value."""
@@ -122,8 +130,14 @@ class Engine:
         return known is None or known.kind == "boolean"
 
     def merge(self, *lists: Sequence[str]) -> list[str]:
-        """Merge argument lists flag by flag, later ones winning; all spellings of a flag count as that flag."""
-        return arguments.merge(lists, self._identity)
+        """Merge argument lists flag by flag, later ones winning; all spellings of a flag count as that flag.
+
+        JSON and parts of the same JSON become one value, key by key.
+        """
+        if not self.leniency.json_parts:
+            return arguments.merge(lists, self._identity)
+        own = json_flags.without_overruled(lists, self._identity)
+        return json_flags.joined(arguments.merge(own, self._identity), self._identity)
 
     def compose(self, fixed: Sequence[str], configuration: Mapping[str, Value]) -> list[str]:
         """Fixed arguments under a configuration: merged, and a switch that is off is off although `fixed` has it on."""
@@ -177,7 +191,9 @@ class Engine:
             allow_unknown: let flags pass that are not known.
             simulated: it is the simulated engine that plays this one.
         """
-        return Checker(self, self.table(image), allow_unknown, simulated)
+        table = self.table(image)
+        keys = json_flags.keys_of(table.version, self.json_keys()) if table else {}
+        return Checker(self, table, allow_unknown, simulated, keys)
 
     def in_command(
         self,
@@ -200,6 +216,18 @@ class Engine:
         for where, left_out in {**optional, **(words or {})}.items():
             for flag in sorted(given.intersection(left_out)):
                 yield Finding(where, Kind.FLAG_IN_COMMAND, {"flag": flag})
+
+    def split_json(self, command: Sequence[str], args: Sequence[str], field: str) -> Iterator[Finding]:
+        """Find JSON flags of which a runtime's command has one part and arguments another: the engine drops the JSON.
+
+        Args:
+            command: of the runtime's container.
+            args: that come after it.
+            field: where they are written.
+        """
+        if self.leniency.json_parts:
+            for flag, index in json_flags.split_over(command, args, self._identity):
+                yield Finding(f"{field}[{index}]", Kind.JSON_IN_COMMAND, {"flag": flag})
 
     def _optional(self, parameter: SearchParameter) -> set[str]:
         """Flags that some value of a parameter leaves out."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from autotuner.api.parameters import SearchParameter, Variant
-from autotuner.engines import arguments
+from autotuner.engines import arguments, json_flags
 from autotuner.engines.arguments import Argument, Value
 from autotuner.engines.flag_table import Flag, FlagTable
 from autotuner.validation_messages import Finding, Kind
@@ -43,12 +44,14 @@ class Checker:
         table: the flags that its version knows; None if nothing is known.
         allow_unknown: the user says that the engine knows more.
         simulated: it is the simulated engine, which has flags of its own beside those of the engine that it plays.
+        json_keys: JSON flag -> all keys that it takes; a flag that is not there may take any.
     """
 
     engine: EngineFlags
     table: FlagTable | None
     allow_unknown: bool
     simulated: bool = False
+    json_keys: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def arguments(self, args: Sequence[str], field: str) -> Iterator[Finding]:
         """What is wrong with the list of arguments in a field; each finding is about `field[index]`."""
@@ -69,7 +72,30 @@ class Checker:
         if finding := _malformed(argument, field):
             return finding
         known = self._known(argument.spelling, field)
-        return _misused(known, argument, field) if isinstance(known, Flag) else known
+        if not isinstance(known, Flag):
+            return known
+        return _misused(known, argument, field) or self._unknown_key(flag or "", argument.values, field)
+
+    def _unknown_key(self, flag: str, values: Sequence[str], field: str) -> Finding | None:
+        """The first key of a JSON flag that its engine does not take.
+
+        Args:
+            flag: canonical; of a part of the JSON with its key.
+            values: that the flag is given.
+            field: where they are written.
+        """
+        name, dot, part = flag.partition(".")
+        known = self.json_keys.get(name)
+        if known is None or self.allow_unknown:
+            return None
+        given = [part.partition(".")[0].rstrip("+")] if dot else [key for one in values for key in json_flags.keys(one)]
+        for key in given:
+            if key not in known:
+                details = {"engine": str(self.table), "flag": name, "key": key}
+                if meant := difflib.get_close_matches(key, known, n=1):
+                    return Finding(field, Kind.JSON_KEY_MISSPELT, {**details, "meant": meant[0]})
+                return Finding(field, Kind.JSON_KEY_UNKNOWN, details)
+        return None
 
     def _known(self, spelling: str, field: str, dashes: str = "--") -> Flag | Finding | None:
         """The flag of a spelling; what is wrong if there is none; None if that cannot be told.
@@ -135,6 +161,9 @@ class Checker:
             yield known
         elif known is not None:
             yield from _misoffered(known, parameter, field)
+            offered = [arguments.text(one) for one in parameter.choices or parameter.values or []]
+            if finding := self._unknown_key(flag, offered, field):
+                yield finding
         if any(_EXPANDED in choice for choice in parameter.choices or []):
             yield Finding(field, Kind.TEMPLATE_IN_VALUE)
 

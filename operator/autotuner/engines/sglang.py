@@ -15,6 +15,7 @@ from autotuner.engines.engine import Engine
 from autotuner.engines.idle_flags import idle_while
 from autotuner.engines.log_diagnosis import LogPatterns
 from autotuner.engines.memory import MemoryFlags
+from autotuner.engines.model_rules import ModelConfig, blocks_split, heads_split, model_rule, whole_degree
 from autotuner.engines.parallelism import ParallelismFlags, WordFlag, Words, degree
 from autotuner.engines.quantization import QuantizationFlags, Said
 from autotuner.engines.start_points import FP8_WORDS, Advice
@@ -71,6 +72,23 @@ def _cutlass(flags: Flags) -> str | None:
     return None
 
 
+def _priorities(flags: Flags) -> str | None:
+    """server_args.py, check_server_args: `schedule_policy must be 'fcfs' or 'lof'`; fcfs is the default."""
+    policy = flags.get("schedule-policy", "fcfs")
+    if is_on(flags, "enable-priority-scheduling") and policy not in ("fcfs", "lof"):
+        return f"enable-priority-scheduling needs schedule-policy fcfs or lof, not {policy}"
+    return None
+
+
+def _devices(flags: Flags) -> str | None:
+    """An experiment asks for as many GPUs as there are ranks, which are counted from 0 in its pod."""
+    ranks = whole_degree(flags, "tp-size") * whole_degree(flags, "pp-size")
+    last = int(number(flags, "base-gpu-id") or 0) + (ranks - 1) * whole_degree(flags, "gpu-id-step")
+    if last < ranks:
+        return None
+    return f"base-gpu-id and gpu-id-step put {ranks} ranks on GPUs up to number {last}, and the pod has {ranks}"
+
+
 _RULES = (
     rule("data parallel attention", _attention_groups, "tp-size", "dp-size", "enable-dp-attention"),
     rule("expert parallelism", _expert_groups, "tp-size", "ep-size"),
@@ -78,7 +96,38 @@ _RULES = (
     rule("pages", _pages, "chunked-prefill-size", "page-size"),
     rule("pipeline parallelism", _pipeline, "pp-size", "speculative-algorithm", "enable-mixed-chunk"),
     rule("drafts", _drafts, "speculative-algorithm", "enable-mixed-chunk"),
+    rule("priorities", _priorities, "enable-priority-scheduling", "schedule-policy"),
+    rule("GPUs of the pod", _devices, "base-gpu-id", "gpu-id-step", "tp-size", "pp-size"),
     rule("kernels of a mixture", _cutlass, "moe-runner-backend", "quantization"),
+)
+
+
+def _heads(flags: Flags, model: ModelConfig) -> str | None:
+    """models/llama.py, `assert self.total_num_heads % tp_size == 0`, and the others; layers/dp_attention.py."""
+    tensor, replicas = whole_degree(flags, "tp-size"), whole_degree(flags, "attn-dp-size")
+    if is_on(flags, "enable-dp-attention"):  # the older word for replicas of attention
+        replicas = max(replicas, whole_degree(flags, "dp-size"))
+    shared = replicas * whole_degree(flags, "attn-cp-size")
+    return None if tensor % shared else heads_split(model, tensor // shared, "tp-size")
+
+
+def _quantization_blocks(flags: Flags, model: ModelConfig) -> str | None:
+    """layers/quantization/fp8.py: sizes that are `not divisible by weight quantization block_n`."""
+    tensor = whole_degree(flags, "tp-size")
+    shared = whole_degree(flags, "ep-size") * whole_degree(flags, "moe-dp-size")
+    # A backend that sends tokens to experts spreads these over the whole group.
+    spread = flags.get("moe-a2a-backend", "none") != "none" or tensor % shared
+    dense = 1 if flags.get("moe-dense-tp-size") == "1" else tensor
+    return blocks_split(model, dense, 1 if spread else tensor // shared, "tp-size")
+
+
+_MODEL_RULES = (
+    model_rule("heads", _heads, "tp-size", "dp-size", "enable-dp-attention", "attn-dp-size", "attn-cp-size"),
+    model_rule(
+        "quantization blocks",
+        _quantization_blocks,
+        *("tp-size", "ep-size", "moe-dp-size", "moe-dense-tp-size", "moe-a2a-backend"),
+    ),
 )
 
 
@@ -284,6 +333,7 @@ SGLANG = Engine(
     text_sensitive=("radix-cache", "speculative"),
     flag_documents=partial(flag_table.shipped, "sglang"),
     # server_args.py and model_executor/model_runner.py.
+    json_keys=dict,
     flag_bounds={
         "mem-fraction-static": {"gt": 0, "lt": 1},
         "tensor-parallel-size": {"ge": 1},
@@ -332,6 +382,8 @@ SGLANG = Engine(
     # server_args.py, _handle_gpu_memory_settings: by the accelerator's memory.
     typical={"mem-fraction-static": 0.88, "chunked-prefill-size": 8192},
     rules=_RULES,
+    model_rules=_MODEL_RULES,
+    context="context-length",
     idle=_IDLE,
     advice=_ADVICE,
     memory=MemoryFlags(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from autotuner.api.common import EngineName
 from autotuner.api.task import TaskSpec
 from autotuner.policy.model_and_runtime import fixed_arguments
-from autotuner.policy.preflight import benchmark, flags, goals, model_files, objects, stopping
+from autotuner.policy.preflight import benchmark, context, flags, goals, model_files, objects, stopping
 from autotuner.policy.preflight.checked_task import Case, Surroundings, engine_of
 from autotuner.presets import Presets
 from autotuner.search.space.cluster_facts import Facts
@@ -26,6 +26,7 @@ def check(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[Findin
         *flags.problems(case),
         *flags.complete(case),
         *benchmark.problems(case),
+        *context.problems(case),
         *goals.problems(case),
         *stopping.problems(case),
     ]
@@ -35,7 +36,7 @@ def check(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[Findin
 def warnings(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[Finding]:
     """What works but may mislead; the condition Valid tells it."""
     case = Case(spec, presets, around)
-    return [*model_files.warnings(case), *benchmark.warnings(case)]
+    return [*model_files.warnings(case), *benchmark.warnings(case), *context.warnings(case)]
 
 
 def space(spec: TaskSpec, presets: Presets, around: Surroundings, engine: EngineName) -> Space:
@@ -47,6 +48,7 @@ def space(spec: TaskSpec, presets: Presets, around: Surroundings, engine: Engine
         command=tuple(template.command),
         accelerators=around.capacity.accelerators,
         memory_mib=around.capacity.memory_mib,
+        longest_request=context.longest_request(spec),
     )
     return Space.of(spec, engine, fixed=fixed_arguments(engine, spec, template.args), facts=facts)
 

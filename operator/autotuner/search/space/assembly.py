@@ -134,6 +134,8 @@ def assemble(offer: Offer, name: EngineName, fixed: Sequence[str], facts: Facts)
             *pieces.rules,
             *constraints,
             *rules.of_engine(engine, flag_rules),
+            *rules.of_model(engine, flag_rules, facts),
+            *rules.of_traffic(engine, flag_rules, facts),
             *rules.of_hardware(engine, flag_rules, facts),
         ),
         line,

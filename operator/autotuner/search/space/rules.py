@@ -7,6 +7,8 @@ from functools import lru_cache, partial
 
 from autotuner.api.parameters import Constraint
 from autotuner.engines import Engine
+from autotuner.engines.combination_rules import number
+from autotuner.engines.model_rules import ModelConfig
 from autotuner.search.space.activity import INACTIVE, States, question
 from autotuner.search.space.cluster_facts import Facts
 from autotuner.search.space.command_line import Args, CommandLine, Effect, Writer, flag_value
@@ -109,6 +111,28 @@ class CommandLineRules:
 def of_engine(engine: Engine, flag_rules: CommandLineRules) -> list[Rule]:
     """The rules for what the engine itself refuses."""
     return [flag_rules.text_rule(rule.name, rule.reads, rule.check) for rule in engine.rules]
+
+
+def of_model(engine: Engine, flag_rules: CommandLineRules, facts: Facts) -> list[Rule]:
+    """The rules for what the engine refuses for the model's own numbers, as far as these are known."""
+    model = ModelConfig.of(facts.model)
+    if model is None:
+        return []
+    return [flag_rules.text_rule(rule.name, rule.reads, rule.about(model)) for rule in engine.model_rules]
+
+
+def of_traffic(engine: Engine, flag_rules: CommandLineRules, facts: Facts) -> list[Rule]:
+    """The rule that every configuration takes the requests that it is to be measured with."""
+    if not engine.context or not facts.longest_request:
+        return []
+
+    def check(flags: Mapping[str, str]) -> str | None:
+        limit = number(flags, engine.context)
+        if limit is None or limit <= 0 or limit >= facts.longest_request:
+            return None
+        return f"{engine.context} ({limit:g}) must hold the {facts.longest_request} tokens of a prompt and its answer"
+
+    return [flag_rules.text_rule("requests fit", {engine.context}, check)]
 
 
 def of_hardware(engine: Engine, flag_rules: CommandLineRules, facts: Facts) -> list[Rule]:
