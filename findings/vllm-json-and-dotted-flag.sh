@@ -7,7 +7,8 @@
 # Happens: only {"cudagraph_mode": "NONE"} is left, whatever the order, and nothing is said. A flag that is repeated, or
 #   a key that is repeated among the parts, does get the warning "Found duplicate keys".
 # Hurt: whoever has the JSON in a manifest and adds one key on the command line, as tuners and Helm values do: the
-#   engine runs without the rest of its configuration.
+#   engine runs without the rest of its configuration. Parts under a flag's two names are not merged either: of
+#   `-cc.mode=3 --compilation-config.cudagraph_mode=NONE` the last one is left.
 #
 # Runs the parser of the published wheel. The packages vllm and vllm.utils are not imported, because that needs PyTorch:
 # modules of their names give access to their files alone.
@@ -42,7 +43,7 @@ logger.addHandler(type("Keep", (logging.Handler,), {"emit": lambda self, record:
 def parsed(*words):
     said.clear()
     parser = FlexibleArgumentParser()
-    parser.add_argument("--compilation-config", type=json.loads)
+    parser.add_argument("--compilation-config", "-cc", type=json.loads)
     found = parser.parse_args(list(words)).compilation_config
     print(" ".join(words), "->", found, *said, sep="\n    ")
     return found, list(said)
@@ -53,11 +54,13 @@ print("vLLM", wheel.name.split("-")[1])
 merged, _ = parsed(*part, "--compilation-config.mode=3")
 first, warned_first = parsed(*whole, *part)
 last, warned_last = parsed(*part, *whole)
+names, warned_names = parsed("-cc.mode=3", *part)
 _, warned_twice = parsed(*whole, *whole)
 same = (
     merged == {"cudagraph_mode": "NONE", "mode": 3}
     and first == last == {"cudagraph_mode": "NONE"}
     and not warned_first and not warned_last
+    and names == {"cudagraph_mode": "NONE"} and not warned_names
     and warned_twice
 )
 print("as described" if same else "behaviour has changed")

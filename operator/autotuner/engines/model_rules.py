@@ -39,7 +39,7 @@ class ModelConfig:
         """The config of a model by the spec of its object; None if that does not hold it.
 
         Args:
-            model: with `modelConfiguration`, which OME defines as the content of config.json.
+            model: with `modelConfiguration`, the content of config.json or a part of it.
         """
         given = model.get("modelConfiguration")
         if not isinstance(given, Mapping) or not given:

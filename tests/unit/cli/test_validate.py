@@ -157,6 +157,16 @@ WRONG: list[tuple[str, Object, str]] = [
         " runtime.extraArgs allows 300",
     ),
     (
+        "more ranks than GPUs in sight",
+        {
+            **ON_VLLM,
+            "runtime": {"preset": "vllm-llama-small", "env": [{"name": "CUDA_VISIBLE_DEVICES", "value": "0"}]},
+            "parameters": [{"name": "tensor-parallel-size", "values": [2, 4]}],
+        },
+        "spec.parameters: no configuration is left: accelerators in sight removes all 2 configurations: 2 accelerators"
+        " are needed, and the environment lets the engine see 1",
+    ),
+    (
         "small batches without chunks, against the model's own context",
         {
             **ON_VLLM,

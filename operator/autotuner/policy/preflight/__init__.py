@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from autotuner.api.common import EngineName
@@ -13,6 +14,10 @@ from autotuner.presets import Presets
 from autotuner.search.space.cluster_facts import Facts
 from autotuner.search.space.space import Space
 from autotuner.validation_messages import Finding, Kind
+
+# Of CUDA and ROCm; what they name is numbers or identifiers, or words such as all.
+_VISIBLE = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
+_DEVICES = re.compile(r"([0-9]+|GPU-[0-9a-f-]+)(,([0-9]+|GPU-[0-9a-f-]+))*")
 
 __all__ = ["Surroundings", "check", "engine_of", "space", "warnings"]
 
@@ -48,9 +53,18 @@ def space(spec: TaskSpec, presets: Presets, around: Surroundings, engine: Engine
         command=tuple(template.command),
         accelerators=around.capacity.accelerators,
         memory_mib=around.capacity.memory_mib,
+        visible=_visible(case),
         longest_request=context.longest_request(spec),
     )
     return Space.of(spec, engine, fixed=fixed_arguments(engine, spec, template.args), facts=facts)
+
+
+def _visible(case: Case) -> int | None:
+    """The accelerators that the engine's environment names; None if it names none, or says all."""
+    own = {str(one.get("name")): str(one.get("value", "")) for one in case.template.container.get("env") or []}
+    given = own | {variable.name: variable.value for variable in case.spec.runtime.env or []}
+    counts = [len(given[name].split(",")) for name in _VISIBLE if _DEVICES.fullmatch(given.get(name, ""))]
+    return min(counts, default=None)
 
 
 def _space(case: Case) -> Iterator[Finding]:

@@ -142,17 +142,19 @@ def of_hardware(engine: Engine, flag_rules: CommandLineRules, facts: Facts) -> l
         too_large = partial(engine.memory.too_large, model=facts.model, memory_mib=facts.memory_mib)
         found.append(flag_rules.text_rule("weights fit", engine.memory.reads, too_large))
     if facts.accelerators is not None:
-        found.append(_accelerators(engine, flag_rules, facts.accelerators))
+        why = f"no node can have more than {facts.accelerators}"
+        found.append(_accelerators("accelerators per node", engine, flag_rules, facts.accelerators, why))
+    if facts.visible is not None:
+        why = f"the environment lets the engine see {facts.visible}"
+        found.append(_accelerators("accelerators in sight", engine, flag_rules, facts.visible, why))
     return found
 
 
-def _accelerators(engine: Engine, flag_rules: CommandLineRules, most: int) -> Rule:
-    """The rule that no engine has more accelerators than any node could ever hold."""
+def _accelerators(name: str, engine: Engine, flag_rules: CommandLineRules, most: int, why: str) -> Rule:
+    """The rule that no engine has more accelerators than there can be."""
 
     def check(flags: Mapping[str, Args]) -> str | None:
         count = engine.accelerators([token for args in flags.values() for token in args])
-        if count <= most:
-            return None
-        return f"{count} accelerators are needed, and no node can have more than {most}"
+        return None if count <= most else f"{count} accelerators are needed, and {why}"
 
-    return flag_rules.rule("accelerators per node", {*engine.degrees, *engine.folded}, check)
+    return flag_rules.rule(name, {*engine.degrees, *engine.folded}, check)
