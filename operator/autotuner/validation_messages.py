@@ -150,6 +150,11 @@ class Kind(Enum):
         "the runtime's command gives --{flag} too, one of them as JSON and the other in parts, and the engine drops the"
         " JSON beside parts; write both in one form, or move the flag to the runtime's args",
     )
+    LIST_IN_COMMAND = Wording(
+        "InvalidSpec",
+        "the runtime's command gives --{flag} too, and the engine adds this list to that one; move the flag to the"
+        " runtime's args",
+    )
     FLAG_MIXED_WITH_VALUE = Wording("InvalidSpec", "flag and value are one argument: write {meant}")
     NOT_A_FLAG = Wording("InvalidSpec", "not a flag: an argument begins with a dash, for example --name=value")
     TEMPLATE_IN_VALUE = Wording("InvalidSpec", '"{{{{" would be expanded as a template; write the value without it')

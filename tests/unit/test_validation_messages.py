@@ -241,6 +241,12 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
         " engine drops the JSON beside parts; write both in one form, or move the flag to the runtime's args",
     ),
     (
+        Kind.LIST_IN_COMMAND,
+        {"flag": "compilation-config.cudagraph_capture_sizes"},
+        "the runtime's command gives --compilation-config.cudagraph_capture_sizes too, and the engine adds this list to"
+        " that one; move the flag to the runtime's args",
+    ),
+    (
         Kind.FLAG_MIXED_WITH_VALUE,
         {"meant": "--tp-size=2"},
         "flag and value are one argument: write --tp-size=2",

@@ -134,7 +134,7 @@ class Engine:
 
         JSON and parts of the same JSON become one value, key by key.
         """
-        if not self.leniency.json_parts:
+        if not self.leniency.json_parts or not json_flags.has_parts(lists):
             return arguments.merge(lists, self._identity)
         own = json_flags.without_overruled(lists, self._identity)
         return json_flags.joined(arguments.merge(own, self._identity), self._identity)
@@ -218,7 +218,7 @@ class Engine:
                 yield Finding(where, Kind.FLAG_IN_COMMAND, {"flag": flag})
 
     def split_json(self, command: Sequence[str], args: Sequence[str], field: str) -> Iterator[Finding]:
-        """Find JSON flags of which a runtime's command has one part and arguments another: the engine drops the JSON.
+        """Find JSON flags of which a runtime's command has one part and arguments another.
 
         Args:
             command: of the runtime's container.
@@ -226,8 +226,9 @@ class Engine:
             field: where they are written.
         """
         if self.leniency.json_parts:
-            for flag, index in json_flags.split_over(command, args, self._identity):
-                yield Finding(f"{field}[{index}]", Kind.JSON_IN_COMMAND, {"flag": flag})
+            kinds = {"JSON": Kind.JSON_IN_COMMAND, "list": Kind.LIST_IN_COMMAND}
+            for split, flag, index in json_flags.split_over(command, args, self._identity):
+                yield Finding(f"{field}[{index}]", kinds[split], {"flag": flag})
 
     def _optional(self, parameter: SearchParameter) -> set[str]:
         """Flags that some value of a parameter leaves out."""

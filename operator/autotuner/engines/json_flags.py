@@ -11,17 +11,23 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib import resources
-from typing import Any
+from typing import Any, Literal
 
 from autotuner.engines.arguments import Argument, parse, tokens, with_unit
 
 Identity = Callable[[Argument], str]
 Object = dict[str, Any]
+Split = Literal["JSON", "list"]
 
 
 def whole(flag: str) -> str:
     """The flag that a part of its JSON belongs to; any other flag itself."""
     return flag.partition(".")[0]
+
+
+def has_parts(lists: Iterable[Sequence[str]]) -> bool:
+    """Whether some argument may be a part of JSON: most lists have none, and every configuration is merged."""
+    return any("." in token.partition("=")[0] for words in lists for token in words if token.startswith("-"))
 
 
 def keys(text: str) -> list[str]:
@@ -92,20 +98,30 @@ def joined(words: Sequence[str], identity: Identity) -> list[str]:
     return found
 
 
-def split_over(command: Sequence[str], words: Sequence[str], identity: Identity) -> Iterator[tuple[str, int]]:
-    """Flags that a command gives as JSON and arguments in parts, or the other way round, with the argument's index.
+def split_over(command: Sequence[str], words: Sequence[str], identity: Identity) -> Iterator[tuple[Split, str, int]]:
+    """Flags whose value is split over a command and the arguments after it, which is not what anybody meant.
 
-    Nobody can join them: a command stays as it is, and the parts alone would count.
+    Nobody can join them, for a command stays as it is. Beside parts the engine drops a flag's JSON; of a part that is a
+    list and occurs twice it makes one longer list.
+
+    Returns:
+        What is split, the flag or its part, and the argument's index.
     """
-    forms: dict[str, set[bool]] = {}
-    for one in parse(command):
-        if (flag := identity(one)) and (flag != whole(flag) or parsed(one) is not None):
-            forms.setdefault(whole(flag), set()).add(flag != whole(flag))
+    before = [(identity(one), one) for one in parse(command)]
     for one in parse(words):
         flag = identity(one)
         is_part = flag != whole(flag)
-        if whole(flag) in forms and (not is_part) in forms[whole(flag)] and (is_part or parsed(one) is not None):
-            yield whole(flag), one.index
+        if not is_part and parsed(one) is None:
+            continue
+        others = [(name, other) for name, other in before if whole(name) == whole(flag)]
+        if any((name != whole(name)) != is_part and (name != whole(name) or parsed(other)) for name, other in others):
+            yield "JSON", whole(flag), one.index
+        elif is_part and any(name == flag and _is_list(other) and _is_list(one) for name, other in others):
+            yield "list", flag, one.index
+
+
+def _is_list(part: Argument) -> bool:
+    return part.spelling.endswith("+") or isinstance(_value(" ".join(part.values)), list)
 
 
 def shipped(package: str) -> dict[str, Mapping[str, frozenset[str]]]:

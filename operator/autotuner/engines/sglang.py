@@ -81,12 +81,18 @@ def _priorities(flags: Flags) -> str | None:
 
 
 def _devices(flags: Flags) -> str | None:
-    """An experiment asks for as many GPUs as there are ranks, which are counted from 0 in its pod."""
-    ranks = whole_degree(flags, "tp-size") * whole_degree(flags, "pp-size")
-    last = int(number(flags, "base-gpu-id") or 0) + (ranks - 1) * whole_degree(flags, "gpu-id-step")
-    if last < ranks:
+    """entrypoints/engine.py and managers/data_parallel_controller.py, gpu_id: ranks are put on numbered GPUs.
+
+    An experiment asks for as many GPUs as there are ranks, and a pod numbers its own from 0.
+    """
+    tensor, stages, step = (whole_degree(flags, flag) for flag in ("tp-size", "pp-size", "gpu-id-step"))
+    replicas = 1 if is_on(flags, "enable-dp-attention") else whole_degree(flags, "dp-size")
+    first = int(number(flags, "base-gpu-id") or 0)
+    last = first + (replicas - 1) * tensor * stages * step + (stages - 1) * tensor + (tensor - 1) * step
+    gpus = tensor * stages * replicas
+    if last < gpus or (first == 0 and step == 1):
         return None
-    return f"base-gpu-id and gpu-id-step put {ranks} ranks on GPUs up to number {last}, and the pod has {ranks}"
+    return f"base-gpu-id and gpu-id-step use GPUs up to number {last}, and an experiment's pod has {gpus}, from 0 on"
 
 
 _RULES = (
@@ -97,7 +103,11 @@ _RULES = (
     rule("pipeline parallelism", _pipeline, "pp-size", "speculative-algorithm", "enable-mixed-chunk"),
     rule("drafts", _drafts, "speculative-algorithm", "enable-mixed-chunk"),
     rule("priorities", _priorities, "enable-priority-scheduling", "schedule-policy"),
-    rule("GPUs of the pod", _devices, "base-gpu-id", "gpu-id-step", "tp-size", "pp-size"),
+    rule(
+        "GPUs of the pod",
+        _devices,
+        *("base-gpu-id", "gpu-id-step", "tp-size", "pp-size", "dp-size", "enable-dp-attention"),
+    ),
     rule("kernels of a mixture", _cutlass, "moe-runner-backend", "quantization"),
 )
 

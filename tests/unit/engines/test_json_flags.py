@@ -149,17 +149,28 @@ def test_keys_of_a_version_that_nobody_has_read_are_those_of_all_others() -> Non
     )
 
 
+SIZES = "--compilation-config.cudagraph_capture_sizes"
+
+
 @pytest.mark.parametrize(
     ("command", "args", "found"),
     [
-        (['--compilation-config={"mode":3}'], ["--compilation-config.cudagraph_mode=NONE"], ["extra[0]"]),
-        (["--compilation-config.mode=3"], ["--seed=1", '-cc={"mode":0}'], ["extra[1]"]),
+        (
+            ['--compilation-config={"mode":3}'],
+            ["--compilation-config.cudagraph_mode=NONE"],
+            [("extra[0]", Kind.JSON_IN_COMMAND)],
+        ),
+        (["--compilation-config.mode=3"], ["--seed=1", '-cc={"mode":0}'], [("extra[1]", Kind.JSON_IN_COMMAND)]),
+        ([f"{SIZES}=[1,2]"], [f"{SIZES}=[8]"], [("extra[0]", Kind.LIST_IN_COMMAND)]),
+        ([f"{SIZES}=[1,2]"], ["--compilation-config.mode=3"], []),
+        (["--compilation-config.mode=0"], ["--compilation-config.mode=3"], []),
         (['--compilation-config={"mode":3}'], ['--compilation-config={"mode":0}'], []),
         (["--compilation-config.mode=3"], ["--compilation-config.cudagraph_mode=NONE"], []),
         (["--seed=1"], ['--compilation-config={"mode":0}'], []),
+        (["--compilation-config", "3"], ["--compilation-config.mode=0"], []),
     ],
 )
 def test_a_flag_split_over_command_and_arguments_is_found(
-    command: list[str], args: list[str], found: list[str]
+    command: list[str], args: list[str], found: list[tuple[str, Kind]]
 ) -> None:
-    assert [one.field for one in VLLM.split_json(command, args, "extra")] == found
+    assert [(one.field, one.kind) for one in VLLM.split_json(command, args, "extra")] == found
