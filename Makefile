@@ -7,7 +7,7 @@ COMPARE = $(if $(AGAINST),--against $(AGAINST))
 VENV := $(UV) venv --quiet --allow-existing --python '>=3.11,<3.13'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-system demo test test-full unit e2e realnode lint generate lock verify bench bench-search bench-rivals clean
+.PHONY: help setup setup-system demo test test-full unit e2e realnode lint generate engine-flags lock verify bench bench-search bench-rivals clean
 
 help:  ## what one can do here
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -70,6 +70,9 @@ generate: setup  ## write what is generated: CRDs, dashboard, GitOps snippet, ch
 	@$(PYTHON) -m gitops
 	@helm=$$($(PYTHON) -m tests.tools helm) && $(PYTHON) packaging/generate.py --helm "$$helm"
 	@.venv-benchmark/bin/python -m autotuner.benchmark.clients.genai_bench.builtin_tokenizer
+
+engine-flags: setup  ## add the flags of an engine's release (ENGINE=sglang|vllm VERSION=X)
+	@$(PYTHON) packaging/engine_flags.py $(ENGINE) $(VERSION) --uv $(UV)
 
 lock: $(UV)  ## resolve the dependencies anew
 	@for name in operator benchmark; do \

@@ -1,6 +1,6 @@
 """Read which architectures an engine registers: `python packaging/engine_architectures.py vllm 0.33.0`.
 
-Needs a Python with pip. Downloads the wheel and reads its source; the engine is neither installed nor imported.
+Fetches the sources of the published wheel; the engine is neither installed nor imported.
 Writes tests/data/architectures/ENGINE-VERSION.json, which a test of the presets reads.
 """
 
@@ -11,16 +11,15 @@ import ast
 import json
 import sys
 import tempfile
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from engine_flags import downloaded
+from engine_release import unpack
 
 DATA = Path(__file__).parents[1] / "tests" / "data" / "architectures"
 # Of vLLM: what generates text; the other tables hold embeddings, rewards and drafts.
 _GENERATING = ("_TEXT_GENERATION_MODELS", "_MULTIMODAL_MODELS")
-_SOURCES = {"sglang": "sglang/srt/models/", "vllm": "vllm/model_executor/models/registry.py"}
+_SOURCES = {"sglang": "sglang/srt/models/*.py", "vllm": "vllm/model_executor/models/registry.py"}
 
 
 def main() -> None:
@@ -30,9 +29,8 @@ def main() -> None:
     parser.add_argument("version")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        trees = [
-            ast.parse(text) for text in sources(chosen.engine, downloaded(chosen.engine, chosen.version, Path(folder)))
-        ]
+        unpack(chosen.engine, chosen.version, Path(folder))
+        trees = [ast.parse(path.read_text()) for path in sorted(Path(folder).glob(_SOURCES[chosen.engine]))]
     reader = {"sglang": of_sglang, "vllm": of_vllm}[chosen.engine]
     names = sorted({name for tree in trees for name in reader(tree)})
     if not names:
@@ -42,14 +40,6 @@ def main() -> None:
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(document, indent=1) + "\n")
     sys.stdout.write(f"{path.name}: {len(names)} architectures\n")
-
-
-def sources(engine: str, wheel: Path) -> Iterator[str]:
-    """The texts of the modules that register architectures."""
-    with zipfile.ZipFile(wheel) as archive:
-        for name in sorted(archive.namelist()):
-            if name.endswith(".py") and name.startswith(_SOURCES[engine]):
-                yield archive.read(name).decode()
 
 
 def of_sglang(module: ast.Module) -> Iterator[str]:

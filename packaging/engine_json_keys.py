@@ -1,6 +1,6 @@
 """Read which keys an engine's JSON flags take: `python packaging/engine_json_keys.py 0.33.0`, for vLLM.
 
-Needs a Python with pip. Downloads the wheel and reads its source; the engine is neither installed nor imported.
+Fetches the sources of the published wheel; the engine is neither installed nor imported.
 Writes operator/autotuner/engines/data/json_keys/vllm-VERSION.json: flag -> the keys of its configuration class. vLLM's
 decorator `config` (vllm/config/utils.py) makes these classes forbid every other key.
 """
@@ -12,15 +12,12 @@ import ast
 import json
 import sys
 import tempfile
-import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from engine_flags import downloaded
+from engine_release import unpack
 
 DATA = Path(__file__).parents[1] / "operator" / "autotuner" / "engines" / "data" / "json_keys"
-_ARGUMENTS = "vllm/engine/arg_utils.py"
-_CLASSES = "vllm/config/"
 
 Classes = Mapping[str, ast.ClassDef]
 
@@ -31,8 +28,9 @@ def main() -> None:
     parser.add_argument("version")
     version = parser.parse_args().version
     with tempfile.TemporaryDirectory() as folder:
-        texts = dict(sources(downloaded("vllm", version, Path(folder))))
-    found = read(texts)
+        unpack("vllm", version, Path(folder))
+        paths = [Path(folder) / "vllm/engine/arg_utils.py", *sorted(Path(folder).glob("vllm/config/*.py"))]
+        found = read([path.read_text() for path in paths])
     if "compilation-config" not in found:
         sys.exit(f"vllm {version} keeps its configuration elsewhere; read its new layout")
     DATA.mkdir(exist_ok=True)
@@ -42,18 +40,9 @@ def main() -> None:
     sys.stdout.write(f"{path.name}: {len(found)} flags\n")
 
 
-def sources(wheel: Path) -> Iterator[tuple[str, str]]:
-    """The modules that define arguments and configuration classes."""
-    with zipfile.ZipFile(wheel) as archive:
-        for name in sorted(archive.namelist()):
-            if name == _ARGUMENTS or (name.startswith(_CLASSES) and name.endswith(".py")):
-                yield name, archive.read(name).decode()
-
-
-def read(texts: Mapping[str, str]) -> dict[str, list[str]]:
+def read(texts: Sequence[str]) -> dict[str, list[str]]:
     """Flag -> keys, of the flags whose configuration class forbids other keys."""
-    trees = {name: ast.parse(text) for name, text in texts.items()}
-    classes = {node.name: node for tree in trees.values() for node in tree.body if isinstance(node, ast.ClassDef)}
+    classes = {node.name: node for text in texts for node in ast.parse(text).body if isinstance(node, ast.ClassDef)}
     strict = {name.lower(): node for name, node in classes.items() if any(map(_forbids, node.decorator_list))}
     found = {}
     for field, _ in fields(classes["EngineArgs"]):

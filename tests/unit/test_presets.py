@@ -100,13 +100,14 @@ def test_the_weights_fit_on_the_accelerators_that_are_stated(runtime: presets.Ru
 
 @pytest.mark.parametrize("runtime", real_runtimes(), ids=lambda one: one.name)
 def test_the_release_knows_every_flag_of_a_runtime(runtime: presets.RuntimePreset) -> None:
-    engine, template = engines.get(runtime.engine), engine_template(runtime.spec)
-    table = engine.table(template.image)
+    template = engine_template(runtime.spec)
+    version = engines.version_of(runtime.engine, image=template.image)
+    engine = engines.get(version)
     words = [*template.command[2:], *template.args]
 
-    assert table is not None
-    assert [word for word in words if arguments.is_flag(word) and not table.takes(word.partition("=")[0])] == []
-    assert list(engine.checker(template.image).arguments(template.args, "args")) == []
+    assert engine.table is not None and engine.knows(version.version)  # the pinned release, and not one near it
+    assert [word for word in words if arguments.is_flag(word) and not engine.table.takes(word.partition("=")[0])] == []
+    assert list(engine.checker().arguments(template.args, "args")) == []
 
 
 def test_images_exist_for_every_processor_architecture() -> None:

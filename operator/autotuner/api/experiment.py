@@ -327,6 +327,9 @@ class ExperimentStatus(Model):
     image_id: ImageRef | None = Field(
         default=None, alias="imageID", description="The digest of the engine's container image that really ran."
     )
+    engine_version: Word | None = Field(
+        default=None, description="The version that the engine itself told when it was measured."
+    )
     engine_pod: EnginePod | None = None
     hashes: Hashes | None = None
     fingerprint: Word | None = Field(

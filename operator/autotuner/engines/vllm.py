@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import partial
 
 from autotuner.engines import flag_table, json_flags, reserved
@@ -170,6 +171,7 @@ _PARALLELISM = ParallelismFlags(
             "vLLM has no switch for dataParallelAttention: with data and expert it is how vLLM works anyway"
         ),
     },
+    exchanged={},
     refuse=_refuse_parallelism,
 )
 
@@ -231,12 +233,30 @@ _ADVICE = Advice(
     at_least={},
 )
 
+
+def _typical(memory_mib: float | None) -> Mapping[str, Value]:
+    """vllm/engine/arg_utils.py, get_batch_defaults: by the GPU's memory (but for the A100); the rest by the model."""
+    large = memory_mib is None or memory_mib >= 70 * 1024
+    return {
+        "max-num-batched-tokens": 8192 if large else 2048,
+        "max-num-seqs": 1024 if large else 256,
+        "block-size": 16,
+        "enable-chunked-prefill": True,
+        "enable-prefix-caching": True,
+    }
+
+
 VLLM = Engine(
     name="VLLM",
+    version="",
+    # Its rules are those of vllm/config, which have not changed since 0.11; what its flags are called, take and mean
+    # without a word is told by the tables of the releases.
+    earlier=(),
     label="vLLM",
     package="vllm",
     client_backend="vllm",
     cache_flush="",
+    version_calls=("/version",),
     ignores_end_of_text=True,
     text_sensitive=("prefix-caching", "speculative"),
     flag_documents=partial(flag_table.shipped, "vllm"),
@@ -247,6 +267,7 @@ VLLM = Engine(
         "pipeline-parallel-size": {"ge": 1},
         "data-parallel-size": {"ge": 1},
         "decode-context-parallel-size": {"ge": 1},
+        "max-model-len": {"ge": -1},
     },
     # vllm/utils/argparse_utils.py; -O3 is a level.
     leniency=Leniency(underscores=True, json_parts=True, one_word=re.compile(r"-O[0-3]?")),
@@ -274,15 +295,7 @@ VLLM = Engine(
         "scheduling-policy": "fcfs",
         "enforce-eager": False,
     },
-    # vllm/engine/arg_utils.py: by version, accelerator and kind of model.
-    typical={
-        "gpu-memory-utilization": 0.9,
-        "max-num-batched-tokens": 8192,
-        "max-num-seqs": 256,
-        "block-size": 16,
-        "enable-chunked-prefill": True,
-        "enable-prefix-caching": True,
-    },
+    typical=_typical,
     rules=_RULES,
     model_rules=_MODEL_RULES,
     context="max-model-len",

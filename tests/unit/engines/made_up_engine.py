@@ -74,10 +74,13 @@ def _refuse_quantization(said: Said) -> str | None:
 
 QUILL = Engine(
     name=NAME,
+    version="",
+    earlier=(),
     label="Quill",
     package="quill",
     client_backend="openai",
     cache_flush="/forget",
+    version_calls=("/about",),
     ignores_end_of_text=False,
     text_sensitive=("draft",),
     flag_documents=lambda: _FLAGS,
@@ -90,7 +93,7 @@ QUILL = Engine(
     folded={"inner-copies": "copies"},
     reserved={"listen": reserved.OPERATORS_OWN, "weights": reserved.MODEL},
     defaults={"shards": 1},
-    typical={"batch-limit": 32},
+    typical=lambda _: {"batch-limit": 32},
     rules=(rule("chunks", _chunks, "batch-limit", "chunk"),),
     model_rules=(model_rule("heads", _heads, "shards"),),
     context="",
@@ -110,6 +113,7 @@ QUILL = Engine(
     parallelism=ParallelismFlags(
         words={"tensor": WordFlag("shards"), "pipeline": WordFlag("stages"), "data": WordFlag("copies")},
         not_offered={"expert": "Quill does not offer expert"},
+        exchanged={},
         refuse=_refuse_parallelism,
     ),
     quantization=QuantizationFlags(

@@ -184,6 +184,7 @@ def _end(seen: ObservedExperiment, ending: Ending, now: datetime) -> Plan:
             "times": times,
             "levels": list(result.levels) if result and result.levels else None,
             "ladder": result.ladder if result else None,
+            "engine_version": (result.engine_version or None) if result else None,
             "evidence": evidence,
             "fingerprint": _fingerprint(seen, ending.reason, going_on),
             "conditions": conditions.list(),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from autotuner.api.common import EngineName
 from autotuner.api.task import TaskSpec
+from autotuner.engines import EngineVersion
 from autotuner.policy.model_and_runtime import fixed_arguments
 from autotuner.policy.preflight import benchmark, context, flags, goals, model_files, objects, stopping
 from autotuner.policy.preflight.checked_task import Case, Surroundings, engine_of
@@ -19,7 +19,7 @@ from autotuner.validation_messages import Finding, Kind
 _VISIBLE = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
 _DEVICES = re.compile(r"([0-9]+|GPU-[0-9a-f-]+)(,([0-9]+|GPU-[0-9a-f-]+))*")
 
-__all__ = ["Surroundings", "check", "engine_of", "space", "warnings"]
+__all__ = ["Surroundings", "check", "engine", "engine_of", "judged_by", "space", "warnings"]
 
 
 def check(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[Finding]:
@@ -41,10 +41,25 @@ def check(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[Findin
 def warnings(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[Finding]:
     """What works but may mislead; the condition Valid tells it."""
     case = Case(spec, presets, around)
-    return [*model_files.warnings(case), *benchmark.warnings(case), *context.warnings(case)]
+    return [
+        *flags.warnings(case),
+        *model_files.warnings(case),
+        *benchmark.warnings(case),
+        *context.warnings(case),
+    ]
 
 
-def space(spec: TaskSpec, presets: Presets, around: Surroundings, engine: EngineName) -> Space:
+def judged_by(spec: TaskSpec, presets: Presets, around: Surroundings) -> str:
+    """By which release's flags the task is judged, for people; empty where a warning tells that, or there is none."""
+    return flags.judged_by(Case(spec, presets, around))
+
+
+def engine(spec: TaskSpec, presets: Presets, around: Surroundings) -> EngineVersion | None:
+    """The engine whose flags the parameters are, and which release of it; None if the preset is unknown."""
+    return Case(spec, presets, around).engine
+
+
+def space(spec: TaskSpec, presets: Presets, around: Surroundings, engine: EngineVersion) -> Space:
     """The search space as far as the cluster can hold it; cheap when it was built before."""
     case = Case(spec, presets, around)
     template = case.template
