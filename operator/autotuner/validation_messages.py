@@ -151,6 +151,26 @@ class Kind(Enum):
         "some configurations leave out --{flag}, but the runtime's command sets it, and what is in a command cannot be"
         " taken away; move it to the runtime's args, or override its command",
     )
+    JSON_KEY_UNKNOWN = Wording(
+        "InvalidSpec",
+        "{engine} refuses the key {key} in --{flag} (if your image's engine takes it, set runtime.allowUnknownFlags:"
+        " true)",
+    )
+    JSON_KEY_MISSPELT = Wording(
+        "InvalidSpec",
+        "{engine} refuses the key {key} in --{flag}; did you mean {meant}? (if your image's engine takes it, set"
+        " runtime.allowUnknownFlags: true)",
+    )
+    JSON_IN_COMMAND = Wording(
+        "InvalidSpec",
+        "the runtime's command gives --{flag} too, one of them as JSON and the other in parts, and the engine drops the"
+        " JSON beside parts; write both in one form, or move the flag to the runtime's args",
+    )
+    LIST_IN_COMMAND = Wording(
+        "InvalidSpec",
+        "the runtime's command gives --{flag} too, and the engine adds this list to that one; move the flag to the"
+        " runtime's args",
+    )
     FLAG_MIXED_WITH_VALUE = Wording("InvalidSpec", "flag and value are one argument: write {meant}")
     NOT_A_FLAG = Wording("InvalidSpec", "not a flag: an argument begins with a dash, for example --name=value")
     TEMPLATE_IN_VALUE = Wording("InvalidSpec", '"{{{{" would be expanded as a template; write the value without it')
@@ -215,6 +235,21 @@ class Kind(Enum):
         "InvalidSpec",
         "the ladder may take {needed:.0f} s ({scenarios} scenarios x {levels} levels x {minutes} min), but {limit} s"
         " are allowed; allow more, or measure less",
+    )
+    REQUESTS_TOO_LONG = Wording(
+        "InvalidSpec",
+        "a prompt and its answer have {tokens} tokens, but {flag} in {where} allows {limit}; raise it, or write shorter"
+        " requests",
+    )
+    SOME_REQUESTS_TOO_LONG = Wording(
+        "Valid",
+        "some prompts with their answers have more than {tokens} tokens, but {flag} in {where} allows {limit}: the"
+        " engine refuses or shortens them",
+    )
+    REQUESTS_BEYOND_MODEL = Wording(
+        "Valid",
+        "a prompt and its answer have {tokens} tokens, but the model's context has {limit}; write shorter requests, or"
+        " extend the context by the engine's flags",
     )
     LOAD_IN_LOCKSTEP = Wording(
         "Valid",

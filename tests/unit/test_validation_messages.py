@@ -223,6 +223,30 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
         " be taken away; move it to the runtime's args, or override its command",
     ),
     (
+        Kind.JSON_KEY_UNKNOWN,
+        {"engine": "vLLM 0.33.0", "flag": "kv-transfer-config", "key": "role"},
+        "vLLM 0.33.0 refuses the key role in --kv-transfer-config (if your image's engine takes it, set"
+        " runtime.allowUnknownFlags: true)",
+    ),
+    (
+        Kind.JSON_KEY_MISSPELT,
+        {"engine": "vLLM 0.33.0", "flag": "compilation-config", "key": "modes", "meant": "mode"},
+        "vLLM 0.33.0 refuses the key modes in --compilation-config; did you mean mode? (if your image's engine takes"
+        " it, set runtime.allowUnknownFlags: true)",
+    ),
+    (
+        Kind.JSON_IN_COMMAND,
+        {"flag": "compilation-config"},
+        "the runtime's command gives --compilation-config too, one of them as JSON and the other in parts, and the"
+        " engine drops the JSON beside parts; write both in one form, or move the flag to the runtime's args",
+    ),
+    (
+        Kind.LIST_IN_COMMAND,
+        {"flag": "compilation-config.cudagraph_capture_sizes"},
+        "the runtime's command gives --compilation-config.cudagraph_capture_sizes too, and the engine adds this list to"
+        " that one; move the flag to the runtime's args",
+    ),
+    (
         Kind.FLAG_MIXED_WITH_VALUE,
         {"meant": "--tp-size=2"},
         "flag and value are one argument: write --tp-size=2",
@@ -325,6 +349,24 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
         {"levels": 3, "limit": 3600, "minutes": 30, "needed": 5400.0, "scenarios": 1},
         "the ladder may take 5400 s (1 scenarios x 3 levels x 30 min), but 3600 s are allowed; allow more, or"
         " measure less",
+    ),
+    (
+        Kind.REQUESTS_TOO_LONG,
+        {"tokens": 1280, "flag": "max-model-len", "limit": 1024, "where": "runtime.extraArgs"},
+        "a prompt and its answer have 1280 tokens, but max-model-len in runtime.extraArgs allows 1024; raise it, or"
+        " write shorter requests",
+    ),
+    (
+        Kind.SOME_REQUESTS_TOO_LONG,
+        {"tokens": 1600, "flag": "max-model-len", "limit": 1500, "where": "runtime.extraArgs"},
+        "some prompts with their answers have more than 1600 tokens, but max-model-len in runtime.extraArgs allows"
+        " 1500: the engine refuses or shortens them",
+    ),
+    (
+        Kind.REQUESTS_BEYOND_MODEL,
+        {"tokens": 1280, "limit": 1024},
+        "a prompt and its answer have 1280 tokens, but the model's context has 1024; write shorter requests, or extend"
+        " the context by the engine's flags",
     ),
     (
         Kind.LOAD_IN_LOCKSTEP,
@@ -454,6 +496,8 @@ REASONS = {
         Kind.VOLUME_MAY_BE_EMPTY,
         Kind.MODEL_MOUNTED_TOO,
         Kind.VOLUME_NOT_READ,
+        Kind.SOME_REQUESTS_TOO_LONG,
+        Kind.REQUESTS_BEYOND_MODEL,
         Kind.LOAD_IN_LOCKSTEP,
         Kind.EFFECT_DEPENDS_ON_TEXT,
     },

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from autotuner.api.common import ClientBackend, EngineName
 from autotuner.api.parameters import SearchParameter
-from autotuner.engines import arguments, diagnosis, flag_table
+from autotuner.engines import arguments, diagnosis, flag_table, json_flags
 from autotuner.engines.arguments import Argument, Value
 from autotuner.engines.combination_rules import FlagRule, Flags
 from autotuner.engines.diagnosis import Diagnosis, LogPatterns
@@ -17,6 +17,7 @@ from autotuner.engines.flag_table import Bounds, FlagDocument, FlagTable, Lenien
 from autotuner.engines.flag_validation import Checker
 from autotuner.engines.idle_flags import EffectiveFlags, IdleFlags
 from autotuner.engines.memory import MemoryFlags
+from autotuner.engines.model_rules import ModelRule
 from autotuner.engines.parallelism import ParallelismFlags
 from autotuner.engines.quantization import QuantizationFlags
 from autotuner.engines.start_points import Advice
@@ -56,6 +57,7 @@ class Engine:
         ignores_end_of_text: it goes on past the end of text when asked to, so that answers have the length asked for.
         text_sensitive: parts of the names of flags whose effect depends on what the prompts say.
         flag_documents: gives the flags of the known versions, as packaging/engine_flags.py writes them.
+        json_keys: gives, for each version that is known, JSON flag -> all keys that the engine takes in it.
         flag_bounds: flag, by any name that its package gives it -> bounds that the engine's code keeps and its parser
             does not tell: ge, gt, le, lt.
         leniency: spellings that its parser takes beyond those that its package tells.
@@ -70,6 +72,8 @@ class Engine:
         typical: about what the engine takes when nobody sets a flag, where its parser does not tell: by a GPU's
             memory in MiB, None if that is unknown.
         rules: what it refuses although each flag is right.
+        model_rules: what it refuses for the model's own numbers.
+        context: its flag for the tokens of the longest sequence; empty if it has none.
         idle: flags that do nothing while others say so; only what its code or documentation tells for certain.
         advice: good points to begin a search with.
         memory: the flags that decide whether the weights fit.
@@ -89,6 +93,7 @@ class Engine:
     ignores_end_of_text: bool
     text_sensitive: tuple[str, ...]
     flag_documents: Callable[[], Iterable[FlagDocument]]
+    json_keys: Callable[[], Mapping[str, Mapping[str, frozenset[str]]]]
     flag_bounds: Mapping[str, Bounds]
     leniency: Leniency
     negatable: bool
@@ -99,6 +104,8 @@ class Engine:
     defaults: Mapping[str, Value]
     typical: Callable[[float | None], Mapping[str, Value]]
     rules: tuple[FlagRule, ...]
+    model_rules: tuple[ModelRule, ...]
+    context: str
     idle: tuple[IdleFlags, ...]
     advice: Advice
     memory: MemoryFlags
@@ -126,14 +133,18 @@ class Engine:
         return any(flag_table.order(one.version) == flag_table.order(version) for one in self.tables)
 
     def canonical(self, name: str) -> str:
-        """The one name for all spellings of a flag, given without leading dashes; of its negations too."""
+        """The one name for all spellings of a flag, without leading dashes; of its negations too.
+
+        A part of its JSON keeps its key.
+        """
+        name, dot, key = name.partition(".") if self.leniency.json_parts else (name, "", "")
         name = name.replace("_", "-")
         found = self.table.find(name) if self.table and self.table.negates(name) else None
         if found is not None:
             name = found.name
         elif self.negatable and self._unknown(name):
             name = name.removeprefix("no-")
-        return self._aliases.get(name, name)
+        return self._aliases.get(name, name) + dot + key
 
     def turns_off(self, spelling: str) -> bool:
         """Whether a spelling, with its dashes, says the opposite of its flag."""
@@ -175,8 +186,14 @@ class Engine:
         return self.negatable if known is None else known.kind == "boolean"
 
     def merge(self, *lists: Sequence[str]) -> list[str]:
-        """Merge argument lists flag by flag, later ones winning; all spellings of a flag count as that flag."""
-        return arguments.merge(lists, self._identity)
+        """Merge argument lists flag by flag, later ones winning; all spellings of a flag count as that flag.
+
+        JSON and parts of the same JSON become one value, key by key.
+        """
+        if not self.leniency.json_parts or not json_flags.has_parts(lists):
+            return arguments.merge(lists, self._identity)
+        own = json_flags.without_overruled(lists, self._identity)
+        return json_flags.joined(arguments.merge(own, self._identity), self._identity)
 
     def compose(self, fixed: Sequence[str], configuration: Mapping[str, Value]) -> list[str]:
         """Fixed arguments under a configuration: merged, and a switch that is off is off although `fixed` has it on."""
@@ -242,7 +259,8 @@ class Engine:
             allow_unknown: let pass what the table refuses.
             simulated: it is the simulated engine that plays this one.
         """
-        return Checker(self, self.table, certain, allow_unknown, simulated)
+        keys = json_flags.keys_of(self.table.version, self.json_keys()) if self.table else {}
+        return Checker(self, self.table, certain, allow_unknown, simulated, keys)
 
     def in_command(
         self,
@@ -265,6 +283,19 @@ class Engine:
         for where, left_out in {**optional, **(words or {})}.items():
             for flag in sorted(given.intersection(left_out)):
                 yield Finding(where, Kind.FLAG_IN_COMMAND, {"flag": flag})
+
+    def split_json(self, command: Sequence[str], args: Sequence[str], field: str) -> Iterator[Finding]:
+        """Find JSON flags of which a runtime's command has one part and arguments another.
+
+        Args:
+            command: of the runtime's container.
+            args: that come after it.
+            field: where they are written.
+        """
+        if self.leniency.json_parts:
+            kinds = {"JSON": Kind.JSON_IN_COMMAND, "list": Kind.LIST_IN_COMMAND}
+            for split, flag, index in json_flags.split_over(command, args, self._identity):
+                yield Finding(f"{field}[{index}]", kinds[split], {"flag": flag})
 
     def _optional(self, parameter: SearchParameter) -> set[str]:
         """Flags that some value of a parameter leaves out."""

@@ -6,10 +6,12 @@ import difflib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import resources
 from typing import Any, Literal
+
+from autotuner.engines import json_flags
 
 FlagKind = Literal["switch", "boolean", "int", "float", "size", "str", "json", "list"]
 
@@ -63,6 +65,8 @@ class Flag:
             return f"{text} is not a whole number"
         if self.kind == "float" and not _DECIMAL.fullmatch(text):
             return f"{text} is not a number"
+        if self.kind == "json" and (why := json_flags.fault(text)):
+            return why
         if self.kind == "size" and not _SIZE.fullmatch(text):
             return f"{text} is not a size; write a number, 4k or auto"
         if self.choices and text not in self.choices:
@@ -136,7 +140,7 @@ class FlagTable:
     def _part(self, name: str) -> Flag | None:
         whole, dot, _ = name.partition(".")
         found = self._by_name.get(whole) if dot and self.leniency.json_parts else None
-        return found if found and found.kind == "json" else None
+        return replace(found, kind="str") if found and found.kind == "json" else None
 
     def takes(self, spelling: str) -> bool:
         """Whether the engine's parser knows a flag by this very spelling, dashes included."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from autotuner.api.parameters import SearchParameter, Variant
-from autotuner.engines import arguments
+from autotuner.engines import arguments, json_flags
 from autotuner.engines.arguments import Argument, Value
 from autotuner.engines.flag_table import Flag, FlagTable, order
 from autotuner.validation_messages import Finding, Kind
@@ -48,6 +49,7 @@ class Checker:
         certain: the table is of the very release that runs; what another one's refuses is only doubted.
         allow_unknown: the user says that the engine takes more than the table knows.
         simulated: it is the simulated engine, which has flags of its own beside those of the engine that it plays.
+        json_keys: JSON flag -> all keys that it takes; a flag that is not there may take any.
     """
 
     engine: EngineFlags
@@ -55,6 +57,7 @@ class Checker:
     certain: bool
     allow_unknown: bool
     simulated: bool = False
+    json_keys: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def arguments(self, args: Sequence[str], field: str) -> Iterator[Finding]:
         """What is wrong with the list of arguments in a field; each finding is about `field[index]`."""
@@ -75,7 +78,30 @@ class Checker:
         if finding := _malformed(argument, field):
             return finding
         known = self._known(argument.spelling, field)
-        return self._judged(_misused(known, argument, field) if isinstance(known, Flag) else known)
+        if not isinstance(known, Flag):
+            return self._judged(known)
+        return self._judged(_misused(known, argument, field) or self._unknown_key(flag or "", argument.values, field))
+
+    def _unknown_key(self, flag: str, values: Sequence[str], field: str) -> Finding | None:
+        """The first key of a JSON flag that its engine does not take.
+
+        Args:
+            flag: canonical; of a part of the JSON with its key.
+            values: that the flag is given.
+            field: where they are written.
+        """
+        name, dot, part = flag.partition(".")
+        known = self.json_keys.get(name)
+        if known is None:
+            return None
+        given = [part.partition(".")[0].rstrip("+")] if dot else [key for one in values for key in json_flags.keys(one)]
+        for key in given:
+            if key not in known:
+                details = {"engine": str(self.table), "flag": name, "key": key}
+                if meant := difflib.get_close_matches(key, known, n=1):
+                    return Finding(field, Kind.JSON_KEY_MISSPELT, {**details, "meant": meant[0]})
+                return Finding(field, Kind.JSON_KEY_UNKNOWN, details)
+        return None
 
     def _judged(self, finding: Finding | None) -> Finding | None:
         """What the table finds wrong, with how sure that is; None where the user knows better."""
@@ -178,7 +204,10 @@ class Checker:
             yield Finding(field, Kind.FLAG_RESERVED, {"instead": self.engine.reserved[flag]})
             return
         known = self._known(f"--{parameter.name}", field, dashes="")
-        found = _misoffered(known, parameter, field) if isinstance(known, Flag) else [known]
+        found: list[Finding | None] = [known] if isinstance(known, Finding) else []
+        if isinstance(known, Flag):
+            offered = [arguments.text(one) for one in parameter.choices or parameter.values or []]
+            found = [*_misoffered(known, parameter, field), self._unknown_key(flag, offered, field)]
         yield from filter(None, map(self._judged, found))
         if any(_EXPANDED in choice for choice in parameter.choices or []):
             yield Finding(field, Kind.TEMPLATE_IN_VALUE)

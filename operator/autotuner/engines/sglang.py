@@ -18,6 +18,7 @@ from autotuner.engines.diagnosis import LogPatterns
 from autotuner.engines.engine import Earlier, Engine
 from autotuner.engines.idle_flags import idle_while
 from autotuner.engines.memory import MemoryFlags
+from autotuner.engines.model_rules import ModelConfig, blocks_split, heads_split, model_rule, whole_degree
 from autotuner.engines.parallelism import ParallelismFlags, WordFlag, Words, degree
 from autotuner.engines.quantization import QuantizationFlags, Said
 from autotuner.engines.start_points import FP8_WORDS, Advice
@@ -101,6 +102,29 @@ def _cutlass_fp4(flags: Flags) -> str | None:
     return None
 
 
+def _priorities(flags: Flags) -> str | None:
+    """server_args.py, check_server_args: `schedule_policy must be 'fcfs' or 'lof'`; fcfs is the default."""
+    policy = flags.get("schedule-policy", "fcfs")
+    if is_on(flags, "enable-priority-scheduling") and policy not in ("fcfs", "lof"):
+        return f"enable-priority-scheduling needs schedule-policy fcfs or lof, not {policy}"
+    return None
+
+
+def _devices(flags: Flags) -> str | None:
+    """entrypoints/engine.py and managers/data_parallel_controller.py, gpu_id: ranks are put on numbered GPUs.
+
+    An experiment asks for as many GPUs as there are ranks, and a pod numbers its own from 0.
+    """
+    tensor, stages, step = (whole_degree(flags, flag) for flag in ("tp-size", "pp-size", "gpu-id-step"))
+    replicas = 1 if is_on(flags, "enable-dp-attention") else whole_degree(flags, "dp-size")
+    first = int(number(flags, "base-gpu-id") or 0)
+    last = first + (replicas - 1) * tensor * stages * step + (stages - 1) * tensor + (tensor - 1) * step
+    gpus = tensor * stages * replicas
+    if last < gpus or (first == 0 and step == 1):
+        return None
+    return f"base-gpu-id and gpu-id-step use GPUs up to number {last}, and an experiment's pod has {gpus}, from 0 on"
+
+
 _DENSE = ("moe-dense-tp-size", "tp-size")
 _PIPELINE = ("pp-size", "speculative-algorithm", "enable-mixed-chunk")
 _CUTLASS = ("moe-runner-backend", "quantization")
@@ -110,7 +134,42 @@ _RULES = (
     rule("dense layers of a mixture", _dense_groups, *_DENSE),
     rule("pages", _pages, "chunked-prefill-size", "page-size"),
     rule("pipeline parallelism", _pipeline, *_PIPELINE),
+    rule("priorities", _priorities, "enable-priority-scheduling", "schedule-policy"),
+    rule(
+        "GPUs of the pod",
+        _devices,
+        *("base-gpu-id", "gpu-id-step", "tp-size", "pp-size", "dp-size", "enable-dp-attention"),
+    ),
     rule("kernels of a mixture", _cutlass, *_CUTLASS),
+)
+
+
+def _heads(flags: Flags, model: ModelConfig) -> str | None:
+    """models/llama.py, `assert self.total_num_heads % tp_size == 0`, and the others; layers/dp_attention.py."""
+    tensor, replicas = whole_degree(flags, "tp-size"), whole_degree(flags, "attn-dp-size")
+    if is_on(flags, "enable-dp-attention"):  # the older word for replicas of attention
+        replicas = max(replicas, whole_degree(flags, "dp-size"))
+    shared = replicas * whole_degree(flags, "attn-cp-size")
+    return None if tensor % shared else heads_split(model, tensor // shared, "tp-size")
+
+
+def _quantization_blocks(flags: Flags, model: ModelConfig) -> str | None:
+    """layers/quantization/fp8.py: sizes that are `not divisible by weight quantization block_n`."""
+    tensor = whole_degree(flags, "tp-size")
+    shared = whole_degree(flags, "ep-size") * whole_degree(flags, "moe-dp-size")
+    # A backend that sends tokens to experts spreads these over the whole group.
+    spread = flags.get("moe-a2a-backend", "none") != "none" or tensor % shared
+    dense = 1 if flags.get("moe-dense-tp-size") == "1" else tensor
+    return blocks_split(model, dense, 1 if spread else tensor // shared, "tp-size")
+
+
+_MODEL_RULES = (
+    model_rule("heads", _heads, "tp-size", "dp-size", "enable-dp-attention", "attn-dp-size", "attn-cp-size"),
+    model_rule(
+        "quantization blocks",
+        _quantization_blocks,
+        *("tp-size", "ep-size", "moe-dp-size", "moe-dense-tp-size", "moe-a2a-backend"),
+    ),
 )
 
 
@@ -388,6 +447,7 @@ SGLANG = Engine(
     text_sensitive=("radix-cache", "speculative"),
     flag_documents=partial(flag_table.shipped, "sglang"),
     # server_args.py and model_executor/model_runner.py.
+    json_keys=dict,
     flag_bounds={
         "mem-fraction-static": {"gt": 0, "lt": 1},
         "tensor-parallel-size": {"ge": 1},
@@ -437,6 +497,8 @@ SGLANG = Engine(
     },
     typical=_typical,
     rules=_RULES,
+    model_rules=_MODEL_RULES,
+    context="context-length",
     idle=_IDLE,
     advice=_ADVICE,
     memory=MemoryFlags(

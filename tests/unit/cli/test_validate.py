@@ -82,6 +82,17 @@ def test_a_typo_is_found_in_its_line(run: Run) -> None:
     assert said.splitlines()[-1] == "task.yaml: TuningTask chat: 1 error"
 
 
+ON_VLLM: Object = {
+    "runtime": {"preset": "vllm-llama-small"},
+    "baseline": None,
+    "parameters": [{"name": "max-num-seqs", "values": [8, 16]}],
+    "benchmark": {
+        "scenarios": [{"name": "chat", "load": "D(100,250)"}],
+        "concurrency": [8],
+        "tokenizer": {"source": "Hub", "id": "x"},
+    },
+}
+
 WRONG: list[tuple[str, Object, str]] = [
     ("a rule of the schema", {"parameters": [{"name": "a"}]}, "spec.parameters[0]: give exactly one of values"),
     ("a rule about one field", {"runtime": {"engine": "SGLang"}}, "spec.runtime.engine: required with name and custom"),
@@ -107,6 +118,64 @@ WRONG: list[tuple[str, Object, str]] = [
         "an unknown flag",
         {"parameters": [{"name": "enable-mixed-chunking", "toggle": True}]},
         "spec.parameters[0]: SGLang 0.5.23 has no such flag; did you mean enable-mixed-chunk?",
+    ),
+    (
+        "JSON that is none",
+        {**ON_VLLM, "runtime": {"preset": "vllm-llama-small", "extraArgs": ["--speculative-config={method: ngram"]}},
+        'spec.runtime.extraArgs[0]: "--speculative-config": {method: ngram is not JSON: ',
+    ),
+    (
+        "a key that the engine does not take",
+        {**ON_VLLM, "parameters": [{"name": "compilation-config", "choices": ['{"modes":3}', '{"mode":0}']}]},
+        "spec.parameters[0]: vLLM ",
+    ),
+    (
+        "a flag that the command gives as JSON and a parameter in parts",
+        {
+            **ON_VLLM,
+            "runtime": {
+                "preset": "vllm-llama-small",
+                "overrides": {"engineConfig": {"runner": {"command": ["vllm", "serve", '-cc={"mode":3}']}}},
+            },
+            "parameters": [{"name": "compilation-config.cudagraph_mode", "choices": ["NONE", "FULL"]}],
+        },
+        "spec.parameters[0].choices[0]: the runtime's command gives --compilation-config too",
+    ),
+    (
+        "heads that cannot be divided",
+        {**ON_VLLM, "parameters": [{"name": "tensor-parallel-size", "values": [3, 5]}]},
+        "spec.parameters: no configuration is left: heads removes all 2 configurations: the model's 32 attention heads"
+        " cannot be divided by tensor-parallel-size (3)",
+    ),
+    (
+        "requests that do not fit into the context",
+        {
+            **ON_VLLM,
+            "runtime": {"preset": "vllm-llama-small", "extraArgs": ["--max-model-len=300"]},
+        },
+        "spec.benchmark.scenarios[0].load: a prompt and its answer have 350 tokens, but max-model-len in"
+        " runtime.extraArgs allows 300",
+    ),
+    (
+        "more ranks than GPUs in sight",
+        {
+            **ON_VLLM,
+            "runtime": {"preset": "vllm-llama-small", "env": [{"name": "CUDA_VISIBLE_DEVICES", "value": "0"}]},
+            "parameters": [{"name": "tensor-parallel-size", "values": [2, 4]}],
+        },
+        "spec.parameters: no configuration is left: accelerators in sight removes all 2 configurations: 2 accelerators"
+        " are needed, and the environment lets the engine see 1",
+    ),
+    (
+        "small batches without chunks, against the model's own context",
+        {
+            **ON_VLLM,
+            "runtime": {
+                "preset": "vllm-llama-small",
+                "extraArgs": ["--no-enable-chunked-prefill", "--max-num-batched-tokens=512"],
+            },
+        },
+        "spec.parameters: no configuration is left: whole prompts of the model",
     ),
     ("an empty space", {"constraints": [{"rule": "p.tp_size > 8"}]}, "spec.parameters: no configuration is left"),
     ("a rule that is none", {"constraints": [{"rule": "p.tp_size >"}]}, "spec.constraints[0].rule: "),

@@ -14,6 +14,7 @@ from autotuner.engines.engine import Engine
 from autotuner.engines.flag_table import FlagDocument, Leniency
 from autotuner.engines.idle_flags import idle_while
 from autotuner.engines.memory import MemoryFlags
+from autotuner.engines.model_rules import ModelConfig, heads_split, model_rule, whole_degree
 from autotuner.engines.parallelism import ParallelismFlags, WordFlag, Words, degree
 from autotuner.engines.quantization import QuantizationFlags, Said
 from autotuner.engines.start_points import FP8_WORDS, Advice
@@ -48,6 +49,10 @@ def _chunks(flags: Flags) -> str | None:
     return None
 
 
+def _heads(flags: Flags, model: ModelConfig) -> str | None:
+    return heads_split(model, whole_degree(flags, "shards"), "shards")
+
+
 def _refuse_parallelism(said: Words) -> str | None:
     shards, stages = degree(said, "tensor"), degree(said, "pipeline")
     return f"Quill cannot have more stages ({stages}) than shards ({shards})" if stages > shards else None
@@ -79,6 +84,7 @@ QUILL = Engine(
     ignores_end_of_text=False,
     text_sensitive=("draft",),
     flag_documents=lambda: _FLAGS,
+    json_keys=dict,
     flag_bounds={"share": {"gt": 0, "lt": 1}},
     leniency=Leniency(underscores=True, json_parts=False, one_word=re.compile(r"-Q[0-9]")),
     negatable=True,
@@ -89,6 +95,8 @@ QUILL = Engine(
     defaults={"shards": 1},
     typical=lambda _: {"batch-limit": 32},
     rules=(rule("chunks", _chunks, "batch-limit", "chunk"),),
+    model_rules=(model_rule("heads", _heads, "shards"),),
+    context="",
     idle=(idle_while(lambda flags: is_on(flags, "eager"), ["eager"], "graph-size"),),
     advice=Advice(
         wanted={

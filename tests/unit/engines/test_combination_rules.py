@@ -24,6 +24,19 @@ REFUSED: list[tuple[str, dict[str, str], str]] = [
     ("SGLang", {"pp-size": "2", "speculative-algorithm": "NGRAM"}, "exclude each other"),
     ("SGLang 0.5.5.post3", {"moe-runner-backend": "flashinfer_cutlass"}, "modelopt_fp4"),
     ("SGLang", {"moe-runner-backend": "flashinfer_cutlass", "quantization": "fp8"}, "no kernel for quantization fp8"),
+    (
+        "SGLang",
+        {"enable-priority-scheduling": "true", "schedule-policy": "lpm"},
+        "needs schedule-policy fcfs or lof, not lpm",
+    ),
+    (
+        "SGLang",
+        {"base-gpu-id": "2", "tp-size": "2"},
+        "use GPUs up to number 3, and an experiment's pod has 2",
+    ),
+    ("SGLang", {"gpu-id-step": "2", "tp-size": "4"}, "up to number 6, and an experiment's pod has 4"),
+    ("VLLM", {"enable-eplb": "true", "tensor-parallel-size": "8"}, "enable-eplb needs enable-expert-parallel"),
+    ("VLLM", {"enable-eplb": "true", "enable-expert-parallel": "true"}, "data-parallel-size above 1"),
     ("VLLM", {"max-num-seqs": "512", "max-num-batched-tokens": "256"}, "must not exceed"),
     (
         "VLLM",
@@ -69,6 +82,12 @@ FINE: list[tuple[str, dict[str, str]]] = [
     ("SGLang", {"tp-size": "8", "attn-dp-size": "4"}),
     # Such drafts turn mixed chunks off, with a warning.
     ("SGLang 0.5.5.post3", {"speculative-algorithm": "NGRAM", "enable-mixed-chunk": "true"}),
+    ("SGLang", {"enable-priority-scheduling": "true", "schedule-policy": "lof"}),
+    ("SGLang", {"enable-priority-scheduling": "true"}),
+    ("SGLang", {"gpu-id-step": "2", "pp-size": "2"}),
+    ("SGLang", {"tp-size": "2", "dp-size": "2", "pp-size": "2"}),
+    ("SGLang", {"base-gpu-id": "0", "gpu-id-step": "1", "tp-size": "8"}),
+    ("VLLM", {"enable-eplb": "true", "enable-expert-parallel": "true", "data-parallel-size": "2"}),
     ("VLLM", {"gpu-memory-utilization": "1", "max-num-seqs": "256", "max-num-batched-tokens": "256"}),
     ("VLLM", {"max-num-batched-tokens": "2048", "max-model-len": "4096"}),
     ("Custom", {"mem-fraction-static": "7"}),

@@ -38,9 +38,9 @@ def of_parameters(
         (SGLANG, ["--chat-template=$(MODEL_PATH)/x"]),
         (VLLM, ["-tp", "2", "--no-enable-prefix-caching"]),
         (VLLM, ["--max-num-batched-tokens=4k", "--max-model-len=auto", "--num-gpu-blocks-override=None"]),
-        (VLLM, ["--compilation-config.mode=3", "-cc.level", "3", "-O3", "--api-server-count=2"]),
+        (VLLM, ["--compilation-config.mode=3", "-cc.backend", "eager", "-O3", "--api-server-count=2"]),
         (VLLM, ["-O", "2", "--max_num_seqs=8", "--no-enable_chunked_prefill"]),
-        (VLLM, ['--compilation-config={"a": {"b": 1}}', "--tensor_parallel_size=2"]),
+        (VLLM, ['--compilation-config={"pass_config": {"b": 1}}', "--tensor_parallel_size=2"]),
         (CUSTOM, ["--anything=1", "-x", "y z"]),
     ],
 )

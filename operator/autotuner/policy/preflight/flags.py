@@ -77,7 +77,11 @@ def _judged(case: Case) -> Iterator[Finding]:
     }
     for where, args in lists.items():
         yield from checker.arguments(args, where)
+        yield from engine.split_json(template.command, args, where)
     yield from checker.parameters(spec.parameters, fixed)
+    for parameter in spec.parameters:
+        for field, args in _written(parameter, engine):
+            yield from engine.split_json(template.command, args, field)
     yield from engine.in_command(template.command, spec.parameters, _left_out(spec, engine))
 
 
@@ -120,6 +124,15 @@ def _left_out(spec: TaskSpec, engine: engines.Engine) -> dict[str, frozenset[str
         touched = section.touched(neutral)
         found[section.name] = touched - section.flags(neutral, touched).keys()
     return found
+
+
+def _written(parameter: SearchParameter, engine: engines.Engine) -> Iterator[tuple[str, list[str]]]:
+    """The arguments of all choices of a parameter, and where they are written."""
+    for variant in parameter.variants or []:
+        yield f"parameters[{parameter.name}].variants[{variant.name}].args", list(variant.args)
+    for part, offered in (("choices", parameter.choices), ("values", parameter.values)):
+        words = [token for value in offered or [] for token in engine.render({parameter.name: value})]
+        yield f"parameters[{parameter.name}].{part}", words
 
 
 def _longest(parameter: SearchParameter) -> Value:

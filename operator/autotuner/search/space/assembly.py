@@ -136,6 +136,8 @@ def assemble(offer: Offer, which: EngineName | engines.EngineVersion, fixed: Seq
             *pieces.rules,
             *constraints,
             *rules.of_engine(engine, flag_rules),
+            *rules.of_model(engine, flag_rules, facts),
+            *rules.of_traffic(engine, flag_rules, facts),
             *rules.of_hardware(engine, flag_rules, facts),
         ),
         line,

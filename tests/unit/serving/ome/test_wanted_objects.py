@@ -14,7 +14,17 @@ from tests.unit.task_builders import MODEL, RUNTIME, live_model, live_runtime, s
 GPUS = {
     f"{engine}-{kind}": count
     for engine in ("sglang", "vllm")
-    for kind, count in (("llama-large", 4), ("mixtral-moe", 2), ("deepseek-v3", 8))
+    for kind, count in (
+        ("llama-large", 4),
+        ("mixtral-moe", 2),
+        ("deepseek-v3", 8),
+        ("qwen3-32b", 2),
+        ("qwen3-30b-a3b", 2),
+        ("qwen3-235b-a22b", 8),
+        ("gpt-oss-120b", 2),
+        ("gemma-3-27b", 2),
+        ("glm-4-6", 8),
+    )
 }
 
 OWN: Object = {"name": "own", "spec": {"storage": {"storageUri": "hf://a/b"}}, "labels": {"team": "chat"}}
