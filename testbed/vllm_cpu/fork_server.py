@@ -94,7 +94,7 @@ def _watch(connection: socket.socket, engine: int) -> int | None:
     """Pass signals on; returns the engine's wait status, None where the client went first."""
     ended = os.pidfd_open(engine)
     while True:
-        ready, _, _ = select.select([connection, ended], [], [])
+        ready, _, _ = select.select([connection.fileno(), ended], [], [])
         if ended in ready:
             return os.waitpid(engine, 0)[1]
         message = connection.recv(_MESSAGE_BYTES)
@@ -164,4 +164,4 @@ if __name__ == "__main__":
     _import_engine()
     serve(sys.argv[1])
     sys.modules["__main__"] = ModuleType("__main__")
-    runpy._run_module_as_main(MODULE)  # what `python -m` calls
+    runpy._run_module_as_main(MODULE)  # type: ignore[attr-defined]  # what `python -m` calls

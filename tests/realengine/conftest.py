@@ -49,7 +49,7 @@ async def story(bed: Testbed, operator: Operator, api: Api) -> AsyncIterator[Sto
 async def engine(story: Story, tmp_path: Path) -> RealEngine:
     """The real engine in that place."""
     found = RealEngine(story, tmp_path)
-    await found.make_runtime()
+    await found.make_runtimes()
     return found
 
 

@@ -14,19 +14,19 @@ import random
 import socket
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from testbed.vllm_cpu import FORK_SERVER, environment
 from testbed.vllm_cpu.model import write_model
 
-ROUNDS = 3
-BASE = ("--max-model-len=4096",)
+ROUNDS = 2
+NOISE = 1.7  # equal runs on two cores differ by as much
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,20 @@ SETTINGS = (
 )
 
 
+@dataclass(frozen=True)
+class Direction:
+    """What a setting did to a figure: its ratio to the base's, of the round that moved it least."""
+
+    load: str
+    flags: tuple[str, ...]
+    metric: str
+    real: float
+
+
+# Filled in from what this program printed.
+DIRECTIONS: tuple[Direction, ...] = ()
+
+
 @contextlib.contextmanager
 def fork_server(folder: Path) -> Iterator[Path]:
     """A process that has imported vLLM; gives its socket."""
@@ -80,12 +94,8 @@ def fork_server(folder: Path) -> Iterator[Path]:
         process.communicate()
 
 
-@contextlib.contextmanager
-def engine(path: Path, model: Path, flags: Sequence[str]) -> Iterator[int]:
-    """An engine with these flags; gives the port on which it answers."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = int(listener.getsockname()[1])
+def command(path: Path, model: Path, port: int, flags: Sequence[str]) -> dict[str, Any]:
+    """What `subprocess` needs to run an engine of the fork server."""
     home = environment.folder()
     variables = {
         **environment.variables(home),
@@ -96,15 +106,31 @@ def engine(path: Path, model: Path, flags: Sequence[str]) -> Iterator[int]:
     words = [
         *(str(FORK_SERVER.parent / "bin" / "python3"), "-m", "vllm.entrypoints.openai.api_server"),
         *("--host=127.0.0.1", f"--port={port}", f"--model={model}", "--served-model-name=model"),
-        *("--load-format=dummy", "--enforce-eager", *BASE, *flags),
+        *("--load-format=dummy", "--enforce-eager", *flags),
     ]
-    process = subprocess.Popen(words, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=model)
+    return {"args": words, "env": variables, "cwd": model, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+
+
+def start(path: Path, model: Path, flags: Sequence[str]) -> tuple[subprocess.Popen[bytes], int]:
+    """Start an engine with these flags; returns its client and its port once it answers."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = int(listener.getsockname()[1])
+    process = subprocess.Popen(**command(path, model, port, flags))
+    deadline = time.monotonic() + 180
+    while not _answers(port):
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            raise RuntimeError(f"the engine did not start with {' '.join(flags)}")
+        time.sleep(0.2)
+    return process, port
+
+
+@contextlib.contextmanager
+def engine(path: Path, model: Path, flags: Sequence[str]) -> Iterator[int]:
+    """An engine with these flags; gives the port on which it answers."""
+    process, port = start(path, model, flags)
     try:
-        deadline = time.monotonic() + 180
-        while not _answers(port):
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"the engine did not start with {' '.join(flags)}")
-            time.sleep(0.2)
         yield port
     finally:
         process.terminate()
@@ -178,4 +204,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

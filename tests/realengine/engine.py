@@ -42,13 +42,18 @@ class RealEngine:
 
     @property
     def runtime(self) -> str:
-        """The name of the runtime."""
+        """The name of the runtime that tasks use."""
         return f"{self.story.namespace}-vllm"
 
-    async def make_runtime(self) -> None:
+    async def make_runtimes(self) -> None:
+        """One for tasks, and one whose variables the experiments of a story set themselves."""
+        await self._make_runtime(self.runtime, VARIABLES)
+        await self._make_runtime(f"{self.runtime}-bare", {})
+
+    async def _make_runtime(self, name: str, variables: Mapping[str, str]) -> None:
         """A ClusterServingRuntime of the real engine, for models of the story's format."""
-        variables = [{"name": name, "value": value} for name, value in VARIABLES.items()]
-        runner = {**_RUNNER, "args": list(ARGUMENTS), "env": [*_RUNNER["env"], *variables]}
+        listed = [{"name": name, "value": value} for name, value in variables.items()]
+        runner = {**_RUNNER, "args": list(ARGUMENTS), "env": [*_RUNNER["env"], *listed]}
         spec = {
             "disabled": False,
             "protocolVersions": ["openAI"],
@@ -60,7 +65,7 @@ class RealEngine:
             {
                 "apiVersion": "ome.io/v1beta1",
                 "kind": "ClusterServingRuntime",
-                "metadata": {"name": self.runtime},
+                "metadata": {"name": name},
                 "spec": spec,
             },
         )
@@ -80,7 +85,7 @@ class RealEngine:
         return {
             "spec.parameters": [],
             "spec.service.model.name": model,
-            "spec.service.runtime.name": self.runtime,
+            "spec.service.runtime.name": f"{self.runtime}-bare",
             "spec.service.engine": "VLLM",
             "spec.service.args": [*ARGUMENTS, *arguments],
             "spec.service.env": [{"name": name, "value": value} for name, value in chosen.items() if value is not None],

@@ -19,12 +19,12 @@ def task(engine: RealEngine, model: str, parameters: list[Object], experiments: 
         "spec.model": {"name": model},
         "spec.runtime": {"name": engine.runtime, "engine": "VLLM"},
         "spec.parameters": parameters,
-        "spec.baseline": None,
+        "spec.baseline": {"args": ["--max-num-seqs=16"]},
         "spec.benchmark": {
             "scenarios": [{"name": "chat", "load": "D(200,40)"}],
-            "concurrency": [1, 16],
-            "maxRequestsPerLevel": 60,
-            "tokenizer": {"source": "Builtin"},
+            "concurrency": [16],
+            "maxRequestsPerLevel": 64,
+            "tokenizer": {"source": "ModelVolume"},
         },
         "spec.objectives": [{"metric": "OutputThroughput"}],
         "spec.search": {"strategy": "Grid", "maxExperiments": experiments, "confirm": {"maxRepeats": 0}},
@@ -34,7 +34,7 @@ def task(engine: RealEngine, model: str, parameters: list[Object], experiments: 
 def throughput(experiment: Object) -> float:
     """Output tokens per second at the highest level."""
     level = experiment["status"]["levels"][-1]
-    return float(level["outputThroughput"])
+    return float(level["outputTokensPerSecond"])
 
 
 def value(experiment: Object, name: str) -> str:
@@ -61,7 +61,7 @@ async def test_a_task_finds_that_few_sequences_are_slow(engine: RealEngine) -> N
 @pytest.mark.timeout(2400)
 async def test_a_task_over_three_flags(engine: RealEngine) -> None:
     model = await engine.make_model("tiny")
-    parameters = [
+    parameters: list[Object] = [
         {"name": "max-num-seqs", "values": [FEW, MANY]},
         {"name": "enable-prefix-caching", "toggle": True},
         {"name": "max-num-batched-tokens", "values": [64, 2048]},
