@@ -38,8 +38,9 @@ class GoneError(Exception):
 
 
 def serve(path: str) -> None:
-    """Fork a keeper for each client, until this process is killed; returns in the processes of engines alone."""
+    """Fork a keeper for each client, until this process or its parent is killed; returns in an engine alone."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # keepers need no burial
+    _LIBC.prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
     with contextlib.suppress(FileNotFoundError):
         Path(path).unlink()
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
