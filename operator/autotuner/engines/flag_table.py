@@ -15,8 +15,8 @@ FlagKind = Literal["switch", "boolean", "int", "float", "size", "str", "json", "
 
 _WHOLE = re.compile(r"-?[0-9]+")
 _DECIMAL = re.compile(r"-?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
-# How a thousand, or 1024, is written -> what a number may end with. Only thousands may be parts of one.
-_UNITS = {"k": r"(\.[0-9]+)?[kmgt]", "K": "[KMGT]", "Ki": "[KMGT]i", "": ""}
+# How 1024 is written, if it is -> what a number may end with. Only thousands may be parts of one.
+_UNITS = {"Ki": r"((\.[0-9]+)?[kMGT]|[KMGT]i)?", "K": r"((\.[0-9]+)?[kmgt]|[KMGT])?", "k": r"((\.[0-9]+)?[kmgt])?"}
 _LONGEST_VERSION = 8  # numbers, marks of pre-releases included
 
 Bounds = Mapping[str, float]
@@ -78,7 +78,8 @@ class Flag:
     def _is_size(self, text: str) -> bool:
         if text in ("auto", "-1"):
             return self.auto
-        return any(re.fullmatch(rf"[0-9]+{_UNITS[unit]}", text) for unit in ("", *self.units))
+        ends = next((pattern for unit, pattern in _UNITS.items() if unit in self.units), "")
+        return re.fullmatch(f"[0-9]+{ends}", text) is not None
 
     def _out_of_bounds(self, text: str) -> str | None:
         number = float(text.replace("auto", "-1").rstrip("kKmMgGtTi"))
