@@ -17,8 +17,8 @@ FlagKind = Literal["switch", "boolean", "int", "float", "size", "str", "json", "
 
 _WHOLE = re.compile(r"-?[0-9]+")
 _DECIMAL = re.compile(r"-?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
-_UNITS = "kKmMgGtT"
-_SIZE = re.compile(rf"-1|auto|[0-9]+(\.[0-9]+)?[{_UNITS}]?")
+# How 1024 is written, if it is -> what a number may end with. Only thousands may be parts of one.
+_UNITS = {"Ki": r"((\.[0-9]+)?[kMGT]|[KMGT]i)?", "K": r"((\.[0-9]+)?[kmgt]|[KMGT])?", "k": r"((\.[0-9]+)?[kmgt])?"}
 _LONGEST_VERSION = 8  # numbers, marks of pre-releases included
 
 Bounds = Mapping[str, float]
@@ -32,12 +32,14 @@ class Flag:
     Attributes:
         name: without dashes.
         kind: what may follow it. switch: nothing. boolean: nothing, and it has a `--no-` form. size: a number with a
-            unit (4k), or auto. list: any number of words.
+            unit (4k). list: any number of words.
         choices: the only values there are; empty where they are not known.
         aliases: other spellings that say the same, with their dashes.
         negations: spellings that say the opposite, with their dashes; a boolean has its `--no-` form at least.
         nullable: `None` is a value.
         bounds: ge, gt, le, lt of a number.
+        units: of a size, those of k (1000), K and Ki (1024) that it takes; the larger ones go with them.
+        auto: a size may be `auto` or -1.
         default: what its parser takes when nobody sets it; None where that is None, computed, or off.
         renamed: flags that its maker tells people to use instead; empty while it is not deprecated.
     """
@@ -49,6 +51,8 @@ class Flag:
     negations: tuple[str, ...] = ()
     nullable: bool = False
     bounds: Bounds = field(default_factory=dict)
+    units: tuple[str, ...] = ()
+    auto: bool = False
     default: Any = None
     renamed: tuple[str, ...] = ()
 
@@ -67,16 +71,22 @@ class Flag:
             return f"{text} is not a number"
         if self.kind == "json" and (why := json_flags.fault(text)):
             return why
-        if self.kind == "size" and not _SIZE.fullmatch(text):
-            return f"{text} is not a size; write a number, 4k or auto"
+        if self.kind == "size" and not self._is_size(text):
+            return f"{text} is not a size; write {', '.join(['a number', *(f'4{one}' for one in self.units)])}"
         if self.choices and text not in self.choices:
             return f"{text} is none of its values; choose one of {', '.join(self.choices)}"
         if self.kind in ("int", "float", "size"):
             return self._out_of_bounds(text)
         return None
 
+    def _is_size(self, text: str) -> bool:
+        if text in ("auto", "-1"):
+            return self.auto
+        ends = next((pattern for unit, pattern in _UNITS.items() if unit in self.units), "")
+        return re.fullmatch(f"[0-9]+{ends}", text) is not None
+
     def _out_of_bounds(self, text: str) -> str | None:
-        number = float(text.replace("auto", "-1").rstrip(_UNITS))
+        number = float(text.replace("auto", "-1").rstrip("kKmMgGtTi"))
         words = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
         kept = {
             "ge": lambda bound: number >= bound,
@@ -150,6 +160,13 @@ class FlagTable:
         if self.leniency.underscores and spelling.startswith("--"):
             spelling = spelling.replace("_", "-")
         return spelling in self._spellings
+
+    def abbreviates(self, spelling: str) -> bool:
+        """Whether a spelling begins one flag only, which Python's parser takes for that flag."""
+        begun = {
+            flag.name for flag in self.flags for one in (f"--{flag.name}", *flag.aliases) if one.startswith(spelling)
+        }
+        return len(begun) == 1
 
     def says_all(self, spelling: str) -> bool:
         """Whether flag and value are one word, as in -O3."""
@@ -299,6 +316,8 @@ def _flag(item: Mapping[str, Any], bounds: Bounds) -> Flag:
         aliases=tuple(item.get("aliases", ())),
         negations=tuple(item.get("negations", (f"--no-{item['name']}",) if item["kind"] == "boolean" else ())),
         nullable=item.get("nullable", False),
+        units=tuple(item.get("units", ())),
+        auto=item.get("auto", False),
         bounds={**{bound: item[bound] for bound in ("ge", "gt", "le", "lt") if bound in item}, **bounds},
         default=item.get("default"),
         renamed=tuple(item.get("renamed", ())),

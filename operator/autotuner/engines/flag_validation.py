@@ -123,7 +123,8 @@ class Checker:
         name = spelling.lstrip("-")
         found = self.table.find(name) or self.table.find(self.engine.aliases.get(name, name))
         if found is not None:
-            if self.table.takes(spelling) or spelling.removeprefix("--") in self.engine.aliases:
+            short = spelling.removeprefix("--") in self.engine.aliases and self.table.abbreviates(spelling)
+            if self.table.takes(spelling) or short:
                 return found
             return Finding(field, Kind.SPELLING_UNKNOWN, {"meant": f"{dashes}{found.name}"})
         if self.simulated and name.startswith(_SIMULATED):

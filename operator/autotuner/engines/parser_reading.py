@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     Flag = dict[str, Any]
 
 BOUNDS = ("ge", "gt", "le", "lt")
+# 4k is 4000 to both engines; 4096 is 4K to vLLM, 4Ki to SGLang.
+UNITS = ("k", "K", "Ki")
 # vLLM tells the numbers of its flags by a device, and has none where nothing but the image is at hand.
 DEVICE = "cuda"
 
@@ -103,6 +105,9 @@ def _flag(parser: argparse.ArgumentParser, action: argparse.Action, spellings: l
         flag["negations"] = negations
     if flag["kind"] in ("int", "float", "size"):
         flag.update(bounds)
+    if flag["kind"] == "size":
+        flag["units"] = [one for one in UNITS if _converts(action.type, f"4{one}")]
+        flag.update({"auto": True} if _converts(action.type, "auto") else {})
     if told := _default(action):
         flag["default"] = told[0]
     if instead := _instead(action):

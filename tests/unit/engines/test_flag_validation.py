@@ -415,3 +415,9 @@ def test_words_may_leave_flags_out_too() -> None:
 def test_a_degree_in_the_command_counts_unless_it_is_overruled() -> None:
     assert SGLANG.accelerators([], ["--tp=4"]) == 4
     assert SGLANG.accelerators(["--tp-size=2"], ["--tp=4"]) == 2
+
+
+def test_a_short_form_is_taken_where_it_begins_one_flag_only() -> None:
+    assert of_arguments(SGLANG, ["--tp=2", "--dp=2", "--ep=2"]) == []
+    [ambiguous] = of_arguments(SGLANG, ["--pp=2"])
+    assert (ambiguous.kind, ambiguous.details["meant"]) == (Kind.SPELLING_UNKNOWN, "--pp-size")

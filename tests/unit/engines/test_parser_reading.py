@@ -56,7 +56,7 @@ FLAGS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"type": int, "default": 7}, {"kind": "int", "default": 7}),
     ({"type": float}, {"kind": "float"}),
     ({"type": json.loads}, {"kind": "json"}),
-    ({"type": size}, {"kind": "size"}),
+    ({"type": size}, {"kind": "size", "units": ["k"]}),
     ({"type": optional_whole}, {"kind": "int", "nullable": True}),
     ({"type": str, "choices": ["b", "a"], "default": "b"}, {"kind": "str", "choices": ["b", "a"], "default": "b"}),
     ({"choices": {"b", "a"}}, {"kind": "str", "choices": ["a", "b"]}),
