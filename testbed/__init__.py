@@ -29,19 +29,27 @@ class Testbed:
         self.logs = self.folder / "logs"
 
     @classmethod
-    def start(cls, ome: bool = True, audit: bool = False, keep: bool = False, folder: Path | None = None) -> Testbed:
+    def start(
+        cls,
+        ome: bool = True,
+        audit: bool = False,
+        keep: bool = False,
+        folder: Path | None = None,
+        vllm: bool = False,
+    ) -> Testbed:
         """Starts a testbed and returns when it can be used: seconds, but minutes when the control plane is not built.
 
         Args:
             ome: with the stand-in for OME's controller and model agent.
             audit: write ``logs/audit.log``.
             keep: let it outlive this process; ``python -m testbed down FOLDER`` stops it.
+            vllm: with a real vLLM as image ``vllm/vllm-openai-cpu``; it is installed if it is not there.
             folder: its folder, which must be empty; a new temporary one by default.
 
         Raises:
             TestbedError: it did not start.
         """
-        flags = {"--no-ome": not ome, "--audit": audit, "--keep": keep}
+        flags = {"--no-ome": not ome, "--audit": audit, "--keep": keep, "--vllm": vllm}
         words = [sys.executable, "-m", "testbed", "up", "--control", *(flag for flag, on in flags.items() if on)]
         if folder is not None:
             words += ["--dir", str(folder)]

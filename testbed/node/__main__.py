@@ -22,6 +22,7 @@ from testbed.node.context import Addresses, Context
 from testbed.node.images import Images
 from testbed.node.logs import Logs
 from testbed.node.proxy import Directory, serve
+from testbed.vllm_cpu import ENGINES
 
 ROOT = Path(__file__).parents[2]
 log = logging.getLogger("testbed.node")
@@ -63,7 +64,7 @@ async def _work(arguments: argparse.Namespace, api: Api, probes: aiohttp.ClientS
         **dict.fromkeys(("http_proxy", "HTTP_PROXY"), proxy_url),
         **dict.fromkeys(("no_proxy", "NO_PROXY"), "127.0.0.1,localhost"),
     }
-    images = Images(ROOT, cache_folder())
+    images = Images(ROOT, cache_folder(), arguments.folder / ENGINES)
     folder, logs = arguments.folder / "pods", arguments.folder / "logs" / "pods"
     nodes = [
         Context(name, api, probes, images, Addresses(arguments.net, number), folder, logs, variables)

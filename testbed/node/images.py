@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from testbed.vllm_cpu import environment as vllm_cpu
 
 _DOMAIN = r"[a-zA-Z0-9][a-zA-Z0-9.-]*(?::[0-9]+)?"
 _PATH = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
@@ -44,9 +46,16 @@ def _virtual_environment(folder: Path, lock: Path, variables: dict[str, str]) ->
 class Images:
     """The images that the nodes know, by the end of their repository's name."""
 
-    def __init__(self, root: Path, cache: Path) -> None:
-        """Serves the environments of the checkout `root`; `cache` keeps what is slow to make in each new home."""
+    def __init__(self, root: Path, cache: Path, engines: Path) -> None:
+        """Serves the environments of this machine.
+
+        Args:
+            root: the checkout, which has most of them.
+            cache: keeps what is slow to make in each new home.
+            engines: the socket of the server that forks engines; the image of the real engine is there while it is.
+        """
         self._root = root
+        self._engines = engines
         self._shared = {"MPLCONFIGDIR": str(cache / "matplotlib")}
 
     def find(self, image: str, pull_policy: str | None = None) -> Environment:
@@ -75,8 +84,17 @@ class Images:
         if path.endswith("/testbed/shell"):
             identity = hashlib.sha256(b"testbed/shell").hexdigest()
             return Environment(os.environ.get("PATH", _SYSTEM_PATH), f"sha256:{identity}")
+        if path.endswith("/vllm/vllm-openai-cpu") and self._engines.exists():
+            return self._real_engine()
         for name, folder in (("operator", ".venv"), ("benchmark", ".venv-benchmark")):
             if path.endswith(f"/autotuner/{name}") and (self._root / folder / "bin").is_dir():
                 lock = self._root / "locks" / f"{name}.txt"
                 return _virtual_environment(self._root / folder, lock, self._shared)
         return None
+
+    def _real_engine(self) -> Environment:
+        """The environment of vLLM, behind a `python3` that has the server fork engines."""
+        folder = vllm_cpu.folder()
+        variables = {**vllm_cpu.variables(folder), "TESTBED_VLLM_SOCKET": str(self._engines)}
+        found = _virtual_environment(folder, vllm_cpu.LOCK, variables)
+        return replace(found, path=f"{self._root / 'testbed' / 'vllm_cpu' / 'bin'}:{found.path}")

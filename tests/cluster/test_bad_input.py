@@ -54,7 +54,7 @@ WRONG: dict[str, tuple[Object, str, str, Object]] = {
     "a preset that resembles none": (
         {"spec.runtime.preset": "triton"},
         "UnknownPreset",
-        "runtime.preset: no preset is called triton; there are sglang-deepseek-v3, sglang-llama-large,",
+        "runtime.preset: no preset is called triton; there are sglang-deepseek-v3, sglang-gemma-3-27b,",
         {"spec.runtime.preset": "simulated-sglang"},
     ),
     "a model that does not exist": (

@@ -26,13 +26,15 @@ class Floor:
 # From the ground up.
 FLOORS = (
     Floor(
-        "what needs nothing", ("autotuner", "clock", "hashing", "log_format", "kubernetes_object", "manifest_rendering")
+        "what needs nothing",
+        ("autotuner", "clock", "hashing", "log_excerpt", "log_format", "kubernetes_object", "manifest_rendering"),
     ),
     Floor("the API, and the simulated engine, which is a program of its own", ("api", "simulator")),
     Floor(
         "what belongs to whom, what is shipped and set",
         ("validation_messages", "kube", "ownership", "presets", "settings"),
     ),
+    Floor("why an engine ended", ("engines.diagnosis",)),
     Floor("engines, and what a measurement is worth", ("engines", "scoring")),
     Floor("what a serving object is, what is said to a benchmark", ("serving", "benchmark.contract")),
     Floor(

@@ -42,7 +42,7 @@ def defined(module: Path) -> set[str]:
 def test_the_map_has_its_rows() -> None:
     table = [line for line in MAP.splitlines() if line.startswith("| ")]
 
-    assert len(ROWS) == len(table) - 1 == 28, "28 rows, each of three cells, and a heading"
+    assert len(ROWS) == len(table) - 1 >= 28, "rows, each of three cells, and a heading"
     assert len({what for what, _, _ in ROWS}) == len(ROWS)
 
 

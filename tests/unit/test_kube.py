@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -12,16 +13,27 @@ from autotuner.kube import EXPERIMENT, LEASE, POD, TASK, ConflictError, Kube, Ku
 from autotuner.kubernetes_object import Object
 from tests.unit.builders import make_experiment
 
-Answer = tuple[int, Any] | Exception
+Answer = tuple[int, Any] | tuple[int, Any, Exception] | Exception
 
 
 class Response:
-    def __init__(self, status: int, body: Any) -> None:
-        self.status = status
+    """An answer, read at once or as a stream, which an exception may break off."""
+
+    def __init__(self, status: int, body: Any, breaks: Exception | None = None) -> None:
+        self.status, self.response, self.content, self._breaks = status, self, self, breaks
         self._body = body if isinstance(body, str) else json.dumps(body)
 
     async def read(self) -> bytes:
         return self._body.encode()
+
+    async def iter_any(self) -> AsyncIterator[bytes]:
+        for start in range(0, len(self._body), 1000):
+            yield self._body[start : start + 1000].encode()
+        if self._breaks:
+            raise self._breaks
+
+    def close(self) -> None:
+        self.closed = True
 
 
 class Client:
@@ -189,6 +201,23 @@ async def test_logs(answer: Answer, want: str) -> None:
 
     assert await kube.logs("team", "p", "main", previous=True) == want
     assert ("previous", "true") in client.requests[0]["query_params"]
+
+
+async def test_a_log_is_read_whole_and_not_cut_by_the_api_server() -> None:
+    kube, client = connected((200, "cause\n" + "noise\n" * 100_000 + "end"))
+
+    text = await kube.logs("team", "p", "main", previous=False)
+
+    assert text.startswith("cause\nnoise\n")
+    assert text.endswith("noise\nend")
+    assert [name for name, _ in client.requests[0]["query_params"]] == ["container"]
+
+
+async def test_a_log_that_breaks_off_is_read_again_from_its_end() -> None:
+    kube, client = connected((200, "begin\n", TimeoutError()), (200, "end\n"))
+
+    assert await kube.logs("team", "p", "main", previous=False) == "begin\nend\n"
+    assert ("tailLines", "1000") in client.requests[1]["query_params"]
 
 
 EMPTY: Answer = (200, {"items": []})

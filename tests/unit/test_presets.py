@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
-from autotuner import presets
+from autotuner import engines, presets
+from autotuner.engines import arguments
 from autotuner.kubernetes_object import Object
 from autotuner.serving.ome.runtimes import engine_template
 from tests.unit.task_builders import shipped
@@ -26,9 +28,19 @@ def write(folder: Path, **files: str) -> Path:
 
 
 def test_the_promised_presets_are_shipped() -> None:
-    kinds = ("llama-small", "llama-large", "mistral-small", "mixtral-moe", "deepseek-v3")
-
     assert set(shipped().models) == {
+        "llama-3-1-8b-instruct",
+        "qwen3-8b",
+        "qwen3-32b",
+        "qwen3-30b-a3b",
+        "qwen3-235b-a22b",
+        "gpt-oss-20b",
+        "gpt-oss-120b",
+        "deepseek-v3-1",
+        "deepseek-r1",
+        "gemma-3-27b-it",
+        "mistral-small-3",
+        "glm-4-6",
         "llama-3-2-1b-instruct",
         "llama-3-2-3b-instruct",
         "llama-3-1-70b-instruct",
@@ -37,19 +49,72 @@ def test_the_promised_presets_are_shipped() -> None:
         "mixtral-8x7b-instruct",
         "deepseek-v3",
     }
-    assert set(shipped().runtimes) == {
-        *(f"{engine}-{kind}" for engine in ("sglang", "vllm") for kind in kinds),
-        "simulated-sglang",
-        "simulated-vllm",
+
+
+def test_each_runtime_has_a_twin_of_the_other_engine() -> None:
+    served = {
+        engine: {name.removeprefix(engine): one.models for name, one in shipped().runtimes.items() if engine in name}
+        for engine in ("sglang-", "vllm-")
     }
+
+    assert served["sglang-"] == served["vllm-"]
+    assert {"simulated-sglang", "simulated-vllm"} <= set(shipped().runtimes)
 
 
 @pytest.mark.parametrize("model", sorted(shipped().models))
 @pytest.mark.parametrize("engine", ["SGLang", "VLLM"])
 def test_every_model_has_a_runtime_of_each_engine(model: str, engine: str) -> None:
-    real = [one for one in shipped().runtimes.values() if not engine_template(one.spec).simulated]
+    assert [one.name for one in real_runtimes() if one.engine == engine and model in one.models]
 
-    assert [one.name for one in real if one.engine == engine and model in one.models]
+
+def real_runtimes() -> list[presets.RuntimePreset]:
+    return [one for one in shipped().runtimes.values() if not engine_template(one.spec).simulated]
+
+
+# The runtime presets of an engine, each with every model that it is meant for.
+PAIRS = [(runtime, model) for runtime in real_runtimes() for model in runtime.models]
+IDS = [f"{runtime.name}-{model}" for runtime, model in PAIRS]
+# Of each engine: the releases whose registered architectures packaging/engine_architectures.py has read.
+ARCHITECTURES = Path(__file__).parents[1] / "data" / "architectures"
+
+
+@pytest.mark.parametrize(("runtime", "model"), PAIRS, ids=IDS)
+def test_the_pinned_release_registers_the_models_architecture(runtime: presets.RuntimePreset, model: str) -> None:
+    repository, _, tag = engine_template(runtime.spec).image.rpartition(":")
+    package = {"SGLang": "sglang", "VLLM": "vllm"}[runtime.engine]
+    registered = json.loads((ARCHITECTURES / f"{package}-{tag.removeprefix('v')}.json").read_text())["architectures"]
+
+    assert package in repository
+    assert shipped().models[model]["modelArchitecture"] in registered
+
+
+@pytest.mark.parametrize(("runtime", "model"), PAIRS, ids=IDS)
+def test_the_weights_fit_on_the_accelerators_that_are_stated(runtime: presets.RuntimePreset, model: str) -> None:
+    engine, template, stated = engines.get(runtime.engine), engine_template(runtime.spec), runtime.accelerator
+    flags = {engine.canonical(one.spelling.lstrip("-")): one.values[0] for one in arguments.parse(template.args)}
+
+    assert stated is not None
+    assert engine.memory.weights_gb(flags, shipped().models[model]) is not None
+    assert engine.memory.too_large(flags, shipped().models[model], stated.memory_mib) is None
+
+
+@pytest.mark.parametrize("runtime", real_runtimes(), ids=lambda one: one.name)
+def test_the_release_knows_every_flag_of_a_runtime(runtime: presets.RuntimePreset) -> None:
+    template = engine_template(runtime.spec)
+    version = engines.version_of(runtime.engine, image=template.image)
+    engine = engines.get(version)
+    words = [*template.command[2:], *template.args]
+
+    assert engine.table is not None and engine.knows(version.version)  # the pinned release, and not one near it
+    assert [word for word in words if arguments.is_flag(word) and not engine.table.takes(word.partition("=")[0])] == []
+    assert list(engine.checker().arguments(template.args, "args")) == []
+
+
+def test_images_exist_for_every_processor_architecture() -> None:
+    tags = {engine_template(one.spec).image.rpartition(":")[2] for one in real_runtimes()}
+
+    assert tags
+    assert not [tag for tag in tags if "amd64" in tag or "arm64" in tag or tag == "latest"]
 
 
 def test_images_are_pinned_in_one_place() -> None:
@@ -126,6 +191,11 @@ BAD: list[tuple[str, dict[str, str], str]] = [
     ("an empty file", {"models__a": ""}, "a preset has exactly the keys spec"),
     ("an unknown engine", {"runtimes__a": "engine: TGI\nspec: {}\n"}, "engine must be one of SGLang, VLLM, Custom"),
     ("a spec that is no mapping", {"models__a": "spec: 1\n"}, "spec is not a mapping"),
+    (
+        "an accelerator without its memory",
+        {"runtimes__a": RUNTIME_FILE + "accelerator: H100\n"},
+        "write accelerator: {name",
+    ),
     ("broken YAML", {"runtimes__a": "spec: {"}, "not YAML"),
 ]
 

@@ -202,6 +202,29 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
         " set runtime.allowUnknownFlags: true)",
     ),
     (
+        Kind.FLAG_RENAMED,
+        {"engine": "SGLang 0.5.23", "meant": "--cuda-graph-max-bs-decode"},
+        "SGLang 0.5.23 has no such flag any more; write --cuda-graph-max-bs-decode (if your image's engine has it, set"
+        " runtime.allowUnknownFlags: true)",
+    ),
+    (
+        Kind.FLAG_GONE,
+        {"engine": "SGLang 0.5.23", "last": "0.5.15"},
+        "SGLang 0.5.23 has no such flag any more, 0.5.15 is the last known release that has it; remove it, or set"
+        " runtime.version or runtime.allowUnknownFlags: true if your image's engine has it",
+    ),
+    (
+        Kind.FLAG_TOO_NEW,
+        {"engine": "SGLang 0.5.9", "first": "0.5.23"},
+        "SGLang 0.5.9 has no such flag yet, 0.5.23 is the first known release that has it; take a newer image, or set"
+        " runtime.version or runtime.allowUnknownFlags: true if your image's engine has it",
+    ),
+    (
+        Kind.PERHAPS_WRONG,
+        {"complaint": Finding("field", Kind.VALUE_MISSING)},
+        "perhaps wrong, for your image's engine is another release: a value is missing",
+    ),
+    (
         Kind.SPELLING_UNKNOWN,
         {"engine": "SGLang 0.5.5.post3", "meant": "--mem-fraction-static"},
         "SGLang 0.5.5.post3 does not know this spelling; write --mem-fraction-static",
@@ -221,6 +244,30 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
         {"flag": "page-size"},
         "some configurations leave out --page-size, but the runtime's command sets it, and what is in a command cannot"
         " be taken away; move it to the runtime's args, or override its command",
+    ),
+    (
+        Kind.JSON_KEY_UNKNOWN,
+        {"engine": "vLLM 0.33.0", "flag": "kv-transfer-config", "key": "role"},
+        "vLLM 0.33.0 refuses the key role in --kv-transfer-config (if your image's engine takes it, set"
+        " runtime.allowUnknownFlags: true)",
+    ),
+    (
+        Kind.JSON_KEY_MISSPELT,
+        {"engine": "vLLM 0.33.0", "flag": "compilation-config", "key": "modes", "meant": "mode"},
+        "vLLM 0.33.0 refuses the key modes in --compilation-config; did you mean mode? (if your image's engine takes"
+        " it, set runtime.allowUnknownFlags: true)",
+    ),
+    (
+        Kind.JSON_IN_COMMAND,
+        {"flag": "compilation-config"},
+        "the runtime's command gives --compilation-config too, one of them as JSON and the other in parts, and the"
+        " engine drops the JSON beside parts; write both in one form, or move the flag to the runtime's args",
+    ),
+    (
+        Kind.LIST_IN_COMMAND,
+        {"flag": "compilation-config.cudagraph_capture_sizes"},
+        "the runtime's command gives --compilation-config.cudagraph_capture_sizes too, and the engine adds this list to"
+        " that one; move the flag to the runtime's args",
     ),
     (
         Kind.FLAG_MIXED_WITH_VALUE,
@@ -244,8 +291,8 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
     ),
     (
         Kind.VALUE_REFUSED,
-        {"value": "two", "refusal": "its words"},
-        "its words",
+        {"value": "two", "refusal": "its words", "engine": "SGLang 0.5.23"},
+        "its words (SGLang 0.5.23; if your image's engine takes it, set runtime.allowUnknownFlags: true)",
     ),
     (
         Kind.VALUES_TOO_MANY,
@@ -259,8 +306,8 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
     ),
     (
         Kind.OFFER_REFUSED,
-        {"part": "values", "value": 1.5, "refusal": "its words"},
-        "values: its words",
+        {"part": "values", "value": 1.5, "refusal": "its words", "engine": "SGLang 0.5.23"},
+        "values: its words (SGLang 0.5.23; if your image's engine takes it, set runtime.allowUnknownFlags: true)",
     ),
     (
         Kind.TOGGLE_OF_VALUE,
@@ -287,6 +334,24 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
         {"product": "OME"},
         "without it no argument is left, and OME would use the runtime's own, which have it; fix some other flag"
         " in runtime.extraArgs",
+    ),
+    (
+        Kind.VERSION_UNTOLD,
+        {"engine": "SGLang", "table": "SGLang 0.5.23"},
+        "the image's tag does not tell the version of its SGLang; flags are judged by SGLang 0.5.23, the newest that is"
+        " known, and what it refuses is only doubted: set runtime.version",
+    ),
+    (
+        Kind.VERSION_NEWER,
+        {"version": "0.6.0", "source": "the image's tag", "table": "SGLang 0.5.23"},
+        "0.6.0 (the image's tag) is newer than any release that is known; flags are judged by SGLang 0.5.23, and what"
+        " it refuses is only doubted",
+    ),
+    (
+        Kind.VERSION_BETWEEN,
+        {"version": "0.5.10", "source": "runtime.version", "table": "SGLang 0.5.9"},
+        "0.5.10 (runtime.version) is not among the releases that are known; flags are judged by SGLang 0.5.9, the"
+        " nearest, and what it refuses is only doubted",
     ),
     (
         Kind.LEVEL_NOT_ON_LADDER,
@@ -325,6 +390,24 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
         {"levels": 3, "limit": 3600, "minutes": 30, "needed": 5400.0, "scenarios": 1},
         "the ladder may take 5400 s (1 scenarios x 3 levels x 30 min), but 3600 s are allowed; allow more, or"
         " measure less",
+    ),
+    (
+        Kind.REQUESTS_TOO_LONG,
+        {"tokens": 1280, "flag": "max-model-len", "limit": 1024, "where": "runtime.extraArgs"},
+        "a prompt and its answer have 1280 tokens, but max-model-len in runtime.extraArgs allows 1024; raise it, or"
+        " write shorter requests",
+    ),
+    (
+        Kind.SOME_REQUESTS_TOO_LONG,
+        {"tokens": 1600, "flag": "max-model-len", "limit": 1500, "where": "runtime.extraArgs"},
+        "some prompts with their answers have more than 1600 tokens, but max-model-len in runtime.extraArgs allows"
+        " 1500: the engine refuses or shortens them",
+    ),
+    (
+        Kind.REQUESTS_BEYOND_MODEL,
+        {"tokens": 1280, "limit": 1024},
+        "a prompt and its answer have 1280 tokens, but the model's context has 1024; write shorter requests, or extend"
+        " the context by the engine's flags",
     ),
     (
         Kind.LOAD_IN_LOCKSTEP,
@@ -448,12 +531,24 @@ REASONS = {
     "UnknownPreset": {Kind.PRESET_UNKNOWN, Kind.PRESET_MISSPELT},
     "NotFound": {Kind.OBJECT_MISSING, Kind.CREATION_FORBIDDEN, Kind.CLAIM_MISSING},
     "ReservedFlag": {Kind.FLAG_RESERVED},
-    "UnknownFlag": {Kind.FLAG_UNKNOWN, Kind.FLAG_MISSPELT},
+    "UnknownFlag": {
+        Kind.FLAG_UNKNOWN,
+        Kind.FLAG_MISSPELT,
+        Kind.FLAG_RENAMED,
+        Kind.FLAG_GONE,
+        Kind.FLAG_TOO_NEW,
+    },
     "EmptySpace": {Kind.SPACE_EMPTY},
     "Valid": {
+        Kind.PERHAPS_WRONG,
+        Kind.VERSION_UNTOLD,
+        Kind.VERSION_NEWER,
+        Kind.VERSION_BETWEEN,
         Kind.VOLUME_MAY_BE_EMPTY,
         Kind.MODEL_MOUNTED_TOO,
         Kind.VOLUME_NOT_READ,
+        Kind.SOME_REQUESTS_TOO_LONG,
+        Kind.REQUESTS_BEYOND_MODEL,
         Kind.LOAD_IN_LOCKSTEP,
         Kind.EFFECT_DEPENDS_ON_TEXT,
     },

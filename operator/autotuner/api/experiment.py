@@ -288,8 +288,14 @@ class Evidence(Model):
         default=None, description="The exit code of the container."
     )
     log_tail: Annotated[str, StringConstraints(max_length=2048)] = Field(
-        default="", description="The last lines of the container's log."
+        default="",
+        description="The last lines of the container's log; where the cause stands further up, its lines and the last.",
     )
+
+
+Notes = Annotated[
+    list[Annotated[str, StringConstraints(max_length=300)]], Field(max_length=8, json_schema_extra=ATOMIC)
+]
 
 
 class ExperimentStatus(Model):
@@ -335,6 +341,9 @@ class ExperimentStatus(Model):
     image_id: ImageRef | None = Field(
         default=None, alias="imageID", description="The digest of the engine's container image that really ran."
     )
+    engine_version: Word | None = Field(
+        default=None, description="The version that the engine itself told when it was measured."
+    )
     engine_pod: EnginePod | None = None
     hashes: Hashes | None = None
     fingerprint: Word | None = Field(
@@ -349,6 +358,13 @@ class ExperimentStatus(Model):
         default=None, description="The seconds from scheduled to released, times the number of accelerators."
     )
     evidence: Evidence | None = None
+    notes: Notes | None = Field(
+        default=None,
+        description=(
+            "What the engine says to have done otherwise than it was asked to: it fell back to another backend, clipped"
+            " a value, ignored a flag. Its own warnings, each once."
+        ),
+    )
 
 
 class TuningExperiment(Model):

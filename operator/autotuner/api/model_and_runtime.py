@@ -153,6 +153,17 @@ class TaskRuntime(Model):
         ),
     )
     image: ImageRef = Field(default="", description="The engine's container image; empty: the image of the runtime.")
+    version: Annotated[
+        str,
+        StringConstraints(pattern=r"^([0-9]+([.][0-9]+)+[.0-9a-z]*)?$", max_length=32),
+        Field(json_schema_extra=explained("write the version of the engine's package, for example 0.5.23")),
+    ] = Field(
+        default="",
+        description=(
+            "The version of the engine in the image, for example 0.5.23: by its flags the task's are judged. Empty: the"
+            " version that the image's tag tells. Once the baseline has run, the engine's own word counts."
+        ),
+    )
     env: Environment | None = Field(
         default=None, description="Environment variables of the engine, for every experiment."
     )
@@ -166,7 +177,8 @@ class TaskRuntime(Model):
     allow_unknown_flags: bool = Field(
         default=False,
         description=(
-            "true: pass on flags that the operator does not know, for example those of a newer engine version. false:"
-            " refuse them before anything runs."
+            "true: pass on flags and values that the operator does not know, for example those of a newer engine"
+            " version. false: refuse them before anything runs; where the flags of the image's own release are not"
+            " known, they are only warned about."
         ),
     )

@@ -118,6 +118,7 @@ def runner_spec(experiment: Mapping[str, Any], spec: ExperimentSpec, around: Job
         api_base=str(around.engine),
         backend=engine.client_backend,
         cache_flush=engine.cache_flush,
+        version_calls=list(engine.version_calls),
         holds_length=engine.ignores_end_of_text,
         scenarios=[RunnerScenario(name=s.name, load=s.load, weight=s.weight) for s in benchmark.scenarios],
         concurrency=list(benchmark.concurrency),

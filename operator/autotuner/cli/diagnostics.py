@@ -189,13 +189,14 @@ def _surroundings(task: Object, spec: TaskSpec, others: Iterable[Document], pres
 
 
 def summarize(document: Document, others: Sequence[Document], presets: Presets) -> str:
-    """Say how large a valid task's space is and what it costs at most; empty for anything else."""
+    """Say how large a valid task's space is, what it costs at most, and whose flags count; empty for anything else."""
     if not is_ours(document.body) or document.body["kind"] != "TuningTask":
         return ""
     spec = TaskSpec.model_validate(document.body["spec"])
     around = _surroundings(document.body, spec, others, presets)
-    engine = preflight.engine_of(spec, presets)
+    engine = preflight.engine(spec, presets, around)
     if engine is None:
         return ""
     space = preflight.space(spec, presets, around, engine)
-    return f"{space.amount} configurations, at most {cost_estimate.gpu_hours(spec, space, engine):g} GPU-hours"
+    size = f"{space.amount} configurations, at most {cost_estimate.gpu_hours(spec, space, engine):g} GPU-hours"
+    return "; ".join(filter(None, (size, preflight.judged_by(spec, presets, around))))

@@ -115,7 +115,8 @@ class ExperimentController:
             seen = replace(seen, node=await self._kube.get(NODE, None, seen.engine.node))
         namespace = seen.object["metadata"]["namespace"]
         pod = seen.engine
-        if pod and (pod.ended or deadlines.startup_overdue(seen, now)):
+        measured = seen.benchmark is not None and seen.benchmark.ended is not None
+        if pod and (pod.ended or measured or deadlines.startup_overdue(seen, now)):
             previous, container = pod.running and pod.ended is not None, self._backend.container(seen.spec.service)
             log_text = await self._kube.logs(namespace, pod.name, container, previous=previous)
             seen = replace(seen, engine_log=log_text)

@@ -8,6 +8,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+# vllm/utils/argparse_utils.py, human_readable_int: 4k are 4000, 4K are 4096.
+_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)([kmgtKMGT])")
+_UNITS = {
+    **{unit: 1000**power for power, unit in enumerate("kmgt", 1)},
+    **{unit: 1024**power for power, unit in enumerate("KMGT", 1)},
+}
+
 Value = bool | int | float | str
 
 # A digit after one dash is a negative number, that is a value; after two dashes it begins a flag's name.
@@ -37,6 +44,12 @@ def written(word: str) -> str:
         return text(float(word))
     except ValueError:
         return word
+
+
+def with_unit(text: str) -> int | None:
+    """The number that a text with a unit means; None if it is none."""
+    size = _SIZE.fullmatch(text)
+    return int(float(size.group(1)) * _UNITS[size.group(2)]) if size else None
 
 
 def is_flag(token: str) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from autotuner.engines.arguments import with_unit
+
 Flags = Mapping[str, str]
 
 
@@ -30,11 +32,13 @@ def rule(name: str, check: Callable[[Flags], str | None], *reads: str) -> FlagRu
 
 
 def number(flags: Flags, flag: str) -> float | None:
-    """The number that a flag says; None if it is not there or says none."""
+    """The number that a flag says, also one with a unit (4k); None if it is not there or says none."""
     try:
         return float(flags[flag])
-    except (KeyError, ValueError):
+    except KeyError:
         return None
+    except ValueError:
+        return with_unit(flags[flag])
 
 
 def is_on(flags: Flags, flag: str) -> bool:

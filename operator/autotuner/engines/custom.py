@@ -27,13 +27,17 @@ def _write_quantization(_: Said) -> dict[str, Value]:
 
 CUSTOM = Engine(
     name="Custom",
+    version="",
+    earlier=(),
     label="Custom",
     package="",
     client_backend="openai",
     cache_flush="",
+    version_calls=(),
     ignores_end_of_text=False,
     text_sensitive=("radix-cache", "prefix-caching", "speculative"),
     flag_documents=tuple,
+    json_keys=dict,
     flag_bounds={},
     leniency=flag_table.STRICT,
     negatable=False,
@@ -56,8 +60,10 @@ CUSTOM = Engine(
         "api-key": reserved.SECRET,
     },
     defaults={},
-    typical={},
+    typical=lambda _: {},
     rules=(),
+    model_rules=(),
+    context="",
     idle=(),
     advice=Advice(
         wanted={"throughput": {}, "latency": {}, "slo": {}},
@@ -65,7 +71,7 @@ CUSTOM = Engine(
         at_least={},
     ),
     memory=MemoryFlags(fraction="", default_fraction=None, dtype="dtype", quantization="quantization", splits=()),
-    parallelism=ParallelismFlags(words={}, not_offered={}, refuse=_refuse_parallelism),
+    parallelism=ParallelismFlags(words={}, not_offered={}, exchanged={}, refuse=_refuse_parallelism),
     quantization=QuantizationFlags(
         touches={},
         write=_write_quantization,

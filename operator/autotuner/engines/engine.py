@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from autotuner.api.common import ClientBackend, EngineName
 from autotuner.api.parameters import SearchParameter
-from autotuner.engines import arguments, flag_table, log_diagnosis
+from autotuner.engines import arguments, diagnosis, flag_table, json_flags
 from autotuner.engines.arguments import Argument, Value
 from autotuner.engines.combination_rules import FlagRule, Flags
+from autotuner.engines.diagnosis import Diagnosis, LogPatterns
 from autotuner.engines.flag_table import Bounds, FlagDocument, FlagTable, Leniency
 from autotuner.engines.flag_validation import Checker
 from autotuner.engines.idle_flags import EffectiveFlags, IdleFlags
-from autotuner.engines.log_diagnosis import Diagnosis, LogPatterns
 from autotuner.engines.memory import MemoryFlags
+from autotuner.engines.model_rules import ModelRule
 from autotuner.engines.parallelism import ParallelismFlags
 from autotuner.engines.quantization import QuantizationFlags
 from autotuner.engines.start_points import Advice
@@ -24,24 +25,43 @@ from autotuner.validation_messages import Finding, Kind
 
 
 @dataclass(frozen=True)
+class Earlier:
+    """How older releases of an engine differ.
+
+    Attributes:
+        before: the oldest known release that does not differ so.
+        differs: makes the older engine out of the one from `before` on.
+    """
+
+    before: str
+    differs: Callable[[Engine], Engine]
+
+
+@dataclass(frozen=True)
 class Engine:
-    """All that is known of an engine. Flags are named without dashes and with `-` for `_` (`mem-fraction-static`).
+    """All that is known of an engine's newest release, and how older ones differ.
+
+    Flags are named without dashes and with `-` for `_` (`mem-fraction-static`).
 
     No field has a default, so that the type checker finds what a new engine lacks.
 
     Attributes:
         name: as in the API.
+        version: the release that is described; empty for the newest known.
+        earlier: how older releases differ, the newest of them first.
         label: as its makers write it; in messages.
         package: its published package, in lower case; the repositories of its images have this in their names.
         client_backend: what the load client calls the engine's API.
         cache_flush: the path of the call that empties the engine's prefix cache; empty if it has none.
+        version_calls: the paths of calls that answer with `version`, of which each release has one.
         ignores_end_of_text: it goes on past the end of text when asked to, so that answers have the length asked for.
         text_sensitive: parts of the names of flags whose effect depends on what the prompts say.
-        flag_documents: gives the flags of each known version, as packaging/engine_flags.py writes them.
-        flag_bounds: flag, by the name that its package gives it -> bounds that the engine's code keeps and its parser
+        flag_documents: gives the flags of the known versions, as packaging/engine_flags.py writes them.
+        json_keys: gives, for each version that is known, JSON flag -> all keys that the engine takes in it.
+        flag_bounds: flag, by any name that its package gives it -> bounds that the engine's code keeps and its parser
             does not tell: ge, gt, le, lt.
         leniency: spellings that its parser takes beyond those that its package tells.
-        negatable: boolean flags have a `--no-` form, and false is written as that.
+        negatable: boolean flags have a `--no-` form, and false is written as that; of a flag that no table knows too.
         aliases: the engine's own name of a flag, and spellings that it takes for short -> the name used here. Those
             that its package tells are known besides.
         degrees: flags whose product is the number of accelerators.
@@ -49,8 +69,11 @@ class Engine:
         reserved: flags that users must not set -> what to do instead.
         defaults: flag -> what the engine takes when nobody sets it, where that is certain: a literal of its code, the
             same since the oldest version that is known here, so that saying it changes nothing.
-        typical: flag -> about what the engine takes when nobody sets it, where that depends on more than the flags.
+        typical: about what the engine takes when nobody sets a flag, where its parser does not tell: by a GPU's
+            memory in MiB, None if that is unknown.
         rules: what it refuses although each flag is right.
+        model_rules: what it refuses for the model's own numbers.
+        context: its flag for the tokens of the longest sequence; empty if it has none.
         idle: flags that do nothing while others say so; only what its code or documentation tells for certain.
         advice: good points to begin a search with.
         memory: the flags that decide whether the weights fit.
@@ -60,13 +83,17 @@ class Engine:
     """
 
     name: EngineName
+    version: str
+    earlier: tuple[Earlier, ...]
     label: str
     package: str
     client_backend: ClientBackend
     cache_flush: str
+    version_calls: tuple[str, ...]
     ignores_end_of_text: bool
     text_sensitive: tuple[str, ...]
     flag_documents: Callable[[], Iterable[FlagDocument]]
+    json_keys: Callable[[], Mapping[str, Mapping[str, frozenset[str]]]]
     flag_bounds: Mapping[str, Bounds]
     leniency: Leniency
     negatable: bool
@@ -75,8 +102,10 @@ class Engine:
     folded: Mapping[str, str]
     reserved: Mapping[str, str]
     defaults: Mapping[str, Value]
-    typical: Mapping[str, Value]
+    typical: Callable[[float | None], Mapping[str, Value]]
     rules: tuple[FlagRule, ...]
+    model_rules: tuple[ModelRule, ...]
+    context: str
     idle: tuple[IdleFlags, ...]
     advice: Advice
     memory: MemoryFlags
@@ -84,12 +113,48 @@ class Engine:
     quantization: QuantizationFlags
     log_patterns: LogPatterns
 
+    def at(self, version: str) -> Engine:
+        """The engine as the known release nearest to a version has it; without a version, the newest known one."""
+        found = flag_table.nearest(self.tables, version)
+        if found is None or found == self.table:
+            return self
+        if found.version not in self._releases:
+            older = self
+            for change in self.earlier:
+                if flag_table.order(found.version) < flag_table.order(change.before):
+                    older = change.differs(older)
+            older = replace(older, version=found.version)
+            vars(older)["tables"] = self.tables  # read once
+            self._releases[found.version] = older
+        return self._releases[found.version]
+
+    def knows(self, version: str) -> bool:
+        """Whether there is a table of this very version."""
+        return any(flag_table.order(one.version) == flag_table.order(version) for one in self.tables)
+
     def canonical(self, name: str) -> str:
-        """The one name for all spellings of a flag, given without leading dashes."""
+        """The one name for all spellings of a flag, without leading dashes; of its negations too.
+
+        A part of its JSON keeps its key.
+        """
+        name, dot, key = name.partition(".") if self.leniency.json_parts else (name, "", "")
         name = name.replace("_", "-")
-        if self.negatable:
+        found = self.table.find(name) if self.table and self.table.negates(name) else None
+        if found is not None:
+            name = found.name
+        elif self.negatable and self._unknown(name):
             name = name.removeprefix("no-")
-        return self._aliases.get(name, name)
+        return self._aliases.get(name, name) + dot + key
+
+    def turns_off(self, spelling: str) -> bool:
+        """Whether a spelling, with its dashes, says the opposite of its flag."""
+        name = spelling.lstrip("-").replace("_", "-")
+        if self.table and self.table.negates(name):
+            return True
+        return self.negatable and self._unknown(name) and name.startswith("no-")
+
+    def _unknown(self, name: str) -> bool:
+        return self.table is None or self.table.find(name) is None
 
     def flag_of(self, token: str) -> str | None:
         """The canonical name of the flag that a token begins with; None for a value."""
@@ -111,19 +176,24 @@ class Engine:
             return [f"--{name}={arguments.text(value)}"]
         if not self.negates(self.canonical(name)):
             return []
-        return [f"--{name.removeprefix('no-')}" if name.startswith("no-") else f"--no-{name}"]
+        if self.turns_off(f"--{name}"):
+            return [f"--{self.canonical(name)}"]
+        return [f"--no-{name}"]
 
     def negates(self, flag: str) -> bool:
         """Whether false is said of a canonical flag, instead of left out."""
-        if not self.negatable:
-            return False
-        table = self.table()
-        known = table.find(flag) if table else None
-        return known is None or known.kind == "boolean"
+        known = self.table.find(flag) if self.table else None
+        return self.negatable if known is None else known.kind == "boolean"
 
     def merge(self, *lists: Sequence[str]) -> list[str]:
-        """Merge argument lists flag by flag, later ones winning; all spellings of a flag count as that flag."""
-        return arguments.merge(lists, self._identity)
+        """Merge argument lists flag by flag, later ones winning; all spellings of a flag count as that flag.
+
+        JSON and parts of the same JSON become one value, key by key.
+        """
+        if not self.leniency.json_parts or not json_flags.has_parts(lists):
+            return arguments.merge(lists, self._identity)
+        own = json_flags.without_overruled(lists, self._identity)
+        return json_flags.joined(arguments.merge(own, self._identity), self._identity)
 
     def compose(self, fixed: Sequence[str], configuration: Mapping[str, Value]) -> list[str]:
         """Fixed arguments under a configuration: merged, and a switch that is off is off although `fixed` has it on."""
@@ -148,6 +218,17 @@ class Engine:
         defaults = self._written_defaults
         return {flag: value for flag, value in flags.items() if defaults.get(flag) != value}
 
+    def usual(self, memory_mib: float | None) -> Mapping[str, Value]:
+        """About what the engine takes for flags that nobody sets; not for degrees: most of them have a reason.
+
+        Args:
+            memory_mib: of a GPU; None if unknown.
+        """
+        told = {self.canonical(flag.name): flag.default for flag in self.table.flags} if self.table else {}
+        written = {flag: value for flag, value in told.items() if isinstance(value, bool | int | float | str)}
+        known = {**written, **self.defaults, **self.typical(memory_mib)}
+        return {flag: value for flag, value in known.items() if flag not in self.degrees}
+
     def effective_flags(self, searched: Collection[str]) -> EffectiveFlags:
         """Tells which of these canonical flags have an effect."""
         return EffectiveFlags(self.idle, self._written_defaults, searched)
@@ -165,19 +246,21 @@ class Engine:
                 count *= _degree(given[degree])
         return count
 
-    def table(self, image: str = "") -> FlagTable | None:
-        """The flags that the engine's version in an image knows; None if nothing is known of the engine."""
-        return flag_table.of_image(self._tables, self.package, image)
+    @cached_property
+    def table(self) -> FlagTable | None:
+        """The flags of this release; None if nothing is known of the engine."""
+        return flag_table.nearest(self.tables, self.version)
 
-    def checker(self, image: str = "", *, allow_unknown: bool = False, simulated: bool = False) -> Checker:
+    def checker(self, *, certain: bool = True, allow_unknown: bool = False, simulated: bool = False) -> Checker:
         """Judges what users write.
 
         Args:
-            image: of the engine, which tells its version.
-            allow_unknown: let flags pass that are not known.
+            certain: this very release runs; what the table of another one refuses is only doubted.
+            allow_unknown: let pass what the table refuses.
             simulated: it is the simulated engine that plays this one.
         """
-        return Checker(self, self.table(image), allow_unknown, simulated)
+        keys = json_flags.keys_of(self.table.version, self.json_keys()) if self.table else {}
+        return Checker(self, self.table, certain, allow_unknown, simulated, keys)
 
     def in_command(
         self,
@@ -201,6 +284,19 @@ class Engine:
             for flag in sorted(given.intersection(left_out)):
                 yield Finding(where, Kind.FLAG_IN_COMMAND, {"flag": flag})
 
+    def split_json(self, command: Sequence[str], args: Sequence[str], field: str) -> Iterator[Finding]:
+        """Find JSON flags of which a runtime's command has one part and arguments another.
+
+        Args:
+            command: of the runtime's container.
+            args: that come after it.
+            field: where they are written.
+        """
+        if self.leniency.json_parts:
+            kinds = {"JSON": Kind.JSON_IN_COMMAND, "list": Kind.LIST_IN_COMMAND}
+            for split, flag, index in json_flags.split_over(command, args, self._identity):
+                yield Finding(f"{field}[{index}]", kinds[split], {"flag": flag})
+
     def _optional(self, parameter: SearchParameter) -> set[str]:
         """Flags that some value of a parameter leaves out."""
         if parameter.variants is not None:
@@ -216,11 +312,15 @@ class Engine:
 
     def diagnose(self, log: str, exit_code: int | None) -> Diagnosis | None:
         """Why the engine ended, by its last words; None if nothing says so and it did not fail."""
-        return log_diagnosis.diagnose(log, exit_code, self._spellings, self.log_patterns)
+        return diagnosis.diagnose(log, exit_code, self._spellings, self.log_patterns)
+
+    def notes(self, log: str) -> list[str]:
+        """What it says in its log to have done otherwise than it was asked to; at most 8 lines."""
+        return diagnosis.notes(log, self.log_patterns)
 
     @cached_property
-    def _tables(self) -> Sequence[FlagTable]:
-        """By version, the oldest first."""
+    def tables(self) -> Sequence[FlagTable]:
+        """Of every known version, the oldest first."""
         return flag_table.read(self.flag_documents(), self.label, self.flag_bounds, self.leniency)
 
     @cached_property
@@ -228,21 +328,20 @@ class Engine:
         return {flag: arguments.text(value) for flag, value in self.defaults.items()}
 
     @cached_property
+    def _releases(self) -> dict[str, Engine]:
+        """Version -> the engine of that release, as far as they were asked for."""
+        return {}
+
+    @cached_property
     def _aliases(self) -> Mapping[str, str]:
-        """Another spelling -> the canonical name."""
-        table = self.table()
-        known = table.aliases if table else {}
+        """Another spelling that says the same -> the canonical name."""
+        known = self.table.aliases if self.table else {}
         return {**{alias: self.aliases.get(name, name) for alias, name in known.items()}, **self.aliases}
 
     @cached_property
     def _spellings(self) -> frozenset[str]:
-        table = self.table()
-        return (
-            (table.names if table else frozenset())
-            | frozenset(self.aliases)
-            | frozenset(self.degrees)
-            | frozenset(self.folded)
-        )
+        """Of all known releases: what an engine says of itself, it says whatever its release."""
+        return frozenset().union(self.aliases, self.degrees, self.folded, *(table.names for table in self.tables))
 
 
 def _degree(argument: Argument) -> int:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from autotuner.api.parameters import SearchParameter, Variant
-from autotuner.engines import arguments
+from autotuner.engines import arguments, json_flags
 from autotuner.engines.arguments import Argument, Value
-from autotuner.engines.flag_table import Flag, FlagTable
+from autotuner.engines.flag_table import Flag, FlagTable, order
 from autotuner.validation_messages import Finding, Kind
 
 _SIMULATED = "sim-"  # the names of the simulated engine's own flags begin so (docs/simulator.md)
@@ -27,6 +28,10 @@ class EngineFlags(Protocol):
     def aliases(self) -> Mapping[str, str]:
         """Spellings that the engine takes besides those of its package -> the canonical name."""
 
+    @property
+    def tables(self) -> Sequence[FlagTable]:
+        """The flags of every known release, the oldest first."""
+
     def canonical(self, name: str) -> str:
         """One name for all spellings of a flag."""
 
@@ -41,14 +46,18 @@ class Checker:
     Attributes:
         engine: whose flags they are.
         table: the flags that its version knows; None if nothing is known.
-        allow_unknown: the user says that the engine knows more.
+        certain: the table is of the very release that runs; what another one's refuses is only doubted.
+        allow_unknown: the user says that the engine takes more than the table knows.
         simulated: it is the simulated engine, which has flags of its own beside those of the engine that it plays.
+        json_keys: JSON flag -> all keys that it takes; a flag that is not there may take any.
     """
 
     engine: EngineFlags
     table: FlagTable | None
+    certain: bool
     allow_unknown: bool
     simulated: bool = False
+    json_keys: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def arguments(self, args: Sequence[str], field: str) -> Iterator[Finding]:
         """What is wrong with the list of arguments in a field; each finding is about `field[index]`."""
@@ -69,7 +78,37 @@ class Checker:
         if finding := _malformed(argument, field):
             return finding
         known = self._known(argument.spelling, field)
-        return _misused(known, argument, field) if isinstance(known, Flag) else known
+        if not isinstance(known, Flag):
+            return self._judged(known)
+        return self._judged(_misused(known, argument, field) or self._unknown_key(flag or "", argument.values, field))
+
+    def _unknown_key(self, flag: str, values: Sequence[str], field: str) -> Finding | None:
+        """The first key of a JSON flag that its engine does not take.
+
+        Args:
+            flag: canonical; of a part of the JSON with its key.
+            values: that the flag is given.
+            field: where they are written.
+        """
+        name, dot, part = flag.partition(".")
+        known = self.json_keys.get(name)
+        if known is None:
+            return None
+        given = [part.partition(".")[0].rstrip("+")] if dot else [key for one in values for key in json_flags.keys(one)]
+        for key in given:
+            if key not in known:
+                details = {"engine": str(self.table), "flag": name, "key": key}
+                if meant := difflib.get_close_matches(key, known, n=1):
+                    return Finding(field, Kind.JSON_KEY_MISSPELT, {**details, "meant": meant[0]})
+                return Finding(field, Kind.JSON_KEY_UNKNOWN, details)
+        return None
+
+    def _judged(self, finding: Finding | None) -> Finding | None:
+        """What the table finds wrong, with how sure that is; None where the user knows better."""
+        if finding is None or self.allow_unknown:
+            return None
+        finding = replace(finding, details={"engine": str(self.table), **finding.details})
+        return finding if self.certain else replace(finding, kind=Kind.PERHAPS_WRONG, details={"complaint": finding})
 
     def _known(self, spelling: str, field: str, dashes: str = "--") -> Flag | Finding | None:
         """The flag of a spelling; what is wrong if there is none; None if that cannot be told.
@@ -84,15 +123,50 @@ class Checker:
         name = spelling.lstrip("-")
         found = self.table.find(name) or self.table.find(self.engine.aliases.get(name, name))
         if found is not None:
-            if self.table.takes(spelling) or spelling.removeprefix("--") in self.engine.aliases:
+            short = spelling.removeprefix("--") in self.engine.aliases and self.table.abbreviates(spelling)
+            if self.table.takes(spelling) or short:
                 return found
-            details = {"engine": str(self.table), "meant": f"{dashes}{found.name}"}
-            return Finding(field, Kind.SPELLING_UNKNOWN, details)
-        if self.allow_unknown or (self.simulated and name.startswith(_SIMULATED)):
+            return Finding(field, Kind.SPELLING_UNKNOWN, {"meant": f"{dashes}{found.name}"})
+        if self.simulated and name.startswith(_SIMULATED):
             return None
+        return self._missing(name.replace("_", "-"), field, dashes)
+
+    def _missing(self, name: str, field: str, dashes: str) -> Finding:
+        """What to say of a flag that this release does not have: other releases may have it."""
+        assert self.table is not None
+        releases = [one for one in self.engine.tables if one.find(name)]
+        for release in releases:  # it may be another spelling of what this one has too
+            flag = release.find(name)
+            if flag and (own := self.table.find(flag.name)) and (says := self._spelled(own, release.negates(name))):
+                return Finding(field, Kind.FLAG_MISSPELT, {"meant": f"{dashes}{says}"})
+        earlier = [one for one in releases if order(one.version) < order(self.table.version)]
+        if earlier and (instead := self._renamed(name)):
+            return Finding(field, Kind.FLAG_RENAMED, {"meant": " or ".join(f"{dashes}{one}" for one in instead)})
+        if earlier:
+            return Finding(field, Kind.FLAG_GONE, {"last": earlier[-1].version})
+        if releases:
+            return Finding(field, Kind.FLAG_TOO_NEW, {"first": releases[0].version})
         if meant := self.table.closest(name):
-            return Finding(field, Kind.FLAG_MISSPELT, {"engine": str(self.table), "meant": f"{dashes}{meant}"})
-        return Finding(field, Kind.FLAG_UNKNOWN, {"engine": str(self.table)})
+            return Finding(field, Kind.FLAG_MISSPELT, {"meant": f"{dashes}{meant}"})
+        return Finding(field, Kind.FLAG_UNKNOWN)
+
+    @staticmethod
+    def _spelled(flag: Flag, negated: bool) -> str:
+        """How a flag is said, or its opposite; empty if it has none."""
+        return next((one.lstrip("-") for one in flag.negations), "") if negated else flag.name
+
+    def _renamed(self, name: str, seen: frozenset[str] = frozenset()) -> tuple[str, ...]:
+        """What a flag that is gone is called in this release; the names may have changed more than once."""
+        assert self.table is not None
+        known = (one.find(name) for one in reversed(self.engine.tables))
+        instead = next((flag.renamed for flag in known if flag and flag.renamed), ())
+        found: list[str] = []
+        for one in instead:
+            if self.table.find(one):
+                found.append(one)
+            elif one not in seen:
+                found += self._renamed(one, seen | {name})
+        return tuple(dict.fromkeys(found))
 
     def parameters(self, parameters: Sequence[SearchParameter], fixed: Sequence[str]) -> Iterator[Finding]:
         """What is wrong with search parameters; each finding is about `parameters[name]` or a part of it.
@@ -131,10 +205,11 @@ class Checker:
             yield Finding(field, Kind.FLAG_RESERVED, {"instead": self.engine.reserved[flag]})
             return
         known = self._known(f"--{parameter.name}", field, dashes="")
-        if isinstance(known, Finding):
-            yield known
-        elif known is not None:
-            yield from _misoffered(known, parameter, field)
+        found: list[Finding | None] = [known] if isinstance(known, Finding) else []
+        if isinstance(known, Flag):
+            offered = [arguments.text(one) for one in parameter.choices or parameter.values or []]
+            found = [*_misoffered(known, parameter, field), self._unknown_key(flag, offered, field)]
+        yield from filter(None, map(self._judged, found))
         if any(_EXPANDED in choice for choice in parameter.choices or []):
             yield Finding(field, Kind.TEMPLATE_IN_VALUE)
 

@@ -41,11 +41,13 @@ class ParallelismFlags:
     Attributes:
         words: word -> its flag, in the order in which flags are written. The engine's default is the neutral value.
         not_offered: word -> why the engine has no flag for it.
+        exchanged: a word that has no flag of its own -> the flags of others that are other flags while it is on.
         refuse: why words that are not neutral, and that the engine offers, cannot run together; None if they can.
     """
 
     words: Mapping[Word, WordFlag]
     not_offered: Mapping[Word, str]
+    exchanged: Mapping[Word, Mapping[str, str]]
     refuse: Callable[[Words], str | None]
 
     def flags(self, words: Words, *, fixed: Collection[str] = ()) -> dict[str, Value]:
@@ -56,16 +58,19 @@ class ParallelismFlags:
             fixed: flags that the runtime's own arguments set: their defaults must be said to count.
         """
         found: dict[str, Value] = {}
+        on = (flags for word, flags in self.exchanged.items() if words.get(word, neutral(word)) != neutral(word))
+        instead = {flag: other for flags in on for flag, other in flags.items()}
         for word, flag in self.words.items():
             value = words.get(word, neutral(word))
             differs = value != neutral(word)
             if differs or (flag.says_neutral and word in words and flag.name in fixed):
-                found[flag.name] = differs if flag.is_switch else value
+                found[instead.get(flag.name, flag.name)] = differs if flag.is_switch else value
         return found
 
     def touched(self, words: Collection[str]) -> frozenset[str]:
         """All flags that these words may set."""
-        return frozenset(flag.name for word, flag in self.words.items() if word in words)
+        own = {flag.name for word, flag in self.words.items() if word in words}
+        return frozenset(own.union(*(flags.values() for word, flags in self.exchanged.items() if word in words)))
 
     def illegal(self, words: Words, *, moe: bool | None = None) -> str | None:
         """Why a combination cannot run; None if it can.

@@ -69,8 +69,8 @@ class QuantizationFlags:
             prequantized: how the checkpoint is quantized already.
         """
         said = _said(words)
-        if prequantized and said.get("weights") == "fp8":
-            del said["weights"]
+        if prequantized:
+            said = {word: value for word, value in said.items() if word not in ("weights", "moe") or value != "fp8"}
         return self.write(said)
 
     def touched(self, words: Collection[str]) -> frozenset[str]:
@@ -81,8 +81,9 @@ class QuantizationFlags:
         """Why a combination cannot run; None if it can."""
         said = _said(words)
         weights, moe = said.get("weights", AUTO), said.get("moe", AUTO)
-        if weights in ("fp8", "int8") and prequantized and prequantized != weights:
-            return f"weights {weights}: the checkpoint is quantized already ({prequantized}); write auto"
+        for word, value in (("weights", weights), ("moe", moe)):
+            if value in ("fp8", "int8") and prequantized and prequantized != value:
+                return f"{word} {value}: the checkpoint is quantized already ({prequantized}); write auto"
         if weights == "fp8" and moe in ("w4afp8", "mxfp4") and not prequantized:
             return f"weights fp8 and moe {moe} are both quantizations of the weights; write weights auto"
         return self.refuse(said)

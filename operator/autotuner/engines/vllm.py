@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import partial
 
-from autotuner.engines import flag_table, reserved
+from autotuner.engines import flag_table, json_flags, reserved
 from autotuner.engines.arguments import Value
 from autotuner.engines.combination_rules import Flags, is_on, number, rule
+from autotuner.engines.diagnosis import LogPatterns
 from autotuner.engines.engine import Engine
 from autotuner.engines.flag_table import Leniency
 from autotuner.engines.idle_flags import idle_while
-from autotuner.engines.log_diagnosis import LogPatterns
 from autotuner.engines.memory import MemoryFlags
+from autotuner.engines.model_rules import ModelConfig, blocks_split, heads_split, model_rule, whole_degree
 from autotuner.engines.parallelism import ParallelismFlags, WordFlag, Words, degree
 from autotuner.engines.quantization import QuantizationFlags, Said
 from autotuner.engines.start_points import FP8_WORDS, Advice
+
+_TENSOR = "tensor-parallel-size"
 
 
 def _batch(flags: Flags) -> str | None:
@@ -43,10 +47,66 @@ def _contexts(flags: Flags) -> str | None:
     return None
 
 
+def _expert_balance(flags: Flags) -> str | None:
+    """vllm/config/parallel.py: `enable_expert_parallel must be True to use EPLB`, and there must be several ranks."""
+    if not is_on(flags, "enable-eplb"):
+        return None
+    if not is_on(flags, "enable-expert-parallel"):
+        return "enable-eplb needs enable-expert-parallel"
+    several = any((number(flags, flag) or 1) > 1 for flag in (_TENSOR, "data-parallel-size"))
+    return None if several else f"enable-eplb needs {_TENSOR} or data-parallel-size above 1"
+
+
+_WHOLE_PROMPTS = ("max-num-batched-tokens", "max-model-len", "enable-chunked-prefill")
 _RULES = (
     rule("batch size", _batch, "max-num-seqs", "max-num-batched-tokens"),
-    rule("whole prompts", _whole_prompts, "max-num-batched-tokens", "max-model-len", "enable-chunked-prefill"),
+    rule("whole prompts", _whole_prompts, *_WHOLE_PROMPTS),
+    rule("expert balance", _expert_balance, "enable-eplb", "enable-expert-parallel", _TENSOR, "data-parallel-size"),
     rule("decode contexts", _contexts, "tensor-parallel-size", "decode-context-parallel-size"),
+)
+
+
+def _heads(flags: Flags, model: ModelConfig) -> str | None:
+    """vllm/config/model.py, verify_with_parallel_config; the attention of vllm/model_executor/models/llama.py."""
+    tensor = whole_degree(flags, _TENSOR)
+    if reason := heads_split(model, tensor, _TENSOR):
+        return reason
+    context = whole_degree(flags, "decode-context-parallel-size")
+    if context > 1 and model.kv_heads and context > tensor // model.kv_heads:
+        return (
+            f"decode-context-parallel-size ({context}) needs as many copies of the model's {model.kv_heads} key-value"
+            f" heads; with {_TENSOR} {tensor} there are {tensor // model.kv_heads}"
+        )
+    return None
+
+
+def _quantization_blocks(flags: Flags, model: ModelConfig) -> str | None:
+    """vllm/model_executor/layers/quantization/utils/fp8_utils.py, validate_fp8_block_shape and ..._moe."""
+    tensor = whole_degree(flags, _TENSOR)
+    experts = 1 if is_on(flags, "enable-expert-parallel") else tensor
+    return blocks_split(model, tensor, experts, _TENSOR)
+
+
+def _one_batch(flags: Flags, model: ModelConfig) -> str | None:
+    """vllm/config/scheduler.py, verify_max_model_len: without a flag, the model's context is what a batch must hold."""
+    if "max-model-len" in flags or not model.context:
+        return None
+    return _whole_prompts({**flags, "max-model-len": str(model.context)})
+
+
+def _cache_blocks(flags: Flags, model: ModelConfig) -> str | None:
+    """vllm/v1/attention/backends: all that read key-value heads take multiples of 16, except tree_attn.py."""
+    size = number(flags, "block-size")
+    if size is None or not size % 16 or not model.kv_heads or "TREE" in flags.get("attention-backend", ""):
+        return None
+    return f"block-size ({size:g}) must be a multiple of 16"
+
+
+_MODEL_RULES = (
+    model_rule("heads", _heads, _TENSOR, "decode-context-parallel-size"),
+    model_rule("quantization blocks", _quantization_blocks, _TENSOR, "enable-expert-parallel"),
+    model_rule("whole prompts of the model", _one_batch, *_WHOLE_PROMPTS),
+    model_rule("cache blocks", _cache_blocks, "block-size", "attention-backend"),
 )
 
 
@@ -111,6 +171,7 @@ _PARALLELISM = ParallelismFlags(
             "vLLM has no switch for dataParallelAttention: with data and expert it is how vLLM works anyway"
         ),
     },
+    exchanged={},
     refuse=_refuse_parallelism,
 )
 
@@ -172,21 +233,41 @@ _ADVICE = Advice(
     at_least={},
 )
 
+
+def _typical(memory_mib: float | None) -> Mapping[str, Value]:
+    """vllm/engine/arg_utils.py, get_batch_defaults: by the GPU's memory (but for the A100); the rest by the model."""
+    large = memory_mib is None or memory_mib >= 70 * 1024
+    return {
+        "max-num-batched-tokens": 8192 if large else 2048,
+        "max-num-seqs": 1024 if large else 256,
+        "block-size": 16,
+        "enable-chunked-prefill": True,
+        "enable-prefix-caching": True,
+    }
+
+
 VLLM = Engine(
     name="VLLM",
+    version="",
+    # Its rules are those of vllm/config, which have not changed since 0.11; what its flags are called, take and mean
+    # without a word is told by the tables of the releases.
+    earlier=(),
     label="vLLM",
     package="vllm",
     client_backend="vllm",
     cache_flush="",
+    version_calls=("/version",),
     ignores_end_of_text=True,
     text_sensitive=("prefix-caching", "speculative"),
     flag_documents=partial(flag_table.shipped, "vllm"),
     # vllm/config/parallel.py: what the number of processes is the product of.
+    json_keys=partial(json_flags.shipped, "vllm"),
     flag_bounds={
         "tensor-parallel-size": {"ge": 1},
         "pipeline-parallel-size": {"ge": 1},
         "data-parallel-size": {"ge": 1},
         "decode-context-parallel-size": {"ge": 1},
+        "max-model-len": {"ge": -1},
     },
     # vllm/utils/argparse_utils.py; -O3 is a level.
     leniency=Leniency(underscores=True, json_parts=True, one_word=re.compile(r"-O[0-3]?")),
@@ -214,16 +295,10 @@ VLLM = Engine(
         "scheduling-policy": "fcfs",
         "enforce-eager": False,
     },
-    # vllm/engine/arg_utils.py: by version, accelerator and kind of model.
-    typical={
-        "gpu-memory-utilization": 0.9,
-        "max-num-batched-tokens": 8192,
-        "max-num-seqs": 256,
-        "block-size": 16,
-        "enable-chunked-prefill": True,
-        "enable-prefix-caching": True,
-    },
+    typical=_typical,
     rules=_RULES,
+    model_rules=_MODEL_RULES,
+    context="max-model-len",
     idle=_IDLE,
     advice=_ADVICE,
     memory=MemoryFlags(
@@ -238,17 +313,34 @@ VLLM = Engine(
     log_patterns=LogPatterns(
         # "(EngineCore_0 pid=272) ERROR 09-12 10:00:00 [core.py:700] "
         decorations=(
-            re.compile(r"\([\w ]+?pid=\d+\) ?"),
-            re.compile(r"(?:DEBUG|INFO|WARNING|ERROR|CRITICAL) \d\d-\d\d \d\d:\d\d:\d\d (?:\[[^\]]*\] ?)?"),
+            re.compile(r"\((?P<process>[\w ]+?pid=\d+)\) ?"),
+            re.compile(
+                r"(?P<level>DEBUG|INFO|WARNING|ERROR|CRITICAL) (?P<time>\d\d-\d\d \d\d:\d\d:\d\d)"
+                r" (?:\[[^\]]*\] ?|\w+\.py:\d+\] ?)?"
+            ),
         ),
+        argument_modules=(re.compile(r"vllm/(?:config/|engine/arg_utils\.py|entrypoints/openai/cli_args\.py)"),),
+        fatal=(
+            re.compile(r"EngineCore (?:failed to start|encountered a fatal error)"),
+            re.compile(r"WorkerProc (?:failed to start|hit an exception)"),
+        ),
+        echo=(
+            re.compile(
+                r"[Ss]ee (?:root cause|stack trace)(?: above| \(above\))?|check the stack trace above|EngineDeadError"
+            ),
+            re.compile(r"Engine(?:Core)? (?:loop )?(?:has died|is not running|process failed to start)"),
+        ),
+        peer=(re.compile(r"^RuntimeError: cancelled$|RPC call to \w+ timed out"),),
         out_of_memory=(
             re.compile(r"No available memory for the cache blocks"),
-            re.compile(r"larger than the available KV cache memory"),
+            re.compile(r"larger than the (?:available KV cache memory|maximum number of tokens that can be stored)"),
             re.compile(r"Free memory on device .* is less than desired GPU memory utilization"),
         ),
-        no_model=(re.compile(r"Invalid repository ID or local directory"),),
+        broken_model=(re.compile(r"Invalid repository ID or local directory"),),
+        unsupported_model=(),
         crash=(),
-        echo=(re.compile(r"See root cause above"),),
         kills_itself=(),
+        draft_modules=(re.compile(r"vllm/(?:config/speculative\.py|v1/spec_decode/|lora/)|speculators"),),
+        notes=(),
     ),
 )

@@ -7,6 +7,7 @@ import random
 from autotuner import engines, scoring
 from autotuner.api.common import EngineName
 from autotuner.api.task import TaskSpec
+from autotuner.engines import EngineVersion
 from autotuner.search.space.space import Space
 
 # Scheduling, loading weights and capturing graphs, in seconds: what an experiment of a small model needs.
@@ -23,7 +24,7 @@ def benchmark_seconds(spec: TaskSpec) -> float:
     return levels * spec.benchmark.max_minutes_per_level * 60.0
 
 
-def gpu_hours(spec: TaskSpec, space: Space, engine: EngineName) -> float:
+def gpu_hours(spec: TaskSpec, space: Space, engine: EngineName | EngineVersion) -> float:
     """GPU-hours of the whole task with its repeats, if every level takes as long as it may.
 
     Args:
@@ -37,7 +38,7 @@ def gpu_hours(spec: TaskSpec, space: Space, engine: EngineName) -> float:
     return round(experiments * seconds * _mean_accelerators(space, engine) / 3600, 2)
 
 
-def least(spec: TaskSpec, space: Space, engine: EngineName) -> tuple[float, float]:
+def least(spec: TaskSpec, space: Space, engine: EngineName | EngineVersion) -> tuple[float, float]:
     """GPU-hours and hours of a task with one experiment, if every level takes as long as it may.
 
     Args:
@@ -57,7 +58,7 @@ def _repeats(spec: TaskSpec, searched: int) -> int:
     return (1 + min(confirm.top, searched)) * confirm.max_repeats
 
 
-def _mean_accelerators(space: Space, engine: EngineName) -> float:
+def _mean_accelerators(space: Space, engine: EngineName | EngineVersion) -> float:
     step = max(1, space.numbers // _SAMPLE)
     found = [space.point(index) for index in range(0, space.numbers, step)][: 2 * _SAMPLE]
     if found.count(None) > _RARE * len(found):

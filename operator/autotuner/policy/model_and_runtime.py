@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from autotuner import engines, presets
-from autotuner.api.common import EngineName
 from autotuner.api.model_and_runtime import TaskModel, TaskRuntime
 from autotuner.api.task import TaskSpec
+from autotuner.engines import EngineVersion
 from autotuner.presets import Presets
 from autotuner.serving.backend import Backend
 
@@ -65,7 +65,7 @@ def runtime_spec(spec: TaskRuntime, known: Presets) -> Mapping[str, Any] | None:
     return presets.deep_merge(preset.spec, spec.overrides or {}) if preset else None
 
 
-def fixed_arguments(engine: EngineName, spec: TaskSpec, own: Sequence[str]) -> list[str]:
+def fixed_arguments(engine: EngineVersion, spec: TaskSpec, own: Sequence[str]) -> list[str]:
     """What every configuration starts from: the runtime's own arguments and, stronger, the task's fixed ones."""
     return engines.get(engine).merge(own, spec.runtime.extra_args or [])
 

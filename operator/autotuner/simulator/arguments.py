@@ -24,7 +24,7 @@ class Flag:
 
     def add_to(self, group: argparse._ArgumentGroup) -> None:
         """Declare this flag."""
-        names = [f"--{name}" for name in (self.name, *self.aliases)]
+        names = [f"--{name}" if name[0] != "-" else name for name in (self.name, *self.aliases)]
         keywords: dict[str, Any] = {"dest": self.name.replace("-", "_"), "default": self.default, "help": self.help}
         if self.negatable:
             group.add_argument(*names, action=argparse.BooleanOptionalAction, **keywords)
@@ -41,7 +41,7 @@ def json_object(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"Value {text} cannot be converted to <function loads>.") from None
+        raise argparse.ArgumentTypeError(f"Value {text} cannot be converted to {json.loads}.") from None
 
 
 class Parser(argparse.ArgumentParser):

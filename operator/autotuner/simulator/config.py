@@ -69,6 +69,11 @@ class EngineConfig:
     noise: float = 0.01
 
     @property
+    def prefix_block(self) -> int:
+        """Tokens per block that the prefix cache finds again: the engine's own blocks, in units of at least 16."""
+        return max(self.block, 16)
+
+    @property
     def engines(self) -> int:
         """Independent schedulers behind the one address."""
         return 1 if self.data_attention else self.data

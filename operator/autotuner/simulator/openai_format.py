@@ -8,8 +8,6 @@ from itertools import count
 from time import time
 from typing import Any
 
-from autotuner.simulator.scheduler import PREFIX_BLOCK
-
 DEFAULT_OUTPUT = 128
 TEXT = "the quick brown fox jumps over the lazy dog and runs on "
 DONE = b"data: [DONE]\n\n"
@@ -87,12 +85,12 @@ def _prompt(body: dict[str, Any], chat: bool) -> str:
     return "".join(parts)
 
 
-def prefix_blocks(prompt: bytes) -> tuple[int, ...]:
-    """Hashes of the leading blocks, each over everything before it: equal hashes mean equal prefixes."""
+def prefix_blocks(prompt: bytes, size: int) -> tuple[int, ...]:
+    """Hashes of the leading blocks of `size` tokens, each over everything before it: equal ones mean equal prefixes."""
     blocks: list[int] = []
     digest = 0
-    for end in range(PREFIX_BLOCK, len(prompt) + 1, PREFIX_BLOCK):
-        digest = hash((digest, prompt[end - PREFIX_BLOCK : end]))
+    for end in range(size, len(prompt) + 1, size):
+        digest = hash((digest, prompt[end - size : end]))
         blocks.append(digest)
     return tuple(blocks)
 

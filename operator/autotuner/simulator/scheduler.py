@@ -20,14 +20,13 @@ from autotuner.simulator.config import EngineConfig
 from autotuner.simulator.costs import step_costs
 from autotuner.simulator.memory import plan
 
-PREFIX_BLOCK = 64
 LPM_LIMIT = 128
 OUTPUT_CLIP = 4096
 
 
 @dataclass(slots=True, eq=False)
 class Sequence:
-    """One request inside the engine; `blocks` are hashes of its prompt's leading blocks of 64 tokens."""
+    """One request inside the engine; `blocks` are hashes of its prompt's leading blocks of `prefix_block` tokens."""
 
     prompt: int
     output: int
@@ -285,7 +284,7 @@ class SimulatedEngine:
                 break
             self._prefixes.move_to_end(block)
             count += 1
-        return min(count * PREFIX_BLOCK, sequence.prompt - 1)
+        return min(count * self.config.prefix_block, sequence.prompt - 1)
 
     def _remember(self, sequence: Sequence) -> None:
         """Keep a finished prompt's blocks in what room the cache has, dropping the least recently used ones."""
@@ -294,6 +293,6 @@ class SimulatedEngine:
         for block in sequence.blocks:
             self._prefixes[block] = None
             self._prefixes.move_to_end(block)
-        room = max(0, self.capacity - self.used_tokens) // PREFIX_BLOCK
+        room = max(0, self.capacity - self.used_tokens) // self.config.prefix_block
         while len(self._prefixes) > room:
             self._prefixes.popitem(last=False)

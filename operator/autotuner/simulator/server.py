@@ -200,7 +200,8 @@ class Server:
             usage=self.settings.fault.name != "no-usage",
             finish="stop" if output < answer.asked.output else "length",
         )
-        blocks = openai_format.prefix_blocks(prompt) if self.settings.config.prefix_cache else ()
+        config = self.settings.config
+        blocks = openai_format.prefix_blocks(prompt, config.prefix_block) if config.prefix_cache else ()
         sequence = Sequence(len(prompt), output, blocks, job)
         driver = self._drivers[self._accepted % len(self._drivers)]
         self._accepted += 1

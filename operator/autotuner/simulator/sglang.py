@@ -67,7 +67,7 @@ FLAGS = (
     Flag("page-size", int, 1),
     Flag("disable-radix-cache", bool),
     Flag("disable-overlap-schedule", bool),
-    Flag("cuda-graph-max-bs", int),
+    Flag("cuda-graph-max-bs-decode", int, aliases=("cuda-graph-max-bs",)),  # before 0.5.20 without -decode, too
     Flag("disable-cuda-graph", bool),
     Flag("enable-torch-compile", bool),
     Flag("torch-compile-max-bs", int, 32),
@@ -148,7 +148,7 @@ def configure(args: argparse.Namespace, gpu: Gpu, model: Model, memory_gib: floa
     check(args, model)
     chunk, graph = _by_memory(memory_gib, args.tp_size)
     chunk = chunk if args.chunked_prefill_size is None else args.chunked_prefill_size
-    graph = args.cuda_graph_max_bs or graph
+    graph = args.cuda_graph_max_bs_decode or graph
     largest = args.max_prefill_tokens if chunk < 0 else chunk
     # Its heuristic: 1.5 MB for each token of the largest step and 2 MB for each sequence of a graph stay free.
     spare = (max(largest, 2048) * 1.5 + graph * 2) / 1024

@@ -91,11 +91,14 @@ class Timing:
 class _Loop:
     """One level: users, engines, and the events between them."""
 
-    def __init__(self, config: EngineConfig, workload: Workload, seed: str, level: int, client: Client) -> None:
+    def __init__(
+        self, config: EngineConfig, workload: Workload, seed: str, level: int, client: Client, common: int
+    ) -> None:
         self.engines = [SimulatedEngine(config, f"{seed}/{index}") for index in range(config.engines)]
         self.steps: list[tuple[float, Step] | None] = [None] * config.engines
         self.timings: list[Timing] = []
         self._workload = workload
+        self._blocks = tuple(range(common // config.prefix_block)) if config.prefix_cache else ()
         self._client = client
         self._generator = random.Random(f"{seed}/{level}/requests")
         self._client_free = 0.0
@@ -110,7 +113,7 @@ class _Loop:
         if prompt + output > self.engines[0].longest:
             raise ValueError(f"a request of {prompt + output} tokens; this engine holds {self.engines[0].longest}")
         self._sent += 1
-        sequence = Sequence(prompt, output, handle=start)
+        sequence = Sequence(prompt, output, self._blocks, handle=start)
         heappush(self.arrivals, (start + self._client.latency, self._sent, start, sequence))
 
     def arrive(self) -> None:
@@ -144,6 +147,7 @@ def simulate(
     requests: int = 200,
     seed: str = "0",
     client: Client | None = None,
+    common: int = 0,
 ) -> list[Timing]:
     """Run one level in virtual time until `requests` requests are done.
 
@@ -154,6 +158,7 @@ def simulate(
         requests: Requests to finish.
         seed: Decides the engine's noise (equal for every level of a run) and the shapes (different at each level).
         client: The client's own delays; none by default.
+        common: Leading tokens that all prompts share.
 
     Returns:
         Timings in the order of completion; those of the start include the ramp.
@@ -162,7 +167,7 @@ def simulate(
         StartupError: The engine does not fit into the GPU.
         ValueError: A request is longer than the engine can serve.
     """
-    loop = _Loop(config, workload, seed, concurrency, client or Client())
+    loop = _Loop(config, workload, seed, concurrency, client or Client(), common)
     for _ in range(concurrency):
         loop.send(0.0)
     while len(loop.timings) < requests:

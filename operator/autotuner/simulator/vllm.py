@@ -1,6 +1,6 @@
-"""vLLM's flags, its rules between them, and its defaults.
+"""vLLM's flags and its defaults.
 
-Names, choices and defaults follow `arg_utils.py` and the configuration classes of vLLM's V1 engine.
+Names, choices and defaults follow `arg_utils.py` and the configuration classes of vLLM 0.32.0.
 """
 
 from __future__ import annotations
@@ -9,11 +9,16 @@ import argparse
 from typing import Any
 
 from autotuner.simulator.arguments import Flag, json_object
-from autotuner.simulator.config import EngineConfig, StartupError, bytes_per_weight
+from autotuner.simulator.config import EngineConfig, bytes_per_weight
 from autotuner.simulator.hardware_profiles import Gpu, Model
+from autotuner.simulator.vllm_refusals import check
 
 PROG = "api_server.py"
-PREQUANTIZED = ("awq", "awq_marlin", "gptq", "gptq_marlin", "gguf", "compressed-tensors")
+_KV_CACHE = (
+    *("auto", "bfloat16", "float16", "fp8", "fp8_ds_mla", "fp8_e4m3", "fp8_e5m2", "fp8_inc", "fp8_per_token_head"),
+    *("int4_per_token_head", "int8_per_token_head", "nvfp4", "nvfp4_4over6", "nvfp4_ds_mla", "turboquant_3bit_nc"),
+    *("turboquant_4bit_nc", "turboquant_k3v4_nc", "turboquant_k8v4", "ultraquant_4bit"),
+)
 FLAGS = (
     Flag("model", required=True),
     Flag("tokenizer"),
@@ -30,96 +35,35 @@ FLAGS = (
     Flag("seed", int, 0),
     Flag("max-model-len", int),
     Flag("dtype", default="auto", choices=("auto", "bfloat16", "float", "float16", "float32", "half")),
-    Flag("quantization", choices=("fp8", "bitsandbytes", "modelopt", "mxfp4", *PREQUANTIZED)),
-    Flag("kv-cache-dtype", default="auto", choices=("auto", "bfloat16", "fp8", "fp8_e4m3", "fp8_e5m2", "fp8_inc")),
+    Flag("quantization", aliases=("-q",)),
+    Flag("kv-cache-dtype", default="auto", choices=_KV_CACHE),
     Flag("tensor-parallel-size", int, 1),
     Flag("pipeline-parallel-size", int, 1),
     Flag("data-parallel-size", int, 1),
     Flag("decode-context-parallel-size", int, 1),
     Flag("enable-expert-parallel", bool, False, negatable=True),
-    Flag("gpu-memory-utilization", float, 0.9),
-    Flag("block-size", int, 16, choices=(1, 8, 16, 32, 64, 128, 256)),
-    Flag("swap-space", float, 4.0),
+    Flag("gpu-memory-utilization", float, 0.92),
+    Flag("block-size", int, 16),
     Flag("max-num-seqs", int),
     Flag("max-num-batched-tokens", int),
     Flag("enable-chunked-prefill", bool, True, negatable=True),
     Flag("enable-prefix-caching", bool, True, negatable=True),
+    Flag("prefix-caching-hash-algo", default="sha256", choices=("sha256", "sha256_cbor", "xxhash", "xxhash_cbor")),
     Flag("scheduling-policy", default="fcfs", choices=("fcfs", "priority")),
     Flag("async-scheduling", bool, True, negatable=True),
     Flag("enforce-eager", bool, False, negatable=True),
     Flag("max-cudagraph-capture-size", int),
-    Flag("compilation-config", json_object),
-    Flag("speculative-config", json_object),
+    Flag("compilation-config", json_object, aliases=("-cc",)),
+    Flag("speculative-config", json_object, aliases=("-sc",)),
     Flag("attention-backend"),
 )
 
 
-def _invalid(config: str, message: str, kind: str) -> StartupError:
-    """A refusal by one of vLLM's pydantic configurations."""
-    return StartupError(
-        "Traceback (most recent call last):",
-        f"pydantic_core._pydantic_core.ValidationError: 1 validation error for {config}",
-        f"{message} [type={kind}, input_type={'ArgsKwargs' if kind == 'value_error' else 'float'}]",
-    )
-
-
-def check(args: argparse.Namespace, config: EngineConfig) -> None:
-    """Refuse what vLLM's configuration classes refuse.
-
-    Raises:
-        StartupError: In vLLM's words.
-    """
-    model = config.model
-    utilization = args.gpu_memory_utilization
-    if utilization <= 0:
-        raise _invalid("CacheConfig", "gpu_memory_utilization: Input should be greater than 0", "greater_than")
-    if utilization > 1:
-        raise _invalid(
-            "CacheConfig", "gpu_memory_utilization: Input should be less than or equal to 1", "less_than_equal"
-        )
-    for name in ("tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size"):
-        if getattr(args, name) < 1:
-            raise _invalid("ParallelConfig", f"{name}: Input should be greater than 0", "greater_than")
-    if model.heads % args.tensor_parallel_size:
-        raise _invalid(
-            "VllmConfig",
-            f"Value error, Total number of attention heads ({model.heads}) must be divisible by tensor parallel size "
-            f"({args.tensor_parallel_size}).",
-            "value_error",
-        )
-    if args.max_model_len is not None and not 1 <= args.max_model_len <= model.context:
-        raise _invalid(
-            "ModelConfig",
-            f"Value error, User-specified max_model_len ({args.max_model_len}) is greater than the derived "
-            f"max_model_len (max_position_embeddings={model.context}).",
-            "value_error",
-        )
-    if args.quantization in PREQUANTIZED and args.quantization.split("_")[0] not in args.model.lower():
-        raise StartupError(f"ValueError: Cannot find the config file for {args.quantization}")
-    _check_scheduler(config)
-
-
-def _check_scheduler(config: EngineConfig) -> None:
-    for name, value in (("max_num_seqs", config.max_running), ("max_num_batched_tokens", config.step_tokens)):
-        if value < 1:
-            raise _invalid(
-                "SchedulerConfig", f"{name}: Input should be greater than or equal to 1", "greater_than_equal"
-            )
-    if not config.chunked and config.step_tokens < config.context:
-        raise _invalid(
-            "SchedulerConfig",
-            f"Value error, max_num_batched_tokens ({config.step_tokens}) is smaller than max_model_len "
-            f"({config.context}). This effectively limits the maximum sequence length to max_num_batched_tokens and "
-            "makes vLLM reject longer sequences. Please increase max_num_batched_tokens or decrease max_model_len.",
-            "value_error",
-        )
-    if config.step_tokens < config.max_running:
-        raise _invalid(
-            "SchedulerConfig",
-            f"Value error, max_num_batched_tokens ({config.step_tokens}) must be greater than or equal to "
-            f"max_num_seqs ({config.max_running}).",
-            "value_error",
-        )
+def _kv_bytes(kind: str) -> float:
+    """Bytes per cached value, scales left aside."""
+    if any(word in kind for word in ("4", "3bit")) and not kind.startswith(("fp8", "float", "bfloat")):
+        return 0.5
+    return 1.0 if "8" in kind else 2.0
 
 
 def _graph_batch(args: argparse.Namespace, max_running: int) -> int:
@@ -143,8 +87,8 @@ def configure(args: argparse.Namespace, gpu: Gpu, model: Model, memory_gib: floa
         StartupError: The flags break a rule.
     """
     context = args.max_model_len or model.context
-    # vLLM's defaults for its API server on large and on small GPUs.
-    tokens, sequences = (8192, 1024) if memory_gib >= 70 else (2048, 256)
+    # vLLM's defaults for its API server on large GPUs, which no A100 is to it, and on small ones.
+    tokens, sequences = (8192, 1024) if memory_gib >= 70 and gpu.name != "a100" else (2048, 256)
     if args.max_num_batched_tokens is not None:
         tokens = args.max_num_batched_tokens
     elif not args.enable_chunked_prefill:
@@ -171,7 +115,7 @@ def configure(args: argparse.Namespace, gpu: Gpu, model: Model, memory_gib: floa
         context=context,
         weight_bytes=bytes_per_weight(model, args.quantization, args.dtype),
         fp8_compute=fp8 and gpu.fp8,
-        kv_bytes=1.0 if args.kv_cache_dtype.startswith("fp8") else 2.0,
+        kv_bytes=_kv_bytes(args.kv_cache_dtype),
         prefix_cache=args.enable_prefix_caching,
         overlap=args.async_scheduling,
     )

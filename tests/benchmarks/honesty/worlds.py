@@ -35,7 +35,7 @@ _CHOICES: dict[str, dict[str, Any]] = {
     "chunked-prefill-size": {"values": [512, 2048, 8192]},
     "attention-backend": {"choices": ["fa3", "triton"]},
     "enable-mixed-chunk": {"toggle": True},
-    "cuda-graph-max-bs": {"values": [8, 64]},
+    "cuda-graph-max-bs-decode": {"values": [8, 64]},
     "mem-fraction-static": {"values": [0.7, 0.8]},
     # Without effect here: the cache holds all that runs, and nobody waits.
     "page-size": {"values": [1, 16]},
@@ -47,7 +47,7 @@ _INERT = ("page-size", "schedule-conservativeness", "watchdog-timeout")
 _SEQUENCES = ("max-running-requests", "enable-mixed-chunk", "tp-size")
 _PROMPTS = ("chunked-prefill-size", "enable-mixed-chunk", "tp-size")
 _KERNELS = ("max-running-requests", "attention-backend", "tp-size")
-_GRAPHS = ("cuda-graph-max-bs", "max-running-requests", "tp-size")
+_GRAPHS = ("cuda-graph-max-bs-decode", "max-running-requests", "tp-size")
 _LARGE = ("wide tp-size", "mem-fraction-static", "enable-mixed-chunk")
 
 WORLDS = (

@@ -117,6 +117,7 @@ def test_speaks_to_each_engine_in_its_way(engine: str, backend: str, cache_flush
     spec = runner_spec(pod_of(service={"engine": engine}))
 
     assert (spec.backend, spec.cache_flush, spec.holds_length) == (backend, cache_flush, holds_length)
+    assert bool(spec.version_calls) is (engine != "Custom")
 
 
 def test_seeds_prompts_by_its_own_uid_if_nobody_gave_a_seed() -> None:

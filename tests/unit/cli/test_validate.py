@@ -82,6 +82,17 @@ def test_a_typo_is_found_in_its_line(run: Run) -> None:
     assert said.splitlines()[-1] == "task.yaml: TuningTask chat: 1 error"
 
 
+ON_VLLM: Object = {
+    "runtime": {"preset": "vllm-llama-small"},
+    "baseline": None,
+    "parameters": [{"name": "max-num-seqs", "values": [8, 16]}],
+    "benchmark": {
+        "scenarios": [{"name": "chat", "load": "D(100,250)"}],
+        "concurrency": [8],
+        "tokenizer": {"source": "Hub", "id": "x"},
+    },
+}
+
 WRONG: list[tuple[str, Object, str]] = [
     ("a rule of the schema", {"parameters": [{"name": "a"}]}, "spec.parameters[0]: give exactly one of values"),
     ("a rule about one field", {"runtime": {"engine": "SGLang"}}, "spec.runtime.engine: required with name and custom"),
@@ -106,7 +117,65 @@ WRONG: list[tuple[str, Object, str]] = [
     (
         "an unknown flag",
         {"parameters": [{"name": "enable-mixed-chunking", "toggle": True}]},
-        "spec.parameters[0]: SGLang 0.5.5.post3 has no such flag; did you mean enable-mixed-chunk?",
+        "spec.parameters[0]: SGLang 0.5.23 has no such flag; did you mean enable-mixed-chunk?",
+    ),
+    (
+        "JSON that is none",
+        {**ON_VLLM, "runtime": {"preset": "vllm-llama-small", "extraArgs": ["--speculative-config={method: ngram"]}},
+        'spec.runtime.extraArgs[0]: "--speculative-config": {method: ngram is not JSON: ',
+    ),
+    (
+        "a key that the engine does not take",
+        {**ON_VLLM, "parameters": [{"name": "compilation-config", "choices": ['{"modes":3}', '{"mode":0}']}]},
+        "spec.parameters[0]: vLLM ",
+    ),
+    (
+        "a flag that the command gives as JSON and a parameter in parts",
+        {
+            **ON_VLLM,
+            "runtime": {
+                "preset": "vllm-llama-small",
+                "overrides": {"engineConfig": {"runner": {"command": ["vllm", "serve", '-cc={"mode":3}']}}},
+            },
+            "parameters": [{"name": "compilation-config.cudagraph_mode", "choices": ["NONE", "FULL"]}],
+        },
+        "spec.parameters[0].choices[0]: the runtime's command gives --compilation-config too",
+    ),
+    (
+        "heads that cannot be divided",
+        {**ON_VLLM, "parameters": [{"name": "tensor-parallel-size", "values": [3, 5]}]},
+        "spec.parameters: no configuration is left: heads removes all 2 configurations: the model's 32 attention heads"
+        " cannot be divided by tensor-parallel-size (3)",
+    ),
+    (
+        "requests that do not fit into the context",
+        {
+            **ON_VLLM,
+            "runtime": {"preset": "vllm-llama-small", "extraArgs": ["--max-model-len=300"]},
+        },
+        "spec.benchmark.scenarios[0].load: a prompt and its answer have 350 tokens, but max-model-len in"
+        " runtime.extraArgs allows 300",
+    ),
+    (
+        "more ranks than GPUs in sight",
+        {
+            **ON_VLLM,
+            "runtime": {"preset": "vllm-llama-small", "env": [{"name": "CUDA_VISIBLE_DEVICES", "value": "0"}]},
+            "parameters": [{"name": "tensor-parallel-size", "values": [2, 4]}],
+        },
+        "spec.parameters: no configuration is left: accelerators in sight removes all 2 configurations: 2 accelerators"
+        " are needed, and the environment lets the engine see 1",
+    ),
+    (
+        "small batches without chunks, against the model's own context",
+        {
+            **ON_VLLM,
+            "runtime": {
+                "preset": "vllm-llama-small",
+                "extraArgs": ["--no-enable-chunked-prefill", "--max-num-batched-tokens=512"],
+            },
+        },
+        "spec.parameters: no configuration is left: whole prompts of the model",
     ),
     ("an empty space", {"constraints": [{"rule": "p.tp_size > 8"}]}, "spec.parameters: no configuration is left"),
     ("a rule that is none", {"constraints": [{"rule": "p.tp_size >"}]}, "spec.constraints[0].rule: "),
@@ -247,3 +316,129 @@ def test_names_are_printed_as_they_are_written(run: Run) -> None:
     body["metadata"]["name"] = "[red]chat[/red] :boom: [link=x]"
 
     assert "task.yaml: TuningTask [red]chat[/red] :boom: [link=x]: 1 error\n" in run(body)[1]
+
+
+def engine_task(image: str, *args: str, preset: str = "sglang-llama-small", **runtime: Any) -> Object:
+    """A task with an image of an engine and fixed arguments."""
+    parameters = [{"name": "max-running-requests" if "sglang" in preset else "max-num-seqs", "values": [32, 64]}]
+    tokenizer = {"source": "Hub", "id": "meta-llama/Llama-3.2-1B-Instruct"}
+    benchmark = {
+        "scenarios": [{"name": "chat", "load": "N(100,10)/(10,2)"}],
+        "concurrency": [8],
+        "tokenizer": tokenizer,
+    }
+    words = {"preset": preset, "image": image, "extraArgs": list(args), **runtime}
+    body = task(runtime=words, parameters=parameters, benchmark=benchmark)
+    del body["spec"]["baseline"]
+    return body
+
+
+SGLANG, VLLM = "lmsysorg/sglang:v", "vllm/vllm-openai:v"
+NEW_VALUES = [
+    *(("attention-backend", value) for value in ("dsa", "cutedsl_mla", "hpc_ops")),
+    *(("moe-runner-backend", value) for value in ("marlin", "aiter", "flashinfer_trtllm_routed")),
+    *(("moe-a2a-backend", value) for value in ("mori", "nixl", "pplx")),
+    *(("quantization", value) for value in ("mxfp8", "modelopt_mixed", "quark")),
+    *(("kv-cache-dtype", value) for value in ("nvfp4", "mxfp8")),
+    *(("schedule-policy", value) for value in ("shortest-prefill-first", "hrrn")),
+    ("radix-eviction-policy", "slru"),
+    *(("speculative-algorithm", value) for value in ("DFLASH", "DSPARK")),
+    ("load-format", "runai_streamer"),
+    *((flag, "32k") for flag in ("context-length", "max-total-tokens", "max-prefill-tokens")),
+]
+
+
+@pytest.mark.parametrize(("flag", "value"), NEW_VALUES)
+def test_what_a_new_release_takes_is_valid_for_its_image(run: Run, flag: str, value: str) -> None:
+    code, said = run(engine_task(f"{SGLANG}0.5.23", f"--{flag}={value}"))
+
+    assert code == 0, said
+    assert said.endswith("flags are judged by SGLang 0.5.23 (the image's tag)\n")
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"), [("kv-cache-dtype", "int4_per_token_head"), ("all2all-backend", "deepep_v2")]
+)
+def test_the_same_of_vllm(run: Run, flag: str, value: str) -> None:
+    image = f"{VLLM}0.33.0"
+    code, said = run(engine_task(image, f"--{flag}={value}", preset="vllm-llama-small"))
+
+    assert code == 0, said
+
+
+VERSIONS: list[tuple[str, dict[str, Any], int, list[str]]] = [
+    (
+        "the image's own release refuses",
+        {"image": f"{SGLANG}0.5.5.post3"},
+        1,
+        ["nvfp4 is none of its values", "SGLang 0.5.5.post3", "set runtime.allowUnknownFlags: true"],
+    ),
+    ("the user knows better", {"image": f"{SGLANG}0.5.5.post3", "allowUnknownFlags": True}, 0, []),
+    ("a word beside the tag", {"image": f"{SGLANG}0.5.5.post3", "version": "0.5.23"}, 0, ["0.5.23 (runtime.version)"]),
+    (
+        "a release that is not known",
+        {"image": f"{SGLANG}0.5.10"},
+        0,
+        ["0.5.10 (the image's tag) is not among", "judged by SGLang 0.5.9, the nearest", "perhaps wrong"],
+    ),
+    (
+        "a release that is newer",
+        {"image": f"{SGLANG}0.6.0-cu130"},
+        0,
+        ["0.6.0 (the image's tag) is newer than any release that is known", "judged by SGLang 0.5.23"],
+    ),
+    (
+        "a tag that tells nothing",
+        {"image": "lmsysorg/sglang:latest"},
+        0,
+        ["does not tell the version of its SGLang", "set runtime.version", "the newest that is known"],
+    ),
+    (
+        "a version that is said",
+        {"image": "lmsysorg/sglang:latest", "version": "0.5.23"},
+        0,
+        ["flags are judged by SGLang 0.5.23 (runtime.version)"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("runtime", "code", "told"), [row[1:] for row in VERSIONS], ids=[row[0] for row in VERSIONS])
+def test_which_release_judges_and_how_strictly(run: Run, runtime: Object, code: int, told: list[str]) -> None:
+    words = {name: value for name, value in runtime.items() if name != "image"}
+    ended, said = run(engine_task(runtime["image"], "--kv-cache-dtype=nvfp4", **words))
+
+    assert ended == code, said
+    assert not [one for one in told if one not in said], said
+
+
+HINTS = [
+    (f"{SGLANG}0.5.23", "--cuda-graph-max-bs=64", "write --cuda-graph-max-bs-decode", 1),
+    (f"{SGLANG}0.5.23", "--torchao-config=int4wo-128", "0.5.15 is the last known release that has it", 1),
+    (f"{SGLANG}0.5.5.post3", "--cuda-graph-max-bs-decode=64", "0.5.15 is the first known release that has it", 1),
+    (f"{SGLANG}0.5.23", "--cuda-graph-max-bs-decode=64", "valid", 0),
+    (f"{SGLANG}0.5.5.post3", "--attn-dp-size=2", "0.5.23 is the first known release that has it", 1),
+    (f"{VLLM}0.33.0", "--disable-prefix-caching", "valid", 0),
+    (f"{VLLM}0.20.1", "--disable-prefix-caching", "did you mean --no-enable-prefix-caching", 1),
+    (f"{VLLM}0.20.1", "--disable-prefix-cachin", "did you mean --no-enable-prefix-caching", 1),
+    (f"{VLLM}0.33.0", "--calculate-kv-scales", "is the last known release that has it", 1),
+]
+
+
+@pytest.mark.parametrize(("image", "argument", "words", "code"), HINTS)
+def test_hints_lead_to_what_the_image_has(run: Run, image: str, argument: str, words: str, code: int) -> None:
+    preset = "vllm-llama-small" if "vllm" in image else "sglang-llama-small"
+    ended, said = run(engine_task(image, argument, preset=preset))
+
+    assert ended == code, said
+    assert words in said
+
+
+def test_words_for_experts_mean_what_the_engine_runs(run: Run) -> None:
+    for words, count in ((["auto", "fp8"], 2), (["fp8"], 1)):
+        body = engine_task(f"{SGLANG}0.5.5.post3", preset="sglang-mixtral-moe")
+        body["spec"] |= {"parameters": [], "quantization": {"moe": words}, "model": {"preset": "mixtral-8x7b-instruct"}}
+
+        code, said = run(body)
+
+        assert code == 0, said
+        assert f"valid; {count} configurations" in said

@@ -9,11 +9,12 @@ from autotuner.api.common import EngineName
 from autotuner.engines import reserved
 from autotuner.engines.arguments import Value
 from autotuner.engines.combination_rules import Flags, is_on, number, rule
+from autotuner.engines.diagnosis import LogPatterns
 from autotuner.engines.engine import Engine
 from autotuner.engines.flag_table import FlagDocument, Leniency
 from autotuner.engines.idle_flags import idle_while
-from autotuner.engines.log_diagnosis import LogPatterns
 from autotuner.engines.memory import MemoryFlags
+from autotuner.engines.model_rules import ModelConfig, heads_split, model_rule, whole_degree
 from autotuner.engines.parallelism import ParallelismFlags, WordFlag, Words, degree
 from autotuner.engines.quantization import QuantizationFlags, Said
 from autotuner.engines.start_points import FP8_WORDS, Advice
@@ -48,6 +49,10 @@ def _chunks(flags: Flags) -> str | None:
     return None
 
 
+def _heads(flags: Flags, model: ModelConfig) -> str | None:
+    return heads_split(model, whole_degree(flags, "shards"), "shards")
+
+
 def _refuse_parallelism(said: Words) -> str | None:
     shards, stages = degree(said, "tensor"), degree(said, "pipeline")
     return f"Quill cannot have more stages ({stages}) than shards ({shards})" if stages > shards else None
@@ -69,13 +74,17 @@ def _refuse_quantization(said: Said) -> str | None:
 
 QUILL = Engine(
     name=NAME,
+    version="",
+    earlier=(),
     label="Quill",
     package="quill",
     client_backend="openai",
     cache_flush="/forget",
+    version_calls=("/about",),
     ignores_end_of_text=False,
     text_sensitive=("draft",),
     flag_documents=lambda: _FLAGS,
+    json_keys=dict,
     flag_bounds={"share": {"gt": 0, "lt": 1}},
     leniency=Leniency(underscores=True, json_parts=False, one_word=re.compile(r"-Q[0-9]")),
     negatable=True,
@@ -84,8 +93,10 @@ QUILL = Engine(
     folded={"inner-copies": "copies"},
     reserved={"listen": reserved.OPERATORS_OWN, "weights": reserved.MODEL},
     defaults={"shards": 1},
-    typical={"batch-limit": 32},
+    typical=lambda _: {"batch-limit": 32},
     rules=(rule("chunks", _chunks, "batch-limit", "chunk"),),
+    model_rules=(model_rule("heads", _heads, "shards"),),
+    context="",
     idle=(idle_while(lambda flags: is_on(flags, "eager"), ["eager"], "graph-size"),),
     advice=Advice(
         wanted={
@@ -102,6 +113,7 @@ QUILL = Engine(
     parallelism=ParallelismFlags(
         words={"tensor": WordFlag("shards"), "pipeline": WordFlag("stages"), "data": WordFlag("copies")},
         not_offered={"expert": "Quill does not offer expert"},
+        exchanged={},
         refuse=_refuse_parallelism,
     ),
     quantization=QuantizationFlags(
@@ -112,10 +124,16 @@ QUILL = Engine(
     ),
     log_patterns=LogPatterns(
         decorations=(re.compile(r"<quill> "),),
-        out_of_memory=(re.compile(r"inkwell is empty"),),
-        no_model=(re.compile(r"no feather in"),),
-        crash=(re.compile(r"the nib broke"),),
+        argument_modules=(re.compile(r"quill/desk\.py"),),
+        fatal=(),
         echo=(re.compile(r"as told above"),),
+        peer=(),
+        out_of_memory=(re.compile(r"inkwell is empty"),),
+        broken_model=(re.compile(r"no feather in"),),
+        unsupported_model=(re.compile(r"feathers of \w+ are not cut here"),),
+        crash=(re.compile(r"the nib broke"),),
         kills_itself=(re.compile(r"Quill lays itself down"),),
+        draft_modules=(),
+        notes=(re.compile(r"writing with the left hand"),),
     ),
 )

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import ast
-import runpy
-from pathlib import Path
-from typing import Any
-
 import pytest
 
 from autotuner.api.common import EngineName
-from autotuner.engines import get
-from autotuner.engines.flag_table import STRICT, Flag, FlagTable, of_image
+from autotuner.engines import flag_table, get
+from autotuner.engines.flag_table import STRICT, Flag, FlagTable, nearest
 
 FACTS = {  # flags worth tuning, of facts that do not come from the engines' packages
     "SGLang": (
@@ -27,8 +22,8 @@ FACTS = {  # flags worth tuning, of facts that do not come from the engines' pac
 }
 
 
-def known(engine: EngineName, image: str = "") -> FlagTable:
-    found = get(engine).table(image)
+def known(engine: EngineName, version: str = "") -> FlagTable:
+    found = get(engine).at(version).table
     assert found is not None
     return found
 
@@ -37,7 +32,7 @@ def known(engine: EngineName, image: str = "") -> FlagTable:
     ("engine", "name"), [(engine, name) for engine, names in FACTS.items() for name in names.split()]
 )
 def test_every_flag_worth_tuning_is_known(engine: EngineName, name: str) -> None:
-    assert known(engine).find(name) is not None
+    assert any(table.find(name) for table in get(engine).tables)
 
 
 @pytest.mark.parametrize("name", ["enable-chunked-prefill", "enable-mixed-chunking"])
@@ -46,42 +41,27 @@ def test_what_sglang_never_had_is_unknown(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("image", "version"),
+    ("version", "want"),
     [
-        ("mirror/sglang:v0.5.0", "0.5.5"),
-        ("mirror/sglang:v0.5.5", "0.5.5"),
-        ("mirror/sglang:v0.5.5.post3-cu129", "0.5.5.post3"),
-        ("mirror/sglang:v0.5.9", "0.5.5.post3"),
-        ("mirror/sglang:0.10.1@sha256:0a1b", "0.10.0"),
-        ("mirror/sglang:latest", "0.10.0"),
-        ("autotuner/benchmark:0.1.0", "0.10.0"),
+        ("", "0.10.0"),
+        ("0.5.0", "0.5.5"),
+        ("0.5.5", "0.5.5"),
+        ("0.5.5.post3", "0.5.5.post3"),
+        ("0.5.9", "0.5.5.post3"),
+        ("0.10.1rc1", "0.10.0"),
+        ("9.9.9", "0.10.0"),
     ],
 )
-def test_the_newest_known_version_that_is_not_newer_is_meant(image: str, version: str) -> None:
+def test_the_newest_known_version_that_is_not_newer_is_meant(version: str, want: str) -> None:
     versions = [FlagTable("SGLang", one, (), STRICT) for one in ("0.5.5", "0.5.5.post3", "0.10.0")]
-    found = of_image(versions, "sglang", image)
+    found = nearest(versions, version)
 
     assert found is not None
-    assert found.version == version
+    assert found.version == want
 
 
 def test_of_another_engine_nothing_is_known() -> None:
-    assert get("Custom").table() is None
-
-
-@pytest.mark.parametrize(
-    ("image", "version"),
-    [
-        ("docker.io/lmsysorg/sglang:v0.5.5.post3-cu129-amd64", "0.5.5.post3"),
-        ("docker.io/lmsysorg/sglang:latest", "0.5.5.post3"),
-        ("registry:5000/sglang", "0.5.5.post3"),
-        ("docker.io/lmsysorg/sglang:v0.1.0", "0.5.5.post3"),
-        ("docker.io/lmsysorg/sglang:v9.9.9", "0.5.5.post3"),
-        ("docker.io/lmsysorg/sglang@sha256:0123456789abcdef", "0.5.5.post3"),
-    ],
-)
-def test_an_images_tag_tells_the_version(image: str, version: str) -> None:
-    assert known("SGLang", image).version == version
+    assert get("Custom").table is None
 
 
 VALUES: list[tuple[Flag, str, str | None]] = [
@@ -90,11 +70,19 @@ VALUES: list[tuple[Flag, str, str | None]] = [
     (Flag("x", "float"), "0.85", None),
     (Flag("x", "float"), "1e-3", None),
     (Flag("x", "float"), "much", "much is not a number"),
-    (Flag("x", "size"), "4k", None),
-    (Flag("x", "size"), "1.5M", None),
-    (Flag("x", "size"), "-1", None),
-    (Flag("x", "size"), "some", "some is not a size; write a number, 4k or auto"),
-    (Flag("x", "size", bounds={"ge": 1}), "4k", None),
+    (Flag("x", "size", units=("k", "K")), "4k", None),
+    (Flag("x", "size", units=("k", "K")), "1.5m", None),
+    (Flag("x", "size", units=("k", "K")), "4M", None),
+    (Flag("x", "size", units=("k", "K")), "4Ki", "4Ki is not a size; write a number, 4k, 4K"),
+    (Flag("x", "size", units=("k", "Ki")), "4Ki", None),
+    (Flag("x", "size", units=("k", "Ki")), "1.5M", None),
+    (Flag("x", "size", units=("k", "Ki")), "4m", "4m is not a size; write a number, 4k, 4Ki"),
+    (Flag("x", "size", units=("k", "Ki")), "4K", "4K is not a size; write a number, 4k, 4Ki"),
+    (Flag("x", "size", auto=True), "auto", None),
+    (Flag("x", "size", auto=True), "-1", None),
+    (Flag("x", "size"), "auto", "auto is not a size; write a number"),
+    (Flag("x", "size"), "some", "some is not a size; write a number"),
+    (Flag("x", "size", units=("k",), bounds={"ge": 1}), "4k", None),
     (Flag("x", "size", bounds={"ge": 1}), "0", "0 is out of range; it must be at least 1"),
     (Flag("x", "int", nullable=True, bounds={"ge": 1}), "None", None),
     (Flag("x", "int"), "None", "None is not a whole number"),
@@ -151,66 +139,59 @@ def test_spellings_are_those_of_the_engines_parser(engine: EngineName, spelling:
     assert known(engine).takes(spelling) is want
 
 
-def read(reader: str, *sources: str) -> dict[str, dict[str, Any]]:
-    script = runpy.run_path(str(Path(__file__).parents[3] / "packaging" / "engine_flags.py"))
-    return {flag.pop("name"): flag for flag in script[reader]([ast.parse(source) for source in sources])}
+# What each release had when it was added, by its own parser.
+COUNTS = {
+    "SGLang": {
+        "0.5.5.post3": 279,
+        "0.5.9": 331,
+        "0.5.12": 387,
+        "0.5.15": 437,
+        "0.5.18": 488,
+        "0.5.20": 494,
+        "0.5.23": 531,
+    },
+    "VLLM": {
+        "0.11.2": 200,
+        "0.15.1": 207,
+        "0.20.1": 239,
+        "0.24.0": 266,
+        "0.28.0": 284,
+        "0.32.0": 316,
+        "0.33.0": 320,
+    },
+}
 
 
-def test_sglangs_flags_are_read_out_of_its_parser() -> None:
-    source = """
-POLICIES = ["lpm", "fcfs"]
-class ServerArgs:
-    def add_cli_args(parser):
-        parser.add_argument("--tensor-parallel-size", "--tp-size", type=int)
-        parser.add_argument("--schedule-policy", type=str, choices=POLICIES)
-        parser.add_argument("--grammar-backend", choices=computed())
-        parser.add_argument("--enable-metrics", action="store_true")
-        parser.add_argument("--cuda-graph-bs", type=int, nargs="+")
-"""
-    assert read("read_sglang", source) == {
-        "tensor-parallel-size": {"kind": "int", "aliases": ["--tp-size"]},
-        "schedule-policy": {"kind": "str", "choices": ["lpm", "fcfs"]},
-        "grammar-backend": {"kind": "str"},
-        "enable-metrics": {"kind": "switch"},
-        "cuda-graph-bs": {"kind": "list"},
-    }
+@pytest.mark.parametrize(("engine", "counts"), COUNTS.items())
+def test_every_known_release_is_whole(engine: EngineName, counts: dict[str, int]) -> None:
+    assert {table.version: len(table.flags) for table in get(engine).tables} == counts
 
 
-def test_vllms_flags_are_read_out_of_its_configuration() -> None:
-    arguments = """
-class EngineArgs:
-    def add_cli_args(parser):
-        kwargs = get_kwargs(SomeConfig)
-        parser.add_argument("--dtype", **kwargs["dtype"])
-        parser.add_argument("--max-num-seqs", "-mns", **kwargs["max_num_seqs"])
-        parser.add_argument("--max-model-len", **kwargs["max_model_len"])
-        parser.add_argument("--enforce-eager", **kwargs["enforce_eager"])
-        parser.add_argument("--backend", **kwargs["backend"])
-        parser.add_argument("--inner", **kwargs["inner"])
-        parser.add_argument("--disable-log-stats", action="store_true")
-"""
-    configuration = """
-DType = Literal["auto", "half"]
-class BaseFrontendArgs:
-    chat_template: str | None = None
-class FrontendArgs(BaseFrontendArgs):
-    port: int = 8000
-class SomeConfig:
-    dtype: DType | None = None
-    max_num_seqs: int = Field(default=8, ge=1)
-    max_model_len: int = Field(default=None, ge=-1)
-    enforce_eager: bool = False
-    backend: DType | str = "auto"
-    inner: OtherConfig = Field(default_factory=OtherConfig)
-"""
-    assert read("read_vllm", arguments, configuration) == {
-        "chat-template": {"kind": "str", "nullable": True},
-        "port": {"kind": "int"},
-        "dtype": {"kind": "str", "choices": ["auto", "half"], "nullable": True},
-        "max-num-seqs": {"kind": "int", "aliases": ["-mns"], "ge": 1},
-        "max-model-len": {"kind": "size", "ge": -1},
-        "enforce-eager": {"kind": "boolean"},
-        "backend": {"kind": "str"},
-        "inner": {"kind": "json"},
-        "disable-log-stats": {"kind": "switch"},
-    }
+def test_a_release_tells_what_differs_from_the_one_before() -> None:
+    first = {"version": "1.0", "flags": [{"name": "a", "kind": "int"}, {"name": "b", "kind": "int"}]}
+    second = {"version": "1.1rc1", "follows": "1.0", "gone": ["a"], "flags": [{"name": "c", "kind": "str"}]}
+    third = {"version": "1.1", "follows": "1.1rc1", "gone": [], "flags": [{"name": "b", "kind": "float"}]}
+
+    tables = flag_table.read([third, first, second], "Made up", {}, STRICT)
+
+    assert [(one.version, {flag.name: flag.kind for flag in one.flags}) for one in tables] == [
+        ("1.0", {"a": "int", "b": "int"}),
+        ("1.1rc1", {"b": "int", "c": "str"}),
+        ("1.1", {"b": "float", "c": "str"}),
+    ]
+
+
+def test_versions_are_ordered_as_python_orders_them() -> None:
+    versions = ["0.5.5", "0.5.5.post1", "0.5.5.post3", "0.5.6.dev2", "0.5.6a1", "0.5.6rc1", "0.5.6", "0.5.10", "0.10.0"]
+    assert sorted(versions, key=flag_table.order) == versions
+
+
+def test_what_says_the_opposite_is_no_synonym() -> None:
+    newest = known("VLLM", "0.33.0")
+
+    assert newest.takes("--disable-prefix-caching")
+    assert newest.find("disable-prefix-caching") == newest.find("enable-prefix-caching")
+    assert newest.negates("disable-prefix-caching")
+    assert not newest.negates("enable-prefix-caching")
+    assert "disable-prefix-caching" not in newest.aliases
+    assert not known("VLLM", "0.20.1").takes("--disable-prefix-caching")

@@ -38,9 +38,9 @@ def of_parameters(
         (SGLANG, ["--chat-template=$(MODEL_PATH)/x"]),
         (VLLM, ["-tp", "2", "--no-enable-prefix-caching"]),
         (VLLM, ["--max-num-batched-tokens=4k", "--max-model-len=auto", "--num-gpu-blocks-override=None"]),
-        (VLLM, ["--compilation-config.mode=3", "-cc.level", "3", "-O3", "--api-server-count=2"]),
+        (VLLM, ["--compilation-config.mode=3", "-cc.backend", "eager", "-O3", "--api-server-count=2"]),
         (VLLM, ["-O", "2", "--max_num_seqs=8", "--no-enable_chunked_prefill"]),
-        (VLLM, ['--compilation-config={"a": {"b": 1}}', "--tensor_parallel_size=2"]),
+        (VLLM, ['--compilation-config={"pass_config": {"b": 1}}', "--tensor_parallel_size=2"]),
         (CUSTOM, ["--anything=1", "-x", "y z"]),
     ],
 )
@@ -139,7 +139,7 @@ BAD: list[tuple[Engine, list[str], str, str | None, Kind, Details]] = [
         Kind.SPELLING_UNKNOWN,
         {"meant": "--tensor-parallel-size"},
     ),
-    (SGLANG, ["-tp", "2"], "extra[0]", "-tp", Kind.SPELLING_UNKNOWN, {"meant": "--tensor-parallel-size"}),
+    (SGLANG, ["-tp", "2"], "extra[0]", "-tp", Kind.SPELLING_UNKNOWN, {"meant": "--tp-size"}),
     (
         SGLANG,
         ["--mem-frac=0.8"],
@@ -153,8 +153,8 @@ BAD: list[tuple[Engine, list[str], str, str | None, Kind, Details]] = [
         ["--no-disable-log-stats"],
         "extra[0]",
         "--no-disable-log-stats",
-        Kind.FLAG_MISSPELT,
-        {"meant": "--disable-log-stats"},
+        Kind.FLAG_UNKNOWN,  # --disable-log-stats is the opposite
+        {},
     ),
     (
         VLLM,
@@ -199,7 +199,7 @@ def test_a_refused_value_says_why_and_by_which_version() -> None:
     [unknown] = of_arguments(VLLM, ["--schedule-policy=lpm"])
 
     assert refused.details["refusal"] == "1 is out of range; it must be above 0 and below 1"
-    assert unknown.details["engine"] == "vLLM 0.20.1"
+    assert unknown.details["engine"] == "vLLM 0.33.0"
 
 
 BAD_PARAMETERS: list[tuple[Engine, list[SearchParameter], list[str], str, Kind, Details]] = [
@@ -303,11 +303,11 @@ BAD_PARAMETERS: list[tuple[Engine, list[SearchParameter], list[str], str, Kind, 
     ),
     (
         SGLANG,
-        [parameter("drafts", variants=[{"name": "ngram", "args": ["--speculative-algorithm=NGRAMS"]}])],
+        [parameter("drafts", variants=[{"name": "ngram", "args": ["--schedule-policy=ngram"]}])],
         [],
         "parameters[drafts].variants[ngram].args[0]",
         Kind.VALUE_REFUSED,
-        {"value": "NGRAMS"},
+        {"value": "ngram"},
     ),
 ]
 
@@ -337,7 +337,9 @@ def test_good_parameters_have_no_problems(engine: Engine, parameters: list[Searc
 def test_what_is_unknown_passes_where_it_may() -> None:
     assert of_arguments(SGLANG, ["--brand-new=1"], allow_unknown=True) == []
     assert of_parameters(SGLANG, make_parameters(brand_new=[1, 2]), allow_unknown=True) == []
-    assert len(of_arguments(SGLANG, ["--kv-cache-dtype=int4"], allow_unknown=True)) == 1
+    assert of_arguments(SGLANG, ["--kv-cache-dtype=int4"], allow_unknown=True) == []
+    assert of_parameters(SGLANG, make_parameters(page_size=["a"]), allow_unknown=True) == []
+    assert len(of_arguments(SGLANG, ["--port=1"], allow_unknown=True)) == 1
 
 
 def test_every_problem_is_told_at_once() -> None:
@@ -413,3 +415,9 @@ def test_words_may_leave_flags_out_too() -> None:
 def test_a_degree_in_the_command_counts_unless_it_is_overruled() -> None:
     assert SGLANG.accelerators([], ["--tp=4"]) == 4
     assert SGLANG.accelerators(["--tp-size=2"], ["--tp=4"]) == 2
+
+
+def test_a_short_form_is_taken_where_it_begins_one_flag_only() -> None:
+    assert of_arguments(SGLANG, ["--tp=2", "--dp=2", "--ep=2"]) == []
+    [ambiguous] = of_arguments(SGLANG, ["--pp=2"])
+    assert (ambiguous.kind, ambiguous.details["meant"]) == (Kind.SPELLING_UNKNOWN, "--pp-size")

@@ -24,7 +24,7 @@ FLAGS: list[tuple[EngineName, Words, dict[str, Value]]] = [
     (
         "SGLang",
         {"tensor": 8, "data": 4, "dataParallelAttention": True},
-        {"tp-size": 8, "dp-size": 4, "enable-dp-attention": True},
+        {"tp-size": 8, "attn-dp-size": 4},
     ),
     ("SGLang", {"tensor": 1, "pipeline": 1, "data": 1, "expert": 1, "dataParallelAttention": False}, {}),
     ("VLLM", {"tensor": 1, "pipeline": 1, "data": 1, "expert": 1, "decodeContext": 1}, {}),
@@ -77,7 +77,7 @@ ILLEGAL: list[tuple[EngineName, Words, bool | None, str]] = [
     ("SGLang", {"tensor": 4, "data": 3, "dataParallelAttention": True}, None, "data (3) must divide tensor (4)"),
     ("SGLang", {"tensor": 4, "dataParallelAttention": True}, None, "does nothing with data 1"),
     ("SGLang", {"tensor": 4, "expert": 8}, True, "expert (8) must divide tensor (4)"),
-    ("SGLang", {"moeDenseTensor": 2}, True, "takes moeDenseTensor 1 only"),
+    ("SGLang", {"moeDenseTensor": 2}, True, "takes moeDenseTensor 1 or that of tensor only"),
     ("SGLang", {"tensor": 4, "expert": 4}, False, "the model is none"),
     ("VLLM", {"tensor": 4, "data": 2, "expert": 4}, True, "always tensor x data (8)"),
     ("VLLM", {"tensor": 4, "decodeContext": 3}, None, "decodeContext (3) must divide tensor (4)"),

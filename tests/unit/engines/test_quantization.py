@@ -36,8 +36,9 @@ FLAGS: list[tuple[EngineName, Words, str, dict[str, Value]]] = [
     ("SGLang", {"moe": "w4afp8"}, "", {"quantization": "w4afp8"}),
     ("SGLang", {"moe": "mxfp4"}, "", {"quantization": "mxfp4", "moe-runner-backend": "flashinfer_mxfp4"}),
     ("VLLM", {"moe": "mxfp4"}, "", {}),
-    ("SGLang", {"moe": "fp8"}, "", {"moe-runner-backend": "flashinfer_cutlass"}),
+    ("SGLang", {"moe": "fp8"}, "", {"quantization": "fp8"}),
     ("SGLang", {"moe": "fp8", "weights": "fp8"}, "", {"quantization": "fp8"}),
+    ("SGLang", {"moe": "fp8"}, "fp8", {}),
     ("VLLM", {"moe": "fp8"}, "", {}),
 ]
 
@@ -65,6 +66,7 @@ ILLEGAL: list[tuple[EngineName, Words, str, str]] = [
     ("SGLang", {"weights": "fp8"}, "awq", "quantized already (awq)"),
     ("SGLang", {"weights": "fp8", "moe": "w4afp8"}, "", "both quantizations"),
     ("SGLang", {"weights": "int8", "moe": "mxfp4"}, "", "both quantizations"),
+    ("SGLang", {"moe": "fp8"}, "awq", "moe fp8: the checkpoint is quantized already (awq)"),
     ("Custom", {"weights": "fp8"}, "", "write them as parameters"),
 ]
 

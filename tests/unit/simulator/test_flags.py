@@ -34,9 +34,9 @@ def settings(dialect: str, *flags: str, model: str = "/models/llama-3-2-1b-instr
         ("vllm", ["--mem-fraction-static", "0.9"], "unrecognized arguments: --mem-fraction-static 0.9"),
         ("vllm", ["--tp-size", "2"], "unrecognized arguments: --tp-size 2"),
         ("vllm", ["--no-block-size"], "unrecognized arguments: --no-block-size"),
-        ("vllm", ["--block-size", "7"], "argument --block-size: invalid choice: 7"),
+        ("vllm", ["--swap-space", "4"], "unrecognized arguments: --swap-space 4"),
         ("vllm", ["--max-num-seqs", "1.5"], "argument --max-num-seqs: invalid int value: '1.5'"),
-        ("vllm", ["--compilation-config", "{"], "argument --compilation-config: Value { cannot be converted"),
+        ("vllm", ["--compilation-config", "{"], "argument --compilation-config/-cc: Value { cannot be converted"),
     ],
 )
 def test_a_bad_command_line_ends_with_usage_and_exit_code_2(
@@ -69,8 +69,10 @@ def test_dialect_and_model_are_required(arguments: list[str]) -> None:
         ("sglang", ["--quantization=awq"], "Cannot find the config file for awq"),
         ("vllm", ["--max-num-seqs=512", "--max-num-batched-tokens=256"], "(256) must be greater than or equal to max"),
         ("vllm", ["--no-enable-chunked-prefill", "--max-num-batched-tokens=2048"], "is smaller than max_model_len"),
-        ("vllm", ["--gpu-memory-utilization=1.2"], "gpu_memory_utilization: Input should be less than or equal to 1"),
-        ("vllm", ["--gpu-memory-utilization=0"], "gpu_memory_utilization: Input should be greater than 0"),
+        ("vllm", ["--gpu-memory-utilization=1.2"], "gpu_memory_utilization\n  Input should be less than or equal to 1"),
+        ("vllm", ["--gpu-memory-utilization=0"], "gpu_memory_utilization\n  Input should be greater than 0"),
+        ("vllm", ["--block-size=24"], "No common block size for 24 (FLASH_ATTN: [MultipleOf(16)])"),
+        ("vllm", ["--decode-context-parallel-size=2"], "tp_size=1 must be divisible by dcp_size=2."),
         ("vllm", ["--max-model-len=999999"], "greater than the derived"),
         ("vllm", ["--tensor-parallel-size=5"], "must be divisible by tensor parallel size (5)"),
     ],
@@ -105,7 +107,7 @@ def test_vllm_refuses_as_a_pydantic_validation_error() -> None:
         ),
         (
             "vllm",
-            "--tensor-parallel-size=2 --pipeline-parallel-size=2 --data-parallel-size=2 --enable-expert-parallel "
+            "--tensor-parallel-size=2 --pipeline-parallel-size=2 --data-parallel-size=2 "
             "--decode-context-parallel-size=2 --quantization=fp8 --dtype=bfloat16 --kv-cache-dtype=fp8 "
             "--gpu-memory-utilization=0.85 --max-num-seqs=64 --max-num-batched-tokens=4096 --no-enable-chunked-prefill "
             "--no-enable-prefix-caching --block-size=32 --max-model-len=4096 --scheduling-policy=priority "

@@ -79,7 +79,7 @@ def test_each_token_is_one_byte_also_after_the_text_repeats() -> None:
 
 
 def test_prefix_blocks_are_equal_as_far_as_the_prefix() -> None:
-    one, other = openai_format.prefix_blocks(b"a" * 200), openai_format.prefix_blocks(b"a" * 130 + b"b" * 70)
+    one, other = openai_format.prefix_blocks(b"a" * 200, 64), openai_format.prefix_blocks(b"a" * 130 + b"b" * 70, 64)
     assert len(one) == 3
     assert one[:2] == other[:2]
     assert one[2] != other[2]

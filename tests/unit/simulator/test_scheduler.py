@@ -10,7 +10,7 @@ import pytest
 
 from autotuner.simulator.config import EngineConfig
 from autotuner.simulator.flags import parse
-from autotuner.simulator.scheduler import PREFIX_BLOCK, Sequence, SimulatedEngine, Step
+from autotuner.simulator.scheduler import Sequence, SimulatedEngine, Step
 from autotuner.simulator.virtual_time import Client, Timing, Workload, simulate
 
 CHAT = "N(200,40)/(50,10)"
@@ -137,7 +137,7 @@ def test_better_by_at_least(
         ("sglang", "--log-level=debug"),
         ("sglang", "--random-seed=3"),
         ("sglang", "--watchdog-timeout=10"),
-        ("vllm", "--swap-space=8"),
+        ("vllm", "--prefix-caching-hash-algo=xxhash"),
         ("vllm", "--seed=3"),
     ],
 )
@@ -206,7 +206,7 @@ def test_every_request_gets_all_its_tokens_and_leaves_nothing_behind(flags: str,
 
 def test_a_full_cache_sends_the_youngest_back_and_both_end() -> None:
     engine = SimulatedEngine(
-        config("vllm", "--block-size=1", "--max-model-len=900", "--max-num-seqs=4", "--sim-memory-gib=4")
+        config("vllm", "--block-size=16", "--max-model-len=900", "--max-num-seqs=4", "--sim-memory-gib=4")
     )
     engine.capacity = 1000
     old, young = Sequence(300, 400), Sequence(300, 400)
@@ -253,7 +253,7 @@ def test_a_repeated_prefix_is_computed_once_with_the_prefix_cache(flag: str, sec
     engine = SimulatedEngine(config("sglang", flag))
     blocks = (11, 22)
     assert prefill(engine, Sequence(200, 5, blocks)) == 200
-    assert prefill(engine, Sequence(40 + 2 * PREFIX_BLOCK if second == 40 else 200, 5, blocks)) == second
+    assert prefill(engine, Sequence(40 + 2 * 16 if second == 40 else 200, 5, blocks)) == second
     engine.forget_prefixes()
     assert prefill(engine, Sequence(200, 5, blocks)) == 200
 

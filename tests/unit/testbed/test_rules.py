@@ -87,7 +87,7 @@ def images(tmp_path: Path) -> Images:
     for name, folder in (("operator", ".venv"), ("benchmark", ".venv-benchmark")):
         (tmp_path / folder / "bin").mkdir(parents=True)
         (tmp_path / "locks" / f"{name}.txt").write_text(name)
-    return Images(tmp_path, tmp_path / "cache")
+    return Images(tmp_path, tmp_path / "cache", tmp_path / "engines.socket")
 
 
 @pytest.mark.parametrize("image", ["autotuner/benchmark", "host:5000/a/autotuner/benchmark:v1@sha256:" + "0" * 64])

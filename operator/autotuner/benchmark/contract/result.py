@@ -17,6 +17,7 @@ MAX_WARNINGS = 6
 MAX_WARNING = 240
 _COMPRESSED = "z:"
 _VERSION = 1
+MAX_VERSION = 32
 _STATISTICS = ("mean", "p50", "p90", "p95", "p99")
 
 Failure = Literal["Tokenizer", "EngineNotServing", "Refused", "Acceptance", "Terminated", "Internal", "Spec"]
@@ -31,6 +32,7 @@ class Result(BaseModel):
         failure: the kind of failure, None if the result is accepted.
         message: for people: why it failed, or why the ladder ended early.
         warnings: about levels that are valid.
+        engine_version: what the engine says of itself; empty if it says nothing.
         engine_ready, first_request, benchmark_finished: RFC 3339, as the runner saw them. first_request is the load
             client's first one, warm-up included.
         warmup_seconds, levels_seconds: spent on warm-up, and on all levels with their ramps.
@@ -44,6 +46,7 @@ class Result(BaseModel):
     failure: Failure | None = None
     message: str = ""
     warnings: tuple[str, ...] = ()
+    engine_version: str = ""
     engine_ready: str | None = None
     first_request: str | None = None
     benchmark_finished: str | None = None
@@ -92,6 +95,7 @@ def decode(text: str) -> Result:
             failure=body["failure"],
             message=body["message"],
             warnings=tuple(body["warnings"]),
+            engine_version=body.get("e", ""),
             engine_ready=ready,
             first_request=first,
             benchmark_finished=finished,
@@ -111,6 +115,7 @@ def _as_json(result: Result, warnings: int, message: int) -> str:
         "failure": result.failure,
         "message": _short(result.message, message),
         "warnings": [_short(w, MAX_WARNING) for w in result.warnings[:warnings]],
+        "e": _short(result.engine_version, MAX_VERSION),
         "t": [result.engine_ready, result.first_request, result.benchmark_finished],
         "d": [_digits(result.warmup_seconds), _digits(result.levels_seconds), _digits(result.overhead_seconds)],
         "s": scenarios,

@@ -81,6 +81,9 @@ class RunnerSpec(_Model):
     client: str = Field(default=DEFAULT_CLIENT, description="The load client, one of LOAD_CLIENTS.")
     backend: ClientBackend
     cache_flush: str = Field(default="", description="The call that empties the engine's prefix cache; empty for none.")
+    version_calls: list[str] = Field(
+        default=[], description="Calls that tell the engine's version, of which it has one; empty for none."
+    )
     holds_length: bool = Field(default=True, description="Answers must have the length that was asked for.")
     task: Literal["text-to-text"] = "text-to-text"
     scenarios: Annotated[list[RunnerScenario], Field(min_length=1, max_length=12)]

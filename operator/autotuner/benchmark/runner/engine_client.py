@@ -11,6 +11,7 @@ import json
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from typing import Any
 
 POLL_TIMEOUT_SECONDS = 2.0
@@ -78,6 +79,13 @@ class EngineClient:
             if hopeless or time.monotonic() >= deadline:
                 raise NotServingError(f"the engine lists its models but does not complete: {problem}")
             time.sleep(0.5)
+
+    def version(self, paths: Sequence[str]) -> str:
+        """What the engine says its version is, by the first of these calls that tells it; empty if none does."""
+        for path in paths:
+            with contextlib.suppress(OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
+                return str(self._request(path, None, POLL_TIMEOUT_SECONDS)["version"])
+        return ""
 
     def flush_cache(self, path: str) -> None:
         """Have the engine forget its cached prefixes by a call of this path; an engine that refuses is left alone."""

@@ -87,6 +87,7 @@ class Runner:
             self._await_tokenizer()
             raise BenchmarkError("EngineNotServing", str(error)) from error
         self.progress.engine_ready = ready
+        self.progress.engine_version = self._engine.version(self._spec.version_calls)
         self._log(f"the engine serves {model}")
         self._await_tokenizer()
         return model

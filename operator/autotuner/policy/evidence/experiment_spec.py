@@ -19,6 +19,7 @@ from autotuner.api.experiment import (
     Service,
 )
 from autotuner.api.task import TaskSpec
+from autotuner.engines import EngineVersion
 from autotuner.kubernetes_object import Object
 from autotuner.ownership import owner_reference
 from autotuner.search.space.configuration import Configuration, Rendered
@@ -59,7 +60,7 @@ class Ingredients:
     task: Mapping[str, Any]
     spec: TaskSpec
     backend: Backend
-    engine: EngineName
+    engine: EngineName | EngineVersion
     model: Mapping[str, Any]
     runtime: Mapping[str, Any]
     space: Space
@@ -163,7 +164,7 @@ def _service(common: Ingredients, configuration: Configuration | None) -> Servic
     return Service(
         model=ModelRef(kind=common.model["kind"], name=common.model["metadata"]["name"]),
         runtime=RuntimeRef(kind=common.runtime["kind"], name=common.runtime["metadata"]["name"]),
-        engine=common.engine,
+        engine=engines.get(common.engine).name,
         args=args,
         env=env,
         image=spec.runtime.image,

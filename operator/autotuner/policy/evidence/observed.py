@@ -8,9 +8,9 @@ from functools import cached_property
 from typing import Any
 
 from autotuner import clock
-from autotuner.api.common import EngineName
 from autotuner.api.task import TaskSpec
 from autotuner.api.task_status import TaskStatus
+from autotuner.engines import EngineVersion
 from autotuner.kubernetes_object import Object
 from autotuner.policy import model_and_runtime, preflight
 from autotuner.policy.evidence import baseline_point, measurements, reuse
@@ -108,6 +108,7 @@ class ObservedTask:
             self.may_create,
             capacity=nodes.capacity(self.nodes, placement.accelerator_resource, placement.node_selector or {}, product),
             storage=self.storage,
+            running=(self.settled.status.engine_version or "") if self.settled else "",
         )
 
     def ingredients(self, model: Mapping[str, Any], runtime: Mapping[str, Any]) -> Ingredients:
@@ -198,10 +199,10 @@ class ObservedTask:
         return settled[-1] if settled else None
 
     @property
-    def engine(self) -> EngineName:
+    def engine(self) -> EngineVersion:
         """The engine whose flags the parameters are."""
+        engine = preflight.engine(self.spec, self.presets, self.surroundings)
         if self.status.resolved:
-            return self.status.resolved.engine
-        engine = preflight.engine_of(self.spec, self.presets)
+            return EngineVersion(self.status.resolved.engine, *(engine or ())[1:])
         assert engine is not None, "checked by preflight"
         return engine

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from autotuner import clock, scoring
+from autotuner import clock, engines, scoring
 from autotuner.api.common import FINISHED_LABEL
 from autotuner.api.experiment import EnginePod, Evidence, ExperimentPhase, ExperimentStatus, Times
 from autotuner.api.goals import Objective
@@ -184,8 +184,10 @@ def _end(seen: ObservedExperiment, ending: Ending, now: datetime) -> Plan:
             "times": times,
             "levels": list(result.levels) if result and result.levels else None,
             "ladder": result.ladder if result else None,
+            "engine_version": (result.engine_version or None) if result else None,
             "evidence": evidence,
-            "fingerprint": _fingerprint(seen, ending.reason, going_on),
+            "notes": engines.get(seen.spec.service.engine).notes(seen.engine_log) or None,
+            "fingerprint": _fingerprint(seen, ending, going_on),
             "conditions": conditions.list(),
         }
     )
@@ -198,10 +200,11 @@ def _end(seen: ObservedExperiment, ending: Ending, now: datetime) -> Plan:
     )
 
 
-def _fingerprint(seen: ObservedExperiment, reason: str, status: ExperimentStatus) -> str | None:
+def _fingerprint(seen: ObservedExperiment, ending: Ending, status: ExperimentStatus) -> str | None:
     """The fingerprint of what would happen again, if model and runtime are still what was deployed."""
-    known = reason in reasons.SUCCEEDED | reasons.REPRODUCIBLE and status.image_id is not None
-    if not known or status.hashes is None or status.hashes != hashes(seen.model, seen.runtime):
+    if not ending.reproducible or status.image_id is None:
+        return None
+    if status.hashes is None or status.hashes != hashes(seen.model, seen.runtime):
         return None
     return fingerprint(seen.spec, status.hashes, status.image_id or "", seen.product)
 

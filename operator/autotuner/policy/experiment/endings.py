@@ -7,6 +7,7 @@ from datetime import datetime
 
 from autotuner import clock, engines
 from autotuner.benchmark.contract.result import Failure, Result, decode
+from autotuner.engines.diagnosis import Diagnosis
 from autotuner.policy.experiment import model_files
 from autotuner.policy.experiment.deadlines import ENGINE_DEATH_GRACE, deadlines
 from autotuner.policy.experiment.observed import ObservedExperiment
@@ -24,7 +25,8 @@ def find(seen: ObservedExperiment, now: datetime) -> Ending | None:
     for rule in _RULES:
         if ending := rule(seen, now):
             return ending
-    return next((deadline.ending for deadline in deadlines(seen) if deadline.at <= now), None)
+    overdue = next((deadline.ending for deadline in deadlines(seen) if deadline.at <= now), None)
+    return _explained(seen, overdue) if overdue else None
 
 
 def _cancelled(seen: ObservedExperiment, _: datetime) -> Ending | None:
@@ -89,20 +91,54 @@ def _engine_died(seen: ObservedExperiment, _: datetime) -> Ending | None:
 
 
 def diagnose(seen: ObservedExperiment, pod: PodView) -> Ending:
-    """What the end of the engine's container means: its exit code, its reason, its last words."""
+    """What the end of the engine's container means: its reason, then its log, then its exit code."""
     ended, log = pod.ended, seen.engine_log
     assert ended is not None
-    tail = log[-LOG_TAIL:] or ended.message[-LOG_TAIL:]
+    found = engines.get(seen.spec.service.engine).diagnose(log or ended.message, ended.exit_code)
+    tail = evidence(log or ended.message, found)
     if ended.reason == "OOMKilled":
         message = "the engine used more memory than its container may (OOMKilled)"
         return Ending("OutOfMemory", message, exit_code=ended.exit_code, log_tail=tail)
-    found = engines.get(seen.spec.service.engine).diagnose(log or ended.message, ended.exit_code)
     if found:
-        advice = f"; {model_files.where_to_look(seen)}" if found.reason == "ModelNotReady" else ""
-        return Ending(found.reason, f"the engine said: {found.line}{advice}", exit_code=ended.exit_code, log_tail=tail)
+        return Ending(found.reason, _said(seen, found), None, ended.exit_code, tail, found.killed)
     last = next((line.strip() for line in reversed(tail.splitlines()) if line.strip()), "nothing")
     message = f"the engine's container ended with exit code {ended.exit_code}; its last line: {last}"
     return Ending("EngineCrashed", message, exit_code=ended.exit_code, log_tail=tail)
+
+
+def evidence(log: str, found: Diagnosis | None) -> str:
+    """The end of a log, at most 2,000 characters; where the cause stands further up, its lines and the end."""
+    if found is None or found.last is None or len(log) <= LOG_TAIL:
+        return log[-LOG_TAIL:]
+    lines = log.splitlines(keepends=True)
+    told, after = "".join(lines[: found.last + 1]), "".join(lines[found.last + 1 :])
+    if len(after) < LOG_TAIL // 2:
+        return log[-LOG_TAIL:]
+    gap = "...\n"
+    return told[-LOG_TAIL * 3 // 4 :] + gap + after[-(LOG_TAIL // 4 - len(gap)) :]
+
+
+def _said(seen: ObservedExperiment, found: Diagnosis) -> str:
+    """What the engine said, and what to do about it."""
+    if found.reason == "ModelNotReady":
+        return f"the engine said: {found.line}; {model_files.where_to_look(seen)}"
+    if found.reason == "ModelUnsupported":
+        image = f" ({seen.engine.image})" if seen.engine and seen.engine.image else ""
+        advice = "take a newer image or another engine"
+        return f"the engine said: {found.line}; this engine{image} cannot serve the model: {advice}"
+    return f"the engine was {found.line}" if found.killed and found.last is None else f"the engine said: {found.line}"
+
+
+def _explained(seen: ObservedExperiment, overdue: Ending) -> Ending:
+    """An engine that does not become ready, explained by its log: a front end may outlive the engine that it fronts."""
+    if overdue.reason != "StartupTimeout":
+        return overdue
+    found = engines.get(seen.spec.service.engine).diagnose(seen.engine_log, None)
+    if found is None:
+        return overdue
+    message = f"{_said(seen, found)}; {overdue.message}"
+    reason = found.reason if found.certain else overdue.reason
+    return Ending(reason, message, log_tail=evidence(seen.engine_log, found), killed=found.killed)
 
 
 def _benchmarked(seen: ObservedExperiment, now: datetime) -> Ending | None:

@@ -28,6 +28,7 @@ OUTCOMES: dict[str, ExperimentOutcome] = {
     "BenchmarkFailed": "environment",
     "BenchmarkTimeout": "environment",
     "ModelNotReady": "stop",
+    "ModelUnsupported": "stop",
     "RuntimeIncompatible": "stop",
     "AdmissionRejected": "stop",
     "Cancelled": "nothing",
@@ -45,10 +46,19 @@ LOG_TAIL = 2000
 
 @dataclass(frozen=True)
 class Ending:
-    """Why an experiment is over, in one reason of the API and one line for people."""
+    """Why an experiment is over, in one reason of the API and one line for people.
+
+    `killed` says that somebody killed a process of the engine, so that the same configuration may well end otherwise.
+    """
 
     reason: str
     message: str
     result: Result | None = None
     exit_code: int | None = None
     log_tail: str = ""
+    killed: bool = False
+
+    @property
+    def reproducible(self) -> bool:
+        """Whether the same configuration ends like this again."""
+        return self.reason in SUCCEEDED or (self.reason in REPRODUCIBLE and not self.killed)

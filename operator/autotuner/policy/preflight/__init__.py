@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
-from autotuner.api.common import EngineName
 from autotuner.api.task import TaskSpec
+from autotuner.engines import EngineVersion
 from autotuner.policy.model_and_runtime import fixed_arguments
-from autotuner.policy.preflight import benchmark, flags, goals, model_files, objects, stopping
+from autotuner.policy.preflight import benchmark, context, flags, goals, model_files, objects, stopping
 from autotuner.policy.preflight.checked_task import Case, Surroundings, engine_of
 from autotuner.presets import Presets
 from autotuner.search.space.cluster_facts import Facts
 from autotuner.search.space.space import Space
 from autotuner.validation_messages import Finding, Kind
 
-__all__ = ["Surroundings", "check", "engine_of", "space", "warnings"]
+# Of CUDA and ROCm; what they name is numbers or identifiers, or words such as all.
+_VISIBLE = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
+_DEVICES = re.compile(r"([0-9]+|GPU-[0-9a-f-]+)(,([0-9]+|GPU-[0-9a-f-]+))*")
+
+__all__ = ["Surroundings", "check", "engine", "engine_of", "judged_by", "space", "warnings"]
 
 
 def check(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[Finding]:
@@ -26,6 +31,7 @@ def check(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[Findin
         *flags.problems(case),
         *flags.complete(case),
         *benchmark.problems(case),
+        *context.problems(case),
         *goals.problems(case),
         *stopping.problems(case),
     ]
@@ -35,10 +41,25 @@ def check(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[Findin
 def warnings(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[Finding]:
     """What works but may mislead; the condition Valid tells it."""
     case = Case(spec, presets, around)
-    return [*model_files.warnings(case), *benchmark.warnings(case)]
+    return [
+        *flags.warnings(case),
+        *model_files.warnings(case),
+        *benchmark.warnings(case),
+        *context.warnings(case),
+    ]
 
 
-def space(spec: TaskSpec, presets: Presets, around: Surroundings, engine: EngineName) -> Space:
+def judged_by(spec: TaskSpec, presets: Presets, around: Surroundings) -> str:
+    """By which release's flags the task is judged, for people; empty where a warning tells that, or there is none."""
+    return flags.judged_by(Case(spec, presets, around))
+
+
+def engine(spec: TaskSpec, presets: Presets, around: Surroundings) -> EngineVersion | None:
+    """The engine whose flags the parameters are, and which release of it; None if the preset is unknown."""
+    return Case(spec, presets, around).engine
+
+
+def space(spec: TaskSpec, presets: Presets, around: Surroundings, engine: EngineVersion) -> Space:
     """The search space as far as the cluster can hold it; cheap when it was built before."""
     case = Case(spec, presets, around)
     template = case.template
@@ -47,8 +68,18 @@ def space(spec: TaskSpec, presets: Presets, around: Surroundings, engine: Engine
         command=tuple(template.command),
         accelerators=around.capacity.accelerators,
         memory_mib=around.capacity.memory_mib,
+        visible=_visible(case),
+        longest_request=context.longest_request(spec),
     )
     return Space.of(spec, engine, fixed=fixed_arguments(engine, spec, template.args), facts=facts)
+
+
+def _visible(case: Case) -> int | None:
+    """The accelerators that the engine's environment names; None if it names none, or says all."""
+    own = {str(one.get("name")): str(one.get("value", "")) for one in case.template.container.get("env") or []}
+    given = own | {variable.name: variable.value for variable in case.spec.runtime.env or []}
+    counts = [len(given[name].split(",")) for name in _VISIBLE if _DEVICES.fullmatch(given.get(name, ""))]
+    return min(counts, default=None)
 
 
 def _space(case: Case) -> Iterator[Finding]:

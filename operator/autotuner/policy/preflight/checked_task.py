@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from autotuner import engines
 from autotuner.api.common import EngineName
 from autotuner.api.task import TaskSpec
+from autotuner.engines import EngineVersion
 from autotuner.policy import model_and_runtime
 from autotuner.policy.model_and_runtime import Reference
 from autotuner.policy.volume_claims import Storage
@@ -28,6 +30,7 @@ class Surroundings:
     may_create: bool = True
     capacity: Capacity = UNKNOWN
     storage: Storage | None = None  # None: nothing is known of namespace and claim
+    running: str = ""  # the version that the engine of experiment 0 told
 
 
 def engine_of(spec: TaskSpec, presets: Presets) -> EngineName | None:
@@ -52,9 +55,16 @@ class Case:
         return self.around.backend
 
     @property
-    def engine(self) -> EngineName | None:
+    def engine(self) -> EngineVersion | None:
         """The engine whose flags the parameters are; None if the preset is unknown."""
-        return engine_of(self.spec, self.presets)
+        name = engine_of(self.spec, self.presets)
+        if name is None:
+            return None
+        if self.template.simulated:  # it has no version, and plays the newest
+            return EngineVersion(name)
+        runtime = self.spec.runtime
+        image = runtime.image or self.template.image
+        return engines.version_of(name, image=image, said=runtime.version, running=self.around.running)
 
     @property
     def runtime_spec(self) -> Mapping[str, Any] | None:

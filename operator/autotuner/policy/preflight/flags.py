@@ -11,22 +11,64 @@ from autotuner.api.common import Arguments
 from autotuner.api.parameters import Parallelism, Quantization, SearchParameter
 from autotuner.api.task import TaskSpec
 from autotuner.engines.arguments import Value
+from autotuner.engines.flag_table import order
 from autotuner.policy.preflight.checked_task import Case
 from autotuner.search.space import parallelism_and_precision
 from autotuner.search.space.cluster_facts import Facts
 from autotuner.validation_messages import Finding, Kind
 
+_SOURCES = {"engine": "the running engine's own word", "task": "runtime.version", "tag": "the image's tag"}
 _ARGUMENTS: TypeAdapter[list[str]] = TypeAdapter(Arguments)
 
 
 def problems(case: Case) -> Iterator[Finding]:
     """What is wrong with single flags."""
-    spec, name = case.spec, case.engine
-    if name is None:
+    return (one for one in _judged(case) if one.reason != "Valid")
+
+
+def warnings(case: Case) -> Iterator[Finding]:
+    """By which release the flags are judged where that is not the image's own, and what it doubts."""
+    told = case.engine
+    if told is None or case.template.simulated or case.runtime_spec is None:
         return
-    engine, template = engines.get(name), case.template
-    image = spec.runtime.image or template.image
-    checker = engine.checker(image, allow_unknown=spec.runtime.allow_unknown_flags, simulated=template.simulated)
+    engine = engines.get(told)
+    if engine.table is None or (told.version and engine.knows(told.version)):
+        return
+    known = {
+        "engine": engine.label,
+        "version": told.version,
+        "table": engine.table,
+        "source": _SOURCES.get(told.source),
+    }
+    field = "runtime.version" if told.source == "task" else "runtime.image"
+    if not told.version:
+        yield Finding(field, Kind.VERSION_UNTOLD, known)
+    elif order(told.version) > order(engine.tables[-1].version):
+        yield Finding(field, Kind.VERSION_NEWER, known)
+    else:
+        yield Finding(field, Kind.VERSION_BETWEEN, known)
+    yield from (one for one in _judged(case) if one.reason == "Valid")
+
+
+def judged_by(case: Case) -> str:
+    """By which release's flags a task is judged, and who told that; empty where that is a warning, or plays no part."""
+    told = case.engine
+    if told is None or not told.version or not engines.get(told).knows(told.version):
+        return ""
+    return f"flags are judged by {engines.get(told).table} ({_SOURCES[told.source]})"
+
+
+def _judged(case: Case) -> Iterator[Finding]:
+    """What the flags' table says of single flags."""
+    spec, told = case.spec, case.engine
+    if told is None:
+        return
+    engine, template = engines.get(told), case.template
+    checker = engine.checker(
+        certain=template.simulated or (bool(told.version) and engine.knows(told.version)),
+        allow_unknown=spec.runtime.allow_unknown_flags,
+        simulated=template.simulated,
+    )
     fixed = spec.runtime.extra_args or []
     lists = {
         "runtime.extraArgs": fixed,
@@ -35,7 +77,11 @@ def problems(case: Case) -> Iterator[Finding]:
     }
     for where, args in lists.items():
         yield from checker.arguments(args, where)
+        yield from engine.split_json(template.command, args, where)
     yield from checker.parameters(spec.parameters, fixed)
+    for parameter in spec.parameters:
+        for field, args in _written(parameter, engine):
+            yield from engine.split_json(template.command, args, field)
     yield from engine.in_command(template.command, spec.parameters, _left_out(spec, engine))
 
 
@@ -78,6 +124,15 @@ def _left_out(spec: TaskSpec, engine: engines.Engine) -> dict[str, frozenset[str
         touched = section.touched(neutral)
         found[section.name] = touched - section.flags(neutral, touched).keys()
     return found
+
+
+def _written(parameter: SearchParameter, engine: engines.Engine) -> Iterator[tuple[str, list[str]]]:
+    """The arguments of all choices of a parameter, and where they are written."""
+    for variant in parameter.variants or []:
+        yield f"parameters[{parameter.name}].variants[{variant.name}].args", list(variant.args)
+    for part, offered in (("choices", parameter.choices), ("values", parameter.values)):
+        words = [token for value in offered or [] for token in engine.render({parameter.name: value})]
+        yield f"parameters[{parameter.name}].{part}", words
 
 
 def _longest(parameter: SearchParameter) -> Value:

@@ -66,7 +66,8 @@ def decide(seen: ObservedTask, now: datetime, suggest: Suggest = suggest) -> Tas
             return _invalid(builder, findings)
         misleading = preflight.warnings(seen.spec, seen.presets, seen.surroundings)
         warnings = [*(finding.message for finding in misleading), *limits.warnings(seen)]
-        builder.conditions.set("Valid", "True", "Valid", "; ".join(warnings))
+        judged_by = preflight.judged_by(seen.spec, seen.presets, seen.surroundings)
+        builder.conditions.set("Valid", "True", "Valid", "; ".join(filter(None, (*warnings, judged_by))))
         if seen.spec.suspend:
             return _previewed(builder)
         return _start(builder)

@@ -55,6 +55,7 @@ class Assembly:
         activity: the `when` conditions.
         rules: all that forbids, in the order in which they are asked.
         line: the fixed arguments.
+        usual: flag -> about what the engine takes when nobody sets it.
         findings: what is wrong with the task's words; what they concern is left out.
     """
 
@@ -64,6 +65,7 @@ class Assembly:
     activity: Activity
     rules: tuple[Rule, ...]
     line: CommandLine
+    usual: Mapping[str, Value]
     findings: tuple[Finding, ...]
 
     def effect(self, writer: Writer, places: Sequence[int] | Mapping[int, int]) -> Effect:
@@ -98,16 +100,16 @@ class _Pieces:
     findings: list[Finding] = field(default_factory=list)
 
 
-def assemble(offer: Offer, name: EngineName, fixed: Sequence[str], facts: Facts) -> Assembly:
+def assemble(offer: Offer, which: EngineName | engines.EngineVersion, fixed: Sequence[str], facts: Facts) -> Assembly:
     """The pieces of the space of an offer.
 
     Args:
         offer: of the task.
-        name: of the engine.
+        which: engine.
         fixed: arguments of every configuration: the runtime's own, and the task's.
         facts: about model and cluster.
     """
-    engine = engines.get(name)
+    engine = engines.get(which)
     line = CommandLine(engine, fixed, facts.command)
     pieces = _Pieces()
     _add_parameters(pieces, offer.parameters, engine)
@@ -134,9 +136,12 @@ def assemble(offer: Offer, name: EngineName, fixed: Sequence[str], facts: Facts)
             *pieces.rules,
             *constraints,
             *rules.of_engine(engine, flag_rules),
+            *rules.of_model(engine, flag_rules, facts),
+            *rules.of_traffic(engine, flag_rules, facts),
             *rules.of_hardware(engine, flag_rules, facts),
         ),
         line,
+        engine.usual(facts.memory_mib),
         (*pieces.findings, *wrong, *wrong_too),
     )
 

@@ -1,4 +1,4 @@
-"""What is known about model and cluster, as far as it rules configurations out."""
+"""What is known about model, cluster and traffic, as far as it rules configurations out."""
 
 from __future__ import annotations
 
@@ -9,16 +9,20 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Facts:
-    """Facts about model and cluster; what is not known forbids nothing.
+    """Facts about model, cluster and traffic; what is not known forbids nothing.
 
     Attributes:
         model: the spec of the model's object; empty if unknown.
         memory_mib: of the largest GPU that experiments may get; None if unknown.
         accelerators: the most that one node could ever give; None if unknown.
+        visible: accelerators that environment variables of the engine let it see; None if they do not choose.
+        longest_request: tokens of a prompt and its answer that every configuration must take; 0 if unknown.
         command: of the runtime's container, which may hold flags too.
     """
 
     model: Mapping[str, Any] = field(default_factory=dict)
     memory_mib: float | None = None
     accelerators: int | None = None
+    visible: int | None = None
+    longest_request: int = 0
     command: tuple[str, ...] = ()

@@ -99,7 +99,7 @@ def flag_value(args: Args, engine: Engine) -> str:
             found.append(token)
         elif equals:
             found.append(given)
-        elif spelling.startswith("--no-") and engine.flag_of(token) == engine.canonical(spelling[5:]):
+        elif engine.turns_off(spelling):
             found.append("false")
     return " ".join(found) or "true"
 

@@ -7,6 +7,8 @@ from functools import lru_cache, partial
 
 from autotuner.api.parameters import Constraint
 from autotuner.engines import Engine
+from autotuner.engines.combination_rules import number
+from autotuner.engines.model_rules import ModelConfig
 from autotuner.search.space.activity import INACTIVE, States, question
 from autotuner.search.space.cluster_facts import Facts
 from autotuner.search.space.command_line import Args, CommandLine, Effect, Writer, flag_value
@@ -111,6 +113,28 @@ def of_engine(engine: Engine, flag_rules: CommandLineRules) -> list[Rule]:
     return [flag_rules.text_rule(rule.name, rule.reads, rule.check) for rule in engine.rules]
 
 
+def of_model(engine: Engine, flag_rules: CommandLineRules, facts: Facts) -> list[Rule]:
+    """The rules for what the engine refuses for the model's own numbers, as far as these are known."""
+    model = ModelConfig.of(facts.model)
+    if model is None:
+        return []
+    return [flag_rules.text_rule(rule.name, rule.reads, rule.about(model)) for rule in engine.model_rules]
+
+
+def of_traffic(engine: Engine, flag_rules: CommandLineRules, facts: Facts) -> list[Rule]:
+    """The rule that every configuration takes the requests that it is to be measured with."""
+    if not engine.context or not facts.longest_request:
+        return []
+
+    def check(flags: Mapping[str, str]) -> str | None:
+        limit = number(flags, engine.context)
+        if limit is None or limit <= 0 or limit >= facts.longest_request:
+            return None
+        return f"{engine.context} ({limit:g}) must hold the {facts.longest_request} tokens of a prompt and its answer"
+
+    return [flag_rules.text_rule("requests fit", {engine.context}, check)]
+
+
 def of_hardware(engine: Engine, flag_rules: CommandLineRules, facts: Facts) -> list[Rule]:
     """The rules for what no node could hold, as far as that is known."""
     found: list[Rule] = []
@@ -118,17 +142,19 @@ def of_hardware(engine: Engine, flag_rules: CommandLineRules, facts: Facts) -> l
         too_large = partial(engine.memory.too_large, model=facts.model, memory_mib=facts.memory_mib)
         found.append(flag_rules.text_rule("weights fit", engine.memory.reads, too_large))
     if facts.accelerators is not None:
-        found.append(_accelerators(engine, flag_rules, facts.accelerators))
+        why = f"no node can have more than {facts.accelerators}"
+        found.append(_accelerators("accelerators per node", engine, flag_rules, facts.accelerators, why))
+    if facts.visible is not None:
+        why = f"the environment lets the engine see {facts.visible}"
+        found.append(_accelerators("accelerators in sight", engine, flag_rules, facts.visible, why))
     return found
 
 
-def _accelerators(engine: Engine, flag_rules: CommandLineRules, most: int) -> Rule:
-    """The rule that no engine has more accelerators than any node could ever hold."""
+def _accelerators(name: str, engine: Engine, flag_rules: CommandLineRules, most: int, why: str) -> Rule:
+    """The rule that no engine has more accelerators than there can be."""
 
     def check(flags: Mapping[str, Args]) -> str | None:
         count = engine.accelerators([token for args in flags.values() for token in args])
-        if count <= most:
-            return None
-        return f"{count} accelerators are needed, and no node can have more than {most}"
+        return None if count <= most else f"{count} accelerators are needed, and {why}"
 
-    return flag_rules.rule("accelerators per node", {*engine.degrees, *engine.folded}, check)
+    return flag_rules.rule(name, {*engine.degrees, *engine.folded}, check)

@@ -12,6 +12,7 @@ from functools import lru_cache
 from autotuner.api.common import EngineName, Parameter
 from autotuner.api.parameters import Constraint, SearchParameter
 from autotuner.api.task import TaskSpec
+from autotuner.engines import EngineVersion
 from autotuner.engines.arguments import Value, text
 from autotuner.search.space.activity import INACTIVE
 from autotuner.search.space.arguments_to_configuration import locate
@@ -73,7 +74,14 @@ class Space:
         self.findings: list[Finding] = [*pieces.findings, *pieces.complaints(), *wrong]
 
     @classmethod
-    def of(cls, spec: TaskSpec, engine: EngineName, *, fixed: Sequence[str] = (), facts: Facts | None = None) -> Space:
+    def of(
+        cls,
+        spec: TaskSpec,
+        engine: EngineName | EngineVersion,
+        *,
+        fixed: Sequence[str] = (),
+        facts: Facts | None = None,
+    ) -> Space:
         """The space of a task, worked out once for equal arguments.
 
         Args:
@@ -98,7 +106,7 @@ class Space:
         parameters: Sequence[SearchParameter],
         constraints: Sequence[Constraint] = (),
         *,
-        engine: EngineName,
+        engine: EngineName | EngineVersion,
         fixed: Sequence[str] = (),
     ) -> Space:
         """The space of parameters and constraints alone."""
@@ -277,8 +285,7 @@ class Space:
         fixed = self._pieces.line.fixed.get(self._pieces.engine.canonical(dimension.name), ())
         if fixed and (said := flag_value(fixed, self._pieces.engine)) in dimension.positions:
             return dimension.positions[said]
-        engine, flag = self._pieces.engine, self._pieces.engine.canonical(dimension.name)
-        default = engine.typical.get(flag, None if flag in engine.degrees else engine.defaults.get(flag))
+        default = self._pieces.usual.get(self._pieces.engine.canonical(dimension.name))
         if default is not None and (place := dimension.nearest(default)) is not None:
             return place
         # More accelerators than needed are nobody's habit.
@@ -326,12 +333,12 @@ class _Key:
 
     text: str
     offer: Offer = field(compare=False)
-    engine: EngineName = field(compare=False)
+    engine: EngineName | EngineVersion = field(compare=False)
     fixed: tuple[str, ...] = field(compare=False)
     facts: Facts = field(compare=False)
 
     @classmethod
-    def of(cls, offer: Offer, engine: EngineName, fixed: tuple[str, ...], facts: Facts) -> _Key:
+    def of(cls, offer: Offer, engine: EngineName | EngineVersion, fixed: tuple[str, ...], facts: Facts) -> _Key:
         written = json.dumps([offer.dump(), engine, fixed, asdict(facts)], default=dict)
         return cls(written, offer, engine, fixed, facts)
 

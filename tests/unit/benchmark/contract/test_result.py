@@ -37,6 +37,7 @@ def test_a_full_result_comes_back_whole() -> None:
         ladder="StoppedSLO",
         message="the ladder ended early: TTFT",
         warnings=("chat at concurrency 8: late",),
+        engine_version="0.5.23",
         engine_ready="2026-11-20T10:00:00.000Z",
         first_request="2026-11-20T10:00:00.500Z",
         benchmark_finished="2026-11-20T10:01:00.000Z",

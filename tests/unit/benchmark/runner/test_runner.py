@@ -96,6 +96,13 @@ class TestLadder:
         assert "warm-up took 0.5 s; tiny was cold" in log, "the client is told the model"
         assert all(f'"concurrency":{c}' in log for c in (1, 2, 4, 8))
 
+    def test_tells_what_the_engine_says_of_itself(self, engine: TinyEngine, tmp_path: Path) -> None:
+        calls = ["/server_info", "/get_server_info"]
+        assert run_benchmark(variables(tmp_path, engine.url, versionCalls=calls, concurrency=[1]), CLIENTS) == 0
+
+        assert result_in(tmp_path).engine_version == "0.5.23"
+        assert engine.seen[2:4] == ["GET /server_info", "GET /get_server_info"]
+
     def test_skips_what_lies_above_a_broken_ceiling(self, engine: TinyEngine, tmp_path: Path) -> None:
         slos = [{"metric": "TTFT", "statistic": "P50", "max": 0.03}]
         assert run_benchmark(variables(tmp_path, engine.url, slos=slos, scenarios=SCENARIOS), CLIENTS) == 0

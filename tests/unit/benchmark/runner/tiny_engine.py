@@ -13,6 +13,7 @@ ANSWERS: dict[str, Any] = {
     "GET /v1/models": {"data": [{"id": "tiny"}]},
     "POST /v1/chat/completions": {"choices": [{"message": {"content": "yes"}}]},
     "POST /flush_cache": {},
+    "GET /get_server_info": {"version": "0.5.23", "tp_size": 1},
 }
 
 

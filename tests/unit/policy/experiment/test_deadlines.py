@@ -174,6 +174,26 @@ def test_a_startup_timeout_keeps_the_log_as_evidence() -> None:
     assert not deadlines.startup_overdue(state, after(309))
 
 
+def test_an_engine_that_died_behind_its_front_end_is_no_timeout() -> None:
+    log = "[2025-11-20 10:00:00 TP0] Scheduler hit an exception: Traceback (most recent call last):\nKeyError: 17\n"
+    ending = endings.find(seen(EXPERIMENT, **OURS, engine=[STARTED], engine_log=log), after(310))
+
+    assert ending is not None
+    assert ending.reason == "EngineCrashed"
+    assert ending.message == (
+        "the engine said: KeyError: 17; the engine was not ready 300 s after its container started; see evidence"
+    )
+
+
+def test_what_was_merely_logged_is_told_with_the_timeout() -> None:
+    log = "huggingface_hub.errors.HfHubHTTPError: 503 Server Error\n"
+    ending = endings.find(seen(EXPERIMENT, **OURS, engine=[STARTED], engine_log=log), after(310))
+
+    assert ending is not None
+    assert ending.reason == "StartupTimeout"
+    assert "503 Server Error" in ending.message
+
+
 MOMENTS: list[tuple[str, Object, float, float | None]] = [
     ("the queue clock", {**OURS, "engine": [make_pod(node=None)]}, 30, 102),
     ("the pull clock", {**OURS, "engine": [SCHEDULED]}, 30, 203),

@@ -138,6 +138,25 @@ ENDINGS: list[tuple[str, Object, str, str]] = [
         "the engine's container ended with exit code 0; its last line: bye",
     ),
     (
+        "the engine does not know the model's architecture",
+        {
+            **OURS,
+            "engine": [make_pod(ended=terminated(1))],
+            "engine_log": "ValueError: Model architectures ['TurboForCausalLM'] are not supported for now.",
+        },
+        "ModelUnsupported",
+        "the engine said: ValueError: Model architectures ['TurboForCausalLM'] are not supported for now.; this engine"
+        " (engine:1) cannot serve the model: take a newer image or another engine",
+    ),
+    (
+        "somebody kills the engine, and Kubernetes does not say why",
+        {**OURS, "engine": [make_pod(ended=terminated(137, "Error"))], "engine_log": "loading\nstill loading"},
+        "EngineCrashed",
+        "the engine was killed (exit code 137) without a word, and Kubernetes does not say OOMKilled: a failed"
+        " liveness probe or an overdue grace period ends like this, or the node's kernel when the node itself runs out"
+        " of memory",
+    ),
+    (
         "the engine's log is gone, but its termination message is there",
         {**OURS, "engine": [make_pod(ended=terminated(0, message="last words"))]},
         "EngineCrashed",
@@ -372,6 +391,26 @@ def test_evidence_is_the_end_of_the_log() -> None:
     assert ending.exit_code == 3
     assert len(ending.log_tail) == reasons.LOG_TAIL
     assert ending.log_tail.endswith("the end")
+
+
+CAUSE = """\
+[2025-11-20 10:00:00 TP0] Scheduler hit an exception: Traceback (most recent call last):
+  File "/sglang/srt/managers/scheduler.py", line 1, in run_scheduler_process
+    scheduler.event_loop_normal()
+torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2 GiB
+"""
+
+
+def test_evidence_holds_a_cause_far_above_the_end() -> None:
+    log = "loading\n" * 1000 + CAUSE + "INFO: 500 Internal Server Error\n" * 1000 + "the end\n"
+    ending = found(**OURS, engine=[make_pod(ended=terminated(0))], engine_log=log)
+
+    assert ending is not None
+    assert (ending.reason, ending.exit_code) == ("OutOfMemory", 0)
+    assert "Scheduler hit an exception" in ending.log_tail
+    assert "CUDA out of memory. Tried to allocate 2 GiB\n...\n" in ending.log_tail
+    assert ending.log_tail.endswith("the end\n")
+    assert len(ending.log_tail) <= reasons.LOG_TAIL
 
 
 def test_every_outcome_is_one_that_the_search_knows() -> None:

@@ -82,6 +82,7 @@ class TestRelease:
             ("torch.OutOfMemoryError: CUDA out of memory", "OutOfMemory", True),
             ("launch_server.py: error: unrecognized arguments: --nonsense", "InvalidArguments", True),
             ("segfault at 0", "EngineCrashed", False),
+            ("Subprocess scheduler_0 (pid=88) crashed with exit code -9.", "OutOfMemory", False),
         ],
     )
     def test_only_failures_that_would_come_again_are_comparable(self, log: str, reason: str, known: bool) -> None:
@@ -90,6 +91,13 @@ class TestRelease:
 
         assert plan.status.reason == reason
         assert (plan.status.fingerprint is not None) == known
+
+    def test_what_the_engine_did_otherwise_is_noted(self) -> None:
+        log = "[2025-11-20 10:00:00] FlashMLA is not supported here, falling back to Triton.\n"
+        plan = decide(seen(EXPERIMENT, **OURS, engine=[READY], benchmark=[MEASURED], engine_log=log), after(61))
+
+        assert plan.status.reason == "Completed"
+        assert plan.status.notes == ["FlashMLA is not supported here, falling back to Triton."]
 
     def test_nothing_is_comparable_that_was_edited_while_it_was_measured(self) -> None:
         before = decide(seen(EXPERIMENT), after(1))

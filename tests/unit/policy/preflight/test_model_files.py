@@ -405,6 +405,7 @@ class TestWarnings:
         spec = make_spec(model={"volume": VOLUME}, runtime=NAMED_RUNTIME)
 
         found = warnings(spec, shipped(), Surroundings(OME, None, make_runtime(), storage=BOUND))
+        found = [one for one in found if one.field == "model.volume"]
 
         details = {"variable": "MODEL_PATH", "mount": "/models"}
         assert found == [Finding("model.volume", Kind.VOLUME_NOT_READ, details)]

@@ -270,8 +270,8 @@ def test_what_is_fixed_and_refused_anyway_empties_the_space() -> None:
     found = space(parameters=[{"name": "page-size", "values": [1, 2]}], fixed=["--moe-dense-tp-size=2"])
     assert (found.size, found.numbers, found.exact) == (0, 0, True)
     assert found.emptiness == (
-        "dense layers of a mixture removes all 2 configurations: moe-dense-tp-size (2) may only be 1; offer other"
-        " values"
+        "dense layers of a mixture removes all 2 configurations: moe-dense-tp-size (2) may only be 1 or tp-size;"
+        " offer other values"
     )
     assert found.build([0]) is None
 

@@ -14,7 +14,17 @@ from tests.unit.task_builders import MODEL, RUNTIME, live_model, live_runtime, s
 GPUS = {
     f"{engine}-{kind}": count
     for engine in ("sglang", "vllm")
-    for kind, count in (("llama-large", 4), ("mixtral-moe", 2), ("deepseek-v3", 8))
+    for kind, count in (
+        ("llama-large", 4),
+        ("mixtral-moe", 2),
+        ("deepseek-v3", 8),
+        ("qwen3-32b", 2),
+        ("qwen3-30b-a3b", 2),
+        ("qwen3-235b-a22b", 8),
+        ("gpt-oss-120b", 2),
+        ("gemma-3-27b", 2),
+        ("glm-4-6", 8),
+    )
 }
 
 OWN: Object = {"name": "own", "spec": {"storage": {"storageUri": "hf://a/b"}}, "labels": {"team": "chat"}}
@@ -42,7 +52,7 @@ def test_every_shipped_runtime_makes_an_object_that_leaves_room_for_tuning(name:
     assert len(body["metadata"]["name"]) <= 63
     assert container["name"] == "ome-container"
     assert container["image"].count(":") == 1  # pinned, never latest
-    assert list(engine.checker(container["image"]).arguments(container["args"], "args")) == []
+    assert list(engine.checker().arguments(container["args"], "args")) == []
     assert engine.accelerators(container["args"]) == GPUS.get(name, 1)
     assert "limits" not in container["resources"]  # accelerators are the InferenceService's to ask for
     assert container["startupProbe"]["periodSeconds"] * container["startupProbe"]["failureThreshold"] >= 1800

@@ -5,7 +5,8 @@ import pytest
 
 from autotuner.api.common import EngineName
 from autotuner.engines import Engine, get
-from autotuner.engines.log_diagnosis import Diagnosis
+from autotuner.engines.diagnosis import Diagnosis
+from tests.unit.engines.diagnosis.forms import Frame, trace
 
 SGLANG, VLLM, CUSTOM = get("SGLang"), get("VLLM"), get("Custom")
 
@@ -137,8 +138,8 @@ INFO:     10.0.0.7:51234 - "GET /v1/models HTTP/1.1" 401 Unauthorized
         ),
         pytest.param(VLLM, VLLM_BUSY_DEVICE, 1, "OutOfMemory", "ValueError: Free memory on", id="device in use"),
         pytest.param(CUSTOM, "CUDA error: out of memory\n", None, "OutOfMemory", "CUDA error: out", id="still running"),
-        pytest.param(CUSTOM, "", 137, "OutOfMemory", "killed (exit code 137)", id="killed without a word"),
-        pytest.param(SGLANG, HARMLESS, 137, "OutOfMemory", "killed (exit code 137)", id="killed while serving"),
+        pytest.param(CUSTOM, "", 137, "EngineCrashed", "killed (exit code 137)", id="killed without a word"),
+        pytest.param(SGLANG, HARMLESS, 137, "EngineCrashed", "killed (exit code 137)", id="killed while serving"),
         pytest.param(
             CUSTOM,
             USAGE_UNKNOWN,
@@ -189,7 +190,7 @@ INFO:     10.0.0.7:51234 - "GET /v1/models HTTP/1.1" 401 Unauthorized
         ),
         pytest.param(CUSTOM, NO_FILE, 1, "ModelNotReady", "FileNotFoundError: [Errno 2]", id="no file"),
         pytest.param(SGLANG, NOTHING_LOADED, 137, "ModelNotReady", "AttributeError: 'NoneType'", id="nothing to load"),
-        pytest.param(CUSTOM, NCCL, 1, "EngineCrashed", "[rank0]: RuntimeError: NCCL Error 2", id="nccl"),
+        pytest.param(CUSTOM, NCCL, 1, "EngineCrashed", "RuntimeError: NCCL Error 2", id="nccl"),
         pytest.param(SGLANG, CUDA, 1, "EngineCrashed", "RuntimeError: CUDA error: an illegal memory access", id="cuda"),
         pytest.param(SGLANG, WATCHDOG, 137, "EngineCrashed", "Watchdog timeout", id="watchdog"),
         pytest.param(SGLANG, HARMLESS, 139, "EngineCrashed", "segmentation fault (exit code 139)", id="segfault"),
@@ -231,11 +232,19 @@ def test_no_failure_no_diagnosis(log: str, exit_code: int | None) -> None:
     assert CUSTOM.diagnose(log, exit_code) is None
 
 
-@pytest.mark.parametrize("log", [SGLANG_OUT_OF_MEMORY, SGLANG_OTHER])
-def test_one_engines_words_are_not_anothers(log: str) -> None:
-    found = VLLM.diagnose(log, 137)
+def test_a_kill_is_not_out_of_memory() -> None:
+    found = VLLM.diagnose("", 137)
     assert found is not None
-    assert (found.reason, found.line[:6]) == ("OutOfMemory", "killed")
+    assert (found.reason, found.killed) == ("EngineCrashed", True)
+    assert "liveness probe" in found.line
+
+
+def test_sglang_kills_itself_and_vllm_does_not() -> None:
+    log = "[2025-11-20 10:00:15] Received sigquit from a child process. It usually means the child failed.\n"
+    itself, other = SGLANG.diagnose(log, 137), VLLM.diagnose(log, 137)
+    assert itself is not None
+    assert other is not None
+    assert (itself.killed, other.killed) == (False, True)
 
 
 def test_harmless_words_do_not_explain_a_failure() -> None:
@@ -260,3 +269,57 @@ def test_loading_long_before_does_not_blame_the_model() -> None:
     found = SGLANG.diagnose(log, 1)
     assert found is not None
     assert found.reason == "EngineCrashed"
+
+
+@pytest.mark.parametrize(
+    ("engine", "file"),
+    [
+        ("SGLang", "sglang/srt/server_args.py"),
+        ("SGLang", "sglang/srt/arg_groups/parallel_hook.py"),
+        ("SGLang", "sglang/srt/server_args_config_parser.py"),
+        ("VLLM", "vllm/config/parallel.py"),
+        ("VLLM", "vllm/engine/arg_utils.py"),
+    ],
+)
+@pytest.mark.parametrize("error", ["AssertionError", "RuntimeError: no idea", "Exception: 17"])
+def test_what_the_argument_stage_raises_is_a_refusal(engine: EngineName, file: str, error: str) -> None:
+    inside, elsewhere = (
+        get(engine).diagnose(trace((Frame(path, "check", "assert self.is_fine"),), error), 1)
+        for path in (file, "engine/worker.py")
+    )
+    assert inside is not None
+    assert elsewhere is not None
+    assert (inside.reason, elsewhere.reason) == ("InvalidArguments", "EngineCrashed")
+
+
+NOTES = """\
+[2025-11-20 10:00:00] server_args=ServerArgs(model_path='/m', fallback=True) is overridden
+[2025-11-20 10:00:01] DP attention is enabled. The chunked prefill size is adjusted to 4096 to avoid MoE kernel issues.
+[2025-11-20 10:00:01] Overlap scheduler is disabled because of using eagle speculative decoding.
+[2025-11-20 10:00:02 TP0] Page size is reset to 64.
+[2025-11-20 10:00:02 TP1] Page size is reset to 64.
+[2025-11-20 10:00:03 TP0] Load weight begin. avail mem=78.50 GB
+INFO:     10.0.0.9:50000 - "POST /ignored HTTP/1.1" 200 OK
+"""
+
+
+def test_what_an_engine_does_otherwise_than_asked_is_noted() -> None:
+    assert SGLANG.notes(NOTES) == [
+        "DP attention is enabled. The chunked prefill size is adjusted to 4096 to avoid MoE kernel issues.",
+        "Overlap scheduler is disabled because of using eagle speculative decoding.",
+        "Page size is reset to 64.",
+    ]
+
+
+def test_vllm_says_at_which_level_it_speaks() -> None:
+    line = "FLASHMLA is not supported here, falling back to TRITON_MLA."
+    log = "".join(f"(EngineCore pid=7) {level} 11-20 10:00:00 [cuda.py:7] {line}\n" for level in ("INFO", "WARNING"))
+    assert VLLM.notes(log) == [line]
+    assert VLLM.notes(log.replace("WARNING", "ERROR")) == []
+
+
+def test_notes_are_few_and_short() -> None:
+    log = "".join(f"[2025-11-20 10:00:00] flag-{'x' * number} is ignored\n" for number in range(1000, 1020))
+    found = SGLANG.notes(log)
+    assert len(found) == 8
+    assert {len(note) for note in found} == {300}
