@@ -178,7 +178,7 @@ def test_a_baseline_names_no_parameters() -> None:
     assert "parameters" not in spec
     assert spec["stop"] == {
         "slos": [{"metric": "ErrorRate", "max": "1%", "enforcement": "Hard"}],
-        "noiseMargin": 0.03,
+        "noiseMargin": 0.06,
     }
 
 
