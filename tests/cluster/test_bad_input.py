@@ -96,7 +96,7 @@ WRONG: dict[str, tuple[Object, str, str, Object]] = {
     "a flag that the engine does not know": (
         {f"{PARAMETERS}.3": {"name": "enable-mixed-chunking", "toggle": True}},
         "UnknownFlag",
-        "parameters[enable-mixed-chunking]: SGLang 0.5.5.post3 has no such flag; did you mean enable-mixed-chunk?",
+        "parameters[enable-mixed-chunking]: SGLang 0.5.23 has no such flag; did you mean enable-mixed-chunk?",
         {f"{PARAMETERS}.3": {"name": "enable-mixed-chunk", "toggle": True}},
     ),
     "rules that leave nothing": (
