@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from aiohttp import web
 
-Fault = Literal["none", "errors", "no usage", "short", "hang", "no completion"]
+Fault = Literal["none", "errors", "sheds", "refuses", "no usage", "short", "hang", "no completion"]
 
 
 @dataclass
@@ -76,6 +76,11 @@ class FakeEngine:
         fault = self.fault if number > self.fault_after else "none"
         if fault == "errors" and number % 10 < 3:
             return web.json_response({"error": f"busy, {request.headers.get('Authorization')}"}, status=500)
+        if fault in ("sheds", "refuses"):
+            status, words = (
+                (429, "too many requests") if fault == "sheds" else (400, "maximum context length is 64 tokens")
+            )
+            return web.json_response({"error": words}, status=status)
         if fault == "hang":
             await asyncio.sleep(3600)
         return await self._stream(request, body, fault)

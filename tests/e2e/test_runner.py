@@ -83,7 +83,7 @@ def loading_simulator(port: int, seconds: float) -> Iterator[None]:
 def test_nothing_is_written_outside_and_the_key_nowhere(start: Start) -> None:
     with fake_engine(fault="errors", fault_after=20) as engine:
         run = start(engine.url)
-        assert run.wait() == 1, run.log
+        assert run.wait() == 0, run.log
         assert f"Bearer {KEY}" in engine.keys, "the key is sent"
     assert engine.keys == {f"Bearer {KEY}"}
     for path in (p for p in run.folder.rglob("*") if p.is_file()):
@@ -156,25 +156,52 @@ def test_an_engine_that_dies_is_noticed_at_once(start: Start) -> None:
         run.wait_until(lambda: len(engine.streamed) > 30)
         died = time.monotonic()
         engine.stop()
-        assert run.wait(30) == 1
+        assert run.wait(30) == 3
     assert time.monotonic() - died < 15
-    assert run.result.failure == "Acceptance"
+    assert run.result.failure == "EngineNotServing"
     assert "the engine stopped answering" in run.result.message
 
 
+FEW_ERRORS = {"metric": "ErrorRate", "max": 0.01}
+
+
+def test_a_level_that_sheds_load_is_recorded_and_ends_the_ladder(start: Start) -> None:
+    # Warm-up takes three requests, a level at least twenty.
+    with fake_engine(fault="sheds", fault_after=30) as engine:
+        run = start(engine.url, concurrency=[1, 2, 4], maxRequestsPerLevel=20, slos=[FEW_ERRORS])
+        assert run.wait() == 0, run.log
+    first, *others = run.result.levels
+    assert (first.concurrency, first.errors) == (1, 0)
+    assert others[-1].errors > 0
+    assert run.result.ladder == "StoppedSLO"
+    assert "requests failed: HTTP 429: " in run.result.warnings[0]
+
+
+def test_a_few_errors_are_told_and_beyond_every_percentile(start: Start) -> None:
+    with fake_engine(fault="errors") as engine:
+        run = start(engine.url, concurrency=[4])
+        assert run.wait() == 0, run.log
+    (level,) = run.result.levels
+    assert level.ttft_seconds is not None
+    assert level.ttft_seconds.p50 is not None and level.ttft_seconds.p99 is None
+    assert "requests failed: HTTP 500: " in run.result.warnings[0]
+
+
 @pytest.mark.parametrize(
-    ("fault", "words"),
+    ("fault", "failure", "words"),
     [
-        ("errors", "requests failed (at most 10% may); the last one: HTTP 500: "),
-        ("no usage", "carry no usage"),
-        ("short", "answers have 2 tokens on average where"),
+        ("refuses", "Refused", "the engine refuses every request: HTTP 400: "),
+        ("no usage", "Acceptance", "carry no usage"),
+        ("short", "Refused", "answers have 2 tokens on average where"),
     ],
 )
-def test_a_level_that_cannot_be_believed_fails_the_benchmark(start: Start, fault: Any, words: str) -> None:
+def test_a_level_that_cannot_be_believed_fails_the_benchmark(
+    start: Start, fault: Any, failure: str, words: str
+) -> None:
     with fake_engine(fault=fault) as engine:
         run = start(engine.url, concurrency=[4])
         assert run.wait() == 1, run.log
-    assert run.result.failure == "Acceptance"
+    assert run.result.failure == failure
     assert words in run.result.message
     assert run.result.levels == ()
 
@@ -264,7 +291,7 @@ def test_a_runner_killed_outright_takes_genai_bench_with_it(start: Start) -> Non
 
 
 def test_an_engine_that_hangs_is_not_waited_for(hanging: BenchmarkRun) -> None:
-    assert hanging.wait(120) == 1
-    assert hanging.result.failure == "Acceptance"
+    assert hanging.wait(120) == 3
+    assert hanging.result.failure == "EngineNotServing"
     assert "the engine stopped answering after" in hanging.result.message
     assert re.search(r"nothing for 3\d s, where answers took", hanging.result.message)

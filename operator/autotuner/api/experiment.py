@@ -36,7 +36,7 @@ from autotuner.api.common import (
     rules,
     unchanged,
 )
-from autotuner.api.goals import Slos
+from autotuner.api.goals import SLOS_MAX, Slo
 
 ACCELERATORS_MAX = 1024
 Purpose = Literal["Baseline", "Start", "Search", "Confirm"]
@@ -135,7 +135,8 @@ class Stop(Model):
         )
     )
 
-    slos: Slos | None = Field(
+    # One more than a task has: that few requests may fail goes without saying.
+    slos: Annotated[list[Slo], Field(max_length=SLOS_MAX + 1, json_schema_extra=ATOMIC)] | None = Field(
         default=None,
         description=(
             "The hard SLOs. The benchmark skips higher concurrencies after a level that breaks a max by more than"
@@ -209,13 +210,16 @@ class ExperimentSpec(Model):
 
 
 class Distribution(Model):
-    """The distribution of a latency over the requests of a level, in seconds."""
+    """The distribution of a latency over the requests of a level, in seconds.
 
-    mean: Real = Field(description="The mean, in seconds.")
-    p50: Real = Field(description="The 50th percentile (the median), in seconds.")
-    p90: Real = Field(description="The 90th percentile, in seconds.")
-    p95: Real = Field(description="The 95th percentile, in seconds.")
-    p99: Real = Field(description="The 99th percentile, in seconds.")
+    A failed request counts as slower than all that were answered. A percentile that lies among failed ones is absent.
+    """
+
+    mean: Real = Field(description="The mean of the requests that were answered, in seconds.")
+    p50: Real | None = Field(default=None, description="The 50th percentile (the median), in seconds.")
+    p90: Real | None = Field(default=None, description="The 90th percentile, in seconds.")
+    p95: Real | None = Field(default=None, description="The 95th percentile, in seconds.")
+    p99: Real | None = Field(default=None, description="The 99th percentile, in seconds.")
 
 
 class Level(Model):
@@ -226,17 +230,20 @@ class Level(Model):
 
     scenario: ShortName = Field(description="The name of the scenario.")
     concurrency: Concurrency = Field(description="The number of users that sent requests at the same time.")
-    requests: Count = Field(description="The number of requests in the steady window, from which the figures come.")
+    requests: Count = Field(
+        description="The number of requests that were answered in the steady window, from which the figures come."
+    )
     errors: Count = Field(description="The number of failed requests in the whole level.")
     duration_seconds: Real = Field(description="The length of the steady window, in seconds.")
     output_tokens_per_second: Real = Field(description="Output tokens of all users together per second.")
     total_tokens_per_second: Real = Field(description="Input and output tokens of all users together per second.")
     requests_per_second: Real = Field(description="Finished requests of all users together per second.")
-    ttft_seconds: Distribution = Field(description="Time to first token (TTFT), in seconds.")
+    ttft_seconds: Distribution | None = Field(default=None, description="Time to first token (TTFT), in seconds.")
     tpot_seconds: Distribution | None = Field(
         default=None, description="Time per output token after the first (TPOT), in seconds."
     )
-    e2e_latency_seconds: Distribution = Field(
+    e2e_latency_seconds: Distribution | None = Field(
+        default=None,
         alias="e2eLatencySeconds",
         description=("End-to-end latency: from sending a request to its last token, in seconds."),
     )

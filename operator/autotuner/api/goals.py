@@ -91,7 +91,8 @@ class Slo(Model):
     )
 
 
-Slos = Annotated[list[Slo], Field(max_length=10, json_schema_extra=ATOMIC)]
+SLOS_MAX = 10
+Slos = Annotated[list[Slo], Field(max_length=SLOS_MAX, json_schema_extra=ATOMIC)]
 
 
 class Objective(Model):

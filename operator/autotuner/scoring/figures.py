@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from autotuner.api.common import LATENCY_METRICS, Statistic
 from autotuner.api.experiment import Distribution, Level
 
 DEFAULT_STATISTIC: Statistic = "P99"
 _LATENCY_FIELDS = {"TTFT": "ttft_seconds", "TPOT": "tpot_seconds", "E2ELatency": "e2e_latency_seconds"}
+_QUANTILES: Mapping[Statistic, float] = {"P50": 0.5, "P90": 0.9, "P95": 0.95, "P99": 0.99}
+_JUST_BEYOND = 1.01
 _PERCENT_MAX = 1e12  # beyond this a gain says only that soft SLOs were broken, and must fit into the status
 _FACTOR, _FACTOR_MAX = 10, 1_000_000  # from the one on factors read better than per cent, beyond the other nothing does
 _MINIMISED = (*LATENCY_METRICS, "CostPerMillionTokens")
@@ -46,7 +48,7 @@ def _measured(
 ) -> float | None:
     if metric in _LATENCY_FIELDS:
         latency: Distribution | None = getattr(level, _LATENCY_FIELDS[metric])
-        return None if latency is None else float(getattr(latency, (statistic or DEFAULT_STATISTIC).lower()))
+        return None if latency is None else getattr(latency, (statistic or DEFAULT_STATISTIC).lower())
     if metric == "ErrorRate":
         requests = level.requests + level.errors
         return level.errors / requests if requests else None
@@ -59,6 +61,36 @@ def _measured(
         "TotalThroughput": level.total_tokens_per_second,
         "RequestThroughput": level.requests_per_second,
     }[metric]
+
+
+def failed_beyond(level: Level, metric: str, statistic: Statistic | None) -> float | None:
+    """How many times more requests failed than may, for a percentile of a latency to be one of an answer.
+
+    Of 153 requests 7 failed: 4.6 % are beyond every latency, the P99 allows 1 %, so 4.6 times.
+
+    Args:
+        level: what was measured.
+        metric: a latency.
+        statistic: of it; P99 if None.
+
+    Returns:
+        None where the statistic is that of answers, or was not measured for another reason. Else more than 1.
+    """
+    field, quantile = _LATENCY_FIELDS.get(metric), _QUANTILES.get(statistic or DEFAULT_STATISTIC)
+    if field is None or not level.errors:
+        return None
+    latency: Distribution | None = getattr(level, field)
+    if latency is None:
+        # Without one answer even a mean is beyond every limit; TPOT may be missing for other reasons.
+        return None if level.requests else _times(1.0, quantile or 0.5)
+    if quantile is None or getattr(latency, (statistic or DEFAULT_STATISTIC).lower()) is not None:
+        return None
+    return _times(level.errors / (level.errors + level.requests), quantile)
+
+
+def _times(failed: float, quantile: float) -> float:
+    # Errors are counted in the whole level, answers in its steady window: where they hardly reach, they do.
+    return max(failed / (1 - quantile), _JUST_BEYOND)
 
 
 def cost_per_million(tokens_per_second: float, gpu_hour_price: float | None) -> float | None:

@@ -9,6 +9,7 @@ from typing import Self
 from autotuner.api.benchmark import Scenario
 from autotuner.api.goals import Objective, Slo
 from autotuner.api.task import TaskSpec
+from autotuner.scoring import slos
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Goal:
             scenarios=spec.benchmark.scenarios,
             ladder=spec.benchmark.concurrency,
             objectives=spec.objectives,
-            slos=spec.slos or (),
+            slos=slos.counted(spec.slos or ()),
             gpu_hour_price=float(spec.gpu_hour_price) if spec.gpu_hour_price else None,
         )
 

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 from autotuner.api import quantity
 from autotuner.api.common import LATENCY_METRICS
+from autotuner.api.experiment import Level
 from autotuner.api.goals import Objective, Slo
 from autotuner.scoring import scenarios, slos
-from autotuner.scoring.figures import figure
+from autotuner.scoring.figures import failed_beyond, figure
 from autotuner.scoring.goal import Goal
 from autotuner.scoring.scenarios import Rung
 
@@ -31,7 +32,8 @@ class JudgedRung:
         worths: for each objective, with the cost of broken soft SLOs; None where the objective is not judged at this
             rung, and where it was not measured.
         distances: for each hard SLO, the logarithm of how far beyond its limit the worst scenario is, at most FARTHEST
-            either way; at most 0 if it is kept.
+            either way; at most 0 if it is kept. FEW_ERRORS comes last, and only where it is broken: what is kept by
+            nearly everything need not be learnt.
     """
 
     concurrency: int
@@ -59,7 +61,8 @@ def judged(steps: Sequence[Rung], goal: Goal, gpus: int) -> tuple[JudgedRung, ..
 
     A rung that lacks a scenario is one of them only if it is known to be broken: the missing one may break it.
     """
-    hard = slos.hard(goal.slos)
+    hard = [slo for slo in slos.hard(goal.slos) if slo != slos.FEW_ERRORS]
+    few = [slo for slo in goal.slos if slo == slos.FEW_ERRORS]
     found = []
     for step in steps:
         distances = [_distance(step, slo, gpus) for slo in hard]
@@ -67,7 +70,8 @@ def judged(steps: Sequence[Rung], goal: Goal, gpus: int) -> tuple[JudgedRung, ..
         whole = len(step.levels) == len(goal.scenarios)
         if step.levels and len(known) == len(hard) and (whole or step.broken):
             worths = tuple(_worth(step, goal, objective, gpus) for objective in goal.objectives)
-            found.append(JudgedRung(step.concurrency, worths, tuple(known)))
+            errors = [far for slo in few if (far := _distance(step, slo, gpus)) is not None and far > 0]
+            found.append(JudgedRung(step.concurrency, worths, (*known, *errors)))
     return tuple(found)
 
 
@@ -100,12 +104,18 @@ def _worth(step: Rung, goal: Goal, objective: Objective, gpus: int) -> float | N
 def _distance(step: Rung, slo: Slo, gpus: int) -> float | None:
     """The largest over the scenarios that were measured: what is missing may be farther."""
     limit = quantity.parse(slo.max or slo.min or "")
-    figures = [figure(level, slo.metric, slo.statistic, gpus) for level in step.levels]
+    figures = [_figure(level, slo, limit, gpus) for level in step.levels]
     known = [value for value in figures if value is not None]
     if not known or len(known) < len(figures):
         return None
     ratios = [(value, limit) if slo.max is not None else (limit, value) for value in known]
     return max(_bounded(actual, allowed) for actual, allowed in ratios)
+
+
+def _figure(level: Level, slo: Slo, limit: float, gpus: int) -> float | None:
+    """The figure that an SLO judges; of one that lies among failed requests, how far beyond the limit it counts."""
+    times = failed_beyond(level, slo.metric, slo.statistic)
+    return figure(level, slo.metric, slo.statistic, gpus) if times is None else limit * times
 
 
 def _bounded(actual: float, allowed: float) -> float:

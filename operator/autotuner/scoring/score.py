@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from autotuner.api import quantity
 from autotuner.api.common import LATENCY_METRICS
 from autotuner.api.experiment import Ladder, Level
 from autotuner.api.goals import Objective
@@ -188,14 +187,12 @@ def _crossing(last: Rung, beyond: Rung, goal: Goal, gpus: int) -> float:
     shares = []
     for before, after in zip(last.levels, beyond.levels, strict=True):
         for slo in slos.hard(goal.slos):
-            if slos.violation(after, slo, gpus) is None:
+            broken = slos.violation(after, slo, gpus)
+            if broken is None:
                 continue
             start = figure(before, slo.metric, slo.statistic, gpus)
-            end = figure(after, slo.metric, slo.statistic, gpus)
             assert start is not None, "a rung that lacks it is not kept"
-            assert end is not None, "it breaks the SLO"
-            limit = quantity.parse(slo.max or slo.min or "")
-            shares.append((limit - start) / (end - start))
+            shares.append((broken.limit - start) / (broken.actual - start))
     return last.concurrency + min(shares) * (beyond.concurrency - last.concurrency)
 
 

@@ -10,7 +10,18 @@ from autotuner.api import quantity
 from autotuner.api.common import LATENCY_METRICS, Statistic
 from autotuner.api.experiment import Level
 from autotuner.api.goals import SOFT_STEEPNESS, SOFT_WEIGHT, Slo
-from autotuner.scoring.figures import DEFAULT_STATISTIC, figure, figure_name, format_excess, format_quantity, place
+from autotuner.scoring.figures import (
+    DEFAULT_STATISTIC,
+    failed_beyond,
+    figure,
+    figure_name,
+    format_excess,
+    format_quantity,
+    place,
+)
+
+# The promise that nobody has to write down: a level of which more is lost serves nobody.
+FEW_ERRORS = Slo(metric="ErrorRate", max="1%")
 
 
 @dataclass(frozen=True)
@@ -41,6 +52,11 @@ class Violation:
         return self.metric, self.statistic, self.limit
 
 
+def counted(slos: Sequence[Slo]) -> tuple[Slo, ...]:
+    """The SLOs of a task, with FEW_ERRORS unless one of them says how many requests may fail."""
+    return (*slos, FEW_ERRORS) if all(slo.metric != "ErrorRate" for slo in slos) else tuple(slos)
+
+
 def hard(slos: Sequence[Slo]) -> list[Slo]:
     """The SLOs that every level counted must keep."""
     return [slo for slo in slos if slo.enforcement == "Hard"]
@@ -62,6 +78,7 @@ def unmeasured(level: Level, slos: Sequence[Slo], gpus: int) -> list[str]:
         f"{figure_name(slo.metric, slo.statistic)} was not measured at {place(level)}"
         for slo in slos
         if figure(level, slo.metric, slo.statistic, gpus) is None
+        and failed_beyond(level, slo.metric, slo.statistic) is None
     ]
 
 
@@ -103,11 +120,13 @@ def _worst(levels: Sequence[Level], slo: Slo, gpus: int) -> Violation | None:
 
 def violation(level: Level, slo: Slo, gpus: int) -> Violation | None:
     """How a level breaks one SLO; None if it keeps it, or if that was not measured."""
-    actual = figure(level, slo.metric, slo.statistic, gpus)
     written = slo.max if slo.max is not None else slo.min
-    if actual is None or written is None:
+    if written is None:
         return None
     limit = quantity.parse(written)
+    actual = figure(level, slo.metric, slo.statistic, gpus)
+    if actual is None:
+        return _lost(level, slo, limit)
     excess = actual - limit if slo.max is not None else limit - actual
     if excess <= 0:
         return None
@@ -118,3 +137,22 @@ def violation(level: Level, slo: Slo, gpus: int) -> Violation | None:
     text = f"{named} {format_quantity(actual, slo.metric)} at {place(level)}, {side} {missed}"
     statistic = (slo.statistic or DEFAULT_STATISTIC) if slo.metric in LATENCY_METRICS else None
     return Violation(slo.metric, statistic, limit, actual, relative, text, f"{named} {missed}")
+
+
+def _lost(level: Level, slo: Slo, limit: float) -> Violation | None:
+    """The violation of a percentile that lies among failed requests; None if it was just not measured."""
+    times = failed_beyond(level, slo.metric, slo.statistic)
+    if times is None or slo.max is None:
+        return None
+    named = figure_name(slo.metric, slo.statistic)
+    failed = f"{level.errors} of {level.errors + level.requests} requests failed"
+    statistic = slo.statistic or DEFAULT_STATISTIC
+    return Violation(
+        slo.metric,
+        statistic,
+        limit,
+        limit * times,
+        times - 1,
+        f"{named} at {place(level)} is beyond {slo.max}: {failed}",
+        f"{named} {slo.max}: {failed}",
+    )

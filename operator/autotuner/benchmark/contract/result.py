@@ -20,7 +20,7 @@ _VERSION = 1
 MAX_VERSION = 32
 _STATISTICS = ("mean", "p50", "p90", "p95", "p99")
 
-Failure = Literal["Tokenizer", "EngineNotServing", "Acceptance", "Terminated", "Internal", "Spec"]
+Failure = Literal["Tokenizer", "EngineNotServing", "Refused", "Acceptance", "Terminated", "Internal", "Spec"]
 
 
 class Result(BaseModel):
@@ -144,9 +144,6 @@ def _row(level: Level, scenarios: list[str]) -> list[Any]:
 
 def _level(row: list[Any], scenarios: list[str]) -> Level:
     scenario, concurrency, requests, errors, duration, output, total, rate, ttft, tpot, e2e, mean = row
-    first, last = _distribution(ttft), _distribution(e2e)
-    if first is None or last is None:
-        raise TypeError("a level without latencies")
     return Level(
         scenario=scenarios[scenario],
         concurrency=concurrency,
@@ -156,9 +153,9 @@ def _level(row: list[Any], scenarios: list[str]) -> Level:
         output_tokens_per_second=output,
         total_tokens_per_second=total,
         requests_per_second=rate,
-        ttft_seconds=first,
+        ttft_seconds=_distribution(ttft),
         tpot_seconds=_distribution(tpot),
-        e2e_latency_seconds=last,
+        e2e_latency_seconds=_distribution(e2e),
         output_tokens_mean=mean,
     )
 
@@ -167,7 +164,7 @@ def _statistics(distribution: Distribution | None) -> list[float | None] | None:
     return [_digits(getattr(distribution, name)) for name in _STATISTICS] if distribution else None
 
 
-def _distribution(values: list[float] | None) -> Distribution | None:
+def _distribution(values: list[float | None] | None) -> Distribution | None:
     return Distribution(**dict(zip(_STATISTICS, values, strict=True))) if values is not None else None
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 from autotuner.api.experiment import NOISE_MARGIN, Level
 from autotuner.benchmark.contract.spec import RequiredThroughput, SloBound
 from autotuner.scoring import figure
-from autotuner.scoring.figures import figure_name, format_quantity, format_value
+from autotuner.scoring.figures import failed_beyond, figure_name, format_quantity, format_value
 from autotuner.scoring.ladder_upper_bound import lost, most, top
 
 LadderStep = tuple[str, int]
@@ -114,4 +114,5 @@ def _broken(level: Level, slo: SloBound) -> bool:
 
 
 def _measured(level: Level, slo: SloBound) -> float | None:
-    return figure(level, slo.metric, slo.statistic, 1)
+    times = failed_beyond(level, slo.metric, slo.statistic)
+    return slo.max * times if times and slo.max is not None else figure(level, slo.metric, slo.statistic, 1)

@@ -4,18 +4,28 @@ A level is a closed loop: each of C users sends its next request as soon as the 
 from one answer to the next is a cycle; throughput is C times the mean tokens of a cycle over its mean length (renewal
 reward). Every user's first request is the ramp and is discarded; what was cut off at the end enters as in
 `censored_estimates`.
+
+A failed request is slower than every answer. Percentiles are of all requests, so that an engine which refuses its
+longest ones does not look faster; a level of which nearly everything is refused is a result too.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from autotuner.api.experiment import Distribution, Level
 from autotuner.benchmark.contract.level_run import MIN_STEADY_REQUESTS, MIN_STEADY_SECONDS, LevelRun, Request
+from autotuner.benchmark.contract.result import Failure
 from autotuner.benchmark.runner.censored_estimates import survival_weights, weighted_mean, weighted_percentiles
 
-MAX_ERROR_SHARE = 0.1
+# From here on a level tells what the engine refuses, whatever its few answers are like.
+SHED_SHARE = 0.1
+# An answer that refuses: too long, too many, not now.
+_REFUSAL = re.compile(r"HTTP (4\d\d|503)\b")
+# What no load and no other request changes.
+_REFUSED_FOR_GOOD = re.compile(r"HTTP (400|413|422)\b")
 LENGTH_TOLERANCE = 0.1
 COUNT_TOLERANCE = 0.02
 CLIENT_BUSY_SHARE = 0.85
@@ -37,11 +47,12 @@ class LevelLimits:
 
 @dataclass(frozen=True)
 class Judgement:
-    """An accepted level with warnings about it, or the problem for which a level is refused."""
+    """An accepted level with warnings about it, or the problem for which a level is refused, and its kind."""
 
     level: Level | None
     problem: str | None = None
     warnings: tuple[str, ...] = ()
+    failure: Failure = "Acceptance"
 
 
 @dataclass(frozen=True)
@@ -54,6 +65,11 @@ class _Steady:
     seconds: float
 
     @property
+    def lost(self) -> list[float]:
+        """The weights of the requests that failed."""
+        return [w for r, w in zip(self.requests, self.weights, strict=True) if r.failed]
+
+    @property
     def answered(self) -> list[tuple[Request, float]]:
         return [(r, w) for r, w in zip(self.requests, self.weights, strict=True) if r.ok]
 
@@ -61,14 +77,14 @@ class _Steady:
 def judge(run: LevelRun, limits: LevelLimits) -> Judgement:
     """Compute the figures of a level from its single requests, or say why it is refused."""
     steady = _steady_part(run)
-    problem = (
-        _answers_problem(run, limits)
-        or _sample_problem(steady, limits)
-        or _length_problem(steady, limits)
-        or _count_problem(run)
-    )
-    if problem:
-        return Judgement(None, f"{run.scenario} at concurrency {run.concurrency}: {problem}")
+    where = f"{run.scenario} at concurrency {run.concurrency}"
+    if refused := _refused(run) or _length_problem(steady, limits):
+        return Judgement(None, f"{where}: {refused}", failure="Refused")
+    if silent := _silence(run, limits):
+        return Judgement(None, f"{where}: {silent}", failure="EngineNotServing")
+    few = None if _sheds(run) else _sample_problem(steady, limits)
+    if problem := few or _usage_problem(steady) or _count_problem(run):
+        return Judgement(None, f"{where}: {problem}")
     level = _figures(run, steady)
     return Judgement(level, None, tuple(_warnings(run, steady, level)))
 
@@ -92,7 +108,8 @@ def _steady_part(run: LevelRun) -> _Steady:
 def _figures(run: LevelRun, steady: _Steady) -> Level:
     answered = [r for r, _ in steady.answered]
     weights = [w for _, w in steady.answered]
-    per_cycle = run.concurrency / sum(w * c for w, c in zip(steady.weights, steady.cycles, strict=True))
+    length = sum(w * c for w, c in zip(steady.weights, steady.cycles, strict=True))
+    per_cycle = run.concurrency / length if length else 0.0
     paced = [(pace, w) for r, w in steady.answered if (pace := r.seconds_per_token) is not None]
     return Level(
         scenario=run.scenario,
@@ -103,34 +120,59 @@ def _figures(run: LevelRun, steady: _Steady) -> Level:
         output_tokens_per_second=per_cycle * sum(r.output_tokens * w for r, w in steady.answered),
         total_tokens_per_second=per_cycle * sum((r.input_tokens + r.output_tokens) * w for r, w in steady.answered),
         requests_per_second=per_cycle * sum(weights),
-        ttft_seconds=_distribution([(r.first - r.start, w) for r, w in steady.answered]),
-        tpot_seconds=_distribution(paced) if paced else None,
-        e2e_latency_seconds=_distribution([(r.end - r.start, w) for r, w in steady.answered]),
-        output_tokens_mean=weighted_mean([float(r.output_tokens) for r in answered], weights),
+        ttft_seconds=_distribution([(r.first - r.start, w) for r, w in steady.answered], steady.lost),
+        tpot_seconds=_distribution(paced, steady.lost),
+        e2e_latency_seconds=_distribution([(r.end - r.start, w) for r, w in steady.answered], steady.lost),
+        output_tokens_mean=weighted_mean([float(r.output_tokens) for r in answered], weights) if answered else 0.0,
     )
 
 
-def _distribution(weighted: Sequence[tuple[float, float]]) -> Distribution:
+def _distribution(weighted: Sequence[tuple[float, float]], lost: Sequence[float]) -> Distribution | None:
+    """The distribution of (value, weight) pairs, and of the weights of what is beyond all values."""
+    if not weighted:
+        return None
     values, weights = [v for v, _ in weighted], [w for _, w in weighted]
-    p50, p90, p95, p99 = weighted_percentiles(values, weights, (50, 90, 95, 99))
+    most = max(values)
+    beyond = [most + 1.0] * len(lost)
+    found = weighted_percentiles([*values, *beyond], [*weights, *lost], (50, 90, 95, 99))
+    p50, p90, p95, p99 = (value if value <= most else None for value in found)
     return Distribution(mean=weighted_mean(values, weights), p50=p50, p90=p90, p95=p95, p99=p99)
 
 
-def _answers_problem(run: LevelRun, limits: LevelLimits) -> str | None:
+def _finished(run: LevelRun) -> tuple[list[Request], list[Request]]:
+    """All requests that were answered or failed, and those that failed."""
     finished = [r for r in run.requests if not r.cut]
-    failed = [r for r in finished if r.failed]
+    return finished, [r for r in finished if r.failed]
+
+
+def _failures(run: LevelRun) -> str:
+    """What failed, in words; empty if nothing did."""
+    finished, failed = _finished(run)
+    return f"{len(failed)} of {len(finished)} requests failed: {failed[-1].error}" if failed else ""
+
+
+def _sheds(run: LevelRun) -> bool:
+    """Whether so many requests failed that this is the result of the level."""
+    finished, failed = _finished(run)
+    return len(failed) > SHED_SHARE * len(finished)
+
+
+def _refused(run: LevelRun) -> str | None:
+    finished, _ = _finished(run)
+    if not finished or not all(_REFUSED_FOR_GOOD.match(r.error) for r in finished):
+        return None
+    return f"the engine refuses every request: {finished[-1].error}"
+
+
+def _silence(run: LevelRun, limits: LevelLimits) -> str | None:
+    finished, failed = _finished(run)
     if not finished:
         return (
             f"no request finished within {limits.max_minutes} min: the engine hangs, or answers take longer than"
             " benchmark.maxMinutesPerLevel"
         )
-    if run.outage:
+    if run.outage and not _REFUSAL.match(run.outage):
         return f"the engine stopped answering after {len(finished) - len(failed)} requests: {run.outage}"
-    if len(failed) > MAX_ERROR_SHARE * len(finished):
-        return (
-            f"{len(failed)} of {len(finished)} requests failed (at most {MAX_ERROR_SHARE:.0%} may);"
-            f" the last one: {failed[-1].error}"
-        )
     return None
 
 
@@ -158,11 +200,16 @@ def _count_problem(run: LevelRun) -> str | None:
     )
 
 
-def _length_problem(steady: _Steady, limits: LevelLimits) -> str | None:
+def _usage_problem(steady: _Steady) -> str | None:
     answered = [r for r, _ in steady.answered]
     without = sum(1 for r in answered if not r.usage)
     if without > 0.01 * len(answered):
         return f"{without} of {len(answered)} answers carry no usage, so tokens cannot be counted"
+    return None
+
+
+def _length_problem(steady: _Steady, limits: LevelLimits) -> str | None:
+    answered = [r for r, _ in steady.answered if r.usage]
     asked = sum(r.asked for r in answered)
     got = sum(r.output_tokens for r in answered if r.asked)
     if not limits.holds_length or not asked or abs(got / asked - 1) <= LENGTH_TOLERANCE:
@@ -175,7 +222,7 @@ def _length_problem(steady: _Steady, limits: LevelLimits) -> str | None:
 
 def _warnings(run: LevelRun, steady: _Steady, level: Level) -> list[str]:
     where = f"{run.scenario} at concurrency {run.concurrency}"
-    found = []
+    found = [f"{where}: {_failures(run)}"] if _failures(run) else []
     busy = run.client_cpu_seconds / max(run.stopped - run.started, 1e-9)
     overrun = run.client_capacity is not None and level.requests_per_second > run.client_capacity
     if busy > CLIENT_BUSY_SHARE or overrun:
@@ -183,7 +230,9 @@ def _warnings(run: LevelRun, steady: _Steady, level: Level) -> list[str]:
             f"{where}: the benchmark itself was the bottleneck ({busy:.0%} of a core, {level.requests_per_second:.0f}"
             " requests/s); the engine can do better"
         )
-    elif run.client_lag_seconds > max(CLIENT_LAG_SECONDS, CLIENT_LAG_SHARE * level.ttft_seconds.mean):
+    elif level.ttft_seconds and run.client_lag_seconds > max(
+        CLIENT_LAG_SECONDS, CLIENT_LAG_SHARE * level.ttft_seconds.mean
+    ):
         found.append(
             f"{where}: the benchmark was late by {run.client_lag_seconds * 1000:.0f} ms (p95), which TTFT includes;"
             " give it a whole core"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 
-from autotuner.api.experiment import Level
+from autotuner.api.experiment import Distribution, Level
 from autotuner.benchmark.contract.result import Result, rounded
 
 
@@ -26,11 +26,10 @@ class Log:
 
     def level(self, level: Level) -> None:
         """Write the figures of a level to the log: a line for people, a line of JSON."""
-        tpot = f", TPOT p50 {level.tpot_seconds.p50 * 1000:.1f} ms" if level.tpot_seconds else ""
         self(
             f"{level.scenario} at concurrency {level.concurrency}: {level.output_tokens_per_second:.1f} tok/s,"
-            f" {level.requests_per_second:.2f} requests/s, TTFT p50 {level.ttft_seconds.p50 * 1000:.0f} ms"
-            f" p99 {level.ttft_seconds.p99 * 1000:.0f} ms{tpot} ({level.requests} requests, {level.errors} errors)"
+            f" {level.requests_per_second:.2f} requests/s, TTFT {_told(level.ttft_seconds, 0)}, TPOT"
+            f" {_told(level.tpot_seconds, 1)} ({level.requests} requests, {level.errors} errors)"
         )
         self(json.dumps(rounded(level.dump()), separators=(",", ":")))
 
@@ -42,3 +41,9 @@ class Log:
         overhead = f", {result.overhead_seconds:.1f} s neither" if result.overhead_seconds is not None else ""
         count, seconds = len(result.levels), result.levels_seconds
         self(f"{result.ladder}: {count} levels in {seconds:.1f} s{overhead}. {result.message}")
+
+
+def _told(latency: Distribution | None, digits: int) -> str:
+    """Its median and P99 for people: `p50 190 ms p99 410 ms`; `-` for what no answer tells."""
+    found = [(name, getattr(latency, name, None)) for name in ("p50", "p99")]
+    return " ".join(f"{name} {'-' if value is None else f'{1000 * value:.{digits}f} ms'}" for name, value in found)

@@ -141,7 +141,7 @@ class Runner:
         for warning in judgement.warnings:
             self._log(f"warning: {warning}")
         if judgement.level is None:
-            raise BenchmarkError("Acceptance", judgement.problem or "a level was not accepted")
+            raise BenchmarkError(judgement.failure, judgement.problem or "a level was not accepted")
         self.progress.levels.append(judgement.level)
         self._log.level(judgement.level)
 

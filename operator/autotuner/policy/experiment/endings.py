@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from autotuner import clock, engines
-from autotuner.benchmark.contract.result import Result, decode
+from autotuner.benchmark.contract.result import Failure, Result, decode
 from autotuner.engines.diagnosis import Diagnosis
 from autotuner.policy.experiment import model_files
 from autotuner.policy.experiment.deadlines import ENGINE_DEATH_GRACE, deadlines
@@ -15,6 +15,8 @@ from autotuner.policy.experiment.reasons import LOG_TAIL, Ending
 from autotuner.serving.backend import Doomed
 from autotuner.serving.pods import PodView
 
+# Failures of a benchmark that are the engine's; all others are the benchmark's own.
+_FAILURES: Mapping[Failure, str] = {"EngineNotServing": "EngineNotServing", "Refused": "InvalidArguments"}
 _PULL_FAILURES = ("ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
 
 
@@ -156,7 +158,7 @@ def _benchmarked(seen: ObservedExperiment, now: datetime) -> Ending | None:
     finished = clock.parse(pod.ended.finished_at) if pod.ended.finished_at else now
     if now < finished + ENGINE_DEATH_GRACE and seen.engine is not None:
         return None
-    reason = "EngineNotServing" if result.failure == "EngineNotServing" else "BenchmarkFailed"
+    reason = _FAILURES.get(result.failure or "Internal", "BenchmarkFailed")
     return Ending(reason, result.message, result, exit_code=pod.ended.exit_code)
 
 

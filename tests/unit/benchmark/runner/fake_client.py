@@ -53,8 +53,8 @@ def main() -> None:
             connection.send(WarmedUp(seconds=0.5, error=f"{command.model} was cold"))
         if index == 1:
             misbehave(behaviour, connection)
-        error = "HTTP 500: busy" if index == 1 and behaviour == "record errors" else ""
-        outage = "HTTP 503: gone" if index == 1 and behaviour == "record an outage" else ""
+        error = "HTTP 503: busy" if index == 1 and behaviour == "record errors" else ""
+        outage = "Connection error: gone" if index == 1 and behaviour == "record an outage" else ""
         path = spec.work_dir / f"level-{index}.json"
         make_up(index, scenario.name, concurrency, error, outage).write(path)
         connection.send(LevelRecorded(path=path))

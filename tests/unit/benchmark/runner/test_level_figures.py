@@ -107,18 +107,42 @@ def test_a_single_token_has_no_time_per_token() -> None:
     assert level is not None and level.tpot_seconds is None
 
 
-def test_errors_are_counted_but_are_no_latency() -> None:
-    requests = one_user(40)
-    requests[20] = replace(requests[20], error="HTTP 500: busy", output_tokens=0, first=requests[20].end)
-    level = judge(level_run(requests), LIMITS).level
-    assert level is not None
-    assert (level.errors, level.requests) == (1, 38)
-    assert level.ttft_seconds.p99 == pytest.approx(0.1)
-    assert level.output_tokens_per_second == pytest.approx(55 * 38 / 39)
+def failed(one: Request, error: str = "HTTP 503: busy") -> Request:
+    return replace(one, error=error, output_tokens=0, first=one.end)
 
 
-def failing(every: int) -> list[Request]:
-    return [replace(r, error="HTTP 500: busy") if i % every == 0 else r for i, r in enumerate(one_user(40))]
+def failing(every: int, error: str = "HTTP 503: busy", count: int = 40) -> list[Request]:
+    return [failed(r, error) if i % every == 0 else r for i, r in enumerate(one_user(count))]
+
+
+@pytest.mark.parametrize(
+    ("every", "count", "known"),
+    [
+        (200, 399, ["p50", "p90", "p95", "p99"]),
+        (50, 200, ["p50", "p90", "p95"]),
+        (12, 100, ["p50", "p90"]),
+        (3, 40, ["p50"]),
+    ],
+)
+def test_a_failed_request_is_beyond_every_latency(every: int, count: int, known: list[str]) -> None:
+    judgement = judge(level_run(failing(every, count=count)), LIMITS)
+    assert judgement.level is not None and judgement.level.ttft_seconds is not None
+    told = judgement.level.ttft_seconds.model_dump(exclude_none=True)
+    assert told == {name: pytest.approx(0.1) for name in ["mean", *known]}
+    wrong = len(range(0, count, every))
+    assert judgement.level.errors == wrong
+    assert judgement.warnings[0] == f"chat at concurrency 1: {wrong} of {count} requests failed: HTTP 503: busy"
+    # The first one is the ramp, and fails too.
+    answered = (count - wrong) / (count - 1)
+    assert judgement.level.output_tokens_per_second == pytest.approx(55 * answered, rel=0.01)
+
+
+def test_a_level_without_an_answer_is_a_result_too() -> None:
+    judgement = judge(level_run(failing(every=1), outage="HTTP 429: full"), LIMITS)
+    assert judgement.level is not None
+    assert (judgement.level.requests, judgement.level.errors) == (0, 40)
+    assert judgement.level.output_tokens_per_second == 0
+    assert judgement.level.ttft_seconds is judgement.level.tpot_seconds is judgement.level.e2e_latency_seconds is None
 
 
 def each(change: Callable[[Request], Request]) -> list[Request]:
@@ -126,21 +150,32 @@ def each(change: Callable[[Request], Request]) -> list[Request]:
 
 
 @pytest.mark.parametrize(
-    ("run", "words"),
+    ("run", "failure", "words"),
     [
-        (level_run([]), "no request finished within 2 min"),
-        (level_run(failing(every=3)), "14 of 40 requests failed (at most 10% may); the last one: HTTP 500: busy"),
-        (level_run(one_user(30), outage="HTTP 503: refused"), "stopped answering after 30 requests"),
-        (level_run(one_user(5)), "only 4 requests in 0.80 s"),
-        (level_run(one_user(20, ttft=0.001, tpot=0.001)), "in 0.21 s"),
-        (level_run(each(lambda r: replace(r, usage=False))), "19 of 19 answers carry no usage"),
-        (level_run(each(lambda r: replace(r, output_tokens=5))), "answers have 5 tokens on average where 11"),
-        (level_run(one_user(20), counted_completed=13), "the load client counted 13 answers"),
+        (level_run([]), "EngineNotServing", "no request finished within 2 min"),
+        (
+            level_run(one_user(30), outage="Connection error: refused"),
+            "EngineNotServing",
+            "answering after 30 requests",
+        ),
+        (level_run(one_user(30), outage="HTTP 500: dead"), "EngineNotServing", "stopped answering after 30 requests"),
+        (level_run(one_user(30), outage="nothing for 40 s"), "EngineNotServing", "stopped answering after 30 requests"),
+        (level_run(failing(1, "HTTP 400: too long")), "Refused", "refuses every request: HTTP 400: too long"),
+        (
+            level_run(each(lambda r: replace(r, output_tokens=5))),
+            "Refused",
+            "answers have 5 tokens on average where 11",
+        ),
+        (level_run(one_user(5)), "Acceptance", "only 4 requests in 0.80 s"),
+        (level_run(one_user(20, ttft=0.001, tpot=0.001)), "Acceptance", "in 0.21 s"),
+        (level_run(each(lambda r: replace(r, usage=False))), "Acceptance", "19 of 19 answers carry no usage"),
+        (level_run(one_user(20), counted_completed=13), "Acceptance", "the load client counted 13 answers"),
     ],
 )
-def test_a_level_that_cannot_be_believed_is_refused(run: LevelRun, words: str) -> None:
+def test_a_level_that_cannot_be_believed_is_refused(run: LevelRun, failure: str, words: str) -> None:
     judgement = judge(run, LIMITS)
     assert judgement.level is None
+    assert judgement.failure == failure
     assert words in (judgement.problem or "")
     assert (judgement.problem or "").startswith("chat at concurrency 1: ")
 

@@ -111,7 +111,7 @@ class TestRepeats:
         story = searched(task=confirmed(slos=[SLO]))
 
         stop = repeats(story)[0]["spec"]["stop"]
-        assert [slo["max"] for slo in stop["slos"]] == ["500ms"]
+        assert [slo["max"] for slo in stop["slos"]] == ["500ms", "1%"]
 
     def test_are_no_experiments_of_the_search(self) -> None:
         story = searched()

@@ -163,7 +163,10 @@ def test_is_fully_resolved() -> None:
     assert body["spec"]["benchmark"]["seed"] == "uid-chat"
     assert body["spec"]["benchmark"]["image"] == "benchmark:2"
     assert body["spec"]["benchmark"]["requestParams"] == {"temperature": 0.5}
-    assert body["spec"]["stop"]["slos"] == [{"metric": "TTFT", "max": "500ms", "enforcement": "Hard"}]
+    assert body["spec"]["stop"]["slos"] == [
+        {"metric": "TTFT", "max": "500ms", "enforcement": "Hard"},
+        {"metric": "ErrorRate", "max": "1%", "enforcement": "Hard"},
+    ]
     assert body["spec"]["timeouts"]["queueSeconds"] == 7
     assert body["spec"]["cancel"] is False
 
@@ -173,7 +176,10 @@ def test_a_baseline_names_no_parameters() -> None:
 
     assert spec["purpose"] == "Baseline"
     assert "parameters" not in spec
-    assert "stop" not in spec
+    assert spec["stop"] == {
+        "slos": [{"metric": "ErrorRate", "max": "1%", "enforcement": "Hard"}],
+        "noiseMargin": 0.06,
+    }
 
 
 def test_is_pinned_to_the_baselines_accelerator() -> None:

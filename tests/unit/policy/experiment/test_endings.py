@@ -221,6 +221,19 @@ ENDINGS: list[tuple[str, Object, str, str]] = [
         "no model list",
     ),
     (
+        "the engine refuses what the load asks for",
+        {
+            **OURS,
+            "engine": [READY],
+            "benchmark": [
+                make_pod("benchmark", ended=make_result(failure="Refused", message="HTTP 400: at most 64 tokens"))
+            ],
+            "now": 63.0,
+        },
+        "InvalidArguments",
+        "HTTP 400: at most 64 tokens",
+    ),
+    (
         "the tokenizer cannot be loaded",
         {
             **OURS,

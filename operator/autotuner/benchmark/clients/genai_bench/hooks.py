@@ -27,6 +27,7 @@ from autotuner.benchmark.contract.level_run import Request
 SUPPORTED_VERSION = "0.0.5"
 TICK_SECONDS = 0.1
 LONGEST_ERROR = 300
+_NO_ANSWER = ("Connection error: ", "Request timed out: ", "unreadable answer: ")
 LONGEST_BACKOFF_SECONDS = 1.0
 # Output tokens of a warm-up request: compilation and graph capture happen in the first steps.
 WARMUP_TOKENS = 8
@@ -104,7 +105,10 @@ class RecordingUser(OpenAIUser):  # type: ignore[misc] # genai-bench has no type
             self._record(Request(self.number, response.start_time, first, response.end_time, *counts))
             self.errors_in_a_row = 0
         else:
-            text = f"HTTP {response.status_code}: {self._safe(response.error_message)}"
+            text = self._safe(response.error_message)
+            # The codes of the others are genai-bench's own invention: no server said them.
+            if not text.startswith(_NO_ANSWER):
+                text = f"HTTP {response.status_code}: {text}"
             self._record(Request(self.number, start, end, end, asked=asked, error=text))
             self.errors_in_a_row += 1
             # Without a pause an outage would be answered with hundreds of requests per second.
