@@ -153,11 +153,13 @@ def _benchmarked(seen: ObservedExperiment, now: datetime) -> Ending | None:
         return Ending(
             "BenchmarkFailed", message, exit_code=pod.ended.exit_code, log_tail=seen.benchmark_log[-LOG_TAIL:]
         )
+    # An engine that dies fails requests first; its pod ends a moment later, and says why.
+    doubtful = not result.ok or (result.levels and result.levels[-1].errors)
+    finished = clock.parse(pod.ended.finished_at) if pod.ended.finished_at else now
+    if doubtful and now < finished + ENGINE_DEATH_GRACE and seen.engine is not None:
+        return None
     if result.ok:
         return Ending("Completed", _summary(result), result)
-    finished = clock.parse(pod.ended.finished_at) if pod.ended.finished_at else now
-    if now < finished + ENGINE_DEATH_GRACE and seen.engine is not None:
-        return None
     reason = _FAILURES.get(result.failure or "Internal", "BenchmarkFailed")
     return Ending(reason, result.message, result, exit_code=pod.ended.exit_code)
 

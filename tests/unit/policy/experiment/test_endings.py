@@ -208,6 +208,17 @@ ENDINGS: list[tuple[str, Object, str, str]] = [
         "1 level measured; few requests",
     ),
     (
+        "one level is measured, of which requests failed, and the engine goes on",
+        {
+            **OURS,
+            "engine": [READY],
+            "benchmark": [make_pod("benchmark", ended=make_result(make_level(errors=9)))],
+            "now": 63.0,
+        },
+        "Completed",
+        "1 level measured",
+    ),
+    (
         "the engine never gave an answer",
         {
             **OURS,
@@ -339,6 +350,15 @@ GOES_ON: list[tuple[str, Object]] = [
             **OURS,
             "engine": [READY],
             "benchmark": [make_pod("benchmark", ended=make_result(failure="Acceptance", message="errors"))],
+            "now": 62.9,
+        },
+    ),
+    (
+        "requests that failed at the end may be the echo of an engine's death",
+        {
+            **OURS,
+            "engine": [READY],
+            "benchmark": [make_pod("benchmark", ended=make_result(make_level(errors=9)))],
             "now": 62.9,
         },
     ),
