@@ -29,9 +29,8 @@ class ObservedExperiment:
     related: tuple[Object, ...] = ()  # what explains why the root has no pod
     node: Object | None = None  # the engine's
     engine_pods: tuple[PodView, ...] = ()
-    engine_log: str = (
-        ""  # read only when the engine's container or the benchmark has ended, or the start takes too long
-    )
+    # Read only when the engine's container or the benchmark has ended, or the start takes too long.
+    engine_log: str = ""
     job: Object | None = None
     owns_job: bool = False
     benchmark_pods: tuple[PodView, ...] = ()
