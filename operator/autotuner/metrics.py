@@ -28,7 +28,7 @@ from prometheus_client.registry import Collector
 
 from autotuner import __version__, clock
 from autotuner.kube import ConflictError
-from autotuner.policy.experiment.reasons import OUTCOMES
+from autotuner.policy.experiment.reasons import REASONS
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # the library does not say that it returns nothing
 REGISTRY = CollectorRegistry()
@@ -78,7 +78,7 @@ _STEPS = {
 _ACTIVE_PHASES = ("Pending", "Queued", "Pulling", "Starting", "Benchmarking", "Releasing")
 
 # To increase() and rate() the first value of a series is no increase: series that can be known begin at 0.
-for _reason in OUTCOMES:
+for _reason in REASONS:
     EXPERIMENTS.labels(_reason)
 for _step in _STEPS:
     STEP_SECONDS.labels(_step)

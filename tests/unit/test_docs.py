@@ -10,7 +10,7 @@ from typing import get_args
 import pytest
 
 from autotuner import settings
-from autotuner.policy.experiment.reasons import OUTCOMES
+from autotuner.policy.experiment.reasons import REASONS
 from autotuner.validation_messages import ValidReason
 from testbed.operator_process import ROOT
 from tests.support.console import commands
@@ -40,7 +40,7 @@ for title in ("Conditions of a TuningTask", "Conditions of a TuningExperiment"):
 
 
 def test_every_end_of_an_experiment_is_explained() -> None:
-    assert set(table("How an experiment ends")) == set(OUTCOMES)
+    assert set(table("How an experiment ends")) == set(REASONS)
 
 
 def test_every_refusal_of_a_spec_is_explained() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from autotuner import metrics
-from autotuner.policy.experiment.reasons import OUTCOMES
+from autotuner.policy.experiment.reasons import REASONS
 from monitoring import dashboard, metrics_page
 from testbed.operator_process import ROOT
 
@@ -48,7 +48,7 @@ def test_labels_that_are_asked_for_exist() -> None:
 def test_series_that_are_counted_begin_at_zero() -> None:
     lines = metrics.exposition().decode().splitlines()
 
-    for reason in OUTCOMES:
+    for reason in REASONS:
         assert any(line.startswith(f'autotuner_experiments_total{{reason="{reason}"}} ') for line in lines)
     for step in ("queue", "pull", "startup", "benchmark", "teardown"):
         assert any(line.startswith(f'autotuner_experiment_step_seconds_count{{step="{step}"}} ') for line in lines)
@@ -73,4 +73,4 @@ def test_failures_outside_the_engine_are_those_of_the_policy() -> None:
     (rule,) = (rule for rule in RULES if rule["alert"] == "AutotunerExperimentsFailing")
     named = [set(reasons.split("|")) for reasons in re.findall(r'reason=~"([^"]*)"', rule["expr"])]
 
-    assert named == [{reason for reason, outcome in OUTCOMES.items() if outcome in ("environment", "stop")}] * 2
+    assert named == [{reason for reason, (fault, *_) in REASONS.items() if fault in ("surroundings", "everyone")}] * 2

@@ -12,7 +12,7 @@ from autotuner.api.task import TaskSpec
 from autotuner.ownership import WITHDRAWN_ANNOTATION
 from autotuner.policy.conditions import is_true
 from autotuner.policy.evidence import drift
-from autotuner.policy.experiment.reasons import OUTCOMES, ExperimentOutcome
+from autotuner.policy.experiment.reasons import ExperimentOutcome, meaning
 from autotuner.scoring import Score
 from autotuner.search.experiment_record import BoundaryRecord, LevelRecord, Record, RecordOutcome
 from autotuner.search.space.configuration import Configuration
@@ -100,7 +100,7 @@ def settled(objects: Iterable[Mapping[str, Any]]) -> Settled | None:
         if item["spec"].get("purpose") != "Baseline":
             continue
         name, status = item["metadata"]["name"], ExperimentStatus.model_validate(item.get("status") or {})
-        if status.reason and OUTCOMES.get(status.reason, "environment") not in REPEATED:
+        if status.reason and meaning(status.reason).outcome not in REPEATED:
             found[index_of(name)] = Settled(name, ExperimentSpec.model_validate(item["spec"]), status)
     return found[max(found)] if found else None
 
@@ -149,8 +149,7 @@ def scored(
     """The outcome and score of an experiment by the task's own objectives and SLOs; None before it is finished."""
     if not is_true(status.conditions, "Finished") or not status.reason:
         return None, None
-    # A reason of a newer version says nothing about the configuration.
-    outcome = OUTCOMES.get(status.reason, "environment")
+    outcome = meaning(status.reason).outcome
     if outcome not in ("value", "infeasible"):
         return outcome, None
     goal = scoring.Goal.of(task)

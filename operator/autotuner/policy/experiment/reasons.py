@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from autotuner.benchmark.contract.result import Result
 
@@ -12,27 +13,53 @@ ExperimentOutcome = Literal[
 ]
 
 
-# What an ending means to the search. Environmental ones are never told as bad values; "stop" ends the whole task.
-OUTCOMES: dict[str, ExperimentOutcome] = {
-    "Completed": "value",
-    "SLOViolated": "infeasible",
-    "OutOfMemory": "crash",
-    "InvalidArguments": "crash",
-    "EngineCrashed": "crash",
-    "EngineNotServing": "crash",
-    "StartupTimeout": "crash",
-    "ImagePullFailed": "environment",
-    "PullTimeout": "environment",
-    "QueueTimeout": "environment",
-    "ServingNotCreated": "environment",
-    "BenchmarkFailed": "environment",
-    "BenchmarkTimeout": "environment",
-    "ModelNotReady": "stop",
-    "ModelUnsupported": "stop",
-    "RuntimeIncompatible": "stop",
-    "AdmissionRejected": "stop",
-    "Cancelled": "nothing",
+Fault = Literal["nobody", "configuration", "surroundings", "everyone"]
+
+
+class Meaning(NamedTuple):
+    """What an ending means.
+
+    Attributes:
+        fault: whose it was. What is everyone's would end any other configuration too, and stops the whole task.
+        outcome: what the search is told. What the surroundings spoiled is never told as a bad value.
+        retries: how often the same configuration is measured again before such an ending is believed.
+    """
+
+    fault: Fault
+    outcome: ExperimentOutcome
+    retries: int = 0
+
+
+_CRASH = Meaning("configuration", "crash")
+_DOUBTFUL_CRASH = Meaning("configuration", "crash", retries=1)
+_SPOILED = Meaning("surroundings", "environment", retries=1)
+_FOR_ALL = Meaning("everyone", "stop")
+
+REASONS: Mapping[str, Meaning] = {
+    "Completed": Meaning("nobody", "value"),
+    "SLOViolated": Meaning("configuration", "infeasible"),
+    "OutOfMemory": _CRASH,
+    "InvalidArguments": _CRASH,
+    "EngineCrashed": _DOUBTFUL_CRASH,
+    "EngineNotServing": _DOUBTFUL_CRASH,
+    "StartupTimeout": _DOUBTFUL_CRASH,
+    "ImagePullFailed": _SPOILED,
+    "PullTimeout": _SPOILED,
+    "QueueTimeout": _SPOILED,
+    "ServingNotCreated": _SPOILED,
+    "BenchmarkFailed": _SPOILED,
+    "BenchmarkTimeout": _SPOILED,
+    "ModelNotReady": _FOR_ALL,
+    "ModelUnsupported": _FOR_ALL,
+    "RuntimeIncompatible": _FOR_ALL,
+    "AdmissionRejected": _FOR_ALL,
+    "Cancelled": Meaning("nobody", "nothing"),
 }
+
+
+def meaning(reason: str) -> Meaning:
+    """The meaning of an ending; a reason of a newer version says nothing about the configuration."""
+    return REASONS.get(reason, _SPOILED)
 
 
 SUCCEEDED = frozenset({"Completed", "SLOViolated"})
