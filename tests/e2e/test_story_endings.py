@@ -204,7 +204,7 @@ async def test_endings_of_a_benchmark_that_never_begins(story: Story) -> None:
     begun = time.monotonic()
     hub = Case(
         "tokenizer-1",
-        "BenchmarkFailed",
+        "TokenizerUnavailable",
         r"^benchmark\.tokenizer.*nobody/nothing",
         {"spec.benchmark.tokenizer": tokenizer},
         exit_code=1,

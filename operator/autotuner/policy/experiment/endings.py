@@ -15,8 +15,14 @@ from autotuner.policy.experiment.reasons import LOG_TAIL, Ending
 from autotuner.serving.backend import Doomed
 from autotuner.serving.pods import PodView
 
-# Failures of a benchmark that are the engine's; all others are the benchmark's own.
-_FAILURES: Mapping[Failure, str] = {"EngineNotServing": "EngineNotServing", "Refused": "InvalidArguments"}
+# Failures of a benchmark that have a reason of their own; all others are the benchmark's.
+_FAILURES: Mapping[Failure, str] = {
+    "EngineNotServing": "EngineNotServing",
+    "Refused": "InvalidArguments",
+    "Tokenizer": "TokenizerUnavailable",
+    "Unauthorized": "Unauthorized",
+    "ModelNameAmbiguous": "ModelNameAmbiguous",
+}
 _PULL_FAILURES = ("ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
 
 

@@ -254,8 +254,32 @@ ENDINGS: list[tuple[str, Object, str, str]] = [
             ],
             "now": 63.0,
         },
-        "BenchmarkFailed",
+        "TokenizerUnavailable",
         "benchmark.tokenizer.id: gated",
+    ),
+    (
+        "the engine wants a key",
+        {
+            **OURS,
+            "engine": [READY],
+            "benchmark": [make_pod("benchmark", ended=make_result(failure="Unauthorized", message="HTTP 401"))],
+            "now": 63.0,
+        },
+        "Unauthorized",
+        "HTTP 401",
+    ),
+    (
+        "the engine has several names",
+        {
+            **OURS,
+            "engine": [READY],
+            "benchmark": [
+                make_pod("benchmark", ended=make_result(failure="ModelNameAmbiguous", message="base, lora-a"))
+            ],
+            "now": 63.0,
+        },
+        "ModelNameAmbiguous",
+        "base, lora-a",
     ),
     (
         "the benchmark failed and no engine is left that could have died",
