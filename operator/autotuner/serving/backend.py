@@ -102,9 +102,7 @@ class Starting:
 
 @dataclass(frozen=True)
 class Serving:
-    """The engine serves, since a Kubernetes timestamp."""
-
-    since: str
+    """The engine serves."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from autotuner.policy.experiment import model_files
 from autotuner.policy.experiment.deadlines import ENGINE_DEATH_GRACE, deadlines
 from autotuner.policy.experiment.observed import ObservedExperiment
 from autotuner.policy.experiment.reasons import LOG_TAIL, Ending
+from autotuner.policy.experiment.times import reached
 from autotuner.serving.backend import Doomed
 from autotuner.serving.pods import PodView
 
@@ -31,7 +32,7 @@ def find(seen: ObservedExperiment, now: datetime) -> Ending | None:
     for rule in _RULES:
         if ending := rule(seen, now):
             return ending
-    overdue = next((deadline.ending for deadline in deadlines(seen) if deadline.at <= now), None)
+    overdue = next((deadline.ending for deadline in deadlines(seen, now) if deadline.at <= now), None)
     return _explained(seen, overdue) if overdue else None
 
 
@@ -161,7 +162,8 @@ def _benchmarked(seen: ObservedExperiment, now: datetime) -> Ending | None:
         )
     # An engine that dies fails requests first; its pod ends a moment later, and says why.
     doubtful = not result.ok or (result.levels and result.levels[-1].errors)
-    finished = clock.parse(pod.ended.finished_at) if pod.ended.finished_at else now
+    since = reached(seen, now).benchmark_finished
+    finished = clock.parse(since) if since else now
     if doubtful and now < finished + ENGINE_DEATH_GRACE and seen.engine is not None:
         return None
     if result.ok:

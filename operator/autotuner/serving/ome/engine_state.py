@@ -30,7 +30,7 @@ _DOOMED_COUNT = 3
 def state(objects: Sequence[Object], pod: PodView | None, events: Sequence[ServingEvent]) -> State:
     """How far the engine is; see `Backend.observe`."""
     if pod is not None:
-        return Serving(pod.ready_at) if pod.ready_at else Starting()
+        return Serving() if pod.ready else Starting()
     for event in events:
         if event.kind == "Warning" and event.reason in _DOOMED and event.count >= _DOOMED_COUNT:
             return Doomed("RuntimeIncompatible", f"OME will not deploy it: {event.reason}: {event.message}")

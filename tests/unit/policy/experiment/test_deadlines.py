@@ -8,6 +8,7 @@ import pytest
 
 from autotuner.kubernetes_object import Object
 from autotuner.policy.experiment import deadlines, endings
+from autotuner.policy.experiment.decide import decide
 from tests.unit.builders import (
     after,
     make_deployment,
@@ -17,22 +18,28 @@ from tests.unit.builders import (
     make_pod,
     make_result,
     seen,
+    written,
 )
 from tests.unit.policy.experiment.states import (
+    CREATED,
     EXPERIMENT,
+    LOADING,
     MEASURING,
     OTHER,
     OURS,
+    PULLING,
     READY,
     SCHEDULED,
     STARTED,
+    WAITING,
     doomed,
+    known,
 )
 
 CLOCKS: list[tuple[str, Object, float, str, str]] = [
     (
         "the model never becomes Ready",
-        {"model": make_model("In_Transit")},
+        {"experiment": WAITING, "model": make_model("In_Transit")},
         100,
         "ModelNotReady",
         "ClusterBaseModel llama did not become Ready in time: check free space and rights at /models/llama on the node,"
@@ -41,7 +48,7 @@ CLOCKS: list[tuple[str, Object, float, str, str]] = [
     ),
     (
         "the name stays taken",
-        {"root": make_isvc(OTHER, deleting=True)},
+        {"experiment": WAITING, "root": make_isvc(OTHER, deleting=True)},
         100,
         "ServingNotCreated",
         "an InferenceService chat-1 exists already and belongs to TuningExperiment chat-1 (uid uid-of-another);"
@@ -49,7 +56,7 @@ CLOCKS: list[tuple[str, Object, float, str, str]] = [
     ),
     (
         "OME stays silent",
-        {**OURS},
+        {**OURS, "experiment": CREATED},
         61,
         "ServingNotCreated",
         "no engine pod 60 s after the InferenceService was created: OME says nothing;"
@@ -57,7 +64,7 @@ CLOCKS: list[tuple[str, Object, float, str, str]] = [
     ),
     (
         "OME's last warning explains its silence",
-        {**OURS, "events": (doomed(reason="InternalError", count=9), doomed(kind="Normal"))},
+        {**OURS, "experiment": CREATED, "events": (doomed(reason="InternalError", count=9), doomed(kind="Normal"))},
         61,
         "ServingNotCreated",
         "no engine pod 60 s after the InferenceService was created:"
@@ -67,6 +74,7 @@ CLOCKS: list[tuple[str, Object, float, str, str]] = [
         "the Deployment may not make pods",
         {
             **OURS,
+            "experiment": CREATED,
             "related": (make_deployment(failure=("FailedCreate", "exceeded quota")),),
             "events": (doomed(count=1),),
         },
@@ -76,21 +84,25 @@ CLOCKS: list[tuple[str, Object, float, str, str]] = [
     ),
     (
         "no node is free",
-        {**OURS, "engine": [make_pod(node=None, unschedulable="0/2 nodes: insufficient nvidia.com/gpu")]},
-        102,
+        {
+            **OURS,
+            "experiment": CREATED,
+            "engine": [make_pod(node=None, unschedulable="0/2 nodes: no nvidia.com/gpu")],
+        },
+        100,
         "QueueTimeout",
-        "no node took the engine's pod within 100 s: 0/2 nodes: insufficient nvidia.com/gpu",
+        "no node took the engine's pod within 100 s: 0/2 nodes: no nvidia.com/gpu",
     ),
     (
         "the image takes too long",
-        {**OURS, "engine": [make_pod(waiting=("ContainerCreating", ""))]},
+        {**OURS, "experiment": PULLING, "engine": [make_pod(waiting=("ContainerCreating", ""))]},
         203,
         "PullTimeout",
         "the engine's container did not start within 200 s: ContainerCreating",
     ),
     (
         "the engine never becomes ready",
-        {**OURS, "engine": [STARTED], "engine_log": "loading weights"},
+        {**OURS, "experiment": LOADING, "engine": [STARTED], "engine_log": "loading weights"},
         310,
         "StartupTimeout",
         "the engine was not ready 300 s after its container started; see evidence",
@@ -139,10 +151,11 @@ CLOCKS: list[tuple[str, Object, float, str, str]] = [
         "the benchmark's container cannot be made",
         {
             **OURS,
+            "experiment": known(created=1, scheduled=3, containerStarted=10, benchmarkScheduled=4),
             "engine": [STARTED],
             "benchmark": [make_pod("benchmark", waiting=("CreateContainerConfigError", 'secret "hf-token" not found'))],
         },
-        63,
+        64,
         "BenchmarkFailed",
         'the benchmark\'s container cannot be made: CreateContainerConfigError: secret "hf-token" not found',
     ),
@@ -164,7 +177,7 @@ def test_runs_out_exactly_at_its_edge_when(state: Object, edge: float, reason: s
 
 
 def test_a_startup_timeout_keeps_the_log_as_evidence() -> None:
-    state = seen(EXPERIMENT, **OURS, engine=[STARTED], engine_log="loading shard 3 of 9")
+    state = seen(LOADING, **OURS, engine=[STARTED], engine_log="loading shard 3 of 9")
 
     ending = endings.find(state, after(310))
 
@@ -176,7 +189,7 @@ def test_a_startup_timeout_keeps_the_log_as_evidence() -> None:
 
 def test_an_engine_that_died_behind_its_front_end_is_no_timeout() -> None:
     log = "[2025-11-20 10:00:00 TP0] Scheduler hit an exception: Traceback (most recent call last):\nKeyError: 17\n"
-    ending = endings.find(seen(EXPERIMENT, **OURS, engine=[STARTED], engine_log=log), after(310))
+    ending = endings.find(seen(LOADING, **OURS, engine=[STARTED], engine_log=log), after(310))
 
     assert ending is not None
     assert ending.reason == "EngineCrashed"
@@ -187,7 +200,7 @@ def test_an_engine_that_died_behind_its_front_end_is_no_timeout() -> None:
 
 def test_what_was_merely_logged_is_told_with_the_timeout() -> None:
     log = "huggingface_hub.errors.HfHubHTTPError: 503 Server Error\n"
-    ending = endings.find(seen(EXPERIMENT, **OURS, engine=[STARTED], engine_log=log), after(310))
+    ending = endings.find(seen(LOADING, **OURS, engine=[STARTED], engine_log=log), after(310))
 
     assert ending is not None
     assert ending.reason == "StartupTimeout"
@@ -195,9 +208,9 @@ def test_what_was_merely_logged_is_told_with_the_timeout() -> None:
 
 
 MOMENTS: list[tuple[str, Object, float, float | None]] = [
-    ("the queue clock", {**OURS, "engine": [make_pod(node=None)]}, 30, 102),
-    ("the pull clock", {**OURS, "engine": [SCHEDULED]}, 30, 203),
-    ("the startup clock", {**OURS, "engine": [STARTED]}, 30, 310),
+    ("the queue clock", {**OURS, "experiment": CREATED, "engine": [make_pod(node=None)]}, 30, 100),
+    ("the pull clock", {**OURS, "experiment": PULLING, "engine": [SCHEDULED]}, 30, 203),
+    ("the startup clock", {**OURS, "experiment": LOADING, "engine": [STARTED]}, 30, 310),
     ("the benchmark clock", {**OURS, "experiment": MEASURING, "engine": [READY]}, 30, 420),
     (
         "the grace after a failed benchmark",
@@ -208,9 +221,9 @@ MOMENTS: list[tuple[str, Object, float, float | None]] = [
             "benchmark": [make_pod("benchmark", ended=make_result(failure="Acceptance", message="errors"))],
         },
         61,
-        63,
+        64,
     ),
-    ("no clock that has run out", {**OURS, "engine": [STARTED]}, 310, None),
+    ("no clock that has run out", {**OURS, "experiment": LOADING, "engine": [STARTED]}, 310, None),
 ]
 
 
@@ -236,3 +249,42 @@ def test_says_whose_the_name_is(owner: Object | None, deleting: bool, want: str)
     state = seen(EXPERIMENT, root=make_isvc(owner, deleting=deleting))
 
     assert deadlines.obstacle(state) == f"an InferenceService chat-1 exists already and {want}"
+
+
+SKEWS = (-90, 90)
+
+
+@pytest.mark.parametrize("skew", SKEWS)
+@pytest.mark.parametrize(
+    ("state", "edge", "reason"),
+    [
+        ({**OURS}, 60, "ServingNotCreated"),
+        ({**OURS, "engine": [make_pod(node=None)]}, 100, "QueueTimeout"),
+        ({**OURS, "engine": [SCHEDULED]}, 200, "PullTimeout"),
+        ({**OURS, "engine": [STARTED]}, 300, "StartupTimeout"),
+        ({**OURS, "engine": [READY], "benchmark": [make_pod("benchmark", started=10)]}, 400, "BenchmarkTimeout"),
+    ],
+)
+def test_every_clock_runs_from_when_the_operator_saw_the_state(
+    state: Object, edge: float, reason: str, skew: float
+) -> None:
+    """The cluster's clocks say that everything happened around second 10; the operator's is ahead or behind."""
+    first = 20 + skew
+    body = written(EXPERIMENT, decide(seen(EXPERIMENT, **state), after(first)).status)
+
+    assert endings.find(seen(body, **state), after(first + edge - 0.001)) is None
+    ending = endings.find(seen(body, **state), after(first + edge))
+
+    assert ending is not None
+    assert ending.reason == reason
+
+
+@pytest.mark.parametrize("skew", SKEWS)
+def test_an_engine_has_its_moment_to_end_whatever_the_kubelets_clock_says(skew: float) -> None:
+    failed = make_pod("benchmark", ended=make_result(failure="Acceptance", message="errors"))
+    state: Object = {**OURS, "engine": [READY], "benchmark": [failed]}
+    first = 61 + skew
+    body = written(MEASURING, decide(seen(MEASURING, **state), after(first)).status)
+
+    assert endings.find(seen(body, **state), after(first + 2.9)) is None
+    assert endings.find(seen(body, **state), after(first + 3)) is not None

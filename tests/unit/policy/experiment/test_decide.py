@@ -146,8 +146,8 @@ NEXT_LOOKS: list[tuple[str, Object, float]] = [
     ("a model that is awaited", {"model": make_model("In_Transit")}, 17),
     ("a name that is taken", {"root": make_isvc()}, 17),
     ("OME's events while it makes no pod", SERVICE, 16),
-    ("the queue clock", {**SERVICE, "engine": [make_pod(node=None)]}, 3602),
-    ("the startup clock", {**OURS, "engine": [make_pod(started=10)]}, 1810),
+    ("the queue clock", {**SERVICE, "engine": [make_pod(node=None)]}, 3615),
+    ("the startup clock", {**OURS, "engine": [make_pod(started=10)]}, 1815),
 ]
 
 
@@ -165,10 +165,10 @@ def test_writes_down_what_was_measured_on_what() -> None:
     assert status.engine_pod.uid == "uid-engine-pod"
     assert status.times is not None
     assert status.times.dump() == {
-        "created": at(1),
-        "scheduled": at(3),
-        "containerStarted": at(10),
-        "engineReady": at(20),
+        "created": at(21),
+        "scheduled": at(21),
+        "containerStarted": at(21),
+        "engineReady": at(21),
     }
 
 

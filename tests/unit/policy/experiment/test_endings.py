@@ -23,6 +23,7 @@ from tests.unit.builders import (
     terminated,
 )
 from tests.unit.policy.experiment.states import (
+    ENDED,
     EXPERIMENT,
     IN_TIME,
     MEASURING,
@@ -213,6 +214,7 @@ ENDINGS: list[tuple[str, Object, str, str]] = [
             **OURS,
             "engine": [READY],
             "benchmark": [make_pod("benchmark", ended=make_result(make_level(errors=9)))],
+            "experiment": ENDED,
             "now": 63.0,
         },
         "Completed",
@@ -226,6 +228,7 @@ ENDINGS: list[tuple[str, Object, str, str]] = [
             "benchmark": [
                 make_pod("benchmark", ended=make_result(failure="EngineNotServing", message="no model list"))
             ],
+            "experiment": ENDED,
             "now": 63.0,
         },
         "EngineNotServing",
@@ -239,6 +242,7 @@ ENDINGS: list[tuple[str, Object, str, str]] = [
             "benchmark": [
                 make_pod("benchmark", ended=make_result(failure="Refused", message="HTTP 400: at most 64 tokens"))
             ],
+            "experiment": ENDED,
             "now": 63.0,
         },
         "InvalidArguments",
@@ -252,6 +256,7 @@ ENDINGS: list[tuple[str, Object, str, str]] = [
             "benchmark": [
                 make_pod("benchmark", ended=make_result(failure="Tokenizer", message="benchmark.tokenizer.id: gated"))
             ],
+            "experiment": ENDED,
             "now": 63.0,
         },
         "TokenizerUnavailable",
@@ -263,6 +268,7 @@ ENDINGS: list[tuple[str, Object, str, str]] = [
             **OURS,
             "engine": [READY],
             "benchmark": [make_pod("benchmark", ended=make_result(failure="Unauthorized", message="HTTP 401"))],
+            "experiment": ENDED,
             "now": 63.0,
         },
         "Unauthorized",
@@ -276,6 +282,7 @@ ENDINGS: list[tuple[str, Object, str, str]] = [
             "benchmark": [
                 make_pod("benchmark", ended=make_result(failure="ModelNameAmbiguous", message="base, lora-a"))
             ],
+            "experiment": ENDED,
             "now": 63.0,
         },
         "ModelNameAmbiguous",
@@ -374,6 +381,7 @@ GOES_ON: list[tuple[str, Object]] = [
             **OURS,
             "engine": [READY],
             "benchmark": [make_pod("benchmark", ended=make_result(failure="Acceptance", message="errors"))],
+            "experiment": ENDED,
             "now": 62.9,
         },
     ),
@@ -383,6 +391,7 @@ GOES_ON: list[tuple[str, Object]] = [
             **OURS,
             "engine": [READY],
             "benchmark": [make_pod("benchmark", ended=make_result(make_level(errors=9)))],
+            "experiment": ENDED,
             "now": 62.9,
         },
     ),

@@ -8,7 +8,7 @@ from autotuner.kubernetes_object import Object
 from autotuner.serving import pods
 from autotuner.serving.backend import Doomed, NotCreated, Serving, ServingEvent, Starting, State
 from autotuner.serving.ome.engine_state import state
-from tests.unit.builders import at, make_deployment, make_isvc, make_pod
+from tests.unit.builders import make_deployment, make_isvc, make_pod
 
 SILENT = NotCreated("OME says nothing; look at the log of ome-controller-manager in namespace ome")
 
@@ -19,7 +19,7 @@ def warning(reason: str, count: int = 3, kind: str = "Warning") -> ServingEvent:
 
 @pytest.mark.parametrize(
     ("pod", "want"),
-    [(make_pod(), Starting()), (make_pod(started=10), Starting()), (make_pod(started=10, ready=20), Serving(at(20)))],
+    [(make_pod(), Starting()), (make_pod(started=10), Starting()), (make_pod(started=10, ready=20), Serving())],
     ids=["scheduled", "started", "ready"],
 )
 def test_a_pod_tells_more_than_events(pod: Object, want: State) -> None:
