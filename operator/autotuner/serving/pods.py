@@ -24,6 +24,7 @@ class PodView:
     uid: str
     created: str  # as Kubernetes wrote it: says which pod is newer, never how old one is
     node: str | None
+    gates: tuple[str, ...]  # that keep the scheduler from looking for a node
     unschedulable: str  # the scheduler's words while there is no node
     waiting_reason: str
     waiting_message: str
@@ -54,6 +55,7 @@ def view(pod: Object, container: str) -> PodView:
         uid=meta["uid"],
         created=meta["creationTimestamp"],
         node=spec.get("nodeName"),
+        gates=tuple(gate["name"] for gate in spec.get("schedulingGates") or []),
         unschedulable=scheduled.get("message", "") if scheduled.get("status") == "False" else "",
         waiting_reason=waiting.get("reason", ""),
         waiting_message=waiting.get("message", ""),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from autotuner import clock
 from autotuner.api.experiment import Times
+from autotuner.policy.experiment import waiting
 from autotuner.policy.experiment.observed import ObservedExperiment
 from autotuner.policy.experiment.reasons import LOG_TAIL, Ending
 from autotuner.policy.experiment.times import known_since, reached
@@ -18,6 +18,8 @@ _UNMADE = ("CreateContainerConfigError", "CreateContainerError")
 
 
 _UNMADE_SECONDS = 60
+# A Job, created as soon as the engine has a node, has its pod well before.
+_POD_SECONDS = 2
 
 
 # A benchmark fails within moments of the engine's death; the engine's pod says so a little later.
@@ -35,6 +37,19 @@ class Deadline:
 def startup_overdue(seen: ObservedExperiment, now: datetime) -> bool:
     """Whether the startup clock has run out: the engine's log is evidence then."""
     return any(item.ending.reason == "StartupTimeout" and item.at <= now for item in deadlines(seen, now))
+
+
+def silence_overdue(seen: ObservedExperiment, now: datetime) -> bool:
+    """Whether the backend has made no pod for too long."""
+    return any(item.ending.reason == "ServingNotCreated" and item.at <= now for item in deadlines(seen, now))
+
+
+def job_silent(seen: ObservedExperiment, now: datetime) -> bool:
+    """Whether the benchmark's Job should have made a pod by now: its events say why it has not."""
+    if not seen.owns_job or seen.benchmark_pods or not waiting.benchmark(seen):
+        return False
+    scheduled = reached(seen, now).scheduled
+    return scheduled is not None and now >= _after(scheduled, _POD_SECONDS)
 
 
 def next_deadline(seen: ObservedExperiment, now: datetime) -> datetime | None:
@@ -56,12 +71,14 @@ def deadlines(seen: ObservedExperiment, now: datetime) -> Iterator[Deadline]:
     if unmade := _benchmark_unmade(seen, times):
         yield unmade
     pod = seen.engine
-    if pod is None:
-        yield Deadline(_after(times.created, seen.serving_seconds), Ending("ServingNotCreated", _silence(seen)))
-    elif pod.node is None or times.scheduled is None:
-        words = pod.unschedulable or "the scheduler has not looked at it yet"
-        message = f"no node took the engine's pod within {limits.queue_seconds} s: {words}"
+    if words := waiting.engine(seen):
+        message = f"the engine's pod found no place within {limits.queue_seconds} s: {words}"
         yield Deadline(_queue_over(seen, now), Ending("QueueTimeout", message))
+        return
+    if words := waiting.benchmark(seen):
+        yield from _benchmark_queue(seen, times, words)
+    if pod is None or times.scheduled is None:
+        yield Deadline(_after(times.created, seen.serving_seconds), Ending("ServingNotCreated", _silence(seen)))
     elif not pod.started or times.container_started is None:
         words = f"{pod.waiting_reason or 'waiting'} {pod.waiting_message}".strip()
         message = f"the engine's container did not start within {limits.pull_seconds} s: {words}"
@@ -74,14 +91,25 @@ def deadlines(seen: ObservedExperiment, now: datetime) -> Iterator[Deadline]:
         yield Deadline(_after(times.engine_ready, limits.benchmark_seconds), Ending("BenchmarkTimeout", _slow(seen)))
 
 
+def _benchmark_queue(seen: ObservedExperiment, times: Times, words: str) -> Iterator[Deadline]:
+    """The clocks of a benchmark that has no node: its accelerators wait with it, so the shorter one counts."""
+    limits = seen.spec.timeouts
+    for since, seconds in ((times.scheduled, limits.queue_seconds), (times.engine_ready, limits.benchmark_seconds)):
+        if since is not None:
+            message = f"the benchmark's pod found no place within {seconds} s: waiting for {words}"
+            yield Deadline(_after(since, seconds), Ending("QueueTimeout", message))
+
+
 def _waiting_to_create(seen: ObservedExperiment, now: datetime) -> Iterator[Deadline]:
     at = _queue_over(seen, now)
     model = seen.spec.service.model
     if seen.root is not None:
-        yield Deadline(at, Ending("ServingNotCreated", obstacle(seen)))
+        yield Deadline(at, Ending("ServingNotCreated", waiting.obstacle(seen)))
     elif seen.model_state.phase != "Ready":
         why = f"{model.kind} {model.name} did not become Ready in time: {seen.model_state.why}"
         yield Deadline(at, Ending("ModelNotReady", why))
+    elif words := waiting.before_creation(seen):
+        yield Deadline(at, Ending("QueueTimeout", f"no place within {seen.spec.timeouts.queue_seconds} s: {words}"))
 
 
 def _benchmark_unmade(seen: ObservedExperiment, times: Times) -> Deadline | None:
@@ -94,27 +122,6 @@ def _benchmark_unmade(seen: ObservedExperiment, times: Times) -> Deadline | None
     return Deadline(_after(times.benchmark_scheduled, _UNMADE_SECONDS), ending)
 
 
-def obstacle(seen: ObservedExperiment) -> str:
-    """The owner of a root that has our name and is not ours."""
-    assert seen.root is not None
-    article = "an" if seen.root_kind[0] in "AEIOU" else "a"
-    return f"{article} {seen.root_kind} {_owner_name(seen.root)}"
-
-
-def job_obstacle(seen: ObservedExperiment) -> str:
-    """The owner of a Job that has our name and is not ours; empty if there is none."""
-    return f"a Job {_owner_name(seen.job)}" if seen.job is not None and not seen.owns_job else ""
-
-
-def _owner_name(taken: Mapping[str, Any]) -> str:
-    meta = taken["metadata"]
-    owners = [owner for owner in meta.get("ownerReferences", []) if owner.get("controller")]
-    whose = f"belongs to {owners[0]['kind']} {owners[0]['name']}" if owners else "has no owner"
-    uid = owners[0]["uid"] if owners else meta["uid"]
-    leaving = "it is being deleted" if "deletionTimestamp" in meta else "delete it or choose another name"
-    return f"{meta['name']} exists already and {whose} (uid {uid}); {leaving}"
-
-
 def _silence(seen: ObservedExperiment) -> str:
     why = seen.serving.why if isinstance(seen.serving, NotCreated) else "its pod is gone"
     return f"no engine pod {seen.serving_seconds} s after the {seen.root_kind} was created: {why}"
@@ -123,10 +130,8 @@ def _silence(seen: ObservedExperiment) -> str:
 def _slow(seen: ObservedExperiment) -> str:
     message = f"the benchmark did not finish within {seen.spec.timeouts.benchmark_seconds} s of the engine being ready"
     pod = seen.benchmark
-    if pod is None:
-        return f"{message}: {job_obstacle(seen) or 'its Job made no pod'}"
-    if pod.node is None:
-        return f"{message}: no node took its pod: {pod.unschedulable}"
+    if pod is None or pod.node is None:
+        return f"{message}: its pod is gone"
     if not pod.started:
         return f"{message}: its container is {pod.waiting_reason} {pod.waiting_message}"
     return f"{message}; raise timeouts.benchmarkSeconds or measure fewer or shorter levels"

@@ -6,14 +6,15 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from autotuner import clock, engines
+from autotuner.benchmark.container_resources import short_of_cpu
 from autotuner.benchmark.contract.result import Failure, Result, decode
 from autotuner.engines.diagnosis import Diagnosis
-from autotuner.policy.experiment import model_files
+from autotuner.policy.experiment import model_files, waiting
 from autotuner.policy.experiment.deadlines import ENGINE_DEATH_GRACE, deadlines
 from autotuner.policy.experiment.observed import ObservedExperiment
 from autotuner.policy.experiment.reasons import LOG_TAIL, Ending
 from autotuner.policy.experiment.times import reached
-from autotuner.serving.backend import Doomed
+from autotuner.serving.backend import Doomed, NotCreated
 from autotuner.serving.pods import PodView
 
 # Failures of a benchmark that have a reason of their own; all others are the benchmark's.
@@ -41,7 +42,21 @@ def _cancelled(seen: ObservedExperiment, _: datetime) -> Ending | None:
 
 
 def _rejected(seen: ObservedExperiment, _: datetime) -> Ending | None:
-    return Ending("AdmissionRejected", f"the API server refused: {seen.rejection}") if seen.rejection else None
+    if seen.rejection and not waiting.out_of_quota(seen):
+        return Ending("AdmissionRejected", f"the API server refused: {seen.rejection}")
+    state = seen.serving
+    if isinstance(state, NotCreated) and state.refusal and state.refusal.kind == "Policy":
+        return Ending("AdmissionRejected", f"the API server refuses the engine's pod: {state.refusal.words}")
+    return None
+
+
+def _job_refused(seen: ObservedExperiment, _: datetime) -> Ending | None:
+    refusal = seen.job_refusal
+    if refusal is None or refusal.kind != "Policy":
+        return None
+    about_resources = any(word in refusal.words for word in ("cpu", "memory", "resources"))
+    advice = "; what it asks for is in benchmark.resources" if about_resources else ""
+    return Ending("JobRefused", f"the API server refuses the benchmark: {refusal.words}{advice}")
 
 
 def _references(seen: ObservedExperiment, _: datetime) -> Ending | None:
@@ -167,14 +182,15 @@ def _benchmarked(seen: ObservedExperiment, now: datetime) -> Ending | None:
     if doubtful and now < finished + ENGINE_DEATH_GRACE and seen.engine is not None:
         return None
     if result.ok:
-        return Ending("Completed", _summary(result), result)
+        return Ending("Completed", _summary(seen, result), result)
     reason = _FAILURES.get(result.failure or "Internal", "BenchmarkFailed")
     return Ending(reason, result.message, result, exit_code=pod.ended.exit_code)
 
 
-def _summary(result: Result) -> str:
+def _summary(seen: ObservedExperiment, result: Result) -> str:
     levels = f"{len(result.levels)} level{'s' if len(result.levels) != 1 else ''} measured"
-    notes = [result.message, *result.warnings]
+    starved = short_of_cpu(seen.job) if seen.job is not None and seen.owns_job else ""
+    notes = [result.message, starved, *result.warnings]
     return "; ".join([levels, *(note for note in notes if note)])
 
 
@@ -196,6 +212,7 @@ _RULES: tuple[Callable[[ObservedExperiment, datetime], Ending | None], ...] = (
     _rejected,
     _references,
     _root_gone,
+    _job_refused,
     _doomed,
     _pull_failed,
     _folder_missing,

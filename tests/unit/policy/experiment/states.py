@@ -35,6 +35,7 @@ OURS: Object = {"root": make_isvc(EXPERIMENT), "job": make_job(EXPERIMENT)}
 SCHEDULED = make_pod()
 STARTED = make_pod(started=10)
 READY = make_pod(started=10, ready=20)
+PLACED: Object = {"benchmark": [make_pod("benchmark", started=10)]}
 ENDED = known(
     "uid-engine-pod",
     created=1,

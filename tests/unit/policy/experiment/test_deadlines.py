@@ -7,16 +7,19 @@ from datetime import timedelta
 import pytest
 
 from autotuner.kubernetes_object import Object
-from autotuner.policy.experiment import deadlines, endings
+from autotuner.policy.experiment import deadlines, endings, waiting
 from autotuner.policy.experiment.decide import decide
+from autotuner.serving.refusals import Refusal
 from tests.unit.builders import (
     after,
+    at,
     make_deployment,
     make_isvc,
     make_job,
     make_model,
     make_pod,
     make_result,
+    merged,
     seen,
     written,
 )
@@ -27,6 +30,7 @@ from tests.unit.policy.experiment.states import (
     MEASURING,
     OTHER,
     OURS,
+    PLACED,
     PULLING,
     READY,
     SCHEDULED,
@@ -35,6 +39,8 @@ from tests.unit.policy.experiment.states import (
     doomed,
     known,
 )
+
+QUOTA = 'pods "chat-1" is forbidden: exceeded quota: gpus, requested: requests.nvidia.com/gpu=2'
 
 CLOCKS: list[tuple[str, Object, float, str, str]] = [
     (
@@ -75,12 +81,12 @@ CLOCKS: list[tuple[str, Object, float, str, str]] = [
         {
             **OURS,
             "experiment": CREATED,
-            "related": (make_deployment(failure=("FailedCreate", "exceeded quota")),),
+            "related": (make_deployment(failure=("FailedCreate", "failed calling webhook")),),
             "events": (doomed(count=1),),
         },
         61,
         "ServingNotCreated",
-        "no engine pod 60 s after the InferenceService was created: FailedCreate: exceeded quota",
+        "no engine pod 60 s after the InferenceService was created: FailedCreate: failed calling webhook",
     ),
     (
         "no node is free",
@@ -91,18 +97,54 @@ CLOCKS: list[tuple[str, Object, float, str, str]] = [
         },
         100,
         "QueueTimeout",
-        "no node took the engine's pod within 100 s: 0/2 nodes: no nvidia.com/gpu",
+        "the engine's pod found no place within 100 s: waiting for a node: 0/2 nodes: no nvidia.com/gpu",
+    ),
+    (
+        "no quota is left for the engine",
+        {**OURS, "experiment": CREATED, "related": (make_deployment(failure=("FailedCreate", QUOTA)),)},
+        100,
+        "QueueTimeout",
+        f"the engine's pod found no place within 100 s: waiting for quota: {QUOTA}",
+    ),
+    (
+        "a queue does not admit the engine",
+        {**OURS, "experiment": CREATED, "engine": [make_pod(node=None, gates=["kueue.x-k8s.io/admission"])]},
+        100,
+        "QueueTimeout",
+        "the engine's pod found no place within 100 s: waiting for admission (scheduling gates"
+        " kueue.x-k8s.io/admission)",
+    ),
+    (
+        "no quota is left for the InferenceService",
+        {"experiment": WAITING, "rejection": QUOTA},
+        100,
+        "QueueTimeout",
+        f"no place within 100 s: waiting for quota: {QUOTA}",
+    ),
+    (
+        "no quota is left for the benchmark, as was tried before the engine",
+        {"experiment": WAITING, "job_refusal": Refusal("Quota", QUOTA)},
+        100,
+        "QueueTimeout",
+        f"no place within 100 s: waiting for quota for the benchmark: {QUOTA}",
+    ),
+    (
+        "no node could take the benchmark, as was seen before the engine",
+        {"experiment": WAITING, "no_place": "none of 2 nodes can take it"},
+        100,
+        "QueueTimeout",
+        "no place within 100 s: waiting for a node for the benchmark: none of 2 nodes can take it",
     ),
     (
         "the image takes too long",
-        {**OURS, "experiment": PULLING, "engine": [make_pod(waiting=("ContainerCreating", ""))]},
+        {**OURS, **PLACED, "experiment": PULLING, "engine": [make_pod(waiting=("ContainerCreating", ""))]},
         203,
         "PullTimeout",
         "the engine's container did not start within 200 s: ContainerCreating",
     ),
     (
         "the engine never becomes ready",
-        {**OURS, "experiment": LOADING, "engine": [STARTED], "engine_log": "loading weights"},
+        {**OURS, **PLACED, "experiment": LOADING, "engine": [STARTED], "engine_log": "loading weights"},
         310,
         "StartupTimeout",
         "the engine was not ready 300 s after its container started; see evidence",
@@ -128,24 +170,69 @@ CLOCKS: list[tuple[str, Object, float, str, str]] = [
             "engine": [READY],
             "benchmark": [make_pod("benchmark", node=None, unschedulable="too many pods")],
         },
-        420,
-        "BenchmarkTimeout",
-        "the benchmark did not finish within 400 s of the engine being ready: no node took its pod: too many pods",
+        103,
+        "QueueTimeout",
+        "the benchmark's pod found no place within 100 s: waiting for a node: too many pods",
+    ),
+    (
+        "the benchmark finds no node, and might not wait that long",
+        {
+            **OURS,
+            "experiment": merged(MEASURING, {"spec": {"timeouts": {"benchmarkSeconds": 60}}}),
+            "engine": [READY],
+            "benchmark": [make_pod("benchmark", node=None, unschedulable="too many pods")],
+        },
+        80,
+        "QueueTimeout",
+        "the benchmark's pod found no place within 60 s: waiting for a node: too many pods",
+    ),
+    (
+        "the benchmark waits while the engine loads",
+        {**OURS, "experiment": LOADING, "engine": [STARTED], "benchmark": [make_pod("benchmark", node=None)]},
+        103,
+        "QueueTimeout",
+        "the benchmark's pod found no place within 100 s: waiting for a node: not looked at by the scheduler yet",
     ),
     (
         "the benchmark's Job makes no pod",
         {**OURS, "experiment": MEASURING, "engine": [READY]},
-        420,
-        "BenchmarkTimeout",
-        "the benchmark did not finish within 400 s of the engine being ready: its Job made no pod",
+        103,
+        "QueueTimeout",
+        "the benchmark's pod found no place within 100 s: waiting for its Job to make a pod",
+    ),
+    (
+        "no quota is left for the benchmark",
+        {**OURS, "experiment": MEASURING, "engine": [READY], "job_refusal": Refusal("Quota", QUOTA)},
+        103,
+        "QueueTimeout",
+        f"the benchmark's pod found no place within 100 s: waiting for quota: {QUOTA}",
+    ),
+    (
+        "a queue suspends the benchmark's Job",
+        {**OURS, "job": make_job(EXPERIMENT, suspend=True), "experiment": MEASURING, "engine": [READY]},
+        103,
+        "QueueTimeout",
+        "the benchmark's pod found no place within 100 s: waiting for somebody to resume its Job, which is suspended"
+        " (Kueue does so until it admits it)",
     ),
     (
         "another's Job bears the benchmark's name",
         {"root": OURS["root"], "experiment": MEASURING, "engine": [READY], "job": make_job()},
+        103,
+        "QueueTimeout",
+        "the benchmark's pod found no place within 100 s: waiting for its Job's name: a Job chat-1 exists already and"
+        " has no owner (uid uid-Job-chat-1); delete it or choose another name",
+    ),
+    (
+        "the benchmark's pod vanishes",
+        {
+            **OURS,
+            "experiment": merged(MEASURING, {"status": {"times": {"benchmarkScheduled": at(4)}}}),
+            "engine": [READY],
+        },
         420,
         "BenchmarkTimeout",
-        "the benchmark did not finish within 400 s of the engine being ready: a Job chat-1 exists already and"
-        " has no owner (uid uid-Job-chat-1); delete it or choose another name",
+        "the benchmark did not finish within 400 s of the engine being ready: its pod is gone",
     ),
     (
         "the benchmark's container cannot be made",
@@ -177,7 +264,7 @@ def test_runs_out_exactly_at_its_edge_when(state: Object, edge: float, reason: s
 
 
 def test_a_startup_timeout_keeps_the_log_as_evidence() -> None:
-    state = seen(LOADING, **OURS, engine=[STARTED], engine_log="loading shard 3 of 9")
+    state = seen(LOADING, **OURS, **PLACED, engine=[STARTED], engine_log="loading shard 3 of 9")
 
     ending = endings.find(state, after(310))
 
@@ -189,7 +276,7 @@ def test_a_startup_timeout_keeps_the_log_as_evidence() -> None:
 
 def test_an_engine_that_died_behind_its_front_end_is_no_timeout() -> None:
     log = "[2025-11-20 10:00:00 TP0] Scheduler hit an exception: Traceback (most recent call last):\nKeyError: 17\n"
-    ending = endings.find(seen(LOADING, **OURS, engine=[STARTED], engine_log=log), after(310))
+    ending = endings.find(seen(LOADING, **OURS, **PLACED, engine=[STARTED], engine_log=log), after(310))
 
     assert ending is not None
     assert ending.reason == "EngineCrashed"
@@ -200,7 +287,7 @@ def test_an_engine_that_died_behind_its_front_end_is_no_timeout() -> None:
 
 def test_what_was_merely_logged_is_told_with_the_timeout() -> None:
     log = "huggingface_hub.errors.HfHubHTTPError: 503 Server Error\n"
-    ending = endings.find(seen(LOADING, **OURS, engine=[STARTED], engine_log=log), after(310))
+    ending = endings.find(seen(LOADING, **OURS, **PLACED, engine=[STARTED], engine_log=log), after(310))
 
     assert ending is not None
     assert ending.reason == "StartupTimeout"
@@ -209,9 +296,9 @@ def test_what_was_merely_logged_is_told_with_the_timeout() -> None:
 
 MOMENTS: list[tuple[str, Object, float, float | None]] = [
     ("the queue clock", {**OURS, "experiment": CREATED, "engine": [make_pod(node=None)]}, 30, 100),
-    ("the pull clock", {**OURS, "experiment": PULLING, "engine": [SCHEDULED]}, 30, 203),
-    ("the startup clock", {**OURS, "experiment": LOADING, "engine": [STARTED]}, 30, 310),
-    ("the benchmark clock", {**OURS, "experiment": MEASURING, "engine": [READY]}, 30, 420),
+    ("the pull clock", {**OURS, **PLACED, "experiment": PULLING, "engine": [SCHEDULED]}, 30, 203),
+    ("the startup clock", {**OURS, **PLACED, "experiment": LOADING, "engine": [STARTED]}, 30, 310),
+    ("the benchmark clock", {**OURS, **PLACED, "experiment": MEASURING, "engine": [READY]}, 30, 420),
     (
         "the grace after a failed benchmark",
         {
@@ -223,7 +310,8 @@ MOMENTS: list[tuple[str, Object, float, float | None]] = [
         61,
         64,
     ),
-    ("no clock that has run out", {**OURS, "experiment": LOADING, "engine": [STARTED]}, 310, None),
+    ("the queue clock of the benchmark", {**OURS, "experiment": LOADING, "engine": [STARTED]}, 30, 103),
+    ("no clock that has run out", {**OURS, **PLACED, "experiment": LOADING, "engine": [STARTED]}, 310, None),
 ]
 
 
@@ -248,7 +336,7 @@ def test_is_looked_at_again_for(state: Object, now: float, want: float | None) -
 def test_says_whose_the_name_is(owner: Object | None, deleting: bool, want: str) -> None:
     state = seen(EXPERIMENT, root=make_isvc(owner, deleting=deleting))
 
-    assert deadlines.obstacle(state) == f"an InferenceService chat-1 exists already and {want}"
+    assert waiting.obstacle(state) == f"an InferenceService chat-1 exists already and {want}"
 
 
 SKEWS = (-90, 90)
@@ -260,9 +348,9 @@ SKEWS = (-90, 90)
     [
         ({**OURS}, 60, "ServingNotCreated"),
         ({**OURS, "engine": [make_pod(node=None)]}, 100, "QueueTimeout"),
-        ({**OURS, "engine": [SCHEDULED]}, 200, "PullTimeout"),
-        ({**OURS, "engine": [STARTED]}, 300, "StartupTimeout"),
-        ({**OURS, "engine": [READY], "benchmark": [make_pod("benchmark", started=10)]}, 400, "BenchmarkTimeout"),
+        ({**OURS, **PLACED, "engine": [SCHEDULED]}, 200, "PullTimeout"),
+        ({**OURS, **PLACED, "engine": [STARTED]}, 300, "StartupTimeout"),
+        ({**OURS, **PLACED, "engine": [READY]}, 400, "BenchmarkTimeout"),
     ],
 )
 def test_every_clock_runs_from_when_the_operator_saw_the_state(

@@ -10,8 +10,10 @@ from autotuner.kubernetes_object import Object
 from autotuner.policy.experiment import endings, reasons
 from autotuner.policy.experiment.decide import judge
 from autotuner.policy.experiment.reasons import REASONS
+from autotuner.serving.refusals import Refusal
 from tests.unit.builders import (
     after,
+    make_deployment,
     make_experiment,
     make_isvc,
     make_job,
@@ -39,6 +41,8 @@ def found(experiment: Object = EXPERIMENT, now: float = IN_TIME, **state: Any) -
     return endings.find(seen(experiment, **state), after(now))
 
 
+MUST_SPECIFY = 'pods "chat-1" is forbidden: failed quota: q: must specify limits.cpu'
+
 ENDINGS: list[tuple[str, Object, str, str]] = [
     (
         "it is cancelled",
@@ -51,6 +55,24 @@ ENDINGS: list[tuple[str, Object, str, str]] = [
         {"rejection": "spec.engine: Invalid value"},
         "AdmissionRejected",
         "the API server refused: spec.engine: Invalid value",
+    ),
+    (
+        "the API server refuses the engine's pod",
+        {**OURS, "related": (make_deployment(failure=("FailedCreate", MUST_SPECIFY)),)},
+        "AdmissionRejected",
+        f"the API server refuses the engine's pod: {MUST_SPECIFY}",
+    ),
+    (
+        "the API server would refuse the benchmark's pod",
+        {"job_refusal": Refusal("Policy", MUST_SPECIFY)},
+        "JobRefused",
+        f"the API server refuses the benchmark: {MUST_SPECIFY}; what it asks for is in benchmark.resources",
+    ),
+    (
+        "the API server refuses the pod of the benchmark's Job",
+        {**OURS, "engine": [STARTED], "job_refusal": Refusal("Policy", MUST_SPECIFY)},
+        "JobRefused",
+        f"the API server refuses the benchmark: {MUST_SPECIFY}; what it asks for is in benchmark.resources",
     ),
     (
         "the model does not exist",
@@ -207,6 +229,18 @@ ENDINGS: list[tuple[str, Object, str, str]] = [
         },
         "Completed",
         "1 level measured; few requests",
+    ),
+    (
+        "one level is measured by less than a core",
+        {
+            **OURS,
+            "job": make_job(EXPERIMENT, limits={"cpu": "500m"}),
+            "engine": [READY],
+            "benchmark": [make_pod("benchmark", ended=make_result(make_level()))],
+        },
+        "Completed",
+        "1 level measured; the benchmark may use only 500m of CPU, by the namespace's LimitRange or"
+        " benchmark.resources: it needs a whole core, or it measures itself",
     ),
     (
         "one level is measured, of which requests failed, and the engine goes on",
@@ -366,6 +400,10 @@ GOES_ON: list[tuple[str, Object]] = [
     ("the runtime is deleted after the engine was made", {**OURS, "engine": [STARTED], "runtime": None}),
     ("OME's warning has not repeated", {**OURS, "events": (doomed(count=2),)}),
     ("OME warns of what healthy starts also show", {**OURS, "events": (doomed(9, "InternalError"),)}),
+    ("a quota for InferenceServices is used up", {"rejection": "exceeded quota: q"}),
+    ("a quota is used up", {**OURS, "related": (make_deployment(failure=("FailedCreate", "exceeded quota: q")),)}),
+    ("a webhook is down", {**OURS, "related": (make_deployment(failure=("FailedCreate", "failed calling webhook")),)}),
+    ("a quota leaves no room for the benchmark", {**OURS, "job_refusal": Refusal("Quota", "exceeded quota: q")}),
     ("OME's word is not a warning", {**OURS, "events": (doomed(9, kind="Normal"),)}),
     ("OME warned, but made a pod", {**OURS, "events": (doomed(9),), "engine": [STARTED]}),
     ("a first pull failed", {**OURS, "engine": [make_pod(waiting=("ErrImagePull", "timeout"))]}),
