@@ -130,11 +130,12 @@ class ExperimentController:
             seen = await self._with_silence_explained(seen, seen.root, now)
         if deadlines.job_silent(seen, now):
             seen = await self._with_job_explained(seen)
-        if seen.engine and seen.engine.node and not seen.status.accelerator_product:
-            seen = replace(seen, node=await self._kube.get(NODE, None, seen.engine.node))
         namespace = seen.object["metadata"]["namespace"]
         pod = seen.engine
-        measured = seen.benchmark is not None and seen.benchmark.ended is not None
+        measured = seen.benchmark.ended if seen.benchmark else None
+        failed = measured is not None and measured.exit_code != 0
+        if pod and pod.node and (failed or not seen.status.accelerator_product):
+            seen = replace(seen, node=await self._kube.get(NODE, None, pod.node))
         if pod and (pod.ended or measured or deadlines.startup_overdue(seen, now)):
             previous, container = pod.running and pod.ended is not None, self._backend.container(seen.spec.service)
             log_text = await self._kube.logs(namespace, pod.name, container, previous=previous)

@@ -13,9 +13,9 @@ from autotuner.policy.experiment import model_files, waiting
 from autotuner.policy.experiment.deadlines import ENGINE_DEATH_GRACE, deadlines
 from autotuner.policy.experiment.observed import ObservedExperiment
 from autotuner.policy.experiment.reasons import LOG_TAIL, Ending
-from autotuner.policy.experiment.times import reached
+from autotuner.policy.experiment.times import has_served, reached
 from autotuner.serving.backend import Doomed, NotCreated
-from autotuner.serving.pods import PodView
+from autotuner.serving.pods import PodView, node_ready
 
 # Failures of a benchmark that have a reason of their own; all others are the benchmark's.
 _FAILURES: Mapping[Failure, str] = {
@@ -24,6 +24,13 @@ _FAILURES: Mapping[Failure, str] = {
     "Tokenizer": "TokenizerUnavailable",
     "Unauthorized": "Unauthorized",
     "ModelNameAmbiguous": "ModelNameAmbiguous",
+}
+# Reasons of a pod's conditions DisruptionTarget (Kubernetes) and TerminationTarget (Kueue); any other is an eviction.
+_DISRUPTIONS = {
+    "PreemptionByScheduler": "Preempted",
+    "WorkloadEvictedDueToPreempted": "Preempted",
+    "DeletionByTaintManager": "NodeLost",
+    "DeletionByPodGC": "NodeLost",
 }
 _PULL_FAILURES = ("ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
 
@@ -82,7 +89,7 @@ def _root_gone(seen: ObservedExperiment, _: datetime) -> Ending | None:
     if not (seen.status.times and seen.status.times.created):
         return None
     if seen.root is None or not seen.owns_root or "deletionTimestamp" in seen.root["metadata"]:
-        return Ending("ServingNotCreated", f"somebody else deleted the {seen.root_kind} while it was being measured")
+        return Ending("Evicted", f"somebody deleted the {seen.root_kind} while the experiment needed it")
     return None
 
 
@@ -103,10 +110,23 @@ def _folder_missing(seen: ObservedExperiment, _: datetime) -> Ending | None:
     return None
 
 
+def _disturbed(seen: ObservedExperiment, _: datetime) -> Ending | None:
+    """The ending if Kubernetes takes a pod away, or its node is lost; told at first sight, for both may start again."""
+    for role, pods in (("engine", seen.engine_pods), ("benchmark", seen.benchmark_pods)):
+        for pod in pods:
+            if (why := pod.disruption) is not None:
+                where = f" on {pod.node}" if pod.node else ""
+                return Ending(_DISRUPTIONS.get(why.reason, "Evicted"), f"the {role}'s pod{where} was taken away: {why}")
+    job_pod = seen.benchmark
+    if job_pod is not None and job_pod.deleting and job_pod.ended is None and _job_failed(seen) is None:
+        return Ending("Evicted", "somebody deleted the benchmark's pod while the experiment needed it")
+    return None
+
+
 def _engine_died(seen: ObservedExperiment, _: datetime) -> Ending | None:
     pod, measured = seen.engine, seen.status.engine_pod
     if measured and (pod is None or pod.uid != measured.uid or pod.deleting):
-        return Ending("EngineCrashed", "the engine's pod was deleted or replaced while it was being measured")
+        return Ending("Evicted", "somebody deleted the engine's pod, or another replaced it, while it was measured")
     if pod is None or pod.ended is None:
         return None
     return diagnose(seen, pod)
@@ -122,7 +142,8 @@ def diagnose(seen: ObservedExperiment, pod: PodView) -> Ending:
         message = "the engine used more memory than its container may (OOMKilled)"
         return Ending("OutOfMemory", message, exit_code=ended.exit_code, log_tail=tail)
     if found:
-        return Ending(found.reason, _said(seen, found), None, ended.exit_code, tail, found.killed)
+        named = not has_served(seen) and found.certain and found.last is not None
+        return Ending(found.reason, _said(seen, found), None, ended.exit_code, tail, found.killed, named)
     last = next((line.strip() for line in reversed(tail.splitlines()) if line.strip()), "nothing")
     message = f"the engine's container ended with exit code {ended.exit_code}; its last line: {last}"
     return Ending("EngineCrashed", message, exit_code=ended.exit_code, log_tail=tail)
@@ -175,6 +196,9 @@ def _benchmarked(seen: ObservedExperiment, now: datetime) -> Ending | None:
         return Ending(
             "BenchmarkFailed", message, exit_code=pod.ended.exit_code, log_tail=seen.benchmark_log[-LOG_TAIL:]
         )
+    if result.failure == "Terminated":
+        told = Ending("Evicted", "somebody stopped the benchmark's pod while the experiment needed it", result)
+        return _job_failed(seen) or told
     # An engine that dies fails requests first; its pod ends a moment later, and says why.
     doubtful = not result.ok or (result.levels and result.levels[-1].errors)
     since = reached(seen, now).benchmark_finished
@@ -183,8 +207,13 @@ def _benchmarked(seen: ObservedExperiment, now: datetime) -> Ending | None:
         return None
     if result.ok:
         return Ending("Completed", _summary(seen, result), result)
+    if seen.node is not None and not node_ready(seen.node):
+        name = seen.node["metadata"]["name"]
+        words = f"the engine's node {name} is not Ready, and the benchmark failed: {result.message}"
+        return Ending("NodeLost", words, result)
     reason = _FAILURES.get(result.failure or "Internal", "BenchmarkFailed")
-    return Ending(reason, result.message, result, exit_code=pod.ended.exit_code)
+    log = seen.benchmark_log if reason == "BenchmarkFailed" else seen.engine_log
+    return Ending(reason, result.message, result, exit_code=pod.ended.exit_code, log_tail=log[-LOG_TAIL:])
 
 
 def _summary(seen: ObservedExperiment, result: Result) -> str:
@@ -212,6 +241,7 @@ _RULES: tuple[Callable[[ObservedExperiment, datetime], Ending | None], ...] = (
     _rejected,
     _references,
     _root_gone,
+    _disturbed,
     _job_refused,
     _doomed,
     _pull_failed,

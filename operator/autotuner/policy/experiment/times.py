@@ -23,6 +23,12 @@ def known_since(seen: ObservedExperiment, now: datetime) -> datetime:
     return clock.parse(first.last_transition_time) if first else now
 
 
+def has_served(seen: ObservedExperiment) -> bool:
+    """Whether the engine serves or has served, whatever came after."""
+    known = seen.status.times is not None and seen.status.times.engine_ready is not None
+    return known or isinstance(seen.serving, Serving)
+
+
 def reached(seen: ObservedExperiment, now: datetime) -> Times:
     """The steps that are reached: those known from before, and with the present time those that are new."""
     known, engine, benchmark = seen.status.times or Times(), seen.engine, seen.benchmark
@@ -30,7 +36,7 @@ def reached(seen: ObservedExperiment, now: datetime) -> Times:
         "created": seen.owns_root,
         "scheduled": engine is not None and engine.node is not None,
         "container_started": engine is not None and engine.started,
-        "engine_ready": isinstance(seen.serving, Serving),
+        "engine_ready": has_served(seen),
         "benchmark_scheduled": benchmark is not None and benchmark.node is not None,
         "benchmark_finished": benchmark is not None and benchmark.ended is not None,
     }
