@@ -176,7 +176,7 @@ async def test_a_benchmark_that_a_policy_refuses_stops_the_task_before_an_engine
             await story.create_task()
             task = await story.task_finished(seconds=60)
     assert condition(task, "Finished")["reason"] == "JobRefused", task["status"]
-    assert re.search("chat-0: the API server refuses the benchmark: .*no benchmarks here", task["status"]["message"])
+    assert re.search("chat-0: the benchmark cannot be made: .*no benchmarks here", task["status"]["message"])
     assert [item["metadata"]["name"] for item in await story.experiments()] == ["chat-0"]
     assert engines_of(record) == []
 
@@ -187,7 +187,7 @@ async def test_a_job_whose_pod_is_refused_is_told_within_a_minute(story: Story) 
     of_jobs = "!has(object.metadata.labels) || !('batch.kubernetes.io/job-name' in object.metadata.labels)"
     async with policy(story, of_jobs, "no jobs here"):
         await story.create_experiment("refused-1")
-        await ended(story, "refused-1", "JobRefused", "the API server refuses the benchmark: .*no jobs here", 60)
+        await ended(story, "refused-1", "JobRefused", "the benchmark cannot be made: .*no jobs here", 60)
 
 
 async def test_a_benchmark_that_no_node_could_take_is_waited_for_without_an_engine(story: Story) -> None:

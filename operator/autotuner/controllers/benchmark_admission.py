@@ -51,7 +51,7 @@ class BenchmarkAdmission:
         self._known.pop(namespace, None)
 
     async def limit_ranges(self, namespace: str) -> list[Object]:
-        """The LimitRanges of a namespace."""
+        """The LimitRanges of a namespace; none where they may not be read."""
         return (await self._namespace(namespace)).limit_ranges
 
     async def try_out(self, experiment: Object, job: Object) -> Trial:
@@ -73,9 +73,14 @@ class BenchmarkAdmission:
     async def _namespace(self, namespace: str) -> _Namespace:
         known = self._known.get(namespace)
         if known is None or self._now() - known.since >= KNOWN_SECONDS:
-            known = _Namespace(self._now(), await self._kube.list(LIMIT_RANGE, namespace))
-            self._known[namespace] = known
+            known = self._known[namespace] = _Namespace(self._now(), await self._read_limit_ranges(namespace))
         return known
+
+    async def _read_limit_ranges(self, namespace: str) -> list[Object]:
+        try:
+            return await self._kube.list(LIMIT_RANGE, namespace)
+        except RejectedError:
+            return []  # a role of an older release; the dry run tells what does not fit
 
     async def _try(self, experiment: Object, job: Object) -> Trial:
         namespace, pod = experiment["metadata"]["namespace"], _pod(experiment, job)

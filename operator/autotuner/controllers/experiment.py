@@ -34,6 +34,7 @@ from autotuner.policy.volume_claims import wanted_claim
 from autotuner.serving import pods, refusals
 from autotuner.serving.backend import Backend, Endpoint, read_events
 from autotuner.serving.pods import PodView
+from autotuner.serving.refusals import Refusal
 from autotuner.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -152,7 +153,10 @@ class ExperimentController:
         begun = seen.status.times is not None and seen.status.times.created is not None
         if begun or seen.job is not None or seen.model_state.phase != "Ready" or seen.runtime is None:
             return seen
-        job = self._job(seen, await self._admission.limit_ranges(namespace))
+        try:
+            job = self._job(seen, await self._admission.limit_ranges(namespace))
+        except ValueError as problem:
+            return replace(seen, job_refusal=Refusal("Policy", f"its Job cannot be written: {problem}"))
         refusal, no_place = await self._admission.try_out(seen.object, job)
         return replace(seen, job_refusal=refusal, no_place=no_place)
 

@@ -132,3 +132,11 @@ async def test_tries_a_pod_that_belongs_to_its_experiment() -> None:
     assert bodies["Pod"]["metadata"]["ownerReferences"][0]["uid"] == "uid-chat-1"
     assert bodies["Pod"]["metadata"]["labels"] == bodies["Job"]["spec"]["template"]["metadata"]["labels"]
     assert bodies["Pod"]["spec"] == bodies["Job"]["spec"]["template"]["spec"]
+
+
+async def test_goes_on_without_the_right_to_read_limit_ranges() -> None:
+    kube = FakeKube(FREE)
+    kube.refuse["list", "LimitRange"] = RejectedError(403, "Forbidden", "limitranges is forbidden")
+
+    assert await tried(kube) == Trial()
+    assert await BenchmarkAdmission(kube.as_kube()).limit_ranges("team") == []

@@ -234,7 +234,19 @@ async def test_tries_the_benchmark_before_the_engine_takes_accelerators() -> Non
 
     assert kube.writes == ["status TuningExperiment"]
     assert status_of(kube)["reason"] == "JobRefused"
-    assert status_of(kube)["message"] == 'the API server refuses the benchmark: pods "x" is forbidden: by a policy'
+    assert status_of(kube)["message"] == 'the benchmark cannot be made: pods "x" is forbidden: by a policy'
+
+
+async def test_a_job_that_cannot_be_written_ends_it_before_there_is_an_engine() -> None:
+    kube = world()
+    kube.objects["TuningExperiment", "chat-1"]["spec"]["benchmark"]["requestParams"] = {"ignore_eos": False}
+
+    await passed(kube)
+
+    assert kube.writes == ["status TuningExperiment"]
+    assert status_of(kube)["reason"] == "JobRefused"
+    assert status_of(kube)["message"].startswith("the benchmark cannot be made: its Job cannot be written: ")
+    assert "ignore_eos" in status_of(kube)["message"]
 
 
 async def test_waits_for_a_quota_for_the_benchmark_without_an_engine() -> None:

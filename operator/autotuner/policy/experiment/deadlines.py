@@ -46,7 +46,7 @@ def silence_overdue(seen: ObservedExperiment, now: datetime) -> bool:
 
 def job_silent(seen: ObservedExperiment, now: datetime) -> bool:
     """Whether the benchmark's Job should have made a pod by now: its events say why it has not."""
-    if not seen.owns_job or seen.benchmark_pods or not waiting.benchmark(seen):
+    if not seen.owns_job or not waiting.for_the_jobs_pod(seen):
         return False
     scheduled = reached(seen, now).scheduled
     return scheduled is not None and now >= _after(scheduled, _POD_SECONDS)

@@ -111,9 +111,9 @@ def _next_look(seen: ObservedExperiment, now: datetime) -> datetime | None:
         queueing = seen.root is None and waiting.before_creation(seen)
         poll = now + (_QUEUE_POLL if queueing else _MODEL_POLL)
     elif seen.engine is None:
-        poll = now + _SILENT_POLL
-    elif waiting.benchmark(seen):
-        poll = now + (_QUEUE_POLL if seen.job_refusal else _JOB_POLL)
+        poll = now + (_QUEUE_POLL if waiting.engine(seen) else _SILENT_POLL)
+    elif waiting.for_the_jobs_pod(seen):
+        poll = now + (_QUEUE_POLL if seen.job_refusal or waiting.job_obstacle(seen) else _JOB_POLL)
     return min((moment for moment in (deadline, poll) if moment), default=None)
 
 

@@ -63,7 +63,7 @@ def _job_refused(seen: ObservedExperiment, _: datetime) -> Ending | None:
         return None
     about_resources = any(word in refusal.words for word in ("cpu", "memory", "resources"))
     advice = "; what it asks for is in benchmark.resources" if about_resources else ""
-    return Ending("JobRefused", f"the API server refuses the benchmark: {refusal.words}{advice}")
+    return Ending("JobRefused", f"the benchmark cannot be made: {refusal.words}{advice}")
 
 
 def _references(seen: ObservedExperiment, _: datetime) -> Ending | None:

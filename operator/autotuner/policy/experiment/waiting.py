@@ -53,9 +53,18 @@ def benchmark(seen: ObservedExperiment) -> str:
         return f"{what}{seen.job_refusal.words}"
     if pod is not None:
         return _place(pod)
-    if seen.job is not None and seen.job.get("spec", {}).get("suspend"):
+    if not for_the_jobs_pod(seen):
         return "somebody to resume its Job, which is suspended (Kueue does so until it admits it)"
     return "its Job to make a pod"
+
+
+def for_the_jobs_pod(seen: ObservedExperiment) -> bool:
+    """Whether the benchmark's Job is about to make its pod, or the Job itself has yet to be made."""
+    if seen.engine is None or seen.engine.node is None:
+        return False
+    known = seen.status.times
+    suspended = seen.job is not None and seen.job["spec"].get("suspend")
+    return not (seen.benchmark_pods or suspended or (known and known.benchmark_scheduled))
 
 
 def _place(pod: PodView) -> str:

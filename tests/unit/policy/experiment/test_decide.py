@@ -176,11 +176,20 @@ def test_creates(state: Object, service: bool, job: bool) -> None:
     assert (plan.create_root, plan.create_job) == (service, job)
 
 
+UNPLACED = make_pod("benchmark", node=None)
+
 NEXT_LOOKS: list[tuple[str, Object, float]] = [
     ("a model that is awaited", {"model": make_model("In_Transit")}, 17),
     ("a name that is taken", {"root": make_isvc()}, 17),
     ("a quota or a node for the benchmark", {"no_place": "none"}, 25),
     ("OME's events while it makes no pod", SERVICE, 16),
+    (
+        "a quota for the engine",
+        {**SERVICE, "related": (make_deployment(failure=("FailedCreate", "exceeded quota: q")),)},
+        25,
+    ),
+    ("a benchmark's pod without a node", {**OURS, "engine": [READY], "benchmark": [UNPLACED]}, 3615),
+    ("a Job that is suspended", {**OURS, "job": make_job(EXPERIMENT, suspend=True), "engine": [READY]}, 3615),
     ("a Job without a pod", {**OURS, "engine": [READY]}, 17),
     ("a quota for the benchmark", {**OURS, "engine": [READY], "job_refusal": Refusal("Quota", "q")}, 25),
     ("the queue clock", {**SERVICE, "engine": [make_pod(node=None)]}, 3615),

@@ -69,13 +69,13 @@ ENDINGS: list[tuple[str, Object, str, str]] = [
         "the API server would refuse the benchmark's pod",
         {"job_refusal": Refusal("Policy", MUST_SPECIFY)},
         "JobRefused",
-        f"the API server refuses the benchmark: {MUST_SPECIFY}; what it asks for is in benchmark.resources",
+        f"the benchmark cannot be made: {MUST_SPECIFY}; what it asks for is in benchmark.resources",
     ),
     (
         "the API server refuses the pod of the benchmark's Job",
         {**OURS, "engine": [STARTED], "job_refusal": Refusal("Policy", MUST_SPECIFY)},
         "JobRefused",
-        f"the API server refuses the benchmark: {MUST_SPECIFY}; what it asks for is in benchmark.resources",
+        f"the benchmark cannot be made: {MUST_SPECIFY}; what it asks for is in benchmark.resources",
     ),
     (
         "the model does not exist",
