@@ -6,6 +6,8 @@ import contextlib
 import re
 from collections.abc import AsyncIterator
 
+import pytest
+
 from autotuner.kubernetes_object import Object
 from testbed.api import Api
 from tests.e2e.recorder import Recorder
@@ -114,6 +116,7 @@ async def test_a_quota_that_is_used_up_is_a_queue(story: Story) -> None:
     assert await story.left() == []
 
 
+@pytest.mark.full
 async def test_a_quota_that_stays_used_up_ends_on_the_queue_clock(story: Story) -> None:
     await make_quota(story, **NO_GPUS)
     await story.make_runtime()
@@ -123,6 +126,7 @@ async def test_a_quota_that_stays_used_up_ends_on_the_queue_clock(story: Story) 
     await ended(story, "busy-1", "QueueTimeout", words)
 
 
+@pytest.mark.full
 async def test_a_quota_for_jobs_is_waited_for_without_an_engine(story: Story) -> None:
     quota = await make_quota(story, **{"count/jobs.batch": "0"})
     await story.make_runtime()
@@ -131,6 +135,19 @@ async def test_a_quota_for_jobs_is_waited_for_without_an_engine(story: Story) ->
     assert await story.left() == []
     await story.api.patch(quota, {"spec": {"hard": {"count/jobs.batch": "1"}}})
     body = await story.experiment_finished("busy-1", 120)
+    assert body["status"]["reason"] == "Completed", body["status"]["message"]
+
+
+async def test_a_queue_that_does_not_admit_is_waited_for(story: Story) -> None:
+    """As Kueue holds the pods of Deployments: by gates of the scheduler, which it takes away."""
+    gates = [{"name": "kueue.x-k8s.io/admission"}]
+    await story.make_runtime("", {"spec.engineConfig.schedulingGates": gates})
+    await story.create_experiment("gated-1", {"spec.timeouts.queueSeconds": 600})
+    await says(story, "gated-1", r"^waiting for admission \(scheduling gates kueue.x-k8s.io/admission\)")
+    pods = f"/api/v1/namespaces/{story.namespace}/pods"
+    (pod,) = (await story.api.list(pods))["items"]
+    await story.api.patch(f"{pods}/{pod['metadata']['name']}", {"spec": {"schedulingGates": None}})
+    body = await story.experiment_finished("gated-1", 120)
     assert body["status"]["reason"] == "Completed", body["status"]["message"]
 
 
@@ -158,6 +175,7 @@ async def test_the_benchmark_fits_a_limit_range(story: Story) -> None:
     assert (body["status"]["reason"], body["status"]["message"]) == ("Completed", "1 level measured")
 
 
+@pytest.mark.full
 async def test_a_benchmark_with_less_than_a_core_is_told(story: Story) -> None:
     limit = {"type": "Container", "max": {"cpu": "700m"}}
     path = f"/api/v1/namespaces/{story.namespace}/limitranges"
@@ -216,6 +234,7 @@ async def test_a_tokenizer_that_cannot_be_had_stops_the_task_at_the_first(story:
     assert await story.left() == []
 
 
+@pytest.mark.full
 async def test_an_engine_that_wants_a_key_is_told_within_a_minute(story: Story) -> None:
     await story.make_runtime()
     await story.create_experiment("key-1", {"spec.service.args": ["--tp-size=1", "--api-key=secret"]})
