@@ -48,7 +48,7 @@ STEP_SECONDS = Histogram(
 )
 GPU_SECONDS = Counter(
     "autotuner_gpu_seconds",
-    "Accelerator seconds that ended experiments used from scheduled to released; task is empty for those of no task.",
+    "Accelerator seconds of ended experiments, until their last pod was gone; task is empty for those of no task.",
     ["namespace", "task"],
     registry=REGISTRY,
 )

@@ -262,8 +262,19 @@ class Times(Model):
     engine_ready: Timestamp | None = Field(default=None, description="When the engine was ready.")
     first_request: Timestamp | None = Field(default=None, description="When the benchmark sent its first request.")
     benchmark_finished: Timestamp | None = Field(default=None, description="When the benchmark had its result.")
+    pods_gone: Timestamp | None = Field(
+        default=None,
+        description=(
+            "When its InferenceService was being deleted and no pod of the experiment was left: its GPUs were free,"
+            " whatever else still waited for its deletion."
+        ),
+    )
     released: Timestamp | None = Field(
-        default=None, description="When everything that the experiment made was deleted and its GPUs were free."
+        default=None,
+        description=(
+            "When the next experiment could begin: everything that this one made was deleted, or only a finalizer held"
+            " it for teardownSeconds after its last pod."
+        ),
     )
 
 
@@ -355,7 +366,7 @@ class ExperimentStatus(Model):
         ),
     )
     gpu_seconds: Real | None = Field(
-        default=None, description="The seconds from scheduled to released, times the number of accelerators."
+        default=None, description="The seconds from scheduled to podsGone, times the number of accelerators."
     )
     evidence: Evidence | None = None
     notes: Notes | None = Field(

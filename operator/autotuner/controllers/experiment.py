@@ -11,7 +11,7 @@ from autotuner import clock, metrics, ownership
 from autotuner.api.common import EXPERIMENT_UID_LABEL, FINISHED_LABEL, TASK_LABEL
 from autotuner.api.experiment import ExperimentSpec, ExperimentStatus
 from autotuner.benchmark.job import CONTAINER, JobSurroundings, benchmark_job, measures
-from autotuner.controllers import events
+from autotuner.controllers import events, release
 from autotuner.controllers.read_volume_claims import read_storage
 from autotuner.controllers.workqueue import ObjectKey
 from autotuner.kube import (
@@ -55,7 +55,7 @@ class ExperimentController:
             plan = decide(replace(seen, rejection=rejection), now)
         await self._record(seen, plan)
         if plan.release:
-            await self._release(seen)
+            await release.delete(self._kube, seen)
         if finished(plan.status):
             return None
         return self._settings.look_again_in(plan.look_again)
@@ -74,6 +74,8 @@ class ExperimentController:
         )
         if finished(status):
             return seen
+        if status.reason:
+            return await release.observe(self._kube, seen)
         namespace, name = experiment["metadata"]["namespace"], experiment["metadata"]["name"]
         uid = experiment["metadata"]["uid"]
         kinds = self._backend.capabilities.references
@@ -96,7 +98,7 @@ class ExperimentController:
             engine_pods=tuple(pods.view(pod, container) for pod in found if not measures(pod)),
             benchmark_pods=tuple(pods.view(pod, CONTAINER) for pod in found if measures(pod)),
         )
-        if root is None and not status.reason:
+        if root is None:
             own = self._backend.weights((model or {}).get("spec") or {}).claim
             claim = wanted_claim(spec.service.volume, own, namespace)
             seen = replace(seen, storage=await read_storage(self._kube, namespace, claim, labels=False))
@@ -106,9 +108,7 @@ class ExperimentController:
         return await self._kube.get(resource, namespace if resource.namespaced else None, name)
 
     async def _look_closer(self, seen: ObservedExperiment, now: datetime) -> ObservedExperiment:
-        """Read what matters only in some states: the root's events, logs of what ended, nodes of pods that linger."""
-        if seen.status.reason:
-            return replace(seen, lost_nodes=await self._lost_nodes(seen))
+        """Read what matters only in some states: the root's events, the engine's node, logs of what ended."""
         if seen.root is not None and seen.owns_root and not seen.engine_pods:
             seen = await self._with_silence_explained(seen, seen.root)
         if seen.engine and seen.engine.node and not seen.status.accelerator_product:
@@ -134,16 +134,6 @@ class ExperimentController:
             asyncio.gather(*reading),
         )
         return replace(seen, events=tuple(read_events(found)), related=tuple(body for body in related if body))
-
-    async def _lost_nodes(self, seen: ObservedExperiment) -> frozenset[str]:
-        """Nodes that are gone or NotReady among those of the pods that are still listed."""
-        names = {pod.node for pod in seen.engine_pods + seen.benchmark_pods if pod.node and pod.deleting}
-        lost = set()
-        for name in names:
-            node = await self._kube.get(NODE, None, name)
-            if node is None or not pods.node_ready(node):
-                lost.add(name)
-        return frozenset(lost)
 
     async def _create(self, seen: ObservedExperiment, plan: Plan) -> str:
         """Create what the plan wants; returns the API server's words if it refuses."""
@@ -185,17 +175,6 @@ class ExperimentController:
             meta = experiment["metadata"]
             await self._kube.merge(EXPERIMENT, meta["namespace"], meta["name"], label)
         await events.send(self._kube, experiment, plan.events)
-
-    async def _release(self, seen: ObservedExperiment) -> None:
-        namespace = seen.object["metadata"]["namespace"]
-        children = ((self._backend.capabilities.root, seen.root, seen.owns_root), (JOB, seen.job, seen.owns_job))
-        await asyncio.gather(
-            *(
-                self._kube.delete(resource, namespace, child["metadata"]["name"], child["metadata"]["uid"])
-                for resource, child, ours in children
-                if child is not None and ours and "deletionTimestamp" not in child["metadata"]
-            )
-        )
 
     def _log(self, experiment: Object, plan: Plan) -> None:
         meta = experiment["metadata"]

@@ -71,7 +71,7 @@ async def test_creates_the_inference_service_before_it_says_so() -> None:
 
 
 async def test_a_second_pass_over_the_same_writes_nothing() -> None:
-    kube = world(make_isvc(EXPERIMENT))
+    kube = world(make_isvc(EXPERIMENT), make_job(EXPERIMENT), labelled(READY))
     await passed(kube)
     kube.calls.clear()
 
@@ -197,6 +197,18 @@ async def test_an_event_that_cannot_be_sent_stops_nothing() -> None:
     await passed(kube)
 
     assert "delete InferenceService" in kube.writes
+
+
+async def test_pods_are_counted_after_what_makes_them_was_seen_to_go() -> None:
+    kube = finishing()
+    await passed(kube)
+    kube.calls.clear()
+
+    await passed(kube)
+
+    reads = [kind for verb, kind in kube.calls if verb in ("get", "list")]
+    assert reads.index("Pod") > max(reads.index("InferenceService"), reads.index("Job"))
+    assert "ClusterServingRuntime" not in reads
 
 
 @pytest.mark.parametrize("state", ["gone", "deleting"])

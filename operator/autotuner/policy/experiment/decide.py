@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-from autotuner import clock, engines, scoring
+from autotuner import engines, scoring
 from autotuner.api.common import FINISHED_LABEL
 from autotuner.api.experiment import EnginePod, Evidence, ExperimentPhase, ExperimentStatus, Times
 from autotuner.api.goals import Objective
 from autotuner.policy.conditions import ConditionSet, is_true, shorten
 from autotuner.policy.events import Event
-from autotuner.policy.experiment import deadlines, endings, reasons
+from autotuner.policy.experiment import deadlines, endings, reasons, release
 from autotuner.policy.experiment.fingerprint import fingerprint, hashes
 from autotuner.policy.experiment.observed import ObservedExperiment
 from autotuner.policy.experiment.reasons import Ending
-from autotuner.serving.pods import PodView
 
 # Events are not watched; while there is no engine's pod they are read again this often.
 _SILENT_POLL = timedelta(seconds=1)
 _MODEL_POLL = timedelta(seconds=2)
-_TEARDOWN_POLL = timedelta(seconds=5)
 
 
 @dataclass(frozen=True)
@@ -196,7 +193,7 @@ def _end(seen: ObservedExperiment, ending: Ending, now: datetime) -> Plan:
         status,
         release=True,
         events=(Event(kind, ending.reason, ending.message),),
-        look_again=now + _TEARDOWN_POLL,
+        look_again=now + release.POLL,
     )
 
 
@@ -223,67 +220,7 @@ def judge(seen: ObservedExperiment, ending: Ending) -> Ending:
 
 
 def _release(seen: ObservedExperiment, now: datetime) -> Plan:
-    """Delete everything, and wait until the last pod is gone: only then are the GPUs free."""
-    in_the_way = _in_the_way(seen)
-    conditions = ConditionSet(seen.status.conditions, seen.generation, now)
-    if not in_the_way:
-        return _finish(seen, conditions, now)
-    released = conditions.get("Released")
-    since = clock.parse(released.last_transition_time) if released else now
-    overdue = since + timedelta(seconds=seen.spec.timeouts.teardown_seconds)
-    events: tuple[Event, ...] = ()
-    if now >= overdue:
-        message = f"not gone after {seen.spec.timeouts.teardown_seconds} s: {', '.join(in_the_way)}{_advice(seen)}"
-        if released and released.reason != "TeardownStuck":
-            events = (Event("Warning", "TeardownStuck", message),)
-        conditions.set("Released", "False", "TeardownStuck", message)
-    status = seen.status.model_copy(update={"observed_generation": seen.generation, "conditions": conditions.list()})
-    look_again = min(now + _TEARDOWN_POLL, overdue) if now < overdue else now + _TEARDOWN_POLL
-    return Plan(status, release=True, events=events, look_again=look_again)
-
-
-def _in_the_way(seen: ObservedExperiment) -> list[str]:
-    """The names of what still holds the slot: not pods on lost nodes, nor what only waits for such pods."""
-    root, job = f"{seen.root_kind} {seen.root_name}", f"Job {seen.name}"
-    children = ((root, seen.root, seen.owns_root), (job, seen.job, seen.owns_job))
-    left = [(what, child) for what, child, ours in children if child is not None and ours]
-    pods = [pod for pod in _pods(seen) if pod.node not in seen.lost_nodes]
-    stranded = not pods and bool(_pods(seen))
-    if stranded and all("deletionTimestamp" in child["metadata"] for _, child in left):
-        return []
-    return [what for what, _ in left] + [_whereabouts(pod) for pod in pods]
-
-
-def _whereabouts(pod: PodView) -> str:
-    return f"pod {pod.name} {f'on {pod.node}' if pod.node else 'without a node'}"
-
-
-def _pods(seen: ObservedExperiment) -> tuple[PodView, ...]:
-    return seen.engine_pods + seen.benchmark_pods
-
-
-def _advice(seen: ObservedExperiment) -> str:
-    advice = seen.backend.release_advice(seen.spec.service, seen.model) if seen.root is not None else ""
-    return f"; {advice}" if advice else ""
-
-
-def _finish(seen: ObservedExperiment, conditions: ConditionSet, now: datetime) -> Plan:
-    status, reason = seen.status, seen.status.reason or ""
-    succeeded = reason in reasons.SUCCEEDED
-    times = (status.times or Times()).model_copy(update={"released": clock.stamp(now)})
-    held = clock.seconds_between(times.scheduled, times.released) or 0.0
-    conditions.set("Released", "True", "Released")
-    conditions.set("Succeeded", "True" if succeeded else "False", reason, status.message or "")
-    conditions.set("Finished", "True", reason)
-    done: dict[str, Any] = {
-        "observed_generation": seen.generation,
-        "phase": "Succeeded" if succeeded else "Failed",
-        "times": times,
-        "gpu_seconds": round(held * seen.spec.service.accelerator.count, 1),
-        "conditions": conditions.list(),
-    }
+    step = release.next_step(seen, now)
     return Plan(
-        status.model_copy(update=done),
-        mark_finished=True,
-        events=(Event("Normal", "Released", f"everything is deleted; it held its node for {held:.0f} s"),),
+        step.status, release=not step.over, mark_finished=step.over, events=step.events, look_again=step.look_again
     )

@@ -89,3 +89,8 @@ class ObservedExperiment:
     def benchmark(self) -> PodView | None:
         """The benchmark's pod."""
         return max(self.benchmark_pods, key=lambda pod: pod.created, default=None)
+
+    @property
+    def pods(self) -> tuple[PodView, ...]:
+        """All pods with the experiment's label."""
+        return self.engine_pods + self.benchmark_pods

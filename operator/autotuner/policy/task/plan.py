@@ -45,6 +45,7 @@ class PlanBuilder:
     def plan(self, message: str, look_again: datetime | None = None, **actions: Any) -> TaskPlan:
         """Complete the plan, with this message and these actions."""
         before = self.seen.status
+        message = self._with_obstacles(message)
         succeeded = self.conditions.get("Succeeded")
         status = before.model_copy(
             update={
@@ -61,6 +62,14 @@ class PlanBuilder:
             kind = "Warning" if status.phase == "Failed" else "Normal"
             self.events.append(Event(kind, succeeded.reason, message))
         return TaskPlan(status, events=tuple(self.events), look_again=look_again, **actions)
+
+    def _with_obstacles(self, message: str) -> str:
+        """The message, with what keeps running experiments back; that is the message of Succeeded too."""
+        if self.seen.status.start_time is None or not (words := status_message.obstacles(self.seen.running)):
+            return message
+        if (succeeded := self.conditions.get("Succeeded")) and succeeded.status == "Unknown":
+            self.conditions.set("Succeeded", "Unknown", succeeded.reason, words)
+        return f"{message}; {words}"
 
     def end(self, succeeded: bool, reason: str, message: str, **actions: Any) -> TaskPlan:
         """Complete the plan of the last reconcile: the task is over for good."""

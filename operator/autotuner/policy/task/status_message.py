@@ -67,6 +67,16 @@ def message(
     return f"{text}; {lead}{best_in_words(leader, baseline, spec)}"
 
 
+def obstacles(running: Iterable[Measured]) -> str:
+    """What keeps running experiments from going on or from being released; empty while there is nothing."""
+    found = []
+    for one in running:
+        released = find(one.status.conditions, "Released")
+        if released is not None and released.reason == "TeardownStuck":
+            found.append(f"{one.name}: {released.message}")
+    return "; ".join(found)
+
+
 def nearest(measured: Iterable[Measured]) -> str:
     """The experiment that came nearest to the SLOs, and what it misses; or why nothing was measured at all."""
     every = list(measured)
