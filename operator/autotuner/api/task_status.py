@@ -304,7 +304,8 @@ class TaskStatus(Model):
         default=None,
         description=(
             "Valid: the spec can run. ModelReady, RuntimeReady: model and runtime are there. Succeeded: the task has"
-            " its answer. Finished: the task is over, with or without one."
+            " its answer. Finished: the task is over, with or without one. Reconciled: only while the operator meets the"
+            " same error again and again."
         ),
     )
     message: Annotated[str, StringConstraints(max_length=1024)] | None = Field(

@@ -11,7 +11,7 @@ from autotuner import clock, metrics, ownership
 from autotuner.api.common import EXPERIMENT_UID_LABEL, FINISHED_LABEL, TASK_LABEL
 from autotuner.api.experiment import ExperimentSpec, ExperimentStatus
 from autotuner.benchmark.job import CONTAINER, JobSurroundings, benchmark_job, measures
-from autotuner.controllers import events, release
+from autotuner.controllers import events, release, repeated_failures
 from autotuner.controllers.read_volume_claims import read_storage
 from autotuner.controllers.workqueue import ObjectKey
 from autotuner.kube import (
@@ -22,9 +22,11 @@ from autotuner.kube import (
     POD,
     AlreadyExistsError,
     Kube,
+    KubeError,
     RejectedError,
 )
 from autotuner.kubernetes_object import Object, Resource
+from autotuner.policy import trouble
 from autotuner.policy.experiment import deadlines
 from autotuner.policy.experiment.decide import Plan, decide, finished
 from autotuner.policy.experiment.observed import ObservedExperiment
@@ -50,12 +52,14 @@ class ExperimentController:
         now = clock.now()
         seen = await self._observe(experiment, now)
         plan = decide(seen, now)
-        rejection = await self._create(seen, plan)
-        if rejection:
-            plan = decide(replace(seen, rejection=rejection), now)
+        corrected = await self._create(seen, plan)
+        if corrected is not None:
+            plan = decide(corrected, now)
         await self._record(seen, plan)
         if plan.release:
             await release.delete(self._kube, seen)
+        if trouble.words(plan.status.conditions):
+            await repeated_failures.forget(self._kube, EXPERIMENT, experiment)
         if finished(plan.status):
             return None
         return self._settings.look_again_in(plan.look_again)
@@ -135,8 +139,8 @@ class ExperimentController:
         )
         return replace(seen, events=tuple(read_events(found)), related=tuple(body for body in related if body))
 
-    async def _create(self, seen: ObservedExperiment, plan: Plan) -> str:
-        """Create what the plan wants; returns the API server's words if it refuses."""
+    async def _create(self, seen: ObservedExperiment, plan: Plan) -> ObservedExperiment | None:
+        """Create what the plan wants; returns what was learned if the API server did not do it."""
         namespace = seen.object["metadata"]["namespace"]
         try:
             if plan.create_root:
@@ -145,10 +149,14 @@ class ExperimentController:
             if plan.create_job:
                 await self._kube.create(JOB, namespace, self._job(seen))
         except AlreadyExistsError:
-            return ""  # it appeared since it was looked for: the next reconcile observes whose it is
+            return None  # it appeared since it was looked for: the next reconcile observes whose it is
         except RejectedError as problem:
-            return problem.message
-        return ""
+            return replace(seen, rejection=problem.message)
+        except KubeError as problem:
+            if not problem.server_failed:
+                raise
+            return replace(seen, unanswered=problem.message)
+        return None
 
     def _job(self, seen: ObservedExperiment) -> Object:
         assert seen.engine is not None

@@ -15,6 +15,7 @@ from autotuner import __version__, metrics
 from autotuner.api.common import EXPERIMENTS, TASKS
 from autotuner.controllers.experiment import ExperimentController
 from autotuner.controllers.preset_catalogue import Catalogue, shipped
+from autotuner.controllers.repeated_failures import teller
 from autotuner.controllers.task import TaskController
 from autotuner.controllers.workqueue import WorkQueue
 from autotuner.kube import EXPERIMENT, TASK, Kube
@@ -104,10 +105,9 @@ class _Process:
         metrics.LEADER.set(1)
         catalogue = Catalogue(kube, settings, self._known)
         proposing = pause.around(TaskController(kube, self._backend, catalogue, settings).reconcile)
-        tasks = WorkQueue("tasks", proposing, settings.workers)
-        experiments = WorkQueue(
-            "experiments", ExperimentController(kube, self._backend, settings).reconcile, settings.workers
-        )
+        tasks = WorkQueue("tasks", proposing, settings.workers, teller(kube, TASK))
+        experimenting = ExperimentController(kube, self._backend, settings).reconcile
+        experiments = WorkQueue("experiments", experimenting, settings.workers, teller(kube, EXPERIMENT))
         # kopf cancels in the end whatever began after it: these begin before.
         queues = {TASKS: tasks, EXPERIMENTS: experiments}
         duties = [look_around(kube, watchfulness, queues, settings.namespaces, settings.resync_seconds)]

@@ -9,7 +9,8 @@ from autotuner import engines, scoring
 from autotuner.api.common import FINISHED_LABEL
 from autotuner.api.experiment import EnginePod, Evidence, ExperimentPhase, ExperimentStatus, Times
 from autotuner.api.goals import Objective
-from autotuner.policy.conditions import ConditionSet, is_true, shorten
+from autotuner.policy import trouble
+from autotuner.policy.conditions import ConditionSet, is_true, shorten, steady
 from autotuner.policy.events import Event
 from autotuner.policy.experiment import deadlines, endings, reasons, release
 from autotuner.policy.experiment.fingerprint import fingerprint, hashes
@@ -54,6 +55,7 @@ def _advance(seen: ObservedExperiment, now: datetime) -> Plan:
     """Create what is missing, and tell how far the experiment is."""
     pod = seen.engine
     phase, message = _progress(seen)
+    message = trouble.with_words(_with_answer(seen, message), trouble.words(seen.status.conditions))
     times = _times(seen)
     ready = times.engine_ready is not None
     may_create = seen.root is None and seen.model_state.phase == "Ready"
@@ -79,6 +81,8 @@ def _advance(seen: ObservedExperiment, now: datetime) -> Plan:
     conditions.set("Scheduled", "True" if scheduled else "False", "Scheduled" if scheduled else "Waiting")
     conditions.set("EngineReady", "True" if ready else "False", "Ready" if ready else phase)
     conditions.set("Benchmarked", "False", "Running" if ready else "Waiting")
+    if seen.unanswered:
+        conditions.set("Benchmarked" if seen.owns_root else "Scheduled", "False", "NotCreated", message)
     # False only from the beginning of the release, whose clock runs from this transition.
     conditions.set("Released", "Unknown", "InUse")
     conditions.set("Succeeded", "Unknown", phase, message)
@@ -88,19 +92,28 @@ def _advance(seen: ObservedExperiment, now: datetime) -> Plan:
         status,
         create_root=may_create,
         create_job=seen.job is None and pod is not None and pod.node is not None,
-        events=_step_events(seen.status.phase, phase, message),
+        events=_step_events(seen, phase, message),
         look_again=_next_look(seen, now),
     )
 
 
-def _step_events(before: str | None, phase: str, message: str) -> tuple[Event, ...]:
-    return (Event("Normal", phase, message),) if before != phase else ()
+def _with_answer(seen: ObservedExperiment, message: str) -> str:
+    """The message, with the API server's words if it could not create something just now."""
+    if not seen.unanswered:
+        return message
+    return steady(seen.status.message or "", shorten(f"{message}; the API server: {seen.unanswered}"))
+
+
+def _step_events(seen: ObservedExperiment, phase: str, message: str) -> tuple[Event, ...]:
+    if seen.unanswered:
+        return (Event("Warning", "NotCreated", message),) if message != seen.status.message else ()
+    return (Event("Normal", phase, message),) if seen.status.phase != phase else ()
 
 
 def _next_look(seen: ObservedExperiment, now: datetime) -> datetime | None:
     deadline = deadlines.next_deadline(seen, now)
     poll = None
-    if not seen.owns_root:
+    if not seen.owns_root or seen.unanswered:
         poll = now + _MODEL_POLL
     elif seen.engine is None:
         poll = now + _SILENT_POLL

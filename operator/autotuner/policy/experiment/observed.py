@@ -37,6 +37,7 @@ class ObservedExperiment:
     benchmark_log: str = ""  # read only when the benchmark's container ended without a result
     lost_nodes: frozenset[str] = frozenset()  # gone or NotReady; looked up only while pods linger
     rejection: str = ""  # the API server's answer when it refused to create something just now
+    unanswered: str = ""  # the API server's answer when it could not create something just now
     serving_seconds: int = 60
 
     @property

@@ -303,6 +303,8 @@ def _launch(builder: PlanBuilder, experiment: Object, what: str, message: str) -
     name = experiment["metadata"]["name"]
     if builder.seen.obstacle:
         return builder.plan(f"waiting to create {name}: {builder.seen.obstacle}", builder.now + _POLL / 4)
+    if builder.seen.unanswered:
+        return builder.plan(f"waiting to create {name}", builder.now + _POLL)
     counts: ExperimentCounts = builder.changes["experiments"]
     # The name is used up even if the status write below is lost: the next reconcile observes the experiment itself.
     builder.changes["experiments"] = counts.model_copy(

@@ -7,10 +7,12 @@ from datetime import timedelta
 from autotuner import clock
 from autotuner.api.task_status import SPACE_MAX, Created, Removed, Resolved
 from autotuner.kubernetes_object import Object
-from autotuner.policy import model_and_runtime
+from autotuner.policy import model_and_runtime, trouble
+from autotuner.policy.conditions import steady
 from autotuner.policy.events import Event
 from autotuner.policy.evidence import experiment_spec
 from autotuner.policy.evidence.observed import ObservedTask
+from autotuner.policy.model_and_runtime import Reference
 from autotuner.policy.task import model_obstacles
 from autotuner.policy.task.plan import PlanBuilder, TaskPlan
 
@@ -41,10 +43,10 @@ def _model_ready(builder: PlanBuilder) -> TaskPlan | None:
             message = f"{reference} is gone; re-create it"
             builder.conditions.set("ModelReady", "False", "NotFound", message)
             return _wait_for_model(builder, message)
-        builder.conditions.set("ModelReady", "False", "Waiting", f"creating {reference}")
-        return builder.plan(
-            f"creating {reference} as {reference.field} says", builder.now, create_model=seen.wanted_model
-        )
+        message = _creating(builder, "ModelReady", reference)
+        if seen.unanswered:
+            return _wait_for_model(builder, message)
+        return builder.plan(message, builder.now, create_model=seen.wanted_model)
     _note_created(builder, seen.model)
     state = seen.model_state
     if state.phase == "Failed":
@@ -60,6 +62,15 @@ def _model_ready(builder: PlanBuilder) -> TaskPlan | None:
         return _wait_for_model(builder, obstacle.message)
     _ready(builder, "ModelReady", "ModelDiffers", seen.wanted_model, seen.model)
     return None
+
+
+def _creating(builder: PlanBuilder, condition: str, reference: Reference) -> str:
+    """The message while an object is being made, with the API server's words if it could not do it just now."""
+    before = builder.conditions.get(condition)
+    message = trouble.with_words(f"creating {reference} as {reference.field} says", builder.seen.answer)
+    message = steady(before.message, message) if before else message
+    builder.conditions.set(condition, "False", "Waiting", message)
+    return message
 
 
 def _note_created(builder: PlanBuilder, live: Object) -> None:
@@ -127,8 +138,10 @@ def _without_runtime(builder: PlanBuilder) -> TaskPlan:
         )
         builder.conditions.set("RuntimeReady", "False", "Incompatible", message)
         return builder.plan(message, builder.now + _POLL)
-    builder.conditions.set("RuntimeReady", "False", "Waiting", f"creating {reference}")
-    return builder.plan(f"creating {reference} as {reference.field} says", builder.now, create_runtime=wanted)
+    message = _creating(builder, "RuntimeReady", reference)
+    if seen.unanswered:
+        return builder.plan(message, builder.now + _POLL)
+    return builder.plan(message, builder.now, create_runtime=wanted)
 
 
 def resolved(seen: ObservedTask, model: Object, runtime: Object) -> Resolved:

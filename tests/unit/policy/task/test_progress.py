@@ -64,7 +64,7 @@ class TestProgress:
 
         plan = story.step()
 
-        words = "chat-1: not gone after 300 s: pod p on node-a"
+        words = "not gone after 300 s: pod p on node-a"
         assert (plan.status.message or "").endswith(f"; {words}")
         succeeded = find(plan.status.conditions, "Succeeded")
         assert succeeded is not None
