@@ -58,7 +58,7 @@ def _advance(seen: ObservedExperiment, now: datetime) -> Plan:
     message = trouble.with_words(_with_answer(seen, message), trouble.words(seen.status.conditions))
     times = _times(seen)
     ready = times.engine_ready is not None
-    may_create = seen.root is None and seen.model_state.phase == "Ready"
+    may_create = seen.root is None and seen.model_state.phase == "Ready" and seen.runtime is not None
     deployed = may_create or seen.owns_root
     status = seen.status.model_copy(
         update={
@@ -128,6 +128,9 @@ def _progress(seen: ObservedExperiment) -> tuple[ExperimentPhase, str]:
         model = seen.spec.service.model
         if seen.model_state.phase != "Ready":
             return "Pending", f"waiting for {model.kind} {model.name} to be Ready (it is {seen.model_state})"
+        if seen.runtime is None:
+            runtime = seen.spec.service.runtime
+            return "Pending", f"waiting for {runtime.kind} {runtime.name}, which does not exist"
         return "Pending", f"creating the {seen.root_kind}"
     pod = seen.engine
     if pod is None:

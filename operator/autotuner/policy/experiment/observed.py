@@ -55,6 +55,11 @@ class ObservedExperiment:
         """The kind of that object."""
         return self.backend.capabilities.root.kind
 
+    @property
+    def of_task(self) -> bool:
+        """Whether a task made the experiment; it also makes models and runtimes again that somebody deletes."""
+        return any(owner.get("controller") for owner in self.object["metadata"].get("ownerReferences") or ())
+
     @cached_property
     def model_state(self) -> ModelState:
         """How far the model is."""

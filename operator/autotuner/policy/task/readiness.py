@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from autotuner import clock
@@ -64,8 +65,46 @@ def _model_ready(builder: PlanBuilder) -> TaskPlan | None:
     return None
 
 
+def with_lost_objects(builder: PlanBuilder, plan: TaskPlan) -> TaskPlan:
+    """The plan, with what this task made and somebody deleted while its engines need it: it is made again.
+
+    Some backends cannot even release an engine without its model. What a user made is left to the user.
+    """
+    seen = builder.seen
+    if seen.unanswered:
+        return replace(plan, look_again=builder.now + _POLL)
+    model = _lost(seen, seen.model_reference, seen.model, seen.wanted_model)
+    runtime = _lost(seen, seen.runtime_reference, seen.runtime, seen.wanted_runtime)
+    references = [
+        reference
+        for reference, body in ((seen.model_reference, model), (seen.runtime_reference, runtime))
+        if reference is not None and body is not None
+    ]
+    events = (*plan.events, *map(_recreated, references))
+    return replace(plan, create_model=model, create_runtime=runtime, events=events)
+
+
+def _lost(seen: ObservedTask, reference: Reference | None, live: Object | None, wanted: Object | None) -> Object | None:
+    """The object to make again; None if it is there, or was not the task's own, or would be another by now."""
+    if live is not None or wanted is None or reference is None or not _was_ours(seen, reference):
+        return None
+    same = reference.name == wanted["metadata"]["name"]
+    return wanted if same and seen.may_make(reference) else None
+
+
+def _was_ours(seen: ObservedTask, reference: Reference) -> bool:
+    return seen.status.created is not None and seen.status.created.includes(reference.kind, reference.name)
+
+
+def _recreated(reference: Reference) -> Event:
+    message = f"{reference} was deleted while it is needed: making it again as {reference.field} says"
+    return Event("Warning", "Recreated", message)
+
+
 def _creating(builder: PlanBuilder, condition: str, reference: Reference) -> str:
     """The message while an object is being made, with the API server's words if it could not do it just now."""
+    if _was_ours(builder.seen, reference) and not builder.seen.unanswered:
+        builder.events.append(_recreated(reference))
     before = builder.conditions.get(condition)
     message = trouble.with_words(f"creating {reference} as {reference.field} says", builder.seen.answer)
     message = steady(before.message, message) if before else message
