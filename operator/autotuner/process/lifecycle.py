@@ -21,6 +21,7 @@ from autotuner.controllers.workqueue import WorkQueue
 from autotuner.kube import EXPERIMENT, TASK, Kube
 from autotuner.process.endpoints import Health, served
 from autotuner.process.leader import Election
+from autotuner.process.leftover_sweep import Sweep
 from autotuner.process.search_pause import Pause
 from autotuner.process.silent_watches import Watchfulness, look_around
 from autotuner.serving.backend import Backend
@@ -111,6 +112,7 @@ class _Process:
         # kopf cancels in the end whatever began after it: these begin before.
         queues = {TASKS: tasks, EXPERIMENTS: experiments}
         duties = [look_around(kube, watchfulness, queues, settings.namespaces, settings.resync_seconds)]
+        duties.append(Sweep(kube, self._backend, settings.namespaces).run(settings.resync_seconds))
         if settings.home:
             await pause.look(kube, settings.home)
             duties.append(pause.follow(kube, settings.home))
