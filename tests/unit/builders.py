@@ -257,8 +257,12 @@ def make_pod(
     ended: Object | None = None,
     restarted: Object | None = None,
     deleting: bool = False,
+    disrupted: tuple[str, str, str] | None = None,
 ) -> Object:
-    """A core/v1 Pod of an engine or a benchmark; `restarted` is how its container ended the time before."""
+    """A core/v1 Pod of an engine or a benchmark.
+
+    `restarted` is how its container ended the time before, `disrupted` a condition with its reason and message.
+    """
     state: Object = {}
     if waiting:
         state = {"waiting": {"reason": waiting[0], "message": waiting[1]}}
@@ -271,6 +275,9 @@ def make_pod(
         conditions = [{"type": "PodScheduled", "status": "True", "lastTransitionTime": at(scheduled)}]
     if ready is not None:
         conditions.append({"type": "Ready", "status": "True", "lastTransitionTime": at(ready)})
+    if disrupted:
+        kind, reason, message = disrupted
+        conditions.append({"type": kind, "status": "True", "reason": reason, "message": message})
     container = {"engine": "ome-container", "benchmark": "benchmark"}[role]
     status = {
         "name": container,

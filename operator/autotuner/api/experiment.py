@@ -162,7 +162,7 @@ class Stop(Model):
 
 _UNCHANGED = " && ".join(
     [unchanged(field) for field in ("purpose", "block", "service", "benchmark", "timeouts")]
-    + [unchanged(field, optional=True) for field in ("parameters", "stop")]
+    + [unchanged(field, optional=True) for field in ("retryOf", "parameters", "stop")]
 )
 
 
@@ -198,6 +198,13 @@ class ExperimentSpec(Model):
     )
     block: Annotated[int, Field(ge=0, le=1000)] = Field(
         default=0, description="The block of repeats that the experiment belongs to. Each block sends other prompts."
+    )
+    retry_of: ObjectName | None = Field(
+        default=None,
+        description=(
+            "The experiment that measured the same first, if this one does so again because its end was not to be"
+            " believed: the surroundings spoiled it, or it died by what may have been chance."
+        ),
     )
     parameters: Annotated[list[Parameter], Field(max_length=32, json_schema_extra=list_map("name"))] | None = Field(
         default=None,
@@ -329,6 +336,13 @@ class ExperimentStatus(Model):
     reason: Word | None = Field(
         default=None,
         description="How the experiment ended, for example Completed or OutOfMemory; docs/operations.md explains all.",
+    )
+    reproducible: bool | None = Field(
+        default=None,
+        description=(
+            "Whether the same configuration would end like this again: it was measured, or its engine named a cause."
+            " What is not reproducible is measured again before it is believed."
+        ),
     )
     message: Annotated[str, StringConstraints(max_length=1024)] | None = Field(
         default=None, description="What the experiment does or waits for, or how it ended, for people."

@@ -130,7 +130,10 @@ class Budget(Model):
 
     model_config = ConfigDict(
         json_schema_extra=rules(
-            cel("has(self.maxGPUHours) || has(self.maxHours)", "give maxGPUHours or maxHours, or leave out the budget")
+            cel(
+                "has(self.maxGPUHours) || has(self.maxHours) || has(self.maxFailedExperiments)",
+                "give maxGPUHours, maxHours or maxFailedExperiments, or leave out the budget",
+            )
         )
     )
 
@@ -147,6 +150,13 @@ class Budget(Model):
         description=(
             "The most hours since the task started, including the time that it waits or is suspended. What still runs"
             " when they are over is cancelled."
+        ),
+    )
+    max_failed_experiments: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
+        default=None,
+        description=(
+            "The most experiments that may end without figures, retries included, before the search ends. What was"
+            " measured until then is confirmed and recommended. Those that somebody cancels do not count."
         ),
     )
 

@@ -115,11 +115,12 @@ class ExperimentController:
         """Read what matters only in some states: the root's events, the engine's node, logs of what ended."""
         if seen.root is not None and seen.owns_root and not seen.engine_pods:
             seen = await self._with_silence_explained(seen, seen.root)
-        if seen.engine and seen.engine.node and not seen.status.accelerator_product:
-            seen = replace(seen, node=await self._kube.get(NODE, None, seen.engine.node))
         namespace = seen.object["metadata"]["namespace"]
         pod = seen.engine
-        measured = seen.benchmark is not None and seen.benchmark.ended is not None
+        measured = seen.benchmark.ended if seen.benchmark else None
+        failed = measured is not None and measured.exit_code != 0
+        if pod and pod.node and (failed or not seen.status.accelerator_product):
+            seen = replace(seen, node=await self._kube.get(NODE, None, pod.node))
         if pod and (pod.ended or measured or deadlines.startup_overdue(seen, now)):
             previous, container = pod.running and pod.ended is not None, self._backend.container(seen.spec.service)
             log_text = await self._kube.logs(namespace, pod.name, container, previous=previous)

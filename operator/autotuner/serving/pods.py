@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from autotuner.kubernetes_object import Object
@@ -15,6 +16,17 @@ class Terminated:
     reason: str
     message: str
     finished_at: str | None
+
+
+@dataclass(frozen=True)
+class Disruption:
+    """Why Kubernetes takes a pod away from outside."""
+
+    reason: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.message}" if self.message else self.reason
 
 
 @dataclass(frozen=True)
@@ -37,6 +49,7 @@ class PodView:
     image: str
     image_id: str
     deleting: bool
+    disruption: Disruption | None
     port: int
 
 
@@ -68,8 +81,25 @@ def view(pod: Object, container: str) -> PodView:
         image=main.get("image") or declared.get("image", ""),
         image_id=main.get("imageID", ""),
         deleting="deletionTimestamp" in meta,
+        disruption=_disruption(conditions, status),
         port=ports[0].get("containerPort", 8080),
     )
+
+
+# Kubernetes' own, and Kueue's, which goes seconds later.
+_DISRUPTION_CONDITIONS = ("DisruptionTarget", "TerminationTarget")
+_KUBELET_REASONS = ("Evicted", "NodeShutdown", "Terminated", "Preempting", "NodeAffinity")
+
+
+def _disruption(conditions: Mapping[str, Object], status: Object) -> Disruption | None:
+    for name in _DISRUPTION_CONDITIONS:
+        found = conditions.get(name, {})
+        if found.get("status") == "True":
+            return Disruption(found.get("reason", ""), found.get("message", ""))
+    # A kubelet that takes a pod away says so in the pod's own reason, with or without the condition.
+    if status.get("phase") == "Failed" and status.get("reason") in _KUBELET_REASONS:
+        return Disruption(status["reason"], status.get("message", ""))
+    return None
 
 
 def _terminated(state: Object) -> Terminated:

@@ -96,7 +96,7 @@ INVALID = after_first_pass(model={"preset": "llama-3"})
         ),
         pytest.param(without_model(), "Degraded", "ModelNotReady: ClusterBaseModel", "Failed", id="model failed"),
         pytest.param(
-            after_experiments(*[ending("QueueTimeout", message="no node")] * 3),
+            after_experiments(*[ending("QueueTimeout", message="no node")] * 2),
             "Degraded",
             "QueueTimeout: chat-2: no node",
             "Failed",

@@ -41,6 +41,8 @@ def ends_search(seen: ObservedTask, accelerators: int, now: datetime) -> str:
     budget = seen.spec.budget
     if budget is None:
         return ""
+    if failures := failed_too_often(seen):
+        return failures
     searched = _before_repeats(seen.measured)
     pace = learned(searched)
     coming = pace.cost(_levels(seen, seen.spec.benchmark.concurrency), accelerators) if pace else Cost()
@@ -103,6 +105,17 @@ def used_up(seen: ObservedTask, now: datetime) -> str:
     budget = seen.spec.budget
     spent = Cost(_used(seen.measured, now), _elapsed(seen, now))
     return "" if budget is None else next((one.words for one in _limits(budget, spent) if one.over()), "")
+
+
+def failed_too_often(seen: ObservedTask) -> str:
+    """The limit on failed experiments in words, if it is reached; retries count, what somebody cancelled does not."""
+    most = seen.spec.budget.max_failed_experiments if seen.spec.budget else None
+    failed = [one for one in seen.measured if one.failed and not one.is_repeat]
+    if most is None or len(failed) < most:
+        return ""
+    last = failed[-1]
+    words = f"{len(failed)} failed, last {last.name}: {last.status.reason}"
+    return f"budget.maxFailedExperiments {most} is used up: {words}"
 
 
 def remaining(seen: ObservedTask, gpu_hours: float) -> float | None:

@@ -144,6 +144,27 @@ def repeat(common: Ingredients, original: ExperimentSpec, *, index: int, block: 
     return _object(common.task, index, body)
 
 
+def retry(common: Ingredients, original: ExperimentSpec, *, index: int, of: str) -> Object:
+    """The TuningExperiment that measures another again whose end is not believed.
+
+    Args:
+        common: what the experiments of its task have in common.
+        original: spec of the one that ended.
+        index: of the new one.
+        of: name of the experiment that measured the same first.
+    """
+    accelerator = original.service.accelerator.model_copy(update={"product": common.product})
+    body = original.model_copy(
+        update={
+            "cancel": False,
+            "retry_of": of,
+            "service": original.service.model_copy(update={"accelerator": accelerator}),
+            "timeouts": common.spec.timeouts,
+        }
+    )
+    return _object(common.task, index, body)
+
+
 def _object(task: Mapping[str, Any], index: int, body: ExperimentSpec) -> Object:
     return {
         "apiVersion": API_VERSION,

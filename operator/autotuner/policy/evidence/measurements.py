@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from autotuner import scoring
 from autotuner.api.experiment import ExperimentSpec, ExperimentStatus
@@ -34,11 +34,18 @@ class Measured:
     withdrawn: bool  # cancelled by the task itself, suspended or out of budget: as if it had never been
     reused: bool = False  # another's: it answers for this task as if it were its own
     drift: str = ""  # in what it differs from the baseline, so that nothing of it may be compared
+    # made: a retry has replaced it; owed: a retry will, and until then it says nothing.
+    retry: Literal["", "made", "owed"] = ""
 
     @property
     def finished(self) -> bool:
         """Whether the experiment is over and everything is released."""
         return is_true(self.status.conditions, "Finished")
+
+    @property
+    def failed(self) -> bool:
+        """Whether the task paid for it and got no figures; what somebody cancelled did not fail."""
+        return self.finished and self.score is None and not self.reused and self.status.reason != "Cancelled"
 
     @property
     def is_baseline(self) -> bool:
@@ -184,7 +191,7 @@ def for_search(measured: Iterable[Measured]) -> list[Record]:
     """
     records = []
     for one in measured:
-        if one.is_repeat or one.outcome is None or one.withdrawn:
+        if one.is_repeat or one.outcome is None or one.withdrawn or one.retry:
             continue
         if one.is_baseline and (one.configuration is None or one.outcome in REPEATED):
             continue

@@ -13,7 +13,7 @@ from autotuner.api.task_status import TaskStatus
 from autotuner.engines import EngineVersion
 from autotuner.kubernetes_object import Object
 from autotuner.policy import model_and_runtime, preflight
-from autotuner.policy.evidence import baseline_point, measurements, reuse
+from autotuner.policy.evidence import baseline_point, measurements, retries, reuse
 from autotuner.policy.evidence.experiment_spec import Ingredients
 from autotuner.policy.evidence.measurements import Measured, Settled
 from autotuner.policy.model_and_runtime import Reference
@@ -144,7 +144,8 @@ class ObservedTask:
     @cached_property
     def measured(self) -> list[Measured]:
         """What others have measured (`reused`), then the task's own experiments by index."""
-        return [*self._reused, *measurements.read(self.experiments, self.spec, self.space, self.today)]
+        own = measurements.read(self.experiments, self.spec, self.space, self.today)
+        return [*self._reused, *retries.judged(own)]
 
     @cached_property
     def today(self) -> Configuration | None:
@@ -180,13 +181,14 @@ class ObservedTask:
 
     @property
     def tried(self) -> list[Measured]:
-        """Experiments that answer for configurations: neither baselines nor repeats nor withdrawn."""
-        return [one for one in self.measured if not (one.is_baseline or one.is_repeat or one.withdrawn)]
+        """Experiments that answer for configurations: neither baselines nor repeats nor withdrawn nor replaced."""
+        tried = [one for one in self.measured if not (one.is_baseline or one.is_repeat or one.withdrawn)]
+        return [one for one in tried if one.retry != "made"]
 
     @cached_property
     def search(self) -> list[Measured]:
-        """The task's own experiments that answer for configurations: those that count as measured."""
-        return [one for one in self.tried if not one.reused]
+        """The task's own experiments that count as measured; what the surroundings spoiled does not."""
+        return [one for one in self.tried if not one.reused and one.outcome != "environment"]
 
     @property
     def reused(self) -> int:

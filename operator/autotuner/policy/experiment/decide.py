@@ -193,6 +193,7 @@ def _end(seen: ObservedExperiment, ending: Ending, now: datetime) -> Plan:
         update={
             "phase": "Releasing",
             "reason": ending.reason,
+            "reproducible": ending.believed,
             "message": shorten(ending.message),
             "times": times,
             "levels": list(result.levels) if result and result.levels else None,

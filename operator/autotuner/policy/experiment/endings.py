@@ -9,14 +9,21 @@ from autotuner import clock, engines
 from autotuner.benchmark.contract.result import Failure, Result, decode
 from autotuner.engines.diagnosis import Diagnosis
 from autotuner.policy.experiment import model_files
-from autotuner.policy.experiment.deadlines import ENGINE_DEATH_GRACE, deadlines
+from autotuner.policy.experiment.deadlines import ENGINE_DEATH_GRACE, deadlines, engine_ready
 from autotuner.policy.experiment.observed import ObservedExperiment
 from autotuner.policy.experiment.reasons import LOG_TAIL, Ending
 from autotuner.serving.backend import Doomed
-from autotuner.serving.pods import PodView
+from autotuner.serving.pods import PodView, node_ready
 
 # Failures of a benchmark that are the engine's; all others are the benchmark's own.
 _FAILURES: Mapping[Failure, str] = {"EngineNotServing": "EngineNotServing", "Refused": "InvalidArguments"}
+# Reasons of a pod's conditions DisruptionTarget (Kubernetes) and TerminationTarget (Kueue); any other is an eviction.
+_DISRUPTIONS = {
+    "PreemptionByScheduler": "Preempted",
+    "WorkloadEvictedDueToPreempted": "Preempted",
+    "DeletionByTaintManager": "NodeLost",
+    "DeletionByPodGC": "NodeLost",
+}
 _PULL_FAILURES = ("ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
 
 
@@ -62,7 +69,7 @@ def _root_gone(seen: ObservedExperiment, _: datetime) -> Ending | None:
     if not (seen.status.times and seen.status.times.created):
         return None
     if seen.root is None or not seen.owns_root or "deletionTimestamp" in seen.root["metadata"]:
-        return Ending("ServingNotCreated", f"somebody else deleted the {seen.root_kind} while it was being measured")
+        return Ending("Evicted", f"somebody deleted the {seen.root_kind} while the experiment needed it")
     return None
 
 
@@ -83,10 +90,23 @@ def _folder_missing(seen: ObservedExperiment, _: datetime) -> Ending | None:
     return None
 
 
+def _disturbed(seen: ObservedExperiment, _: datetime) -> Ending | None:
+    """The ending if Kubernetes takes a pod away, or its node is lost; told at first sight, for both may start again."""
+    for role, pods in (("engine", seen.engine_pods), ("benchmark", seen.benchmark_pods)):
+        for pod in pods:
+            if (why := pod.disruption) is not None:
+                where = f" on {pod.node}" if pod.node else ""
+                return Ending(_DISRUPTIONS.get(why.reason, "Evicted"), f"the {role}'s pod{where} was taken away: {why}")
+    job_pod = seen.benchmark
+    if job_pod is not None and job_pod.deleting and job_pod.ended is None and _job_failed(seen) is None:
+        return Ending("Evicted", "somebody deleted the benchmark's pod while the experiment needed it")
+    return None
+
+
 def _engine_died(seen: ObservedExperiment, _: datetime) -> Ending | None:
     pod, measured = seen.engine, seen.status.engine_pod
     if measured and (pod is None or pod.uid != measured.uid or pod.deleting):
-        return Ending("EngineCrashed", "the engine's pod was deleted or replaced while it was being measured")
+        return Ending("Evicted", "somebody deleted the engine's pod, or another replaced it, while it was measured")
     if pod is None or pod.ended is None:
         return None
     return diagnose(seen, pod)
@@ -102,7 +122,8 @@ def diagnose(seen: ObservedExperiment, pod: PodView) -> Ending:
         message = "the engine used more memory than its container may (OOMKilled)"
         return Ending("OutOfMemory", message, exit_code=ended.exit_code, log_tail=tail)
     if found:
-        return Ending(found.reason, _said(seen, found), None, ended.exit_code, tail, found.killed)
+        named = engine_ready(seen) is None and found.certain and found.last is not None
+        return Ending(found.reason, _said(seen, found), None, ended.exit_code, tail, found.killed, named)
     last = next((line.strip() for line in reversed(tail.splitlines()) if line.strip()), "nothing")
     message = f"the engine's container ended with exit code {ended.exit_code}; its last line: {last}"
     return Ending("EngineCrashed", message, exit_code=ended.exit_code, log_tail=tail)
@@ -155,6 +176,9 @@ def _benchmarked(seen: ObservedExperiment, now: datetime) -> Ending | None:
         return Ending(
             "BenchmarkFailed", message, exit_code=pod.ended.exit_code, log_tail=seen.benchmark_log[-LOG_TAIL:]
         )
+    if result.failure == "Terminated":
+        told = Ending("Evicted", "somebody stopped the benchmark's pod while the experiment needed it", result)
+        return _job_failed(seen) or told
     # An engine that dies fails requests first; its pod ends a moment later, and says why.
     doubtful = not result.ok or (result.levels and result.levels[-1].errors)
     finished = clock.parse(pod.ended.finished_at) if pod.ended.finished_at else now
@@ -162,8 +186,13 @@ def _benchmarked(seen: ObservedExperiment, now: datetime) -> Ending | None:
         return None
     if result.ok:
         return Ending("Completed", _summary(result), result)
+    if seen.node is not None and not node_ready(seen.node):
+        name = seen.node["metadata"]["name"]
+        words = f"the engine's node {name} is not Ready, and the benchmark failed: {result.message}"
+        return Ending("NodeLost", words, result)
     reason = _FAILURES.get(result.failure or "Internal", "BenchmarkFailed")
-    return Ending(reason, result.message, result, exit_code=pod.ended.exit_code)
+    log = seen.benchmark_log if reason == "BenchmarkFailed" else seen.engine_log
+    return Ending(reason, result.message, result, exit_code=pod.ended.exit_code, log_tail=log[-LOG_TAIL:])
 
 
 def _summary(result: Result) -> str:
@@ -190,6 +219,7 @@ _RULES: tuple[Callable[[ObservedExperiment, datetime], Ending | None], ...] = (
     _rejected,
     _references,
     _root_gone,
+    _disturbed,
     _doomed,
     _pull_failed,
     _folder_missing,

@@ -32,6 +32,7 @@ class Meaning(NamedTuple):
 
 _CRASH = Meaning("configuration", "crash")
 _DOUBTFUL_CRASH = Meaning("configuration", "crash", retries=1)
+_DISTURBED = Meaning("surroundings", "environment", retries=3)
 _SPOILED = Meaning("surroundings", "environment", retries=1)
 _FOR_ALL = Meaning("everyone", "stop")
 
@@ -43,6 +44,9 @@ REASONS: Mapping[str, Meaning] = {
     "EngineCrashed": _DOUBTFUL_CRASH,
     "EngineNotServing": _DOUBTFUL_CRASH,
     "StartupTimeout": _DOUBTFUL_CRASH,
+    "Evicted": _DISTURBED,
+    "Preempted": _DISTURBED,
+    "NodeLost": _DISTURBED,
     "ImagePullFailed": _SPOILED,
     "PullTimeout": _SPOILED,
     "QueueTimeout": _SPOILED,
@@ -75,7 +79,8 @@ LOG_TAIL = 2000
 class Ending:
     """Why an experiment is over, in one reason of the API and one line for people.
 
-    `killed` says that somebody killed a process of the engine, so that the same configuration may well end otherwise.
+    `killed` says that somebody killed a process of the engine, so that the same configuration may well end otherwise;
+    `named` that the engine died of a cause that it named itself, before it ever served.
     """
 
     reason: str
@@ -84,8 +89,14 @@ class Ending:
     exit_code: int | None = None
     log_tail: str = ""
     killed: bool = False
+    named: bool = False
 
     @property
     def reproducible(self) -> bool:
-        """Whether the same configuration ends like this again."""
+        """Whether the same configuration ends like this again, wherever it runs."""
         return self.reason in SUCCEEDED or (self.reason in REPRODUCIBLE and not self.killed)
+
+    @property
+    def believed(self) -> bool:
+        """Whether nothing would be learned by measuring the same again at once."""
+        return self.reproducible or (self.named and not self.killed)

@@ -16,12 +16,13 @@ from autotuner.policy.confirmation import finalists
 from autotuner.policy.confirmation.finalists import Race
 from autotuner.policy.confirmation.rule import Decided, Measure
 from autotuner.policy.events import Event
-from autotuner.policy.evidence import drift, experiment_spec
+from autotuner.policy.evidence import drift, experiment_spec, retries
 from autotuner.policy.evidence.experiment_spec import Ingredients
 from autotuner.policy.evidence.measurements import Measured
 from autotuner.policy.evidence.observed import ObservedTask
 from autotuner.policy.task import (
     best_so_far,
+    common_cause,
     conclude,
     confirmed_best,
     expected_gain,
@@ -40,7 +41,6 @@ from autotuner.validation_messages import Finding
 
 _POLL = timedelta(seconds=2)  # for models and runtimes, which are not watched
 _SLOW_POLL = timedelta(seconds=10)
-_IN_A_ROW = 3  # environmental endings that stop a task
 
 
 def finished(status: TaskStatus) -> bool:
@@ -207,13 +207,17 @@ def _tune(builder: PlanBuilder) -> TaskPlan:
     """The plan while nothing is running: the baseline first, then one experiment after the other, then the answer."""
     seen = builder.seen
     conclude.record_best(builder)
-    stop = _stopping(seen.measured)
-    if stop:
-        return builder.end(False, stop.status.reason or "", f"{stop.name}: {stop.status.message}")
+    if stop := common_cause.find(seen.measured):
+        return builder.end(False, stop.reason, stop.message)
+    unbelieved = retries.owed(seen.measured)
     if seen.baseline is None:
-        limit = limits.used_up(seen, builder.now)
+        limit = limits.used_up(seen, builder.now) or limits.failed_too_often(seen)
         end = SearchEnd("BudgetExhausted", limit)
-        return conclude.finish(builder, end) if limit else _create(builder, "Baseline", None)
+        if limit:
+            return conclude.finish(builder, end)
+        return _retry(builder, unbelieved) if unbelieved else _create(builder, "Baseline", None)
+    if unbelieved and not unbelieved.is_repeat and not limits.ends_search(seen, unbelieved.accelerators, builder.now):
+        return _retry(builder, unbelieved)
     if len(seen.search) >= seen.spec.search.max_experiments:
         return _confirm(builder, SearchEnd("Completed"))
     proposal = next_experiment.next_one(seen, builder.suggest)
@@ -246,11 +250,13 @@ def _confirm(builder: PlanBuilder, end: SearchEnd) -> TaskPlan:
         return conclude.finish(builder, end, words)
     if end.words and not seen.measured[-1].is_repeat and not seen.obstacle:
         builder.events.append(Event("Normal", "BudgetExhausted" if end.limit else "SearchEnded", end.words))
+    message = _confirming(builder, race, step.block)
+    if unbelieved := retries.owed([one for one in seen.measured if one.is_repeat]):
+        return _retry(builder, unbelieved, message)
     original = race.original(step.keys[0])
     body = experiment_spec.repeat(
         _ingredients(seen), original.spec, index=_next_index(builder), block=step.block, ladder=race.ladder
     )
-    message = _confirming(builder, race, step.block)
     what = "the baseline" if step.keys[0] is None else original.name
     return _launch(builder, body, f"{what} again, block {step.block}", message)
 
@@ -260,16 +266,6 @@ def _confirming(builder: PlanBuilder, race: Race | None, block: int) -> str:
     builder.conditions.set("Succeeded", "Unknown", "Confirming")
     builder.conditions.set("Finished", "False", "Confirming")
     return confirmed_best.message(race, block) if race else "confirming"
-
-
-def _stopping(measured: Sequence[Measured]) -> Measured | None:
-    """The experiment that stops the task: its cause is common to all, or came too often."""
-    over = [one for one in measured if one.finished]
-    if over and over[-1].outcome == "stop":
-        return over[-1]
-    last = over[-_IN_A_ROW:]
-    spoiled = len(last) == _IN_A_ROW and all(one.outcome == "environment" for one in last)
-    return last[-1] if spoiled else None
 
 
 def _create(builder: PlanBuilder, purpose: Purpose, configuration: Configuration | None) -> TaskPlan:
@@ -289,6 +285,18 @@ def _create(builder: PlanBuilder, purpose: Purpose, configuration: Configuration
     )
     _searching(builder)
     return _launch(builder, experiment, what, f"{what} starting as {experiment['metadata']['name']}")
+
+
+def _retry(builder: PlanBuilder, one: Measured, message: str = "") -> TaskPlan:
+    """The plan that measures again what ended in a way that is not believed."""
+    seen = builder.seen
+    of = retries.first_try(one)
+    body = experiment_spec.retry(_ingredients(seen), one.spec, index=_next_index(builder), of=of)
+    if not message:
+        _searching(builder)
+    what = "the baseline" if one.is_baseline else of
+    why = f"{one.name} ended with {one.status.reason}: {one.status.message}"
+    return _launch(builder, body, f"{what} again: {why}", message or f"measuring {what} again: {why}")
 
 
 def _ingredients(seen: ObservedTask) -> Ingredients:

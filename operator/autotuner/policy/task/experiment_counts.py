@@ -30,16 +30,19 @@ def _known(seen: ObservedTask) -> int:
 
 def counts(seen: ObservedTask) -> dict[str, Any]:
     """The parts of the status about experiments of the search, and what all of them cost."""
-    over = [one for one in seen.search if one.finished]
+    over = [one for one in seen.tried if one.finished and not one.reused]
     outcomes = Counter(one.outcome for one in over)
     reasons = Counter(
-        "RuntimeChanged" if one.drift else one.status.reason or "" for one in over if one.outcome not in _MEASURED
+        "RuntimeChanged" if one.drift else one.status.reason or ""
+        for one in [*over, *(one for one in seen.measured if one.retry == "made" and not one.is_baseline)]
+        if one.outcome not in _MEASURED
     )
+    counting = sum(one.finished for one in seen.search)
     measured = outcomes["value"] + outcomes["bound"] + outcomes["unknown"]
     known = seen.status.experiments.next_index if seen.status.experiments else 0
     used = max((one.index + 1 for one in seen.measured), default=0)
     experiments = ExperimentCounts(
-        summary=f"{len(over)}/{wanted(seen)}",
+        summary=f"{counting}/{wanted(seen)}",
         next_index=max(known, used),
         running=len(seen.running),
         succeeded=measured,

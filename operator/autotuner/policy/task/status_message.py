@@ -62,6 +62,8 @@ def message(
     """`experiment 12 of 30 benchmarking; best 1893 tok/s/GPU by llama-chat-7 (+31.0% over the baseline)`."""
     step = (running.status.phase or "Pending").lower()
     what = "baseline" if running.is_baseline else f"experiment {number} of {wanted}"
+    if running.spec.retry_of:
+        what += f", {running.spec.retry_of} again,"
     text = f"{what} {step}"
     if running.status.message and running.status.phase not in ("Benchmarking", "Starting", "Releasing"):
         text += f" ({running.status.message})"

@@ -19,6 +19,7 @@ from tests.unit.builders import (
     make_model,
     make_pod,
     make_result,
+    merged,
     seen,
     terminated,
 )
@@ -32,11 +33,14 @@ from tests.unit.policy.experiment.states import (
     STARTED,
     doomed,
 )
+from tests.unit.policy.experiment.test_deadlines import CLOCKS
 
 
 def found(experiment: Object = EXPERIMENT, now: float = IN_TIME, **state: Any) -> reasons.Ending | None:
     return endings.find(seen(experiment, **state), after(now))
 
+
+LOST = {"metadata": {"name": "node-a"}, "status": {"conditions": [{"type": "Ready", "status": "Unknown"}]}}
 
 ENDINGS: list[tuple[str, Object, str, str]] = [
     (
@@ -80,14 +84,14 @@ ENDINGS: list[tuple[str, Object, str, str]] = [
     (
         "the InferenceService is deleted by somebody else",
         {"experiment": MEASURING, "job": make_job(EXPERIMENT)},
-        "ServingNotCreated",
-        "somebody else deleted the InferenceService while it was being measured",
+        "Evicted",
+        "somebody deleted the InferenceService while the experiment needed it",
     ),
     (
         "the InferenceService is being deleted by somebody else",
         {"experiment": MEASURING, "root": make_isvc(MEASURING, deleting=True), "engine": [READY]},
-        "ServingNotCreated",
-        "somebody else deleted the InferenceService while it was being measured",
+        "Evicted",
+        "somebody deleted the InferenceService while the experiment needed it",
     ),
     (
         "the engine's image cannot be pulled",
@@ -171,20 +175,103 @@ ENDINGS: list[tuple[str, Object, str, str]] = [
     (
         "the pod that was measured is another one now",
         {**OURS, "experiment": MEASURING, "engine": [make_pod(uid="uid-new", started=25, ready=28)]},
-        "EngineCrashed",
-        "the engine's pod was deleted or replaced while it was being measured",
+        "Evicted",
+        "somebody deleted the engine's pod, or another replaced it, while it was measured",
     ),
     (
         "the pod that was measured is being deleted",
         {**OURS, "experiment": MEASURING, "engine": [make_pod(started=10, ready=20, deleting=True)]},
-        "EngineCrashed",
-        "the engine's pod was deleted or replaced while it was being measured",
+        "Evicted",
+        "somebody deleted the engine's pod, or another replaced it, while it was measured",
     ),
     (
         "the pod that was measured is gone",
         {**OURS, "experiment": MEASURING},
-        "EngineCrashed",
-        "the engine's pod was deleted or replaced while it was being measured",
+        "Evicted",
+        "somebody deleted the engine's pod, or another replaced it, while it was measured",
+    ),
+    (
+        "somebody evicts the engine's pod, which still runs",
+        {**OURS, "engine": [make_pod(started=10, disrupted=("DisruptionTarget", "EvictionByEvictionAPI", "drained"))]},
+        "Evicted",
+        "the engine's pod on node-a was taken away: EvictionByEvictionAPI: drained",
+    ),
+    (
+        "the scheduler preempts the benchmark's pod",
+        {
+            **OURS,
+            "experiment": MEASURING,
+            "engine": [READY],
+            "benchmark": [make_pod("benchmark", disrupted=("DisruptionTarget", "PreemptionByScheduler", "urgent"))],
+        },
+        "Preempted",
+        "the benchmark's pod on node-a was taken away: PreemptionByScheduler: urgent",
+    ),
+    (
+        "Kueue preempts the engine",
+        {
+            **OURS,
+            "engine": [make_pod(disrupted=("TerminationTarget", "WorkloadEvictedDueToPreempted", "more urgent"))],
+        },
+        "Preempted",
+        "the engine's pod on node-a was taken away: WorkloadEvictedDueToPreempted: more urgent",
+    ),
+    (
+        "the engine's node does not answer any more",
+        {**OURS, "engine": [make_pod(disrupted=("DisruptionTarget", "DeletionByTaintManager", ""))]},
+        "NodeLost",
+        "the engine's pod on node-a was taken away: DeletionByTaintManager",
+    ),
+    (
+        "the kubelet evicts the engine although its container had ended",
+        {
+            **OURS,
+            "engine": [
+                merged(
+                    make_pod(ended=terminated(137)),
+                    {"status": {"phase": "Failed", "reason": "Evicted", "message": "The node was low on memory."}},
+                )
+            ],
+        },
+        "Evicted",
+        "the engine's pod on node-a was taken away: Evicted: The node was low on memory.",
+    ),
+    (
+        "somebody deletes the benchmark's pod",
+        {
+            **OURS,
+            "experiment": MEASURING,
+            "engine": [READY],
+            "job": make_job(EXPERIMENT),
+            "owns_job": True,
+            "benchmark": [make_pod("benchmark", started=22, deleting=True)],
+        },
+        "Evicted",
+        "somebody deleted the benchmark's pod while the experiment needed it",
+    ),
+    (
+        "somebody stopped the benchmark, which says so",
+        {
+            **OURS,
+            "experiment": MEASURING,
+            "engine": [READY],
+            "benchmark": [make_pod("benchmark", ended=make_result(failure="Terminated", message="told to stop"))],
+        },
+        "Evicted",
+        "somebody stopped the benchmark's pod while the experiment needed it",
+    ),
+    (
+        "the benchmark failed, and the engine's node is not Ready",
+        {
+            **OURS,
+            "experiment": MEASURING,
+            "engine": [READY],
+            "node": LOST,
+            "benchmark": [make_pod("benchmark", ended=make_result(failure="EngineNotServing", message="silent"))],
+            "now": 63.0,
+        },
+        "NodeLost",
+        "the engine's node node-a is not Ready, and the benchmark failed: silent",
     ),
     (
         "all levels are measured",
@@ -434,6 +521,6 @@ def test_evidence_holds_a_cause_far_above_the_end() -> None:
 
 
 def test_every_reason_is_reached() -> None:
-    reached = {row[2] for row in ENDINGS} | {"SLOViolated", "StartupTimeout", "PullTimeout", "QueueTimeout"}
+    reached = {row[2] for row in ENDINGS} | {"SLOViolated"} | {row[3] for row in CLOCKS}
 
     assert reached == set(REASONS)

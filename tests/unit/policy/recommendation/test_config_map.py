@@ -155,7 +155,7 @@ class TestConfigMap:
         slow = experiment(2, {"tp-size": 1, "schedule-policy": "fcfs"}, seen)
         for index in range(2, 1000):
             body = {**slow, "metadata": {**slow["metadata"], "name": f"chat-{index}"}}
-            more.append(ended(body, "EngineCrashed", message=long))
+            more.append(ended(body, "EngineCrashed", message=long, reproducible=True))
         more.append(ended(experiment(1000, FASTEST, seen), "Completed", make_level(throughput=5000.0)))
         answer = make_answer([FASTEST], *more)
         found = data(answer)
@@ -172,7 +172,9 @@ class TestConfigMap:
 class TestTable:
     def test_has_a_row_for_every_experiment(self) -> None:
         seen = observed(make_task(**SPEC))
-        crash = ended(experiment(2, everything()[0], seen), "EngineCrashed", message='it said "no", and\nleft')
+        crash = ended(
+            experiment(2, everything()[0], seen), "EngineCrashed", message='it said "no", and\nleft', reproducible=True
+        )
         rows = table(make_answer([FASTEST], crash))
 
         assert [row["experiment"] for row in rows] == ["chat-0", "chat-1", "chat-2"]
@@ -222,7 +224,7 @@ class TestTable:
         point = {"tp-size": 1, "schedule-policy": "lpm"}
         body = experiment(2, point, observed(make_task(**SPEC | changes)))
         early = ended(body, "Completed", make_level(4, throughput=10.0), ladder="StoppedHopeless")
-        crash = ended(experiment(3, point, observed(make_task(**SPEC | changes))), "EngineCrashed")
+        crash = ended(experiment(3, point, observed(make_task(**SPEC | changes))), "EngineCrashed", reproducible=True)
         spoiled = ended(experiment(4, point, observed(make_task(**SPEC | changes))), "PullTimeout")
         rows = table(make_answer([FASTEST], early, crash, spoiled, **changes))[2:]
 

@@ -193,7 +193,7 @@ def test_the_command_of_the_runtime_counts_as_the_baselines() -> None:
 
 def test_each_value_has_the_best_that_was_measured_with_it() -> None:
     seen = observed(make_task(**SPEC))
-    crash = ended(experiment(13, everything()[0], seen), "EngineCrashed")
+    crash = ended(experiment(13, everything()[0], seen), "EngineCrashed", reproducible=True)
     spoiled = ended(experiment(14, everything()[0], seen), "NodeLost")
     found = {(row.name, row.value): row for row in best_per_value.rows(make_answer(everything(), crash, spoiled))}
 

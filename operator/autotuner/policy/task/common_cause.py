@@ -1,0 +1,110 @@
+"""Whether what ended an experiment would end every other one too, so that the task stops. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from autotuner.policy.evidence.measurements import Measured
+from autotuner.policy.experiment.reasons import meaning
+
+_IN_A_ROW = 3
+
+# Where in a task to look after a cause that its experiments have in common.
+_FIELDS: Mapping[str, str] = {
+    "EngineCrashed": "runtime (its image and extraArgs) and model",
+    "EngineNotServing": "runtime.extraArgs and what the runtime's command adds to them",
+    "StartupTimeout": "timeouts.startupSeconds",
+    "OutOfMemory": "the memory limit of the runtime, model and placement",
+    "InvalidArguments": "runtime.extraArgs, benchmark.requestParams and benchmark.scenarios",
+    "ImagePullFailed": "runtime.image, or the operator's benchmark image",
+    "PullTimeout": "timeouts.pullSeconds",
+    "QueueTimeout": "placement, timeouts.queueSeconds and the namespace's quota",
+    "ServingNotCreated": "runtime, and the log of what serves engines",
+    "BenchmarkFailed": "benchmark",
+    "BenchmarkTimeout": "timeouts.benchmarkSeconds, or fewer and shorter levels in benchmark",
+}
+
+# What the same words differ in from one experiment to the next.
+_VARYING = (
+    (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S*"), "TIME"),
+    (re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b"), "ADDRESS"),
+    (re.compile(r"\b0x[0-9a-fA-F]+\b|\b(?=[0-9a-f]*\d)[0-9a-f]{8,}(?:-[0-9a-f]{4,})*\b"), "ID"),
+    (re.compile(r"\b(pid[ =:]*)\d+", re.IGNORECASE), r"\1N"),
+    (re.compile(r"\b\d+ of \d+ requests"), "N requests"),
+)
+
+
+@dataclass(frozen=True)
+class CommonCause:
+    """What stops a task: the reason of the experiment that met it last, and a message for people."""
+
+    reason: str
+    message: str
+
+
+def find(measured: Sequence[Measured]) -> CommonCause | None:
+    """The cause that stops a task after its last experiment; None if it goes on.
+
+    An ending that is everyone's stops it at once. So do a baseline that the surroundings spoil again and again, and
+    endings with equal words: while nothing was measured, of three in a row, or of the baseline and a configuration if
+    the engine named no cause, which another configuration might not have; afterwards of three in a row that the
+    surroundings spoiled.
+
+    Args:
+        measured: all its experiments by index, as `evidence.retries` judged them.
+    """
+    over = [one for one in measured if one.finished and not one.withdrawn and not one.reused]
+    if not over or over[-1].score is not None:
+        return None
+    last = over[-1]
+    if last.outcome == "stop":
+        return CommonCause(last.status.reason or "", _quoted(last))
+    if last.is_baseline and last.outcome == "environment" and not last.retry:
+        return _with_advice(last, "the baseline ended like this again, and without it nothing is a gain")
+    return _equal_words(over) or _spoiled_in_a_row(over)
+
+
+def _equal_words(over: Sequence[Measured]) -> CommonCause | None:
+    """The cause if what ended last has the words of others before it."""
+    last, nothing_ran = over[-1], all(one.score is None for one in over)
+    baselines = [one for one in over if one.is_baseline]
+    named = last.status.reproducible or last.is_baseline
+    if nothing_ran and not named and baselines and _words(baselines[-1]) == _words(last):
+        return _with_advice(last, f"{baselines[-1].name}, the baseline, ended with the same words")
+    row = over[-_IN_A_ROW:]
+    alike = len(row) == _IN_A_ROW and len({_words(one) for one in row}) == 1
+    # One eviction after the other is bad luck; retries of each configuration bound it.
+    if not alike or meaning(last.status.reason or "").retries > 1:
+        return None
+    if nothing_ran or meaning(last.status.reason or "").fault == "surroundings":
+        return _with_advice(last, f"{', '.join(one.name for one in row[:-1])} ended with the same words")
+    return None
+
+
+def _spoiled_in_a_row(over: Sequence[Measured]) -> CommonCause | None:
+    """The cause if the surroundings spoiled one configuration after the other, with all their retries."""
+    row = [one for one in over if one.retry != "made"][-_IN_A_ROW:]
+    if len(row) < _IN_A_ROW or any(one.outcome != "environment" or one.retry for one in row):
+        return None
+    return _with_advice(row[-1], f"so did the surroundings spoil {', '.join(one.name for one in row[:-1])}")
+
+
+def _words(one: Measured) -> tuple[str, str]:
+    """Reason and message, without what differs from one experiment to the next."""
+    text = re.sub(rf"\b{re.escape(one.name)}(?:-[a-z0-9]+)*\b", "NAME", one.status.message or "")
+    for pattern, word in _VARYING:
+        text = pattern.sub(word, text)
+    return one.status.reason or "", text
+
+
+def _with_advice(last: Measured, why: str) -> CommonCause:
+    reason = last.status.reason or ""
+    field = _FIELDS.get(reason)
+    advice = f": look at {field}" if field else ""
+    return CommonCause(reason, f"{_quoted(last)}; {why}{advice}")
+
+
+def _quoted(one: Measured) -> str:
+    return f"{one.name}: {one.status.message}"
