@@ -57,7 +57,9 @@ def held(experiment: Object) -> tuple[float, float]:
 async def test_ome_is_down_at_the_start(story: Story) -> None:
     await story.make_runtime()
     async with ome_down(story):
-        await story.create_task({"spec.search": ONE})  # its runtime has to be made
+        # A runtime that nobody has made yet.
+        own = {"engineConfig": {"annotations": {"example.com/story": story.namespace}}}
+        await story.create_task({"spec.search": ONE, "spec.runtime.overrides": own})
         await story.create_experiment("patient-1")
 
         async def task_told() -> bool:

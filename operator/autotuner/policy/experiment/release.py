@@ -7,7 +7,7 @@ pod.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -101,13 +101,14 @@ def _living_pods(seen: ObservedExperiment) -> list[PodView]:
 
 def _described(seen: ObservedExperiment, left: list[tuple[str, Mapping[str, Any]]], pods: list[PodView]) -> str:
     """What is in the way, with the finalizers that hold it, and what to do."""
-    names = [f"{name}{_held_by(child)}" for name, child in left] + [_whereabouts(pod) for pod in pods]
+    names = [f"{name}{_held_by(child['metadata'].get('finalizers') or ())}" for name, child in left]
+    names += [f"{_whereabouts(pod)}{_held_by(pod.finalizers)}" for pod in pods]
     advice = seen.backend.release_advice(seen.spec.service, seen.root, seen.model) if seen.root is not None else ""
     return ", ".join(names) + (f"; {advice}" if advice else "")
 
 
-def _held_by(child: Mapping[str, Any]) -> str:
-    found = [name for name in child["metadata"].get("finalizers") or () if name not in _COLLECTORS]
+def _held_by(finalizers: Iterable[str]) -> str:
+    found = [name for name in finalizers if name not in _COLLECTORS]
     return f" (finalizer{'s' if len(found) > 1 else ''} {', '.join(found)})" if found else ""
 
 

@@ -227,14 +227,15 @@ class TestRelease:
         body = written(EXPERIMENT, measured().status)
         left: Object = {
             "root": make_isvc(EXPERIMENT, deleting=True),
-            "engine": [make_pod(deleting=True)],
+            "engine": [merged(make_pod(deleting=True), {"metadata": {"finalizers": ["example.com/billing"]}})],
             "benchmark": [make_pod("benchmark", node=None, deleting=True)],
         }
 
         plan = decide(seen(body, **left), after(111))
 
         message = (
-            "not gone after 50 s: InferenceService chat-1, pod engine-pod on node-a, pod benchmark-pod without a node"
+            "not gone after 50 s: InferenceService chat-1, pod engine-pod on node-a (finalizer example.com/billing),"
+            " pod benchmark-pod without a node"
         )
         assert condition(plan.status, "Released") == ("False", "TeardownStuck")
         assert plan.events == (("Warning", "TeardownStuck", message),)
