@@ -98,7 +98,7 @@ CASES = {
     ),
     "released in time": Case("AutotunerTeardownStuck", f'{STUCK},pod="a"}} 0x20', 20),
     "a copy that stays": Case(
-        "AutotunerForeignObjects", f"{FOREIGN} 0x4 1x40 0x5", 49, (35, 44), {"namespace": "llm", "kind": "Pod"}
+        "AutotunerForeignObjects", f"{FOREIGN} 0x4 1x40 0x5", 49, (35, 45), {"namespace": "llm", "kind": "Pod"}
     ),
     "a copy that goes soon": Case("AutotunerForeignObjects", f"{FOREIGN} 0x4 1x20 0x5", 30),
     "no progress since the beginning": Case(
