@@ -15,11 +15,13 @@ from tests.unit.builders import (
     after,
     at,
     condition,
+    controller,
     make_deployment,
     make_isvc,
     make_job,
     make_model,
     make_pod,
+    merged,
     seen,
     written,
 )
@@ -152,6 +154,27 @@ def test_tells_how_far_it_is_when(state: Object, phase: str, message: str) -> No
     assert plan.events[0] == ("Normal", phase, message)
     assert not plan.release
     assert decide(later(plan, **state), after(16)).status == plan.status  # time alone changes nothing
+
+
+TASK: Object = {"kind": "TuningTask", "metadata": {"name": "chat", "uid": "uid-chat"}}
+OF_TASK = merged(EXPERIMENT, {"metadata": {"ownerReferences": [controller(TASK)]}})
+
+
+@pytest.mark.parametrize(
+    ("missing", "message", "reason"),
+    [
+        ("model", "waiting for ClusterBaseModel llama to be Ready (it is missing)", "ModelNotReady"),
+        ("runtime", "waiting for ClusterServingRuntime engine-runtime, which does not exist", "RuntimeIncompatible"),
+    ],
+)
+def test_what_its_task_can_make_again_is_waited_for(missing: str, message: str, reason: str) -> None:
+    plan = decide(seen(OF_TASK, **{missing: None}), after(15))
+    over = decide(seen(written(OF_TASK, plan.status), **{missing: None}), after(9999))
+
+    assert (plan.status.phase, plan.status.message) == ("Pending", message)
+    assert not plan.create_root
+    assert over.status.reason == reason
+    assert decide(seen(EXPERIMENT, **{missing: None}), after(15)).status.reason == reason, "nobody else makes it"
 
 
 CREATIONS: list[tuple[str, Object, bool, bool]] = [
