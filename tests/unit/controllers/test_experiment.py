@@ -14,6 +14,7 @@ from autotuner.kubernetes_object import Object, Resource
 from autotuner.settings import Settings
 from tests.unit.builders import (
     after,
+    at,
     make_experiment,
     make_isvc,
     make_job,
