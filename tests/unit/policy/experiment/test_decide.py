@@ -154,6 +154,14 @@ def test_tells_how_far_it_is_when(state: Object, phase: str, message: str) -> No
     assert decide(later(plan, **state), after(16)).status == plan.status  # time alone changes nothing
 
 
+def test_no_phase_comes_back_after_a_wait_for_the_benchmarks_place() -> None:
+    queued = decide(seen(EXPERIMENT, no_place="none"), after(15))
+    going_on = decide(later(queued), after(25))
+
+    assert (queued.status.phase, going_on.status.phase) == ("Queued", "Queued")
+    assert going_on.create_root
+
+
 CREATIONS: list[tuple[str, Object, bool, bool]] = [
     ("nothing while the model is not Ready", {"model": make_model("In_Transit")}, False, False),
     ("the InferenceService once the model is Ready", {}, True, False),
