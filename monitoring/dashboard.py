@@ -237,6 +237,16 @@ def _operator(board: dashboard.Dashboard) -> dashboard.Dashboard:
                 _query("sum by (queue) (autotuner_queue_depth)", "{{queue}}"),
             )
         )
+        .with_panel(
+            _graph(
+                "Left behind",
+                "Objects that an ended experiment still owned, deleted since the start; and objects that only bear the"
+                " labels of one, which are left alone.",
+                "short",
+                _query("sum by (kind) (autotuner_leftovers_total)", "{{kind}} deleted"),
+                _query("max by (namespace, kind) (autotuner_foreign_objects)", "{{namespace}} {{kind}} foreign"),
+            )
+        )
     )
 
 

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -101,6 +102,13 @@ class Operator:
         except subprocess.TimeoutExpired:
             self.kill()
             raise AssertionError(f"the operator did not end within {seconds} s of SIGTERM") from None
+
+    def sample(self, series: str) -> float | None:
+        """A metric's value now; None if there is none. It needs AUTOTUNER_METRICS_PORT."""
+        url = f"http://127.0.0.1:{self._environment['AUTOTUNER_METRICS_PORT']}/metrics"
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            lines = [line for line in answer.read().decode().splitlines() if line.startswith(f"{series} ")]
+        return float(lines[0].split()[-1]) if lines else None
 
     @property
     def resident_bytes(self) -> int:

@@ -49,6 +49,11 @@ class KubeError(Exception):
         super().__init__(f"{reason or status}: {message}")
         self.status, self.reason, self.message = status, reason, message
 
+    @property
+    def server_failed(self) -> bool:
+        """Whether the API server answered that it, or a webhook that it asks, could not do it now."""
+        return self.status >= 500
+
 
 class ConflictError(KubeError):
     """409: the object is not what it was when it was read; look again."""

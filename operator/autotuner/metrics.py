@@ -48,7 +48,7 @@ STEP_SECONDS = Histogram(
 )
 GPU_SECONDS = Counter(
     "autotuner_gpu_seconds",
-    "Accelerator seconds that ended experiments used from scheduled to released; task is empty for those of no task.",
+    "Accelerator seconds of ended experiments, until their last pod was gone; task is empty for those of no task.",
     ["namespace", "task"],
     registry=REGISTRY,
 )
@@ -64,6 +64,18 @@ RECONCILE_SECONDS = Histogram(
 )
 RECONCILE_ERRORS = Counter(
     "autotuner_reconcile_errors", "Reconciles that failed and are retried.", ["queue"], registry=REGISTRY
+)
+LEFTOVERS = Counter(
+    "autotuner_leftovers",
+    "Objects that were found and deleted because an ended experiment still owned them, by kind.",
+    ["kind"],
+    registry=REGISTRY,
+)
+FOREIGN_OBJECTS = Gauge(
+    "autotuner_foreign_objects",
+    "Objects that bear an experiment's labels and that none owns, by kind; the operator leaves them alone.",
+    ["namespace", "kind"],
+    registry=REGISTRY,
 )
 QUEUE_DEPTH = Gauge("autotuner_queue_depth", "Objects that wait for a reconcile.", ["queue"], registry=REGISTRY)
 
@@ -82,6 +94,13 @@ for _reason in REASONS:
     EXPERIMENTS.labels(_reason)
 for _step in _STEPS:
     STEP_SECONDS.labels(_step)
+
+
+def set_foreign_objects(counts: Mapping[tuple[str, str], int]) -> None:
+    """Tell how many foreign objects there are now, by namespace and kind."""
+    FOREIGN_OBJECTS.clear()
+    for key, count in counts.items():
+        FOREIGN_OBJECTS.labels(*key).set(count)
 
 
 class QueueFigures:

@@ -120,7 +120,16 @@ class Services:
             raise RetryError("deletion is stuck on request")
         if isvc.get("spec", {}).get("model") and not any(self._models(isvc)):
             raise RetryError("OME's validator refuses the update: the model does not exist")
+        if "slow-release" in active and (wait := self._until_release(isvc)) > 0:
+            self._queue.add_after(key_of(isvc), wait)
+            return
         await self._finalizers(isvc, [name for name in finalizers if name != FINALIZER])
+
+    def _until_release(self, isvc: Object) -> float:
+        """Returns the seconds for which the finalizer stays, from when the deletion was first seen."""
+        now = asyncio.get_running_loop().time()
+        seconds = faults.slow_release_seconds(isvc, self._runtime(isvc))
+        return self._stopping.setdefault(isvc["metadata"]["uid"], now + seconds) - now
 
     async def _deploy(self, isvc: Object, active: frozenset[str]) -> None:
         models, runtime = self._models(isvc), self._runtime(isvc)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 
 from autotuner.kubernetes_object import Object
 
 SWITCH = "testbed.autotuner.io/ome"
 SLOW_STOP_SECONDS = "testbed.autotuner.io/slow-stop-seconds"
+SLOW_RELEASE_SECONDS = "testbed.autotuner.io/slow-release-seconds"
 SLOW_STOP_FINALIZER = "testbed.autotuner.io/slow-stop"
 QUOTA_CLASS = "testbed-over-quota"
 
@@ -16,6 +18,7 @@ KNOWN = {
     "never-ready",
     "unschedulable",
     "quota",
+    "slow-release",
     "slow-stop",
     "late-url",
     "stuck-deletion",
@@ -41,9 +44,16 @@ def switches(*objects: Object | None) -> frozenset[str]:
 
 def slow_stop_seconds(*objects: Object | None) -> float:
     """Returns how long a stopped pod stays visible with the switch slow-stop: as the first of the objects says."""
-    return next(
-        (float(told[SLOW_STOP_SECONDS]) for told in map(_annotations, objects) if SLOW_STOP_SECONDS in told), 5.0
-    )
+    return _seconds(SLOW_STOP_SECONDS, objects)
+
+
+def slow_release_seconds(*objects: Object | None) -> float:
+    """Returns how long OME keeps its finalizer with the switch slow-release: as the first of the objects says."""
+    return _seconds(SLOW_RELEASE_SECONDS, objects)
+
+
+def _seconds(annotation: str, objects: Iterable[Object | None]) -> float:
+    return next((float(told[annotation]) for told in map(_annotations, objects) if annotation in told), 5.0)
 
 
 def _annotations(obj: Object | None) -> dict[str, str]:

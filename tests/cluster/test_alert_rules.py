@@ -56,6 +56,7 @@ ACTIVE = f'autotuner_experiments_active{{{OPS},pod="a",phase="Benchmarking"}}'
 OTHER = 'autotuner_build_info{namespace="elsewhere",job="autotuner"} 1x60'
 LEADER = f"autotuner_leader{{{OPS}"
 STUCK = 'autotuner_teardown_stuck{namespace="llm",experiment="chat-3"'
+FOREIGN = 'autotuner_foreign_objects{namespace="llm",kind="Pod",pod="a"}'
 PROGRESS = 'autotuner_task_progress_timestamp_seconds{namespace="llm",task="chat",pod="a"}'
 ENDED = f"autotuner_experiments_total{{{OPS}"
 ERRORS = f'autotuner_reconcile_errors_total{{{OPS},queue="tasks"}}'
@@ -96,6 +97,10 @@ CASES = {
         {"namespace": "llm", "experiment": "chat-3"},
     ),
     "released in time": Case("AutotunerTeardownStuck", f'{STUCK},pod="a"}} 0x20', 20),
+    "a copy that stays": Case(
+        "AutotunerForeignObjects", f"{FOREIGN} 0x4 1x40 0x5", 49, (35, 45), {"namespace": "llm", "kind": "Pod"}
+    ),
+    "a copy that goes soon": Case("AutotunerForeignObjects", f"{FOREIGN} 0x4 1x20 0x5", 30),
     "no progress since the beginning": Case(
         "AutotunerTaskWithoutProgress", f"{PROGRESS} 0x300", 300, (246, 300), {"namespace": "llm", "task": "chat"}
     ),

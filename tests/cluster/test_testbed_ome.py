@@ -12,6 +12,7 @@ import pytest_asyncio
 from autotuner.kubernetes_object import Object
 from testbed import Testbed
 from testbed.api import Api, ApiError
+from testbed.ome import outage
 from tests.cluster.ome_world import FOREGROUND, FORMAT, ROOT, SWITCH, World, condition, one_gpu, wait_for
 
 
@@ -383,6 +384,41 @@ async def test_a_deletion_that_is_stuck_until_the_switch_goes(world: World) -> N
     assert isvc["metadata"]["finalizers"] == ["inferenceservice.finalizers"]
     await world.api.patch(f"{world.isvcs}/exp-one", {"metadata": {"annotations": {SWITCH: None}}})
     await world.gone()
+
+
+async def test_a_finalizer_that_stays_for_a_time(world: World) -> None:
+    await world.create_model()
+    await world.create_runtime()
+    annotations = {SWITCH: "slow-release", "testbed.autotuner.io/slow-release-seconds": "2"}
+    await world.create_service(annotations=annotations)
+    await world.deployed()
+    start = asyncio.get_running_loop().time()
+    await world.api.delete(f"{world.isvcs}/exp-one", FOREGROUND)
+    await world.gone()
+    assert 2 <= asyncio.get_running_loop().time() - start < 12
+
+
+async def test_a_manager_that_is_down_has_its_kinds_refused(world: World) -> None:
+    await world.create_model()
+    await world.create_runtime()
+    await world.create_service(annotations={SWITCH: "stuck-deletion"})
+    await world.deployed()
+    await outage.begin(world.api)
+    words = 'failed calling webhook "inferenceservice.ome-webhook-server.defaulter".*connection refused'
+    try:
+        for write in (
+            world.create_service("exp-two"),
+            world.api.patch(f"{world.runtimes}/{world.name}", {"spec": {"disabled": True}}),
+            world.api.patch(f"{world.isvcs}/exp-one", {"metadata": {"finalizers": None}}),
+        ):
+            with pytest.raises(ApiError, match=words) as refused:
+                await write
+            assert refused.value.status == 500
+        await world.api.delete(f"{world.isvcs}/exp-one")
+        assert await world.service() is not None, "a deletion is accepted, and the finalizer stays"
+    finally:
+        await outage.end(world.api)
+    await world.create_service("exp-two")
 
 
 async def test_an_unknown_switch_does_not_pass_silently(world: World) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from testbed import Testbed
 from testbed.api import Api
+from testbed.controlplane import free_port
 from testbed.operator_process import Operator
 from tests.e2e.story import Story
 
@@ -25,7 +26,8 @@ def bed() -> Iterator[Testbed]:
 @pytest.fixture(scope="session")
 def operator(bed: Testbed) -> Iterator[Operator]:
     """The operator; stories may kill it, if they start it again."""
-    with Operator(bed.kubeconfig, bed.logs / "operator.log", SETTINGS) as process:
+    settings = {**SETTINGS, "AUTOTUNER_METRICS_PORT": str(free_port())}
+    with Operator(bed.kubeconfig, bed.logs / "operator.log", settings) as process:
         yield process
 
 

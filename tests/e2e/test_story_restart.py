@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from autotuner.kubernetes_object import Object
 from tests.e2e.recorder import Recorder, Sighting
 from tests.e2e.story import OME, SOME, SWITCH, Story, traffic
@@ -153,6 +155,30 @@ async def test_the_api_server_and_ome_die_while_a_task_runs(story: Story) -> Non
         finally:
             await asyncio.to_thread(story.bed.start_ome)
         task = await story.task_finished()
+        assert await story.left() == []
+    check_undisturbed(task, await story.experiments(), recorder)
+
+
+@pytest.mark.full  # it mostly waits
+async def test_the_control_plane_is_away_for_a_minute_and_loses_etcd(story: Story) -> None:
+    async with story.recorder() as recorder:
+        await story.create_task({"spec.benchmark": traffic(SOME)})
+        await story.mid_benchmark("chat-0")
+        await asyncio.to_thread(story.bed.stop_apiserver)
+        await asyncio.sleep(60)
+        await asyncio.to_thread(story.bed.start_apiserver)
+        await story.mid_benchmark("chat-1", PATIENCE)
+        await asyncio.to_thread(story.bed.control, "kill", "etcd")
+        await asyncio.sleep(5)
+        await asyncio.to_thread(story.bed.control, "start", "etcd")
+        await story.mid_benchmark("chat-2", PATIENCE)
+        # An operator that starts while the API server does.
+        await asyncio.to_thread(story.bed.stop_apiserver)
+        story.operator.kill()
+        story.operator.start()
+        await asyncio.sleep(3)
+        await asyncio.to_thread(story.bed.start_apiserver)
+        task = await story.task_finished(seconds=PATIENCE)
         assert await story.left() == []
     check_undisturbed(task, await story.experiments(), recorder)
 

@@ -186,6 +186,7 @@ def check_measured(task: Object, experiments: list[Object], ladder: list[int]) -
             "engineReady",
             "firstRequest",
             "benchmarkFinished",
+            "podsGone",
             "released",
         )
         moments = [status["times"][step][:19] for step in steps]

@@ -155,6 +155,10 @@ TWINS = (
     Twins(("api.model_and_runtime", "policy.model_and_runtime"), "model and runtime: their fields, the objects meant"),
     Twins(("api.task", "controllers.task"), "TuningTask: its fields, its reconcile"),
     Twins(("controllers.events", "policy.events"), "Kubernetes events: which are told, how they are sent"),
+    Twins(
+        ("controllers.release", "policy.experiment.release"),
+        "the release of an experiment: what is read and deleted, what follows",
+    ),
     Twins(("engines.arguments", "simulator.arguments"), "command lines as flags: the operator's side, the engine's"),
     Twins(("policy.preflight.flags", "simulator.flags"), "an engine's flags: checked, obeyed"),
     Twins(("engines.memory", "simulator.memory"), "what fits into a GPU: the operator's estimate, the engine's answer"),

@@ -114,9 +114,9 @@ class FakeKube:
 
 
 def _selected(body: Object, selector: str) -> bool:
-    """Whether the labels match `name=value`, `!name` or nothing in particular."""
+    """Whether the labels match `name=value`, `name`, `!name` or nothing in particular."""
     labels = body["metadata"].get("labels", {})
     if selector.startswith("!"):
         return selector[1:] not in labels
-    name, _, value = selector.partition("=")
-    return not selector or labels.get(name) == value
+    name, equals, value = selector.partition("=")
+    return not selector or (labels.get(name) == value if equals else name in labels)

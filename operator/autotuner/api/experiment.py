@@ -273,8 +273,19 @@ class Times(Model):
     benchmark_scheduled: Timestamp | None = Field(default=None, description="When a node took the benchmark's pod.")
     first_request: Timestamp | None = Field(default=None, description="When the benchmark sent its first request.")
     benchmark_finished: Timestamp | None = Field(default=None, description="When the benchmark had ended.")
+    pods_gone: Timestamp | None = Field(
+        default=None,
+        description=(
+            "When its InferenceService was being deleted and no pod of the experiment was left: its GPUs were free,"
+            " whatever else still waited for its deletion."
+        ),
+    )
     released: Timestamp | None = Field(
-        default=None, description="When everything that the experiment made was deleted and its GPUs were free."
+        default=None,
+        description=(
+            "When the next experiment could begin: everything that this one made was deleted, or only a finalizer held"
+            " it for teardownSeconds after its last pod."
+        ),
     )
 
 
@@ -322,7 +333,8 @@ class ExperimentStatus(Model):
         default=None,
         description=(
             "Scheduled: a node took the engine. EngineReady: the engine answers. Benchmarked: it was measured."
-            " Released: its GPUs are free. Succeeded: it has a result. Finished: it is over."
+            " Released: its GPUs are free. Succeeded: it has a result. Finished: it is over. Reconciled: only while the"
+            " operator meets the same error again and again."
         ),
     )
     reason: Word | None = Field(
@@ -373,7 +385,7 @@ class ExperimentStatus(Model):
         ),
     )
     gpu_seconds: Real | None = Field(
-        default=None, description="The seconds from scheduled to released, times the number of accelerators."
+        default=None, description="The seconds from scheduled to podsGone, times the number of accelerators."
     )
     evidence: Evidence | None = None
     notes: Notes | None = Field(

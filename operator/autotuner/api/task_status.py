@@ -85,6 +85,10 @@ class Resolved(Model):
     )
 
 
+def _field(kind: str) -> str:
+    return f"{kind[0].lower()}{kind[1:]}"
+
+
 class Created(Model):
     """The models and runtimes that this task created. They stay for other tasks when the task is deleted."""
 
@@ -101,9 +105,13 @@ class Created(Model):
         default=None, description="The name of the ServingRuntime that this task created in its namespace."
     )
 
+    def includes(self, kind: str, name: str) -> bool:
+        """Whether the task created the object of this kind and name."""
+        return bool(self.dump().get(_field(kind)) == name)
+
     def including(self, kind: str, name: str) -> Created:
         """These and one more."""
-        return Created.model_validate({**self.dump(), f"{kind[0].lower()}{kind[1:]}": name})
+        return Created.model_validate({**self.dump(), _field(kind): name})
 
 
 class ReasonCount(Model):
@@ -304,7 +312,8 @@ class TaskStatus(Model):
         default=None,
         description=(
             "Valid: the spec can run. ModelReady, RuntimeReady: model and runtime are there. Succeeded: the task has"
-            " its answer. Finished: the task is over, with or without one."
+            " its answer. Finished: the task is over, with or without one. Reconciled: only while the operator meets"
+            " the same error again and again."
         ),
     )
     message: Annotated[str, StringConstraints(max_length=1024)] | None = Field(

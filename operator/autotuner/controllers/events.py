@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from autotuner import clock
-from autotuner.kube import EVENT, Kube, KubeError
+from autotuner.hashing import digest
+from autotuner.kube import EVENT, AlreadyExistsError, Kube, KubeError
+from autotuner.kubernetes_object import Object
 from autotuner.policy.conditions import shorten
 from autotuner.policy.events import Event
 
@@ -15,34 +17,50 @@ log = logging.getLogger(__name__)
 COMPONENT = "autotuner"
 
 
-async def send(kube: Kube, about: dict[str, Any], events: Iterable[Event]) -> None:
+async def send(kube: Kube, about: Mapping[str, Any], events: Iterable[Event]) -> None:
     """Send one core/v1 Event each; one that cannot be sent is logged, for an event is news, not state."""
-    meta = about["metadata"]
     for event in events:
-        moment = clock.stamp(clock.now())
-        second = moment[:19] + "Z"
-        body = {
-            "apiVersion": "v1",
-            "kind": "Event",
-            "metadata": {"generateName": f"{meta['name']}.", "namespace": meta["namespace"]},
-            "involvedObject": {
-                "apiVersion": about["apiVersion"],
-                "kind": about["kind"],
-                "name": meta["name"],
-                "namespace": meta["namespace"],
-                "uid": meta["uid"],
-                "resourceVersion": meta["resourceVersion"],
-            },
-            "type": event.kind,
-            "reason": event.reason,
-            "message": shorten(event.message),
-            "source": {"component": COMPONENT},
-            "reportingComponent": COMPONENT,
-            "firstTimestamp": second,
-            "lastTimestamp": second,
-            "count": 1,
-        }
-        try:
-            await kube.create(EVENT, meta["namespace"], body)
-        except KubeError as problem:
-            log.warning("event %s not sent: %s", event.reason, problem, extra={"object": meta["name"]})
+        await _send(kube, _body(about, event, {"generateName": f"{about['metadata']['name']}."}))
+
+
+async def send_once(kube: Kube, about: Mapping[str, Any], event: Event) -> bool:
+    """Send an Event unless this very object has one with that reason; returns whether it has one now."""
+    meta = about["metadata"]
+    identity = digest([meta["uid"], event.reason], 16)
+    return await _send(kube, _body(about, event, {"name": f"{meta['name'][:200]}.{identity}"}))
+
+
+async def _send(kube: Kube, body: Object) -> bool:
+    try:
+        await kube.create(EVENT, body["metadata"]["namespace"], body)
+    except AlreadyExistsError:
+        return True
+    except KubeError as problem:
+        log.warning("event %s not sent: %s", body["reason"], problem, extra={"object": body["involvedObject"]["name"]})
+        return False
+    return True
+
+
+def _body(about: Mapping[str, Any], event: Event, name: Mapping[str, str]) -> Object:
+    meta, second = about["metadata"], clock.stamp(clock.now())[:19] + "Z"
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {**name, "namespace": meta["namespace"]},
+        "involvedObject": {
+            "apiVersion": about["apiVersion"],
+            "kind": about["kind"],
+            "name": meta["name"],
+            "namespace": meta["namespace"],
+            "uid": meta["uid"],
+            "resourceVersion": meta["resourceVersion"],
+        },
+        "type": event.kind,
+        "reason": event.reason,
+        "message": shorten(event.message),
+        "source": {"component": COMPONENT},
+        "reportingComponent": COMPONENT,
+        "firstTimestamp": second,
+        "lastTimestamp": second,
+        "count": 1,
+    }

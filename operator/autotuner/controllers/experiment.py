@@ -12,7 +12,7 @@ from autotuner import clock, metrics, ownership
 from autotuner.api.common import EXPERIMENT_UID_LABEL, FINISHED_LABEL, TASK_LABEL
 from autotuner.api.experiment import ExperimentSpec, ExperimentStatus, Service
 from autotuner.benchmark.job import CONTAINER, JobSurroundings, benchmark_job, measures
-from autotuner.controllers import events
+from autotuner.controllers import events, release, repeated_failures
 from autotuner.controllers.benchmark_admission import BenchmarkAdmission
 from autotuner.controllers.read_volume_claims import read_storage
 from autotuner.controllers.workqueue import ObjectKey
@@ -24,9 +24,11 @@ from autotuner.kube import (
     POD,
     AlreadyExistsError,
     Kube,
+    KubeError,
     RejectedError,
 )
 from autotuner.kubernetes_object import Object, Resource
+from autotuner.policy import trouble
 from autotuner.policy.experiment import deadlines
 from autotuner.policy.experiment.decide import Plan, decide, finished
 from autotuner.policy.experiment.observed import ObservedExperiment
@@ -58,12 +60,14 @@ class ExperimentController:
         now = clock.now()
         seen = await self._observe(experiment, now)
         plan = decide(seen, now)
-        refused = await self._create(seen, plan)
-        if refused is not None:
-            plan = decide(refused, now)
+        corrected = await self._create(seen, plan)
+        if corrected is not None:
+            plan = decide(corrected, now)
         await self._record(seen, plan)
         if plan.release:
-            await self._release(seen)
+            await release.delete(self._kube, seen)
+        if trouble.words(plan.status.conditions):
+            await repeated_failures.forget(self._kube, EXPERIMENT, experiment)
         if finished(plan.status):
             return None
         return self._settings.look_again_in(plan.look_again)
@@ -82,6 +86,8 @@ class ExperimentController:
         )
         if finished(status):
             return seen
+        if status.reason:
+            return await release.observe(self._kube, seen)
         namespace, name = experiment["metadata"]["namespace"], experiment["metadata"]["name"]
         uid = experiment["metadata"]["uid"]
         kinds = self._backend.capabilities.references
@@ -103,7 +109,7 @@ class ExperimentController:
             engine_pods=engine_pods,
             benchmark_pods=benchmark_pods,
         )
-        if root is None and not status.reason:
+        if root is None:
             own = self._backend.weights((model or {}).get("spec") or {}).claim
             claim = wanted_claim(spec.service.volume, own, namespace)
             seen = replace(seen, storage=await read_storage(self._kube, namespace, claim, labels=False))
@@ -122,9 +128,7 @@ class ExperimentController:
         return await self._kube.get(resource, namespace if resource.namespaced else None, name)
 
     async def _look_closer(self, seen: ObservedExperiment, now: datetime) -> ObservedExperiment:
-        """Read what matters only in some states: the root's events, logs of what ended, nodes of pods that linger."""
-        if seen.status.reason:
-            return replace(seen, lost_nodes=await self._lost_nodes(seen))
+        """Read what matters only in some states: the root's events, the engine's node, logs of what ended."""
         if seen.root is None:
             seen = await self._with_benchmark_tried(seen)
         elif seen.owns_root and not seen.engine_pods:
@@ -187,18 +191,8 @@ class ExperimentController:
         engine_pods, _ = await self._pods(seen.object, seen.spec.service)
         return replace(seen, engine_pods=engine_pods)
 
-    async def _lost_nodes(self, seen: ObservedExperiment) -> frozenset[str]:
-        """Nodes that are gone or NotReady among those of the pods that are still listed."""
-        names = {pod.node for pod in seen.engine_pods + seen.benchmark_pods if pod.node and pod.deleting}
-        lost = set()
-        for name in names:
-            node = await self._kube.get(NODE, None, name)
-            if node is None or not pods.node_ready(node):
-                lost.add(name)
-        return frozenset(lost)
-
     async def _create(self, seen: ObservedExperiment, plan: Plan) -> ObservedExperiment | None:
-        """Create what the plan wants; returns what was seen with the API server's refusal if it refuses."""
+        """Create what the plan wants; returns what was learned if the API server did not do it."""
         namespace, what = seen.object["metadata"]["namespace"], "root"
         try:
             if plan.create_root:
@@ -215,6 +209,10 @@ class ExperimentController:
                 return replace(seen, rejection=problem.message)
             self._admission.forget(namespace)
             return replace(seen, job_refusal=refusals.of_an_answer(problem.message))
+        except KubeError as problem:
+            if not problem.server_failed:
+                raise
+            return replace(seen, unanswered=problem.message)
         return None
 
     def _job(self, seen: ObservedExperiment, limit_ranges: Sequence[Object]) -> Object:
@@ -243,17 +241,6 @@ class ExperimentController:
             meta = experiment["metadata"]
             await self._kube.merge(EXPERIMENT, meta["namespace"], meta["name"], label)
         await events.send(self._kube, experiment, plan.events)
-
-    async def _release(self, seen: ObservedExperiment) -> None:
-        namespace = seen.object["metadata"]["namespace"]
-        children = ((self._backend.capabilities.root, seen.root, seen.owns_root), (JOB, seen.job, seen.owns_job))
-        await asyncio.gather(
-            *(
-                self._kube.delete(resource, namespace, child["metadata"]["name"], child["metadata"]["uid"])
-                for resource, child, ours in children
-                if child is not None and ours and "deletionTimestamp" not in child["metadata"]
-            )
-        )
 
     def _log(self, experiment: Object, plan: Plan) -> None:
         meta = experiment["metadata"]

@@ -9,7 +9,7 @@ from datetime import datetime
 from pydantic import ValidationError
 
 from autotuner import clock
-from autotuner.controllers import events
+from autotuner.controllers import events, repeated_failures
 from autotuner.controllers.observe import Observer
 from autotuner.controllers.preset_catalogue import Catalogue
 from autotuner.controllers.workqueue import ObjectKey
@@ -19,10 +19,12 @@ from autotuner.kube import (
     TASK,
     AlreadyExistsError,
     Kube,
+    KubeError,
     RejectedError,
 )
 from autotuner.kubernetes_object import Object
 from autotuner.ownership import WITHDRAWN_ANNOTATION, controlled_by
+from autotuner.policy import trouble
 from autotuner.policy.evidence.observed import ObservedTask
 from autotuner.policy.task.decide import decide, finished, refuse
 from autotuner.policy.task.plan import TaskPlan
@@ -57,6 +59,8 @@ class TaskController:
         await self._record(seen, plan)
         for name in plan.withdraw:
             await self._withdraw(key.namespace, name)
+        if trouble.words(plan.status.conditions):
+            await repeated_failures.forget(self._kube, TASK, task)
         if finished(plan.status):
             return None
         return self._settings.look_again_in(plan.look_again)
@@ -85,6 +89,10 @@ class TaskController:
                     return replace(seen, obstacle=await self._holder(seen.namespace, body["metadata"]["name"]))
             except RejectedError as problem:
                 return replace(seen, rejection=(resource.kind, problem.message))
+            except KubeError as problem:
+                if not problem.server_failed:
+                    raise
+                return replace(seen, unanswered=(resource.kind, problem.message))
         if plan.write_preview is not None:
             await self._kube.apply(CONFIG_MAP, plan.write_preview)
         if plan.write_recommendation is not None and (

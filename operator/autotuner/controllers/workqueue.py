@@ -10,11 +10,15 @@ from typing import NamedTuple
 
 from autotuner import metrics
 from autotuner.kube import ConflictError, KubeError
+from autotuner.policy.conditions import same_but_for_numbers
 
 log = logging.getLogger(__name__)
 
 FIRST_BACKOFF = 0.2
 MAX_BACKOFF = 30.0
+# How often a reconcile meets the same error until its object tells of it.
+TOLD_AT = 5
+_ERROR_MAX = 500
 
 
 class ObjectKey(NamedTuple):
@@ -26,6 +30,20 @@ class ObjectKey(NamedTuple):
 
 # Looks at one object and acts; says after how many seconds to look again although nothing happens (None: not at all).
 Reconcile = Callable[[ObjectKey], Awaitable[float | None]]
+# Lets an object tell of the error that its reconciles keep meeting.
+Tell = Callable[[ObjectKey, str], Awaitable[None]]
+
+
+class _Failures(NamedTuple):
+    """Reconciles of one key that failed one after the other: how many, and how many of the last with the same error."""
+
+    total: int = 0
+    alike: int = 0
+    error: str = ""
+
+    def and_one(self, error: str) -> _Failures:
+        alike = self.alike + 1 if same_but_for_numbers(self.error, error) else 1
+        return _Failures(self.total + 1, alike, error)
 
 
 class WorkQueue:
@@ -35,14 +53,14 @@ class WorkQueue:
     backoff; a conflict (the object changed under it) at once.
     """
 
-    def __init__(self, name: str, reconcile: Reconcile, workers: int) -> None:
-        self._name, self._reconcile = name, reconcile
+    def __init__(self, name: str, reconcile: Reconcile, workers: int, tell: Tell | None = None) -> None:
+        self._name, self._reconcile, self._tell = name, reconcile, tell
         self._figures = metrics.QueueFigures(name, self.waiting)
         self._slots = asyncio.Semaphore(workers)
         self._running: dict[ObjectKey, asyncio.Task[None]] = {}
         self._dirty: set[ObjectKey] = set()
         self._timers: dict[ObjectKey, asyncio.TimerHandle] = {}
-        self._failures: dict[ObjectKey, int] = {}
+        self._failures: dict[ObjectKey, _Failures] = {}
         self._woken: dict[ObjectKey, float] = {}  # since when an event waits to be answered
         self._active = 0
         self._closed = False
@@ -99,12 +117,12 @@ class WorkQueue:
         except ConflictError:
             again = 0.0
         except KubeError as problem:
-            again = self._backoff(key)
+            again = await self._failed(key, str(problem))
             # Deleted while it was reconciled, as with every kubectl delete: the next reconcile finds nothing to do.
             level = logging.INFO if problem.status == 404 else logging.WARNING
             log.log(level, "%s; again in %.1f s", problem, again, extra={"queue": self._name, "object": key.name})
-        except Exception:
-            again = self._backoff(key)
+        except Exception as problem:
+            again = await self._failed(key, f"{type(problem).__name__}: {problem}")
             log.exception("pass failed; again in %.1f s", again, extra={"queue": self._name, "object": key.name})
         finally:
             del self._running[key]
@@ -127,9 +145,15 @@ class WorkQueue:
         finally:
             self._active -= 1
 
-    def _backoff(self, key: ObjectKey) -> float:
-        failures = self._failures[key] = self._failures.get(key, 0) + 1
-        return float(min(FIRST_BACKOFF * 2 ** (failures - 1), MAX_BACKOFF))
+    async def _failed(self, key: ObjectKey, error: str) -> float:
+        """Count a failure, and let the object tell of one that keeps coming; returns seconds until the next try."""
+        failures = self._failures[key] = self._failures.get(key, _Failures()).and_one(error)
+        if failures.alike == TOLD_AT and self._tell is not None:
+            try:
+                await self._tell(key, " ".join(error.split())[:_ERROR_MAX])
+            except Exception as problem:
+                log.info("cannot be told: %s", problem, extra={"queue": self._name, "object": key.name})
+        return float(min(FIRST_BACKOFF * 2 ** (failures.total - 1), MAX_BACKOFF))
 
     def _cancel_timer(self, key: ObjectKey) -> None:
         if timer := self._timers.pop(key, None):

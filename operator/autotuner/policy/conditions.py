@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
@@ -11,11 +12,22 @@ from autotuner.api.common import Condition
 
 Status = Literal["True", "False", "Unknown"]
 MESSAGE_MAX = 1024
+_NUMBER = re.compile(r"\d+")
 
 
 def shorten(text: str, limit: int = MESSAGE_MAX) -> str:
     """At most `limit` characters of the text, marked where it was cut."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def same_but_for_numbers(one: str, other: str) -> bool:
+    """Whether two messages differ at most in numbers, such as the ports and seconds in an error of the network."""
+    return _NUMBER.sub("#", one) == _NUMBER.sub("#", other)
+
+
+def steady(before: str, text: str) -> str:
+    """The text, or the one before it if only numbers differ: a status new with every attempt wakes its own writer."""
+    return before if same_but_for_numbers(before, text) else text
 
 
 class ConditionSet:

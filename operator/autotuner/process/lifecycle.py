@@ -15,11 +15,13 @@ from autotuner import __version__, metrics
 from autotuner.api.common import EXPERIMENTS, TASKS
 from autotuner.controllers.experiment import ExperimentController
 from autotuner.controllers.preset_catalogue import Catalogue, shipped
+from autotuner.controllers.repeated_failures import teller
 from autotuner.controllers.task import TaskController
 from autotuner.controllers.workqueue import WorkQueue
 from autotuner.kube import EXPERIMENT, TASK, Kube
 from autotuner.process.endpoints import Health, served
 from autotuner.process.leader import Election
+from autotuner.process.leftover_sweep import Sweep
 from autotuner.process.search_pause import Pause
 from autotuner.process.silent_watches import Watchfulness, look_around
 from autotuner.serving.backend import Backend
@@ -104,13 +106,13 @@ class _Process:
         metrics.LEADER.set(1)
         catalogue = Catalogue(kube, settings, self._known)
         proposing = pause.around(TaskController(kube, self._backend, catalogue, settings).reconcile)
-        tasks = WorkQueue("tasks", proposing, settings.workers)
-        experiments = WorkQueue(
-            "experiments", ExperimentController(kube, self._backend, settings).reconcile, settings.workers
-        )
+        tasks = WorkQueue("tasks", proposing, settings.workers, teller(kube, TASK))
+        experimenting = ExperimentController(kube, self._backend, settings).reconcile
+        experiments = WorkQueue("experiments", experimenting, settings.workers, teller(kube, EXPERIMENT))
         # kopf cancels in the end whatever began after it: these begin before.
         queues = {TASKS: tasks, EXPERIMENTS: experiments}
         duties = [look_around(kube, watchfulness, queues, settings.namespaces, settings.resync_seconds)]
+        duties.append(Sweep(kube, self._backend, settings.namespaces).run(settings.resync_seconds))
         if settings.home:
             await pause.look(kube, settings.home)
             duties.append(pause.follow(kube, settings.home))

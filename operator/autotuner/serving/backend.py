@@ -272,8 +272,8 @@ class Backend(ModelsAndRuntimes, Protocol):
     def endpoint(self, experiment: Mapping[str, Any], pod: PodView) -> Endpoint:
         """Where the engine in this pod answers."""
 
-    def release_advice(self, service: Service, model: Object | None) -> str:
-        """What holds up the deletion of a root, and what to do, if that can be told from the model; else empty."""
+    def release_advice(self, service: Service, root: Mapping[str, Any], model: Object | None) -> str:
+        """What holds up the deletion of a root, and what to do, if the product itself is the cause; else empty."""
 
     def winner(self, experiment: Mapping[str, Any], service: Service, name: str) -> Winner:
         """What serves a measured configuration for good, ready to apply under this name."""

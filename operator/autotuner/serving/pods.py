@@ -48,6 +48,7 @@ class PodView:
     image: str
     image_id: str
     deleting: bool
+    finalizers: tuple[str, ...]
     disruption: Disruption | None
     port: int
 
@@ -80,6 +81,7 @@ def view(pod: Object, container: str) -> PodView:
         image=main.get("image") or declared.get("image", ""),
         image_id=main.get("imageID", ""),
         deleting="deletionTimestamp" in meta,
+        finalizers=tuple(meta.get("finalizers") or ()),
         disruption=_disruption(conditions, status),
         port=ports[0].get("containerPort", 8080),
     )

@@ -6,12 +6,15 @@ import pytest
 
 from autotuner import backend_choice, clock
 from autotuner.controllers.experiment import ExperimentController
+from autotuner.controllers.repeated_failures import teller
 from autotuner.controllers.workqueue import ObjectKey
+from autotuner.kube import EXPERIMENT as EXPERIMENT_KIND
 from autotuner.kube import AlreadyExistsError, ConflictError, KubeError, RejectedError
 from autotuner.kubernetes_object import Object, Resource
 from autotuner.settings import Settings
 from tests.unit.builders import (
     after,
+    at,
     make_experiment,
     make_isvc,
     make_job,
@@ -71,7 +74,7 @@ async def test_creates_the_inference_service_before_it_says_so() -> None:
 
 
 async def test_a_second_pass_over_the_same_writes_nothing() -> None:
-    kube = world(make_isvc(EXPERIMENT))
+    kube = world(make_isvc(EXPERIMENT), make_job(EXPERIMENT), labelled(READY))
     await passed(kube)
     kube.calls.clear()
 
@@ -181,13 +184,94 @@ async def test_a_refusal_ends_it_with_the_api_servers_words() -> None:
     assert status_of(kube)["message"] == "the API server refused: spec.engine: Invalid value"
 
 
-async def test_a_webhook_that_fails_is_tried_again() -> None:
+WEBHOOK = (
+    'Internal error occurred: failed calling webhook "inferenceservice.ome-webhook-server.defaulter": dial tcp'
+    " 10.96.0.7:443: connect: connection refused"
+)
+
+
+async def test_a_webhook_that_does_not_answer_is_told_and_tried_again() -> None:
     kube = world()
-    kube.refuse["create", "InferenceService"] = KubeError(500, "InternalError", "failed calling webhook")
+    kube.refuse["create", "InferenceService"] = KubeError(500, "InternalError", WEBHOOK)
+
+    assert await passed(kube) == 2.0
+
+    message = f"creating the InferenceService; the API server: {WEBHOOK}"
+    status = status_of(kube)
+    assert (status["phase"], status["message"]) == ("Pending", message)
+    told = {one["type"]: (one["reason"], one["message"]) for one in status["conditions"]}
+    assert told["Scheduled"] == ("NotCreated", message)
+    assert told["Succeeded"] == ("Pending", message)
+    assert kube.events == ["NotCreated"]
+
+    kube.refuse["create", "InferenceService"] = KubeError(500, "InternalError", WEBHOOK.replace("0.7", "0.8"))
+    kube.calls.clear()
+    assert await passed(kube) == 2.0
+    assert kube.writes == ["create InferenceService"], "nothing new is told, and nobody is woken"
+
+    kube.refuse.clear()
+    await passed(kube)
+    assert status_of(kube)["message"] == "creating the InferenceService"
+    assert "NotCreated" not in [one["reason"] for one in status_of(kube)["conditions"]]
+
+
+async def test_a_webhook_that_never_answers_ends_it_after_the_queue_time() -> None:
+    kube = world()
+    kube.objects["TuningExperiment", "chat-1"]["spec"]["timeouts"] = {"queueSeconds": 60}
+    kube.refuse["create", "InferenceService"] = KubeError(500, "InternalError", WEBHOOK)
+    first_seen = {"type": "Finished", "status": "False", "reason": "Pending", "lastTransitionTime": at(0)}
+    kube.objects["TuningExperiment", "chat-1"]["status"] = {"conditions": [first_seen]}
+
+    await passed(kube)
+
+    assert status_of(kube)["reason"] == "ServingNotCreated"
+    message = f"the InferenceService could not be created within 60 s: {WEBHOOK}"
+    assert status_of(kube)["message"] == message
+
+
+async def test_a_job_that_cannot_be_made_just_now_is_told_too() -> None:
+    kube = world(make_isvc(EXPERIMENT), labelled(READY))
+    kube.refuse["create", "Job"] = KubeError(503, "ServiceUnavailable", "etcdserver: request timed out")
+
+    assert await passed(kube) == 2.0
+
+    assert "etcdserver: request timed out" in status_of(kube)["message"]
+    told = {one["type"]: one["reason"] for one in status_of(kube)["conditions"]}
+    assert (told["Scheduled"], told["Benchmarked"]) == ("Scheduled", "NotCreated")
+
+
+async def test_an_api_server_that_is_away_is_no_finding() -> None:
+    kube = world()
+    kube.refuse["create", "InferenceService"] = KubeError(0, "Unreachable", "connection refused")
 
     with pytest.raises(KubeError):
         await passed(kube)
     assert status_of(kube) == {}
+
+
+async def test_what_was_said_of_failed_passes_is_taken_back() -> None:
+    kube = world(make_isvc(EXPERIMENT), make_job(EXPERIMENT), labelled(READY))
+    await passed(kube)
+    before = status_of(kube)
+    await teller(kube.as_kube(), EXPERIMENT_KIND)(KEY, "ValueError: no such thing")
+
+    words = "the operator cannot go on and keeps trying: ValueError: no such thing"
+    assert status_of(kube)["message"] == f"{before['message']}; {words}"
+    assert ("Reconciled", "False", words) in [
+        (one["type"], one["status"], one["message"]) for one in status_of(kube)["conditions"]
+    ]
+    await passed(kube)
+    await passed(kube)
+    assert status_of(kube) == before
+
+
+async def test_how_an_experiment_ended_outlives_what_is_said_of_failed_passes() -> None:
+    kube = finishing()
+    await passed(kube)
+    await teller(kube.as_kube(), EXPERIMENT_KIND)(KEY, "KubeError: no")
+
+    assert status_of(kube)["message"] == "1 level measured"
+    assert "Reconciled" in [one["type"] for one in status_of(kube)["conditions"]]
 
 
 async def test_an_event_that_cannot_be_sent_stops_nothing() -> None:
@@ -197,6 +281,18 @@ async def test_an_event_that_cannot_be_sent_stops_nothing() -> None:
     await passed(kube)
 
     assert "delete InferenceService" in kube.writes
+
+
+async def test_pods_are_counted_after_what_makes_them_was_seen_to_go() -> None:
+    kube = finishing()
+    await passed(kube)
+    kube.calls.clear()
+
+    await passed(kube)
+
+    reads = [kind for verb, kind in kube.calls if verb in ("get", "list")]
+    assert reads.index("Pod") > max(reads.index("InferenceService"), reads.index("Job"))
+    assert "ClusterServingRuntime" not in reads
 
 
 @pytest.mark.parametrize("state", ["gone", "deleting"])

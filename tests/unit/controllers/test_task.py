@@ -6,9 +6,10 @@ import pytest
 
 from autotuner import backend_choice, clock
 from autotuner.controllers.preset_catalogue import Catalogue
+from autotuner.controllers.repeated_failures import teller
 from autotuner.controllers.task import TaskController
 from autotuner.controllers.workqueue import ObjectKey
-from autotuner.kube import ConflictError, KubeError, RejectedError
+from autotuner.kube import TASK, ConflictError, KubeError, RejectedError
 from autotuner.kubernetes_object import Object
 from autotuner.serving.backend import Backend
 from autotuner.settings import Settings
@@ -154,13 +155,52 @@ async def test_a_refused_experiment_ends_the_task_with_the_api_servers_words() -
     assert status_of(kube)["message"] == "the API server refused the TuningExperiment: exceeded quota"
 
 
-async def test_a_server_error_is_tried_again() -> None:
-    kube = world(started(), live_model(), live_runtime())
-    kube.refuse["create", "TuningExperiment"] = KubeError(500, "InternalError", "failed calling webhook")
+@pytest.mark.parametrize(
+    ("refused", "around", "condition"),
+    [
+        ("ClusterBaseModel", [], "ModelReady"),
+        ("ClusterServingRuntime", [live_model()], "RuntimeReady"),
+        ("TuningExperiment", [live_model(), live_runtime()], "Succeeded"),
+    ],
+)
+async def test_a_webhook_that_does_not_answer_is_told_and_tried_again(
+    refused: str, around: list[Object], condition: str
+) -> None:
+    kube = world(started(), *around)
+    kube.refuse["create", refused] = KubeError(500, "InternalError", "failed calling webhook: port 4711")
 
-    with pytest.raises(KubeError):
-        await passed(kube)
-    assert "status TuningTask" not in kube.writes
+    assert await passed(kube) == 2.0
+
+    words = f"the API server cannot create the {refused}: failed calling webhook: port 4711"
+    assert status_of(kube)["phase"] == "Running"
+    assert status_of(kube)["message"].endswith(words)
+    assert condition_of(status_of(kube), condition)["message"].endswith(words)
+    assert condition_of(status_of(kube), "Succeeded")["message"] == words
+    assert status_of(kube)["experiments"]["nextIndex"] == 0
+    assert kube.events == ["NotCreated"]
+
+    kube.refuse["create", refused] = KubeError(500, "InternalError", "failed calling webhook: port 4712")
+    kube.calls.clear()
+    await passed(kube)
+    assert kube.writes == [f"create {refused}"], "nothing new is told, and nobody is woken"
+
+    kube.refuse.clear()
+    await passed(kube)
+    await passed(kube)
+    assert condition_of(status_of(kube), "Succeeded")["message"] == ""
+
+
+async def test_what_was_said_of_failed_passes_is_taken_back() -> None:
+    kube = world(started(), live_model(), live_runtime())
+    await teller(kube.as_kube(), TASK)(KEY, "ValueError: no such thing")
+
+    words = "the operator cannot go on and keeps trying: ValueError: no such thing"
+    assert status_of(kube)["message"].endswith(f"; {words}")
+    assert condition_of(status_of(kube), "Reconciled")["message"] == words
+    await passed(kube)
+    assert "Reconciled" not in [one["type"] for one in status_of(kube)["conditions"]]
+    await passed(kube)
+    assert words not in status_of(kube)["message"]
 
 
 async def test_suspending_cancels_what_runs_and_marks_it_as_withdrawn() -> None:

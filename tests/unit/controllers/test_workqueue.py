@@ -174,6 +174,39 @@ async def test_failures_come_back_later_and_later(
     assert delays == [0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 30.0, 30.0]
 
 
+@pytest.mark.parametrize(
+    ("outcomes", "told"),
+    [
+        ([KubeError(500, "", "no")] * 4, []),
+        ([KubeError(500, "", "no")] * 9, ["500: no"]),
+        ([KubeError(500, "", f"from port {port}") for port in range(5)], ["500: from port 4"]),
+        ([KubeError(500, "", "no"), ValueError("a\n b")] * 4, []),
+        ([ValueError("a\n b")] * 5, ["ValueError: a b"]),
+        ([KubeError(500, "", "no")] * 4 + [None], []),
+        ([ConflictError(409, "Conflict", "changed")] * 9, []),
+    ],
+    ids=["four", "once", "numbers do not matter", "others between", "a mistake of ours", "a success", "conflicts"],
+)
+async def test_an_error_that_comes_five_times_is_told(
+    passes: Passes, delays: list[float], outcomes: list[float | Exception | None], told: list[str]
+) -> None:
+    heard: list[str] = []
+
+    async def tell(key: ObjectKey, error: str) -> None:
+        assert key == A
+        heard.append(error)
+        raise KubeError(500, "", "cannot be told")  # which changes nothing
+
+    queue = WorkQueue("test", passes, workers=2, tell=tell)
+    passes.outcomes = [*outcomes]
+    queue.add(A)
+    await until(lambda: not passes.outcomes)
+    await idle(queue)
+    await queue.close()
+
+    assert heard == told
+
+
 async def test_a_success_forgets_the_failures(queue: WorkQueue, passes: Passes, delays: list[float]) -> None:
     bad = KubeError(500, "", "no")
     passes.outcomes = [bad, bad, 1.0, bad]

@@ -98,9 +98,9 @@ INVALID = after_first_pass(model={"preset": "llama-3"})
         pytest.param(
             after_experiments(*[ending("QueueTimeout", message="no node")] * 2),
             "Degraded",
-            "QueueTimeout: chat-2: no node",
+            "QueueTimeout: chat-1: no node",
             "Failed",
-            id="the surroundings failed three times",
+            id="the surroundings failed the baseline twice",
         ),
     ],
 )

@@ -73,7 +73,7 @@ class BarePod(Backend):
     def endpoint(self, experiment: Mapping[str, Any], pod: PodView) -> Endpoint:
         return Endpoint("https", f"{pod.name}.{experiment['metadata']['namespace']}.svc", pod.port)
 
-    def release_advice(self, service: Service, model: Object | None) -> str:
+    def release_advice(self, service: Service, root: Mapping[str, Any], model: Object | None) -> str:
         return ""
 
     def winner(self, experiment: Mapping[str, Any], service: Service, name: str) -> Winner:

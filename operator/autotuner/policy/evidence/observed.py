@@ -50,6 +50,7 @@ class ObservedTask:
     obstacle: str = ""  # whose the name of the next experiment is, if it could not be created just now
     recommendation_obstacle: str = ""  # why the recommendation could not be written just now
     rejection: tuple[str, str] | None = None  # kind and the API server's words, when it refused to create it just now
+    unanswered: tuple[str, str] | None = None  # the same when it could not do it: it failed, or a webhook did
 
     @property
     def generation(self) -> int:
@@ -85,6 +86,11 @@ class ObservedTask:
             name = spec.custom.name
         kind = model_and_runtime.runtime_kind(spec, self.backend)
         return model_and_runtime.reference_to(kind, name, field, self.backend) if name else None
+
+    @property
+    def answer(self) -> str:
+        """Why the API server could not create something just now, as a sentence; empty if it could."""
+        return "the API server cannot create the {}: {}".format(*self.unanswered) if self.unanswered else ""
 
     def may_make(self, reference: Reference) -> bool:
         """Whether this operator may create such an object if it is missing."""

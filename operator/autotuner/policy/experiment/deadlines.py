@@ -108,6 +108,13 @@ def _waiting_to_create(seen: ObservedExperiment, now: datetime) -> Iterator[Dead
     elif seen.model_state.phase != "Ready":
         why = f"{model.kind} {model.name} did not become Ready in time: {seen.model_state.why}"
         yield Deadline(at, Ending("ModelNotReady", why))
+    elif seen.runtime is None:
+        runtime = seen.spec.service.runtime
+        why = f"{runtime.kind} {runtime.name} did not exist in time; create it"
+        yield Deadline(at, Ending("RuntimeIncompatible", why))
+    elif seen.unanswered:
+        message = f"the {seen.root_kind} could not be created within {seen.spec.timeouts.queue_seconds} s"
+        yield Deadline(at, Ending("ServingNotCreated", f"{message}: {seen.unanswered}"))
     elif words := waiting.before_creation(seen):
         yield Deadline(at, Ending("QueueTimeout", f"no place within {seen.spec.timeouts.queue_seconds} s: {words}"))
 

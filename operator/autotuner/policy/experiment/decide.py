@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-from autotuner import clock, engines, scoring
+from autotuner import engines, scoring
 from autotuner.api.common import FINISHED_LABEL
 from autotuner.api.experiment import EnginePod, Evidence, ExperimentPhase, ExperimentStatus, Times
 from autotuner.api.goals import Objective
-from autotuner.policy.conditions import ConditionSet, is_true, shorten
+from autotuner.policy import trouble
+from autotuner.policy.conditions import ConditionSet, is_true, shorten, steady
 from autotuner.policy.events import Event
-from autotuner.policy.experiment import deadlines, endings, reasons, waiting
+from autotuner.policy.experiment import deadlines, endings, reasons, release, waiting
 from autotuner.policy.experiment.fingerprint import fingerprint, hashes
 from autotuner.policy.experiment.observed import ObservedExperiment
 from autotuner.policy.experiment.reasons import Ending
 from autotuner.policy.experiment.times import reached, with_first_request
-from autotuner.serving.pods import PodView
 
 # Events are not watched; while there is no engine's pod they are read again this often.
 _SILENT_POLL = timedelta(seconds=1)
@@ -25,7 +24,6 @@ _MODEL_POLL = timedelta(seconds=2)
 # Quotas and nodes are not watched either.
 _QUEUE_POLL = timedelta(seconds=10)
 _JOB_POLL = timedelta(seconds=2)
-_TEARDOWN_POLL = timedelta(seconds=5)
 
 
 @dataclass(frozen=True)
@@ -62,8 +60,10 @@ def _advance(seen: ObservedExperiment, now: datetime) -> Plan:
     pod = seen.engine
     times = reached(seen, now)
     phase, message = _progress(seen, times)
+    message = trouble.with_words(_with_answer(seen, message), trouble.words(seen.status.conditions))
     ready = times.engine_ready is not None
-    may_create = seen.root is None and seen.model_state.phase == "Ready" and not waiting.before_creation(seen)
+    known = seen.model_state.phase == "Ready" and seen.runtime is not None
+    may_create = seen.root is None and known and not waiting.before_creation(seen)
     deployed = may_create or seen.owns_root
     status = seen.status.model_copy(
         update={
@@ -86,6 +86,8 @@ def _advance(seen: ObservedExperiment, now: datetime) -> Plan:
     conditions.set("Scheduled", "True" if scheduled else "False", "Scheduled" if scheduled else "Waiting")
     conditions.set("EngineReady", "True" if ready else "False", "Ready" if ready else phase)
     conditions.set("Benchmarked", "False", "Running" if ready else "Waiting")
+    if seen.unanswered:
+        conditions.set("Benchmarked" if seen.owns_root else "Scheduled", "False", "NotCreated", message)
     # False only from the beginning of the release, whose clock runs from this transition.
     conditions.set("Released", "Unknown", "InUse")
     conditions.set("Succeeded", "Unknown", phase, message)
@@ -95,19 +97,28 @@ def _advance(seen: ObservedExperiment, now: datetime) -> Plan:
         status,
         create_root=may_create,
         create_job=seen.job is None and pod is not None and pod.node is not None,
-        events=_step_events(seen.status.phase, phase, message),
+        events=_step_events(seen, phase, message),
         look_again=_next_look(seen, now),
     )
 
 
-def _step_events(before: str | None, phase: str, message: str) -> tuple[Event, ...]:
-    return (Event("Normal", phase, message),) if before != phase else ()
+def _with_answer(seen: ObservedExperiment, message: str) -> str:
+    """The message, with the API server's words if it could not create something just now."""
+    if not seen.unanswered:
+        return message
+    return steady(seen.status.message or "", shorten(f"{message}; the API server: {seen.unanswered}"))
+
+
+def _step_events(seen: ObservedExperiment, phase: str, message: str) -> tuple[Event, ...]:
+    if seen.unanswered:
+        return (Event("Warning", "NotCreated", message),) if message != seen.status.message else ()
+    return (Event("Normal", phase, message),) if seen.status.phase != phase else ()
 
 
 def _next_look(seen: ObservedExperiment, now: datetime) -> datetime | None:
     deadline = deadlines.next_deadline(seen, now)
     poll = None
-    if not seen.owns_root:
+    if not seen.owns_root or seen.unanswered:
         queueing = seen.root is None and waiting.before_creation(seen)
         poll = now + (_QUEUE_POLL if queueing else _MODEL_POLL)
     elif seen.engine is None:
@@ -125,6 +136,9 @@ def _progress(seen: ObservedExperiment, times: Times) -> tuple[ExperimentPhase, 
         model = seen.spec.service.model
         if seen.model_state.phase != "Ready":
             return "Pending", f"waiting for {model.kind} {model.name} to be Ready (it is {seen.model_state})"
+        if seen.runtime is None:
+            runtime = seen.spec.service.runtime
+            return "Pending", f"waiting for {runtime.kind} {runtime.name}, which does not exist"
         if words := waiting.before_creation(seen):
             return "Queued", words
         # No phase comes back: who has queued goes on from there.
@@ -191,7 +205,7 @@ def _end(seen: ObservedExperiment, ending: Ending, now: datetime) -> Plan:
         status,
         release=True,
         events=(Event(kind, ending.reason, ending.message),),
-        look_again=now + _TEARDOWN_POLL,
+        look_again=now + release.POLL,
     )
 
 
@@ -218,67 +232,7 @@ def judge(seen: ObservedExperiment, ending: Ending) -> Ending:
 
 
 def _release(seen: ObservedExperiment, now: datetime) -> Plan:
-    """Delete everything, and wait until the last pod is gone: only then are the GPUs free."""
-    in_the_way = _in_the_way(seen)
-    conditions = ConditionSet(seen.status.conditions, seen.generation, now)
-    if not in_the_way:
-        return _finish(seen, conditions, now)
-    released = conditions.get("Released")
-    since = clock.parse(released.last_transition_time) if released else now
-    overdue = since + timedelta(seconds=seen.spec.timeouts.teardown_seconds)
-    events: tuple[Event, ...] = ()
-    if now >= overdue:
-        message = f"not gone after {seen.spec.timeouts.teardown_seconds} s: {', '.join(in_the_way)}{_advice(seen)}"
-        if released and released.reason != "TeardownStuck":
-            events = (Event("Warning", "TeardownStuck", message),)
-        conditions.set("Released", "False", "TeardownStuck", message)
-    status = seen.status.model_copy(update={"observed_generation": seen.generation, "conditions": conditions.list()})
-    look_again = min(now + _TEARDOWN_POLL, overdue) if now < overdue else now + _TEARDOWN_POLL
-    return Plan(status, release=True, events=events, look_again=look_again)
-
-
-def _in_the_way(seen: ObservedExperiment) -> list[str]:
-    """The names of what still holds the slot: not pods on lost nodes, nor what only waits for such pods."""
-    root, job = f"{seen.root_kind} {seen.root_name}", f"Job {seen.name}"
-    children = ((root, seen.root, seen.owns_root), (job, seen.job, seen.owns_job))
-    left = [(what, child) for what, child, ours in children if child is not None and ours]
-    pods = [pod for pod in _pods(seen) if pod.node not in seen.lost_nodes]
-    stranded = not pods and bool(_pods(seen))
-    if stranded and all("deletionTimestamp" in child["metadata"] for _, child in left):
-        return []
-    return [what for what, _ in left] + [_whereabouts(pod) for pod in pods]
-
-
-def _whereabouts(pod: PodView) -> str:
-    return f"pod {pod.name} {f'on {pod.node}' if pod.node else 'without a node'}"
-
-
-def _pods(seen: ObservedExperiment) -> tuple[PodView, ...]:
-    return seen.engine_pods + seen.benchmark_pods
-
-
-def _advice(seen: ObservedExperiment) -> str:
-    advice = seen.backend.release_advice(seen.spec.service, seen.model) if seen.root is not None else ""
-    return f"; {advice}" if advice else ""
-
-
-def _finish(seen: ObservedExperiment, conditions: ConditionSet, now: datetime) -> Plan:
-    status, reason = seen.status, seen.status.reason or ""
-    succeeded = reason in reasons.SUCCEEDED
-    times = (status.times or Times()).model_copy(update={"released": clock.stamp(now)})
-    held = clock.seconds_between(times.scheduled, times.released) or 0.0
-    conditions.set("Released", "True", "Released")
-    conditions.set("Succeeded", "True" if succeeded else "False", reason, status.message or "")
-    conditions.set("Finished", "True", reason)
-    done: dict[str, Any] = {
-        "observed_generation": seen.generation,
-        "phase": "Succeeded" if succeeded else "Failed",
-        "times": times,
-        "gpu_seconds": round(held * seen.spec.service.accelerator.count, 1),
-        "conditions": conditions.list(),
-    }
+    step = release.next_step(seen, now)
     return Plan(
-        status.model_copy(update=done),
-        mark_finished=True,
-        events=(Event("Normal", "Released", f"everything is deleted; it held its node for {held:.0f} s"),),
+        step.status, release=not step.over, mark_finished=step.over, events=step.events, look_again=step.look_again
     )

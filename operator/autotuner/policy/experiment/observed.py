@@ -38,6 +38,7 @@ class ObservedExperiment:
     benchmark_log: str = ""  # read only when the benchmark's container ended without a result
     lost_nodes: frozenset[str] = frozenset()  # gone or NotReady; looked up only while pods linger
     rejection: str = ""  # the API server's answer when it refused to create the root just now
+    unanswered: str = ""  # the API server's answer when it could not create something just now
     job_refusal: Refusal | None = None  # of the benchmark's Job or its pod, tried before the root is made or afterwards
     no_place: str = ""  # why no node could take the benchmark's pod; looked for before the root is made
     serving_seconds: int = 60
@@ -56,6 +57,11 @@ class ObservedExperiment:
     def root_kind(self) -> str:
         """The kind of that object."""
         return self.backend.capabilities.root.kind
+
+    @property
+    def of_task(self) -> bool:
+        """Whether a task made the experiment; it also makes models and runtimes again that somebody deletes."""
+        return any(owner.get("controller") for owner in self.object["metadata"].get("ownerReferences") or ())
 
     @cached_property
     def model_state(self) -> ModelState:
@@ -92,3 +98,8 @@ class ObservedExperiment:
     def benchmark(self) -> PodView | None:
         """The benchmark's pod."""
         return max(self.benchmark_pods, key=lambda pod: pod.created, default=None)
+
+    @property
+    def pods(self) -> tuple[PodView, ...]:
+        """All pods with the experiment's label."""
+        return self.engine_pods + self.benchmark_pods

@@ -74,9 +74,9 @@ def decide(seen: ObservedTask, now: datetime, suggest: Suggest = suggest) -> Tas
     builder.changes |= {**experiment_counts.counts(seen), "preview": None}
     _note_reused(builder)
     if seen.spec.suspend:
-        return _suspended(builder)
+        return readiness.with_lost_objects(builder, _suspended(builder)) if seen.running else _suspended(builder)
     if seen.running:
-        return _follow(builder)
+        return readiness.with_lost_objects(builder, _follow(builder))
     return _stop_drift(builder) or readiness.prepare(builder) or _tune(builder)
 
 
@@ -189,7 +189,9 @@ def _stop_drift(builder: PlanBuilder) -> TaskPlan | None:
     if first is None:
         return None
     differing = [drift.explanation(one.name, one.drift, first.name) for one in seen.measured if one.drift]
-    words = next(iter(differing), "") or drift.changed_object(first.status, first.name, seen.model, seen.runtime)
+    # A model that was made again may lack what the backend fills in until it is Ready.
+    model = seen.model if seen.model_state.phase == "Ready" else None
+    words = next(iter(differing), "") or drift.changed_object(first.status, first.name, model, seen.runtime)
     if not words:
         return None
     conclude.record_best(builder)
@@ -311,6 +313,8 @@ def _launch(builder: PlanBuilder, experiment: Object, what: str, message: str) -
     name = experiment["metadata"]["name"]
     if builder.seen.obstacle:
         return builder.plan(f"waiting to create {name}: {builder.seen.obstacle}", builder.now + _POLL / 4)
+    if builder.seen.unanswered:
+        return builder.plan(f"waiting to create {name}", builder.now + _POLL)
     counts: ExperimentCounts = builder.changes["experiments"]
     # The name is used up even if the status write below is lost: the next reconcile observes the experiment itself.
     builder.changes["experiments"] = counts.model_copy(

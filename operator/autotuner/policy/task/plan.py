@@ -9,7 +9,8 @@ from typing import Any
 from autotuner import clock
 from autotuner.api.task_status import TaskStatus
 from autotuner.kubernetes_object import Object
-from autotuner.policy.conditions import ConditionSet, shorten
+from autotuner.policy import trouble
+from autotuner.policy.conditions import ConditionSet, find, shorten, steady
 from autotuner.policy.events import Event
 from autotuner.policy.evidence.observed import ObservedTask
 from autotuner.policy.task import status_message
@@ -45,6 +46,7 @@ class PlanBuilder:
     def plan(self, message: str, look_again: datetime | None = None, **actions: Any) -> TaskPlan:
         """Complete the plan, with this message and these actions."""
         before = self.seen.status
+        message = self._with_obstacles(message)
         succeeded = self.conditions.get("Succeeded")
         status = before.model_copy(
             update={
@@ -61,6 +63,22 @@ class PlanBuilder:
             kind = "Warning" if status.phase == "Failed" else "Normal"
             self.events.append(Event(kind, succeeded.reason, message))
         return TaskPlan(status, events=tuple(self.events), look_again=look_again, **actions)
+
+    def _with_obstacles(self, message: str) -> str:
+        """The message, with what keeps the task or its experiments back; that is the message of Succeeded too."""
+        seen = self.seen
+        if seen.status.start_time is None:
+            return message
+        found = (seen.answer, status_message.obstacles(seen.running), trouble.words(seen.status.conditions))
+        if not (words := shorten("; ".join(filter(None, found)))):
+            return message
+        told = find(seen.status.conditions, "Succeeded")
+        words = steady(told.message, words) if told else words
+        if seen.unanswered and not (told and told.message == words):
+            self.events.append(Event("Warning", "NotCreated", words))
+        if (succeeded := self.conditions.get("Succeeded")) and succeeded.status == "Unknown":
+            self.conditions.set("Succeeded", "Unknown", succeeded.reason, words)
+        return trouble.with_words(message, words)
 
     def end(self, succeeded: bool, reason: str, message: str, **actions: Any) -> TaskPlan:
         """Complete the plan of the last reconcile: the task is over for good."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from autotuner import clock
 from autotuner.api.task_status import SPACE_MAX, Created, Removed, Resolved
 from autotuner.kubernetes_object import Object
-from autotuner.policy import model_and_runtime
+from autotuner.policy import model_and_runtime, trouble
+from autotuner.policy.conditions import steady
 from autotuner.policy.events import Event
 from autotuner.policy.evidence import experiment_spec
 from autotuner.policy.evidence.observed import ObservedTask
+from autotuner.policy.model_and_runtime import Reference
 from autotuner.policy.task import model_obstacles
 from autotuner.policy.task.plan import PlanBuilder, TaskPlan
 
@@ -41,10 +44,10 @@ def _model_ready(builder: PlanBuilder) -> TaskPlan | None:
             message = f"{reference} is gone; re-create it"
             builder.conditions.set("ModelReady", "False", "NotFound", message)
             return _wait_for_model(builder, message)
-        builder.conditions.set("ModelReady", "False", "Waiting", f"creating {reference}")
-        return builder.plan(
-            f"creating {reference} as {reference.field} says", builder.now, create_model=seen.wanted_model
-        )
+        message = _creating(builder, "ModelReady", reference)
+        if seen.unanswered:
+            return _wait_for_model(builder, message)
+        return builder.plan(message, builder.now, create_model=seen.wanted_model)
     _note_created(builder, seen.model)
     state = seen.model_state
     if state.phase == "Failed":
@@ -60,6 +63,53 @@ def _model_ready(builder: PlanBuilder) -> TaskPlan | None:
         return _wait_for_model(builder, obstacle.message)
     _ready(builder, "ModelReady", "ModelDiffers", seen.wanted_model, seen.model)
     return None
+
+
+def with_lost_objects(builder: PlanBuilder, plan: TaskPlan) -> TaskPlan:
+    """The plan, with what this task made and somebody deleted while its engines need it: it is made again.
+
+    Some backends cannot even release an engine without its model. What a user made is left to the user.
+    """
+    seen = builder.seen
+    if seen.unanswered:
+        return replace(plan, look_again=builder.now + _POLL)
+    model = _lost(seen, seen.model_reference, seen.model, seen.wanted_model)
+    runtime = _lost(seen, seen.runtime_reference, seen.runtime, seen.wanted_runtime)
+    references = [
+        reference
+        for reference, body in ((seen.model_reference, model), (seen.runtime_reference, runtime))
+        if reference is not None and body is not None
+    ]
+    events = (*plan.events, *map(_recreated, references))
+    return replace(plan, create_model=model, create_runtime=runtime, events=events)
+
+
+def _lost(seen: ObservedTask, reference: Reference | None, live: Object | None, wanted: Object | None) -> Object | None:
+    """The object to make again; None if it is there, or was not the task's own, or would be another by now."""
+    if live is not None or wanted is None or reference is None or not _was_ours(seen, reference):
+        return None
+    same = reference.name == wanted["metadata"]["name"]
+    return wanted if same and seen.may_make(reference) else None
+
+
+def _was_ours(seen: ObservedTask, reference: Reference) -> bool:
+    return seen.status.created is not None and seen.status.created.includes(reference.kind, reference.name)
+
+
+def _recreated(reference: Reference) -> Event:
+    message = f"{reference} was deleted while it is needed: making it again as {reference.field} says"
+    return Event("Warning", "Recreated", message)
+
+
+def _creating(builder: PlanBuilder, condition: str, reference: Reference) -> str:
+    """The message while an object is being made, with the API server's words if it could not do it just now."""
+    if _was_ours(builder.seen, reference) and not builder.seen.unanswered:
+        builder.events.append(_recreated(reference))
+    before = builder.conditions.get(condition)
+    message = trouble.with_words(f"creating {reference} as {reference.field} says", builder.seen.answer)
+    message = steady(before.message, message) if before else message
+    builder.conditions.set(condition, "False", "Waiting", message)
+    return message
 
 
 def _note_created(builder: PlanBuilder, live: Object) -> None:
@@ -127,8 +177,10 @@ def _without_runtime(builder: PlanBuilder) -> TaskPlan:
         )
         builder.conditions.set("RuntimeReady", "False", "Incompatible", message)
         return builder.plan(message, builder.now + _POLL)
-    builder.conditions.set("RuntimeReady", "False", "Waiting", f"creating {reference}")
-    return builder.plan(f"creating {reference} as {reference.field} says", builder.now, create_runtime=wanted)
+    message = _creating(builder, "RuntimeReady", reference)
+    if seen.unanswered:
+        return builder.plan(message, builder.now + _POLL)
+    return builder.plan(message, builder.now, create_runtime=wanted)
 
 
 def resolved(seen: ObservedTask, model: Object, runtime: Object) -> Resolved:

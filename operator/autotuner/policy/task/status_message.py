@@ -12,10 +12,14 @@ from autotuner.api.task_status import (
     TaskPhase,
     TaskStatus,
 )
+from autotuner.policy import trouble
 from autotuner.policy.conditions import find, is_true
 from autotuner.policy.evidence.measurements import Measured
 from autotuner.policy.task.best_so_far import is_today
 from autotuner.search.space.space import Space
+
+# Reasons of an experiment's conditions with which it gets nowhere.
+_IN_THE_WAY = ("NotCreated", "TeardownStuck")
 
 
 def phase(status: TaskStatus, suspended: bool) -> TaskPhase:
@@ -67,6 +71,16 @@ def message(
         return text
     lead = "the baseline is best: " if is_today(leader, baseline) else "best "
     return f"{text}; {lead}{best_in_words(leader, baseline, spec)}"
+
+
+def obstacles(running: Iterable[Measured]) -> str:
+    """What keeps running experiments from going on or from being released; empty while there is nothing."""
+    found = []
+    for one in running:
+        told = (find(one.status.conditions, kind) for kind in ("Scheduled", "Benchmarked", "Released"))
+        found += [item.message for item in told if item is not None and item.reason in _IN_THE_WAY]
+        found.append(trouble.words(one.status.conditions))
+    return "; ".join(filter(None, found))
 
 
 def nearest(measured: Iterable[Measured]) -> str:

@@ -67,13 +67,19 @@ class Ome(Backend):
         name, namespace = inference_service.engine_name(self.root_name(experiment)), experiment["metadata"]["namespace"]
         return Endpoint("http", f"{name}.{namespace}.svc.cluster.local", pod.port)
 
-    def release_advice(self, service: Service, model: Object | None) -> str:
-        """OME's finalizer looks for the model."""
-        if model is not None:
+    def release_advice(self, service: Service, root: Mapping[str, Any], model: Object | None) -> str:
+        """OME's controller removes its finalizer at once, unless it is away or the model is missing."""
+        if inference_service.FINALIZER not in (root["metadata"].get("finalizers") or ()):
             return ""
-        kind, name = service.model.kind, service.model.name
+        if model is None:
+            kind, name = service.model.kind, service.model.name
+            return (
+                f"{kind} {name} was deleted, and OME cannot let go of an InferenceService without its model:"
+                " re-create it"
+            )
         return (
-            f"{kind} {name} was deleted, and OME cannot let go of an InferenceService without its model: re-create it"
+            f"OME's controller has not removed its finalizer {inference_service.FINALIZER}: is Deployment"
+            " ome-controller-manager in namespace ome running?"
         )
 
     def winner(self, experiment: Mapping[str, Any], service: Service, name: str) -> Winner:

@@ -14,6 +14,8 @@ from autotuner.serving.backend import MODEL_PATH, Winner
 from autotuner.serving.volumes import claim_mount, claim_volume
 
 CONTAINER = "ome-container"
+# Of OME's controller, which removes it as soon as the deletion begins.
+FINALIZER = "inferenceservice.finalizers"
 GRACE_SECONDS = 10
 MODEL_VOLUME = "autotuner-model"
 # Of one engine that is measured alone and thrown away; a service that stays has OME's own defaults.

@@ -20,13 +20,17 @@ _WITHOUT_DOWNLOADER = ("s3", "az", "gs", "github")
 
 def model_state(model: Object | None) -> ModelState:
     """How far a model is, by the state that OME's model agents write (Ready, In_Transit, Failed ...)."""
-    status = (model or {}).get("status") or {}
+    if model is None:
+        return ModelState("Waiting", "missing", "it does not exist; create it")
+    if "deletionTimestamp" in model["metadata"]:
+        return ModelState("Waiting", "being deleted", "somebody deleted it; it can be made again once it is gone")
+    status = model.get("status") or {}
     word = str(status.get("state", ""))
     if word == "Ready":
         return ModelState("Ready", word, nodes=tuple(status.get("nodesReady") or ()))
     if word == "Failed":
-        return ModelState("Failed", word, _failed(model or {}))
-    return ModelState("Waiting", word, _unready(model or {}, word))
+        return ModelState("Failed", word, _failed(model))
+    return ModelState("Waiting", word, _unready(model, word))
 
 
 def _storage(spec: Mapping[str, Any]) -> Object:

@@ -15,11 +15,13 @@ from tests.unit.builders import (
     after,
     at,
     condition,
+    controller,
     make_deployment,
     make_isvc,
     make_job,
     make_model,
     make_pod,
+    merged,
     seen,
     written,
 )
@@ -160,6 +162,27 @@ def test_no_phase_comes_back_after_a_wait_for_the_benchmarks_place() -> None:
 
     assert (queued.status.phase, going_on.status.phase) == ("Queued", "Queued")
     assert going_on.create_root
+
+
+TASK: Object = {"kind": "TuningTask", "metadata": {"name": "chat", "uid": "uid-chat"}}
+OF_TASK = merged(EXPERIMENT, {"metadata": {"ownerReferences": [controller(TASK)]}})
+
+
+@pytest.mark.parametrize(
+    ("missing", "message", "reason"),
+    [
+        ("model", "waiting for ClusterBaseModel llama to be Ready (it is missing)", "ModelNotReady"),
+        ("runtime", "waiting for ClusterServingRuntime engine-runtime, which does not exist", "RuntimeIncompatible"),
+    ],
+)
+def test_what_its_task_can_make_again_is_waited_for(missing: str, message: str, reason: str) -> None:
+    plan = decide(seen(OF_TASK, **{missing: None}), after(15))
+    over = decide(seen(written(OF_TASK, plan.status), **{missing: None}), after(9999))
+
+    assert (plan.status.phase, plan.status.message) == ("Pending", message)
+    assert not plan.create_root
+    assert over.status.reason == reason
+    assert decide(seen(EXPERIMENT, **{missing: None}), after(15)).status.reason == reason, "nobody else makes it"
 
 
 CREATIONS: list[tuple[str, Object, bool, bool]] = [

@@ -21,11 +21,18 @@ from tests.unit.builders import (
     make_pod,
     make_result,
     make_runtime,
+    merged,
     seen,
     terminated,
     written,
 )
 from tests.unit.policy.experiment.measured_states import EXPERIMENT, MEASURED, OURS, READY, SERVICE, measured
+
+FINALIZERS = ["inferenceservice.finalizers", "foregroundDeletion"]
+HELD = (
+    "InferenceService chat-1 (finalizer inferenceservice.finalizers); OME's controller has not removed its finalizer"
+    " inferenceservice.finalizers: is Deployment ome-controller-manager in namespace ome running?"
+)
 
 
 def later(before: Plan, **state: Any) -> ObservedExperiment:
@@ -153,8 +160,17 @@ class TestRelease:
         plan = decide(seen(body, **left), after(70))
 
         assert plan.release
-        assert plan.status.dump() == body["status"]
+        assert (plan.status.phase, plan.events) == ("Releasing", ())
+        assert condition(plan.status, "Released") == ("False", "Releasing")
         assert plan.look_again == after(75)
+
+    @pytest.mark.parametrize("left", [row[1] for row in IN_THE_WAY], ids=[row[0] for row in IN_THE_WAY])
+    def test_accelerators_are_free_once_everything_goes_and_no_pod_is_left(self, left: Object) -> None:
+        plan = decide(later(measured(), **left), after(70))
+
+        assert plan.status.times is not None
+        free = "engine" not in left and "benchmark" not in left
+        assert plan.status.times.pods_gone == (at(70) if free else None)
 
     GONE: tuple[tuple[str, Object], ...] = (
         ("nothing is left", {}),
@@ -186,7 +202,7 @@ class TestRelease:
         assert condition(plan.status, "Finished") == ("True", "Completed")
         assert plan.status.gpu_seconds == 200.0  # two accelerators from second 3 to second 103
         assert plan.status.times is not None
-        assert plan.status.times.released == at(103)
+        assert (plan.status.times.pods_gone, plan.status.times.released) == (at(103), at(103))
         assert plan.events == (("Normal", "Released", "everything is deleted; it held its node for 100 s"),)
 
     def test_a_failure_ends_as_failed(self) -> None:
@@ -213,14 +229,15 @@ class TestRelease:
         body = written(EXPERIMENT, measured().status)
         left: Object = {
             "root": make_isvc(EXPERIMENT, deleting=True),
-            "engine": [make_pod(deleting=True)],
+            "engine": [merged(make_pod(deleting=True), {"metadata": {"finalizers": ["example.com/billing"]}})],
             "benchmark": [make_pod("benchmark", node=None, deleting=True)],
         }
 
         plan = decide(seen(body, **left), after(111))
 
         message = (
-            "not gone after 50 s: InferenceService chat-1, pod engine-pod on node-a, pod benchmark-pod without a node"
+            "not gone after 50 s: InferenceService chat-1, pod engine-pod on node-a (finalizer example.com/billing),"
+            " pod benchmark-pod without a node"
         )
         assert condition(plan.status, "Released") == ("False", "TeardownStuck")
         assert plan.events == (("Warning", "TeardownStuck", message),)
@@ -235,16 +252,44 @@ class TestRelease:
 
         assert finished(decide(later(stuck), after(130)).status)
 
-    def test_a_model_that_was_deleted_is_named_as_the_cause(self) -> None:
-        stuck = decide(
-            later(measured(), root=make_isvc(EXPERIMENT, deleting=True), model=None),
-            after(111),
-        )
+    def test_a_finalizer_is_named_and_costs_no_accelerator_seconds(self) -> None:
+        held = merged(make_isvc(EXPERIMENT, deleting=True), {"metadata": {"finalizers": FINALIZERS}})
+        free = decide(later(measured(), root=held), after(63))
+        waiting = decide(later(free, root=held), after(100))
+        stuck = decide(later(waiting, root=held), after(112))
+        over = decide(later(stuck, root=held), after(113))
 
-        assert stuck.events[0].message == (
-            "not gone after 50 s: InferenceService chat-1; ClusterBaseModel llama was deleted, and OME cannot let go"
-            " of an InferenceService without its model: re-create it"
-        )
+        assert waiting.status == free.status
+        assert stuck.events == (("Warning", "TeardownStuck", f"not gone after 50 s: {HELD}"),)
+        assert stuck.look_again == after(113), "teardownSeconds after the last pod"
+        assert finished(over.status)
+        assert over.mark_finished and not over.release
+        assert condition(over.status, "Released") == ("True", "Released")
+        assert over.events == (("Warning", "Released", f"its pods are gone; still there: {HELD}"),)
+        assert over.status.gpu_seconds == 120.0  # two accelerators from second 3 to second 63
+        assert over.status.times is not None
+        assert (over.status.times.pods_gone, over.status.times.released) == (at(63), at(113))
+
+    def test_pods_that_come_back_hold_their_accelerators_again(self) -> None:
+        going: Object = {"root": make_isvc(EXPERIMENT, deleting=True)}
+        free = decide(later(measured(), **going), after(63))
+        back = decide(later(free, **going, engine=[make_pod(deleting=True)]), after(64))
+
+        assert back.status.times is not None
+        assert back.status.times.pods_gone is None
+
+    def test_a_pod_is_waited_for_whatever_finalizers_there_are(self) -> None:
+        held = merged(make_isvc(EXPERIMENT, deleting=True), {"metadata": {"finalizers": FINALIZERS}})
+        stuck = decide(later(measured(), root=held, engine=[make_pod(deleting=True)]), after(9999))
+
+        assert not finished(stuck.status)
+        assert condition(stuck.status, "Released") == ("False", "TeardownStuck")
+
+    def test_a_model_that_was_deleted_is_named_as_the_cause(self) -> None:
+        held = merged(make_isvc(EXPERIMENT, deleting=True), {"metadata": {"finalizers": FINALIZERS}})
+        stuck = decide(later(measured(), root=held, model=None), after(111))
+
+        assert "ClusterBaseModel llama was deleted" in stuck.events[0].message
 
 
 class TestFinished:

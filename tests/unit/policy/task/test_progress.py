@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.builders import at, condition, make_level
+from autotuner.policy.conditions import find
+from tests.unit.builders import at, condition, make_level, merged
 from tests.unit.task_builders import (
     Story,
+    conditions,
     ending,
     reaching,
     running,
@@ -51,6 +53,22 @@ class TestProgress:
         story.step()
 
         assert story.step().status.message == "baseline pending"
+
+    @pytest.mark.parametrize("suspend", [False, True])
+    def test_names_what_an_experiment_cannot_get_rid_of(self, suspend: bool) -> None:
+        story = Story()
+        story.run_experiments(BASELINE)
+        stuck = {**conditions("Released", "False", "TeardownStuck"), "message": "not gone after 300 s: pod p on node-a"}
+        story.end(lambda one: merged(running(one, "Releasing"), {"status": {"conditions": [stuck]}}))
+        story.task["spec"] = {**story.task["spec"], "suspend": suspend}
+
+        plan = story.step()
+
+        words = "not gone after 300 s: pod p on node-a"
+        assert (plan.status.message or "").endswith(f"; {words}")
+        succeeded = find(plan.status.conditions, "Succeeded")
+        assert succeeded is not None
+        assert (succeeded.status, succeeded.message) == ("Unknown", words)
 
     def test_counts_what_is_over(self) -> None:
         story = Story()

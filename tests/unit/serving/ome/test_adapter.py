@@ -8,7 +8,7 @@ from autotuner.api.experiment import ExperimentSpec, Service
 from autotuner.kubernetes_object import Object
 from autotuner.serving import pods
 from autotuner.serving.ome.adapter import Ome
-from tests.unit.builders import make_experiment, make_model, make_pod
+from tests.unit.builders import make_experiment, make_isvc, make_model, make_pod, merged
 
 EXPERIMENT = make_experiment()
 SERVICE: Service = ExperimentSpec.model_validate(EXPERIMENT["spec"]).service
@@ -25,19 +25,29 @@ def test_the_deployment_of_the_engine_explains_why_there_is_no_pod() -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "want"),
+    ("finalizers", "model", "want"),
     [
-        (make_model(), ""),
+        (["foregroundDeletion"], make_model(), ""),
+        (["foregroundDeletion"], None, ""),
         (
+            ["inferenceservice.finalizers", "foregroundDeletion"],
+            make_model(),
+            "OME's controller has not removed its finalizer inferenceservice.finalizers: is Deployment"
+            " ome-controller-manager in namespace ome running?",
+        ),
+        (
+            ["inferenceservice.finalizers"],
             None,
             "ClusterBaseModel llama was deleted, and OME cannot let go of an InferenceService without its model:"
             " re-create it",
         ),
     ],
-    ids=["there", "gone"],
+    ids=["let go", "let go without its model", "OME is away", "the model is missing"],
 )
-def test_a_release_that_waits_for_the_model_is_told(model: Object | None, want: str) -> None:
-    assert Ome().release_advice(SERVICE, model) == want
+def test_a_release_that_waits_for_ome_is_told_why(finalizers: list[str], model: Object | None, want: str) -> None:
+    root = merged(make_isvc(), {"metadata": {"finalizers": finalizers}})
+
+    assert Ome().release_advice(SERVICE, root, model) == want
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,15 @@ def test_reading() -> None:
         "Waiting",
         "In_Transit",
     )
-    assert str(models.model_state(make_model(""))) == str(models.model_state(None)) == "without a state"
+    assert str(models.model_state(make_model(""))) == "without a state"
+
+
+def test_a_model_that_is_missing_or_going_is_not_ready_whatever_it_says() -> None:
+    going = merged(make_model("Ready"), {"metadata": {"deletionTimestamp": "then"}})
+
+    found = [models.model_state(model) for model in (None, going)]
+
+    assert [(state.phase, str(state)) for state in found] == [("Waiting", "missing"), ("Waiting", "being deleted")]
     assert models.weights(make_model(path="/m")["spec"]).path == "/m"
     assert models.weights({"storage": {}}) == models.weights({}) == Weights()
 

@@ -1,0 +1,64 @@
+"""What the release of an experiment reads and deletes; see `policy.experiment.release`."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from autotuner import ownership
+from autotuner.api.common import EXPERIMENT_UID_LABEL
+from autotuner.benchmark.job import CONTAINER, measures
+from autotuner.kube import JOB, NODE, POD, Kube
+from autotuner.policy.experiment.observed import ObservedExperiment
+from autotuner.serving import pods
+
+
+async def observe(kube: Kube, seen: ObservedExperiment) -> ObservedExperiment:
+    """Read what is left of an experiment that has ended.
+
+    Root and Job come before the pods: once both are going, no new pod follows those that are listed.
+    """
+    backend, namespace, uid = seen.backend, seen.object["metadata"]["namespace"], seen.object["metadata"]["uid"]
+    root, job = await asyncio.gather(
+        kube.get(backend.capabilities.root, namespace, seen.root_name), kube.get(JOB, namespace, seen.name)
+    )
+    found = await kube.list(POD, namespace, labels=f"{EXPERIMENT_UID_LABEL}={uid}")
+    container = backend.container(seen.spec.service)
+    seen = replace(
+        seen,
+        root=root,
+        owns_root=root is not None and ownership.controlled_by(root, uid),
+        job=job,
+        owns_job=job is not None and ownership.controlled_by(job, uid),
+        engine_pods=tuple(pods.view(pod, container) for pod in found if not measures(pod)),
+        benchmark_pods=tuple(pods.view(pod, CONTAINER) for pod in found if measures(pod)),
+    )
+    if root is not None:  # else the model holds up nothing
+        model = seen.spec.service.model
+        resource = backend.capabilities.references[model.kind]
+        seen = replace(seen, model=await kube.get(resource, namespace if resource.namespaced else None, model.name))
+    return replace(seen, lost_nodes=await _lost_nodes(kube, seen))
+
+
+async def _lost_nodes(kube: Kube, seen: ObservedExperiment) -> frozenset[str]:
+    """Nodes that are gone or NotReady among those of the pods that are still listed."""
+    names = {pod.node for pod in seen.pods if pod.node and pod.deleting}
+    lost = set()
+    for name in names:
+        node = await kube.get(NODE, None, name)
+        if node is None or not pods.node_ready(node):
+            lost.add(name)
+    return frozenset(lost)
+
+
+async def delete(kube: Kube, seen: ObservedExperiment) -> None:
+    """Delete root and Job in the foreground, as far as they are the experiment's own and not going yet."""
+    namespace = seen.object["metadata"]["namespace"]
+    children = ((seen.backend.capabilities.root, seen.root, seen.owns_root), (JOB, seen.job, seen.owns_job))
+    await asyncio.gather(
+        *(
+            kube.delete(resource, namespace, child["metadata"]["name"], child["metadata"]["uid"])
+            for resource, child, ours in children
+            if child is not None and ours and "deletionTimestamp" not in child["metadata"]
+        )
+    )

@@ -1,0 +1,117 @@
+"""A look, at the start and now and then, for what ended experiments left behind and for what only bears their labels.
+
+A release that came to its end leaves nothing. This is for what nobody foresaw: an object that was restored, a copy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from autotuner import metrics
+from autotuner.api.common import EXPERIMENT_UID_LABEL, FINISHED_LABEL
+from autotuner.controllers import events
+from autotuner.kube import EXPERIMENT, JOB, POD, Kube, KubeError
+from autotuner.kubernetes_object import Object, Resource
+from autotuner.policy.experiment import leftovers
+from autotuner.serving.backend import Backend
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Labelled:
+    """An object that bears an experiment's label: its kind and metadata."""
+
+    resource: Resource
+    meta: Object
+
+    @property
+    def uid(self) -> str:
+        return str(self.meta["uid"])
+
+
+class Sweep:
+    """Deletes what ended experiments still own, and tells of what only bears their labels."""
+
+    def __init__(self, kube: Kube, backend: Backend, namespaces: Sequence[str]) -> None:
+        self._kube, self._namespaces = kube, namespaces
+        self._resources = tuple(dict.fromkeys((backend.capabilities.root, JOB, POD)))
+        self._doubtful: set[str] = set()
+        self._told: set[str] = set()
+
+    async def run(self, period: float) -> None:
+        """Sweep now and every `period` seconds, for ever."""
+        while True:
+            try:
+                await self.once()
+            except KubeError as problem:
+                log.info("cannot look for leftovers: %s", problem)
+            await asyncio.sleep(period)
+
+    async def once(self) -> None:
+        """Sweep.
+
+        Raises:
+            KubeError: the API server does not answer.
+        """
+        found = await self._labelled()
+        # After the objects: each of theirs was there before them.
+        live = {meta["uid"] for meta in await self._metadata(EXPERIMENT, f"!{FINISHED_LABEL}")} if found else set()
+        foreign, doubtful = [], set()
+        for item in found:
+            match await self._judge(item, live):
+                case "leftover":
+                    await self._delete(item)
+                case "foreign":
+                    foreign.append(item)
+                case "doubtful":
+                    doubtful.add(item.uid)
+                    if item.uid in self._doubtful:
+                        foreign.append(item)
+        self._doubtful = doubtful
+        metrics.set_foreign_objects(Counter((item.meta["namespace"], item.resource.kind) for item in foreign))
+        await self._tell(foreign)
+
+    async def _labelled(self) -> list[_Labelled]:
+        lists = await asyncio.gather(*(self._metadata(resource, EXPERIMENT_UID_LABEL) for resource in self._resources))
+        return [
+            _Labelled(resource, meta) for resource, found in zip(self._resources, lists, strict=True) for meta in found
+        ]
+
+    async def _metadata(self, resource: Resource, labels: str) -> list[Object]:
+        return [
+            meta
+            for namespace in self._namespaces or (None,)
+            for meta in await self._kube.list_metadata(resource, namespace, labels)
+        ]
+
+    async def _judge(self, item: _Labelled, live: set[str]) -> leftovers.Verdict:
+        others = item.resource == POD and self._resources[0] != POD
+        name = leftovers.to_read(item.meta, made_by_others=others, live=live)
+        known = await self._kube.get(EXPERIMENT, item.meta["namespace"], name) if name else None
+        meta = known["metadata"] if known is not None else None
+        return leftovers.judge(item.meta, made_by_others=others, live=live, known=meta)
+
+    async def _delete(self, item: _Labelled) -> None:
+        meta = item.meta
+        log.warning("deleting %s, which an ended experiment still owns", item.resource.kind, extra=_context(item))
+        await self._kube.delete(item.resource, meta["namespace"], meta["name"], meta["uid"])
+        metrics.LEFTOVERS.labels(item.resource.kind).inc()
+
+    async def _tell(self, foreign: Iterable[_Labelled]) -> None:
+        for item in foreign:
+            if item.uid in self._told:
+                continue
+            event = leftovers.event(item.resource.kind, item.meta)
+            log.warning("%s: %s", event.reason, event.message, extra=_context(item))
+            about = {"apiVersion": item.resource.api_version, "kind": item.resource.kind, "metadata": item.meta}
+            if await events.send_once(self._kube, about, event):
+                self._told.add(item.uid)
+
+
+def _context(item: _Labelled) -> dict[str, str]:
+    return {"namespace": item.meta["namespace"], "object": item.meta["name"]}
