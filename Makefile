@@ -102,6 +102,8 @@ bench: setup  ## the promised figures: operator's speed, simulated engine, hones
 	@$(PYTHON) -m tests.benchmarks.simulator_lateness $(COMPARE)
 	@$(PYTHON) -m tests.benchmarks.space $(COMPARE)
 	@$(PYTHON) -m tests.benchmarks.honesty $(COMPARE)
+	@$(PYTHON) -m tests.benchmarks.disturbances $(COMPARE)
+	@$(PYTHON) -m tests.benchmarks.operator_cost $(COMPARE)
 	@$(PYTHON) -m tests.benchmarks.flag_tables
 
 bench-search: setup  ## what ends of ladders save; the search against others (SURFACES=DIR, AGAINST=REV, ARGS=...)

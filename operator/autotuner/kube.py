@@ -31,6 +31,7 @@ JOB = Resource("batch", "v1", "jobs", "Job")
 POD = Resource("", "v1", "pods", "Pod")
 NODE = Resource("", "v1", "nodes", "Node", namespaced=False)
 EVENT = Resource("", "v1", "events", "Event")
+LIMIT_RANGE = Resource("", "v1", "limitranges", "LimitRange")
 CONFIG_MAP = Resource("", "v1", "configmaps", "ConfigMap")
 NAMESPACE = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
 PERSISTENT_VOLUME_CLAIM = Resource("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim")
@@ -196,6 +197,16 @@ class Kube:
         query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
         created: Object = json.loads(await self.request("POST", resource.path(namespace), query, body))
         return created
+
+    async def dry_run(self, resource: Resource, namespace: str | None, body: Object) -> Object:
+        """The object as it would be created: all of the admission looks at it, and nothing is kept.
+
+        Raises:
+            AlreadyExistsError, RejectedError, KubeError: as said there.
+        """
+        query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict", "dryRun": "All"}
+        answer: Object = json.loads(await self.request("POST", resource.path(namespace), query, body))
+        return answer
 
     async def apply_status(self, resource: Resource, seen: Object, status: Object) -> Object:
         """Make `status` the object's whole status, provided that the object is still as seen.

@@ -207,7 +207,7 @@ def report(rows: list[tuple[str, list[float], float | None]]) -> bool:
         if bar is not None:
             kept &= p95 < bar
             verdict = "kept" if p95 < bar else "MISSED"
-        limit = "" if bar is None else f"{bar:.0f} s"
+        limit = "" if bar is None else f"{bar:g} s"
         print(f"{title:<66} {len(values):>3} {statistics.median(values):>8.3f} {p95:>8.3f} {limit:>6} {verdict}")
     return kept
 

@@ -106,8 +106,8 @@ async def test_endings_before_the_engine_runs(story: Story) -> None:
             Case(
                 "queue-1",
                 "QueueTimeout",
-                r"no node took the engine's pod within 3 s: .*nvidia.com/gpu",
-                {"spec.service.accelerator.count": 16, "spec.timeouts.queueSeconds": 3},
+                r"the engine's pod found no place within 6 s: waiting for a node: .*nvidia.com/gpu",
+                {"spec.service.accelerator.count": 16, "spec.timeouts.queueSeconds": 6},
             ),
             Case(
                 "pull-1",
@@ -204,7 +204,7 @@ async def test_endings_of_a_benchmark_that_never_begins(story: Story) -> None:
     begun = time.monotonic()
     hub = Case(
         "tokenizer-1",
-        "BenchmarkFailed",
+        "TokenizerUnavailable",
         r"^benchmark\.tokenizer.*nobody/nothing",
         {"spec.benchmark.tokenizer": tokenizer},
         exit_code=1,

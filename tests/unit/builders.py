@@ -209,10 +209,14 @@ def make_job(
     created: float = 3,
     *,
     failed: tuple[str, str] | None = None,
+    limits: Mapping[str, str] | None = None,
+    suspend: bool = False,
     deleting: bool = False,
 ) -> Object:
-    """A Job; `failed` is the reason and message of its Failed condition."""
+    """A Job; `failed` is the reason and message of its Failed condition, `limits` are of its container."""
     job = _child("Job", owner, name, created, deleting=deleting)
+    container = {"name": "benchmark", "resources": {"limits": dict(limits or {})}}
+    job["spec"] = {"suspend": suspend, "template": {"spec": {"containers": [container]}}}
     if failed:
         job["status"] = {
             "conditions": [{"type": "Failed", "status": "True", "reason": failed[0], "message": failed[1]}]
@@ -251,6 +255,7 @@ def make_pod(
     node: str | None = "node-a",
     scheduled: float = 3,
     unschedulable: str = "",
+    gates: Sequence[str] = (),
     waiting: tuple[str, str] | None = None,
     started: float | None = None,
     ready: float | None = None,
@@ -299,6 +304,7 @@ def make_pod(
         "spec": {
             "nodeName": node,
             "containers": [{"name": container, "image": f"{role}:1", "ports": [{"containerPort": 8080}]}],
+            "schedulingGates": [{"name": gate} for gate in gates],
         },
         "status": {"conditions": conditions, "containerStatuses": [status] if node else []},
     }

@@ -9,7 +9,7 @@ from autotuner.kube import AlreadyExistsError, ConflictError, Kube, RejectedErro
 from autotuner.kubernetes_object import Object, Resource
 from tests.unit.builders import at, merged
 
-READS = ("get", "list", "logs")
+READS = ("get", "list", "logs", "dry run")
 
 
 class FakeKube:
@@ -70,6 +70,10 @@ class FakeKube:
         }
         self.objects[resource.kind, name] = merged({"status": {}}, {**body, "metadata": {**body["metadata"], **server}})
         return copy.deepcopy(self.objects[resource.kind, name])
+
+    async def dry_run(self, resource: Resource, namespace: str | None, body: Object) -> Object:
+        self._called("dry run", resource)
+        return copy.deepcopy(body)
 
     async def apply_status(self, resource: Resource, seen: Object, status: Object) -> Object:
         self._called("status", resource)

@@ -169,6 +169,13 @@ async def test_creation_is_strict() -> None:
     assert ("fieldValidation", "Strict") in client.requests[0]["query_params"]
 
 
+async def test_a_dry_run_is_checked_like_a_creation_and_keeps_nothing() -> None:
+    kube, client = connected((201, {"metadata": {"name": "p"}}))
+
+    assert await kube.dry_run(POD, "team", {"kind": "Pod"}) == {"metadata": {"name": "p"}}
+    assert {("fieldValidation", "Strict"), ("dryRun", "All")} <= set(client.requests[0]["query_params"])
+
+
 async def test_exactly_this_object_is_deleted_and_first_what_it_owns() -> None:
     kube, client = connected((200, {}))
 

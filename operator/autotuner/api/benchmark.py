@@ -126,7 +126,11 @@ class Timeouts(Model):
     """How long each step of an experiment may take, in seconds. A step that takes longer ends the experiment."""
 
     queue_seconds: Annotated[int, Field(ge=1, le=604800)] = Field(
-        default=3600, description="Seconds that the engine's pod may wait until a node takes it."
+        default=3600,
+        description=(
+            "Seconds that an experiment may wait for a place for the engine: for quota, admission by a queue, and a"
+            " node. The benchmark's pod may wait as long once the engine has its node."
+        ),
     )
     pull_seconds: Annotated[int, Field(ge=1, le=86400)] = Field(
         default=1800, description="Seconds from the moment a node takes the pod until the engine's container starts."

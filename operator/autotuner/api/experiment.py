@@ -261,14 +261,18 @@ Levels = Annotated[list[Level], Field(max_length=12, json_schema_extra=list_map(
 
 
 class Times(Model):
-    """When the experiment reached each of its steps; steps that it has not reached are absent."""
+    """When the experiment reached each of its steps; steps that it has not reached are absent.
 
-    created: Timestamp | None = Field(default=None, description="When the operator created the InferenceService.")
+    All times are of the operator's clock, of the moment when it first saw the step.
+    """
+
+    created: Timestamp | None = Field(default=None, description="When there was an InferenceService.")
     scheduled: Timestamp | None = Field(default=None, description="When a node took the engine's pod.")
     container_started: Timestamp | None = Field(default=None, description="When the engine's container started.")
     engine_ready: Timestamp | None = Field(default=None, description="When the engine was ready.")
+    benchmark_scheduled: Timestamp | None = Field(default=None, description="When a node took the benchmark's pod.")
     first_request: Timestamp | None = Field(default=None, description="When the benchmark sent its first request.")
-    benchmark_finished: Timestamp | None = Field(default=None, description="When the benchmark had its result.")
+    benchmark_finished: Timestamp | None = Field(default=None, description="When the benchmark had ended.")
     pods_gone: Timestamp | None = Field(
         default=None,
         description=(

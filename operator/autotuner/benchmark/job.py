@@ -12,6 +12,7 @@ from autotuner.api import quantity
 from autotuner.api.common import EXPERIMENT_UID_LABEL, Volume
 from autotuner.api.experiment import NOISE_MARGIN, ExperimentSpec
 from autotuner.api.goals import Slo
+from autotuner.benchmark.container_resources import fitted
 from autotuner.benchmark.contract.spec import (
     DEFAULT_TERMINATION_LOG,
     SPEC_VARIABLE,
@@ -35,8 +36,6 @@ GRACE_SECONDS = 10
 DEADLINE_SLACK_SECONDS = 600
 _MODEL = "model"  # the volume
 _JOB_LABEL = "batch.kubernetes.io/job-name"  # Kubernetes sets it on the pods of Jobs
-# The load client is one thread: a whole core, and no limit that would throttle it.
-_RESOURCES = {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"memory": "4Gi"}}
 
 
 @dataclass(frozen=True)
@@ -48,6 +47,7 @@ class JobSurroundings:
     weights: Weights = NOWHERE  # where the model lies by its own spec
     model_node_label: str = ""  # set to Ready on nodes that have it
     hub_endpoint: str = ""
+    limit_ranges: tuple[Object, ...] = ()  # of the namespace
 
 
 def benchmark_job(experiment: Mapping[str, Any], spec: ExperimentSpec, around: JobSurroundings) -> Object:
@@ -56,7 +56,7 @@ def benchmark_job(experiment: Mapping[str, Any], spec: ExperimentSpec, around: J
     reads_model = benchmark.tokenizer.source == "ModelVolume"
     on_node = reads_model and _claim(spec, around) is None
     follows_engine = reads_model or benchmark.placement == "SameNode"
-    resources = benchmark.resources.dump() if benchmark.resources else _RESOURCES
+    resources = benchmark.resources.dump() if benchmark.resources else fitted(around.limit_ranges)
     return render(
         "benchmark-job.yaml.j2",
         name=meta["name"],

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from autotuner import clock, metrics, ownership
 from autotuner.api.common import EXPERIMENT_UID_LABEL, FINISHED_LABEL, TASK_LABEL
-from autotuner.api.experiment import ExperimentSpec, ExperimentStatus
+from autotuner.api.experiment import ExperimentSpec, ExperimentStatus, Service
 from autotuner.benchmark.job import CONTAINER, JobSurroundings, benchmark_job, measures
 from autotuner.controllers import events, release, repeated_failures
+from autotuner.controllers.benchmark_admission import BenchmarkAdmission
 from autotuner.controllers.read_volume_claims import read_storage
 from autotuner.controllers.workqueue import ObjectKey
 from autotuner.kube import (
@@ -31,11 +33,16 @@ from autotuner.policy.experiment import deadlines
 from autotuner.policy.experiment.decide import Plan, decide, finished
 from autotuner.policy.experiment.observed import ObservedExperiment
 from autotuner.policy.volume_claims import wanted_claim
-from autotuner.serving import pods
-from autotuner.serving.backend import Backend, read_events
+from autotuner.serving import pods, refusals
+from autotuner.serving.backend import Backend, Endpoint, read_events
+from autotuner.serving.pods import PodView
+from autotuner.serving.refusals import Refusal
 from autotuner.settings import Settings
 
 log = logging.getLogger(__name__)
+
+# The port is known once there is a pod; before, the Job is only tried out.
+_NO_ENGINE_YET = Endpoint("http", "engine", 80)
 
 
 class ExperimentController:
@@ -43,6 +50,7 @@ class ExperimentController:
 
     def __init__(self, kube: Kube, backend: Backend, settings: Settings) -> None:
         self._kube, self._backend, self._settings = kube, backend, settings
+        self._admission = BenchmarkAdmission(kube)
 
     async def reconcile(self, key: ObjectKey) -> float | None:
         """Reconcile one experiment; see `workqueue.Reconcile`."""
@@ -83,14 +91,13 @@ class ExperimentController:
         namespace, name = experiment["metadata"]["namespace"], experiment["metadata"]["name"]
         uid = experiment["metadata"]["uid"]
         kinds = self._backend.capabilities.references
-        root, job, found, model, runtime = await asyncio.gather(
+        root, job, (engine_pods, benchmark_pods), model, runtime = await asyncio.gather(
             self._kube.get(self._backend.capabilities.root, namespace, seen.root_name),
             self._kube.get(JOB, namespace, name),
-            self._kube.list(POD, namespace, labels=f"{EXPERIMENT_UID_LABEL}={uid}"),
+            self._pods(experiment, spec.service),
             self._referenced(kinds[spec.service.model.kind], namespace, spec.service.model.name),
             self._referenced(kinds[spec.service.runtime.kind], namespace, spec.service.runtime.name),
         )
-        container = self._backend.container(spec.service)
         seen = replace(
             seen,
             model=model,
@@ -99,8 +106,8 @@ class ExperimentController:
             owns_root=root is not None and ownership.controlled_by(root, uid),
             job=job,
             owns_job=job is not None and ownership.controlled_by(job, uid),
-            engine_pods=tuple(pods.view(pod, container) for pod in found if not measures(pod)),
-            benchmark_pods=tuple(pods.view(pod, CONTAINER) for pod in found if measures(pod)),
+            engine_pods=engine_pods,
+            benchmark_pods=benchmark_pods,
         )
         if root is None:
             own = self._backend.weights((model or {}).get("spec") or {}).claim
@@ -108,13 +115,26 @@ class ExperimentController:
             seen = replace(seen, storage=await read_storage(self._kube, namespace, claim, labels=False))
         return await self._look_closer(seen, now)
 
+    async def _pods(self, experiment: Object, service: Service) -> tuple[tuple[PodView, ...], tuple[PodView, ...]]:
+        """The pods of the engine and of the benchmark."""
+        meta, container = experiment["metadata"], self._backend.container(service)
+        found = await self._kube.list(POD, meta["namespace"], labels=f"{EXPERIMENT_UID_LABEL}={meta['uid']}")
+        return (
+            tuple(pods.view(pod, container) for pod in found if not measures(pod)),
+            tuple(pods.view(pod, CONTAINER) for pod in found if measures(pod)),
+        )
+
     async def _referenced(self, resource: Resource, namespace: str, name: str) -> Object | None:
         return await self._kube.get(resource, namespace if resource.namespaced else None, name)
 
     async def _look_closer(self, seen: ObservedExperiment, now: datetime) -> ObservedExperiment:
-        """Read what matters only in some states: the root's events, the engine's node, logs of what ended."""
-        if seen.root is not None and seen.owns_root and not seen.engine_pods:
-            seen = await self._with_silence_explained(seen, seen.root)
+        """Read what matters only in some states: why there is no pod, the engine's node, logs of what ended."""
+        if seen.root is None:
+            seen = await self._with_benchmark_tried(seen)
+        elif seen.owns_root and not seen.engine_pods:
+            seen = await self._with_silence_explained(seen, seen.root, now)
+        if deadlines.job_silent(seen, now):
+            seen = await self._with_job_explained(seen)
         namespace = seen.object["metadata"]["namespace"]
         pod = seen.engine
         measured = seen.benchmark.ended if seen.benchmark else None
@@ -131,38 +151,75 @@ class ExperimentController:
             seen = replace(seen, benchmark_log=log_text)
         return seen
 
-    async def _with_silence_explained(self, seen: ObservedExperiment, root: Object) -> ObservedExperiment:
+    async def _with_benchmark_tried(self, seen: ObservedExperiment) -> ObservedExperiment:
+        """Look whether the benchmark could be made, before an accelerator waits for it."""
+        namespace = seen.object["metadata"]["namespace"]
+        begun = seen.status.times is not None and seen.status.times.created is not None
+        if begun or seen.job is not None or seen.model_state.phase != "Ready" or seen.runtime is None:
+            return seen
+        try:
+            job = self._job(seen, await self._admission.limit_ranges(namespace))
+        except ValueError as problem:
+            return replace(seen, job_refusal=Refusal("Policy", f"its Job cannot be written: {problem}"))
+        refusal, no_place = await self._admission.try_out(seen.object, job)
+        return replace(seen, job_refusal=refusal, no_place=no_place)
+
+    async def _with_job_explained(self, seen: ObservedExperiment) -> ObservedExperiment:
+        """Read why the benchmark's Job makes no pod."""
+        assert seen.job is not None
+        namespace, uid = seen.object["metadata"]["namespace"], seen.job["metadata"]["uid"]
+        found = read_events(await self._kube.list(EVENT, namespace, fields=f"involvedObject.uid={uid}"))
+        failed = [event for event in found if event.reason == "FailedCreate"]
+        if not failed:
+            return seen
+        self._admission.forget(namespace)
+        return replace(seen, job_refusal=refusals.read(failed[-1].message))
+
+    async def _with_silence_explained(
+        self, seen: ObservedExperiment, root: Object, now: datetime
+    ) -> ObservedExperiment:
         namespace = seen.object["metadata"]["namespace"]
         reading = [self._kube.get(resource, namespace, name) for resource, name in self._backend.related(seen.object)]
         found, related = await asyncio.gather(
             self._kube.list(EVENT, namespace, fields=f"involvedObject.uid={root['metadata']['uid']}"),
             asyncio.gather(*reading),
         )
-        return replace(seen, events=tuple(read_events(found)), related=tuple(body for body in related if body))
+        seen = replace(seen, events=tuple(read_events(found)), related=tuple(body for body in related if body))
+        if not deadlines.silence_overdue(seen, now):
+            return seen
+        # A quota that has just become free takes its words back only after there is a pod: look at the pods again.
+        engine_pods, _ = await self._pods(seen.object, seen.spec.service)
+        return replace(seen, engine_pods=engine_pods)
 
     async def _create(self, seen: ObservedExperiment, plan: Plan) -> ObservedExperiment | None:
         """Create what the plan wants; returns what was learned if the API server did not do it."""
-        namespace = seen.object["metadata"]["namespace"]
+        namespace, what = seen.object["metadata"]["namespace"], "root"
         try:
             if plan.create_root:
                 body = self._backend.render(seen.object, seen.spec.service)
                 await self._kube.create(self._backend.capabilities.root, namespace, body)
             if plan.create_job:
-                await self._kube.create(JOB, namespace, self._job(seen))
+                what = "job"
+                limits = await self._admission.limit_ranges(namespace)
+                await self._kube.create(JOB, namespace, self._job(seen, limits))
         except AlreadyExistsError:
             return None  # it appeared since it was looked for: the next reconcile observes whose it is
         except RejectedError as problem:
-            return replace(seen, rejection=problem.message)
+            if what == "root":
+                return replace(seen, rejection=problem.message)
+            self._admission.forget(namespace)
+            return replace(seen, job_refusal=refusals.of_an_answer(problem.message))
         except KubeError as problem:
             if not problem.server_failed:
                 raise
             return replace(seen, unanswered=problem.message)
         return None
 
-    def _job(self, seen: ObservedExperiment) -> Object:
-        assert seen.engine is not None
+    def _job(self, seen: ObservedExperiment, limit_ranges: Sequence[Object]) -> Object:
+        engine = self._backend.endpoint(seen.object, seen.engine) if seen.engine else _NO_ENGINE_YET
         around = JobSurroundings(
-            engine=self._backend.endpoint(seen.object, seen.engine),
+            engine=engine,
+            limit_ranges=tuple(limit_ranges),
             image=self._settings.benchmark_image,
             weights=self._backend.weights((seen.model or {}).get("spec") or {}),
             model_node_label=self._backend.node_label(seen.spec.service.model, seen.object["metadata"]["namespace"]),

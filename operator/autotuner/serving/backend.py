@@ -17,6 +17,7 @@ from autotuner.api.model_and_runtime import Scope, TaskModel, TaskRuntime
 from autotuner.kubernetes_object import Object, Resource
 from autotuner.presets import SIMULATOR_MODULE, Presets
 from autotuner.serving.pods import PodView
+from autotuner.serving.refusals import Refusal
 
 # By which the engine is told where the weights are, where a runtime's command reads it.
 MODEL_PATH = "MODEL_PATH"
@@ -90,9 +91,15 @@ def read_events(events: Iterable[Mapping[str, Any]]) -> list[ServingEvent]:
 
 @dataclass(frozen=True)
 class NotCreated:
-    """There is no engine's pod yet; `why` is the best explanation of its absence."""
+    """There is no engine's pod yet.
+
+    Attributes:
+        why: the best explanation of its absence.
+        refusal: of the API server, if that is why.
+    """
 
     why: str
+    refusal: Refusal | None = None
 
 
 @dataclass(frozen=True)
@@ -102,9 +109,7 @@ class Starting:
 
 @dataclass(frozen=True)
 class Serving:
-    """The engine serves, since a Kubernetes timestamp."""
-
-    since: str
+    """The engine serves."""
 
 
 @dataclass(frozen=True)

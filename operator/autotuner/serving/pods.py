@@ -15,7 +15,6 @@ class Terminated:
     exit_code: int
     reason: str
     message: str
-    finished_at: str | None
 
 
 @dataclass(frozen=True)
@@ -31,19 +30,19 @@ class Disruption:
 
 @dataclass(frozen=True)
 class PodView:
-    """The part of a pod that decisions are made of; times as Kubernetes wrote them."""
+    """The part of a pod that decisions are made of."""
 
     name: str
     uid: str
-    created: str
+    created: str  # as Kubernetes wrote it: says which pod is newer, never how old one is
     node: str | None
-    scheduled_at: str | None
+    gates: tuple[str, ...]  # that keep the scheduler from looking for a node
     unschedulable: str  # the scheduler's words while there is no node
     waiting_reason: str
     waiting_message: str
-    started_at: str | None  # the container's first start
+    started: bool  # the container has run, if only once
     running: bool
-    ready_at: str | None
+    ready: bool
     restarts: int
     ended: Terminated | None  # now or before a restart
     image: str
@@ -70,13 +69,13 @@ def view(pod: Object, container: str) -> PodView:
         uid=meta["uid"],
         created=meta["creationTimestamp"],
         node=spec.get("nodeName"),
-        scheduled_at=scheduled.get("lastTransitionTime") if scheduled.get("status") == "True" else None,
+        gates=tuple(gate["name"] for gate in spec.get("schedulingGates") or []),
         unschedulable=scheduled.get("message", "") if scheduled.get("status") == "False" else "",
         waiting_reason=waiting.get("reason", ""),
         waiting_message=waiting.get("message", ""),
-        started_at=running.get("startedAt") or (terminated or {}).get("startedAt"),
+        started=bool(running or terminated),
         running=bool(running),
-        ready_at=ready.get("lastTransitionTime") if ready.get("status") == "True" else None,
+        ready=ready.get("status") == "True",
         restarts=main.get("restartCount", 0),
         ended=_terminated(terminated) if terminated else None,
         image=main.get("image") or declared.get("image", ""),
@@ -109,7 +108,6 @@ def _terminated(state: Object) -> Terminated:
         exit_code=state.get("exitCode", -1),
         reason=state.get("reason", ""),
         message=state.get("message", ""),
-        finished_at=state.get("finishedAt"),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from autotuner import scoring
@@ -52,7 +52,8 @@ class Outcome:
 
 def play(task: Task) -> Outcome:
     """Play a task and hold its answer against the truth."""
-    status, experiments = _run(task)
+    generator = random.Random(f"{task.number}/runs")
+    status, experiments = run(task, lambda experiment: measured(task, experiment, generator))
     best = status.best
     winner = tuple(best.args) if best is not None else task.baseline
     repeats = [one["spec"] for one in experiments if one["spec"]["purpose"] == "Confirm"]
@@ -76,9 +77,16 @@ def play(task: Task) -> Outcome:
     )
 
 
-def _run(task: Task) -> tuple[TaskStatus, list[Object]]:
-    """Pass over it until it is over; each experiment has ended before the next pass."""
-    generator = random.Random(f"{task.number}/runs")
+def run(task: Task, end: Callable[[Object], Object]) -> tuple[TaskStatus, list[Object]]:
+    """Reconcile a task until it is over; each experiment has ended before the next reconcile.
+
+    Args:
+        task: to play.
+        end: returns an experiment as it is after its end.
+
+    Returns:
+        Its last status, and all its experiments.
+    """
     body = task.object
     experiments: list[Object] = []
     for number in range(_PASSES):
@@ -89,18 +97,19 @@ def _run(task: Task) -> tuple[TaskStatus, list[Object]]:
         if plan.create_experiment:
             created = plan.create_experiment
             created["metadata"] |= {"uid": created["metadata"]["name"], "creationTimestamp": "2026-01-01T00:00:00Z"}
-            experiments.append(_ended(task, created, generator))
+            experiments.append(end(created))
     raise AssertionError(f"task {task.number} does not end: {plan.status.message}")
 
 
-def _ended(task: Task, experiment: Object, generator: random.Random) -> Object:
+def measured(task: Task, experiment: Object, generator: random.Random) -> Object:
+    """An experiment after it was measured undisturbed, with the noise that the generator draws."""
     args = tuple(experiment["spec"]["service"]["args"])
     levels = worlds.truth(task.case.world, args)
     if levels is None:
         return ended(experiment, "OutOfMemory")
     ladder = experiment["spec"]["benchmark"]["concurrency"]
-    measured = task.noise.run([one for one in levels if one.concurrency in ladder], args, generator)
-    return ended(experiment, "Completed", *measured, ladder="Complete")
+    found = task.noise.run([one for one in levels if one.concurrency in ladder], args, generator)
+    return ended(experiment, "Completed", *found, ladder="Complete")
 
 
 def _true_gain(task: Task, winner: Args, ladder: Sequence[int]) -> float | None:

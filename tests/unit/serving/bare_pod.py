@@ -68,7 +68,7 @@ class BarePod(Backend):
         return []
 
     def observe(self, objects: Sequence[Object], pod: PodView | None, events: Sequence[ServingEvent]) -> State:
-        return Serving(pod.ready_at) if pod and pod.ready_at else Starting()
+        return Serving() if pod and pod.ready else Starting()
 
     def endpoint(self, experiment: Mapping[str, Any], pod: PodView) -> Endpoint:
         return Endpoint("https", f"{pod.name}.{experiment['metadata']['namespace']}.svc", pod.port)

@@ -20,7 +20,17 @@ _VERSION = 1
 MAX_VERSION = 32
 _STATISTICS = ("mean", "p50", "p90", "p95", "p99")
 
-Failure = Literal["Tokenizer", "EngineNotServing", "Refused", "Acceptance", "Terminated", "Internal", "Spec"]
+Failure = Literal[
+    "Tokenizer",
+    "EngineNotServing",
+    "Unauthorized",
+    "ModelNameAmbiguous",
+    "Refused",
+    "Acceptance",
+    "Terminated",
+    "Internal",
+    "Spec",
+]
 
 
 class Result(BaseModel):

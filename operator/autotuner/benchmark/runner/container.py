@@ -22,7 +22,14 @@ from autotuner.benchmark.runner.log import Log
 from autotuner.benchmark.runner.progress import Progress
 from autotuner.benchmark.runner.runner import BenchmarkError, Runner
 
-EXIT_CODES: dict[Failure | None, int] = {None: 0, "Spec": 2, "EngineNotServing": 3, "Terminated": 143}
+EXIT_CODES: dict[Failure | None, int] = {
+    None: 0,
+    "Spec": 2,
+    "EngineNotServing": 3,
+    "Unauthorized": 3,
+    "ModelNameAmbiguous": 3,
+    "Terminated": 143,
+}
 
 
 def run_benchmark(environment: Mapping[str, str], clients: Mapping[str, str] = LOAD_CLIENTS) -> int:
@@ -34,7 +41,7 @@ def run_benchmark(environment: Mapping[str, str], clients: Mapping[str, str] = L
 
     Returns:
         The exit code: 0 accepted result; 1 the benchmark failed; 2 the description cannot be used; 3 the engine does
-        not serve; 143 terminated.
+        not serve, or not this client; 143 terminated.
     """
     log = Log(environment.get(KEY_VARIABLE, ""))
     result = _measure(environment, clients, log)

@@ -14,15 +14,23 @@ import urllib.request
 from collections.abc import Sequence
 from typing import Any
 
+from autotuner.benchmark.contract.result import Failure
+
 POLL_TIMEOUT_SECONDS = 2.0
 COMPLETION_TIMEOUT_SECONDS = 120.0
 COMPLETION_RETRY_SECONDS = 30.0
 FLUSH_TIMEOUT_SECONDS = 0.7
-REFUSED_SECONDS = 10.0
+# A front end may answer before its routes and keys are in place, though seldom for long.
+UNAUTHORIZED_SECONDS = 10.0
+MISSING_SECONDS = 30.0
 
 
 class NotServingError(Exception):
-    """The engine does not serve what it should; the message says what it did instead."""
+    """The engine does not serve what it should; the message says what it did instead, `failure` of which kind it is."""
+
+    def __init__(self, message: str, failure: Failure = "EngineNotServing") -> None:
+        super().__init__(message)
+        self.failure = failure
 
 
 class EngineClient:
@@ -33,23 +41,26 @@ class EngineClient:
         self._headers = {"Content-Type": "application/json"}
         if key:
             self._headers["Authorization"] = f"Bearer {key}"
-        self._refused_since: float | None = None
+        self._refused: tuple[int, float] | None = None  # the status with which it refuses, and since when
         self.last_error = "nothing answered yet"
 
     def models(self) -> list[str] | None:
-        """Names of the models that the engine serves; None while it does not answer.
+        """Names of the models that the engine serves, at least one; None while it does not answer or lists none.
 
         Raises:
-            NotServingError: the engine keeps refusing the API key.
+            NotServingError: the engine keeps refusing the API key, or keeps saying that it has no model list.
         """
         try:
             body = self._request("/v1/models", None, POLL_TIMEOUT_SECONDS)
-            return [str(model["id"]) for model in body["data"]]
+            names = [str(model["id"]) for model in body["data"]]
+            self._refused = None
+            self.last_error = "/v1/models: an empty list"
+            return names or None
         except urllib.error.HTTPError as error:
             self._note_refusal(error.code)
             self.last_error = f"/v1/models: HTTP {error.code}"
         except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
-            self._refused_since = None
+            self._refused = None
             self.last_error = f"/v1/models: {getattr(error, 'reason', error)}"
         return None
 
@@ -73,7 +84,10 @@ class EngineClient:
                     raise ValueError("no choices")
                 return
             except urllib.error.HTTPError as error:
-                problem, hopeless = f"HTTP {error.code}: {_body(error)}", 400 <= error.code < 500
+                problem = f"HTTP {error.code}: {_body(error)}"
+                if error.code in (401, 403):
+                    raise NotServingError(_unauthorized(problem), "Unauthorized") from error
+                hopeless = 400 <= error.code < 500 and error.code != 429
             except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
                 problem, hopeless = f"{type(error).__name__}: {error}", False
             if hopeless or time.monotonic() >= deadline:
@@ -93,18 +107,33 @@ class EngineClient:
             self._request(path, {}, FLUSH_TIMEOUT_SECONDS)
 
     def _note_refusal(self, code: int) -> None:
-        if code not in (401, 403):
-            self._refused_since = None
+        patience = {401: UNAUTHORIZED_SECONDS, 403: UNAUTHORIZED_SECONDS, 404: MISSING_SECONDS}.get(code)
+        if patience is None:
+            self._refused = None
             return
-        self._refused_since = self._refused_since or time.monotonic()
-        if time.monotonic() - self._refused_since > REFUSED_SECONDS:
-            raise NotServingError(f"the engine refuses the API key (HTTP {code}); check benchmark.apiKeySecret")
+        if self._refused is None or self._refused[0] != code:
+            self._refused = code, time.monotonic()
+        if time.monotonic() - self._refused[1] <= patience:
+            return
+        if code == 404:
+            raise NotServingError(
+                f"the engine answers, but has no model list (/v1/models: HTTP 404 for {patience:.0f} s): it must serve"
+                " an OpenAI-compatible API without a path prefix"
+            )
+        raise NotServingError(_unauthorized(f"HTTP {code}"), "Unauthorized")
 
     def _request(self, path: str, body: dict[str, Any] | None, timeout: float) -> Any:
         data = json.dumps(body).encode() if body is not None else None
         request = urllib.request.Request(self._base + path, data=data, headers=self._headers)  # noqa: S310 - http(s) only
         with urllib.request.urlopen(request, timeout=timeout) as response:  # noqa: S310 - see above
             return json.load(response)
+
+
+def _unauthorized(answer: str) -> str:
+    return (
+        f"the engine refuses requests without a valid API key ({answer}): start it without a key (runtime, environment,"
+        " runtime.extraArgs)"
+    )
 
 
 def _body(error: urllib.error.HTTPError) -> str:

@@ -24,6 +24,7 @@ from autotuner.benchmark.runner.censored_estimates import survival_weights, weig
 SHED_SHARE = 0.1
 # An answer that refuses: too long, too many, not now.
 _REFUSAL = re.compile(r"HTTP (4\d\d|503)\b")
+_UNAUTHORIZED = re.compile(r"HTTP (401|403)\b")
 # What no load and no other request changes.
 _REFUSED_FOR_GOOD = re.compile(r"HTTP (400|413|422)\b")
 LENGTH_TOLERANCE = 0.1
@@ -78,7 +79,9 @@ def judge(run: LevelRun, limits: LevelLimits) -> Judgement:
     """Compute the figures of a level from its single requests, or say why it is refused."""
     steady = _steady_part(run)
     where = f"{run.scenario} at concurrency {run.concurrency}"
-    if refused := _refused(run) or _length_problem(steady, limits):
+    if unauthorized := _all_failed(run, _UNAUTHORIZED):
+        return Judgement(None, f"{where}: {unauthorized}", failure="Unauthorized")
+    if refused := _all_failed(run, _REFUSED_FOR_GOOD) or _length_problem(steady, limits):
         return Judgement(None, f"{where}: {refused}", failure="Refused")
     if silent := _silence(run, limits):
         return Judgement(None, f"{where}: {silent}", failure="EngineNotServing")
@@ -157,9 +160,9 @@ def _sheds(run: LevelRun) -> bool:
     return len(failed) > SHED_SHARE * len(finished)
 
 
-def _refused(run: LevelRun) -> str | None:
+def _all_failed(run: LevelRun, answer: re.Pattern[str]) -> str | None:
     finished, _ = _finished(run)
-    if not finished or not all(_REFUSED_FOR_GOOD.match(r.error) for r in finished):
+    if not finished or not all(answer.match(r.error) for r in finished):
         return None
     return f"the engine refuses every request: {finished[-1].error}"
 

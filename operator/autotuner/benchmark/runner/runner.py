@@ -85,7 +85,7 @@ class Runner:
         except NotServingError as error:
             # The tokenizer is the user's own mistake: it goes first.
             self._await_tokenizer()
-            raise BenchmarkError("EngineNotServing", str(error)) from error
+            raise BenchmarkError(error.failure, str(error)) from error
         self.progress.engine_ready = ready
         self.progress.engine_version = self._engine.version(self._spec.version_calls)
         self._log(f"the engine serves {model}")
@@ -106,8 +106,13 @@ class Runner:
         model = self._spec.model or (models[0] if len(models) == 1 else "")
         if model in models:
             return model
-        wanted = f"not {model}" if model else "so one has to be named"
-        raise NotServingError(f"the engine serves {', '.join(models) or 'no model'}, {wanted}")
+        if model:
+            raise NotServingError(f"the engine serves {', '.join(models)}, not {model}")
+        raise NotServingError(
+            f"the engine serves several names ({', '.join(models)}), and nothing says which one to measure: let it"
+            " serve a single one",
+            "ModelNameAmbiguous",
+        )
 
     def _climb(self, model: str) -> None:
         levels = [(scenario.name, concurrency) for scenario, concurrency in self._spec.levels]

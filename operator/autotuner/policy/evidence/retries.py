@@ -12,8 +12,9 @@ from dataclasses import replace
 from autotuner.policy.evidence.measurements import REPEATED, Measured
 from autotuner.policy.experiment.reasons import REASONS, Meaning, meaning
 
-# Without a baseline nothing is a gain: while others run, its death is doubted this often.
-BASELINE_RETRIES = 3
+# Without a baseline nothing is a gain: this often it is measured again after evictions, and after deaths without a
+# word while others run. With two chances in ten of either, one task in ten thousand loses its baseline.
+BASELINE_RETRIES = 5
 _BASELINE = "the baseline"  # all its tries belong together
 # What only the node or the moment can be to blame for, once the same model was served.
 _SPOILED = REASONS["ServingNotCreated"]
@@ -84,11 +85,12 @@ def _owes_retry(tries: Sequence[Measured], measured: Sequence[Measured]) -> bool
     alike = [one for one in tries if _unbelieved(one) and _meaning(one) == means]
     if len(alike) <= means.retries:
         return True
-    if not last.is_baseline or last.outcome != "crash" or not means.retries:
+    if not last.is_baseline or not means.retries or len(alike) > BASELINE_RETRIES:
         return False
+    if last.outcome == "environment":
+        return means.retries > 1
     others_ran = any(one.score is not None and one.index > last.index for one in measured)
-    confirming = any(one.is_repeat for one in measured)
-    return others_ran and not confirming and len(alike) <= BASELINE_RETRIES
+    return others_ran and not any(one.is_repeat for one in measured)
 
 
 def _spoiled(one: Measured, replaced: bool, owed: bool) -> Measured:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from autotuner import clock
+from autotuner.api.experiment import Times
+from autotuner.policy.experiment import waiting
 from autotuner.policy.experiment.observed import ObservedExperiment
 from autotuner.policy.experiment.reasons import LOG_TAIL, Ending
-from autotuner.serving.backend import NotCreated, Serving
+from autotuner.policy.experiment.times import known_since, reached
+from autotuner.serving.backend import NotCreated
 
 _UNMADE = ("CreateContainerConfigError", "CreateContainerError")
 
 
 _UNMADE_SECONDS = 60
+# A Job, created as soon as the engine has a node, has its pod well before.
+_POD_SECONDS = 2
 
 
 # A benchmark fails within moments of the engine's death; the engine's pod says so a little later.
@@ -30,61 +34,77 @@ class Deadline:
     ending: Ending
 
 
-def engine_ready(seen: ObservedExperiment) -> str | None:
-    """Since when the engine serves: the first time counts, whatever came after."""
-    known = seen.status.times.engine_ready if seen.status.times else None
-    return known or (seen.serving.since if isinstance(seen.serving, Serving) else None)
-
-
 def startup_overdue(seen: ObservedExperiment, now: datetime) -> bool:
     """Whether the startup clock has run out: the engine's log is evidence then."""
-    return any(item.ending.reason == "StartupTimeout" and item.at <= now for item in deadlines(seen))
+    return any(item.ending.reason == "StartupTimeout" and item.at <= now for item in deadlines(seen, now))
+
+
+def silence_overdue(seen: ObservedExperiment, now: datetime) -> bool:
+    """Whether the backend has made no pod for too long."""
+    return any(item.ending.reason == "ServingNotCreated" and item.at <= now for item in deadlines(seen, now))
+
+
+def job_silent(seen: ObservedExperiment, now: datetime) -> bool:
+    """Whether the benchmark's Job should have made a pod by now: its events say why it has not."""
+    if not seen.owns_job or not waiting.for_the_jobs_pod(seen):
+        return False
+    scheduled = reached(seen, now).scheduled
+    return scheduled is not None and now >= _after(scheduled, _POD_SECONDS)
 
 
 def next_deadline(seen: ObservedExperiment, now: datetime) -> datetime | None:
     """When to reconcile again although there is no event."""
-    moments = [deadline.at for deadline in deadlines(seen)]
-    if seen.benchmark and seen.benchmark.ended and seen.benchmark.ended.finished_at:
-        moments.append(clock.parse(seen.benchmark.ended.finished_at) + ENGINE_DEATH_GRACE)
+    moments = [deadline.at for deadline in deadlines(seen, now)]
+    if finished := reached(seen, now).benchmark_finished:
+        moments.append(clock.parse(finished) + ENGINE_DEATH_GRACE)
     return min((moment for moment in moments if moment > now), default=None)
 
 
-def deadlines(seen: ObservedExperiment) -> Iterator[Deadline]:
+def deadlines(seen: ObservedExperiment, now: datetime) -> Iterator[Deadline]:
     """The clocks that run in the experiment's present state."""
     limits = seen.spec.timeouts
     if not seen.owns_root:
-        yield from _waiting_to_create(seen)
+        yield from _waiting_to_create(seen, now)
         return
-    assert seen.root is not None
-    if unmade := _benchmark_unmade(seen):
+    times = reached(seen, now)
+    assert times.created is not None, "there is a root"
+    if unmade := _benchmark_unmade(seen, times):
         yield unmade
     pod = seen.engine
-    if pod is None:
-        yield Deadline(
-            _after(seen.root["metadata"]["creationTimestamp"], seen.serving_seconds),
-            Ending("ServingNotCreated", _silence(seen)),
-        )
-    elif pod.scheduled_at is None:
-        words = pod.unschedulable or "the scheduler has not looked at it yet"
-        message = f"no node took the engine's pod within {limits.queue_seconds} s: {words}"
-        yield Deadline(_after(pod.created, limits.queue_seconds), Ending("QueueTimeout", message))
-    elif pod.started_at is None:
+    if words := waiting.engine(seen):
+        message = f"the engine's pod found no place within {limits.queue_seconds} s: {words}"
+        yield Deadline(_queue_over(seen, now), Ending("QueueTimeout", message))
+        return
+    if words := waiting.benchmark(seen):
+        yield from _benchmark_queue(seen, times, words)
+    if pod is None or times.scheduled is None:
+        yield Deadline(_after(times.created, seen.serving_seconds), Ending("ServingNotCreated", _silence(seen)))
+    elif not pod.started or times.container_started is None:
         words = f"{pod.waiting_reason or 'waiting'} {pod.waiting_message}".strip()
         message = f"the engine's container did not start within {limits.pull_seconds} s: {words}"
-        yield Deadline(_after(pod.scheduled_at, limits.pull_seconds), Ending("PullTimeout", message))
-    elif (ready_at := engine_ready(seen)) is None:
+        yield Deadline(_after(times.scheduled, limits.pull_seconds), Ending("PullTimeout", message))
+    elif times.engine_ready is None:
         message = f"the engine was not ready {limits.startup_seconds} s after its container started; see evidence"
         ending = Ending("StartupTimeout", message, log_tail=seen.engine_log[-LOG_TAIL:])
-        yield Deadline(_after(pod.started_at, limits.startup_seconds), ending)
+        yield Deadline(_after(times.container_started, limits.startup_seconds), ending)
     else:
-        yield Deadline(_after(ready_at, limits.benchmark_seconds), Ending("BenchmarkTimeout", _slow(seen)))
+        yield Deadline(_after(times.engine_ready, limits.benchmark_seconds), Ending("BenchmarkTimeout", _slow(seen)))
 
 
-def _waiting_to_create(seen: ObservedExperiment) -> Iterator[Deadline]:
-    at = _after(seen.object["metadata"]["creationTimestamp"], seen.spec.timeouts.queue_seconds)
+def _benchmark_queue(seen: ObservedExperiment, times: Times, words: str) -> Iterator[Deadline]:
+    """The clocks of a benchmark that has no node: its accelerators wait with it, so the shorter one counts."""
+    limits = seen.spec.timeouts
+    for since, seconds in ((times.scheduled, limits.queue_seconds), (times.engine_ready, limits.benchmark_seconds)):
+        if since is not None:
+            message = f"the benchmark's pod found no place within {seconds} s: waiting for {words}"
+            yield Deadline(_after(since, seconds), Ending("QueueTimeout", message))
+
+
+def _waiting_to_create(seen: ObservedExperiment, now: datetime) -> Iterator[Deadline]:
+    at = _queue_over(seen, now)
     model = seen.spec.service.model
     if seen.root is not None:
-        yield Deadline(at, Ending("ServingNotCreated", obstacle(seen)))
+        yield Deadline(at, Ending("ServingNotCreated", waiting.obstacle(seen)))
     elif seen.model_state.phase != "Ready":
         why = f"{model.kind} {model.name} did not become Ready in time: {seen.model_state.why}"
         yield Deadline(at, Ending("ModelNotReady", why))
@@ -92,40 +112,21 @@ def _waiting_to_create(seen: ObservedExperiment) -> Iterator[Deadline]:
         runtime = seen.spec.service.runtime
         why = f"{runtime.kind} {runtime.name} did not exist in time; create it"
         yield Deadline(at, Ending("RuntimeIncompatible", why))
+    elif words := waiting.before_creation(seen):
+        yield Deadline(at, Ending("QueueTimeout", f"no place within {seen.spec.timeouts.queue_seconds} s: {words}"))
     elif seen.unanswered:
         message = f"the {seen.root_kind} could not be created within {seen.spec.timeouts.queue_seconds} s"
         yield Deadline(at, Ending("ServingNotCreated", f"{message}: {seen.unanswered}"))
 
 
-def _benchmark_unmade(seen: ObservedExperiment) -> Deadline | None:
+def _benchmark_unmade(seen: ObservedExperiment, times: Times) -> Deadline | None:
     """The ending if the benchmark's pod cannot be made: a missing Secret stays missing, so no clock is waited for."""
     pod = seen.benchmark
-    if pod is None or pod.scheduled_at is None or pod.waiting_reason not in _UNMADE:
+    if pod is None or times.benchmark_scheduled is None or pod.waiting_reason not in _UNMADE:
         return None
     words = f"{pod.waiting_reason}: {pod.waiting_message}"
     ending = Ending("BenchmarkFailed", f"the benchmark's container cannot be made: {words}")
-    return Deadline(_after(pod.scheduled_at, _UNMADE_SECONDS), ending)
-
-
-def obstacle(seen: ObservedExperiment) -> str:
-    """The owner of a root that has our name and is not ours."""
-    assert seen.root is not None
-    article = "an" if seen.root_kind[0] in "AEIOU" else "a"
-    return f"{article} {seen.root_kind} {_owner_name(seen.root)}"
-
-
-def job_obstacle(seen: ObservedExperiment) -> str:
-    """The owner of a Job that has our name and is not ours; empty if there is none."""
-    return f"a Job {_owner_name(seen.job)}" if seen.job is not None and not seen.owns_job else ""
-
-
-def _owner_name(taken: Mapping[str, Any]) -> str:
-    meta = taken["metadata"]
-    owners = [owner for owner in meta.get("ownerReferences", []) if owner.get("controller")]
-    whose = f"belongs to {owners[0]['kind']} {owners[0]['name']}" if owners else "has no owner"
-    uid = owners[0]["uid"] if owners else meta["uid"]
-    leaving = "it is being deleted" if "deletionTimestamp" in meta else "delete it or choose another name"
-    return f"{meta['name']} exists already and {whose} (uid {uid}); {leaving}"
+    return Deadline(_after(times.benchmark_scheduled, _UNMADE_SECONDS), ending)
 
 
 def _silence(seen: ObservedExperiment) -> str:
@@ -136,13 +137,15 @@ def _silence(seen: ObservedExperiment) -> str:
 def _slow(seen: ObservedExperiment) -> str:
     message = f"the benchmark did not finish within {seen.spec.timeouts.benchmark_seconds} s of the engine being ready"
     pod = seen.benchmark
-    if pod is None:
-        return f"{message}: {job_obstacle(seen) or 'its Job made no pod'}"
-    if pod.scheduled_at is None:
-        return f"{message}: no node took its pod: {pod.unschedulable}"
-    if pod.started_at is None:
+    if pod is None or pod.node is None:
+        return f"{message}: its pod is gone"
+    if not pod.started:
         return f"{message}: its container is {pod.waiting_reason} {pod.waiting_message}"
     return f"{message}; raise timeouts.benchmarkSeconds or measure fewer or shorter levels"
+
+
+def _queue_over(seen: ObservedExperiment, now: datetime) -> datetime:
+    return known_since(seen, now) + timedelta(seconds=seen.spec.timeouts.queue_seconds)
 
 
 def _after(moment: str, seconds: int) -> datetime:

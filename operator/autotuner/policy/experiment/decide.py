@@ -12,14 +12,18 @@ from autotuner.api.goals import Objective
 from autotuner.policy import trouble
 from autotuner.policy.conditions import ConditionSet, is_true, shorten, steady
 from autotuner.policy.events import Event
-from autotuner.policy.experiment import deadlines, endings, reasons, release
+from autotuner.policy.experiment import deadlines, endings, reasons, release, waiting
 from autotuner.policy.experiment.fingerprint import fingerprint, hashes
 from autotuner.policy.experiment.observed import ObservedExperiment
 from autotuner.policy.experiment.reasons import Ending
+from autotuner.policy.experiment.times import reached, with_first_request
 
 # Events are not watched; while there is no engine's pod they are read again this often.
 _SILENT_POLL = timedelta(seconds=1)
 _MODEL_POLL = timedelta(seconds=2)
+# Quotas and nodes are not watched either.
+_QUEUE_POLL = timedelta(seconds=10)
+_JOB_POLL = timedelta(seconds=2)
 
 
 @dataclass(frozen=True)
@@ -54,11 +58,11 @@ def decide(seen: ObservedExperiment, now: datetime) -> Plan:
 def _advance(seen: ObservedExperiment, now: datetime) -> Plan:
     """Create what is missing, and tell how far the experiment is."""
     pod = seen.engine
-    phase, message = _progress(seen)
+    times = reached(seen, now)
+    phase, message = _progress(seen, times)
     message = trouble.with_words(_with_answer(seen, message), trouble.words(seen.status.conditions))
-    times = _times(seen)
     ready = times.engine_ready is not None
-    may_create = seen.root is None and seen.model_state.phase == "Ready" and seen.runtime is not None
+    may_create = _may_create(seen)
     deployed = may_create or seen.owns_root
     status = seen.status.model_copy(
         update={
@@ -97,6 +101,12 @@ def _advance(seen: ObservedExperiment, now: datetime) -> Plan:
     )
 
 
+def _may_create(seen: ObservedExperiment) -> bool:
+    """Whether the root is missing, and nothing stands against making it."""
+    there = seen.model_state.phase == "Ready" and seen.runtime is not None
+    return seen.root is None and there and not waiting.before_creation(seen)
+
+
 def _with_answer(seen: ObservedExperiment, message: str) -> str:
     """The message, with the API server's words if it could not create something just now."""
     if not seen.unanswered:
@@ -113,62 +123,55 @@ def _step_events(seen: ObservedExperiment, phase: str, message: str) -> tuple[Ev
 def _next_look(seen: ObservedExperiment, now: datetime) -> datetime | None:
     deadline = deadlines.next_deadline(seen, now)
     poll = None
-    if not seen.owns_root or seen.unanswered:
+    if not seen.owns_root:
+        queueing = seen.root is None and waiting.before_creation(seen)
+        poll = now + (_QUEUE_POLL if queueing else _MODEL_POLL)
+    elif seen.unanswered:
         poll = now + _MODEL_POLL
     elif seen.engine is None:
-        poll = now + _SILENT_POLL
+        poll = now + (_QUEUE_POLL if waiting.engine(seen) else _SILENT_POLL)
+    elif waiting.for_the_jobs_pod(seen):
+        poll = now + (_QUEUE_POLL if seen.job_refusal or waiting.job_obstacle(seen) else _JOB_POLL)
     return min((moment for moment in (deadline, poll) if moment), default=None)
 
 
-def _progress(seen: ObservedExperiment) -> tuple[ExperimentPhase, str]:
+def _progress(seen: ObservedExperiment, times: Times) -> tuple[ExperimentPhase, str]:
     """The phase and what is being waited for, without anything that changes with time alone."""
     if not seen.owns_root:
         if seen.root is not None:
-            return "Pending", f"waiting: {deadlines.obstacle(seen)}"
+            return "Pending", f"waiting: {waiting.obstacle(seen)}"
         model = seen.spec.service.model
         if seen.model_state.phase != "Ready":
             return "Pending", f"waiting for {model.kind} {model.name} to be Ready (it is {seen.model_state})"
         if seen.runtime is None:
             runtime = seen.spec.service.runtime
             return "Pending", f"waiting for {runtime.kind} {runtime.name}, which does not exist"
+        if words := waiting.before_creation(seen):
+            return "Queued", words
         return "Pending", f"creating the {seen.root_kind}"
+    if words := waiting.engine(seen):
+        return "Queued", words
     pod = seen.engine
     if pod is None:
         return "Queued", f"waiting for {seen.backend.capabilities.name} to create the engine's pod"
-    if pod.node is None:
-        return "Queued", f"waiting for a node: {pod.unschedulable or 'not looked at by the scheduler yet'}"
-    if pod.started_at is None:
-        waiting = f" ({pod.waiting_reason}: {pod.waiting_message})" if pod.waiting_message else ""
-        return "Pulling", f"pulling {pod.image} on {pod.node}{waiting}"
-    if _times(seen).engine_ready is None:
+    if not pod.started:
+        why = f" ({pod.waiting_reason}: {pod.waiting_message})" if pod.waiting_message else ""
+        return "Pulling", f"pulling {pod.image} on {pod.node}{why}"
+    if times.engine_ready is None:
         return "Starting", f"engine starting on {pod.node}"
     return "Benchmarking", _benchmark_progress(seen)
 
 
 def _benchmark_progress(seen: ObservedExperiment) -> str:
     pod = seen.benchmark
-    if taken := deadlines.job_obstacle(seen):
-        return f"engine ready; waiting: {taken}"
+    if words := waiting.benchmark(seen):
+        return f"engine ready; the benchmark waits for {words}"
     if pod is None or pod.node is None:
-        words = pod.unschedulable if pod else ""
-        return f"engine ready; waiting for a node for the benchmark{': ' + words if words else ''}"
-    if pod.started_at is None:
+        return "engine ready; the benchmark's pod is gone"
+    if not pod.started:
         return f"engine ready; benchmark {pod.waiting_reason or 'starting'} on {pod.node}"
     levels = len(seen.spec.benchmark.scenarios) * len(seen.spec.benchmark.concurrency)
     return f"benchmarking {levels} level{'s' if levels != 1 else ''}; kubectl logs job/{seen.name} shows each"
-
-
-def _times(seen: ObservedExperiment) -> Times:
-    known, pod = seen.status.times or Times(), seen.engine
-    created = seen.root["metadata"]["creationTimestamp"] if seen.root and seen.owns_root else None
-    return known.model_copy(
-        update={
-            "created": known.created or created,
-            "scheduled": known.scheduled or (pod.scheduled_at if pod else None),
-            "container_started": known.container_started or (pod.started_at if pod else None),
-            "engine_ready": deadlines.engine_ready(seen),
-        }
-    )
 
 
 def _end(seen: ObservedExperiment, ending: Ending, now: datetime) -> Plan:
@@ -177,9 +180,7 @@ def _end(seen: ObservedExperiment, ending: Ending, now: datetime) -> Plan:
     going_on = _advance(seen, now).status
     result, times = ending.result, going_on.times or Times()
     if result:
-        times = times.model_copy(
-            update={"first_request": result.first_request, "benchmark_finished": result.benchmark_finished}
-        )
+        times = with_first_request(times, result)
     measured = ending.reason in reasons.SUCCEEDED
     evidence = None
     if not measured and (ending.exit_code is not None or ending.log_tail):

@@ -6,17 +6,25 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from autotuner import clock, engines
+from autotuner.benchmark.container_resources import short_of_cpu
 from autotuner.benchmark.contract.result import Failure, Result, decode
 from autotuner.engines.diagnosis import Diagnosis
-from autotuner.policy.experiment import model_files
-from autotuner.policy.experiment.deadlines import ENGINE_DEATH_GRACE, deadlines, engine_ready
+from autotuner.policy.experiment import model_files, waiting
+from autotuner.policy.experiment.deadlines import ENGINE_DEATH_GRACE, deadlines
 from autotuner.policy.experiment.observed import ObservedExperiment
 from autotuner.policy.experiment.reasons import LOG_TAIL, Ending
-from autotuner.serving.backend import Doomed
+from autotuner.policy.experiment.times import has_served, reached
+from autotuner.serving.backend import Doomed, NotCreated
 from autotuner.serving.pods import PodView, node_ready
 
-# Failures of a benchmark that are the engine's; all others are the benchmark's own.
-_FAILURES: Mapping[Failure, str] = {"EngineNotServing": "EngineNotServing", "Refused": "InvalidArguments"}
+# Failures of a benchmark that have a reason of their own; all others are the benchmark's.
+_FAILURES: Mapping[Failure, str] = {
+    "EngineNotServing": "EngineNotServing",
+    "Refused": "InvalidArguments",
+    "Tokenizer": "TokenizerUnavailable",
+    "Unauthorized": "Unauthorized",
+    "ModelNameAmbiguous": "ModelNameAmbiguous",
+}
 # Reasons of a pod's conditions DisruptionTarget (Kubernetes) and TerminationTarget (Kueue); any other is an eviction.
 _DISRUPTIONS = {
     "PreemptionByScheduler": "Preempted",
@@ -32,7 +40,7 @@ def find(seen: ObservedExperiment, now: datetime) -> Ending | None:
     for rule in _RULES:
         if ending := rule(seen, now):
             return ending
-    overdue = next((deadline.ending for deadline in deadlines(seen) if deadline.at <= now), None)
+    overdue = next((deadline.ending for deadline in deadlines(seen, now) if deadline.at <= now), None)
     return _explained(seen, overdue) if overdue else None
 
 
@@ -41,7 +49,21 @@ def _cancelled(seen: ObservedExperiment, _: datetime) -> Ending | None:
 
 
 def _rejected(seen: ObservedExperiment, _: datetime) -> Ending | None:
-    return Ending("AdmissionRejected", f"the API server refused: {seen.rejection}") if seen.rejection else None
+    if seen.rejection and not waiting.out_of_quota(seen):
+        return Ending("AdmissionRejected", f"the API server refused: {seen.rejection}")
+    state = seen.serving
+    if isinstance(state, NotCreated) and state.refusal and state.refusal.kind == "Policy":
+        return Ending("AdmissionRejected", f"the API server refuses the engine's pod: {state.refusal.words}")
+    return None
+
+
+def _job_refused(seen: ObservedExperiment, _: datetime) -> Ending | None:
+    refusal = seen.job_refusal
+    if refusal is None or refusal.kind != "Policy":
+        return None
+    about_resources = any(word in refusal.words for word in ("cpu", "memory", "resources"))
+    advice = "; what it asks for is in benchmark.resources" if about_resources else ""
+    return Ending("JobRefused", f"the benchmark cannot be made: {refusal.words}{advice}")
 
 
 def _references(seen: ObservedExperiment, _: datetime) -> Ending | None:
@@ -122,7 +144,7 @@ def diagnose(seen: ObservedExperiment, pod: PodView) -> Ending:
         message = "the engine used more memory than its container may (OOMKilled)"
         return Ending("OutOfMemory", message, exit_code=ended.exit_code, log_tail=tail)
     if found:
-        named = engine_ready(seen) is None and found.certain and found.last is not None
+        named = not has_served(seen) and found.certain and found.last is not None
         return Ending(found.reason, _said(seen, found), None, ended.exit_code, tail, found.killed, named)
     last = next((line.strip() for line in reversed(tail.splitlines()) if line.strip()), "nothing")
     message = f"the engine's container ended with exit code {ended.exit_code}; its last line: {last}"
@@ -181,11 +203,12 @@ def _benchmarked(seen: ObservedExperiment, now: datetime) -> Ending | None:
         return _job_failed(seen) or told
     # An engine that dies fails requests first; its pod ends a moment later, and says why.
     doubtful = not result.ok or (result.levels and result.levels[-1].errors)
-    finished = clock.parse(pod.ended.finished_at) if pod.ended.finished_at else now
+    since = reached(seen, now).benchmark_finished
+    finished = clock.parse(since) if since else now
     if doubtful and now < finished + ENGINE_DEATH_GRACE and seen.engine is not None:
         return None
     if result.ok:
-        return Ending("Completed", _summary(result), result)
+        return Ending("Completed", _summary(seen, result), result)
     if seen.node is not None and not node_ready(seen.node):
         name = seen.node["metadata"]["name"]
         words = f"the engine's node {name} is not Ready, and the benchmark failed: {result.message}"
@@ -195,9 +218,10 @@ def _benchmarked(seen: ObservedExperiment, now: datetime) -> Ending | None:
     return Ending(reason, result.message, result, exit_code=pod.ended.exit_code, log_tail=log[-LOG_TAIL:])
 
 
-def _summary(result: Result) -> str:
+def _summary(seen: ObservedExperiment, result: Result) -> str:
     levels = f"{len(result.levels)} level{'s' if len(result.levels) != 1 else ''} measured"
-    notes = [result.message, *result.warnings]
+    starved = short_of_cpu(seen.job) if seen.job is not None and seen.owns_job else ""
+    notes = [result.message, starved, *result.warnings]
     return "; ".join([levels, *(note for note in notes if note)])
 
 
@@ -220,6 +244,7 @@ _RULES: tuple[Callable[[ObservedExperiment, datetime], Ending | None], ...] = (
     _references,
     _root_gone,
     _disturbed,
+    _job_refused,
     _doomed,
     _pull_failed,
     _folder_missing,

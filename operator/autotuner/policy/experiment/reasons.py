@@ -57,6 +57,10 @@ REASONS: Mapping[str, Meaning] = {
     "ModelUnsupported": _FOR_ALL,
     "RuntimeIncompatible": _FOR_ALL,
     "AdmissionRejected": _FOR_ALL,
+    "JobRefused": _FOR_ALL,
+    "TokenizerUnavailable": _FOR_ALL,
+    "Unauthorized": _FOR_ALL,
+    "ModelNameAmbiguous": _FOR_ALL,
     "Cancelled": Meaning("nobody", "nothing"),
 }
 

@@ -69,6 +69,9 @@ def find(measured: Sequence[Measured]) -> CommonCause | None:
 def _equal_words(over: Sequence[Measured]) -> CommonCause | None:
     """The cause if what ended last has the words of others before it."""
     last, nothing_ran = over[-1], all(one.score is None for one in over)
+    # A death without a word is what chance looks like: it is tried again before it proves anything about others.
+    if last.status.reason == "EngineCrashed" and last.retry == "owed":
+        return None
     baselines = [one for one in over if one.is_baseline]
     named = last.status.reproducible or last.is_baseline
     if nothing_ran and not named and baselines and _words(baselines[-1]) == _words(last):

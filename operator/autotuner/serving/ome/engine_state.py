@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from autotuner.kubernetes_object import Object
+from autotuner.serving import refusals
 from autotuner.serving.backend import Doomed, NotCreated, Serving, ServingEvent, Starting, State
 from autotuner.serving.pods import PodView
 
@@ -25,26 +26,30 @@ _DOOMED = (
     "RuntimeValidationError",
 )
 _DOOMED_COUNT = 3
+_SILENT = "OME says nothing; look at the log of ome-controller-manager in namespace ome"
 
 
 def state(objects: Sequence[Object], pod: PodView | None, events: Sequence[ServingEvent]) -> State:
     """How far the engine is; see `Backend.observe`."""
     if pod is not None:
-        return Serving(pod.ready_at) if pod.ready_at else Starting()
+        return Serving() if pod.ready else Starting()
     for event in events:
         if event.kind == "Warning" and event.reason in _DOOMED and event.count >= _DOOMED_COUNT:
             return Doomed("RuntimeIncompatible", f"OME will not deploy it: {event.reason}: {event.message}")
-    return NotCreated(_silence(objects, events))
+    return _silence(objects, events)
 
 
-def _silence(objects: Sequence[Object], events: Sequence[ServingEvent]) -> str:
+def _silence(objects: Sequence[Object], events: Sequence[ServingEvent]) -> NotCreated:
     for found in objects:
         if found.get("kind") == "Deployment" and (words := _replica_failure(found)):
-            return words
+            return NotCreated(words, refusals.read(words))
     warnings = [event for event in events if event.kind == "Warning"]
     if warnings:
-        return f"OME says {warnings[-1].reason}: {warnings[-1].message}"
-    return "OME says nothing; look at the log of ome-controller-manager in namespace ome"
+        refusal = refusals.read(warnings[-1].message)
+        # OME tries again by itself whatever it was refused; only a quota says for how long.
+        why = f"OME says {warnings[-1].reason}: {warnings[-1].message}"
+        return NotCreated(why, refusal if refusal.kind == "Quota" else None)
+    return NotCreated(_SILENT)
 
 
 def _replica_failure(deployment: Mapping[str, Any]) -> str:

@@ -161,6 +161,8 @@ def each(change: Callable[[Request], Request]) -> list[Request]:
         (level_run(one_user(30), outage="HTTP 500: dead"), "EngineNotServing", "stopped answering after 30 requests"),
         (level_run(one_user(30), outage="nothing for 40 s"), "EngineNotServing", "stopped answering after 30 requests"),
         (level_run(failing(1, "HTTP 400: too long")), "Refused", "refuses every request: HTTP 400: too long"),
+        (level_run(failing(1, "HTTP 401: no key")), "Unauthorized", "refuses every request: HTTP 401: no key"),
+        (level_run(failing(1, "HTTP 403: not you")), "Unauthorized", "refuses every request: HTTP 403: not you"),
         (
             level_run(each(lambda r: replace(r, output_tokens=5))),
             "Refused",

@@ -173,6 +173,14 @@ class TestLadder:
         result = result_in(tmp_path)
         assert (result.failure, result.message) == ("EngineNotServing", "the engine serves tiny, not large")
 
+    def test_cannot_choose_between_names(self, engine: TinyEngine, tmp_path: Path) -> None:
+        engine.answers["GET /v1/models"] = (200, {"data": [{"id": "base"}, {"id": "lora-a"}]})
+        assert run_benchmark(variables(tmp_path, engine.url), CLIENTS) == 3
+
+        result = result_in(tmp_path)
+        assert result.failure == "ModelNameAmbiguous"
+        assert "several names (base, lora-a)" in result.message
+
     def test_needs_a_client_that_exists(self, engine: TinyEngine, tmp_path: Path) -> None:
         assert run_benchmark(variables(tmp_path, engine.url, client="no-such"), CLIENTS) == 2
 

@@ -1,4 +1,4 @@
-"""An engine that serves two calls: which model there is, and a completion."""
+"""An engine that serves two calls: which model there is, and a completion. A test may have it answer otherwise."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ class TinyEngine(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.seen: list[str] = []
+        self.answers = {call: (200, body) for call, body in ANSWERS.items()}
         self.url = f"http://127.0.0.1:{self.server_port}"
 
 
@@ -33,9 +34,10 @@ class _Handler(BaseHTTPRequestHandler):
         call = f"{self.command} {self.path}"
         self.server.seen.append(call)
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self.send_response(200 if call in ANSWERS else 404)
+        status, body = self.server.answers.get(call, (404, None))
+        self.send_response(status)
         self.end_headers()
-        self.wfile.write(json.dumps(ANSWERS.get(call)).encode())
+        self.wfile.write(json.dumps(body).encode())
 
     do_POST = do_GET  # noqa: N815 - a name of the standard library's
 

@@ -13,18 +13,37 @@ TIMEOUTS = {
     "benchmarkSeconds": 400,
     "teardownSeconds": 50,
 }
-EXPERIMENT = make_experiment(timeouts=TIMEOUTS)
+EXPERIMENT = make_experiment(timeouts=TIMEOUTS)  # which the operator sees for the first time
+
+
+def known(pod: str | None = None, **times: float) -> Object:
+    """The experiment that the operator has seen at second 0, and these steps of it at their seconds."""
+    seen_first = {"type": "Finished", "status": "False", "reason": "Pending", "lastTransitionTime": at(0)}
+    status: Object = {"conditions": [seen_first], "times": {step: at(second) for step, second in times.items()}}
+    if pod:
+        status["enginePod"] = {"uid": pod, "restarts": 0}
+    return make_experiment(timeouts=TIMEOUTS, status=status)
+
+
+WAITING = known()
+CREATED = known(created=1)
+PULLING = known(created=1, scheduled=3)
+LOADING = known(created=1, scheduled=3, containerStarted=10)
+MEASURING = known("uid-engine-pod", created=1, scheduled=3, containerStarted=10, engineReady=20)
 OTHER = make_experiment() | {"metadata": make_experiment()["metadata"] | {"uid": "uid-of-another"}}
 OURS: Object = {"root": make_isvc(EXPERIMENT), "job": make_job(EXPERIMENT)}
 SCHEDULED = make_pod()
 STARTED = make_pod(started=10)
 READY = make_pod(started=10, ready=20)
-MEASURING = make_experiment(
-    timeouts=TIMEOUTS,
-    status={
-        "times": {"created": at(1), "scheduled": at(3), "containerStarted": at(10), "engineReady": at(20)},
-        "enginePod": {"uid": "uid-engine-pod", "restarts": 0},
-    },
+PLACED: Object = {"benchmark": [make_pod("benchmark", started=10)]}
+ENDED = known(
+    "uid-engine-pod",
+    created=1,
+    scheduled=3,
+    containerStarted=10,
+    engineReady=20,
+    benchmarkScheduled=4,
+    benchmarkFinished=60,
 )
 IN_TIME = 30.0
 

@@ -7,32 +7,45 @@ from datetime import timedelta
 import pytest
 
 from autotuner.kubernetes_object import Object
-from autotuner.policy.experiment import deadlines, endings
+from autotuner.policy.experiment import deadlines, endings, waiting
+from autotuner.policy.experiment.decide import decide
+from autotuner.serving.refusals import Refusal
 from tests.unit.builders import (
     after,
+    at,
     make_deployment,
     make_isvc,
     make_job,
     make_model,
     make_pod,
     make_result,
+    merged,
     seen,
+    written,
 )
 from tests.unit.policy.experiment.states import (
+    CREATED,
     EXPERIMENT,
+    LOADING,
     MEASURING,
     OTHER,
     OURS,
+    PLACED,
+    PULLING,
     READY,
     SCHEDULED,
     STARTED,
+    WAITING,
     doomed,
+    known,
 )
+
+QUOTA = 'pods "chat-1" is forbidden: exceeded quota: gpus, requested: requests.nvidia.com/gpu=2'
 
 CLOCKS: list[tuple[str, Object, float, str, str]] = [
     (
         "the model never becomes Ready",
-        {"model": make_model("In_Transit")},
+        {"experiment": WAITING, "model": make_model("In_Transit")},
         100,
         "ModelNotReady",
         "ClusterBaseModel llama did not become Ready in time: check free space and rights at /models/llama on the node,"
@@ -41,7 +54,7 @@ CLOCKS: list[tuple[str, Object, float, str, str]] = [
     ),
     (
         "the name stays taken",
-        {"root": make_isvc(OTHER, deleting=True)},
+        {"experiment": WAITING, "root": make_isvc(OTHER, deleting=True)},
         100,
         "ServingNotCreated",
         "an InferenceService chat-1 exists already and belongs to TuningExperiment chat-1 (uid uid-of-another);"
@@ -49,7 +62,7 @@ CLOCKS: list[tuple[str, Object, float, str, str]] = [
     ),
     (
         "OME stays silent",
-        {**OURS},
+        {**OURS, "experiment": CREATED},
         61,
         "ServingNotCreated",
         "no engine pod 60 s after the InferenceService was created: OME says nothing;"
@@ -57,7 +70,7 @@ CLOCKS: list[tuple[str, Object, float, str, str]] = [
     ),
     (
         "OME's last warning explains its silence",
-        {**OURS, "events": (doomed(reason="InternalError", count=9), doomed(kind="Normal"))},
+        {**OURS, "experiment": CREATED, "events": (doomed(reason="InternalError", count=9), doomed(kind="Normal"))},
         61,
         "ServingNotCreated",
         "no engine pod 60 s after the InferenceService was created:"
@@ -67,30 +80,71 @@ CLOCKS: list[tuple[str, Object, float, str, str]] = [
         "the Deployment may not make pods",
         {
             **OURS,
-            "related": (make_deployment(failure=("FailedCreate", "exceeded quota")),),
+            "experiment": CREATED,
+            "related": (make_deployment(failure=("FailedCreate", "failed calling webhook")),),
             "events": (doomed(count=1),),
         },
         61,
         "ServingNotCreated",
-        "no engine pod 60 s after the InferenceService was created: FailedCreate: exceeded quota",
+        "no engine pod 60 s after the InferenceService was created: FailedCreate: failed calling webhook",
     ),
     (
         "no node is free",
-        {**OURS, "engine": [make_pod(node=None, unschedulable="0/2 nodes: insufficient nvidia.com/gpu")]},
-        102,
+        {
+            **OURS,
+            "experiment": CREATED,
+            "engine": [make_pod(node=None, unschedulable="0/2 nodes: no nvidia.com/gpu")],
+        },
+        100,
         "QueueTimeout",
-        "no node took the engine's pod within 100 s: 0/2 nodes: insufficient nvidia.com/gpu",
+        "the engine's pod found no place within 100 s: waiting for a node: 0/2 nodes: no nvidia.com/gpu",
+    ),
+    (
+        "no quota is left for the engine",
+        {**OURS, "experiment": CREATED, "related": (make_deployment(failure=("FailedCreate", QUOTA)),)},
+        100,
+        "QueueTimeout",
+        f"the engine's pod found no place within 100 s: waiting for quota: {QUOTA}",
+    ),
+    (
+        "a queue does not admit the engine",
+        {**OURS, "experiment": CREATED, "engine": [make_pod(node=None, gates=["kueue.x-k8s.io/admission"])]},
+        100,
+        "QueueTimeout",
+        "the engine's pod found no place within 100 s: waiting for admission (scheduling gates"
+        " kueue.x-k8s.io/admission)",
+    ),
+    (
+        "no quota is left for the InferenceService",
+        {"experiment": WAITING, "rejection": QUOTA},
+        100,
+        "QueueTimeout",
+        f"no place within 100 s: waiting for quota: {QUOTA}",
+    ),
+    (
+        "no quota is left for the benchmark, as was tried before the engine",
+        {"experiment": WAITING, "job_refusal": Refusal("Quota", QUOTA)},
+        100,
+        "QueueTimeout",
+        f"no place within 100 s: waiting for quota for the benchmark: {QUOTA}",
+    ),
+    (
+        "no node could take the benchmark, as was seen before the engine",
+        {"experiment": WAITING, "no_place": "none of 2 nodes can take it"},
+        100,
+        "QueueTimeout",
+        "no place within 100 s: waiting for a node for the benchmark: none of 2 nodes can take it",
     ),
     (
         "the image takes too long",
-        {**OURS, "engine": [make_pod(waiting=("ContainerCreating", ""))]},
+        {**OURS, **PLACED, "experiment": PULLING, "engine": [make_pod(waiting=("ContainerCreating", ""))]},
         203,
         "PullTimeout",
         "the engine's container did not start within 200 s: ContainerCreating",
     ),
     (
         "the engine never becomes ready",
-        {**OURS, "engine": [STARTED], "engine_log": "loading weights"},
+        {**OURS, **PLACED, "experiment": LOADING, "engine": [STARTED], "engine_log": "loading weights"},
         310,
         "StartupTimeout",
         "the engine was not ready 300 s after its container started; see evidence",
@@ -116,33 +170,79 @@ CLOCKS: list[tuple[str, Object, float, str, str]] = [
             "engine": [READY],
             "benchmark": [make_pod("benchmark", node=None, unschedulable="too many pods")],
         },
-        420,
-        "BenchmarkTimeout",
-        "the benchmark did not finish within 400 s of the engine being ready: no node took its pod: too many pods",
+        103,
+        "QueueTimeout",
+        "the benchmark's pod found no place within 100 s: waiting for a node: too many pods",
+    ),
+    (
+        "the benchmark finds no node, and might not wait that long",
+        {
+            **OURS,
+            "experiment": merged(MEASURING, {"spec": {"timeouts": {"benchmarkSeconds": 60}}}),
+            "engine": [READY],
+            "benchmark": [make_pod("benchmark", node=None, unschedulable="too many pods")],
+        },
+        80,
+        "QueueTimeout",
+        "the benchmark's pod found no place within 60 s: waiting for a node: too many pods",
+    ),
+    (
+        "the benchmark waits while the engine loads",
+        {**OURS, "experiment": LOADING, "engine": [STARTED], "benchmark": [make_pod("benchmark", node=None)]},
+        103,
+        "QueueTimeout",
+        "the benchmark's pod found no place within 100 s: waiting for a node: not looked at by the scheduler yet",
     ),
     (
         "the benchmark's Job makes no pod",
         {**OURS, "experiment": MEASURING, "engine": [READY]},
-        420,
-        "BenchmarkTimeout",
-        "the benchmark did not finish within 400 s of the engine being ready: its Job made no pod",
+        103,
+        "QueueTimeout",
+        "the benchmark's pod found no place within 100 s: waiting for its Job to make a pod",
+    ),
+    (
+        "no quota is left for the benchmark",
+        {**OURS, "experiment": MEASURING, "engine": [READY], "job_refusal": Refusal("Quota", QUOTA)},
+        103,
+        "QueueTimeout",
+        f"the benchmark's pod found no place within 100 s: waiting for quota: {QUOTA}",
+    ),
+    (
+        "a queue suspends the benchmark's Job",
+        {**OURS, "job": make_job(EXPERIMENT, suspend=True), "experiment": MEASURING, "engine": [READY]},
+        103,
+        "QueueTimeout",
+        "the benchmark's pod found no place within 100 s: waiting for somebody to resume its Job, which is suspended"
+        " (Kueue does so until it admits it)",
     ),
     (
         "another's Job bears the benchmark's name",
         {"root": OURS["root"], "experiment": MEASURING, "engine": [READY], "job": make_job()},
+        103,
+        "QueueTimeout",
+        "the benchmark's pod found no place within 100 s: waiting for its Job's name: a Job chat-1 exists already and"
+        " has no owner (uid uid-Job-chat-1); delete it or choose another name",
+    ),
+    (
+        "the benchmark's pod vanishes",
+        {
+            **OURS,
+            "experiment": merged(MEASURING, {"status": {"times": {"benchmarkScheduled": at(4)}}}),
+            "engine": [READY],
+        },
         420,
         "BenchmarkTimeout",
-        "the benchmark did not finish within 400 s of the engine being ready: a Job chat-1 exists already and"
-        " has no owner (uid uid-Job-chat-1); delete it or choose another name",
+        "the benchmark did not finish within 400 s of the engine being ready: its pod is gone",
     ),
     (
         "the benchmark's container cannot be made",
         {
             **OURS,
+            "experiment": known(created=1, scheduled=3, containerStarted=10, benchmarkScheduled=4),
             "engine": [STARTED],
             "benchmark": [make_pod("benchmark", waiting=("CreateContainerConfigError", 'secret "hf-token" not found'))],
         },
-        63,
+        64,
         "BenchmarkFailed",
         'the benchmark\'s container cannot be made: CreateContainerConfigError: secret "hf-token" not found',
     ),
@@ -164,7 +264,7 @@ def test_runs_out_exactly_at_its_edge_when(state: Object, edge: float, reason: s
 
 
 def test_a_startup_timeout_keeps_the_log_as_evidence() -> None:
-    state = seen(EXPERIMENT, **OURS, engine=[STARTED], engine_log="loading shard 3 of 9")
+    state = seen(LOADING, **OURS, **PLACED, engine=[STARTED], engine_log="loading shard 3 of 9")
 
     ending = endings.find(state, after(310))
 
@@ -176,7 +276,7 @@ def test_a_startup_timeout_keeps_the_log_as_evidence() -> None:
 
 def test_an_engine_that_died_behind_its_front_end_is_no_timeout() -> None:
     log = "[2025-11-20 10:00:00 TP0] Scheduler hit an exception: Traceback (most recent call last):\nKeyError: 17\n"
-    ending = endings.find(seen(EXPERIMENT, **OURS, engine=[STARTED], engine_log=log), after(310))
+    ending = endings.find(seen(LOADING, **OURS, **PLACED, engine=[STARTED], engine_log=log), after(310))
 
     assert ending is not None
     assert ending.reason == "EngineCrashed"
@@ -187,7 +287,7 @@ def test_an_engine_that_died_behind_its_front_end_is_no_timeout() -> None:
 
 def test_what_was_merely_logged_is_told_with_the_timeout() -> None:
     log = "huggingface_hub.errors.HfHubHTTPError: 503 Server Error\n"
-    ending = endings.find(seen(EXPERIMENT, **OURS, engine=[STARTED], engine_log=log), after(310))
+    ending = endings.find(seen(LOADING, **OURS, **PLACED, engine=[STARTED], engine_log=log), after(310))
 
     assert ending is not None
     assert ending.reason == "StartupTimeout"
@@ -195,10 +295,10 @@ def test_what_was_merely_logged_is_told_with_the_timeout() -> None:
 
 
 MOMENTS: list[tuple[str, Object, float, float | None]] = [
-    ("the queue clock", {**OURS, "engine": [make_pod(node=None)]}, 30, 102),
-    ("the pull clock", {**OURS, "engine": [SCHEDULED]}, 30, 203),
-    ("the startup clock", {**OURS, "engine": [STARTED]}, 30, 310),
-    ("the benchmark clock", {**OURS, "experiment": MEASURING, "engine": [READY]}, 30, 420),
+    ("the queue clock", {**OURS, "experiment": CREATED, "engine": [make_pod(node=None)]}, 30, 100),
+    ("the pull clock", {**OURS, **PLACED, "experiment": PULLING, "engine": [SCHEDULED]}, 30, 203),
+    ("the startup clock", {**OURS, **PLACED, "experiment": LOADING, "engine": [STARTED]}, 30, 310),
+    ("the benchmark clock", {**OURS, **PLACED, "experiment": MEASURING, "engine": [READY]}, 30, 420),
     (
         "the grace after a failed benchmark",
         {
@@ -208,9 +308,10 @@ MOMENTS: list[tuple[str, Object, float, float | None]] = [
             "benchmark": [make_pod("benchmark", ended=make_result(failure="Acceptance", message="errors"))],
         },
         61,
-        63,
+        64,
     ),
-    ("no clock that has run out", {**OURS, "engine": [STARTED]}, 310, None),
+    ("the queue clock of the benchmark", {**OURS, "experiment": LOADING, "engine": [STARTED]}, 30, 103),
+    ("no clock that has run out", {**OURS, **PLACED, "experiment": LOADING, "engine": [STARTED]}, 310, None),
 ]
 
 
@@ -235,4 +336,43 @@ def test_is_looked_at_again_for(state: Object, now: float, want: float | None) -
 def test_says_whose_the_name_is(owner: Object | None, deleting: bool, want: str) -> None:
     state = seen(EXPERIMENT, root=make_isvc(owner, deleting=deleting))
 
-    assert deadlines.obstacle(state) == f"an InferenceService chat-1 exists already and {want}"
+    assert waiting.obstacle(state) == f"an InferenceService chat-1 exists already and {want}"
+
+
+SKEWS = (-90, 90)
+
+
+@pytest.mark.parametrize("skew", SKEWS)
+@pytest.mark.parametrize(
+    ("state", "edge", "reason"),
+    [
+        ({**OURS}, 60, "ServingNotCreated"),
+        ({**OURS, "engine": [make_pod(node=None)]}, 100, "QueueTimeout"),
+        ({**OURS, **PLACED, "engine": [SCHEDULED]}, 200, "PullTimeout"),
+        ({**OURS, **PLACED, "engine": [STARTED]}, 300, "StartupTimeout"),
+        ({**OURS, **PLACED, "engine": [READY]}, 400, "BenchmarkTimeout"),
+    ],
+)
+def test_every_clock_runs_from_when_the_operator_saw_the_state(
+    state: Object, edge: float, reason: str, skew: float
+) -> None:
+    """The cluster's clocks say that everything happened around second 10; the operator's is ahead or behind."""
+    first = 20 + skew
+    body = written(EXPERIMENT, decide(seen(EXPERIMENT, **state), after(first)).status)
+
+    assert endings.find(seen(body, **state), after(first + edge - 0.001)) is None
+    ending = endings.find(seen(body, **state), after(first + edge))
+
+    assert ending is not None
+    assert ending.reason == reason
+
+
+@pytest.mark.parametrize("skew", SKEWS)
+def test_an_engine_has_its_moment_to_end_whatever_the_kubelets_clock_says(skew: float) -> None:
+    failed = make_pod("benchmark", ended=make_result(failure="Acceptance", message="errors"))
+    state: Object = {**OURS, "engine": [READY], "benchmark": [failed]}
+    first = 61 + skew
+    body = written(MEASURING, decide(seen(MEASURING, **state), after(first)).status)
+
+    assert endings.find(seen(body, **state), after(first + 2.9)) is None
+    assert endings.find(seen(body, **state), after(first + 3)) is not None

@@ -10,11 +10,13 @@ from autotuner.kubernetes_object import Object
 from autotuner.policy.conditions import is_true
 from autotuner.policy.experiment.decide import Plan, decide
 from autotuner.policy.experiment.observed import ObservedExperiment
+from autotuner.serving.refusals import Refusal
 from tests.unit.builders import (
     after,
     at,
     condition,
     controller,
+    make_deployment,
     make_isvc,
     make_job,
     make_model,
@@ -57,6 +59,36 @@ PHASES: list[tuple[str, Object, str, str]] = [
         "waiting: an InferenceService chat-1 exists already and has no owner (uid uid-InferenceService-chat-1);"
         " delete it or choose another name",
     ),
+    (
+        "a quota for InferenceServices is used up",
+        {"rejection": "exceeded quota: q"},
+        "Queued",
+        "waiting for quota: exceeded quota: q",
+    ),
+    (
+        "a quota leaves no room for the benchmark",
+        {"job_refusal": Refusal("Quota", "exceeded quota: q")},
+        "Queued",
+        "waiting for quota for the benchmark: exceeded quota: q",
+    ),
+    (
+        "no node could take the benchmark",
+        {"no_place": "none of 2 nodes can take it"},
+        "Queued",
+        "waiting for a node for the benchmark: none of 2 nodes can take it",
+    ),
+    (
+        "a quota is used up by others' engines",
+        {**SERVICE, "related": (make_deployment(failure=("FailedCreate", "exceeded quota: q")),)},
+        "Queued",
+        "waiting for quota: exceeded quota: q",
+    ),
+    (
+        "a queue does not admit the engine",
+        {**SERVICE, "engine": [make_pod(node=None, gates=["kueue.x-k8s.io/admission"])]},
+        "Queued",
+        "waiting for admission (scheduling gates kueue.x-k8s.io/admission)",
+    ),
     ("OME has not made a pod", SERVICE, "Queued", "waiting for OME to create the engine's pod"),
     (
         "the scheduler has not looked",
@@ -82,20 +114,20 @@ PHASES: list[tuple[str, Object, str, str]] = [
         "the benchmark has no pod yet",
         {**OURS, "engine": [READY]},
         "Benchmarking",
-        "engine ready; waiting for a node for the benchmark",
+        "engine ready; the benchmark waits for its Job to make a pod",
     ),
     (
         "the benchmark finds no node",
         {**OURS, "engine": [READY], "benchmark": [make_pod("benchmark", node=None, unschedulable="too many pods")]},
         "Benchmarking",
-        "engine ready; waiting for a node for the benchmark: too many pods",
+        "engine ready; the benchmark waits for a node: too many pods",
     ),
     (
         "somebody's Job bears the name",
         {**SERVICE, "job": make_job(), "engine": [READY]},
         "Benchmarking",
-        "engine ready; waiting: a Job chat-1 exists already and has no owner (uid uid-Job-chat-1);"
-        " delete it or choose another name",
+        "engine ready; the benchmark waits for its Job's name: a Job chat-1 exists already and has no owner"
+        " (uid uid-Job-chat-1); delete it or choose another name",
     ),
     (
         "the benchmark's container is being made",
@@ -137,7 +169,7 @@ OF_TASK = merged(EXPERIMENT, {"metadata": {"ownerReferences": [controller(TASK)]
 )
 def test_what_its_task_can_make_again_is_waited_for(missing: str, message: str, reason: str) -> None:
     plan = decide(seen(OF_TASK, **{missing: None}), after(15))
-    over = decide(seen(OF_TASK, **{missing: None}), after(9999))
+    over = decide(seen(written(OF_TASK, plan.status), **{missing: None}), after(9999))
 
     assert (plan.status.phase, plan.status.message) == ("Pending", message)
     assert not plan.create_root
@@ -149,6 +181,8 @@ CREATIONS: list[tuple[str, Object, bool, bool]] = [
     ("nothing while the model is not Ready", {"model": make_model("In_Transit")}, False, False),
     ("the InferenceService once the model is Ready", {}, True, False),
     ("nothing under a name that is taken", {"root": make_isvc()}, False, False),
+    ("nothing while the benchmark would find no node", {"no_place": "none"}, False, False),
+    ("nothing while the benchmark would find no quota", {"job_refusal": Refusal("Quota", "q")}, False, False),
     ("nothing beside its own InferenceService", SERVICE, False, False),
     ("no Job while the engine has no node", {**SERVICE, "engine": [make_pod(node=None)]}, False, False),
     ("the Job as soon as the engine has a node", {**SERVICE, "engine": [make_pod()]}, False, True),
@@ -165,12 +199,24 @@ def test_creates(state: Object, service: bool, job: bool) -> None:
     assert (plan.create_root, plan.create_job) == (service, job)
 
 
+UNPLACED = make_pod("benchmark", node=None)
+
 NEXT_LOOKS: list[tuple[str, Object, float]] = [
     ("a model that is awaited", {"model": make_model("In_Transit")}, 17),
     ("a name that is taken", {"root": make_isvc()}, 17),
+    ("a quota or a node for the benchmark", {"no_place": "none"}, 25),
     ("OME's events while it makes no pod", SERVICE, 16),
-    ("the queue clock", {**SERVICE, "engine": [make_pod(node=None)]}, 3602),
-    ("the startup clock", {**OURS, "engine": [make_pod(started=10)]}, 1810),
+    (
+        "a quota for the engine",
+        {**SERVICE, "related": (make_deployment(failure=("FailedCreate", "exceeded quota: q")),)},
+        25,
+    ),
+    ("a benchmark's pod without a node", {**OURS, "engine": [READY], "benchmark": [UNPLACED]}, 3615),
+    ("a Job that is suspended", {**OURS, "job": make_job(EXPERIMENT, suspend=True), "engine": [READY]}, 3615),
+    ("a Job without a pod", {**OURS, "engine": [READY]}, 17),
+    ("a quota for the benchmark", {**OURS, "engine": [READY], "job_refusal": Refusal("Quota", "q")}, 25),
+    ("the queue clock", {**SERVICE, "engine": [make_pod(node=None)]}, 3615),
+    ("the startup clock", {**OURS, "benchmark": [make_pod("benchmark")], "engine": [make_pod(started=10)]}, 1815),
 ]
 
 
@@ -188,10 +234,10 @@ def test_writes_down_what_was_measured_on_what() -> None:
     assert status.engine_pod.uid == "uid-engine-pod"
     assert status.times is not None
     assert status.times.dump() == {
-        "created": at(1),
-        "scheduled": at(3),
-        "containerStarted": at(10),
-        "engineReady": at(20),
+        "created": at(21),
+        "scheduled": at(21),
+        "containerStarted": at(21),
+        "engineReady": at(21),
     }
 
 
@@ -202,7 +248,7 @@ def test_a_pod_is_bound_to_the_measurement_only_once_it_is_ready() -> None:
 def test_an_engine_that_is_unready_for_a_moment_was_ready() -> None:
     before = decide(seen(EXPERIMENT, **OURS, engine=[READY]), after(21))
 
-    plan = decide(later(before, **OURS, engine=[make_pod(started=10)]), after(5000))
+    plan = decide(later(before, **OURS, engine=[make_pod(started=10)], benchmark=[make_pod("benchmark")]), after(5000))
 
     assert plan.status.reason == "BenchmarkTimeout"  # not StartupTimeout
     assert decide(later(before, **OURS, engine=[make_pod(started=10)]), after(25)).status == before.status

@@ -10,8 +10,10 @@ from autotuner.kubernetes_object import Object
 from autotuner.policy.experiment import endings, reasons
 from autotuner.policy.experiment.decide import judge
 from autotuner.policy.experiment.reasons import REASONS
+from autotuner.serving.refusals import Refusal
 from tests.unit.builders import (
     after,
+    make_deployment,
     make_experiment,
     make_isvc,
     make_job,
@@ -24,6 +26,7 @@ from tests.unit.builders import (
     terminated,
 )
 from tests.unit.policy.experiment.states import (
+    ENDED,
     EXPERIMENT,
     IN_TIME,
     MEASURING,
@@ -40,6 +43,7 @@ def found(experiment: Object = EXPERIMENT, now: float = IN_TIME, **state: Any) -
     return endings.find(seen(experiment, **state), after(now))
 
 
+MUST_SPECIFY = 'pods "chat-1" is forbidden: failed quota: q: must specify limits.cpu'
 LOST = {"metadata": {"name": "node-a"}, "status": {"conditions": [{"type": "Ready", "status": "Unknown"}]}}
 
 ENDINGS: list[tuple[str, Object, str, str]] = [
@@ -54,6 +58,24 @@ ENDINGS: list[tuple[str, Object, str, str]] = [
         {"rejection": "spec.engine: Invalid value"},
         "AdmissionRejected",
         "the API server refused: spec.engine: Invalid value",
+    ),
+    (
+        "the API server refuses the engine's pod",
+        {**OURS, "related": (make_deployment(failure=("FailedCreate", MUST_SPECIFY)),)},
+        "AdmissionRejected",
+        f"the API server refuses the engine's pod: {MUST_SPECIFY}",
+    ),
+    (
+        "the API server would refuse the benchmark's pod",
+        {"job_refusal": Refusal("Policy", MUST_SPECIFY)},
+        "JobRefused",
+        f"the benchmark cannot be made: {MUST_SPECIFY}; what it asks for is in benchmark.resources",
+    ),
+    (
+        "the API server refuses the pod of the benchmark's Job",
+        {**OURS, "engine": [STARTED], "job_refusal": Refusal("Policy", MUST_SPECIFY)},
+        "JobRefused",
+        f"the benchmark cannot be made: {MUST_SPECIFY}; what it asks for is in benchmark.resources",
     ),
     (
         "the model does not exist",
@@ -264,7 +286,7 @@ ENDINGS: list[tuple[str, Object, str, str]] = [
         "the benchmark failed, and the engine's node is not Ready",
         {
             **OURS,
-            "experiment": MEASURING,
+            "experiment": ENDED,
             "engine": [READY],
             "node": LOST,
             "benchmark": [make_pod("benchmark", ended=make_result(failure="EngineNotServing", message="silent"))],
@@ -295,11 +317,24 @@ ENDINGS: list[tuple[str, Object, str, str]] = [
         "1 level measured; few requests",
     ),
     (
+        "one level is measured by less than a core",
+        {
+            **OURS,
+            "job": make_job(EXPERIMENT, limits={"cpu": "500m"}),
+            "engine": [READY],
+            "benchmark": [make_pod("benchmark", ended=make_result(make_level()))],
+        },
+        "Completed",
+        "1 level measured; the benchmark may use only 500m of CPU, by the namespace's LimitRange or"
+        " benchmark.resources: it needs a whole core, or it measures itself",
+    ),
+    (
         "one level is measured, of which requests failed, and the engine goes on",
         {
             **OURS,
             "engine": [READY],
             "benchmark": [make_pod("benchmark", ended=make_result(make_level(errors=9)))],
+            "experiment": ENDED,
             "now": 63.0,
         },
         "Completed",
@@ -313,6 +348,7 @@ ENDINGS: list[tuple[str, Object, str, str]] = [
             "benchmark": [
                 make_pod("benchmark", ended=make_result(failure="EngineNotServing", message="no model list"))
             ],
+            "experiment": ENDED,
             "now": 63.0,
         },
         "EngineNotServing",
@@ -326,6 +362,7 @@ ENDINGS: list[tuple[str, Object, str, str]] = [
             "benchmark": [
                 make_pod("benchmark", ended=make_result(failure="Refused", message="HTTP 400: at most 64 tokens"))
             ],
+            "experiment": ENDED,
             "now": 63.0,
         },
         "InvalidArguments",
@@ -339,10 +376,37 @@ ENDINGS: list[tuple[str, Object, str, str]] = [
             "benchmark": [
                 make_pod("benchmark", ended=make_result(failure="Tokenizer", message="benchmark.tokenizer.id: gated"))
             ],
+            "experiment": ENDED,
             "now": 63.0,
         },
-        "BenchmarkFailed",
+        "TokenizerUnavailable",
         "benchmark.tokenizer.id: gated",
+    ),
+    (
+        "the engine wants a key",
+        {
+            **OURS,
+            "engine": [READY],
+            "benchmark": [make_pod("benchmark", ended=make_result(failure="Unauthorized", message="HTTP 401"))],
+            "experiment": ENDED,
+            "now": 63.0,
+        },
+        "Unauthorized",
+        "HTTP 401",
+    ),
+    (
+        "the engine has several names",
+        {
+            **OURS,
+            "engine": [READY],
+            "benchmark": [
+                make_pod("benchmark", ended=make_result(failure="ModelNameAmbiguous", message="base, lora-a"))
+            ],
+            "experiment": ENDED,
+            "now": 63.0,
+        },
+        "ModelNameAmbiguous",
+        "base, lora-a",
     ),
     (
         "the benchmark failed and no engine is left that could have died",
@@ -422,6 +486,10 @@ GOES_ON: list[tuple[str, Object]] = [
     ("the runtime is deleted after the engine was made", {**OURS, "engine": [STARTED], "runtime": None}),
     ("OME's warning has not repeated", {**OURS, "events": (doomed(count=2),)}),
     ("OME warns of what healthy starts also show", {**OURS, "events": (doomed(9, "InternalError"),)}),
+    ("a quota for InferenceServices is used up", {"rejection": "exceeded quota: q"}),
+    ("a quota is used up", {**OURS, "related": (make_deployment(failure=("FailedCreate", "exceeded quota: q")),)}),
+    ("a webhook is down", {**OURS, "related": (make_deployment(failure=("FailedCreate", "failed calling webhook")),)}),
+    ("a quota leaves no room for the benchmark", {**OURS, "job_refusal": Refusal("Quota", "exceeded quota: q")}),
     ("OME's word is not a warning", {**OURS, "events": (doomed(9, kind="Normal"),)}),
     ("OME warned, but made a pod", {**OURS, "events": (doomed(9),), "engine": [STARTED]}),
     ("a first pull failed", {**OURS, "engine": [make_pod(waiting=("ErrImagePull", "timeout"))]}),
@@ -437,6 +505,7 @@ GOES_ON: list[tuple[str, Object]] = [
             **OURS,
             "engine": [READY],
             "benchmark": [make_pod("benchmark", ended=make_result(failure="Acceptance", message="errors"))],
+            "experiment": ENDED,
             "now": 62.9,
         },
     ),
@@ -446,6 +515,7 @@ GOES_ON: list[tuple[str, Object]] = [
             **OURS,
             "engine": [READY],
             "benchmark": [make_pod("benchmark", ended=make_result(make_level(errors=9)))],
+            "experiment": ENDED,
             "now": 62.9,
         },
     ),

@@ -55,7 +55,7 @@ class TestRelease:
         assert (plan.status.phase, plan.status.reason, plan.status.ladder) == ("Releasing", "Completed", "Complete")
         assert measured_at(plan) == [8]
         assert plan.status.times is not None
-        assert (plan.status.times.first_request, plan.status.times.benchmark_finished) == (at(30), at(60))
+        assert (plan.status.times.first_request, plan.status.times.benchmark_finished) == (at(31), at(61))
         assert plan.status.fingerprint is not None
         assert plan.status.evidence is None
         assert condition(plan.status, "Benchmarked") == ("True", "Completed")
@@ -67,7 +67,9 @@ class TestRelease:
     def test_what_was_measured_before_a_failure_is_kept(self) -> None:
         result = make_result(make_level(4), failure="Acceptance", message="too many errors")
         broken = make_pod("benchmark", ended=result)
-        plan = decide(seen(EXPERIMENT, **OURS, engine=[READY], benchmark=[broken]), after(64))
+        state: Object = {**OURS, "engine": [READY], "benchmark": [broken]}
+        first = decide(seen(EXPERIMENT, **state), after(61))
+        plan = decide(later(first, **state), after(64))
 
         assert plan.status.reason == "BenchmarkFailed"
         assert measured_at(plan) == [4]

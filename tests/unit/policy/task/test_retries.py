@@ -12,6 +12,7 @@ from tests.unit.builders import condition, make_level
 from tests.unit.task_builders import Ending, Story, ending, reaching, running, started
 
 BASELINE = reaching(1000)
+MANY = [{"name": "max-running-requests", "values": [8, 16, 32, 48, 64, 96, 128]}]
 LOG = {"exitCode": 1, "logTail": "no such file"}
 
 
@@ -55,9 +56,9 @@ AGAIN: list[tuple[str, list[Ending], list[str]]] = [
         ["", "chat-0", "", "chat-0", ""],
     ),
     (
-        "a baseline that always dies, three times",
-        [crash("a"), crash("b"), reaching(1), crash("c"), reaching(2), crash("d"), reaching(3)],
-        ["", "chat-0", "", "chat-0", "", "chat-0", ""],
+        "a baseline that always dies, five times",
+        [*[crash("a"), crash("b")], *[end for word in "cdef" for end in (reaching(1), crash(word))], reaching(2)],
+        ["", "chat-0", *["", "chat-0"] * 4, "", ""],
     ),
     (
         "weights that one node lacks, as what the surroundings spoiled",
@@ -74,7 +75,7 @@ AGAIN: list[tuple[str, list[Ending], list[str]]] = [
 
 @pytest.mark.parametrize(("endings", "expected"), [row[1:] for row in AGAIN], ids=[row[0] for row in AGAIN])
 def test_measures_again(endings: list[Ending], expected: list[str]) -> None:
-    story = played(*endings)
+    story = played(*endings, parameters=MANY, search={"maxExperiments": 9})
 
     assert retries(story) == expected
 
@@ -171,10 +172,17 @@ STOPS: list[tuple[str, list[Ending], str, str]] = [
     ),
     (
         "the baseline and a configuration that die with the same words",
-        [crash("m of chat-0-engine-x1"), crash("m of chat-1-engine-y2"), crash("m of chat-2-engine-z3")],
+        [crash(f"m of chat-{number}-engine-x{number}") for number in range(4)],
         "EngineCrashed",
-        "chat-2: m of chat-2-engine-z3; chat-1, the baseline, ended with the same words: look at runtime (its image and"
+        "chat-3: m of chat-3-engine-x3; chat-1, the baseline, ended with the same words: look at runtime (its image and"
         " extraArgs) and model",
+    ),
+    (
+        "the baseline and a configuration that do not serve, with the same words",
+        [ending("EngineNotServing", message="no model list: HTTP 404")] * 3,
+        "EngineNotServing",
+        "chat-2: no model list: HTTP 404; chat-1, the baseline, ended with the same words: look at runtime.extraArgs"
+        " and what the runtime's command adds to them",
     ),
     (
         "three causes with the same words before anything was measured",

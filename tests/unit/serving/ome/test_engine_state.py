@@ -8,7 +8,8 @@ from autotuner.kubernetes_object import Object
 from autotuner.serving import pods
 from autotuner.serving.backend import Doomed, NotCreated, Serving, ServingEvent, Starting, State
 from autotuner.serving.ome.engine_state import state
-from tests.unit.builders import at, make_deployment, make_isvc, make_pod
+from autotuner.serving.refusals import Refusal
+from tests.unit.builders import make_deployment, make_isvc, make_pod
 
 SILENT = NotCreated("OME says nothing; look at the log of ome-controller-manager in namespace ome")
 
@@ -19,7 +20,7 @@ def warning(reason: str, count: int = 3, kind: str = "Warning") -> ServingEvent:
 
 @pytest.mark.parametrize(
     ("pod", "want"),
-    [(make_pod(), Starting()), (make_pod(started=10), Starting()), (make_pod(started=10, ready=20), Serving(at(20)))],
+    [(make_pod(), Starting()), (make_pod(started=10), Starting()), (make_pod(started=10, ready=20), Serving())],
     ids=["scheduled", "started", "ready"],
 )
 def test_a_pod_tells_more_than_events(pod: Object, want: State) -> None:
@@ -60,9 +61,22 @@ def test_healthy_starts_warn_too() -> None:
     [
         ({"kind": "Deployment"}, SILENT),
         (make_deployment(), SILENT),
-        (make_deployment(failure=("FailedCreate", "quota")), NotCreated("FailedCreate: quota")),
+        (
+            make_deployment(failure=("FailedCreate", "exceeded quota: q")),
+            NotCreated("FailedCreate: exceeded quota: q", Refusal("Quota", "exceeded quota: q")),
+        ),
     ],
     ids=["no status", "no failure", "a failure"],
 )
 def test_why_a_deployment_makes_no_pods(deployment: Object, want: State) -> None:
     assert state([make_isvc(), deployment], None, []) == want
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"), [("exceeded quota: services", "Quota"), ('isvc "x" is forbidden: by a policy', None)]
+)
+def test_of_what_ome_is_refused_itself_only_a_quota_is_told_apart(words: str, kind: str | None) -> None:
+    found = state([make_isvc()], None, [ServingEvent("Warning", "InternalError", words, 9)])
+
+    assert isinstance(found, NotCreated)
+    assert (found.refusal.kind if found.refusal else None) == kind
