@@ -104,10 +104,14 @@ class Operator:
             raise AssertionError(f"the operator did not end within {seconds} s of SIGTERM") from None
 
     def sample(self, series: str) -> float | None:
-        """A metric's value now; None if there is none. It needs AUTOTUNER_METRICS_PORT."""
+        """A metric's value now; None if there is none, or nobody answers. It needs AUTOTUNER_METRICS_PORT."""
         url = f"http://127.0.0.1:{self._environment['AUTOTUNER_METRICS_PORT']}/metrics"
-        with urllib.request.urlopen(url, timeout=10) as answer:
-            lines = [line for line in answer.read().decode().splitlines() if line.startswith(f"{series} ")]
+        try:
+            with urllib.request.urlopen(url, timeout=10) as answer:
+                text = answer.read().decode()
+        except OSError:
+            return None
+        lines = [line for line in text.splitlines() if line.startswith(f"{series} ")]
         return float(lines[0].split()[-1]) if lines else None
 
     @property

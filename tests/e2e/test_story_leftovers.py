@@ -70,9 +70,17 @@ async def test_what_only_bears_the_labels_survives_and_is_told(story: Story) -> 
     await wait_for(stuck, "a pod that bears the label holds the slot, and is named", 90)
     await restart(story)  # it looks at its start, and then as often as it compares its watches
     await asyncio.gather(*(story.event_seen(kind, "copy", "ForeignObject") for kind in copies))
-    for kind in copies:
-        series = f'autotuner_foreign_objects{{namespace="{story.namespace}",kind="{kind}"}}'
-        assert await asyncio.to_thread(story.operator.sample, sorted_labels(series)) == 1
+
+    async def counted() -> bool:
+        samples = [
+            await asyncio.to_thread(
+                story.operator.sample, f'autotuner_foreign_objects{{kind="{kind}",namespace="{story.namespace}"}}'
+            )
+            for kind in copies
+        ]
+        return samples == [1, 1, 1]
+
+    await wait_for(counted, "each copy is counted")
     await story.api.delete(copies["Pod"])
     finished = await story.experiment_finished("alone-1", 30)
     assert finished["status"]["reason"] == "Completed"
@@ -88,13 +96,11 @@ async def test_what_only_bears_the_labels_survives_and_is_told(story: Story) -> 
         assert "deletionTimestamp" not in survivor["metadata"]
         assert len([event for event in await story.events(kind, "copy") if event["reason"] == "ForeignObject"]) == 1
         await story.api.delete(copies[kind])
-    assert await story.left() == []
 
+    async def nothing_left() -> bool:
+        return await story.left() == []
 
-def sorted_labels(series: str) -> str:
-    """The series as the page of metrics has it: with its labels in the order of the alphabet."""
-    name, _, words = series.rstrip("}").partition("{")
-    return f"{name}{{{','.join(sorted(words.split(',')))}}}"
+    await wait_for(nothing_left, "its user deletes the rest")
 
 
 async def test_a_model_that_a_task_made_is_made_again(story: Story) -> None:

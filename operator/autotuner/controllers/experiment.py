@@ -132,7 +132,7 @@ class ExperimentController:
         return await self._recent.get(resource, namespace, reference.name, recent=recent)
 
     async def _look_closer(self, seen: ObservedExperiment, now: datetime) -> ObservedExperiment:
-        """Read what matters only in some states: the root's events, the engine's node, logs of what ended."""
+        """Read what matters only in some states: why there is no pod, the engine's node, logs of what ended."""
         if seen.root is None:
             seen = await self._with_benchmark_tried(seen)
         elif seen.owns_root and not seen.engine_pods:

@@ -14,7 +14,6 @@ from autotuner.kubernetes_object import Object, Resource
 from autotuner.settings import Settings
 from tests.unit.builders import (
     after,
-    at,
     make_experiment,
     make_isvc,
     make_job,
@@ -215,13 +214,14 @@ async def test_a_webhook_that_does_not_answer_is_told_and_tried_again() -> None:
     assert "NotCreated" not in [one["reason"] for one in status_of(kube)["conditions"]]
 
 
-async def test_a_webhook_that_never_answers_ends_it_after_the_queue_time() -> None:
+async def test_a_webhook_that_never_answers_ends_it_after_the_queue_time(monkeypatch: pytest.MonkeyPatch) -> None:
     kube = world()
     kube.objects["TuningExperiment", "chat-1"]["spec"]["timeouts"] = {"queueSeconds": 60}
     kube.refuse["create", "InferenceService"] = KubeError(500, "InternalError", WEBHOOK)
-    first_seen = {"type": "Finished", "status": "False", "reason": "Pending", "lastTransitionTime": at(0)}
-    kube.objects["TuningExperiment", "chat-1"]["status"] = {"conditions": [first_seen]}
+    await passed(kube)
+    assert "reason" not in status_of(kube)
 
+    monkeypatch.setattr(clock, "now", lambda: after(121))  # a minute after the first look
     await passed(kube)
 
     assert status_of(kube)["reason"] == "ServingNotCreated"

@@ -112,11 +112,11 @@ def _waiting_to_create(seen: ObservedExperiment, now: datetime) -> Iterator[Dead
         runtime = seen.spec.service.runtime
         why = f"{runtime.kind} {runtime.name} did not exist in time; create it"
         yield Deadline(at, Ending("RuntimeIncompatible", why))
+    elif words := waiting.before_creation(seen):
+        yield Deadline(at, Ending("QueueTimeout", f"no place within {seen.spec.timeouts.queue_seconds} s: {words}"))
     elif seen.unanswered:
         message = f"the {seen.root_kind} could not be created within {seen.spec.timeouts.queue_seconds} s"
         yield Deadline(at, Ending("ServingNotCreated", f"{message}: {seen.unanswered}"))
-    elif words := waiting.before_creation(seen):
-        yield Deadline(at, Ending("QueueTimeout", f"no place within {seen.spec.timeouts.queue_seconds} s: {words}"))
 
 
 def _benchmark_unmade(seen: ObservedExperiment, times: Times) -> Deadline | None:

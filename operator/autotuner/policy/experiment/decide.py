@@ -62,8 +62,7 @@ def _advance(seen: ObservedExperiment, now: datetime) -> Plan:
     phase, message = _progress(seen, times)
     message = trouble.with_words(_with_answer(seen, message), trouble.words(seen.status.conditions))
     ready = times.engine_ready is not None
-    known = seen.model_state.phase == "Ready" and seen.runtime is not None
-    may_create = seen.root is None and known and not waiting.before_creation(seen)
+    may_create = _may_create(seen)
     deployed = may_create or seen.owns_root
     status = seen.status.model_copy(
         update={
@@ -102,6 +101,12 @@ def _advance(seen: ObservedExperiment, now: datetime) -> Plan:
     )
 
 
+def _may_create(seen: ObservedExperiment) -> bool:
+    """Whether the root is missing, and nothing stands against making it."""
+    there = seen.model_state.phase == "Ready" and seen.runtime is not None
+    return seen.root is None and there and not waiting.before_creation(seen)
+
+
 def _with_answer(seen: ObservedExperiment, message: str) -> str:
     """The message, with the API server's words if it could not create something just now."""
     if not seen.unanswered:
@@ -118,9 +123,11 @@ def _step_events(seen: ObservedExperiment, phase: str, message: str) -> tuple[Ev
 def _next_look(seen: ObservedExperiment, now: datetime) -> datetime | None:
     deadline = deadlines.next_deadline(seen, now)
     poll = None
-    if not seen.owns_root or seen.unanswered:
+    if not seen.owns_root:
         queueing = seen.root is None and waiting.before_creation(seen)
         poll = now + (_QUEUE_POLL if queueing else _MODEL_POLL)
+    elif seen.unanswered:
+        poll = now + _MODEL_POLL
     elif seen.engine is None:
         poll = now + (_QUEUE_POLL if waiting.engine(seen) else _SILENT_POLL)
     elif waiting.for_the_jobs_pod(seen):
