@@ -128,6 +128,22 @@ class Engine:
             self._releases[found.version] = older
         return self._releases[found.version]
 
+    def with_flags(self, document: FlagDocument, version: str) -> Engine:
+        """The engine of a release, with the flags that a document tells instead of those that are known of it.
+
+        Args:
+            document: all flags of that release.
+            version: of the release; empty for the newest known one.
+        """
+        older = self.at(version)
+        release = version or (self.table.version if self.table else "")
+        told = {**document, "version": release}
+        (table,) = flag_table.read([told], self.label, self.flag_bounds, self.leniency)
+        others = [one for one in self.tables if flag_table.order(one.version) != flag_table.order(release)]
+        probed = replace(older, version=release)
+        vars(probed)["tables"] = tuple(sorted([*others, table], key=lambda one: flag_table.order(one.version)))
+        return probed
+
     def knows(self, version: str) -> bool:
         """Whether there is a table of this very version."""
         return any(flag_table.order(one.version) == flag_table.order(version) for one in self.tables)
@@ -251,16 +267,17 @@ class Engine:
         """The flags of this release; None if nothing is known of the engine."""
         return flag_table.nearest(self.tables, self.version)
 
-    def checker(self, *, certain: bool = True, allow_unknown: bool = False, simulated: bool = False) -> Checker:
+    def checker(self, *, doubt: Kind | None = None, allow_unknown: bool = False, simulated: bool = False) -> Checker:
         """Judges what users write.
 
         Args:
-            certain: this very release runs; what the table of another one refuses is only doubted.
+            doubt: the kind of finding that tells what this release refuses where another one may run; None where it is
+                this one.
             allow_unknown: let pass what the table refuses.
             simulated: it is the simulated engine that plays this one.
         """
         keys = json_flags.keys_of(self.table.version, self.json_keys()) if self.table else {}
-        return Checker(self, self.table, certain, allow_unknown, simulated, keys)
+        return Checker(self, self.table, doubt, allow_unknown, simulated, keys)
 
     def in_command(
         self,
