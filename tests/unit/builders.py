@@ -258,7 +258,7 @@ def make_pod(
     restarted: Object | None = None,
     deleting: bool = False,
 ) -> Object:
-    """A core/v1 Pod of an engine or a benchmark; `restarted` is how its container ended the time before."""
+    """A core/v1 Pod of an engine, a benchmark or a probe; `restarted` is how its container ended the time before."""
     state: Object = {}
     if waiting:
         state = {"waiting": {"reason": waiting[0], "message": waiting[1]}}
@@ -271,7 +271,7 @@ def make_pod(
         conditions = [{"type": "PodScheduled", "status": "True", "lastTransitionTime": at(scheduled)}]
     if ready is not None:
         conditions.append({"type": "Ready", "status": "True", "lastTransitionTime": at(ready)})
-    container = {"engine": "ome-container", "benchmark": "benchmark"}[role]
+    container = {"engine": "ome-container"}.get(role, role)
     status = {
         "name": container,
         "state": state,

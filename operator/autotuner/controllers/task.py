@@ -16,6 +16,7 @@ from autotuner.controllers.workqueue import ObjectKey
 from autotuner.kube import (
     CONFIG_MAP,
     EXPERIMENT,
+    JOB,
     TASK,
     AlreadyExistsError,
     Kube,
@@ -38,7 +39,7 @@ class TaskController:
     def __init__(self, kube: Kube, backend: Backend, catalogue: Catalogue, settings: Settings) -> None:
         self._kube, self._catalogue, self._settings = kube, catalogue, settings
         self._observer = Observer(kube, backend, settings)
-        self._kinds = {**backend.capabilities.references, EXPERIMENT.kind: EXPERIMENT}
+        self._kinds = {**backend.capabilities.references, EXPERIMENT.kind: EXPERIMENT, JOB.kind: JOB}
 
     async def reconcile(self, key: ObjectKey) -> float | None:
         """Reconcile one task; see `workqueue.Reconcile`."""
@@ -74,7 +75,7 @@ class TaskController:
 
     async def _create(self, seen: ObservedTask, plan: TaskPlan) -> ObservedTask | None:
         """Create what the plan wants; returns what was learned if that did not go as planned."""
-        for body in (plan.create_model, plan.create_runtime, plan.create_experiment):
+        for body in (plan.create_probe, plan.create_model, plan.create_runtime, plan.create_experiment):
             if body is None:
                 continue
             resource = self._kinds[body["kind"]]
@@ -85,6 +86,11 @@ class TaskController:
                     return replace(seen, obstacle=await self._holder(seen.namespace, body["metadata"]["name"]))
             except RejectedError as problem:
                 return replace(seen, rejection=(resource.kind, problem.message))
+        if plan.write_probe is not None:
+            try:
+                await self._kube.apply(CONFIG_MAP, plan.write_probe)
+            except RejectedError as problem:
+                return replace(seen, rejection=(CONFIG_MAP.kind, problem.message))
         if plan.write_preview is not None:
             await self._kube.apply(CONFIG_MAP, plan.write_preview)
         if plan.write_recommendation is not None and (

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from autotuner.kubernetes_object import Object
 
+_PULL_FAILURES = ("ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
+
 
 @dataclass(frozen=True)
 class Terminated:
@@ -38,6 +40,11 @@ class PodView:
     image_id: str
     deleting: bool
     port: int
+
+    @property
+    def cannot_be_pulled(self) -> bool:
+        """Whether the kubelet gave up on the image, or waits ever longer between its attempts."""
+        return self.waiting_reason in _PULL_FAILURES
 
 
 def view(pod: Object, container: str) -> PodView:

@@ -17,7 +17,6 @@ from autotuner.serving.pods import PodView
 
 # Failures of a benchmark that are the engine's; all others are the benchmark's own.
 _FAILURES: Mapping[Failure, str] = {"EngineNotServing": "EngineNotServing", "Refused": "InvalidArguments"}
-_PULL_FAILURES = ("ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
 
 
 def find(seen: ObservedExperiment, now: datetime) -> Ending | None:
@@ -66,7 +65,7 @@ def _root_gone(seen: ObservedExperiment, _: datetime) -> Ending | None:
 
 def _pull_failed(seen: ObservedExperiment, _: datetime) -> Ending | None:
     for role, pod in (("engine", seen.engine), ("benchmark", seen.benchmark)):
-        if pod and pod.waiting_reason in _PULL_FAILURES:
+        if pod and pod.cannot_be_pulled:
             words = f"{pod.waiting_reason}: {pod.waiting_message}"
             return Ending("ImagePullFailed", f"the {role}'s image {pod.image} cannot be pulled: {words}")
     return None
