@@ -335,6 +335,10 @@ class Engine:
         """What it says in its log to have done otherwise than it was asked to; at most 8 lines."""
         return diagnosis.notes(log, self.log_patterns)
 
+    def version_in(self, log: str) -> str:
+        """The version that it says in its log; empty if it says none."""
+        return diagnosis.version(log, self.log_patterns)
+
     @cached_property
     def tables(self) -> Sequence[FlagTable]:
         """Of every known version, the oldest first."""

@@ -531,5 +531,6 @@ SGLANG = Engine(
         kills_itself=(re.compile(r"Received sigquit from a child proc|SIGQUIT received|kill_process_tree called"),),
         draft_modules=(re.compile(r"sglang/srt/(?:speculative|lora)/"),),
         notes=(),
+        version=(),  # it says none, from 0.5.5 to 0.5.23
     ),
 )

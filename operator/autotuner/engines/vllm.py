@@ -342,5 +342,10 @@ VLLM = Engine(
         kills_itself=(),
         draft_modules=(re.compile(r"vllm/(?:config/speculative\.py|v1/spec_decode/|lora/)|speculators"),),
         notes=(),
+        version=(
+            re.compile(r"^vLLM API server version (\d\S*)"),  # 0.11.2, entrypoints/openai/api_server.py
+            re.compile(r"^[ ▄▀█]+  version (\d\S*)"),  # from 0.15.1 on, beside a picture; entrypoints/utils.py
+            re.compile(r"^Initializing a V1 LLM engine \(v(\d[^\s)]*)\) with config"),  # v1/engine/core.py
+        ),
     ),
 )
