@@ -19,7 +19,7 @@ from autotuner.engines.idle_flags import EffectiveFlags, IdleFlags
 from autotuner.engines.memory import MemoryFlags
 from autotuner.engines.model_rules import ModelRule
 from autotuner.engines.parallelism import ParallelismFlags
-from autotuner.engines.quantization import QuantizationFlags
+from autotuner.engines.quantization import QuantizationFlags, Words
 from autotuner.engines.start_points import Advice
 from autotuner.validation_messages import Finding, Kind
 
@@ -161,6 +161,22 @@ class Engine:
         elif self.negatable and self._unknown(name):
             name = name.removeprefix("no-")
         return self._aliases.get(name, name) + dot + key
+
+    def impossible_precision(self, words: Words, prequantized: str = "") -> str | None:
+        """Why a combination of words of quantization cannot run in this release; None if it can.
+
+        Args:
+            words: one combination; what is not said is auto.
+            prequantized: how the checkpoint is quantized already; empty if it is not.
+        """
+        if why := self.quantization.illegal(words, prequantized):
+            return why
+        for flag, value in self.quantization.flags(words, prequantized).items():
+            known = self.table.find(flag) if self.table else None
+            if known is not None and (refusal := known.refuses(arguments.text(value))):
+                said = self.quantization.saying(flag, words)
+                return f"{said}: {self.table} takes it as --{flag}, where {refusal}"
+        return None
 
     def turns_off(self, spelling: str) -> bool:
         """Whether a spelling, with its dashes, says the opposite of its flag."""
