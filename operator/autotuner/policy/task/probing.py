@@ -73,7 +73,7 @@ def _ask(builder: PlanBuilder) -> TaskPlan:
     words = f"Job {probe.name(seen.object)} asks {known.image} for its engine's flags"
     obstacle = f"{found.in_the_way} belongs to somebody else; delete it" if found.in_the_way else ""
     if builder.now >= _overdue(seen, known):
-        waited = obstacle or _waits_for(found.pod) or "its Job made no pod"
+        waited = obstacle or _waits_for(found.pod) or "its Job has no pod"
         return _failed(builder, known, f"not done within {_seconds(seen)} s (timeouts.pullSeconds): {waited}")
     if obstacle:
         return builder.plan(f"{words}: {obstacle}", builder.now + _POLL)

@@ -260,7 +260,7 @@ class TestAProbeThatFails:
         assert before.status.probe is not None
         assert before.status.probe.failure is None
         assert late.status.probe is not None
-        assert late.status.probe.failure == "not done within 2100 s (timeouts.pullSeconds): its Job made no pod"
+        assert late.status.probe.failure == "not done within 2100 s (timeouts.pullSeconds): its Job has no pod"
 
     def test_leaves_the_judgement_to_the_flags_that_are_known(self) -> None:
         body = begun(parameters=[{"name": "max-num-seqs", "values": [64, 128]}])
