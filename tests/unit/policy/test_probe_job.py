@@ -47,6 +47,7 @@ def test_it_ends() -> None:
     spec = made()["spec"]
 
     assert (spec["backoffLimit"], spec["activeDeadlineSeconds"]) == (0, 2100)
+    assert spec["podFailurePolicy"]["rules"][0]["action"] == "Ignore"
     assert spec["template"]["spec"]["restartPolicy"] == "Never"
     assert spec["ttlSecondsAfterFinished"] == 3600
     assert deadline_seconds(10) == 310

@@ -64,14 +64,14 @@ def _ask(builder: PlanBuilder) -> TaskPlan:
     builder.changes["probe"] = known
     builder.conditions.set("Succeeded", "Unknown", "Running")
     builder.conditions.set("Finished", "False", "Running")
+    obstacle = f"{found.in_the_way} belongs to somebody else; delete it" if found.in_the_way else ""
     try:
-        told = _told(seen, found)
+        told = None if obstacle else _told(seen, found)
     except ValueError as problem:
         return _failed(builder, known, str(problem))
     if told is not None:
         return _record(builder, known, told)
     words = f"Job {probe.name(seen.object)} asks {known.image} for its engine's flags"
-    obstacle = f"{found.in_the_way} belongs to somebody else; delete it" if found.in_the_way else ""
     if builder.now >= _overdue(seen, known):
         waited = obstacle or _waits_for(found.pod) or "its Job has no pod"
         return _failed(builder, known, f"not done within {_seconds(seen)} s (timeouts.pullSeconds): {waited}")
@@ -93,19 +93,25 @@ def _told(seen: ObservedTask, found: ObservedProbe) -> ProbedFlags | None:
         raise ValueError(f"the API server refused its {seen.rejection[0]}: {seen.rejection[1]}")
     if pod and pod.cannot_be_pulled:
         raise ValueError(f"{pod.image} cannot be pulled: {pod.waiting_reason}: {pod.waiting_message}")
-    if pod and pod.ended and pod.ended.exit_code != 0:
-        lines = [line.strip() for line in found.log.splitlines() if line.strip()]
-        last = f"; its last line: {lines[-1]}" if lines else f" {pod.ended.reason}"
-        raise ValueError(f"the parser ended with exit code {pod.ended.exit_code}{last}")
-    if pod and pod.ended and found.log:
+    if found.job_failure:  # a pod alone may have been evicted, and is replaced then
+        raise ValueError(_last_words(found) or found.job_failure)
+    if pod and pod.ended and pod.ended.exit_code == 0 and found.log:
         told = probed_flags.in_log(found.log)
         package = engines.get(seen.engine).package
         if told.package != package:
             raise ValueError(f"the flags told are those of {told.package}, not of {package}")
         return told
-    if found.job_failure:
-        raise ValueError(found.job_failure)
     return None
+
+
+def _last_words(found: ObservedProbe) -> str:
+    """What the parser died of; empty if it was Kubernetes that ended it."""
+    ended = found.pod.ended if found.pod else None
+    if ended is None or ended.exit_code == 0 or found.job_failure.startswith("DeadlineExceeded"):
+        return ""
+    lines = [line.strip() for line in found.log.splitlines() if line.strip()]
+    last = f"; its last line: {lines[-1]}" if lines else f" {ended.reason}"
+    return f"the parser ended with exit code {ended.exit_code}{last}"
 
 
 def _waits_for(pod: PodView | None) -> str:

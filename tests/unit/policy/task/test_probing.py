@@ -61,7 +61,9 @@ def probe(pod: PodView | None = None, log: str = "", **more: Any) -> ObservedPro
 
 
 def ended(log: str, exit_code: int = 0) -> ObservedProbe:
-    return probe(pod(ended=terminated(exit_code)), log)
+    failed = ("BackoffLimitExceeded", "Job has reached the specified backoff limit") if exit_code else None
+    job = make_job(task(), "chat-flags", failed=failed)
+    return probe(pod(ended=terminated(exit_code)), log, job=job)
 
 
 def kept(text: str | None = None, owner: Object | None = None) -> ObservedProbe:
@@ -145,6 +147,12 @@ class TestTheJob:
         assert plan.create_probe is None
         assert (plan.status.message or "").endswith("Job chat-flags belongs to somebody else; delete it")
 
+    def test_replaces_a_pod_that_was_evicted(self) -> None:
+        plan = step(begun(), 5, probe=probe(pod(ended=terminated(137)), "INFO hello\n"))
+
+        assert plan.status.probe is not None
+        assert plan.status.probe.failure is None
+
     def test_is_not_made_while_suspended(self) -> None:
         body = begun()
         body["spec"]["suspend"] = True
@@ -211,6 +219,13 @@ class TestTheAnswer:
 
         assert (plan.status.message or "").endswith("ConfigMap chat-flags belongs to somebody else; delete it")
 
+    def test_does_not_take_somebody_elses_place(self) -> None:
+        foreign = {"metadata": {"name": "chat-flags"}}
+        plan = step(begun(), 5, probe=probe(pod(ended=terminated(0)), logged(), record=foreign))
+
+        assert plan.write_probe is None
+        assert (plan.status.message or "").endswith("ConfigMap chat-flags belongs to somebody else; delete it")
+
     def test_that_cannot_be_read_yet_is_waited_for(self) -> None:
         plan = step(begun(), 10, probe=ended(""))
 
@@ -225,7 +240,21 @@ FAILURES: list[tuple[ObservedProbe, str]] = [
         ended("Traceback\nModuleNotFoundError: No module named 'vllm'\n\n", 1),
         "the parser ended with exit code 1; its last line: ModuleNotFoundError: No module named 'vllm'",
     ),
-    (probe(pod(ended=terminated(137, "OOMKilled"))), "the parser ended with exit code 137 OOMKilled"),
+    (
+        probe(
+            pod(ended=terminated(137, "OOMKilled")),
+            job=make_job(task(), "chat-flags", failed=("BackoffLimitExceeded", "Job has reached its limit")),
+        ),
+        "the parser ended with exit code 137 OOMKilled",
+    ),
+    (
+        probe(
+            pod(ended=terminated(143)),
+            "INFO hello\n",
+            job=make_job(task(), "chat-flags", failed=("DeadlineExceeded", "Job was active longer")),
+        ),
+        "DeadlineExceeded: Job was active longer",
+    ),
     (ended("hello\n"), "the log has no line that begins with autotuner-flags"),
     (ended(logged(printed(engine="sglang"))), "the flags told are those of sglang, not of vllm"),
     (
