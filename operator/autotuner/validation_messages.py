@@ -195,7 +195,10 @@ class Kind(Enum):
         " in runtime.extraArgs",
     )
 
-    # The engine's version.
+    # The engine's version, and the probe of its image.
+    PROBE_IMPOSSIBLE = Wording("InvalidSpec", "{engine} has no argument parser that could be asked; remove it")
+    PROBE_DECIDES = Wording("Valid", "the probe will decide: {complaint}")
+    PROBE_FAILED = Wording("Valid", "the image's own parser could not be asked for its flags: {why}")
     VERSION_UNTOLD = Wording(
         "Valid",
         "the image's tag does not tell the version of its {engine}; flags are judged by {table}, the newest that is"

@@ -144,7 +144,8 @@ def test_an_unknown_flag_ends_with_usage_and_code_2(dialect: str, prefix: str) -
         ),
         ("sglang", ["--sim-fault=out-of-memory"], "torch.OutOfMemoryError: CUDA out of memory"),
         ("sglang", ["--sim-fault=crash-at-start"], "CUDA error: an illegal memory access was encountered"),
-        ("vllm", ["--sim-fault=model-missing"], "is not a local folder"),
+        ("vllm", ["--sim-fault=model-missing"], "Value error, Invalid repository ID or local directory specified: '/"),
+        ("sglang", ["--sim-fault=model-missing"], "ValueError: Unrecognized model in /"),
     ],
 )
 def test_an_engine_that_cannot_start_says_why_and_exits_1(dialect: str, flags: list[str], message: str) -> None:

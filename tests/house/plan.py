@@ -160,7 +160,7 @@ TWINS = (
         "the release of an experiment: what is read and deleted, what follows",
     ),
     Twins(("engines.arguments", "simulator.arguments"), "command lines as flags: the operator's side, the engine's"),
-    Twins(("policy.preflight.flags", "simulator.flags"), "an engine's flags: checked, obeyed"),
+    Twins(("cli.flags", "policy.preflight.flags", "simulator.flags"), "an engine's flags: asked for, checked, obeyed"),
     Twins(("engines.memory", "simulator.memory"), "what fits into a GPU: the operator's estimate, the engine's answer"),
     Twins(("engines.sglang", "simulator.sglang"), "SGLang: what the operator knows of it, how it behaves"),
     Twins(("engines.vllm", "simulator.vllm"), "vLLM: what the operator knows of it, how it behaves"),

@@ -264,7 +264,7 @@ def make_pod(
     deleting: bool = False,
     disrupted: tuple[str, str, str] | None = None,
 ) -> Object:
-    """A core/v1 Pod of an engine or a benchmark.
+    """A core/v1 Pod of an engine, a benchmark or a probe.
 
     `restarted` is how its container ended the time before, `disrupted` a condition with its reason and message.
     """
@@ -283,7 +283,7 @@ def make_pod(
     if disrupted:
         kind, reason, message = disrupted
         conditions.append({"type": kind, "status": "True", "reason": reason, "message": message})
-    container = {"engine": "ome-container", "benchmark": "benchmark"}[role]
+    container = {"engine": "ome-container"}.get(role, role)
     status = {
         "name": container,
         "state": state,

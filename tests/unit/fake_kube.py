@@ -19,6 +19,7 @@ class FakeKube:
         self.objects = {(body["kind"], body["metadata"]["name"]): copy.deepcopy(body) for body in objects}
         self.calls: list[tuple[str, str]] = []
         self.refuse: dict[tuple[str, str], Exception] = {}
+        self.log = ""
         self._version = 100
 
     def as_kube(self) -> Kube:
@@ -55,7 +56,7 @@ class FakeKube:
 
     async def logs(self, *_: Any, **__: Any) -> str:
         self.calls.append(("logs", "Pod"))
-        return ""
+        return self.log
 
     async def create(self, resource: Resource, namespace: str | None, body: Object) -> Object:
         self._called("create", resource)

@@ -336,6 +336,21 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
         " in runtime.extraArgs",
     ),
     (
+        Kind.PROBE_IMPOSSIBLE,
+        {"engine": "the simulated engine"},
+        "the simulated engine has no argument parser that could be asked; remove it",
+    ),
+    (
+        Kind.PROBE_DECIDES,
+        {"complaint": Finding("field", Kind.VALUE_MISSING)},
+        "the probe will decide: a value is missing",
+    ),
+    (
+        Kind.PROBE_FAILED,
+        {"why": "no node"},
+        "the image's own parser could not be asked for its flags: no node",
+    ),
+    (
         Kind.VERSION_UNTOLD,
         {"engine": "SGLang", "table": "SGLang 0.5.23"},
         "the image's tag does not tell the version of its SGLang; flags are judged by SGLang 0.5.23, the newest that is"
@@ -541,6 +556,8 @@ REASONS = {
     "EmptySpace": {Kind.SPACE_EMPTY},
     "Valid": {
         Kind.PERHAPS_WRONG,
+        Kind.PROBE_DECIDES,
+        Kind.PROBE_FAILED,
         Kind.VERSION_UNTOLD,
         Kind.VERSION_NEWER,
         Kind.VERSION_BETWEEN,

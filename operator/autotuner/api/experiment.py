@@ -372,7 +372,7 @@ class ExperimentStatus(Model):
         default=None, alias="imageID", description="The digest of the engine's container image that really ran."
     )
     engine_version: Word | None = Field(
-        default=None, description="The version that the engine itself told when it was measured."
+        default=None, description="The version that the engine itself told, when it was asked or in its log."
     )
     engine_pod: EnginePod | None = None
     hashes: Hashes | None = None

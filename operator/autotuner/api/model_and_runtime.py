@@ -182,3 +182,12 @@ class TaskRuntime(Model):
             " known, they are only warned about."
         ),
     )
+    probe: bool = Field(
+        default=False,
+        description=(
+            "true: before anything else, a Job without accelerators asks the engine's own argument parser in the image"
+            " for its flags, and the task's are judged by them. For SGLang and VLLM. A flag that the image does not"
+            " have ends the task before an accelerator is used. If the probe fails, the task goes on with the flags"
+            " that the operator knows and says so."
+        ),
+    )

@@ -14,6 +14,7 @@ from autotuner.api.common import (
     Count,
     EngineName,
     FlagName,
+    ImageRef,
     Model,
     ObjectName,
     Parameter,
@@ -282,6 +283,29 @@ class Preview(Model):
     gpu_hours: Real = Field(description="A rough estimate of the GPU-hours that the whole task would use.")
 
 
+class Probe(Model):
+    """What the image's own parser told of the engine's flags (runtime.probe)."""
+
+    image: ImageRef = Field(description="The image that was asked.")
+    started_at: Timestamp = Field(
+        description="When the operator first wanted the probe; its deadline counts from here."
+    )
+    config_map: ObjectName | None = Field(
+        default=None, description="The name of the ConfigMap that holds the flags; absent until they were told."
+    )
+    digest: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$", max_length=64)] | None = Field(
+        default=None, description="The SHA-256 of the flags in the ConfigMap: others are not used."
+    )
+    version: Word | None = Field(
+        default=None, description="The engine's version as its package tells it; absent where it tells none."
+    )
+    flags: Count | None = Field(default=None, description="The number of flags.")
+    failure: Annotated[str, StringConstraints(max_length=1024)] | None = Field(
+        default=None,
+        description="Why the probe failed. The task's flags are then judged by those that the operator knows.",
+    )
+
+
 class Usage(Model):
     """What the task has used so far. Running experiments count when they end."""
 
@@ -345,6 +369,7 @@ class TaskStatus(Model):
     preview: Preview | None = Field(
         default=None, description="The result of the dry run, while the task is suspended before its start."
     )
+    probe: Probe | None = None
     usage: Usage | None = None
     start_time: Timestamp | None = Field(
         default=None,

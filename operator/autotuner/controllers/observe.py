@@ -11,6 +11,7 @@ from typing import Any
 from autotuner.api.common import FINISHED_LABEL, TASK_LABEL
 from autotuner.api.task import TaskSpec
 from autotuner.api.task_status import TaskStatus
+from autotuner.controllers.read_probe import read_probe
 from autotuner.controllers.read_volume_claims import read_storage
 from autotuner.controllers.recent_reads import RecentReads
 from autotuner.kube import (
@@ -84,6 +85,9 @@ class Observer:
         claim = wanted_claim(spec.model.volume, own, namespace)
         storage = await read_storage(self._kube, namespace, claim, labels=status.start_time is None)
         seen = replace(seen, storage=storage)
+        told = status.probe
+        if spec.runtime.probe and status.start_time is not None and not (told and told.failure):
+            seen = replace(seen, probe=await read_probe(self._kube, task, told.digest if told else None))
         if preview.is_wanted(seen):
             seen = replace(seen, preview=await self._kube.get(CONFIG_MAP, namespace, preview.name(task)))
         return seen

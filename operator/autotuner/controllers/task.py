@@ -17,6 +17,7 @@ from autotuner.controllers.workqueue import ObjectKey
 from autotuner.kube import (
     CONFIG_MAP,
     EXPERIMENT,
+    JOB,
     TASK,
     AlreadyExistsError,
     Kube,
@@ -42,7 +43,7 @@ class TaskController:
         self._kube, self._catalogue, self._settings = kube, catalogue, settings
         self._observer = Observer(kube, backend, settings)
         self.own_writes = OwnWrites()
-        self._kinds = {**backend.capabilities.references, EXPERIMENT.kind: EXPERIMENT}
+        self._kinds = {**backend.capabilities.references, EXPERIMENT.kind: EXPERIMENT, JOB.kind: JOB}
 
     async def reconcile(self, key: ObjectKey) -> float | None:
         """Reconcile one task; see `workqueue.Reconcile`."""
@@ -80,7 +81,7 @@ class TaskController:
 
     async def _create(self, seen: ObservedTask, plan: TaskPlan) -> ObservedTask | None:
         """Create what the plan wants; returns what was learned if that did not go as planned."""
-        for body in (plan.create_model, plan.create_runtime, plan.create_experiment):
+        for body in (plan.create_probe, plan.create_model, plan.create_runtime, plan.create_experiment):
             if body is None:
                 continue
             resource = self._kinds[body["kind"]]
@@ -95,6 +96,11 @@ class TaskController:
                 if not problem.server_failed:
                     raise
                 return replace(seen, unanswered=(resource.kind, problem.message))
+        if plan.write_probe is not None:
+            try:
+                await self._kube.apply(CONFIG_MAP, plan.write_probe)
+            except RejectedError as problem:
+                return replace(seen, rejection=(CONFIG_MAP.kind, problem.message))
         if plan.write_preview is not None:
             await self._kube.apply(CONFIG_MAP, plan.write_preview)
         if plan.write_recommendation is not None and (

@@ -19,7 +19,7 @@ from autotuner.engines.idle_flags import EffectiveFlags, IdleFlags
 from autotuner.engines.memory import MemoryFlags
 from autotuner.engines.model_rules import ModelRule
 from autotuner.engines.parallelism import ParallelismFlags
-from autotuner.engines.quantization import QuantizationFlags
+from autotuner.engines.quantization import QuantizationFlags, Words
 from autotuner.engines.start_points import Advice
 from autotuner.validation_messages import Finding, Kind
 
@@ -128,6 +128,22 @@ class Engine:
             self._releases[found.version] = older
         return self._releases[found.version]
 
+    def with_flags(self, document: FlagDocument, version: str) -> Engine:
+        """The engine of a release, with the flags that a document tells instead of those that are known of it.
+
+        Args:
+            document: all flags of that release.
+            version: of the release; empty for the newest known one.
+        """
+        older = self.at(version)
+        release = version or (self.table.version if self.table else "")
+        told = {**document, "version": release}
+        (table,) = flag_table.read([told], self.label, self.flag_bounds, self.leniency)
+        others = [one for one in self.tables if flag_table.order(one.version) != flag_table.order(release)]
+        probed = replace(older, version=release)
+        vars(probed)["tables"] = tuple(sorted([*others, table], key=lambda one: flag_table.order(one.version)))
+        return probed
+
     def knows(self, version: str) -> bool:
         """Whether there is a table of this very version."""
         return any(flag_table.order(one.version) == flag_table.order(version) for one in self.tables)
@@ -145,6 +161,22 @@ class Engine:
         elif self.negatable and self._unknown(name):
             name = name.removeprefix("no-")
         return self._aliases.get(name, name) + dot + key
+
+    def impossible_precision(self, words: Words, prequantized: str = "") -> str | None:
+        """Why a combination of words of quantization cannot run in this release; None if it can.
+
+        Args:
+            words: one combination; what is not said is auto.
+            prequantized: how the checkpoint is quantized already; empty if it is not.
+        """
+        if why := self.quantization.illegal(words, prequantized):
+            return why
+        for flag, value in self.quantization.flags(words, prequantized).items():
+            known = self.table.find(flag) if self.table else None
+            if known is not None and (refusal := known.refuses(arguments.text(value))):
+                said = self.quantization.saying(flag, words)
+                return f"{said}: {self.table} takes it as --{flag}, where {refusal}"
+        return None
 
     def turns_off(self, spelling: str) -> bool:
         """Whether a spelling, with its dashes, says the opposite of its flag."""
@@ -251,16 +283,17 @@ class Engine:
         """The flags of this release; None if nothing is known of the engine."""
         return flag_table.nearest(self.tables, self.version)
 
-    def checker(self, *, certain: bool = True, allow_unknown: bool = False, simulated: bool = False) -> Checker:
+    def checker(self, *, doubt: Kind | None = None, allow_unknown: bool = False, simulated: bool = False) -> Checker:
         """Judges what users write.
 
         Args:
-            certain: this very release runs; what the table of another one refuses is only doubted.
+            doubt: the kind of finding that tells what this release refuses where another one may run; None where it is
+                this one.
             allow_unknown: let pass what the table refuses.
             simulated: it is the simulated engine that plays this one.
         """
         keys = json_flags.keys_of(self.table.version, self.json_keys()) if self.table else {}
-        return Checker(self, self.table, certain, allow_unknown, simulated, keys)
+        return Checker(self, self.table, doubt, allow_unknown, simulated, keys)
 
     def in_command(
         self,
@@ -317,6 +350,10 @@ class Engine:
     def notes(self, log: str) -> list[str]:
         """What it says in its log to have done otherwise than it was asked to; at most 8 lines."""
         return diagnosis.notes(log, self.log_patterns)
+
+    def version_in(self, log: str) -> str:
+        """The version that it says in its log; empty if it says none."""
+        return diagnosis.version(log, self.log_patterns)
 
     @cached_property
     def tables(self) -> Sequence[FlagTable]:

@@ -46,7 +46,8 @@ class Checker:
     Attributes:
         engine: whose flags they are.
         table: the flags that its version knows; None if nothing is known.
-        certain: the table is of the very release that runs; what another one's refuses is only doubted.
+        doubt: the kind of finding that tells what the table refuses where another one counts in the end; None where
+            this one does.
         allow_unknown: the user says that the engine takes more than the table knows.
         simulated: it is the simulated engine, which has flags of its own beside those of the engine that it plays.
         json_keys: JSON flag -> all keys that it takes; a flag that is not there may take any.
@@ -54,7 +55,7 @@ class Checker:
 
     engine: EngineFlags
     table: FlagTable | None
-    certain: bool
+    doubt: Kind | None
     allow_unknown: bool
     simulated: bool = False
     json_keys: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -108,7 +109,7 @@ class Checker:
         if finding is None or self.allow_unknown:
             return None
         finding = replace(finding, details={"engine": str(self.table), **finding.details})
-        return finding if self.certain else replace(finding, kind=Kind.PERHAPS_WRONG, details={"complaint": finding})
+        return finding if self.doubt is None else replace(finding, kind=self.doubt, details={"complaint": finding})
 
     def _known(self, spelling: str, field: str, dashes: str = "--") -> Flag | Finding | None:
         """The flag of a spelling; what is wrong if there is none; None if that cannot be told.

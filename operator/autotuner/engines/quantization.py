@@ -77,8 +77,13 @@ class QuantizationFlags:
         """All flags that these words may set."""
         return frozenset(flag for word, flags in self.touches.items() if word in words for flag in flags)
 
+    def saying(self, flag: str, words: Words) -> str:
+        """The words that set one of their flags, as `weights fp8 and moe fp8`."""
+        said = _said(words)
+        return " and ".join(f"{word} {value}" for word, value in said.items() if flag in self.touched([word]))
+
     def illegal(self, words: Words, prequantized: str = "") -> str | None:
-        """Why a combination cannot run; None if it can."""
+        """Why a combination cannot run, whatever the engine's release; None if it can."""
         said = _said(words)
         weights, moe = said.get("weights", AUTO), said.get("moe", AUTO)
         for word, value in (("weights", weights), ("moe", moe)):

@@ -181,21 +181,20 @@ _WEIGHTS: dict[str, dict[str, Value]] = {
     "float32": {"dtype": "float32"},
     "fp8": {"quantization": "fp8"},
 }
-_KV_CACHE = ("fp8", "fp8_e5m2", "fp8_e4m3", "bfloat16")
+# Words that it writes otherwise: config/cache.py, CacheDType.
+_KV_CACHE = {"fp16": "float16", "int8": "int8_per_token_head", "int4": "int4_per_token_head"}
 
 
 def _write_quantization(said: Said) -> dict[str, Value]:
     found = dict(_WEIGHTS.get(said.get("weights", ""), {}))
     if "kvCache" in said:
-        found["kv-cache-dtype"] = said["kvCache"]
+        found["kv-cache-dtype"] = _KV_CACHE.get(said["kvCache"], said["kvCache"])
     return found
 
 
 def _refuse_quantization(said: Said) -> str | None:
     if said.get("weights") == "int8":
         return "weights int8: vLLM needs a checkpoint that is quantized so; name one in model and write auto"
-    if "kvCache" in said and said["kvCache"] not in _KV_CACHE:
-        return f"kvCache {said['kvCache']}: vLLM takes {', '.join(_KV_CACHE)}"
     if said.get("attention") == "fp8":
         return "attention fp8: vLLM has no such switch"
     if said.get("moe") == "w4afp8":
@@ -342,5 +341,10 @@ VLLM = Engine(
         kills_itself=(),
         draft_modules=(re.compile(r"vllm/(?:config/speculative\.py|v1/spec_decode/|lora/)|speculators"),),
         notes=(),
+        version=(
+            re.compile(r"^vLLM API server version (\d\S*)"),  # 0.11.2, entrypoints/openai/api_server.py
+            re.compile(r"^[ ▄▀█]+  version (\d\S*)"),  # from 0.15.1 on, beside a picture; entrypoints/utils.py
+            re.compile(r"^Initializing a V1 LLM engine \(v(\d[^\s)]*)\) with config"),  # v1/engine/core.py
+        ),
     ),
 )

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from autotuner.kubernetes_object import Object
 
+_PULL_FAILURES = ("ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
+
 
 @dataclass(frozen=True)
 class Terminated:
@@ -51,6 +53,11 @@ class PodView:
     finalizers: tuple[str, ...]
     disruption: Disruption | None
     port: int
+
+    @property
+    def cannot_be_pulled(self) -> bool:
+        """Whether the kubelet gave up on the image, or waits ever longer between its attempts."""
+        return self.waiting_reason in _PULL_FAILURES
 
 
 def view(pod: Object, container: str) -> PodView:

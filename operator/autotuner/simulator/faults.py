@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+from autotuner.simulator.config import Dialect, StartupError
 
 FAULTS = {
     "none": "no fault",
@@ -50,3 +53,27 @@ class Fault:
         if not (0 < value <= 1 if name == "error-rate" else value >= 1 and value.is_integer()):
             raise argparse.ArgumentTypeError(f"{number} is out of range for {name}")
         return cls(name, value)
+
+
+# What SGLang 0.5.23 says of an empty folder (transformers 5.19.0 does), and vLLM 0.32.0.
+_MODEL_MISSING: Mapping[Dialect, tuple[str, ...]] = {
+    "sglang": ("ValueError: Unrecognized model in {path}. Should have a `model_type` key in its config.json.",),
+    "vllm": (
+        "pydantic_core._pydantic_core.ValidationError: 1 validation error for ModelConfig",
+        "  Value error, Invalid repository ID or local directory specified: '{path}'.",
+        "Please verify the following requirements:",
+        "1. Provide a valid Hugging Face repository ID.",
+        "2. Specify a local directory that contains a recognized configuration file.",
+        "   - For Hugging Face models: ensure the presence of a 'config.json'.",
+        "   - For Mistral models: ensure the presence of a 'params.json'.",
+        " [type=value_error, input_value=ArgsKwargs((), {{...}}), input_type=ArgsKwargs]",
+        "    For further information visit https://errors.pydantic.dev/2.14/v/value_error",
+    ),
+}
+
+
+def model_missing(dialect: Dialect, path: str) -> StartupError:
+    """What the engine says of a model folder in which there is nothing."""
+    return StartupError(
+        "Traceback (most recent call last):", *(line.format(path=path) for line in _MODEL_MISSING[dialect])
+    )

@@ -50,6 +50,7 @@ class EngineSettings:
     config: EngineConfig
     host: str
     port: int
+    model_path: str
     served_name: str
     api_key: str | None
     startup_seconds: float
@@ -83,6 +84,7 @@ def parse(arguments: list[str]) -> EngineSettings:
         config=replace(config, gpus=args.sim_gpus, time_scale=args.sim_time_scale, noise=args.sim_noise),
         host=args.host,
         port=args.port,
+        model_path=path,
         served_name=args.served_model_name or path,
         api_key=args.api_key,
         startup_seconds=args.sim_startup_seconds * (4 if config.compiled else 1),

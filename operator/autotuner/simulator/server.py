@@ -13,7 +13,7 @@ from json import JSONDecodeError
 
 from aiohttp import web
 
-from autotuner.simulator import openai_format
+from autotuner.simulator import faults, openai_format
 from autotuner.simulator.config import StartupError
 from autotuner.simulator.flags import EngineSettings
 from autotuner.simulator.metrics import Lateness, exposition
@@ -252,10 +252,7 @@ def _fail_at_start(settings: EngineSettings) -> None:
             f"{config.memory_gib:.2f} GiB of which 1.02 GiB is free."
         )
     if name == "model-missing":
-        raise StartupError(
-            "OSError: the model path is not a local folder and is not a valid model identifier: "
-            "No such file or directory"
-        )
+        raise faults.model_missing(config.dialect, settings.model_path)
 
 
 async def serve(settings: EngineSettings) -> int:

@@ -15,6 +15,7 @@ import pytest
 
 from autotuner import __version__
 from autotuner.cli.app import COMMANDS, main, program_name
+from tests.unit.engines.probed import logged
 
 ROOT = Path(__file__).parents[3]
 SCRIPTS = Path(sysconfig.get_path("scripts"))
@@ -30,8 +31,9 @@ def shell(command: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with the one file that examples of commands name."""
+    """A folder with the files that examples of commands name."""
     shutil.copy(ROOT / "examples" / "quickstart.yaml", tmp_path / "task.yaml")
+    (tmp_path / "job.log").write_text(logged())
     return tmp_path
 
 

@@ -56,6 +56,20 @@ def test_a_valid_task_is_summed_up(run: Run) -> None:
     assert run(task()) == (0, "task.yaml: TuningTask chat: valid; 4 configurations, at most 0.7 GPU-hours\n")
 
 
+def test_of_a_task_that_asks_its_image_what_only_the_image_knows_is_a_warning(run: Run) -> None:
+    probed = task(
+        runtime={"preset": "vllm-llama-small", "probe": True},
+        parameters=[{"name": "new-flag", "choices": ["a", "b"]}],
+        baseline=None,
+        benchmark={"tokenizer": {"source": "Hub", "id": "meta-llama/Llama-3.2-1B-Instruct"}},
+    )
+    code, said = run(probed)
+
+    assert code == 0
+    assert "warning: spec.parameters[0]: the probe will decide: vLLM 0.33.0 has no such flag" in said
+    assert said.endswith("docker.io/vllm/vllm-openai:v0.33.0's own parser will be asked for its flags (probe)\n")
+
+
 TYPO = """apiVersion: autotuner.io/v1alpha1
 kind: TuningTask
 metadata: {name: chat}

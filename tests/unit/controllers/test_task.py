@@ -13,7 +13,8 @@ from autotuner.kube import TASK, ConflictError, KubeError, RejectedError
 from autotuner.kubernetes_object import Object
 from autotuner.serving.backend import Backend
 from autotuner.settings import Settings
-from tests.unit.builders import after, controller, make_experiment, merged
+from tests.unit.builders import after, controller, make_experiment, make_pod, merged, terminated
+from tests.unit.engines.probed import logged, printed
 from tests.unit.fake_kube import FakeKube
 from tests.unit.serving.bare_pod import BarePod
 from tests.unit.task_builders import MODEL, ended, live_model, live_runtime, make_task, running, shipped, started
@@ -352,3 +353,73 @@ async def test_looks_at_what_others_measured_only_where_it_may_answer(
     await passed(kube)
 
     assert kube.calls.count(("list", "TuningExperiment")) == 1 + looked
+
+
+class TestTheProbe:
+    """A task that wants its image probed, whose Job ends and is read."""
+
+    def world(self, *more: Object) -> FakeKube:
+        task = make_task(
+            runtime={"preset": "vllm-llama-small", "probe": True},
+            parameters=[{"name": "new-flag", "choices": ["a", "b"]}],
+            baseline=None,
+            benchmark={"tokenizer": {"source": "Hub", "id": "meta-llama/Llama-3.2-1B-Instruct"}},
+        )
+        return world(task, live_model(), *more)
+
+    async def finish(self, kube: FakeKube, log: str) -> None:
+        """The Job's pod ends with this log."""
+        job = kube.objects["Job", "chat-flags"]
+        pod = make_pod("probe", ended=terminated(0))
+        pod["metadata"] |= {
+            "labels": {"batch.kubernetes.io/job-name": "chat-flags"},
+            "ownerReferences": [controller({**job, "kind": "Job"})],
+        }
+        kube.objects["Pod", "probe-pod"] = {**pod, "kind": "Pod"}
+        kube.log = log
+        await passed(kube)
+
+    async def test_runs_after_the_start_and_before_the_first_object(self) -> None:
+        kube = self.world()
+        await passed(kube)
+        await passed(kube)
+
+        assert kube.writes == ["status TuningTask", "create Job", "status TuningTask"]
+
+    async def test_is_kept_in_a_config_map_that_decides(self) -> None:
+        kube = self.world()
+        await passed(kube)
+        await passed(kube)
+        await self.finish(kube, logged())
+        kube.calls.clear()
+        await passed(kube)
+
+        assert kube.objects["ConfigMap", "chat-flags"]["data"] == {"flags.json": printed()}
+        assert condition_of(status_of(kube), "Valid")["message"].endswith("own parser told (probe; vLLM 0.33.1)")
+        assert ("get", "Job") not in kube.calls, "what is kept is not asked for again"
+        assert kube.writes == ["create ClusterServingRuntime", "status TuningTask"]
+
+    async def test_that_was_kept_but_not_told_is_told(self) -> None:
+        kube = self.world()
+        await passed(kube)
+        await passed(kube)
+        kube.refuse["status", "TuningTask"] = ConflictError(409, "Conflict", "edited")
+        with pytest.raises(ConflictError):
+            await self.finish(kube, logged())
+        del kube.refuse["status", "TuningTask"]
+        await passed(kube)
+
+        assert status_of(kube)["probe"]["configMap"] == "chat-flags"
+        assert kube.objects["ConfigMap", "chat-flags"]["data"] == {"flags.json": printed()}
+
+    @pytest.mark.parametrize(("verb", "kind"), [("create", "Job"), ("apply", "ConfigMap")])
+    async def test_that_the_api_server_refuses_does_not_hold_up_the_task(self, verb: str, kind: str) -> None:
+        kube = self.world()
+        kube.refuse[verb, kind] = RejectedError(403, "Forbidden", "exceeded quota")
+        await passed(kube)
+        await passed(kube)
+        if kind == "ConfigMap":
+            await self.finish(kube, logged())
+
+        assert status_of(kube)["probe"]["failure"] == f"the API server refused its {kind}: exceeded quota"
+        assert "ProbeFailed" in kube.events

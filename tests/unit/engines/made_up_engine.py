@@ -135,5 +135,6 @@ QUILL = Engine(
         kills_itself=(re.compile(r"Quill lays itself down"),),
         draft_modules=(),
         notes=(re.compile(r"writing with the left hand"),),
+        version=(re.compile(r"^quill no. (\d+)"),),
     ),
 )

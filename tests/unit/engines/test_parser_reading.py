@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from autotuner.engines import parser_reading
+from autotuner.engines import parser_reading, probed_flags
 
 
 def told(*spellings: str, **options: Any) -> dict[str, Any]:
@@ -115,7 +115,7 @@ def test_what_an_engine_prints_itself_is_not_among_its_flags(
 
     parser_reading.main()
 
-    assert json.loads(capsys.readouterr().out) == {
+    assert json.loads(probed_flags.in_log(capsys.readouterr().out).text) == {
         "engine": "sglang",
         "version": "9.9.9",
         "flags": [{"name": "tp-size", "kind": "int", "default": 1}],
@@ -142,3 +142,10 @@ def test_vllms_parser_is_found_wherever_it_is_made(tmp_path: Path, monkeypatch: 
     monkeypatch.syspath_prepend(str(tmp_path))
 
     assert parser_reading.flags("vllm") == [{"name": "max-num-seqs", "kind": "int", "ge": 1}]
+
+
+def test_a_build_of_another_name_tells_its_version_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "vllm_of_ours.py").write_text("__version__ = '0.32.0+cpu'\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    assert parser_reading.version("vllm_of_ours") == "0.32.0+cpu"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from autotuner.api.common import EngineName
-from autotuner.engines import get
+from autotuner.engines import EngineVersion, get, with_parsers
 from autotuner.engines.arguments import Value
 from autotuner.engines.quantization import PRESETS, Words, prequantized
 
@@ -32,6 +32,10 @@ FLAGS: list[tuple[EngineName, Words, str, dict[str, Value]]] = [
     ("VLLM", {"kvCache": "fp8_e5m2"}, "", {"kv-cache-dtype": "fp8_e5m2"}),
     ("VLLM", {"kvCache": "fp8_e4m3"}, "", {"kv-cache-dtype": "fp8_e4m3"}),
     ("VLLM", {"kvCache": "bfloat16"}, "", {"kv-cache-dtype": "bfloat16"}),
+    ("VLLM", {"kvCache": "fp16"}, "", {"kv-cache-dtype": "float16"}),
+    ("VLLM", {"kvCache": "int8"}, "", {"kv-cache-dtype": "int8_per_token_head"}),
+    ("VLLM", {"kvCache": "int4"}, "", {"kv-cache-dtype": "int4_per_token_head"}),
+    ("SGLang", {"kvCache": "bfloat16"}, "", {"kv-cache-dtype": "bfloat16"}),
     ("SGLang", {"attention": "fp8"}, "", {"attention-backend": "flashinfer"}),
     ("SGLang", {"moe": "w4afp8"}, "", {"quantization": "w4afp8"}),
     ("SGLang", {"moe": "mxfp4"}, "", {"quantization": "mxfp4", "moe-runner-backend": "flashinfer_mxfp4"}),
@@ -47,19 +51,15 @@ FLAGS: list[tuple[EngineName, Words, str, dict[str, Value]]] = [
 def test_a_word_is_the_engines_flags(engine: EngineName, words: Words, checkpoint: str, want: dict[str, Value]) -> None:
     quantization = get(engine).quantization
 
-    assert quantization.illegal(words, checkpoint) is None
+    assert get(engine).impossible_precision(words, checkpoint) is None
     assert quantization.flags(words, checkpoint) == want
     assert set(want) <= quantization.touched(words)
 
 
 ILLEGAL: list[tuple[EngineName, Words, str, str]] = [
-    ("SGLang", {"kvCache": "fp16"}, "", "kvCache fp16: SGLang takes"),
-    ("SGLang", {"kvCache": "bfloat16"}, "", "kvCache bfloat16: SGLang takes"),
-    ("SGLang", {"kvCache": "int8"}, "", "kvCache int8: SGLang takes"),
-    ("SGLang", {"kvCache": "int4"}, "", "kvCache int4: SGLang takes"),
-    ("VLLM", {"kvCache": "fp16"}, "", "kvCache fp16: vLLM takes"),
-    ("VLLM", {"kvCache": "int8"}, "", "kvCache int8: vLLM takes"),
-    ("VLLM", {"kvCache": "int4"}, "", "kvCache int4: vLLM takes"),
+    ("SGLang", {"kvCache": "fp16"}, "", "kvCache fp16: SGLang 0.5.23 takes it as --kv-cache-dtype, where fp16 is none"),
+    ("SGLang", {"kvCache": "int8"}, "", "kvCache int8: SGLang 0.5.23 takes it as --kv-cache-dtype, where int8 is none"),
+    ("SGLang", {"kvCache": "int4"}, "", "kvCache int4: SGLang 0.5.23 takes it as --kv-cache-dtype, where int4 is none"),
     ("VLLM", {"weights": "int8"}, "", "needs a checkpoint"),
     ("VLLM", {"attention": "fp8"}, "", "no such switch"),
     ("VLLM", {"moe": "w4afp8"}, "", "no such switch"),
@@ -73,7 +73,51 @@ ILLEGAL: list[tuple[EngineName, Words, str, str]] = [
 
 @pytest.mark.parametrize(("engine", "words", "checkpoint", "reason"), ILLEGAL)
 def test_what_cannot_run_is_told(engine: EngineName, words: Words, checkpoint: str, reason: str) -> None:
-    assert reason in (get(engine).quantization.illegal(words, checkpoint) or "")
+    assert reason in (get(engine).impossible_precision(words, checkpoint) or "")
+
+
+KV_CACHES = ("fp8", "fp8_e5m2", "fp8_e4m3", "fp16", "bfloat16", "int8", "int4")
+EIGHT_BITS = {"fp8", "fp8_e5m2", "fp8_e4m3", "bfloat16"}
+# Each known release, and the precisions of the KV cache that it takes: its parser's choices; of vLLM 0.33.0, which has
+# none, config/cache.py.
+RELEASES: list[tuple[EngineName, str, set[str]]] = [
+    *((cast(EngineName, "SGLang"), table.version, EIGHT_BITS) for table in get("SGLang").tables),
+    ("VLLM", "0.11.2", EIGHT_BITS),
+    ("VLLM", "0.15.1", EIGHT_BITS),
+    ("VLLM", "0.20.1", EIGHT_BITS | {"fp16", "int8"}),
+    ("VLLM", "0.24.0", EIGHT_BITS | {"fp16", "int8"}),
+    ("VLLM", "0.28.0", EIGHT_BITS | {"fp16", "int8", "int4"}),
+    ("VLLM", "0.32.0", EIGHT_BITS | {"fp16", "int8", "int4"}),
+    ("VLLM", "0.33.0", EIGHT_BITS | {"fp16", "int8", "int4"}),
+]
+
+
+def test_every_known_release_is_in_the_table() -> None:
+    assert [(engine, version) for engine, version, _ in RELEASES] == [
+        (engine.name, table.version) for engine in with_parsers() for table in engine.tables
+    ]
+
+
+@pytest.mark.parametrize(("engine", "version", "taken"), RELEASES)
+def test_what_a_release_takes_as_the_caches_precision(engine: EngineName, version: str, taken: set[str]) -> None:
+    release = get(EngineVersion(engine, version))
+
+    assert {word for word in KV_CACHES if release.impossible_precision({"kvCache": word}) is None} == taken
+
+
+@pytest.mark.parametrize(("engine", "version"), [(engine, version) for engine, version, _ in RELEASES])
+def test_every_other_precision_is_one_in_every_release(engine: EngineName, version: str) -> None:
+    release = get(EngineVersion(engine, version))
+
+    for words, legal in ((words, not get(engine).quantization.illegal(words)) for words in OTHERS):
+        assert (release.impossible_precision(words) is None) == legal, words
+
+
+OTHERS: list[Words] = [
+    *({"weights": word} for word in ("fp8", "float16", "bfloat16", "float32", "int8")),
+    *({"moe": word} for word in ("fp8", "w4afp8", "mxfp4")),
+    {"attention": "fp8"},
+]
 
 
 MODELS: list[tuple[dict[str, Any], str]] = [
@@ -102,9 +146,9 @@ def test_a_checkpoint_tells_how_it_is_quantized(model: dict[str, Any], want: str
     ],
 )
 def test_presets_that_an_engine_can_run(engine: EngineName, runnable: set[str]) -> None:
-    illegal = get(engine).quantization.illegal
+    impossible = get(engine).impossible_precision
 
-    assert {name for name, words in PRESETS.items() if illegal(words) is None} == runnable
+    assert {name for name, words in PRESETS.items() if impossible(words) is None} == runnable
 
 
 @pytest.mark.parametrize("engine", ["SGLang", "VLLM", "Custom"])

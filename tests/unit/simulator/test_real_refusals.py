@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from typing import get_args
 
 import pytest
 
-from autotuner.simulator.config import StartupError
+from autotuner import engines
+from autotuner.api.common import EngineName
+from autotuner.simulator.config import Dialect, StartupError
+from autotuner.simulator.faults import model_missing
 from autotuner.simulator.flags import parse
 from tests.realengine import corpus
 from tests.realengine.wrong_starts import WRONG_STARTS, WrongStart
@@ -51,3 +55,22 @@ def test_the_words_are_the_real_ones(case: WrongStart, capsys: pytest.CaptureFix
     said = refusal(case, capsys)
     assert said
     assert [line for line in said if line.rstrip(".") not in real] == []
+
+
+def test_a_missing_model_is_told_in_the_real_words() -> None:
+    path = "/mnt/models/empty-folder-1"
+    real = LOGS["empty-folder"]
+    said = model_missing("vllm", path).lines
+
+    assert [line for line in said if line.partition("input_value")[0] not in real] == []
+    assert path in said[2]
+
+
+@pytest.mark.parametrize("dialect", get_args(Dialect))
+def test_a_missing_model_is_diagnosed_as_that(dialect: Dialect) -> None:
+    name: EngineName = "SGLang" if dialect == "sglang" else "VLLM"
+    found = engines.get(name).diagnose("\n".join(model_missing(dialect, "/models/x").lines), 1)
+
+    assert found is not None
+    assert found.reason == "ModelNotReady"
+    assert "/models/x" in found.line

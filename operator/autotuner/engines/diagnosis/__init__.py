@@ -22,7 +22,7 @@ from autotuner.engines.diagnosis.plain_lines import fatal_lines, own_words
 from autotuner.engines.diagnosis.shared_words import SHARED
 from autotuner.engines.diagnosis.usage_errors import usage_error
 
-__all__ = ["Diagnosis", "LogPatterns", "Reason", "diagnose", "notes"]
+__all__ = ["Diagnosis", "LogPatterns", "Reason", "diagnose", "notes", "version"]
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,18 @@ def notes(log: str, own: LogPatterns) -> list[str]:
             if says(text, patterns.notes):
                 found.setdefault(re.sub(r"\d+", "#", text), text[:_NOTE_LENGTH])
     return list(found.values())[:_NOTES_MAX]
+
+
+_VERSION_LENGTH = 32
+
+
+def version(log: str, own: LogPatterns) -> str:
+    """The version that an engine says in its log first; empty if it says none; at most 32 characters."""
+    for line in read(log, own.decorations):
+        for pattern in own.version:
+            if match := pattern.search(line.text):
+                return match[1][:_VERSION_LENGTH]
+    return ""
 
 
 # Judging one costs about a millisecond; what fails more often fails in the same way.

@@ -28,6 +28,7 @@ class LogPatterns:
         kills_itself: it ends itself with exit code 137 because one of its processes has failed.
         draft_modules: files that load models beside the one that is served.
         notes: what it says when it serves otherwise than it was asked to.
+        version: how it says its own version, which is the group.
     """
 
     decorations: tuple[re.Pattern[str], ...]
@@ -42,6 +43,7 @@ class LogPatterns:
     kills_itself: tuple[re.Pattern[str], ...]
     draft_modules: tuple[re.Pattern[str], ...]
     notes: tuple[re.Pattern[str], ...]
+    version: tuple[re.Pattern[str], ...]
 
     def __or__(self, other: LogPatterns) -> LogPatterns:
         """The words of either engine."""

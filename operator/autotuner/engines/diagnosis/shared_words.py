@@ -88,6 +88,7 @@ SHARED = LogPatterns(
         r"\b(?:[Ii]gnoring|[Dd]isabling|[Oo]verriding|[Rr]educing|[Cc]apping|[Cc]lipping|[Aa]djusting|[Ff]orcing)\b",
         r"\b[Ss]etting \S+ to\b|\bnot supported\b|\bdoes not support\b|\bwill not (?:be used|take effect)\b",
     ),
+    version=(),
 )
 # More ranks than devices: the only error of CUDA that the arguments decide.
 TOO_MANY_RANKS = re.compile(r"invalid device ordinal|\bworld_size \(\d+\)|local gpu count")

@@ -11,18 +11,20 @@ from autotuner import clock
 from autotuner.api.task import TaskSpec
 from autotuner.api.task_status import TaskStatus
 from autotuner.engines import EngineVersion
+from autotuner.engines.probed_flags import ProbedFlags
 from autotuner.kubernetes_object import Object
 from autotuner.policy import model_and_runtime, preflight
 from autotuner.policy.evidence import baseline_point, measurements, retries, reuse
 from autotuner.policy.evidence.experiment_spec import Ingredients
 from autotuner.policy.evidence.measurements import Measured, Settled
+from autotuner.policy.evidence.probe import ObservedProbe
 from autotuner.policy.model_and_runtime import Reference
 from autotuner.policy.volume_claims import Storage
 from autotuner.presets import Presets
 from autotuner.search.space.configuration import Configuration
 from autotuner.search.space.space import Space
 from autotuner.serving import nodes
-from autotuner.serving.backend import Backend, ModelState
+from autotuner.serving.backend import Backend, EngineTemplate, ModelState
 from autotuner.validation_messages import Finding
 
 
@@ -44,6 +46,7 @@ class ObservedTask:
     nodes: tuple[Object, ...] = ()
     storage: Storage | None = None
     preview: Object | None = None  # the live ConfigMap, while the task is suspended before its start
+    probe: ObservedProbe | None = None  # from the start on, where the task wants one that has not failed
     shadow: Finding | None = None
     may_create: bool = True
     benchmark_image: str = ""
@@ -115,7 +118,26 @@ class ObservedTask:
             capacity=nodes.capacity(self.nodes, placement.accelerator_resource, placement.node_selector or {}, product),
             storage=self.storage,
             running=(self.settled.status.engine_version or "") if self.settled else "",
+            probed=self.probed,
+            probe_failure=(self.status.probe.failure or "") if self.status.probe else "",
         )
+
+    @cached_property
+    def probed(self) -> ProbedFlags | None:
+        """The flags that the image told; None before, and where they are others than the status says."""
+        found = self.probe.flags if self.probe else None
+        known = self.status.probe.digest if self.status.probe else None
+        return found if found and known in (None, found.digest) else None
+
+    @property
+    def engine_template(self) -> EngineTemplate:
+        """The engine in the task's runtime."""
+        return preflight.template(self.spec, self.presets, self.surroundings)
+
+    @property
+    def engine_image(self) -> str:
+        """The image that the engine runs in."""
+        return self.spec.runtime.image or self.engine_template.image
 
     def ingredients(self, model: Mapping[str, Any], runtime: Mapping[str, Any]) -> Ingredients:
         """What the experiments have in common, with this model and runtime."""

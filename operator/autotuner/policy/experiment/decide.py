@@ -9,6 +9,7 @@ from autotuner import engines, scoring
 from autotuner.api.common import FINISHED_LABEL
 from autotuner.api.experiment import EnginePod, Evidence, ExperimentPhase, ExperimentStatus, Times
 from autotuner.api.goals import Objective
+from autotuner.benchmark.contract.result import Result
 from autotuner.policy import trouble
 from autotuner.policy.conditions import ConditionSet, is_true, shorten, steady
 from autotuner.policy.events import Event
@@ -200,7 +201,7 @@ def _end(seen: ObservedExperiment, ending: Ending, now: datetime) -> Plan:
             "times": times,
             "levels": list(result.levels) if result and result.levels else None,
             "ladder": result.ladder if result else None,
-            "engine_version": (result.engine_version or None) if result else None,
+            "engine_version": _version(seen, result),
             "evidence": evidence,
             "notes": engines.get(seen.spec.service.engine).notes(seen.engine_log) or None,
             "fingerprint": _fingerprint(seen, ending, going_on),
@@ -214,6 +215,12 @@ def _end(seen: ObservedExperiment, ending: Ending, now: datetime) -> Plan:
         events=(Event(kind, ending.reason, ending.message),),
         look_again=now + release.POLL,
     )
+
+
+def _version(seen: ObservedExperiment, result: Result | None) -> str | None:
+    """The engine's version as it answered when asked, or as its log says: one that never served was not asked."""
+    answered = result.engine_version if result else ""
+    return answered or engines.get(seen.spec.service.engine).version_in(seen.engine_log) or None
 
 
 def _fingerprint(seen: ObservedExperiment, ending: Ending, status: ExperimentStatus) -> str | None:

@@ -32,7 +32,6 @@ _DISRUPTIONS = {
     "DeletionByTaintManager": "NodeLost",
     "DeletionByPodGC": "NodeLost",
 }
-_PULL_FAILURES = ("ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
 
 
 def find(seen: ObservedExperiment, now: datetime) -> Ending | None:
@@ -97,7 +96,7 @@ def _root_gone(seen: ObservedExperiment, _: datetime) -> Ending | None:
 
 def _pull_failed(seen: ObservedExperiment, _: datetime) -> Ending | None:
     for role, pod in (("engine", seen.engine), ("benchmark", seen.benchmark)):
-        if pod and pod.waiting_reason in _PULL_FAILURES:
+        if pod and pod.cannot_be_pulled:
             words = f"{pod.waiting_reason}: {pod.waiting_message}"
             return Ending("ImagePullFailed", f"the {role}'s image {pod.image} cannot be pulled: {words}")
     return None

@@ -13,13 +13,24 @@ from autotuner.policy.preflight.checked_task import Case, Surroundings, engine_o
 from autotuner.presets import Presets
 from autotuner.search.space.cluster_facts import Facts
 from autotuner.search.space.space import Space
+from autotuner.serving.backend import EngineTemplate
 from autotuner.validation_messages import Finding, Kind
 
 # Of CUDA and ROCm; what they name is numbers or identifiers, or words such as all.
 _VISIBLE = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
 _DEVICES = re.compile(r"([0-9]+|GPU-[0-9a-f-]+)(,([0-9]+|GPU-[0-9a-f-]+))*")
 
-__all__ = ["Surroundings", "check", "engine", "engine_of", "judged_by", "space", "warnings"]
+__all__ = [
+    "Surroundings",
+    "check",
+    "engine",
+    "engine_of",
+    "judged_by",
+    "refused_flags",
+    "space",
+    "template",
+    "warnings",
+]
 
 
 def check(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[Finding]:
@@ -36,6 +47,12 @@ def check(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[Findin
         *stopping.problems(case),
     ]
     return found or list(_space(case))
+
+
+def refused_flags(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[Finding]:
+    """What is wrong with flags, and with the space that they span; for a task whose objects were checked before."""
+    case = Case(spec, presets, around)
+    return [*flags.problems(case), *flags.complete(case)] or list(_space(case))
 
 
 def warnings(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[Finding]:
@@ -57,6 +74,11 @@ def judged_by(spec: TaskSpec, presets: Presets, around: Surroundings) -> str:
 def engine(spec: TaskSpec, presets: Presets, around: Surroundings) -> EngineVersion | None:
     """The engine whose flags the parameters are, and which release of it; None if the preset is unknown."""
     return Case(spec, presets, around).engine
+
+
+def template(spec: TaskSpec, presets: Presets, around: Surroundings) -> EngineTemplate:
+    """The engine in the task's runtime, live or as it would be created."""
+    return Case(spec, presets, around).template
 
 
 def space(spec: TaskSpec, presets: Presets, around: Surroundings, engine: EngineVersion) -> Space:

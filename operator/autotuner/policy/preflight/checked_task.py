@@ -10,6 +10,7 @@ from autotuner import engines
 from autotuner.api.common import EngineName
 from autotuner.api.task import TaskSpec
 from autotuner.engines import EngineVersion
+from autotuner.engines.probed_flags import ProbedFlags
 from autotuner.policy import model_and_runtime
 from autotuner.policy.model_and_runtime import Reference
 from autotuner.policy.volume_claims import Storage
@@ -31,6 +32,8 @@ class Surroundings:
     capacity: Capacity = UNKNOWN
     storage: Storage | None = None  # None: nothing is known of namespace and claim
     running: str = ""  # the version that the engine of experiment 0 told
+    probed: ProbedFlags | None = None  # what the image's own parser told
+    probe_failure: str = ""  # why it could not be asked
 
 
 def engine_of(spec: TaskSpec, presets: Presets) -> EngineName | None:
@@ -62,9 +65,18 @@ class Case:
             return None
         if self.template.simulated:  # it has no version, and plays the newest
             return EngineVersion(name)
-        runtime = self.spec.runtime
-        image = runtime.image or self.template.image
-        return engines.version_of(name, image=image, said=runtime.version, running=self.around.running)
+        said, running = self.spec.runtime.version, self.around.running
+        return engines.version_of(name, image=self.image, said=said, running=running, probed=self.around.probed)
+
+    @property
+    def image(self) -> str:
+        """The engine's image; empty if nothing says which."""
+        return self.spec.runtime.image or self.template.image
+
+    @property
+    def awaits_probe(self) -> bool:
+        """Whether the image's own parser will tell which flags are right."""
+        return self.spec.runtime.probe and self.around.probed is None and not self.around.probe_failure
 
     @property
     def runtime_spec(self) -> Mapping[str, Any] | None:

@@ -10,6 +10,7 @@ from autotuner import engines
 from autotuner.api.common import Arguments
 from autotuner.api.parameters import Parallelism, Quantization, SearchParameter
 from autotuner.api.task import TaskSpec
+from autotuner.engines import EngineVersion
 from autotuner.engines.arguments import Value
 from autotuner.engines.flag_table import order
 from autotuner.policy.preflight.checked_task import Case
@@ -23,14 +24,30 @@ _ARGUMENTS: TypeAdapter[list[str]] = TypeAdapter(Arguments)
 
 def problems(case: Case) -> Iterator[Finding]:
     """What is wrong with single flags."""
-    return (one for one in _judged(case) if one.reason != "Valid")
+    if case.spec.runtime.probe and case.engine and (unasked := _cannot_be_asked(case)):
+        yield Finding("runtime.probe", Kind.PROBE_IMPOSSIBLE, {"engine": unasked})
+    yield from (one for one in _judged(case) if one.reason != "Valid")
+
+
+def _cannot_be_asked(case: Case) -> str:
+    """What has no parser that a probe could ask; empty if it has one."""
+    if case.template.simulated:
+        return "the simulated engine"
+    if case.engine and engines.get(case.engine).package:
+        return ""
+    return f"an engine other than {' and '.join(one.name for one in engines.with_parsers())}"
 
 
 def warnings(case: Case) -> Iterator[Finding]:
     """By which release the flags are judged where that is not the image's own, and what it doubts."""
     told = case.engine
-    if told is None or case.template.simulated or case.runtime_spec is None:
+    if told is None or told.probed or case.template.simulated or case.runtime_spec is None:
         return
+    if case.awaits_probe:
+        yield from (one for one in _judged(case) if one.reason == "Valid")
+        return
+    if case.around.probe_failure:
+        yield Finding("runtime.probe", Kind.PROBE_FAILED, {"why": case.around.probe_failure})
     engine = engines.get(told)
     if engine.table is None or (told.version and engine.knows(told.version)):
         return
@@ -53,6 +70,10 @@ def warnings(case: Case) -> Iterator[Finding]:
 def judged_by(case: Case) -> str:
     """By which release's flags a task is judged, and who told that; empty where that is a warning, or plays no part."""
     told = case.engine
+    if told is not None and told.probed is not None:
+        return f"flags as {case.image}'s own parser told (probe; {engines.get(told).table})"
+    if told is not None and case.awaits_probe:
+        return f"{case.image}'s own parser will be asked for its flags (probe)"
     if told is None or not told.version or not engines.get(told).knows(told.version):
         return ""
     return f"flags are judged by {engines.get(told).table} ({_SOURCES[told.source]})"
@@ -65,7 +86,7 @@ def _judged(case: Case) -> Iterator[Finding]:
         return
     engine, template = engines.get(told), case.template
     checker = engine.checker(
-        certain=template.simulated or (bool(told.version) and engine.knows(told.version)),
+        doubt=_doubt(case, told),
         allow_unknown=spec.runtime.allow_unknown_flags,
         simulated=template.simulated,
     )
@@ -83,6 +104,14 @@ def _judged(case: Case) -> Iterator[Finding]:
         for field, args in _written(parameter, engine):
             yield from engine.split_json(template.command, args, field)
     yield from engine.in_command(template.command, spec.parameters, _left_out(spec, engine))
+
+
+def _doubt(case: Case, told: EngineVersion) -> Kind | None:
+    """How to tell what the table refuses; None where it is that of the engine which runs."""
+    if case.awaits_probe:
+        return Kind.PROBE_DECIDES
+    known = told.probed is not None or (told.version and engines.get(told).knows(told.version))
+    return None if case.template.simulated or known else Kind.PERHAPS_WRONG
 
 
 def complete(case: Case) -> Iterator[Finding]:

@@ -29,8 +29,10 @@ from autotuner.policy.task import (
     experiment_counts,
     next_experiment,
     preview,
+    probing,
     readiness,
     status_message,
+    valid_condition,
 )
 from autotuner.policy.task.conclude import SearchEnd
 from autotuner.policy.task.next_experiment import Suggest
@@ -64,10 +66,7 @@ def decide(seen: ObservedTask, now: datetime, suggest: Suggest = suggest) -> Tas
         findings = preflight.check(seen.spec, seen.presets, seen.surroundings)
         if findings:
             return _invalid(builder, findings)
-        misleading = preflight.warnings(seen.spec, seen.presets, seen.surroundings)
-        warnings = [*(finding.message for finding in misleading), *limits.warnings(seen)]
-        judged_by = preflight.judged_by(seen.spec, seen.presets, seen.surroundings)
-        builder.conditions.set("Valid", "True", "Valid", "; ".join(filter(None, (*warnings, judged_by))))
+        valid_condition.confirm(builder)
         if seen.spec.suspend:
             return _previewed(builder)
         return _start(builder)
@@ -77,7 +76,7 @@ def decide(seen: ObservedTask, now: datetime, suggest: Suggest = suggest) -> Tas
         return readiness.with_lost_objects(builder, _suspended(builder)) if seen.running else _suspended(builder)
     if seen.running:
         return readiness.with_lost_objects(builder, _follow(builder))
-    return _stop_drift(builder) or readiness.prepare(builder) or _tune(builder)
+    return _stop_drift(builder) or probing.step(builder) or readiness.prepare(builder) or _tune(builder)
 
 
 def _note_reused(builder: PlanBuilder) -> None:

@@ -24,7 +24,9 @@ class TaskPlan:
     status: TaskStatus
     create_model: Object | None = None
     create_runtime: Object | None = None
+    create_probe: Object | None = None
     create_experiment: Object | None = None
+    write_probe: Object | None = None
     write_preview: Object | None = None
     write_recommendation: Object | None = None
     withdraw: tuple[str, ...] = ()  # experiments to cancel

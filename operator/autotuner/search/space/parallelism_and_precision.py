@@ -136,7 +136,7 @@ def of_quantization(given: Quantization, engine: Engine, facts: Facts) -> Sectio
         quantization.neutral,
         lambda words, _: engine.quantization.flags(words, prequantized),
         engine.quantization.touched,
-        lambda words: engine.quantization.illegal(words, prequantized),
+        lambda words: engine.impossible_precision(words, prequantized),
     )
 
 

@@ -8,12 +8,14 @@ import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
+from typing import Any
 
 from autotuner.api.common import EngineName, Parameter
 from autotuner.api.parameters import Constraint, SearchParameter
 from autotuner.api.task import TaskSpec
 from autotuner.engines import EngineVersion
 from autotuner.engines.arguments import Value, text
+from autotuner.engines.probed_flags import ProbedFlags
 from autotuner.search.space.activity import INACTIVE
 from autotuner.search.space.arguments_to_configuration import locate
 from autotuner.search.space.assembly import Assembly, Offer, assemble
@@ -339,8 +341,12 @@ class _Key:
 
     @classmethod
     def of(cls, offer: Offer, engine: EngineName | EngineVersion, fixed: tuple[str, ...], facts: Facts) -> _Key:
-        written = json.dumps([offer.dump(), engine, fixed, asdict(facts)], default=dict)
+        written = json.dumps([offer.dump(), engine, fixed, asdict(facts)], default=_plain)
         return cls(written, offer, engine, fixed, facts)
+
+
+def _plain(value: ProbedFlags | Mapping[str, Any]) -> object:
+    return value.digest if isinstance(value, ProbedFlags) else dict(value)
 
 
 # Of as many tasks as one operator looks at in turn; the largest space remembers some megabytes.

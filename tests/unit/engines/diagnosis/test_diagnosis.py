@@ -318,6 +318,26 @@ def test_vllm_says_at_which_level_it_speaks() -> None:
     assert VLLM.notes(log.replace("WARNING", "ERROR")) == []
 
 
+# As the sources of 0.11.2, 0.15.1 to 0.33.0, and every one of them write it.
+VERSIONS = [
+    "(APIServer pid=7) INFO 11-20 10:00:00 [api_server.py:1977] vLLM API server version 0.11.2",
+    "(APIServer pid=7) INFO 11-20 10:00:00 [utils.py:283]  ▄▄ ▄█ █     █     █ ▀▄▀ █  version 0.11.2",
+    "INFO 11-20 10:00:00 [utils.py:283] \x1b[38;5;208m ▄▄\x1b[0m ▄█ █     █     █ ▀▄▀ █\x1b[0m  version \x1b[97m0.11.2",
+    "(EngineCore_DP0 pid=8) INFO 11-20 10:00:00 [core.py:94] Initializing a V1 LLM engine (v0.11.2) with config: x",
+]
+
+
+@pytest.mark.parametrize("line", VERSIONS)
+def test_the_version_that_an_engine_says(line: str) -> None:
+    assert VLLM.version_in(f"WARNING: hello\n{line}\n") == "0.11.2"
+    assert SGLANG.version_in(line) == ""
+
+
+def test_what_is_no_version_of_the_engine() -> None:
+    log = "INFO 11-20 10:00:00 [x.py:1] transformers version 5.1\n Cuda version 13.0\nvLLM API server version unknown\n"
+    assert VLLM.version_in(log) == ""
+
+
 def test_notes_are_few_and_short() -> None:
     log = "".join(f"[2025-11-20 10:00:00] flag-{'x' * number} is ignored\n" for number in range(1000, 1020))
     found = SGLANG.notes(log)

@@ -14,6 +14,7 @@ from tests.unit.builders import (
     after,
     at,
     condition,
+    make_experiment,
     make_isvc,
     make_job,
     make_level,
@@ -107,6 +108,27 @@ class TestRelease:
 
         assert plan.status.reason == "Completed"
         assert plan.status.notes == ["FlashMLA is not supported here, falling back to Triton."]
+
+    VERSION_LOG = "(APIServer pid=1) INFO 11-20 10:00:00 [utils.py:283]  ▄▄ ▄█ █     █     █ ▀▄▀ █  version 0.32.0\n"
+
+    @pytest.mark.parametrize("engine", ["VLLM", "SGLang"])
+    def test_an_engine_that_died_says_its_version_in_its_log(self, engine: str) -> None:
+        experiment = make_experiment(service={"engine": engine})
+        ours: Object = {"root": make_isvc(experiment), "job": make_job(experiment)}
+        log = f"{self.VERSION_LOG}api_server.py: error: unrecognized arguments: --nonsense\n"
+        plan = decide(seen(experiment, **ours, engine=[make_pod(ended=terminated(2))], engine_log=log), after(20))
+
+        assert plan.status.reason == "InvalidArguments"
+        assert plan.status.engine_version == ("0.32.0" if engine == "VLLM" else None)
+
+    def test_what_an_engine_answered_counts_more_than_its_log(self) -> None:
+        experiment = make_experiment(service={"engine": "VLLM"})
+        ours: Object = {"root": make_isvc(experiment), "job": make_job(experiment)}
+        answered = make_pod("benchmark", ended=make_result(make_level(), engine_version="0.33.0"))
+        around: Object = {"engine": [READY], "benchmark": [answered], "engine_log": self.VERSION_LOG}
+        plan = decide(seen(experiment, **ours, **around), after(61))
+
+        assert plan.status.engine_version == "0.33.0"
 
     def test_nothing_is_comparable_that_was_edited_while_it_was_measured(self) -> None:
         before = decide(seen(EXPERIMENT), after(1))

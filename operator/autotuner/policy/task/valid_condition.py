@@ -1,0 +1,16 @@
+"""The condition Valid of a task that may run: what may mislead, and by whose flags it was judged."""
+
+from __future__ import annotations
+
+from autotuner.policy import preflight
+from autotuner.policy.budget import limits
+from autotuner.policy.task.plan import PlanBuilder
+
+
+def confirm(builder: PlanBuilder) -> None:
+    """Set Valid to True, with what there is to tell."""
+    seen = builder.seen
+    misleading = preflight.warnings(seen.spec, seen.presets, seen.surroundings)
+    warnings = [*(finding.message for finding in misleading), *limits.warnings(seen)]
+    judged_by = preflight.judged_by(seen.spec, seen.presets, seen.surroundings)
+    builder.conditions.set("Valid", "True", "Valid", "; ".join(filter(None, (*warnings, judged_by))))
