@@ -16,6 +16,9 @@ import kopf
 
 from autotuner import backend_choice, log_format, metrics
 from autotuner.api.common import EXPERIMENT_UID_LABEL, FINISHED_LABEL
+from autotuner.controllers import relevant_changes
+from autotuner.controllers.observe import is_over
+from autotuner.controllers.relevant_changes import RelevantChanges
 from autotuner.controllers.workqueue import ObjectKey, WorkQueue
 from autotuner.kube import EXPERIMENT, JOB, POD, TASK, Kube, KubeError
 from autotuner.kubernetes_object import Resource
@@ -30,8 +33,12 @@ from autotuner.settings import Settings, from_environment
 log = logging.getLogger("autotuner")
 
 Wake = Callable[[Mapping[str, Any], bool], None]
-# The garbage collector deletes what owned a pod some 20 to 70 ms after it: one look then answers for both.
+# Changes come in bursts: a root, its pod and the pod's node within a tenth of a second. One look answers for all.
+_AFTER_A_CHANGE = 0.1
+# The garbage collector deletes what owned a pod some 20 to 70 ms after it.
 _AFTER_A_POD = 0.25
+# An experiment that is over is followed by the next at once; its steps on the way only change a message.
+_AFTER_A_STEP = 0.5
 
 
 def watches(
@@ -44,37 +51,35 @@ def watches(
 
     def task(body: Mapping[str, Any], gone: bool) -> None:
         meta = body["metadata"]
-        tasks.add(ObjectKey(meta["namespace"], meta["name"]))
+        tasks.changed(meta, gone=gone)
         watchfulness.saw(meta, gone=gone)
         metrics.OBJECTS.task(body, gone=gone)
 
     def experiment(body: Mapping[str, Any], gone: bool) -> None:
         meta = body["metadata"]
-        experiments.add(ObjectKey(meta["namespace"], meta["name"]))
+        experiments.changed(meta, gone=gone)
         for owner in meta.get("ownerReferences", []):
             if owner.get("controller") and owner["kind"] == "TuningTask":
-                tasks.add(ObjectKey(meta["namespace"], owner["name"]))
+                delay = 0.0 if gone or is_over(body) else _AFTER_A_STEP
+                tasks.add_soon(ObjectKey(meta["namespace"], owner["name"]), delay)
         watchfulness.saw(meta, gone=gone)
         metrics.OBJECTS.experiment(body, gone=gone)
 
-    def child(body: Mapping[str, Any], _: bool) -> None:
-        name = body["metadata"].get("labels", {}).get(EXPERIMENT_LABEL)
-        if name:
-            experiments.add(ObjectKey(body["metadata"]["namespace"], name))
+    def children(changes: RelevantChanges, after_deletion: float = _AFTER_A_CHANGE) -> Wake:
+        def child(body: Mapping[str, Any], gone: bool) -> None:
+            name = body["metadata"].get("labels", {}).get(EXPERIMENT_LABEL)
+            if name and changes.changed(body, gone=gone):
+                delay = after_deletion if gone else _AFTER_A_CHANGE
+                experiments.add_soon(ObjectKey(body["metadata"]["namespace"], name), delay)
 
-    def pod(body: Mapping[str, Any], gone: bool) -> None:
-        name = body["metadata"].get("labels", {}).get(EXPERIMENT_LABEL)
-        if name and gone:
-            experiments.add_after(ObjectKey(body["metadata"]["namespace"], name), _AFTER_A_POD)
-        else:
-            child(body, gone)
+        return child
 
     return {
         TASK: task,
         EXPERIMENT: experiment,
-        backend.capabilities.root: child,
-        JOB: child,
-        POD: pod,
+        backend.capabilities.root: children(RelevantChanges(relevant_changes.of_root(backend))),
+        JOB: children(RelevantChanges(relevant_changes.of_job)),
+        POD: children(RelevantChanges(relevant_changes.of_pod), _AFTER_A_POD),
     }
 
 

@@ -13,6 +13,7 @@ import asyncio
 import resource
 import sys
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ def figures(moments: Any, requests: Counter[str], cpu: float) -> dict[str, list[
     count = len(order)
     for what, number in requests.most_common(30):
         print(f"  {what:<50} {number / count:8.2f} per experiment")
-    rows = [(moments.seen[one], moments.seen[after]) for one, after in zip(order, order[1:], strict=False)]
+    rows = [(moments.seen[one], moments.seen[after]) for one, after in pairwise(order)]
     turnovers = [max(0.0, after["exists"] - one["over"]) for one, after in rows if "over" in one]
     return {REQUESTS: [sum(requests.values()) / count], CPU: [cpu / count], TURNOVER: turnovers}
 

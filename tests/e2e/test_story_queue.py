@@ -208,6 +208,17 @@ async def test_a_job_whose_pod_is_refused_is_told_within_a_minute(story: Story) 
         await ended(story, "refused-1", "JobRefused", "the benchmark cannot be made: .*no jobs here", 60)
 
 
+async def test_a_benchmark_that_finds_no_quota_beside_its_engine_ends_on_the_queue_clock(story: Story) -> None:
+    """Before the engine there was room for a pod."""
+    await make_quota(story, pods="1")
+    await story.make_runtime()
+    await story.create_experiment("beside-1", {"spec.timeouts.queueSeconds": 8})
+    words = (
+        "the benchmark's pod found no place within 8 s: waiting for quota: .*exceeded quota: quota, requested: pods=1"
+    )
+    await ended(story, "beside-1", "QueueTimeout", words)
+
+
 async def test_a_benchmark_that_no_node_could_take_is_waited_for_without_an_engine(story: Story) -> None:
     await story.make_runtime()
     tolerations = [{"key": "reserved", "operator": "Exists"}]

@@ -10,11 +10,13 @@ from datetime import datetime
 
 from autotuner import clock, metrics, ownership
 from autotuner.api.common import EXPERIMENT_UID_LABEL, FINISHED_LABEL, TASK_LABEL
-from autotuner.api.experiment import ExperimentSpec, ExperimentStatus, Service
+from autotuner.api.experiment import ExperimentSpec, ExperimentStatus, ModelRef, RuntimeRef, Service
 from autotuner.benchmark.job import CONTAINER, JobSurroundings, benchmark_job, measures
 from autotuner.controllers import events, release, repeated_failures
 from autotuner.controllers.benchmark_admission import BenchmarkAdmission
+from autotuner.controllers.own_writes import OwnWrites
 from autotuner.controllers.read_volume_claims import read_storage
+from autotuner.controllers.recent_reads import RecentReads
 from autotuner.controllers.workqueue import ObjectKey
 from autotuner.kube import (
     EVENT,
@@ -27,7 +29,7 @@ from autotuner.kube import (
     KubeError,
     RejectedError,
 )
-from autotuner.kubernetes_object import Object, Resource
+from autotuner.kubernetes_object import Object
 from autotuner.policy import trouble
 from autotuner.policy.experiment import deadlines
 from autotuner.policy.experiment.decide import Plan, decide, finished
@@ -50,7 +52,8 @@ class ExperimentController:
 
     def __init__(self, kube: Kube, backend: Backend, settings: Settings) -> None:
         self._kube, self._backend, self._settings = kube, backend, settings
-        self._admission = BenchmarkAdmission(kube)
+        self._admission, self._recent = BenchmarkAdmission(kube), RecentReads(kube)
+        self.own_writes = OwnWrites()
 
     async def reconcile(self, key: ObjectKey) -> float | None:
         """Reconcile one experiment; see `workqueue.Reconcile`."""
@@ -87,16 +90,16 @@ class ExperimentController:
         if finished(status):
             return seen
         if status.reason:
-            return await release.observe(self._kube, seen)
+            return await release.observe(self._kube, self._recent, seen)
         namespace, name = experiment["metadata"]["namespace"], experiment["metadata"]["name"]
         uid = experiment["metadata"]["uid"]
-        kinds = self._backend.capabilities.references
+        begun = status.times is not None and status.times.created is not None
         root, job, (engine_pods, benchmark_pods), model, runtime = await asyncio.gather(
             self._kube.get(self._backend.capabilities.root, namespace, seen.root_name),
             self._kube.get(JOB, namespace, name),
             self._pods(experiment, spec.service),
-            self._referenced(kinds[spec.service.model.kind], namespace, spec.service.model.name),
-            self._referenced(kinds[spec.service.runtime.kind], namespace, spec.service.runtime.name),
+            self._referenced(spec.service.model, namespace, recent=begun),
+            self._referenced(spec.service.runtime, namespace, recent=begun),
         )
         seen = replace(
             seen,
@@ -124,8 +127,9 @@ class ExperimentController:
             tuple(pods.view(pod, CONTAINER) for pod in found if measures(pod)),
         )
 
-    async def _referenced(self, resource: Resource, namespace: str, name: str) -> Object | None:
-        return await self._kube.get(resource, namespace if resource.namespaced else None, name)
+    async def _referenced(self, reference: ModelRef | RuntimeRef, namespace: str, *, recent: bool) -> Object | None:
+        resource = self._backend.capabilities.references[reference.kind]
+        return await self._recent.get(resource, namespace, reference.name, recent=recent)
 
     async def _look_closer(self, seen: ObservedExperiment, now: datetime) -> ObservedExperiment:
         """Read what matters only in some states: why there is no pod, the engine's node, logs of what ended."""
@@ -139,7 +143,7 @@ class ExperimentController:
         pod = seen.engine
         measured = seen.benchmark.ended if seen.benchmark else None
         failed = measured is not None and measured.exit_code != 0
-        if pod and pod.node and (failed or not seen.status.accelerator_product):
+        if pod and pod.node and (failed or pod.node != seen.status.node):
             seen = replace(seen, node=await self._kube.get(NODE, None, pod.node))
         if pod and (pod.ended or measured or deadlines.startup_overdue(seen, now)):
             previous, container = pod.running and pod.ended is not None, self._backend.container(seen.spec.service)
@@ -232,6 +236,7 @@ class ExperimentController:
         experiment, status = seen.object, plan.status.dump()
         if status != (experiment.get("status") or {}):
             experiment = await self._kube.apply_status(EXPERIMENT, experiment, status)
+            self.own_writes.note(experiment)
             self._log(experiment, plan)
             if finished(plan.status) and not finished(seen.status):
                 meta = experiment["metadata"]
@@ -239,7 +244,7 @@ class ExperimentController:
         if plan.mark_finished:
             label = {"metadata": {"labels": {FINISHED_LABEL: "true"}}}
             meta = experiment["metadata"]
-            await self._kube.merge(EXPERIMENT, meta["namespace"], meta["name"], label)
+            self.own_writes.note(await self._kube.merge(EXPERIMENT, meta["namespace"], meta["name"], label))
         await events.send(self._kube, experiment, plan.events)
 
     def _log(self, experiment: Object, plan: Plan) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from autotuner.api.common import FINISHED_LABEL, TASK_LABEL
 from autotuner.api.task import TaskSpec
 from autotuner.api.task_status import TaskStatus
 from autotuner.controllers.read_volume_claims import read_storage
+from autotuner.controllers.recent_reads import RecentReads
 from autotuner.kube import (
     CONFIG_MAP,
     EXPERIMENT,
@@ -40,6 +42,7 @@ class Observer:
         self, kube: Kube, backend: Backend, settings: Settings, now: Callable[[], float] = time.monotonic
     ) -> None:
         self._kube, self._backend, self._settings, self._now = kube, backend, settings, now
+        self._recent = RecentReads(kube, now)
         self._nodes: list[Object] = []
         self._nodes_read = -_NODES_SECONDS
 
@@ -63,16 +66,17 @@ class Observer:
         if finished(status):
             return seen
         namespace, meta = seen.namespace, task["metadata"]
-        children, model, nodes = await asyncio.gather(
-            self._kube.list(EXPERIMENT, namespace, labels=f"{TASK_LABEL}={meta['name']}"),
-            self._get(seen.model_reference, namespace),
-            self._all_nodes(),
+        children, nodes = await asyncio.gather(
+            self._kube.list(EXPERIMENT, namespace, labels=f"{TASK_LABEL}={meta['name']}"), self._all_nodes()
         )
         owned = tuple(child for child in children if controlled_by(child, meta["uid"]))
+        # What an experiment is measured with matters before and after it.
+        following = any(not is_over(child) for child in owned)
+        model = await self._get(seen.model_reference, namespace, recent=following)
         seen = replace(seen, experiments=owned, model=model, nodes=tuple(nodes))
         if (wanted := self._backend.wanted_model(spec.model, known, namespace)) is not None:
             seen = replace(seen, wanted_model=experiment_spec.mark_created_for(wanted, task))
-        seen = await self._with_runtime(seen)
+        seen = await self._with_runtime(seen, recent=following)
         if spec.search.reuse is not None and seen.settled is not None:
             finished_ones = await self._kube.list(EXPERIMENT, namespace, labels=f"{FINISHED_LABEL}=true")
             seen = replace(seen, foreign=tuple(finished_ones))
@@ -84,13 +88,13 @@ class Observer:
             seen = replace(seen, preview=await self._kube.get(CONFIG_MAP, namespace, preview.name(task)))
         return seen
 
-    async def _get(self, reference: Reference | None, namespace: str) -> Object | None:
+    async def _get(self, reference: Reference | None, namespace: str, *, recent: bool) -> Object | None:
         if reference is None:
             return None
         resource = self._backend.capabilities.references[reference.kind]
-        return await self._kube.get(resource, namespace if resource.namespaced else None, reference.name)
+        return await self._recent.get(resource, namespace, reference.name, recent=recent)
 
-    async def _with_runtime(self, seen: ObservedTask) -> ObservedTask:
+    async def _with_runtime(self, seen: ObservedTask, *, recent: bool) -> ObservedTask:
         """Add the live runtime, and the one that is wanted for the live model."""
         spec, namespace = seen.spec.runtime, seen.namespace
         if seen.model is not None and seen.model_state.phase == "Ready":
@@ -98,7 +102,7 @@ class Observer:
             if wanted is not None:
                 seen = replace(seen, wanted_runtime=experiment_spec.mark_created_for(wanted, seen.object))
         reference = seen.runtime_reference
-        runtime = await self._get(reference, namespace)
+        runtime = await self._get(reference, namespace, recent=recent)
         return replace(seen, runtime=runtime, shadow=await self._shadow(seen, reference))
 
     async def _shadow(self, seen: ObservedTask, runtime: Reference | None) -> Finding | None:
@@ -108,7 +112,8 @@ class Observer:
             if reference is None or not reference.clusterwide:
                 continue
             namespaced = kinds.get("Namespaced")
-            if namespaced and await self._kube.get(namespaced, seen.namespace, reference.name):
+            started = seen.status.start_time is not None
+            if namespaced and await self._recent.get(namespaced, seen.namespace, reference.name, recent=started):
                 details = {
                     "hiding": f"{namespaced.kind} {reference.name}",
                     "namespace": seen.namespace,
@@ -122,3 +127,9 @@ class Observer:
         if self._now() - self._nodes_read >= _NODES_SECONDS:
             self._nodes, self._nodes_read = await self._kube.list(NODE, None), self._now()
         return self._nodes
+
+
+def is_over(experiment: Mapping[str, Any]) -> bool:
+    """Whether an experiment as the API server has it is finished."""
+    conditions = (experiment.get("status") or {}).get("conditions") or []
+    return any(one["type"] == "Finished" and one["status"] == "True" for one in conditions)

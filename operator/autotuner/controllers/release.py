@@ -8,12 +8,13 @@ from dataclasses import replace
 from autotuner import ownership
 from autotuner.api.common import EXPERIMENT_UID_LABEL
 from autotuner.benchmark.job import CONTAINER, measures
+from autotuner.controllers.recent_reads import RecentReads
 from autotuner.kube import JOB, NODE, POD, Kube
 from autotuner.policy.experiment.observed import ObservedExperiment
 from autotuner.serving import pods
 
 
-async def observe(kube: Kube, seen: ObservedExperiment) -> ObservedExperiment:
+async def observe(kube: Kube, recent: RecentReads, seen: ObservedExperiment) -> ObservedExperiment:
     """Read what is left of an experiment that has ended.
 
     Root and Job come before the pods: once both are going, no new pod follows those that are listed.
@@ -36,16 +37,16 @@ async def observe(kube: Kube, seen: ObservedExperiment) -> ObservedExperiment:
     if root is not None:  # else the model holds up nothing
         model = seen.spec.service.model
         resource = backend.capabilities.references[model.kind]
-        seen = replace(seen, model=await kube.get(resource, namespace if resource.namespaced else None, model.name))
-    return replace(seen, lost_nodes=await _lost_nodes(kube, seen))
+        seen = replace(seen, model=await recent.get(resource, namespace, model.name, recent=True))
+    return replace(seen, lost_nodes=await _lost_nodes(recent, seen))
 
 
-async def _lost_nodes(kube: Kube, seen: ObservedExperiment) -> frozenset[str]:
+async def _lost_nodes(recent: RecentReads, seen: ObservedExperiment) -> frozenset[str]:
     """Nodes that are gone or NotReady among those of the pods that are still listed."""
     names = {pod.node for pod in seen.pods if pod.node and pod.deleting}
     lost = set()
     for name in names:
-        node = await kube.get(NODE, None, name)
+        node = await recent.get(NODE, "", name, recent=True)
         if node is None or not pods.node_ready(node):
             lost.add(name)
     return frozenset(lost)

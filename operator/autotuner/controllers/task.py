@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from autotuner import clock
 from autotuner.controllers import events, repeated_failures
 from autotuner.controllers.observe import Observer
+from autotuner.controllers.own_writes import OwnWrites
 from autotuner.controllers.preset_catalogue import Catalogue
 from autotuner.controllers.workqueue import ObjectKey
 from autotuner.kube import (
@@ -40,6 +41,7 @@ class TaskController:
     def __init__(self, kube: Kube, backend: Backend, catalogue: Catalogue, settings: Settings) -> None:
         self._kube, self._catalogue, self._settings = kube, catalogue, settings
         self._observer = Observer(kube, backend, settings)
+        self.own_writes = OwnWrites()
         self._kinds = {**backend.capabilities.references, EXPERIMENT.kind: EXPERIMENT}
 
     async def reconcile(self, key: ObjectKey) -> float | None:
@@ -126,6 +128,7 @@ class TaskController:
         task, status = seen.object, plan.status.dump()
         if status != (task.get("status") or {}):
             task = await self._kube.apply_status(TASK, task, status)
+            self.own_writes.note(task)
         meta = task["metadata"]
         for event in plan.events:
             level = logging.WARNING if event.kind == "Warning" else logging.INFO

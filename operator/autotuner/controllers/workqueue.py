@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, NamedTuple
 
 from autotuner import metrics
+from autotuner.controllers.own_writes import OwnWrites
 from autotuner.kube import ConflictError, KubeError
 from autotuner.policy.conditions import same_but_for_numbers
 
@@ -53,12 +54,21 @@ class WorkQueue:
     backoff; a conflict (the object changed under it) at once.
     """
 
-    def __init__(self, name: str, reconcile: Reconcile, workers: int, tell: Tell | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        reconcile: Reconcile,
+        workers: int,
+        tell: Tell | None = None,
+        own_writes: OwnWrites | None = None,
+    ) -> None:
         self._name, self._reconcile, self._tell = name, reconcile, tell
+        self._own_writes = own_writes or OwnWrites()
         self._figures = metrics.QueueFigures(name, self.waiting)
         self._slots = asyncio.Semaphore(workers)
         self._running: dict[ObjectKey, asyncio.Task[None]] = {}
         self._dirty: set[ObjectKey] = set()
+        self._changes: dict[ObjectKey, Mapping[str, Any]] = {}  # the last that was told while the key is reconciled
         self._timers: dict[ObjectKey, asyncio.TimerHandle] = {}
         self._failures: dict[ObjectKey, _Failures] = {}
         self._woken: dict[ObjectKey, float] = {}  # since when an event waits to be answered
@@ -74,6 +84,25 @@ class WorkQueue:
         if not self._closed:
             self._woken.setdefault(key, time.monotonic())
             self._start(key)
+
+    def add_soon(self, key: ObjectKey, seconds: float) -> None:
+        """Reconcile the key after so many seconds, together with all that happens to it until then."""
+        if self._closed:
+            return
+        self._woken.setdefault(key, time.monotonic())
+        if seconds > 0:
+            self.add_after(key, seconds)
+        else:
+            self._start(key)
+
+    def changed(self, meta: Mapping[str, Any], *, gone: bool) -> None:
+        """Reconcile the object with this metadata, unless the event only tells what its own reconcile wrote."""
+        key = ObjectKey(meta["namespace"], meta["name"])
+        if key in self._running and not gone:
+            # A watch may tell of a write before the answer to it is here.
+            self._changes[key] = meta
+        elif not self._own_writes.is_own(meta, gone=gone):
+            self.add(key)
 
     def _start(self, key: ObjectKey) -> None:
         if self._closed:
@@ -126,6 +155,9 @@ class WorkQueue:
             log.exception("pass failed; again in %.1f s", again, extra={"queue": self._name, "object": key.name})
         finally:
             del self._running[key]
+        changed = self._changes.pop(key, None)
+        if changed is not None and not self._own_writes.is_own(changed, gone=False):
+            self._dirty.add(key)
         if key in self._dirty:
             self._start(key)
         elif again is not None:
@@ -133,6 +165,7 @@ class WorkQueue:
 
     async def _work(self, key: ObjectKey) -> float | None:
         self._dirty.discard(key)
+        self._changes.pop(key, None)
         woken = self._woken.pop(key, None)
         self._active += 1
         try:

@@ -105,10 +105,18 @@ class _Process:
         settings, pause, watchfulness = self._settings, Pause(), Watchfulness()
         metrics.LEADER.set(1)
         catalogue = Catalogue(kube, settings, self._known)
-        proposing = pause.around(TaskController(kube, self._backend, catalogue, settings).reconcile)
-        tasks = WorkQueue("tasks", proposing, settings.workers, teller(kube, TASK))
-        experimenting = ExperimentController(kube, self._backend, settings).reconcile
-        experiments = WorkQueue("experiments", experimenting, settings.workers, teller(kube, EXPERIMENT))
+        proposing = TaskController(kube, self._backend, catalogue, settings)
+        experimenting = ExperimentController(kube, self._backend, settings)
+        tasks = WorkQueue(
+            "tasks", pause.around(proposing.reconcile), settings.workers, teller(kube, TASK), proposing.own_writes
+        )
+        experiments = WorkQueue(
+            "experiments",
+            experimenting.reconcile,
+            settings.workers,
+            teller(kube, EXPERIMENT),
+            experimenting.own_writes,
+        )
         # kopf cancels in the end whatever began after it: these begin before.
         queues = {TASKS: tasks, EXPERIMENTS: experiments}
         duties = [look_around(kube, watchfulness, queues, settings.namespaces, settings.resync_seconds)]

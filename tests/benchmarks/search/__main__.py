@@ -26,6 +26,8 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from tests.benchmarks import against
 from tests.benchmarks.search import jobs, methods, rival_runs, rivals, table
 from tests.benchmarks.search.random_surfaces import COUNT
@@ -81,15 +83,26 @@ def _run(args: argparse.Namespace, parser: argparse.ArgumentParser) -> against.R
 
 
 def _kept(runs: Sequence[Run], names: Sequence[str], experiments: int) -> list[Run]:
-    """The kept runs of rivals on the same surfaces, of the same budget, that were not made again."""
-    cases = {(run.surface, run.goal, run.seed) for run in runs}
-    return [
+    """The kept runs of rivals on the same surfaces, of the same budget, that were not made again and began as these.
+
+    Where a baseline has changed since, all runs on that surface are left out, and stderr says so.
+    """
+    begun = {(run.surface, run.goal, run.seed): run.curve[:1] for run in runs if run.batch == 1}
+    found = [
         run
         for run in rival_runs.load()
-        if (run.surface, run.goal, run.seed) in cases
+        if (run.surface, run.goal, run.seed) in begun
         and run.method not in names
         and (run.shares or len(run.curve) == experiments + 1)
     ]
+    moved = {
+        run.surface
+        for run in found
+        if not np.allclose(run.curve[:1], begun[run.surface, run.goal, run.seed], rtol=0, atol=rival_runs.PRECISION)
+    }
+    for surface in sorted(moved):
+        print(f"{surface}: kept runs of rivals began at another baseline; --rivals again makes them", file=sys.stderr)
+    return [run for run in found if run.surface not in moved]
 
 
 def _available(wanted: Sequence[str], parser: argparse.ArgumentParser) -> list[str]:

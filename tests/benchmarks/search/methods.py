@@ -60,7 +60,7 @@ class Own:
 def starts(case: Case) -> list[Configuration]:
     """What the product would begin with; of a pool and of random surfaces it knows no engine."""
     surface = case.surface
-    known = case.name in _ADVICE and surface.engine != "Custom"
+    known = case.name in _ADVICE and surface.engine.name != "Custom"
     return advised(surface.space, engines.get(surface.engine), _ADVICE[case.name]) if known else []
 
 

@@ -29,7 +29,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from autotuner.api.common import EngineName
+from autotuner.engines import EngineVersion
 from autotuner.search.space.configuration import Configuration
 from autotuner.search.space.space import Space
 from tests.benchmarks.search.noise import Noise
@@ -43,7 +43,7 @@ from tests.benchmarks.search.random_engines import (
     random_traits,
 )
 from tests.benchmarks.search.random_spaces import Bools, Grid, random_grid
-from tests.benchmarks.search.surfaces import Floats
+from tests.benchmarks.search.surfaces import NO_ENGINE, Floats
 
 COUNT = 200
 NEAR = 0.05
@@ -81,7 +81,7 @@ class RandomSurface:
     goal: str
     limits: Mapping[str, float]
     kinds: tuple[str, ...]
-    engine: EngineName = "Custom"
+    engine: EngineVersion = NO_ENGINE
 
     def row(self, configuration: Configuration) -> int:
         """The number of a configuration's row.

@@ -21,6 +21,7 @@ _LIBRARIES = {"tpe": "optuna", "optuna-gp": "optuna", "smac": "smac", "smac-gp":
 _OURS = ("choices", "ended", "ended_regret")  # of a run, what rivals do not tell or nobody needs again
 _KEY = ("method", "surface", "goal", "batch", "seed")
 _DIGITS = 4
+PRECISION = 10.0**-_DIGITS
 
 
 def load(path: Path = KEPT) -> list[Run]:

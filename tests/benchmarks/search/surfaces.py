@@ -3,7 +3,8 @@
 The columns before `status` are parameters, those behind it were measured. A grid lists every combination of its
 parameters and has columns `METRIC_cLEVEL` for each concurrency; what it leaves out is taken to have failed. A pool
 lists what somebody measured and has a `score`, of which less is better. A grid is searched as the product would search
-it: with the engine's own flags, hence with its rules. In a pool what is not listed does not exist.
+it: with the flags, rules and defaults of the engine's release whose times it has, so that a newer release changes no
+run. In a pool what is not listed does not exist.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import numpy.typing as npt
 
 from autotuner.api.common import EngineName
 from autotuner.api.parameters import SearchParameter
+from autotuner.engines import EngineVersion
 from autotuner.search.space.assembly import Offer, assemble
 from autotuner.search.space.cluster_facts import Facts
 from autotuner.search.space.configuration import Configuration
@@ -31,7 +33,11 @@ from autotuner.search.space.space import Space
 
 SHIPPED = Path(__file__).parents[1] / "data" / "surfaces"
 Floats = npt.NDArray[np.float64]
-_ENGINES: Mapping[str, EngineName] = {"sg": "SGLang", "sglang": "SGLang", "vllm": "VLLM"}
+# Of pools and random surfaces: their parameters are no known flags.
+NO_ENGINE = EngineVersion("Custom")
+# The releases that aiconfigurator-core 0.12.0 measured, whose kernel times the grids have.
+_SGLANG, _VLLM = EngineVersion("SGLang", "0.5.14"), EngineVersion("VLLM", "0.24.0")
+_ENGINES: Mapping[str, EngineVersion] = {"sg": _SGLANG, "sglang": _SGLANG, "vllm": _VLLM}
 _FLAGS = {"tp": "tp-size", "dp": "dp-size", "pp": "pp-size", "ep": "enable-ep-moe"}
 _GPU_GIB = {"h100": 80, "h200": 141, "h800": 80, "a100": 80, "l40s": 48, "l40": 48, "l4": 24, "b200": 180, "a10": 24}
 _LEVEL = re.compile(r"thr_c(\d+)")
@@ -85,7 +91,7 @@ class Surface:
     Attributes:
         name: of the file.
         space: what can be chosen.
-        engine: whose flags the parameters are.
+        engine: whose flags the parameters are, with its release; NO_ENGINE of a pool.
         rows: places -> number of the row.
         failed: for each row, and for all that is not listed, as the last one.
         columns: measured figures by name, NaN where it failed.
@@ -93,7 +99,7 @@ class Surface:
 
     name: str
     space: Space
-    engine: EngineName
+    engine: EngineVersion
     rows: Mapping[tuple[int, ...], int]
     failed: npt.NDArray[np.bool_]
     columns: Mapping[str, Floats]
@@ -135,8 +141,8 @@ def _read(path: Path) -> Surface:
         for header in headers[headers.index("status") + 1 :]
     }
     failed = np.array([*(row["status"] != "ok" for row in rows), True])
-    engine = _ENGINES.get(name.partition("-")[0], "Custom")
-    offered = [_parameter(header, [row[header] for row in rows], engine) for header in parameters]
+    engine = _ENGINES.get(name.partition("-")[0], NO_ENGINE)
+    offered = [_parameter(header, [row[header] for row in rows], engine.name) for header in parameters]
     pieces = assemble(Offer(tuple(offered)), engine, (), _facts(name, parameters))
     dimensions = pieces.dimensions
     places = [

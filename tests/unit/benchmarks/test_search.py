@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -307,3 +308,37 @@ def test_runs_of_rivals_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     rival_runs.save([new, run_of(7, method="smac", seed=3)], file)
     assert [(run.method, run.first) for run in rival_runs.load(file)] == [("smac", 7.0), ("tpe", 5.0)]
     assert rival_runs.load(tmp_path / "none") == []
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_kept_runs_that_began_elsewhere_are_left_out(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, moved: bool
+) -> None:
+    kept = []
+    for surface in load(folder):
+        for case in cases(surface):
+            run = walk("random", case, 0, (1, 2)) if case.name == "pareto" else play("random", case, 0, 2)
+            start = 0.5 if moved and case.name == "lat" else next(iter(run.curve), 0.0)
+            curve = tuple(round(one, 4) for one in (start, *run.curve[1:]))
+            kept.append(replace(run, method="tpe", curve=curve if run.curve else ()))
+    monkeypatch.setattr(rival_runs, "load", lambda: kept)
+
+    words = ["--seeds=1", "--experiments=2", "--methods=random", "--jobs=1", "--random-surfaces=0"]
+    main([f"--surfaces={folder}", *words])
+
+    out, err = capsys.readouterr()
+    told = {title: "  tpe  " in block for title, block in blocks(out).items()}
+    assert told["pool-tiny score"]
+    assert {told[f"sg-tiny-grid {goal}"] for goal in ("thr", "slo", "lat")} == {not moved}
+    assert told["sg-tiny-grid, share of the front's hypervolume"] is not moved
+    assert ("sg-tiny-grid: kept runs of rivals began at another baseline" in err) is moved
+
+
+def blocks(out: str) -> dict[str, str]:
+    """Title, without what is near the best -> the lines below it."""
+    found: dict[str, str] = {}
+    for line in out.splitlines():
+        if not line.startswith(" "):
+            title = line.partition(" (")[0]
+        found[title] = found.get(title, "") + line
+    return found

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from autotuner.controllers import workqueue
+from autotuner.controllers.own_writes import OwnWrites
 from autotuner.controllers.workqueue import ObjectKey, WorkQueue
 from autotuner.kube import ConflictError, KubeError
 
@@ -288,3 +289,66 @@ async def test_a_graceful_end_does_not_wait_for_ever(queue: WorkQueue, passes: P
         await queue.close(grace=0.01)
 
     assert passes.running == 0
+
+
+class Writer:
+    """A reconcile that writes into its object, and hears of it from the watch before or after it is done."""
+
+    def __init__(self, *, told_before: bool) -> None:
+        self.own_writes, self.told_before, self.count = OwnWrites(), told_before, 0
+        self.queue = WorkQueue("writer", self, workers=1, own_writes=self.own_writes)
+
+    async def __call__(self, key: ObjectKey) -> float | None:
+        self.count += 1
+        if self.told_before:
+            self.queue.changed(METADATA, gone=False)
+        self.own_writes.note({"metadata": METADATA})
+        return None
+
+
+METADATA = {"namespace": A.namespace, "name": A.name, "uid": "u", "resourceVersion": "7"}
+
+
+@pytest.mark.parametrize("told_before", [True, False], ids=["before the answer", "after it"])
+async def test_what_a_pass_wrote_itself_is_no_news(told_before: bool) -> None:
+    writer = Writer(told_before=told_before)
+    writer.queue.add(A)
+    await idle(writer.queue)
+    writer.queue.changed(METADATA, gone=False)
+    await idle(writer.queue)
+
+    assert writer.count == 1
+
+
+@pytest.mark.parametrize(
+    ("event", "gone"), [(METADATA | {"resourceVersion": "8"}, False), (METADATA, True)], ids=["changed", "gone"]
+)
+async def test_what_others_did_is_news(event: dict[str, str], gone: bool) -> None:
+    writer = Writer(told_before=False)
+    writer.queue.add(A)
+    await idle(writer.queue)
+    writer.queue.changed(event, gone=gone)
+    await idle(writer.queue)
+
+    assert writer.count == 2
+
+
+async def test_a_change_of_others_during_the_pass_is_news(queue: WorkQueue, passes: Passes) -> None:
+    passes.gate.clear()
+    queue.add(A)
+    await until(lambda: passes.running == 1)
+    queue.changed(METADATA, gone=False)
+    passes.gate.set()
+    await idle(queue)
+
+    assert passes.begun == [A, A]
+
+
+async def test_what_comes_soon_is_looked_at_together(queue: WorkQueue, passes: Passes) -> None:
+    for _ in range(3):
+        queue.add_soon(A, 0.01)
+    queue.add_soon(B, 0.0)
+    await until(lambda: len(passes.begun) == 2)
+    await idle(queue)
+
+    assert passes.begun == [B, A]

@@ -148,7 +148,8 @@ def _progress(seen: ObservedExperiment, times: Times) -> tuple[ExperimentPhase, 
             return "Pending", f"waiting for {runtime.kind} {runtime.name}, which does not exist"
         if words := waiting.before_creation(seen):
             return "Queued", words
-        return "Pending", f"creating the {seen.root_kind}"
+        # No phase comes back: who has queued goes on from there.
+        return "Queued" if seen.status.phase == "Queued" else "Pending", f"creating the {seen.root_kind}"
     if words := waiting.engine(seen):
         return "Queued", words
     pod = seen.engine

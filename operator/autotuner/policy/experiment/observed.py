@@ -38,9 +38,9 @@ class ObservedExperiment:
     benchmark_log: str = ""  # read only when the benchmark's container ended without a result
     lost_nodes: frozenset[str] = frozenset()  # gone or NotReady; looked up only while pods linger
     rejection: str = ""  # the API server's answer when it refused to create the root just now
+    unanswered: str = ""  # the API server's answer when it could not create something just now
     job_refusal: Refusal | None = None  # of the benchmark's Job or its pod, tried before the root is made or afterwards
     no_place: str = ""  # why no node could take the benchmark's pod; looked for before the root is made
-    unanswered: str = ""  # the API server's answer when it could not create something just now
     serving_seconds: int = 60
 
     @property

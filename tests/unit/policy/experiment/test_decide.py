@@ -156,6 +156,14 @@ def test_tells_how_far_it_is_when(state: Object, phase: str, message: str) -> No
     assert decide(later(plan, **state), after(16)).status == plan.status  # time alone changes nothing
 
 
+def test_no_phase_comes_back_after_a_wait_for_the_benchmarks_place() -> None:
+    queued = decide(seen(EXPERIMENT, no_place="none"), after(15))
+    going_on = decide(later(queued), after(25))
+
+    assert (queued.status.phase, going_on.status.phase) == ("Queued", "Queued")
+    assert going_on.create_root
+
+
 TASK: Object = {"kind": "TuningTask", "metadata": {"name": "chat", "uid": "uid-chat"}}
 OF_TASK = merged(EXPERIMENT, {"metadata": {"ownerReferences": [controller(TASK)]}})
 
