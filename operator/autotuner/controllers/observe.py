@@ -96,7 +96,10 @@ class Observer:
         if reference is None:
             return None
         resource = self._backend.capabilities.references[reference.kind]
-        return await self._recent.get(resource, namespace, reference.name, recent=recent)
+        found = await self._recent.get(resource, namespace, reference.name, recent=recent)
+        if found is None and recent:  # what was missing a moment ago may have been made since, by this very task
+            found = await self._recent.get(resource, namespace, reference.name, recent=False)
+        return found
 
     async def _with_runtime(self, seen: ObservedTask, *, recent: bool) -> ObservedTask:
         """Add the live runtime, and the one that is wanted for the live model."""

@@ -423,3 +423,17 @@ class TestTheProbe:
 
         assert status_of(kube)["probe"]["failure"] == f"the API server refused its {kind}: exceeded quota"
         assert "ProbeFailed" in kube.events
+
+
+async def test_a_model_that_is_made_again_is_made_once() -> None:
+    task = merged(started(), {"status": {"created": {"clusterBaseModel": MODEL}}})
+    kube = world(task, running(child(task)), live_runtime())
+    settings = Settings()
+    catalogue = Catalogue(kube.as_kube(), settings, shipped())
+    controller = TaskController(kube.as_kube(), backend_choice.DEFAULT, catalogue, settings)
+
+    for _ in range(3):
+        await controller.reconcile(KEY)
+
+    assert kube.writes.count("create ClusterBaseModel") == 1
+    assert kube.events.count("Recreated") == 1

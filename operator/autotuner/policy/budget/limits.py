@@ -89,7 +89,7 @@ def deadline(seen: ObservedTask, now: datetime) -> datetime | None:
     moments = []
     if budget.max_hours is not None:
         moments.append(now + timedelta(hours=budget.max_hours, seconds=-_elapsed(seen, now)))
-    rate = sum(one.accelerators for one in seen.running if one.status.times and one.status.times.scheduled)
+    rate = sum(one.accelerators for one in seen.running if _holds(one))
     if budget.max_gpu_hours is not None:
         left = budget.max_gpu_hours * _HOUR - _used(seen.measured, now)
         if rate or left <= 0:
@@ -239,17 +239,24 @@ def _before_repeats(measured: Sequence[Measured]) -> list[Measured]:
 
 
 def _used(measured: Iterable[Measured], now: datetime) -> float:
-    """GPU-seconds of the task's own experiments; one that is running holds its accelerators since it was scheduled."""
+    """GPU-seconds of the task's own experiments; one that is not over holds accelerators until its pods are gone."""
     total = 0.0
     for one in measured:
-        scheduled = one.status.times.scheduled if one.status.times else None
+        times = one.status.times
         if one.reused:
             continue
         if one.finished:
             total += one.status.gpu_seconds or 0.0
-        elif scheduled is not None:
-            total += (clock.seconds_between(scheduled, clock.stamp(now)) or 0.0) * one.accelerators
+        elif times is not None:
+            held = clock.seconds_between(times.scheduled, times.pods_gone or clock.stamp(now))
+            total += (held or 0.0) * one.accelerators
     return total
+
+
+def _holds(one: Measured) -> bool:
+    """Whether an experiment that is not over holds its accelerators now."""
+    times = one.status.times
+    return times is not None and times.scheduled is not None and times.pods_gone is None
 
 
 def _elapsed(seen: ObservedTask, now: datetime) -> float:

@@ -47,12 +47,13 @@ def taking(
     return end
 
 
-def on_a_node(seconds: float) -> Ending:
-    """It has been scheduled at this time and is under way."""
+def on_a_node(seconds: float, pods_gone: float | None = None) -> Ending:
+    """It has been scheduled at this time and is under way, or its pods are gone and a finalizer holds the rest."""
 
     def go(experiment: Object) -> Object:
         body = running(experiment)
-        return {**body, "status": {**body["status"], "times": {"scheduled": at(seconds)}}}
+        times = {"scheduled": at(seconds), **({} if pods_gone is None else {"podsGone": at(pods_gone)})}
+        return {**body, "status": {**body["status"], "times": times}}
 
     return go
 
@@ -289,6 +290,16 @@ class TestWhatRunsTooLong:
         story.end(on_a_node(40))
 
         assert story.step().look_again == after(40 + HOUR)
+
+    def test_is_charged_until_its_pods_are_gone_whatever_finalizer_stays(self) -> None:
+        story = Story(priced(budget=gpu_hours(3)))
+        story.run_experiments(taking())
+        story.end(on_a_node(20, pods_gone=20 + HOUR))
+        story.wait(9 * HOUR)
+
+        plan = story.step()
+
+        assert (plan.withdraw, plan.look_again) == ((), None)
 
     def test_is_cancelled_once(self) -> None:
         story = Story(priced(budget=gpu_hours(3)))
