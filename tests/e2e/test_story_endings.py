@@ -262,23 +262,26 @@ async def test_a_task_goes_on_past_crashes_and_counts_them(story: Story) -> None
     task = await story.task_finished()
     assert (task["status"]["phase"], condition(task, "Finished")["reason"]) == ("Succeeded", "Completed")
     counts = task["status"]["experiments"]
-    assert (counts["succeeded"], counts["failed"], counts["nextIndex"]) == (1, 2, 4)
-    assert {item["reason"]: item["count"] for item in counts["reasons"]} == {"EngineCrashed": 1, "OutOfMemory": 1}
+    # A death without a cause is tried once more; running out of memory is not.
+    assert (counts["summary"], counts["succeeded"], counts["failed"], counts["nextIndex"]) == ("3/3", 1, 2, 5)
+    assert {item["reason"]: item["count"] for item in counts["reasons"]} == {"EngineCrashed": 2, "OutOfMemory": 1}
     tried = {item["spec"]["parameters"][0]["value"] for item in (await story.experiments())[1:]}
     assert tried == set(choices)
     assert await story.left() == []
 
 
-async def test_three_environmental_endings_in_a_row_stop_a_task(story: Story) -> None:
+async def test_surroundings_that_spoil_the_baseline_and_its_retry_stop_a_task(story: Story) -> None:
     runtime = await story.make_runtime("", {"spec.engineConfig.runner.image": UNKNOWN_IMAGE})
     await story.create_task({"spec.runtime": {"name": runtime, "engine": "SGLang"}})
     task = await story.task_finished()
     assert task["status"]["phase"] == "Failed"
     for kind, value in (("Succeeded", "False"), ("Finished", "True")):
         assert (condition(task, kind)["status"], condition(task, kind)["reason"]) == (value, "ImagePullFailed")
-    assert re.search(f"chat-2: the engine's image {UNKNOWN_IMAGE} cannot be pulled", task["status"]["message"])
-    found = [(item["metadata"]["name"], item["spec"]["purpose"]) for item in await story.experiments()]
-    assert found == [(f"chat-{index}", "Baseline") for index in range(3)], "a spoiled baseline is repeated"
+    assert re.search(
+        f"chat-1: the engine's image {UNKNOWN_IMAGE} cannot be pulled.*runtime.image", task["status"]["message"]
+    )
+    found = [(item["metadata"]["name"], item["spec"].get("retryOf")) for item in await story.experiments()]
+    assert found == [("chat-0", None), ("chat-1", "chat-0")], "a spoiled baseline is measured again"
     assert "best" not in task["status"]
     assert await story.left() == []
 

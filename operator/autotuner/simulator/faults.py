@@ -19,10 +19,11 @@ FAULTS = {
     "no-model-list": "healthy, but /v1/models answers 500",
     "no-completion": "healthy and lists its model, but completions answer 500",
     "error-rate": "P: that share of the completions answers 500",
+    "shed-above": "N: answers 429 to whatever comes while N requests are running",
     "no-usage": "completions without token counts",
     "early-eos": "outputs end after half of the tokens asked for",
 }
-_COUNTED = ("crash-after-requests", "stall-after-requests")
+_COUNTED = ("crash-after-requests", "stall-after-requests", "shed-above")
 
 
 @dataclass(frozen=True, slots=True)

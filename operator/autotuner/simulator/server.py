@@ -41,7 +41,7 @@ class Server:
         self._drivers: list[Driver] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._random = random.Random(settings.seed)
-        self._accepted = 0
+        self._accepted = self._running = 0
         self._finished = 0
 
     async def start(self) -> None:
@@ -168,8 +168,14 @@ class Server:
                 f"{len(asked.prompt) + output} tokens ({len(asked.prompt)} in the messages, {output} in the "
                 "completion)."
             )
+        if fault.name == "shed-above" and self._running >= fault.number:
+            raise openai_format.RequestError("too many requests, try again later", 429)
         answer = openai_format.Answer(asked, self.settings.served_name)
-        return await (self._stream if asked.stream else self._whole)(request, answer, output)
+        self._running += 1
+        try:
+            return await (self._stream if asked.stream else self._whole)(request, answer, output)
+        finally:
+            self._running -= 1
 
     async def _stream(self, request: web.Request, answer: openai_format.Answer, output: int) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})

@@ -1,0 +1,90 @@
+"""Bad luck and bad ends that a task outlives: evictions, deletions, engines that shed load."""
+
+from __future__ import annotations
+
+from autotuner.kubernetes_object import Object
+from tests.e2e.story import BRIEF, SOME, Story, condition, traffic
+from tests.support.waiting import wait_for
+
+
+async def pod_of(story: Story, experiment: str, *, benchmark: bool) -> Object:
+    """The pod of the engine or of the benchmark of an experiment."""
+    path = f"/api/v1/namespaces/{story.namespace}/pods"
+    found: Object = {}
+
+    async def there() -> bool:
+        for item in (await story.api.list(path, labelSelector=f"autotuner.io/experiment={experiment}"))["items"]:
+            if ("batch.kubernetes.io/job-name" in item["metadata"]["labels"]) == benchmark:
+                found.update(item)
+        return bool(found)
+
+    await wait_for(there, f"{experiment} has its pod")
+    return found
+
+
+async def test_an_evicted_experiment_is_measured_again_and_costs_none(story: Story) -> None:
+    await story.make_runtime()
+    await story.create_task(
+        {
+            "spec.parameters": [{"name": "max-running-requests", "values": [8, 16]}],
+            "spec.benchmark": traffic(SOME),
+            "spec.search.maxExperiments": 2,
+        }
+    )
+    await story.mid_benchmark("chat-1")
+    engine = (await pod_of(story, "chat-1", benchmark=False))["metadata"]
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": engine["name"]}}
+    await story.api.create(f"/api/v1/namespaces/{story.namespace}/pods/{engine['name']}/eviction", eviction)
+
+    evicted = await story.experiment_finished("chat-1")
+    assert evicted["status"]["reason"] == "Evicted"
+    assert "EvictionByEvictionAPI" in evicted["status"]["message"]
+    assert evicted["status"]["reproducible"] is False
+    again = await story.experiment_finished("chat-2")
+    assert again["spec"] == {**evicted["spec"], "retryOf": "chat-1"}
+    task = await story.task_finished()
+    assert condition(task, "Succeeded")["reason"] in ("Completed", "SpaceExhausted")
+    counts = task["status"]["experiments"]
+    assert (counts["summary"], counts["succeeded"], counts["failed"]) == ("2/2", 2, 0)
+    assert counts["reasons"] == [{"reason": "Evicted", "count": 1}]
+    assert task["status"]["best"]["confidence"]["verdict"] != "BaselineFailed"
+    assert await story.left() == []
+
+
+async def test_a_baseline_whose_benchmark_is_deleted_is_measured_again_before_all(story: Story) -> None:
+    await story.make_runtime()
+    await story.create_task({"spec.benchmark": traffic(SOME), "spec.search.maxExperiments": 1})
+    await story.mid_benchmark("chat-0")
+    benchmark = (await pod_of(story, "chat-0", benchmark=True))["metadata"]["name"]
+    await story.api.delete(f"/api/v1/namespaces/{story.namespace}/pods/{benchmark}")
+
+    spoiled = await story.experiment_finished("chat-0")
+    assert spoiled["status"]["reason"] == "Evicted"
+    task = await story.task_finished()
+    purposes = [(item["spec"]["purpose"], item["spec"].get("retryOf")) for item in await story.experiments()]
+    assert purposes[:2] == [("Baseline", None), ("Baseline", "chat-0")]
+    assert task["status"]["baseline"]["experiment"] == "chat-1"
+    assert task["status"]["best"]["gain"]
+    assert await story.left() == []
+
+
+async def test_an_engine_that_sheds_load_keeps_what_it_did_below(story: Story) -> None:
+    await story.make_runtime()
+    await story.create_task(
+        {
+            "spec.parameters": [{"name": "sim-fault", "choices": ["shed-above:2", "shed-above:3", "none"]}],
+            "spec.benchmark": traffic(BRIEF, [1, 8]),
+            "spec.search.maxExperiments": 3,
+        }
+    )
+    task = await story.task_finished()
+    assert (task["status"]["phase"], condition(task, "Finished")["reason"]) == ("Succeeded", "Completed")
+    assert (task["status"]["experiments"]["succeeded"], task["status"]["experiments"]["failed"]) == (3, 0)
+    assert task["status"]["best"]["level"]["concurrency"] == 8
+    for item in await story.experiments():
+        chosen = [one["value"] for one in item["spec"].get("parameters", [])]
+        low, high = item["status"]["levels"]
+        assert item["status"]["reason"] == "Completed", item["status"]["message"]
+        assert low["errors"] == 0
+        assert (high["errors"] > 0) == (chosen[:1] not in ([], ["none"]))
+    assert await story.left() == []
