@@ -21,6 +21,8 @@ from autotuner.policy.experiment.observed import ObservedExperiment
 from autotuner.serving.pods import PodView
 
 POLL = timedelta(seconds=5)
+# How a message begins that names what only a finalizer holds.
+PODS_GONE = "its pods are gone; still there"
 # Those of the garbage collector: it removes them itself when dependents are gone.
 _COLLECTORS = ("foregroundDeletion", "orphan")
 
@@ -56,6 +58,8 @@ def next_step(seen: ObservedExperiment, now: datetime) -> Step:
         if released and released.reason != "TeardownStuck":
             events = (Event("Warning", "TeardownStuck", message),)
         conditions.set("Released", "False", "TeardownStuck", message)
+    elif gone and now >= clock.parse(gone) + POLL:  # sooner, whose finalizer it is may just be at work
+        conditions.set("Released", "False", "Releasing", f"{PODS_GONE}: {_described(seen, left, [])}")
     status = seen.status.model_copy(
         update={"observed_generation": seen.generation, "times": seen_times, "conditions": conditions.list()}
     )
@@ -72,7 +76,7 @@ def _over(seen: ObservedExperiment, times: Times, left: list[tuple[str, Mapping[
     conditions = ConditionSet(status.conditions, seen.generation, now)
     kind, message = "Normal", f"everything is deleted; it held its node for {held:.0f} s"
     if left:
-        kind, message = "Warning", f"its pods are gone; still there: {_described(seen, left, [])}"
+        kind, message = "Warning", f"{PODS_GONE}: {_described(seen, left, [])}"
     conditions.set("Released", "True", "Released", message if left else "")
     conditions.set("Succeeded", "True" if succeeded else "False", reason, status.message or "")
     conditions.set("Finished", "True", reason)

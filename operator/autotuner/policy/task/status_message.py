@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from autotuner import scoring
+from autotuner.api.common import Condition
 from autotuner.api.task import TaskSpec
 from autotuner.api.task_status import (
     BaselineResult,
@@ -15,11 +16,9 @@ from autotuner.api.task_status import (
 from autotuner.policy import trouble
 from autotuner.policy.conditions import find, is_true
 from autotuner.policy.evidence.measurements import Measured
+from autotuner.policy.experiment.release import PODS_GONE
 from autotuner.policy.task.best_so_far import is_today
 from autotuner.search.space.space import Space
-
-# Reasons of an experiment's conditions with which it gets nowhere.
-_IN_THE_WAY = ("NotCreated", "TeardownStuck")
 
 
 def phase(status: TaskStatus, suspended: bool) -> TaskPhase:
@@ -73,12 +72,17 @@ def message(
     return f"{text}; {lead}{best_in_words(leader, baseline, spec)}"
 
 
+def _in_the_way(condition: Condition) -> bool:
+    """Whether an experiment gets nowhere because of what this condition of it tells."""
+    return condition.reason in ("NotCreated", "TeardownStuck") or condition.message.startswith(PODS_GONE)
+
+
 def obstacles(running: Iterable[Measured]) -> str:
     """What keeps running experiments from going on or from being released; empty while there is nothing."""
     found = []
     for one in running:
         told = (find(one.status.conditions, kind) for kind in ("Scheduled", "Benchmarked", "Released"))
-        found += [item.message for item in told if item is not None and item.reason in _IN_THE_WAY]
+        found += [item.message for item in told if item is not None and _in_the_way(item)]
         found.append(trouble.words(one.status.conditions))
     return "; ".join(filter(None, found))
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from autotuner.kubernetes_object import Object
+from autotuner.policy.conditions import find
 from autotuner.policy.experiment import fingerprint
 from autotuner.policy.experiment.decide import Plan, decide, finished
 from autotuner.policy.experiment.observed import ObservedExperiment
@@ -281,7 +282,10 @@ class TestRelease:
         stuck = decide(later(waiting, root=held), after(112))
         over = decide(later(stuck, root=held), after(113))
 
-        assert waiting.status == free.status
+        assert condition(free.status, "Released") == ("False", "Releasing")
+        released = find(waiting.status.conditions, "Released")
+        assert released is not None
+        assert (released.reason, released.message) == ("Releasing", f"its pods are gone; still there: {HELD}")
         assert stuck.events == (("Warning", "TeardownStuck", f"not gone after 50 s: {HELD}"),)
         assert stuck.look_again == after(113), "teardownSeconds after the last pod"
         assert finished(over.status)

@@ -55,16 +55,22 @@ class TestProgress:
         assert story.step().status.message == "baseline pending"
 
     @pytest.mark.parametrize("suspend", [False, True])
-    def test_names_what_an_experiment_cannot_get_rid_of(self, suspend: bool) -> None:
+    @pytest.mark.parametrize(
+        ("reason", "words"),
+        [
+            ("TeardownStuck", "not gone after 300 s: pod p on node-a"),
+            ("Releasing", "its pods are gone; still there: InferenceService chat-1 (finalizer f)"),
+        ],
+    )
+    def test_names_what_an_experiment_cannot_get_rid_of(self, reason: str, words: str, suspend: bool) -> None:
         story = Story()
         story.run_experiments(BASELINE)
-        stuck = {**conditions("Released", "False", "TeardownStuck"), "message": "not gone after 300 s: pod p on node-a"}
+        stuck = {**conditions("Released", "False", reason), "message": words}
         story.end(lambda one: merged(running(one, "Releasing"), {"status": {"conditions": [stuck]}}))
         story.task["spec"] = {**story.task["spec"], "suspend": suspend}
 
         plan = story.step()
 
-        words = "not gone after 300 s: pod p on node-a"
         assert (plan.status.message or "").endswith(f"; {words}")
         succeeded = find(plan.status.conditions, "Succeeded")
         assert succeeded is not None
