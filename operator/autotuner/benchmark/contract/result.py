@@ -26,6 +26,7 @@ Failure = Literal[
     "Unauthorized",
     "ModelNameAmbiguous",
     "Refused",
+    "ClientOverloaded",
     "Acceptance",
     "Terminated",
     "Internal",

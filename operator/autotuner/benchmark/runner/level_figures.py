@@ -44,6 +44,8 @@ class LevelLimits:
     max_minutes: int
     holds_length: bool
     """The engine is told to ignore the end of text, so answers must have the length asked for."""
+    believes_late_client: bool = False
+    """A client that is late or short of CPU is only warned of: the figures are of a simulated engine."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,10 @@ def judge(run: LevelRun, limits: LevelLimits) -> Judgement:
     if problem := few or _usage_problem(steady) or _count_problem(run):
         return Judgement(None, f"{where}: {problem}")
     level = _figures(run, steady)
-    return Judgement(level, None, tuple(_warnings(run, steady, level)))
+    overloaded = _overload(run, level)
+    if overloaded and not limits.believes_late_client:
+        return Judgement(None, f"{where}: {overloaded}", failure="ClientOverloaded")
+    return Judgement(level, None, tuple(_warnings(run, steady, level, overloaded)))
 
 
 def _steady_part(run: LevelRun) -> _Steady:
@@ -223,16 +228,30 @@ def _length_problem(steady: _Steady, limits: LevelLimits) -> str | None:
     )
 
 
-def _warnings(run: LevelRun, steady: _Steady, level: Level) -> list[str]:
-    where = f"{run.scenario} at concurrency {run.concurrency}"
-    found = [f"{where}: {_failures(run)}"] if _failures(run) else []
+def _overload(run: LevelRun, level: Level) -> str:
+    """Why the figures are the client's own and not the engine's; empty if they are the engine's."""
     busy = run.client_cpu_seconds / max(run.stopped - run.started, 1e-9)
-    overrun = run.client_capacity is not None and level.requests_per_second > run.client_capacity
-    if busy > CLIENT_BUSY_SHARE or overrun:
-        found.append(
-            f"{where}: the benchmark itself was the bottleneck ({busy:.0%} of a core, {level.requests_per_second:.0f}"
+    if busy > CLIENT_BUSY_SHARE or (
+        run.client_capacity is not None and level.requests_per_second > run.client_capacity
+    ):
+        return (
+            f"the benchmark itself was the bottleneck ({busy:.0%} of a core, {level.requests_per_second:.0f}"
             " requests/s); the engine can do better"
         )
+    latency = level.e2e_latency_seconds
+    if latency and run.client_lag_seconds > max(CLIENT_LAG_SECONDS, CLIENT_LAG_SHARE * latency.mean):
+        return (
+            f"the benchmark was late by {run.client_lag_seconds * 1000:.0f} ms (p95), answers take"
+            f" {latency.mean * 1000:.0f} ms: it is short of CPU; give it a whole core"
+        )
+    return ""
+
+
+def _warnings(run: LevelRun, steady: _Steady, level: Level, overloaded: str) -> list[str]:
+    where = f"{run.scenario} at concurrency {run.concurrency}"
+    found = [f"{where}: {_failures(run)}"] if _failures(run) else []
+    if overloaded:
+        found.append(f"{where}: {overloaded}")
     elif level.ttft_seconds and run.client_lag_seconds > max(
         CLIENT_LAG_SECONDS, CLIENT_LAG_SHARE * level.ttft_seconds.mean
     ):

@@ -139,7 +139,8 @@ class Runner:
         return top is None or concurrency <= top[0]
 
     def _accept(self, run: LevelRun) -> None:
-        limits = LevelLimits(self._spec.max_minutes_per_level, self._spec.holds_length)
+        simulated = self._spec.tokenizer.source == "Builtin"
+        limits = LevelLimits(self._spec.max_minutes_per_level, self._spec.holds_length, simulated)
         judgement = judge(run, limits)
         self.progress.levels_seconds += run.stopped - run.started
         self.progress.warnings += judgement.warnings

@@ -22,6 +22,7 @@ _FAILURES: Mapping[Failure, str] = {
     "EngineNotServing": "EngineNotServing",
     "Refused": "InvalidArguments",
     "Tokenizer": "TokenizerUnavailable",
+    "ClientOverloaded": "ClientOverloaded",
     "Unauthorized": "Unauthorized",
     "ModelNameAmbiguous": "ModelNameAmbiguous",
 }

@@ -53,6 +53,7 @@ REASONS: Mapping[str, Meaning] = {
     "ServingNotCreated": _SPOILED,
     "BenchmarkFailed": _SPOILED,
     "BenchmarkTimeout": _SPOILED,
+    "ClientOverloaded": _SPOILED,
     "ModelNotReady": _FOR_ALL,
     "ModelUnsupported": _FOR_ALL,
     "RuntimeIncompatible": _FOR_ALL,

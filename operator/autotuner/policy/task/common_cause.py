@@ -23,6 +23,7 @@ _FIELDS: Mapping[str, str] = {
     "QueueTimeout": "placement, timeouts.queueSeconds and the namespace's quota",
     "ServingNotCreated": "runtime, and the log of what serves engines",
     "BenchmarkFailed": "benchmark",
+    "ClientOverloaded": "the CPU that the namespace leaves the benchmark, and what else runs on its node",
     "BenchmarkTimeout": "timeouts.benchmarkSeconds, or fewer and shorter levels in benchmark",
 }
 

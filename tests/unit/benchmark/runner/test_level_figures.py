@@ -190,14 +190,35 @@ def test_short_answers_are_fine_where_the_engine_may_end_them() -> None:
 @pytest.mark.parametrize(
     ("run", "words"),
     [
-        (level_run(one_user(), client_cpu_seconds=1.99), "the benchmark itself was the bottleneck"),
-        (level_run(one_user(), client_capacity=4.0), "the benchmark itself was the bottleneck"),
-        (level_run(one_user(), client_lag_seconds=0.05), "late by 50 ms"),
+        (level_run(one_user(), client_lag_seconds=0.015), "late by 15 ms"),
         (level_run(each(lambda r: replace(r, first=r.end - 1e-4))), "arrive in one piece"),
     ],
 )
 def test_a_level_with_a_reservation_warns(run: LevelRun, words: str) -> None:
     judgement = judge(run, LIMITS)
+    assert judgement.level is not None
+    assert words in " ".join(judgement.warnings)
+
+
+OVERLOADS = [
+    (level_run(one_user(), client_cpu_seconds=1.99), "the benchmark itself was the bottleneck"),
+    (level_run(one_user(), client_capacity=4.0), "the benchmark itself was the bottleneck"),
+    (level_run(one_user(), client_lag_seconds=0.05), "late by 50 ms (p95), answers take 200 ms"),
+]
+
+
+@pytest.mark.parametrize(("run", "words"), OVERLOADS)
+def test_what_a_client_short_of_cpu_measured_is_not_believed(run: LevelRun, words: str) -> None:
+    judgement = judge(run, LIMITS)
+
+    assert (judgement.level, judgement.failure) == (None, "ClientOverloaded")
+    assert words in (judgement.problem or "")
+
+
+@pytest.mark.parametrize(("run", "words"), OVERLOADS)
+def test_of_a_simulated_engine_it_is_told(run: LevelRun, words: str) -> None:
+    judgement = judge(run, replace(LIMITS, believes_late_client=True))
+
     assert judgement.level is not None
     assert words in " ".join(judgement.warnings)
 

@@ -341,6 +341,18 @@ ENDINGS: list[tuple[str, Object, str, str]] = [
         "1 level measured",
     ),
     (
+        "the client was short of CPU",
+        {
+            **OURS,
+            "experiment": ENDED,
+            "engine": [READY],
+            "benchmark": [make_pod("benchmark", ended=make_result(failure="ClientOverloaded", message="late"))],
+            "now": 63.0,
+        },
+        "ClientOverloaded",
+        "late",
+    ),
+    (
         "the engine never gave an answer",
         {
             **OURS,
