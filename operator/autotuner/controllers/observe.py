@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -23,6 +24,7 @@ from autotuner.kube import (
 from autotuner.kubernetes_object import Object
 from autotuner.ownership import controlled_by
 from autotuner.policy.evidence import experiment_spec
+from autotuner.policy.evidence.measurements import Readings
 from autotuner.policy.evidence.observed import ObservedTask
 from autotuner.policy.model_and_runtime import Reference
 from autotuner.policy.task import preview
@@ -33,6 +35,7 @@ from autotuner.serving.backend import Backend
 from autotuner.settings import Settings
 from autotuner.validation_messages import Finding, Kind
 
+_REMEMBERED_TASKS = 16  # of a hundred experiments each they take some megabytes
 _NODES_SECONDS = 60.0  # nodes are large and many, and what they could hold seldom changes
 
 
@@ -44,6 +47,7 @@ class Observer:
     ) -> None:
         self._kube, self._backend, self._settings, self._now = kube, backend, settings, now
         self._recent = RecentReads(kube, now)
+        self._readings: OrderedDict[str, Readings] = OrderedDict()
         self._nodes: list[Object] = []
         self._nodes_read = -_NODES_SECONDS
 
@@ -63,6 +67,7 @@ class Observer:
             self._backend,
             may_create=self._settings.cluster_objects,
             benchmark_image=self._settings.benchmark_image,
+            readings=self._readings_of(task["metadata"]["uid"]),
         )
         if finished(status):
             return seen
@@ -91,6 +96,14 @@ class Observer:
         if preview.is_wanted(seen):
             seen = replace(seen, preview=await self._kube.get(CONFIG_MAP, namespace, preview.name(task)))
         return seen
+
+    def _readings_of(self, uid: str) -> Readings:
+        """What was read of a task's experiments; of the tasks that were looked at last."""
+        readings = self._readings.setdefault(uid, Readings())
+        self._readings.move_to_end(uid)
+        if len(self._readings) > _REMEMBERED_TASKS:
+            self._readings.popitem(last=False)
+        return readings
 
     async def _get(self, reference: Reference | None, namespace: str, *, recent: bool) -> Object | None:
         if reference is None:

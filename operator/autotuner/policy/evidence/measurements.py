@@ -25,7 +25,7 @@ class Measured:
 
     name: str
     index: int
-    object: Mapping[str, Any]
+    object: Mapping[str, Any]  # its kind and metadata only: what is kept of hundreds is to stay small
     spec: ExperimentSpec
     status: ExperimentStatus
     configuration: Configuration | None  # None: a baseline that is no configuration of the space
@@ -112,19 +112,39 @@ def settled(objects: Iterable[Mapping[str, Any]]) -> Settled | None:
     return found[max(found)] if found else None
 
 
-def read(
-    objects: Sequence[Mapping[str, Any]], task: TaskSpec, space: Space, today: Configuration | None = None
-) -> list[Measured]:
-    """The task's experiments by index, each scored by the task's own objective and SLOs.
+class Readings:
+    """Reads a task's experiments, and what is finished and unchanged only once: most of a long task is.
 
-    Args:
-        objects: the experiments.
-        task: whose they are.
-        space: that is searched.
-        today: the configuration of the space that the baseline is, if it is one.
+    It forgets all when what the reading depends on besides the experiment is another.
     """
-    first = settled(objects)
-    return sorted((_read(item, task, space, first, today) for item in objects), key=lambda measured: measured.index)
+
+    def __init__(self) -> None:
+        self._circumstances: tuple[TaskSpec, Space, Settled | None, Configuration | None] | None = None
+        self._known: dict[str, Measured] = {}
+
+    def read(
+        self, objects: Sequence[Mapping[str, Any]], task: TaskSpec, space: Space, today: Configuration | None = None
+    ) -> list[Measured]:
+        """The task's experiments by index, each scored by the task's own objective and SLOs.
+
+        Args:
+            objects: the experiments.
+            task: whose they are.
+            space: that is searched.
+            today: the configuration of the space that the baseline is, if it is one.
+        """
+        circumstances = (task, space, settled(objects), today)
+        if circumstances != self._circumstances:
+            self._circumstances, self._known = circumstances, {}
+        read = [self._known.get(_version(item)) or _read(item, *circumstances) for item in objects]
+        self._known = {version: one for one in read if one.finished and (version := _version(one.object))}
+        return sorted(read, key=lambda one: one.index)
+
+
+def _version(item: Mapping[str, Any]) -> str:
+    """What tells an object at one time from all others at all times; empty where the API server did not say."""
+    meta = item["metadata"]
+    return f"{meta['uid']}/{meta['resourceVersion']}" if "uid" in meta and "resourceVersion" in meta else ""
 
 
 def _read(
@@ -139,7 +159,7 @@ def _read(
     return Measured(
         name=item["metadata"]["name"],
         index=index_of(item["metadata"]["name"]),
-        object=item,
+        object=_identity(item),
         spec=spec,
         status=status,
         configuration=today if _of_baseline(spec) else space.read(spec.parameters or []),
@@ -148,6 +168,11 @@ def _read(
         withdrawn=outcome == "nothing" and annotations.get(WITHDRAWN_ANNOTATION) == "true",
         drift=difference,
     )
+
+
+def _identity(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    metadata = {key: value for key, value in item["metadata"].items() if key != "managedFields"}
+    return {**{key: item[key] for key in ("apiVersion", "kind") if key in item}, "metadata": metadata}
 
 
 def scored(

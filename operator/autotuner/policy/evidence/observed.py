@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -16,7 +16,7 @@ from autotuner.kubernetes_object import Object
 from autotuner.policy import model_and_runtime, preflight
 from autotuner.policy.evidence import baseline_point, measurements, retries, reuse
 from autotuner.policy.evidence.experiment_spec import Ingredients
-from autotuner.policy.evidence.measurements import Measured, Settled
+from autotuner.policy.evidence.measurements import Measured, Readings, Settled
 from autotuner.policy.evidence.probe import ObservedProbe
 from autotuner.policy.model_and_runtime import Reference
 from autotuner.policy.volume_claims import Storage
@@ -45,6 +45,7 @@ class ObservedTask:
     wanted_runtime: Object | None = None  # of the preset for the live model
     nodes: tuple[Object, ...] = ()
     storage: Storage | None = None
+    readings: Readings = field(default_factory=Readings, repr=False)  # what earlier reconciles read
     preview: Object | None = None  # the live ConfigMap, while the task is suspended before its start
     probe: ObservedProbe | None = None  # from the start on, where the task wants one that has not failed
     shadow: Finding | None = None
@@ -166,7 +167,7 @@ class ObservedTask:
     @cached_property
     def measured(self) -> list[Measured]:
         """What others have measured (`reused`), then the task's own experiments by index."""
-        own = measurements.read(self.experiments, self.spec, self.space, self.today)
+        own = self.readings.read(self.experiments, self.spec, self.space, self.today)
         return [*self._reused, *retries.judged(own)]
 
     @cached_property

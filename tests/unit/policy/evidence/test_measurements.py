@@ -10,6 +10,7 @@ import pytest
 from autotuner.api.experiment import Level
 from autotuner.kubernetes_object import Object
 from autotuner.policy.evidence import measurements
+from autotuner.policy.evidence.measurements import Readings
 from autotuner.policy.experiment import fingerprint
 from autotuner.search.experiment_record import BoundaryRecord, Record
 from autotuner.search.space.configuration import Configuration
@@ -26,7 +27,7 @@ def tried(name: str = "chat-1", tp: int = 1, mem: str = "0.8", **spec: Any) -> O
 
 
 def read(*experiments: Object) -> list[measurements.Measured]:
-    return measurements.read(experiments, SPEC, SPACE)
+    return Readings().read(experiments, SPEC, SPACE)
 
 
 def hashed(image: str = "sha256:1", product: str | None = "H100", **state: Any) -> str:
@@ -150,7 +151,7 @@ def told(*levels: Level, objective: str = "OutputThroughput", ladder: str | None
     """What the search is told of an experiment of a task with two rungs."""
     spec = make_spec(slos=[{"metric": "TTFT", "max": "500ms"}], objectives=[{"metric": objective}], benchmark=RUNGS)
     experiment = merged(ended(tried(benchmark=RUNGS), "Completed", *levels), {"status": {"ladder": ladder}})
-    (record,) = measurements.for_search(measurements.read([experiment], spec, make_space(spec)))
+    (record,) = measurements.for_search(Readings().read([experiment], spec, make_space(spec)))
     return record
 
 
@@ -223,3 +224,29 @@ def test_experiments_are_read_in_the_order_of_their_index() -> None:
 @pytest.mark.parametrize(("name", "index"), [("chat-0", 0), ("a-2-b-17", 17)])
 def test_the_index_is_the_end_of_the_name(name: str, index: int) -> None:
     assert measurements.index_of(name) == index
+
+
+class TestReadings:
+    """What is finished and unchanged is read once, in the same circumstances."""
+
+    def stored(self, body: Object, version: int) -> Object:
+        return merged(body, {"metadata": {"uid": f"uid-{body['metadata']['name']}", "resourceVersion": str(version)}})
+
+    def test_a_finished_experiment_is_read_once(self) -> None:
+        readings = Readings()
+        over, busy = self.stored(ended(tried()), 1), self.stored(running(tried("chat-2")), 2)
+
+        before = {one.name: one for one in readings.read([over, busy], SPEC, SPACE)}
+        after = {one.name: one for one in readings.read([over, busy], SPEC, SPACE)}
+
+        assert [before[name] is after[name] for name in sorted(before)] == [True, False]
+
+    def test_it_is_read_again_when_it_or_the_circumstances_change(self) -> None:
+        readings = Readings()
+        over = self.stored(ended(tried()), 1)
+        (before,) = readings.read([over], SPEC, SPACE)
+
+        (changed,) = readings.read([self.stored(ended(tried(), "OutOfMemory"), 2)], SPEC, SPACE)
+        assert changed.outcome == "crash"
+        (again,) = readings.read([over], make_spec(slos=[{"metric": "TTFT", "max": "1ms"}]), SPACE)
+        assert (before.outcome, again.outcome) == ("value", "infeasible")
