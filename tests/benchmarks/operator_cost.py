@@ -12,67 +12,17 @@ import argparse
 import asyncio
 import resource
 import sys
-from collections import Counter
-from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 from testbed import Testbed
 from testbed.api import Api
 from testbed.operator_process import Operator
 from tests.benchmarks import against, latency
-from tests.benchmarks.counting_proxy import CountingProxy
+from tests.benchmarks.counted_task import CPU, REQUESTS, TURNOVER, figures, measure
 
-REQUESTS, CPU = "API requests per experiment", "operator, CPU seconds per experiment"
-TURNOVER = "experiment over -> next one exists"
 # Of another revision's.
 LIMITS = {REQUESTS: 0.6, CPU: 0.5}
 _TURNOVER_SECONDS = 0.5
-
-
-async def measure(bed: Any, experiments: int, api_of: Any, operator_of: Any, bench: Any) -> tuple[Any, Counter[str]]:
-    """Run one task to its end.
-
-    Args:
-        bed: that it runs on.
-        experiments: of its search.
-        api_of: makes a client of the API server from a kubeconfig.
-        operator_of: makes the operator's process from a kubeconfig and the path of its log.
-        bench: the module that knows the task and watches moments.
-
-    Returns:
-        The moments that were seen, and the requests that the operator sent.
-    """
-    moments, proxy, led = bench.Moments(), CountingProxy(bed.kubeconfig), bed.logs / "proxied.kubeconfig"
-    async with api_of(bed.kubeconfig) as api, proxy.serving(led):
-        await api.create("/api/v1/namespaces", {"metadata": {"name": bench.NAMESPACE}})
-        watch = asyncio.create_task(_watch(moments, api, bench))
-        with operator_of(led, bed.logs / "operator.log"):
-            await api.create(bench.TASKS, bench.task("quick", experiments, [2], []))
-            await bench.finished(api, "quick", 60.0 * experiments + 300)
-        watch.cancel()
-    return moments, proxy.requests
-
-
-async def _watch(moments: Any, api: Any, bench: Any) -> None:
-    """Note when each experiment exists, and when it is over."""
-    async for _, item in api.watch(bench.COLLECTIONS["experiment"]):
-        name = item["metadata"]["name"]
-        moments.note(name, "exists")
-        conditions = (item.get("status") or {}).get("conditions") or []
-        if any(one["type"] == "Finished" and one["status"] == "True" for one in conditions):
-            moments.note(name, "over")
-
-
-def figures(moments: Any, requests: Counter[str], cpu: float) -> dict[str, list[float]]:
-    """The figures of one run; prints which requests there were."""
-    order = sorted(moments.seen, key=lambda name: int(name.rpartition("-")[2]))
-    count = len(order)
-    for what, number in requests.most_common(30):
-        print(f"  {what:<50} {number / count:8.2f} per experiment")
-    rows = [(moments.seen[one], moments.seen[after]) for one, after in pairwise(order)]
-    turnovers = [max(0.0, after["exists"] - one["over"]) for one, after in rows if "over" in one]
-    return {REQUESTS: [sum(requests.values()) / count], CPU: [cpu / count], TURNOVER: turnovers}
 
 
 def run(options: argparse.Namespace) -> against.Result:

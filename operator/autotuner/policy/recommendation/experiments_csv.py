@@ -54,7 +54,7 @@ def _of_soft(spec: TaskSpec) -> list[str]:
 def columns(space: Space, spec: TaskSpec) -> list[str]:
     """The headings of the table."""
     return [
-        *("experiment", "purpose", "reused", "block", "reason", "outcome", "feasible"),
+        *("experiment", "purpose", "retryOf", "reused", "block", "reason", "outcome", "feasible"),
         *(f"parameters.{dimension.name}" for dimension in space.dimensions),
         *("args", "gpus"),
         *dict.fromkeys(map(column, spec.objectives)),
@@ -119,6 +119,7 @@ def _row(one: Measured, spec: TaskSpec) -> Row:
     row: Row = {
         "experiment": one.name,
         "purpose": one.spec.purpose,
+        "retryOf": one.spec.retry_of or "",
         "reused": "false",
         "block": one.spec.block,
         "reason": one.status.reason or "",
