@@ -150,7 +150,7 @@ class ExperimentController:
             log_text = await self._kube.logs(namespace, pod.name, container, previous=previous)
             seen = replace(seen, engine_log=log_text)
         pod = seen.benchmark
-        if pod and pod.ended and pod.ended.exit_code != 0:
+        if pod and (failed or (pod.started and deadlines.benchmark_overdue(seen, now))):
             log_text = await self._kube.logs(namespace, pod.name, CONTAINER, previous=False)
             seen = replace(seen, benchmark_log=log_text)
         return seen

@@ -39,6 +39,11 @@ def startup_overdue(seen: ObservedExperiment, now: datetime) -> bool:
     return any(item.ending.reason == "StartupTimeout" and item.at <= now for item in deadlines(seen, now))
 
 
+def benchmark_overdue(seen: ObservedExperiment, now: datetime) -> bool:
+    """Whether the benchmark's clock has run out: the benchmark's log is evidence then."""
+    return any(item.ending.reason == "BenchmarkTimeout" and item.at <= now for item in deadlines(seen, now))
+
+
 def silence_overdue(seen: ObservedExperiment, now: datetime) -> bool:
     """Whether the backend has made no pod for too long."""
     return any(item.ending.reason == "ServingNotCreated" and item.at <= now for item in deadlines(seen, now))
@@ -88,7 +93,8 @@ def deadlines(seen: ObservedExperiment, now: datetime) -> Iterator[Deadline]:
         ending = Ending("StartupTimeout", message, log_tail=seen.engine_log[-LOG_TAIL:])
         yield Deadline(_after(times.container_started, limits.startup_seconds), ending)
     else:
-        yield Deadline(_after(times.engine_ready, limits.benchmark_seconds), Ending("BenchmarkTimeout", _slow(seen)))
+        ending = Ending("BenchmarkTimeout", _slow(seen), log_tail=seen.benchmark_log[-LOG_TAIL:])
+        yield Deadline(_after(times.engine_ready, limits.benchmark_seconds), ending)
 
 
 def _benchmark_queue(seen: ObservedExperiment, times: Times, words: str) -> Iterator[Deadline]:

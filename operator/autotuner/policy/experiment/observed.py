@@ -35,7 +35,7 @@ class ObservedExperiment:
     job: Object | None = None
     owns_job: bool = False
     benchmark_pods: tuple[PodView, ...] = ()
-    benchmark_log: str = ""  # read only when the benchmark's container ended without a result
+    benchmark_log: str = ""  # read only when the benchmark failed, or takes too long
     lost_nodes: frozenset[str] = frozenset()  # gone or NotReady; looked up only while pods linger
     rejection: str = ""  # the API server's answer when it refused to create the root just now
     unanswered: str = ""  # the API server's answer when it could not create something just now

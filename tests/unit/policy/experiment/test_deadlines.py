@@ -263,6 +263,14 @@ def test_runs_out_exactly_at_its_edge_when(state: Object, edge: float, reason: s
     assert (ending.reason, ending.message) == (reason, message)
 
 
+def test_a_benchmark_timeout_keeps_the_benchmarks_log_as_evidence() -> None:
+    state: Object = {**OURS, "engine": [READY], "benchmark": [make_pod("benchmark", started=10)]}
+    ending = endings.find(seen(MEASURING, **state, benchmark_log="level 3 of 4"), after(9999))
+
+    assert ending is not None
+    assert (ending.reason, ending.log_tail) == ("BenchmarkTimeout", "level 3 of 4")
+
+
 def test_a_startup_timeout_keeps_the_log_as_evidence() -> None:
     state = seen(LOADING, **OURS, **PLACED, engine=[STARTED], engine_log="loading shard 3 of 9")
 
