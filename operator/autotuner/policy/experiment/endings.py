@@ -25,12 +25,15 @@ _FAILURES: Mapping[Failure, str] = {
     "Unauthorized": "Unauthorized",
     "ModelNameAmbiguous": "ModelNameAmbiguous",
 }
-# Reasons of a pod's conditions DisruptionTarget (Kubernetes) and TerminationTarget (Kueue); any other is an eviction.
+# Reasons of a pod's conditions DisruptionTarget (Kubernetes) and TerminationTarget (Kueue), and of containers that
+# ended with their node; any other is an eviction.
 _DISRUPTIONS = {
     "PreemptionByScheduler": "Preempted",
     "WorkloadEvictedDueToPreempted": "Preempted",
     "DeletionByTaintManager": "NodeLost",
     "DeletionByPodGC": "NodeLost",
+    "ContainerStatusUnknown": "NodeLost",
+    "Unknown": "NodeLost",
 }
 
 

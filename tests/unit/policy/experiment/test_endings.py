@@ -245,6 +245,23 @@ ENDINGS: list[tuple[str, Object, str, str]] = [
         "the engine's pod on node-a was taken away: DeletionByTaintManager",
     ),
     (
+        "the engine's node lost power and is back: its kubelet does not find the container",
+        {**OURS, "experiment": MEASURING, "engine": [make_pod(ended=terminated(137, "ContainerStatusUnknown", "gone"))]},
+        "NodeLost",
+        "the engine's pod on node-a was taken away: ContainerStatusUnknown: gone",
+    ),
+    (
+        "the benchmark's node was started again: containerd has no exit code",
+        {
+            **OURS,
+            "experiment": MEASURING,
+            "engine": [READY],
+            "benchmark": [make_pod("benchmark", ended=terminated(255, "Unknown"))],
+        },
+        "NodeLost",
+        "the benchmark's pod on node-a was taken away: Unknown: its node stopped and knows no more of the container",
+    ),
+    (
         "the kubelet evicts the engine although its container had ended",
         {
             **OURS,
