@@ -246,7 +246,11 @@ ENDINGS: list[tuple[str, Object, str, str]] = [
     ),
     (
         "the engine's node lost power and is back: its kubelet does not find the container",
-        {**OURS, "experiment": MEASURING, "engine": [make_pod(ended=terminated(137, "ContainerStatusUnknown", "gone"))]},
+        {
+            **OURS,
+            "experiment": MEASURING,
+            "engine": [make_pod(ended=terminated(137, "ContainerStatusUnknown", "gone"))],
+        },
         "NodeLost",
         "the engine's pod on node-a was taken away: ContainerStatusUnknown: gone",
     ),
