@@ -61,14 +61,14 @@ async def test_endings_on_a_real_node(story: RealStory) -> None:
             Case(
                 "program-1",
                 "EngineCrashed",
-                r"/no/such/program.*no such file or directory",
+                "the engine's container cannot be started: .*/no/such/program.*no such file or directory; look at the",
                 {"spec.service.runtime.name": no_program},
                 exit_code=128,
             ),
             Case(
                 "evicted-1",
                 "Evicted",
-                r"the engine's pod on \S+ was taken away: .*exceed.* ephemeral",
+                r"the engine's pod on \S+ was taken away: Evicted: .*ephemeral local storage usage exceeds",
                 {"spec.service.runtime.name": greedy},
             ),
         ],
