@@ -77,7 +77,7 @@ class Testbed:
         self._process.communicate()
 
     def control(self, command: str, service: str) -> None:
-        """Does `start`, `stop` or `kill` to one service (etcd, kube-apiserver, ..., node, ome).
+        """Does `start`, `stop` or `kill` to one service (etcd, kube-apiserver, ..., node, spare-node, ome).
 
         Raises:
             TestbedError: it could not be done.
@@ -105,6 +105,18 @@ class Testbed:
     def start_node(self) -> None:
         """Brings the nodes back."""
         self.control("start", "node")
+
+    def start_spare_node(self) -> None:
+        """Adds `node-c`, a node that can fail by itself, or brings it back; returns when it is registered."""
+        self.control("start", "spare-node")
+
+    def kill_spare_node(self) -> None:
+        """Kills `node-c` and its pods' processes, as a power cut does; its object stays in the API."""
+        self.control("kill", "spare-node")
+
+    def remove_spare_node(self) -> None:
+        """Takes `node-c`, which has to run, out of the cluster."""
+        self.control("stop", "spare-node")
 
     def kill_ome(self) -> None:
         """Kills the stand-in for OME's controller."""

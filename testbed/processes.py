@@ -12,6 +12,7 @@ from pathlib import Path
 
 TESTBED = "AUTOTUNER_TESTBED"
 CONTAINER = "AUTOTUNER_TESTBED_CONTAINER"
+NODE = "AUTOTUNER_TESTBED_NODE"
 
 
 @dataclass(frozen=True)

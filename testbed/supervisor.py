@@ -30,6 +30,7 @@ from testbed.vllm_cpu import environment as vllm_cpu
 ROOT = Path(__file__).parents[1]
 _POLL_SECONDS = 0.02
 _NODES = ("node-a", "node-b")
+_SPARE = "node-c"
 
 
 @dataclass(frozen=True)
@@ -99,8 +100,8 @@ class Service:
             await self._process.wait()
 
     def check(self) -> None:
-        """Raises SetupError with the end of its log when it ended by itself."""
-        if not self.alive:
+        """Raises SetupError with the end of its log when it was started and ended by itself."""
+        if self._process is not None and not self.alive:
             tail = "\n".join(self._log.read_text(errors="replace").splitlines()[-15:])
             raise SetupError(f"{self.name} ended during its start; the end of {self._log}:\n{tail}")
 
@@ -267,12 +268,15 @@ class Supervisor:
     async def _start_node(self, foreign: Path | None) -> None:
         net, self._net_claim = _claim_net(244 if foreign is None else 200)
         words = [sys.executable, "-m", "testbed.node", "--kubeconfig", str(self._config_of("testbed-node"))]
-        words += ["--folder", str(self.folder), "--testbed", self.identity, "--net", str(net), "--nodes", *_NODES]
+        words += ["--folder", str(self.folder), "--testbed", self.identity, "--net", str(net)]
         if self._plane is not None:
             words += ["--certificate", str(self._plane.certificate), "--key", str(self._plane.key)]
         else:
-            words += ["--unregister", *_own_certificate(self.folder)]
-        await self._add("node", words).start()
+            words += _own_certificate(self.folder)
+        leave = [] if self._plane is not None else ["--unregister"]
+        await self._add("node", [*words, *leave, "--nodes", *_NODES]).start()
+        first = len(_NODES) + 1
+        self._add("spare-node", [*words, "--unregister", f"--first={first}", "--nodes", _SPARE])  # started on demand
 
     def _config_of(self, user: str) -> Path:
         return self.kubeconfig if self._plane is None else self._plane.keys / f"{user}.kubeconfig"
@@ -298,7 +302,7 @@ class Supervisor:
             await service.start()
             if name == "kube-apiserver":
                 await self._await_apiserver()
-            elif name in ("node", "ome"):
+            elif name in ("node", "spare-node", "ome"):
                 await service.said_ready()
         elif command == "stop":
             await service.stop(10)
@@ -306,22 +310,24 @@ class Supervisor:
             await service.kill()
         else:
             raise SetupError(f"no command {command}")
-        if name == "node" and command != "start":
-            kill_containers(self.identity)
+        if name in ("node", "spare-node") and command != "start":
+            kill_containers(self.identity, spare=name == "spare-node")
 
     async def stop(self) -> None:
         """Ends everything. What does not need to say goodbye is killed, by the guardian, which removes the folder."""
-        leavers = [self.services[name] for name in ("ome", "node") if name in self.services]
+        leavers = [self.services[name] for name in ("ome", "node", "spare-node") if name in self.services]
         await asyncio.gather(*(service.stop(10 if self._plane is None else 3) for service in leavers))
         assert self._guardian.stdin is not None
         self._guardian.stdin.close()
         await asyncio.to_thread(self._guardian.wait)
 
 
-def kill_containers(identity: str) -> None:
-    """Kills the pods' processes of a testbed."""
+def kill_containers(identity: str, *, spare: bool) -> None:
+    """Kills the pods' processes of a testbed: those on its spare node, or all others."""
+    there = {process.pid for process in processes.marked(processes.NODE, _SPARE)}
     for process in containers(identity):
-        processes.kill(process.pid)
+        if (process.pid in there) == spare:
+            processes.kill(process.pid)
 
 
 def containers(identity: str) -> list[processes.Marked]:

@@ -34,6 +34,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--folder", type=Path, required=True, help="where pods keep their files and logs")
     parser.add_argument("--nodes", nargs="+", default=["node-a", "node-b"])
     parser.add_argument("--net", type=int, default=244, help="second number of the pods' addresses")
+    parser.add_argument("--first", type=int, default=1, help="third number of the addresses on the first node")
     parser.add_argument("--certificate", type=Path, help="of the server for logs; without it there are no logs")
     parser.add_argument("--key", type=Path)
     parser.add_argument("--testbed", required=True, help="identity that marks every process")
@@ -67,8 +68,11 @@ async def _work(arguments: argparse.Namespace, api: Api, probes: aiohttp.ClientS
     images = Images(ROOT, cache_folder(), arguments.folder / ENGINES)
     folder, logs = arguments.folder / "pods", arguments.folder / "logs" / "pods"
     nodes = [
-        Context(name, api, probes, images, Addresses(arguments.net, number), folder, logs, variables)
-        for number, name in enumerate(arguments.nodes, start=1)
+        Context(
+            *(name, api, probes, images, Addresses(arguments.net, number)),
+            *(folder, logs, {**variables, processes.NODE: name}),
+        )
+        for number, name in enumerate(arguments.nodes, start=arguments.first)
     ]
     agent = Agent(api, nodes)
     runner = None

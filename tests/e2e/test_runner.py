@@ -177,6 +177,15 @@ def test_a_level_that_sheds_load_is_recorded_and_ends_the_ladder(start: Start) -
     assert "requests failed: HTTP 429: " in run.result.warnings[0]
 
 
+def test_levels_without_a_single_answer_are_recorded(start: Start) -> None:
+    with fake_engine(fault="sheds") as engine:
+        scenarios = [{"name": "chat", "load": "D(40,6)"}, {"name": "long", "load": "D(80,6)"}]
+        run = start(engine.url, scenarios=scenarios, concurrency=[2])
+        assert run.wait() == 0, run.log
+    assert [(level.scenario, level.requests) for level in run.result.levels] == [("chat", 0), ("long", 0)]
+    assert all(level.errors > 0 for level in run.result.levels)
+
+
 def test_a_few_errors_are_told_and_beyond_every_percentile(start: Start) -> None:
     with fake_engine(fault="errors") as engine:
         run = start(engine.url, concurrency=[4])

@@ -157,11 +157,23 @@ def test_an_engine_that_cannot_start_says_why_and_exits_1(dialect: str, flags: l
 
 @pytest.mark.parametrize(
     ("fault", "models", "completion"),
-    [("no-model-list", 500, 200), ("no-completion", 200, 500), ("error-rate:1", 200, 500)],
+    [
+        ("no-model-list", 500, 200),
+        ("no-completion", 200, 500),
+        ("error-rate:1", 200, 500),
+        ("path-prefix", 404, 404),
+    ],
 )
 def test_a_fault_of_one_answer(fault: str, models: int, completion: int) -> None:
     with simulator(f"--sim-fault={fault}") as engine:
         assert (engine.get("/v1/models")[0], engine.post(CHAT, BODY)[0]) == (models, completion)
+
+
+def test_two_names_are_listed_and_served() -> None:
+    with simulator("--sim-fault=two-names") as engine:
+        names = [model["id"] for model in json.loads(engine.get("/v1/models")[1])["data"]]
+        assert names == ["model", "model-too"]
+        assert [engine.post(CHAT, {**BODY, "model": name})[0] for name in names] == [200, 200]
 
 
 def test_a_hanging_engine_listens_and_never_gets_healthy() -> None:

@@ -1,4 +1,4 @@
-"""Bad luck and bad ends that a task outlives: evictions, deletions, engines that shed load."""
+"""Bad luck and bad ends that a task outlives: pods that somebody deletes, engines that shed load."""
 
 from __future__ import annotations
 
@@ -22,33 +22,11 @@ async def pod_of(story: Story, experiment: str, *, benchmark: bool) -> Object:
     return found
 
 
-async def test_an_evicted_experiment_is_measured_again_and_costs_none(story: Story) -> None:
-    await story.make_runtime()
-    await story.create_task(
-        {
-            "spec.parameters": [{"name": "max-running-requests", "values": [8, 16]}],
-            "spec.benchmark": traffic(SOME),
-            "spec.search.maxExperiments": 2,
-        }
-    )
-    await story.mid_benchmark("chat-1")
-    engine = (await pod_of(story, "chat-1", benchmark=False))["metadata"]
-    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": engine["name"]}}
-    await story.api.create(f"/api/v1/namespaces/{story.namespace}/pods/{engine['name']}/eviction", eviction)
-
-    evicted = await story.experiment_finished("chat-1")
-    assert evicted["status"]["reason"] == "Evicted"
-    assert "EvictionByEvictionAPI" in evicted["status"]["message"]
-    assert evicted["status"]["reproducible"] is False
-    again = await story.experiment_finished("chat-2")
-    assert again["spec"] == {**evicted["spec"], "retryOf": "chat-1"}
-    task = await story.task_finished()
-    assert condition(task, "Succeeded")["reason"] in ("Completed", "SpaceExhausted")
-    counts = task["status"]["experiments"]
-    assert (counts["summary"], counts["succeeded"], counts["failed"]) == ("2/2", 2, 0)
-    assert counts["reasons"] == [{"reason": "Evicted", "count": 1}]
-    assert task["status"]["best"]["confidence"]["verdict"] != "BaselineFailed"
-    assert await story.left() == []
+async def evict(story: Story, pod: Object) -> None:
+    """Has the API server evict a pod, as a drain does."""
+    name = pod["metadata"]["name"]
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
+    await story.api.create(f"/api/v1/namespaces/{story.namespace}/pods/{name}/eviction", eviction)
 
 
 async def test_a_baseline_whose_benchmark_is_deleted_is_measured_again_before_all(story: Story) -> None:

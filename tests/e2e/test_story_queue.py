@@ -1,4 +1,4 @@
-"""What an experiment waits for, and what refuses its pods: quota, LimitRange, policy, taints, keys, tokenizers."""
+"""What an experiment waits for, and what refuses its pods: quota, LimitRange, policy, taints, tokenizers."""
 
 from __future__ import annotations
 
@@ -243,10 +243,3 @@ async def test_a_tokenizer_that_cannot_be_had_stops_the_task_at_the_first(story:
     assert re.search(r"chat-0: benchmark\.tokenizer.*nobody/nothing", task["status"]["message"])
     assert [item["metadata"]["name"] for item in await story.experiments()] == ["chat-0"]
     assert await story.left() == []
-
-
-@pytest.mark.full
-async def test_an_engine_that_wants_a_key_is_told_within_a_minute(story: Story) -> None:
-    await story.make_runtime()
-    await story.create_experiment("key-1", {"spec.service.args": ["--tp-size=1", "--api-key=secret"]})
-    await ended(story, "key-1", "Unauthorized", r"valid API key \(HTTP 401\)", 60)

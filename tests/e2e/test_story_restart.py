@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
@@ -109,8 +110,8 @@ def is_squatter(sighting: Sighting) -> bool:
     return sighting.kind == "InferenceService" and not sighting.body["metadata"].get("ownerReferences")
 
 
-async def cordon(story: Story, *, on: bool) -> None:
-    for node in ("node-a", "node-b"):
+async def cordon(story: Story, *, on: bool, nodes: Sequence[str] = ("node-a", "node-b")) -> None:
+    for node in nodes:
         await story.api.patch(f"/api/v1/nodes/{node}", {"spec": {"unschedulable": on}})
 
 

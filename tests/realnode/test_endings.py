@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+from autotuner.kubernetes_object import Object
 from tests.e2e.test_story_endings import Case, run
 from tests.realnode.story import RealStory
 
 NOWHERE = "nowhere.invalid/unknown:1"
 
 
+def fills_the_disk(runner: str) -> Object:
+    """What makes an engine write more than it may: the kubelet evicts its pod."""
+    limits = {"requests": {"cpu": "50m"}, "limits": {"ephemeral-storage": "10Mi"}}
+    write = "dd if=/dev/zero of=/scratch/file bs=1M count=50; exec sleep 600"
+    return {
+        f"{runner}.command": ["sh", "-c", write, "engine"],
+        f"{runner}.resources": limits,
+        f"{runner}.volumeMounts": [{"name": "scratch", "mountPath": "/scratch"}],
+        "spec.engineConfig.volumes": [{"name": "scratch", "emptyDir": {}}],
+    }
+
+
 async def test_endings_on_a_real_node(story: RealStory) -> None:
     await story.make_runtime()
     small = {"requests": {"memory": "16Mi"}, "limits": {"memory": "16Mi"}}
-    killed = await story.make_runtime("killed", {"spec.engineConfig.runner.resources": small})
+    runner = "spec.engineConfig.runner"
+    killed = await story.make_runtime("killed", {f"{runner}.resources": small})
+    no_program = await story.make_runtime("no-program", {f"{runner}.command.0": "/no/such/program"})
+    greedy = await story.make_runtime("greedy", fills_the_disk(runner))
     await run(
         story,
         [
@@ -39,8 +55,21 @@ async def test_endings_on_a_real_node(story: RealStory) -> None:
             Case(
                 "queue-1",
                 "QueueTimeout",
-                r"no node took the engine's pod within 3 s: .*nvidia.com/gpu",
+                r"the engine's pod found no place within 3 s: waiting for a node: .*nvidia.com/gpu",
                 {"spec.service.accelerator.count": 1000, "spec.timeouts.queueSeconds": 3},
+            ),
+            Case(
+                "program-1",
+                "EngineCrashed",
+                "the engine's container cannot be started: .*/no/such/program.*no such file or directory; look at the",
+                {"spec.service.runtime.name": no_program},
+                exit_code=128,
+            ),
+            Case(
+                "evicted-1",
+                "Evicted",
+                r"the engine's pod on \S+ was taken away: Evicted: .*ephemeral local storage usage exceeds",
+                {"spec.service.runtime.name": greedy},
             ),
         ],
     )

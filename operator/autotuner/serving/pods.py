@@ -89,7 +89,7 @@ def view(pod: Object, container: str) -> PodView:
         image_id=main.get("imageID", ""),
         deleting="deletionTimestamp" in meta,
         finalizers=tuple(meta.get("finalizers") or ()),
-        disruption=_disruption(conditions, status),
+        disruption=_disruption(conditions, status, terminated or {}),
         port=ports[0].get("containerPort", 8080),
     )
 
@@ -97,9 +97,13 @@ def view(pod: Object, container: str) -> PodView:
 # Kubernetes' own, and Kueue's, which goes seconds later.
 _DISRUPTION_CONDITIONS = ("DisruptionTarget", "TerminationTarget")
 _KUBELET_REASONS = ("Evicted", "NodeShutdown", "Terminated", "Preempting", "NodeAffinity")
+# What becomes of a container whose node stopped: the kubelet's word for one that it does not find any more, which it
+# gives exit code 137, and containerd's for one of which it has no exit code, 255.
+_LOST_REASONS = ("ContainerStatusUnknown", "Unknown")
+_LOST = "its node stopped and knows no more of the container"
 
 
-def _disruption(conditions: Mapping[str, Object], status: Object) -> Disruption | None:
+def _disruption(conditions: Mapping[str, Object], status: Object, terminated: Object) -> Disruption | None:
     for name in _DISRUPTION_CONDITIONS:
         found = conditions.get(name, {})
         if found.get("status") == "True":
@@ -107,6 +111,8 @@ def _disruption(conditions: Mapping[str, Object], status: Object) -> Disruption 
     # A kubelet that takes a pod away says so in the pod's own reason, with or without the condition.
     if status.get("phase") == "Failed" and status.get("reason") in _KUBELET_REASONS:
         return Disruption(status["reason"], status.get("message", ""))
+    if terminated.get("reason") in _LOST_REASONS:
+        return Disruption(terminated["reason"], terminated.get("message") or _LOST)
     return None
 
 

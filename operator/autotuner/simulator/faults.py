@@ -17,6 +17,8 @@ FAULTS = {
     "crash-after-requests": "N: exits with a CUDA error when N requests have finished",
     "stall-after-requests": "N: stops answering when N requests have finished",
     "no-model-list": "healthy, but /v1/models answers 500",
+    "two-names": "serves its model under two names",
+    "path-prefix": "healthy, but its API is below a path of its own: /v1 answers 404",
     "no-completion": "healthy and lists its model, but completions answer 500",
     "error-rate": "P: that share of the completions answers 500",
     "shed-above": "N: answers 429 to whatever comes while N requests are running",

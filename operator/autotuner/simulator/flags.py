@@ -57,6 +57,12 @@ class EngineSettings:
     seed: str
     fault: Fault
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All names under which the model is served."""
+        own = self.served_name
+        return (own, f"{own}-too") if self.fault.name == "two-names" else (own,)
+
 
 def build_parser(dialect: str) -> Parser:
     """The parser of one dialect."""

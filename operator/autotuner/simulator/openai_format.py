@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 from time import time
@@ -44,7 +45,7 @@ class Asked:
     usage: bool
 
 
-def read_request(body: Any, served_name: str, chat: bool) -> Asked:
+def read_request(body: Any, names: Sequence[str], chat: bool) -> Asked:
     """Understand a request body.
 
     Raises:
@@ -52,7 +53,7 @@ def read_request(body: Any, served_name: str, chat: bool) -> Asked:
     """
     if not isinstance(body, dict):
         raise RequestError("the body must be a JSON object")
-    if body.get("model", served_name) != served_name:
+    if body.get("model", names[0]) not in names:
         raise RequestError(f"The model `{body['model']}` does not exist.", 404)
     output = body.get("max_completion_tokens") or body.get("max_tokens") or DEFAULT_OUTPUT
     if not isinstance(output, int) or isinstance(output, bool) or output < 1:
@@ -103,10 +104,10 @@ def error_body(message: str, status: int) -> dict[str, Any]:
     return {"error": {"object": "error", "message": message, "type": kind, "param": None, "code": status}}
 
 
-def model_list(served_name: str, context: int) -> dict[str, Any]:
-    """The answer of /v1/models."""
-    model = {"id": served_name, "object": "model", "created": int(time()), "owned_by": "simulator"}
-    return {"object": "list", "data": [model | {"root": served_name, "max_model_len": context}]}
+def model_list(names: Sequence[str], context: int) -> dict[str, Any]:
+    """The answer of /v1/models; all names are of one model, that of the first."""
+    model = {"object": "model", "created": int(time()), "owned_by": "simulator", "max_model_len": context}
+    return {"object": "list", "data": [model | {"id": name, "root": names[0]} for name in names]}
 
 
 class Answer:

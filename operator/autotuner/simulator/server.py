@@ -113,6 +113,8 @@ class Server:
             key = self.settings.api_key
             if key and request.path.startswith("/v1/") and request.headers.get("Authorization") != f"Bearer {key}":
                 raise openai_format.RequestError("Unauthorized", 401)
+            if self.settings.fault.name == "path-prefix" and request.path.startswith("/v1/"):
+                raise openai_format.RequestError("Not Found", 404)
             return await handler(request)
         except openai_format.RequestError as error:
             return web.json_response(openai_format.error_body(str(error), error.status), status=error.status)
@@ -123,7 +125,7 @@ class Server:
     async def _models(self, _: web.Request) -> web.Response:
         if self.settings.fault.name == "no-model-list":
             raise openai_format.RequestError("Internal Server Error", 500)
-        return web.json_response(openai_format.model_list(self.settings.served_name, self.settings.config.context))
+        return web.json_response(openai_format.model_list(self.settings.names, self.settings.config.context))
 
     async def _metrics(self, _: web.Request) -> web.Response:
         settings = self.settings
@@ -153,7 +155,7 @@ class Server:
     async def _complete(self, request: web.Request, chat: bool) -> web.StreamResponse:
         fault = self.settings.fault
         try:
-            asked = openai_format.read_request(await request.json(), self.settings.served_name, chat)
+            asked = openai_format.read_request(await request.json(), self.settings.names, chat)
         except (JSONDecodeError, UnicodeDecodeError) as error:
             raise openai_format.RequestError(f"the body is not JSON: {error}") from None
         if fault.name == "no-completion" or (fault.name == "error-rate" and self._random.random() < fault.number):

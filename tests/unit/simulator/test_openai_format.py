@@ -30,7 +30,7 @@ def events(data: bytes) -> list[Any]:
 
 
 def test_a_prompt_is_as_long_as_its_utf8_bytes() -> None:
-    assert len(openai_format.read_request(CHAT, "model", chat=True).prompt) == 7
+    assert len(openai_format.read_request(CHAT, ["model"], chat=True).prompt) == 7
 
 
 @pytest.mark.parametrize(
@@ -44,20 +44,20 @@ def test_a_prompt_is_as_long_as_its_utf8_bytes() -> None:
 )
 def test_what_cannot_be_served_is_refused(change: dict[str, Any], status: int, message: str) -> None:
     with pytest.raises(openai_format.RequestError, match=message) as refused:
-        openai_format.read_request(CHAT | change, "model", chat=True)
+        openai_format.read_request(CHAT | change, ["model"], chat=True)
     assert refused.value.status == status
 
 
 def test_messages_in_parts_count_with_all_their_text() -> None:
     parts = [{"type": "text", "text": "ab"}, {"type": "text", "text": "c"}]
     body = CHAT | {"messages": [{"role": "system", "content": "x"}, {"role": "user", "content": parts}]}
-    assert openai_format.read_request(body, "model", chat=True).prompt == b"xabc"
+    assert openai_format.read_request(body, ["model"], chat=True).prompt == b"xabc"
 
 
 @pytest.mark.parametrize("usage", [True, False])
 def test_a_streamed_chat_is_a_role_its_tokens_the_usage_and_the_end(usage: bool) -> None:
     body = CHAT | {"stream": True, "stream_options": {"include_usage": usage}}
-    asked = openai_format.read_request(body, "model", chat=True)
+    asked = openai_format.read_request(body, ["model"], chat=True)
     answer = openai_format.Answer(asked, "model")
     found = events(answer.first() + answer.token(1) + answer.last(2, "length", usage=True))
     choices = [event["choices"][0] for event in found[:4]]
@@ -70,7 +70,7 @@ def test_a_streamed_chat_is_a_role_its_tokens_the_usage_and_the_end(usage: bool)
 
 
 def test_each_token_is_one_byte_also_after_the_text_repeats() -> None:
-    answer = openai_format.Answer(openai_format.read_request(CHAT, "model", chat=True), "model")
+    answer = openai_format.Answer(openai_format.read_request(CHAT, ["model"], chat=True), "model")
     contents = [events(answer.token(index))[0]["choices"][0]["delta"]["content"] for index in range(200)]
     assert {len(content.encode()) for content in contents} == {1}
     whole = answer.whole(200, "length", usage=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
@@ -15,7 +16,7 @@ from autotuner.policy.experiment.observed import ObservedExperiment
 from autotuner.policy.experiment.reasons import LOG_TAIL, Ending
 from autotuner.policy.experiment.times import has_served, reached
 from autotuner.serving.backend import Doomed, NotCreated
-from autotuner.serving.pods import PodView, node_ready
+from autotuner.serving.pods import PodView, Terminated, node_ready
 
 # Failures of a benchmark that have a reason of their own; all others are the benchmark's.
 _FAILURES: Mapping[Failure, str] = {
@@ -26,12 +27,17 @@ _FAILURES: Mapping[Failure, str] = {
     "Unauthorized": "Unauthorized",
     "ModelNameAmbiguous": "ModelNameAmbiguous",
 }
-# Reasons of a pod's conditions DisruptionTarget (Kubernetes) and TerminationTarget (Kueue); any other is an eviction.
+# What runc says of a program that the image does not have or may not run; its other words may be of the node.
+_NO_PROGRAM = re.compile(r"exec: \".*(no such file or directory|executable file not found|permission denied)", re.I)
+# Reasons of a pod's conditions DisruptionTarget (Kubernetes) and TerminationTarget (Kueue), and of containers that
+# ended with their node; any other is an eviction.
 _DISRUPTIONS = {
     "PreemptionByScheduler": "Preempted",
     "WorkloadEvictedDueToPreempted": "Preempted",
     "DeletionByTaintManager": "NodeLost",
     "DeletionByPodGC": "NodeLost",
+    "ContainerStatusUnknown": "NodeLost",
+    "Unknown": "NodeLost",
 }
 
 
@@ -138,6 +144,8 @@ def diagnose(seen: ObservedExperiment, pod: PodView) -> Ending:
     """What the end of the engine's container means: its reason, then its log, then its exit code."""
     ended, log = pod.ended, seen.engine_log
     assert ended is not None
+    if ended.reason == "StartError":
+        return _not_started(ended)
     found = engines.get(seen.spec.service.engine).diagnose(log or ended.message, ended.exit_code)
     tail = evidence(log or ended.message, found)
     if ended.reason == "OOMKilled":
@@ -149,6 +157,14 @@ def diagnose(seen: ObservedExperiment, pod: PodView) -> Ending:
     last = next((line.strip() for line in reversed(tail.splitlines()) if line.strip()), "nothing")
     message = f"the engine's container ended with exit code {ended.exit_code}; its last line: {last}"
     return Ending("EngineCrashed", message, exit_code=ended.exit_code, log_tail=tail)
+
+
+def _not_started(ended: Terminated) -> Ending:
+    """The ending of an engine that never ran: its program is not there, or the node could not make the container."""
+    absent = _NO_PROGRAM.search(ended.message) is not None
+    advice = "; look at the runtime's command and at its image" if absent else ""
+    message = f"the engine's container cannot be started: {ended.message}{advice}"
+    return Ending("EngineCrashed", message, exit_code=ended.exit_code, named=absent)
 
 
 def evidence(log: str, found: Diagnosis | None) -> str:

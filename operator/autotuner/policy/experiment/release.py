@@ -14,13 +14,15 @@ from typing import Any
 
 from autotuner import clock
 from autotuner.api.experiment import ExperimentStatus, Times
-from autotuner.policy.conditions import ConditionSet
+from autotuner.policy.conditions import ConditionSet, shorten
 from autotuner.policy.events import Event
 from autotuner.policy.experiment import reasons
 from autotuner.policy.experiment.observed import ObservedExperiment
 from autotuner.serving.pods import PodView
 
 POLL = timedelta(seconds=5)
+# Kubernetes misses a node after most of a minute; until then its engine only seems to fail.
+_LOOKS_LIKE_A_LOST_NODE = ("EngineNotServing", "StartupTimeout", "BenchmarkFailed", "BenchmarkTimeout")
 # How a message begins that names what only a finalizer holds.
 PODS_GONE = "its pods are gone; still there"
 # Those of the garbage collector: it removes them itself when dependents are gone.
@@ -69,14 +71,20 @@ def next_step(seen: ObservedExperiment, now: datetime) -> Step:
 
 def _over(seen: ObservedExperiment, times: Times, left: list[tuple[str, Mapping[str, Any]]], now: datetime) -> Step:
     """The end of the experiment; what is left is named, and has no pod."""
-    status, reason = seen.status, seen.status.reason or ""
+    status = _blamed(seen)
+    reason = status.reason or ""
     succeeded = reason in reasons.SUCCEEDED
     times = times.model_copy(update={"released": clock.stamp(now)})
     held = clock.seconds_between(times.scheduled, times.pods_gone) or 0.0
     conditions = ConditionSet(status.conditions, seen.generation, now)
+    events: list[Event] = []
+    if reason != seen.status.reason:
+        events.append(Event("Warning", reason, status.message or ""))
+        conditions.set("Benchmarked", "False", reason, status.message or "")
     kind, message = "Normal", f"everything is deleted; it held its node for {held:.0f} s"
     if left:
         kind, message = "Warning", f"{PODS_GONE}: {_described(seen, left, [])}"
+    events.append(Event(kind, "Released", message))
     conditions.set("Released", "True", "Released", message if left else "")
     conditions.set("Succeeded", "True" if succeeded else "False", reason, status.message or "")
     conditions.set("Finished", "True", reason)
@@ -87,7 +95,19 @@ def _over(seen: ObservedExperiment, times: Times, left: list[tuple[str, Mapping[
         "gpu_seconds": round(held * seen.spec.service.accelerator.count, 1),
         "conditions": conditions.list(),
     }
-    return Step(status.model_copy(update=done), over=True, events=(Event(kind, "Released", message),))
+    return Step(status.model_copy(update=done), over=True, events=tuple(events))
+
+
+def _blamed(seen: ObservedExperiment) -> ExperimentStatus:
+    """The status, with the engine's node as the cause if that was lost and nobody knew when the benchmark ended."""
+    status, engine = seen.status, seen.engine
+    failing = status.reason in _LOOKS_LIKE_A_LOST_NODE or bool(status.levels and status.levels[-1].errors)
+    if not failing or engine is None or engine.node not in seen.lost_nodes:
+        return status
+    message = shorten(f"the engine's node {engine.node} is lost; before that was known: {status.message}")
+    return status.model_copy(
+        update={"reason": "NodeLost", "message": message, "reproducible": False, "fingerprint": None}
+    )
 
 
 def _objects(seen: ObservedExperiment) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -245,6 +245,27 @@ ENDINGS: list[tuple[str, Object, str, str]] = [
         "the engine's pod on node-a was taken away: DeletionByTaintManager",
     ),
     (
+        "the engine's node lost power and is back: its kubelet does not find the container",
+        {
+            **OURS,
+            "experiment": MEASURING,
+            "engine": [make_pod(ended=terminated(137, "ContainerStatusUnknown", "gone"))],
+        },
+        "NodeLost",
+        "the engine's pod on node-a was taken away: ContainerStatusUnknown: gone",
+    ),
+    (
+        "the benchmark's node was started again: containerd has no exit code",
+        {
+            **OURS,
+            "experiment": MEASURING,
+            "engine": [READY],
+            "benchmark": [make_pod("benchmark", ended=terminated(255, "Unknown"))],
+        },
+        "NodeLost",
+        "the benchmark's pod on node-a was taken away: Unknown: its node stopped and knows no more of the container",
+    ),
+    (
         "the kubelet evicts the engine although its container had ended",
         {
             **OURS,
@@ -470,6 +491,26 @@ def test_ends_when(state: Object, reason: str, message: str) -> None:
 
     assert ending is not None
     assert (ending.reason, ending.message) == (reason, message)
+
+
+NO_PROGRAM = (
+    'runc create failed: unable to start container process: exec: "/vllm": stat /vllm: no such file or directory'
+)
+NOT_IN_PATH = 'unable to start container process: exec: "vllm": executable file not found in $PATH'
+NO_DRIVER = "runc create failed: nvidia-container-cli: initialization error: driver not loaded"
+ADVICE = "; look at the runtime's command and at its image"
+
+
+@pytest.mark.parametrize(
+    ("words", "advice", "believed"),
+    [(NO_PROGRAM, ADVICE, True), (NOT_IN_PATH, ADVICE, True), (NO_DRIVER, "", False)],
+)
+def test_a_container_that_cannot_be_started_is_no_word_of_the_engine(words: str, advice: str, believed: bool) -> None:
+    ending = found(**OURS, engine=[make_pod(ended=terminated(128, "StartError", words))])
+
+    assert ending is not None
+    assert (ending.reason, ending.exit_code, ending.believed) == ("EngineCrashed", 128, believed)
+    assert ending.message == f"the engine's container cannot be started: {words}{advice}"
 
 
 def test_measured_well_but_against_the_slos_is_told_as_such() -> None:

@@ -28,7 +28,7 @@ from tests.unit.builders import (
     terminated,
     written,
 )
-from tests.unit.policy.experiment.measured_states import EXPERIMENT, MEASURED, OURS, READY, SERVICE, measured
+from tests.unit.policy.experiment.measured_states import EXPERIMENT, MEASURED, MEASURING, OURS, READY, SERVICE, measured
 
 FINALIZERS = ["inferenceservice.finalizers", "foregroundDeletion"]
 HELD = (
@@ -227,6 +227,38 @@ class TestRelease:
         assert plan.status.times is not None
         assert (plan.status.times.pods_gone, plan.status.times.released) == (at(103), at(103))
         assert plan.events == (("Normal", "Released", "everything is deleted; it held its node for 100 s"),)
+
+    SILENT = make_result(failure="EngineNotServing", message="the engine stopped answering")
+    SHED = make_result(make_level(8), make_level(16, errors=5))
+
+    @pytest.mark.parametrize(
+        ("result", "reason"), [(SILENT, "EngineNotServing"), (SHED, "Completed")], ids=["silent", "sheds load"]
+    )
+    @pytest.mark.parametrize("node", ["node-a", "node-b"])
+    def test_an_engine_that_fails_before_its_node_is_missed_is_not_to_blame(
+        self, result: Object, reason: str, node: str
+    ) -> None:
+        benchmark = [make_pod("benchmark", ended=result)]
+        over = merged(MEASURING, {"status": {"times": {"benchmarkFinished": at(60)}}})
+        ending = decide(seen(over, **OURS, engine=[READY], benchmark=benchmark), after(70))
+        assert (ending.status.reason, ending.release) == (reason, True)
+        left = {"engine": [make_pod(deleting=True)], "lost_nodes": frozenset({"node-a"})}
+        plan = decide(later(ending, **(left if node == "node-a" else {})), after(120))
+
+        assert finished(plan.status)
+        if node != "node-a":
+            assert plan.status.reason == reason
+            return
+        said = f"the engine's node node-a is lost; before that was known: {ending.status.message}"
+        assert (plan.status.phase, plan.status.reason, plan.status.message) == ("Failed", "NodeLost", said)
+        assert (plan.status.reproducible, plan.status.fingerprint) == (False, None)
+        for kind in ("Benchmarked", "Succeeded"):
+            assert condition(plan.status, kind) == ("False", "NodeLost")
+        assert condition(plan.status, "Finished") == ("True", "NodeLost")
+        assert [(event.kind, event.reason) for event in plan.events] == [
+            ("Warning", "NodeLost"),
+            ("Normal", "Released"),
+        ]
 
     def test_a_failure_ends_as_failed(self) -> None:
         ending = decide(seen(EXPERIMENT, model=None), after(5))

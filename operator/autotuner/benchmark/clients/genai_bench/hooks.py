@@ -181,6 +181,15 @@ def install(session: Session) -> None:
 
     LocalRunner.start = gated_start
 
+    aggregate = AggregatedMetricsCollector.aggregate_metrics_data
+
+    def aggregate_answers(collector: Any, *args: Any, **more: Any) -> None:
+        # Where every request failed genai-bench would end the run; our figures are not made of its own.
+        if collector.aggregated_metrics.num_completed_requests:
+            aggregate(collector, *args, **more)
+
+    AggregatedMetricsCollector.aggregate_metrics_data = aggregate_answers
+
     save = AggregatedMetricsCollector.save
 
     def reported_save(collector: Any, *args: Any, **more: Any) -> None:

@@ -1,0 +1,50 @@
+"""What every configuration would meet again stops a task soon, with the cause and the field that mends it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from autotuner.kubernetes_object import Object
+from tests.e2e.story import Story, condition
+
+
+async def make_engine(story: Story, name: str, flag: str) -> Object:
+    """A runtime whose command has one flag more; returns what names it in a task."""
+    runner = "spec.engineConfig.runner.command"
+    # The list's length as index appends to it.
+    runtime = await story.make_runtime(name, {f"{runner}.8": flag})
+    return {"name": runtime, "engine": "SGLang"}
+
+
+async def stopped(story: Story, name: str, reason: str, words: str) -> list[str]:
+    """A task once it is over, which it is for this reason, saying this; returns the names of its experiments."""
+    task = await story.task_finished(name, 240)
+    status = task["status"]
+    assert (status["phase"], condition(task, "Finished")["reason"]) == ("Failed", reason), status["message"]
+    assert re.search(words, status["message"]), status["message"]
+    assert condition(task, "Succeeded")["message"] == status["message"]
+    assert "best" not in status
+    return [item["metadata"]["name"] for item in await story.experiments() if item["metadata"]["name"].startswith(name)]
+
+
+async def test_names_and_keys_that_nobody_can_guess_stop_a_task_at_its_first_experiment(story: Story) -> None:
+    await story.create_task({"spec.runtime": await make_engine(story, "two", "--sim-fault=two-names")}, "two")
+    await story.create_task({"spec.runtime": await make_engine(story, "key", "--api-key=secret")}, "key")
+    words = r"two-0: the engine serves several names \(model, model-too\)"
+    assert await stopped(story, "two", "ModelNameAmbiguous", words) == ["two-0"]
+    words = r"key-0: the engine refuses requests without a valid API key \(HTTP 401\): .*runtime\.extraArgs"
+    assert await stopped(story, "key", "Unauthorized", words) == ["key-0"]
+    assert await story.left() == []
+
+
+@pytest.mark.full  # each engine is asked for half a minute before it is believed
+async def test_an_engine_below_a_path_prefix_stops_a_task_by_the_third_equal_words(story: Story) -> None:
+    await story.create_task({"spec.runtime": await make_engine(story, "prefix", "--sim-fault=path-prefix")}, "prefix")
+    words = (
+        r"no model list \(/v1/models: HTTP 404 .*without a path prefix; .*the same words: look at runtime\.extraArgs"
+    )
+    found = await stopped(story, "prefix", "EngineNotServing", words)
+    assert len(found) <= 3, found
+    assert await story.left() == []
