@@ -61,7 +61,7 @@ async def test_endings_on_a_real_node(story: RealStory) -> None:
             Case(
                 "program-1",
                 "EngineCrashed",
-                "the engine's container cannot be started: .*/no/such/program.*no such file or directory; look at the",
+                "the engine's container cannot be started: .*no such file or directory.*; look at the runtime's",
                 {"spec.service.runtime.name": no_program},
                 exit_code=128,
             ),
