@@ -7,8 +7,9 @@ import re
 from functools import cache
 from typing import Any
 
-import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined, Undefined
+
+from autotuner import yaml_text
 
 _PAIR = re.compile(r"\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})")
 
@@ -57,5 +58,6 @@ def render(template: str, **values: Any) -> dict[str, Any]:
         jinja2.UndefinedError: a value that the template names is missing.
         TypeError: the template prints a value without `tojson`.
     """
-    document: dict[str, Any] = yaml.safe_load(_environment().get_template(template).render(**values))
+    text = _environment().get_template(template).render(**values)
+    document: dict[str, Any] = yaml_text.read(text)
     return document

@@ -10,6 +10,7 @@ from typing import Any, cast, get_args
 
 import yaml
 
+from autotuner import yaml_text
 from autotuner.api.common import EngineName
 from autotuner.kubernetes_object import Object
 
@@ -155,7 +156,7 @@ def _accelerator(where: str, given: Any) -> Accelerator:
 
 def _document(where: str, text: str, required: set[str], optional: set[str] | None = None) -> Object:
     try:
-        document = yaml.safe_load(text)
+        document = yaml_text.read(text)
     except yaml.YAMLError as problem:
         raise ValueError(f"{where}: not YAML: {problem}") from problem
     keys = set(document) if isinstance(document, dict) else set()

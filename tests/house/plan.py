@@ -27,9 +27,12 @@ class Floor:
 FLOORS = (
     Floor(
         "what needs nothing",
-        ("autotuner", "clock", "hashing", "log_excerpt", "log_format", "kubernetes_object", "manifest_rendering"),
+        ("autotuner", "clock", "hashing", "log_excerpt", "log_format", "kubernetes_object", "yaml_text"),
     ),
-    Floor("the API, and the simulated engine, which is a program of its own", ("api", "simulator")),
+    Floor(
+        "the API, manifests, and the simulated engine, which is a program of its own",
+        ("api", "manifest_rendering", "simulator"),
+    ),
     Floor(
         "what belongs to whom, what is shipped and set",
         ("validation_messages", "kube", "ownership", "presets", "settings"),
