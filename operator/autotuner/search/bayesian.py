@@ -149,7 +149,7 @@ def _expected_gain(
         return None
     points = np.array(ranked, dtype=np.intp)
     (doubted,) = model.improvements(points, (_WRONG,))
-    return gain_of_more.expected(model, doubted * chance(points), lately)
+    return gain_of_more.expected(model, doubted * chance(points), lately, points.shape[1])
 
 
 def _lately(seen: Targets, tried: Sequence[Places]) -> Booleans:

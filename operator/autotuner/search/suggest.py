@@ -32,7 +32,7 @@ class Proposal:
         configurations: to measure, the most promising first; none where the space is exhausted.
         expected_gain: what ten more experiments are expected to gain over the best so far, as a share of its worth
             (0.008: 0.8 %); None where nothing can be said: until ten experiments after something is feasible, with
-            several objectives, and by strategies that have no model.
+            fewer than two experiments for each parameter, with several objectives, and by strategies without a model.
     """
 
     configurations: list[Configuration]

@@ -303,6 +303,12 @@ class TestExpectedGain:
         assert self.of([*failed[:3], *records[3:]]) is None
         assert self.of([*failed[:2], *records[2:]]) is not None
 
+    def test_is_not_known_before_two_experiments_for_each_parameter(self) -> None:
+        wide = Space.over(make_parameters(**{f"p{number}": [1, 2, 3] for number in range(8)}), engine="Custom")
+        records, _ = searched(lambda one: Record(one, "value", (100.0 + int(one["p0"]),)), 16, space=wide)
+        assert search.suggest("Bayesian", wide, records[:15], [], 1, 0).expected_gain is None
+        assert search.suggest("Bayesian", wide, records, [], 1, 0).expected_gain is not None
+
     def test_is_at_least_what_the_last_ten_experiments_gained(self) -> None:
         *others, doubled = with_one_twice_as_good(30)
         lately, before = self.of([*others, doubled]), self.of([doubled, *others])
