@@ -19,7 +19,7 @@ MORE_EXPERIMENTS = 10
 """The experiments that an expected gain is about."""
 
 # What ten more experiments count as, of what doubt promises of the best single one.
-_SHARE = 0.5
+_SHARE = 0.55
 # Experiments for each parameter until the model's opinion is one: it learns a length scale for each, and more besides.
 _FEWEST = 2
 
