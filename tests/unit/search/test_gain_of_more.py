@@ -19,7 +19,8 @@ def expected(gained: float, doubted: float, experiments: int = 20, parameters: i
 
 
 @pytest.mark.parametrize(
-    ("gained", "doubted", "gain"), [(0.0, 0.1, 0.055), (0.05, 0.1, 0.055), (0.06, 0.1, 0.06), (0.3, 0.0, 0.3), (0, 0, 0)]
+    ("gained", "doubted", "gain"),
+    [(0.0, 0.1, 0.055), (0.05, 0.1, 0.055), (0.06, 0.1, 0.06), (0.3, 0.0, 0.3), (0, 0, 0)],
 )
 def test_the_larger_opinion_counts(gained: float, doubted: float, gain: float) -> None:
     assert expected(gained, doubted) == pytest.approx(gain)
