@@ -31,7 +31,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autotuner.search import candidates, training_targets
+from autotuner.search import candidates, gain_of_more, training_targets
 from autotuner.search.candidates import Places
 from autotuner.search.experiment_record import Record
 from autotuner.search.front_model import FrontModel
@@ -40,7 +40,7 @@ from autotuner.search.kernel import Floats, Metric, Points
 from autotuner.search.level_model import LevelModel
 from autotuner.search.space.configuration import Configuration
 from autotuner.search.space.space import Space
-from autotuner.search.training_targets import Targets
+from autotuner.search.training_targets import Booleans, Targets
 
 BEGINNING = 5
 # Relative: about what identical runs differ by.
@@ -56,11 +56,6 @@ _CAUTIOUS, _CAREFUL, _TIMID, _BOLD = 2.0, 8.0, 8.0, 2.0
 _NEAR = 2 / 3
 # How often the model is taken to be wrong, and by how much its deviations are too small then.
 _DOUBT, _WRONG = 0.1, 3.0
-# What ten more experiments count as, of what doubt promises of the best single one. They gained 0.37 of it in the mean
-# over all surfaces of the benchmark; this is more careful, because a search that ends too early loses more than one
-# that ends too late. Tabulated grids, 1 %: 54 % of the tasks end before experiment 30, and 89 % of those that end are
-# within 2 % of the best that 40 experiments find; on random surfaces 84 %.
-_CAREFUL_SHARE = 0.7
 # Configurations whose neighbourhoods are looked at, beside the advised ones.
 _CENTRES = 4
 
@@ -92,7 +87,7 @@ def propose(
 
     Args:
         space: what there is to choose from.
-        records: experiments that have ended.
+        records: experiments that have ended, in the order in which they were proposed; only the gain depends on it.
         pending: configurations being measured.
         seed: of the task.
         maximise: for each objective, whether more of it is better.
@@ -123,7 +118,7 @@ def propose(
         worth, ranks = _improving(model, chance), model.ranks
     centres = [tuple(row) for row in seen.points[np.argsort(ranks, kind="stable")[:_CENTRES]].tolist()]
     ranked = candidates.ranked(space, worth, list(dict.fromkeys([*centres, *start])), taken, generator)
-    return Asked(choice.first(ranked), _expected_gain(model, chance, ranked) if model else None)
+    return Asked(choice.first(ranked), _expected_gain(model, chance, ranked, _lately(seen, _places(space, tried))))
 
 
 class _Choice:
@@ -146,13 +141,23 @@ class _Choice:
         return next((one for one in found if self._space.effective_identity(one) not in self._effects), None)
 
 
-def _expected_gain(model: LevelModel | FrontModel, chance: candidates.Worth, ranked: Sequence[Places]) -> float | None:
+def _expected_gain(
+    model: LevelModel | FrontModel | None, chance: candidates.Worth, ranked: Sequence[Places], lately: Booleans
+) -> float | None:
     """What ten more experiments are expected to gain, as a share; None while nothing keeps the limits."""
-    if not model.found or not ranked:
+    if not isinstance(model, LevelModel) or not model.found or not ranked:
         return None
     points = np.array(ranked, dtype=np.intp)
     (doubted,) = model.improvements(points, (_WRONG,))
-    return float((doubted * chance(points)).max() * _CAREFUL_SHARE)
+    return gain_of_more.expected(model, doubted * chance(points), lately, points.shape[1])
+
+
+def _lately(seen: Targets, tried: Sequence[Places]) -> Booleans:
+    """Which of what is learnt from was measured in the last ten experiments that taught something."""
+    rows = [tuple(point) for point in seen.points.tolist()]
+    taught = [places for places in dict.fromkeys(tried) if places in set(rows)]
+    last = set(taught[-gain_of_more.MORE_EXPERIMENTS :])
+    return np.array([row in last for row in rows], dtype=np.bool_)
 
 
 def _places(space: Space, configurations: Iterable[Configuration]) -> list[Places]:

@@ -27,8 +27,6 @@ class FrontModel:
         ranks: (n,), what was measured, the best first: lower is better.
     """
 
-    found = False
-
     def __init__(
         self,
         metric: Metric,

@@ -17,7 +17,7 @@ from autotuner.search.acquisition import expected_improvement
 from autotuner.search.gaussian_process import learned
 from autotuner.search.kernel import Floats, Metric, Points
 from autotuner.search.limit_model import LimitModel
-from autotuner.search.training_targets import Targets
+from autotuner.search.training_targets import Booleans, Targets
 
 # Logarithm of the ratio from which on something is better: noise hides less, and where many configurations are about
 # equal, a search for less would go on among them for ever.
@@ -59,11 +59,24 @@ class LevelModel:
         best = np.where(kept, expected, np.inf).min(axis=1)
         nearest = (expected + self._limits.penalties).min(axis=1) + _BEHIND
         self.ranks: Floats = np.where(seen.runs, np.where(kept.any(axis=1), best, nearest), np.inf)
+        self._standing = np.where(seen.runs, best, np.inf)
 
     @property
     def found(self) -> bool:
         """Whether anything keeps the limits."""
         return self._found
+
+    def gained(self, lately: Booleans) -> float:
+        """By how much the best is better than it was before what was measured lately, as a logarithm of the ratio.
+
+        Args:
+            lately: (n,), in the order of the targets.
+
+        Returns:
+            0 where the best is older; infinite where nothing kept the limits before.
+        """
+        before = self._standing[~lately].min(initial=np.inf)
+        return float(before - self._standing.min()) if np.isfinite(before) else np.inf
 
     def improvements(self, points: Points, wider: Sequence[float]) -> list[Floats]:
         """The expected improvement of (m, dimensions) points, logarithms of ratios: one (m,) for each factor.

@@ -31,8 +31,8 @@ class Proposal:
     Attributes:
         configurations: to measure, the most promising first; none where the space is exhausted.
         expected_gain: what ten more experiments are expected to gain over the best so far, as a share of its worth
-            (0.008: 0.8 %); None where nothing can be said: at the beginning, while nothing is feasible, with several
-            objectives, and by strategies that have no model.
+            (0.008: 0.8 %); None where nothing can be said: until ten experiments after something is feasible, with
+            fewer than two experiments for each parameter, with several objectives, and by strategies without a model.
     """
 
     configurations: list[Configuration]
@@ -58,8 +58,9 @@ def suggest(
     Args:
         strategy: how configurations are chosen: Bayesian learns from the records; the others have a fixed order.
         space: what there is to choose from.
-        records: experiments that have ended. Their configurations are taken however they ended: one that the
-            environment spoiled is tried again by a retry, never by a new proposal.
+        records: experiments that have ended, in the order in which they were proposed; only the expected gain depends
+            on it. Their configurations are taken however they ended: one that the environment spoiled is tried again
+            by a retry, never by a new proposal.
         pending: configurations being measured; taken too.
         count: how many are wanted.
         seed: of the task.

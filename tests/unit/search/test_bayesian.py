@@ -63,6 +63,12 @@ def differences(one: Configuration, other: Configuration) -> int:
     return sum(one.get(name) != other.get(name) for name in {*one, *other})
 
 
+def with_one_twice_as_good(count: int) -> list[Record]:
+    """The records of a search, the best one last, and twice as good as the second one."""
+    *others, best = sorted(searched(valued, count)[0], key=lambda one: one.values)
+    return [*others, Record(best.configuration, "value", (2 * others[-1].values[0],))]
+
+
 # Chunk and inert parameter of five configurations next to the first one that is advised.
 BESIDE_START = [(1, 1), (3, 1), (2, 2), (2, 3), (2, 4)]
 
@@ -284,17 +290,45 @@ class TestExpectedGain:
     def of(records: list[Record], **more: Any) -> float | None:
         return search.suggest("Bayesian", SPACE, records, [], 1, 0, **more).expected_gain
 
-    def test_is_not_known_in_the_beginning(self) -> None:
-        records, _ = searched(valued, 5)
-        assert [self.of(records[:count]) for count in range(5)] == [None] * 5
+    def test_is_not_known_in_the_first_ten_experiments(self) -> None:
+        records, _ = searched(valued, 11)
+        assert [self.of(records[:count]) for count in range(11)] == [None] * 11
         assert self.of(records) is not None
 
     @pytest.mark.parametrize("outcome", ["crash", "infeasible", "environment", "bound"])
-    def test_is_not_known_while_nothing_is_feasible(self, outcome: RecordOutcome) -> None:
-        records, _ = searched(valued, 8)
+    def test_is_not_known_until_ten_experiments_after_something_is_feasible(self, outcome: RecordOutcome) -> None:
+        records, _ = searched(valued, 13)
         failed = [Record(one.configuration, outcome, (9.0,) if outcome == "bound" else ()) for one in records]
         assert self.of(failed) is None
-        assert self.of([*failed[:7], records[7]]) is not None
+        assert self.of([*failed[:3], *records[3:]]) is None
+        assert self.of([*failed[:2], *records[2:]]) is not None
+
+    def test_is_not_known_before_two_experiments_for_each_parameter(self) -> None:
+        wide = Space.over(make_parameters(**{f"p{number}": [1, 2, 3] for number in range(8)}), engine="Custom")
+        records, _ = searched(lambda one: Record(one, "value", (100.0 + int(one["p0"]),)), 16, space=wide)
+        assert search.suggest("Bayesian", wide, records[:15], [], 1, 0).expected_gain is None
+        assert search.suggest("Bayesian", wide, records, [], 1, 0).expected_gain is not None
+
+    def test_is_at_least_what_the_last_ten_experiments_gained(self) -> None:
+        *others, doubled = with_one_twice_as_good(30)
+        lately, before = self.of([*others, doubled]), self.of([doubled, *others])
+        assert lately is not None
+        assert before is not None
+        assert lately > 0.7 > 0.3 > before
+
+    @pytest.mark.parametrize(("since", "counts"), [(0, True), (9, True), (10, False)])
+    def test_looks_ten_experiments_back(self, since: int, counts: bool) -> None:
+        *others, doubled = with_one_twice_as_good(30)
+        gain = self.of([*others[: 29 - since], doubled, *others[29 - since :]])
+        assert gain is not None
+        assert (gain > 0.7) is counts
+
+    def test_does_not_count_experiments_that_taught_nothing(self) -> None:
+        records = with_one_twice_as_good(30)
+        spoiled = ended("environment", *(one.configuration for one in searched(valued, 40)[0][30:]))
+        gain = self.of([*records, *spoiled])
+        assert gain is not None
+        assert gain > 0.7
 
     def test_is_not_known_of_a_front(self) -> None:
         records = [
@@ -313,8 +347,8 @@ class TestExpectedGain:
 
     def test_is_positive_and_falls_when_there_is_less_to_gain(self) -> None:
         for seed in range(2):
-            records, _ = searched(valued, 20, seed)
-            early, late = self.of(records[:6]), self.of(records)
+            records, _ = searched(valued, 30, seed)
+            early, late = self.of(records[:12]), self.of(records)
             assert early is not None
             assert late is not None
             assert 0 < late < 0.3 * early

@@ -92,7 +92,3 @@ def test_an_objective_that_nothing_was_measured_of_does_not_matter(crashes: int)
     assert found.ranks[:4].tolist() == sorted(found.ranks[:4], reverse=True)
     assert np.isfinite(improvements(found)).all()
     assert improvements(found).max() > 0
-
-
-def test_says_nothing_of_what_going_on_would_gain() -> None:
-    assert not model(FRONT).found

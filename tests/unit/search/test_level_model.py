@@ -165,3 +165,27 @@ class TestLimits:
         assert nothing.penalties.tolist() == np.zeros((5, 2)).tolist()
         assert limits.kept(1.0).tolist() == np.ones((17, 2)).tolist()
         assert limits.penalties.tolist() == np.zeros((17, 2)).tolist()
+
+
+class TestGained:
+    def test_is_how_much_better_the_best_has_become(self) -> None:
+        found = model(*(climbed(a, (16, 100.0 * 1.1**a, -0.5)) for a in (0, 2, 4, 6)))
+        last = np.array([False, False, False, True])
+        assert found.gained(last) == pytest.approx(2 * np.log(1.1), rel=0.3)
+
+    def test_is_nothing_where_the_best_is_older(self) -> None:
+        found = model(*(climbed(a, (16, 100.0 + a, -0.5)) for a in (0, 2, 4, 6)))
+        assert found.gained(np.array([True, True, True, False])) == 0.0
+
+    def test_does_not_count_what_breaks_the_limits(self) -> None:
+        """What is the best of all by throughput is no gain."""
+        found = model(*TEMPTING)
+        assert found.gained(np.array([False] * 4 + [True] * 4)) == 0.0
+
+    def test_is_infinite_where_nothing_kept_the_limits_before(self) -> None:
+        found = model(
+            climbed(2, (16, 900.0, 0.4), outcome="infeasible"),
+            climbed(6, (16, 100.0, -0.3)),
+            Record(Configuration((("a", 14),)), "crash"),
+        )
+        assert found.gained(np.array([False, True, False])) == np.inf

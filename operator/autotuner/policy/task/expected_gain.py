@@ -7,7 +7,8 @@ from autotuner.api.task_status import ExpectedGain
 from autotuner.policy.budget import limits
 from autotuner.policy.evidence.observed import ObservedTask
 from autotuner.policy.task import experiment_counts
-from autotuner.policy.task.next_experiment import MORE_EXPERIMENTS, NextExperiment
+from autotuner.policy.task.next_experiment import NextExperiment
+from autotuner.search.gain_of_more import MORE_EXPERIMENTS
 
 _LEAST_PERCENT = 0.001  # nobody tells less than this from nothing
 

@@ -17,8 +17,6 @@ from autotuner.search.space.configuration import Configuration
 from autotuner.search.suggest import Proposal
 
 Suggest = Callable[..., Proposal]
-MORE_EXPERIMENTS = 10
-"""The experiments that an expected gain is about."""
 
 
 @dataclass(frozen=True)
