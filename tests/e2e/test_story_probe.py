@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from autotuner.kubernetes_object import Object
-from testbed.operator_process import ROOT
 from tests.e2e.story import Story, condition
 from tests.support.waiting import wait_for
 
@@ -33,15 +33,15 @@ PACKAGE = {
 
 @pytest.fixture
 def python() -> Iterator[Path]:
-    """The Python of an image that has the package; not below /tmp, which is another folder in a pod."""
-    (ROOT / ".cache").mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=ROOT / ".cache") as name:
+    """The Python of an image that has the package; not below /tmp, where a clone may be: a pod has its own."""
+    interpreter = Path(sys.executable).resolve()
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as name:
         folder = Path(name)
         for path, text in PACKAGE.items():
             (folder / "vllm" / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / "vllm" / path).write_text(text)
         program = folder / "python3"
-        program.write_text(f'#!/bin/sh\nPYTHONPATH={folder} exec {ROOT / ".venv" / "bin" / "python3"} "$@"\n')
+        program.write_text(f'#!/bin/sh\nPYTHONPATH={folder} exec {interpreter} "$@"\n')
         program.chmod(0o755)
         yield program
 
