@@ -244,7 +244,8 @@ class ExperimentController:
         if plan.mark_finished:
             label = {"metadata": {"labels": {FINISHED_LABEL: "true"}}}
             meta = experiment["metadata"]
-            self.own_writes.note(await self._kube.merge(EXPERIMENT, meta["namespace"], meta["name"], label))
+            # It leaves the watch with this write: there is no later event that would have it forgotten.
+            await self._kube.merge(EXPERIMENT, meta["namespace"], meta["name"], label)
         await events.send(self._kube, experiment, plan.events)
 
     def _log(self, experiment: Object, plan: Plan) -> None:

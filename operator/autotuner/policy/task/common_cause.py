@@ -60,6 +60,8 @@ def find(measured: Sequence[Measured]) -> CommonCause | None:
     if not over or over[-1].score is not None:
         return None
     last = over[-1]
+    if meaning(last.status.reason or "").fault == "nobody":
+        return None
     if last.outcome == "stop":
         return CommonCause(last.status.reason or "", _quoted(last))
     if last.is_baseline and last.outcome == "environment" and not last.retry:

@@ -225,6 +225,7 @@ def test_a_task_stops_for(endings: list[Ending], reason: str, message: str) -> N
 
 
 GOES_ON: list[tuple[str, list[Ending]]] = [
+    ("a baseline that a person cancels again and again", [ending("Cancelled", message="cancelled on request")] * 3),
     ("one eviction after the other", [BASELINE, *[ending("Evicted", message="drained")] * 3]),
     ("refused configurations once one was measured", [BASELINE, *[ending("InvalidArguments", message="no")] * 2]),
     ("two causes with the same words", [ending("OutOfMemory", message="no", reproducible=True)] * 2),
