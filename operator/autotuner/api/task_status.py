@@ -123,7 +123,7 @@ class ReasonCount(Model):
 
 
 class ExperimentCounts(Model):
-    """How far the search has come, in numbers of experiments; neither the baseline nor repeats count."""
+    """How far the search has come, in numbers of experiments; only `running` and `reasons` count all of the task's."""
 
     summary: Word = Field(description="Finished experiments of all that the search will make, for example 5/30.")
     next_index: Count = Field(description="The number that the name of the next experiment ends with.")
@@ -136,7 +136,7 @@ class ExperimentCounts(Model):
         description="The number of earlier experiments whose results this task used (search.reuse).",
     )
     reasons: Annotated[list[ReasonCount], Field(max_length=32, json_schema_extra=list_map("reason"))] | None = Field(
-        default=None, description="The reasons why finished experiments gave no result, each with their number."
+        default=None, description="The reasons why finished experiments gave no result, baselines and repeats included."
     )
 
 

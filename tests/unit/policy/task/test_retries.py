@@ -107,6 +107,20 @@ def test_what_the_surroundings_spoiled_costs_no_experiment() -> None:
     assert [one.dump() for one in status.experiments.reasons or []] == [{"reason": "Evicted", "count": 4}]
 
 
+def test_counts_the_ends_of_baselines_and_repeats_too() -> None:
+    confirm = {"top": 1, "maxRepeats": 2}
+    story = played(
+        *[ending("Evicted"), BASELINE, ending("OutOfMemory"), reaching(1500), ending("NodeLost")],
+        search={"maxExperiments": 2, "confirm": confirm},
+    )
+    counts = story.plans[-1].status.experiments
+
+    assert counts is not None
+    assert (counts.succeeded, counts.failed) == (1, 1)
+    expected = [{"reason": reason, "count": 1} for reason in ("Evicted", "NodeLost", "OutOfMemory")]
+    assert [one.dump() for one in counts.reasons or []] == expected
+
+
 def test_a_death_that_a_retry_disproved_is_told_to_nobody() -> None:
     story = played(BASELINE, crash(), reaching(5000), reaching(1), reaching(2))
     status = story.plans[-1].status
