@@ -310,7 +310,7 @@ class Kube:
             await self.request("GET", "/readyz")
             for resource in resources:
                 what = f"{resource.plural}.{resource.group}"
-                for namespace in namespaces or (None,):
+                for namespace in (namespaces if resource.namespaced else ()) or (None,):
                     await self.request("GET", resource.path(namespace), {"limit": "1"})
         except KubeError as problem:
             return f"{what}: {problem}"

@@ -17,16 +17,17 @@ import kopf
 from autotuner import backend_choice, log_format, metrics
 from autotuner.api.common import EXPERIMENT_UID_LABEL, FINISHED_LABEL
 from autotuner.controllers import relevant_changes
+from autotuner.controllers.needed_objects import NeededObjects
 from autotuner.controllers.observe import is_over
 from autotuner.controllers.relevant_changes import RelevantChanges
-from autotuner.controllers.workqueue import ObjectKey, WorkQueue
+from autotuner.controllers.workqueue import ObjectKey
 from autotuner.kube import EXPERIMENT, JOB, POD, TASK, Kube, KubeError
 from autotuner.kubernetes_object import Resource
 from autotuner.ownership import EXPERIMENT_LABEL
 from autotuner.process import lifecycle
 from autotuner.process.cancel import UnfinishedError, cancel_all
 from autotuner.process.leader import LeadershipLostError
-from autotuner.process.silent_watches import Watchfulness
+from autotuner.process.lifecycle import Listeners
 from autotuner.serving.backend import Backend
 from autotuner.settings import Settings, from_environment
 
@@ -41,13 +42,26 @@ _AFTER_A_POD = 0.25
 _AFTER_A_STEP = 0.5
 
 
-def watches(
-    backend: Backend, tasks: WorkQueue, experiments: WorkQueue, watchfulness: Watchfulness
-) -> dict[Resource, Wake]:
+def _needed_by_tasks(resource: Resource, needed: NeededObjects, listeners: Listeners) -> Wake:
+    """Wakes who needs a model or runtime when that is gone; its changes are read seldom enough."""
+
+    def reference(body: Mapping[str, Any], gone: bool) -> None:
+        if gone:
+            namespace, name = body["metadata"].get("namespace"), body["metadata"]["name"]
+            listeners.recent.forget(resource, namespace, name)
+            for key in needed.tasks(namespace, name):
+                listeners.tasks.add_soon(key, _AFTER_A_CHANGE)
+
+    return reference
+
+
+def watches(backend: Backend, listeners: Listeners) -> dict[Resource, Wake]:
     """What is watched, and whom a change of it wakes, given the object and whether it is gone.
 
     An event carries nothing but *look again*; only metrics read the object.
     """
+    tasks, experiments, watchfulness = listeners.tasks, listeners.experiments, listeners.watchfulness
+    needed = NeededObjects()
 
     def task(body: Mapping[str, Any], gone: bool) -> None:
         meta = body["metadata"]
@@ -63,6 +77,7 @@ def watches(
                 delay = 0.0 if gone or is_over(body) else _AFTER_A_STEP
                 tasks.add_soon(ObjectKey(meta["namespace"], owner["name"]), delay)
         watchfulness.saw(meta, gone=gone)
+        needed.saw(body, over=gone or is_over(body))
         metrics.OBJECTS.experiment(body, gone=gone)
 
     def children(changes: RelevantChanges, after_deletion: float = _AFTER_A_CHANGE) -> Wake:
@@ -75,6 +90,7 @@ def watches(
         return child
 
     return {
+        **{kind: _needed_by_tasks(kind, needed, listeners) for kind in backend.capabilities.references.values()},
         TASK: task,
         EXPERIMENT: experiment,
         backend.capabilities.root: children(RelevantChanges(relevant_changes.of_root(backend))),
@@ -157,19 +173,14 @@ def _kopf_settings(backend: Backend) -> kopf.OperatorSettings:
 
 
 async def watch(
-    settings: Settings,
-    backend: Backend,
-    tasks: WorkQueue,
-    experiments: WorkQueue,
-    watchfulness: Watchfulness,
-    unwatch: asyncio.Event,
+    settings: Settings, backend: Backend, listeners: Listeners, unwatch: asyncio.Event
 ) -> asyncio.Task[None]:
     """Start kopf; see `process.lifecycle.Watch`."""
     others = asyncio.all_tasks()
     # Else kopf asks for the user's name, and the one of the container has none. Its type for it is private.
     identity: Any = settings.identity
     roots = await kopf.spawn_tasks(
-        registry=_registry(watches(backend, tasks, experiments, watchfulness)),
+        registry=_registry(watches(backend, listeners)),
         settings=_kopf_settings(backend),
         standalone=True,
         identity=identity,

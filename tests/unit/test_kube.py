@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientPayloadError, ServerDisconnectedError
 
-from autotuner.kube import EXPERIMENT, LEASE, POD, TASK, ConflictError, Kube, KubeError, RejectedError
+from autotuner.kube import EXPERIMENT, LEASE, NODE, POD, TASK, ConflictError, Kube, KubeError, RejectedError
 from autotuner.kubernetes_object import Object
 from tests.unit.builders import make_experiment
 
@@ -248,7 +248,9 @@ async def test_what_keeps_our_kinds_from_being_served(answers: list[Answer], wan
 
 
 async def test_the_kinds_are_read_where_the_operator_may_read_them() -> None:
-    kube, client = connected((200, "ok"), EMPTY, EMPTY, EMPTY, EMPTY)
+    kube, client = connected((200, "ok"), EMPTY, EMPTY, EMPTY, EMPTY, EMPTY)
 
-    assert await kube.obstacle((TASK, EXPERIMENT), ["a", "b"]) == ""
-    assert [request["path"].split("/")[5] for request in client.requests[1:]] == ["a", "b", "a", "b"]
+    assert await kube.obstacle((TASK, EXPERIMENT, NODE), ["a", "b"]) == ""
+    paths = [request["path"] for request in client.requests[1:]]
+    assert [path.split("/")[5] for path in paths[:4]] == ["a", "b", "a", "b"]
+    assert paths[4:] == ["/api/v1/nodes"]

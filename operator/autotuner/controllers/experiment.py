@@ -50,9 +50,9 @@ _NO_ENGINE_YET = Endpoint("http", "engine", 80)
 class ExperimentController:
     """Deploys, waits, benchmarks and releases; knows nothing of search."""
 
-    def __init__(self, kube: Kube, backend: Backend, settings: Settings) -> None:
+    def __init__(self, kube: Kube, backend: Backend, settings: Settings, recent: RecentReads) -> None:
         self._kube, self._backend, self._settings = kube, backend, settings
-        self._admission, self._recent = BenchmarkAdmission(kube), RecentReads(kube)
+        self._admission, self._recent = BenchmarkAdmission(kube), recent
         self.own_writes = OwnWrites()
 
     async def reconcile(self, key: ObjectKey) -> float | None:

@@ -43,10 +43,15 @@ class Observer:
     """Reads the cluster around one task after the other."""
 
     def __init__(
-        self, kube: Kube, backend: Backend, settings: Settings, now: Callable[[], float] = time.monotonic
+        self,
+        kube: Kube,
+        backend: Backend,
+        settings: Settings,
+        recent: RecentReads,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._kube, self._backend, self._settings, self._now = kube, backend, settings, now
-        self._recent = RecentReads(kube, now)
+        self._recent = recent
         self._readings: OrderedDict[str, Readings] = OrderedDict()
         self._nodes: list[Object] = []
         self._nodes_read = -_NODES_SECONDS

@@ -13,6 +13,7 @@ from autotuner.controllers import events, repeated_failures
 from autotuner.controllers.observe import Observer
 from autotuner.controllers.own_writes import OwnWrites
 from autotuner.controllers.preset_catalogue import Catalogue
+from autotuner.controllers.recent_reads import RecentReads
 from autotuner.controllers.workqueue import ObjectKey
 from autotuner.kube import (
     CONFIG_MAP,
@@ -39,9 +40,11 @@ log = logging.getLogger(__name__)
 class TaskController:
     """Proposes experiments and selects the best."""
 
-    def __init__(self, kube: Kube, backend: Backend, catalogue: Catalogue, settings: Settings) -> None:
+    def __init__(
+        self, kube: Kube, backend: Backend, catalogue: Catalogue, settings: Settings, recent: RecentReads
+    ) -> None:
         self._kube, self._catalogue, self._settings = kube, catalogue, settings
-        self._observer = Observer(kube, backend, settings)
+        self._observer = Observer(kube, backend, settings, recent)
         self.own_writes = OwnWrites()
         self._kinds = {**backend.capabilities.references, EXPERIMENT.kind: EXPERIMENT, JOB.kind: JOB}
 

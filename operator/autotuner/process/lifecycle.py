@@ -7,6 +7,7 @@ import contextlib
 import logging
 import signal
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
@@ -15,6 +16,7 @@ from autotuner import __version__, metrics
 from autotuner.api.common import EXPERIMENTS, TASKS
 from autotuner.controllers.experiment import ExperimentController
 from autotuner.controllers.preset_catalogue import Catalogue, shipped
+from autotuner.controllers.recent_reads import RecentReads
 from autotuner.controllers.repeated_failures import teller
 from autotuner.controllers.task import TaskController
 from autotuner.controllers.workqueue import WorkQueue
@@ -29,9 +31,19 @@ from autotuner.settings import Settings
 
 log = logging.getLogger(__name__)
 
-# Starts the watches: what they deliver goes to the queues (tasks, experiments) and to the watchfulness, until the event
-# is set. Returns the task that runs them.
-Watch = Callable[[Settings, Backend, WorkQueue, WorkQueue, Watchfulness, asyncio.Event], Awaitable[asyncio.Task[None]]]
+
+@dataclass(frozen=True)
+class Listeners:
+    """What hears of the changes that watches deliver."""
+
+    tasks: WorkQueue
+    experiments: WorkQueue
+    watchfulness: Watchfulness
+    recent: RecentReads
+
+
+# Starts the watches, which go on until the event is set. Returns the task that runs them.
+Watch = Callable[[Settings, Backend, Listeners, asyncio.Event], Awaitable[asyncio.Task[None]]]
 _STARTUP_POLL = 0.5
 # How long running reconciles may go on after SIGTERM.
 _GRACE = 5.0
@@ -79,7 +91,8 @@ class _Process:
     async def _wait_until_served(self, kube: Kube) -> None:
         """Wait for the API server, our kinds and the backend's: kopf that starts before them stays deaf."""
         told = ""
-        kinds = (TASK, EXPERIMENT, self._backend.capabilities.root)
+        served = self._backend.capabilities
+        kinds = (TASK, EXPERIMENT, served.root, *served.references.values())
         while problem := await kube.obstacle(kinds, self._settings.namespaces):
             if problem != told:
                 product = self._backend.capabilities.name
@@ -104,9 +117,9 @@ class _Process:
         """Watch and act until the stop; then let running reconciles come to their end."""
         settings, pause, watchfulness = self._settings, Pause(), Watchfulness()
         metrics.LEADER.set(1)
-        catalogue = Catalogue(kube, settings, self._known)
-        proposing = TaskController(kube, self._backend, catalogue, settings)
-        experimenting = ExperimentController(kube, self._backend, settings)
+        catalogue, recent = Catalogue(kube, settings, self._known), RecentReads(kube)
+        proposing = TaskController(kube, self._backend, catalogue, settings, recent)
+        experimenting = ExperimentController(kube, self._backend, settings, recent)
         tasks = WorkQueue(
             "tasks", pause.around(proposing.reconcile), settings.workers, teller(kube, TASK), proposing.own_writes
         )
@@ -128,7 +141,8 @@ class _Process:
             duties.append(self._election.keep())
         ends: list[asyncio.Task[Any]] = [asyncio.create_task(duty) for duty in (self._stop.wait(), *duties)]
         unwatch = asyncio.Event()
-        watching = await self._watch(settings, self._backend, tasks, experiments, watchfulness, unwatch)
+        listeners = Listeners(tasks, experiments, watchfulness, recent)
+        watching = await self._watch(settings, self._backend, listeners, unwatch)
         self._listen()  # kopf has put its own signal handlers there
         self._health.deaf = watchfulness.deaf
         log.info("autotuner %s serves %s", __version__, ", ".join(settings.namespaces) or "all namespaces")

@@ -6,6 +6,7 @@ import pytest
 
 from autotuner import backend_choice, clock
 from autotuner.controllers.experiment import ExperimentController
+from autotuner.controllers.recent_reads import RecentReads
 from autotuner.controllers.repeated_failures import teller
 from autotuner.controllers.workqueue import ObjectKey
 from autotuner.kube import EXPERIMENT as EXPERIMENT_KIND
@@ -53,7 +54,8 @@ def finishing() -> FakeKube:
 
 
 async def passed(kube: FakeKube) -> float | None:
-    return await ExperimentController(kube.as_kube(), backend_choice.DEFAULT, Settings()).reconcile(KEY)
+    client = kube.as_kube()
+    return await ExperimentController(client, backend_choice.DEFAULT, Settings(), RecentReads(client)).reconcile(KEY)
 
 
 def status_of(kube: FakeKube) -> Object:

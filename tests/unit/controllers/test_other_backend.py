@@ -8,6 +8,7 @@ import pytest
 
 from autotuner import clock
 from autotuner.controllers.experiment import ExperimentController
+from autotuner.controllers.recent_reads import RecentReads
 from autotuner.controllers.workqueue import ObjectKey
 from autotuner.kubernetes_object import Object
 from autotuner.settings import Settings
@@ -43,7 +44,9 @@ def kube() -> FakeKube:
 
 async def passed(kube: FakeKube) -> Object:
     """One pass; returns the status after it."""
-    await ExperimentController(kube.as_kube(), BarePod(), Settings()).reconcile(ObjectKey("team", "chat-1"))
+    await ExperimentController(kube.as_kube(), BarePod(), Settings(), RecentReads(kube.as_kube())).reconcile(
+        ObjectKey("team", "chat-1")
+    )
     found: Object = kube.objects[EXPERIMENT]["status"]
     return found
 

@@ -6,6 +6,7 @@ import pytest
 
 from autotuner import backend_choice, clock
 from autotuner.controllers.preset_catalogue import Catalogue
+from autotuner.controllers.recent_reads import RecentReads
 from autotuner.controllers.repeated_failures import teller
 from autotuner.controllers.task import TaskController
 from autotuner.controllers.workqueue import ObjectKey
@@ -37,7 +38,9 @@ async def passed(
 ) -> float | None:
     settings = settings or Settings()
     catalogue = Catalogue(kube.as_kube(), settings, shipped())
-    return await TaskController(kube.as_kube(), backend, catalogue, settings).reconcile(KEY)
+    return await TaskController(kube.as_kube(), backend, catalogue, settings, RecentReads(kube.as_kube())).reconcile(
+        KEY
+    )
 
 
 def status_of(kube: FakeKube) -> Object:
@@ -430,7 +433,9 @@ async def test_a_model_that_is_made_again_is_made_once() -> None:
     kube = world(task, running(child(task)), live_runtime())
     settings = Settings()
     catalogue = Catalogue(kube.as_kube(), settings, shipped())
-    controller = TaskController(kube.as_kube(), backend_choice.DEFAULT, catalogue, settings)
+    controller = TaskController(
+        kube.as_kube(), backend_choice.DEFAULT, catalogue, settings, RecentReads(kube.as_kube())
+    )
 
     for _ in range(3):
         await controller.reconcile(KEY)
