@@ -309,6 +309,10 @@ class Evidence(Model):
     exit_code: Annotated[int, Field(ge=-1, le=255)] | None = Field(
         default=None, description="The exit code of the container."
     )
+    never_ran: Literal[True] | None = Field(
+        default=None,
+        description="The program never ran: the image does not have it, or the container could not be made.",
+    )
     log_tail: Annotated[str, StringConstraints(max_length=2048)] = Field(
         default="",
         description="The last lines of the container's log; where the cause stands further up, its lines and the last.",

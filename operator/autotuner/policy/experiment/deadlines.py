@@ -135,6 +135,19 @@ def _benchmark_unmade(seen: ObservedExperiment, times: Times) -> Deadline | None
     return Deadline(_after(times.benchmark_scheduled, _UNMADE_SECONDS), ending)
 
 
+def _engine_unmade(seen: ObservedExperiment, times: Times) -> Deadline | None:
+    """The ending if the engine's container lacks what its pod names: the same for all, and accelerators wait for it.
+
+    Other obstacles to a container may go by themselves; for them there is `pullSeconds`.
+    """
+    pod = seen.engine
+    if pod is None or times.scheduled is None or pod.waiting_reason != "CreateContainerConfigError":
+        return None
+    words = f"the engine's container cannot be made: {pod.waiting_reason}: {pod.waiting_message}"
+    message = f"{words}; create it, or correct the runtime"
+    return Deadline(_after(times.scheduled, _UNMADE_SECONDS), Ending("EngineCrashed", message, never_ran=True))
+
+
 def _silence(seen: ObservedExperiment) -> str:
     why = seen.serving.why if isinstance(seen.serving, NotCreated) else "its pod is gone"
     return f"no engine pod {seen.serving_seconds} s after the {seen.root_kind} was created: {why}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 
 from autotuner import engines, scoring
 from autotuner.api.common import FINISHED_LABEL
@@ -185,8 +186,9 @@ def _end(seen: ObservedExperiment, ending: Ending, now: datetime) -> Plan:
         times = with_first_request(times, result)
     measured = ending.reason in reasons.SUCCEEDED
     evidence = None
-    if not measured and (ending.exit_code is not None or ending.log_tail):
-        evidence = Evidence(exit_code=ending.exit_code, log_tail=ending.log_tail)
+    if not measured and (ending.exit_code is not None or ending.log_tail or ending.never_ran):
+        never_ran: Literal[True] | None = True if ending.never_ran else None
+        evidence = Evidence(exit_code=ending.exit_code, never_ran=never_ran, log_tail=ending.log_tail)
     conditions = ConditionSet(going_on.conditions, seen.generation, now)
     conditions.set("Benchmarked", "True" if measured else "False", ending.reason, ending.message)
     conditions.set("Released", "False", "Releasing", f"deleting the {seen.root_kind} and the Job")

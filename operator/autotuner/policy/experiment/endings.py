@@ -16,7 +16,7 @@ from autotuner.policy.experiment.observed import ObservedExperiment
 from autotuner.policy.experiment.reasons import LOG_TAIL, Ending
 from autotuner.policy.experiment.times import has_served, reached
 from autotuner.serving.backend import Doomed, NotCreated
-from autotuner.serving.pods import PodView, Terminated, node_ready
+from autotuner.serving.pods import PodView, node_ready
 
 # Failures of a benchmark that have a reason of their own; all others are the benchmark's.
 _FAILURES: Mapping[Failure, str] = {
@@ -27,8 +27,15 @@ _FAILURES: Mapping[Failure, str] = {
     "Unauthorized": "Unauthorized",
     "ModelNameAmbiguous": "ModelNameAmbiguous",
 }
-# What runc says of a program that the image does not have or may not run; its other words may be of the node.
-_NO_PROGRAM = re.compile(r"exec: \".*(no such file or directory|executable file not found|permission denied)", re.I)
+# What runc and crun say of a program that the image does not have or may not run; their other words may be of the node.
+_NO_PROGRAM = re.compile(
+    r"exec: \".*(no such file or directory|executable file not found|permission denied)|executable file .* not found",
+    re.IGNORECASE,
+)
+# All that is in the log of a program for another kind of processor.
+_FOREIGN_PROGRAM = re.compile(r"\s*(?:\S+ )?exec (?:user process caused|\S+): exec format error\s*")
+# How CRI-O tells of a missing program; containerd has the container end with StartError.
+_UNSTARTABLE = ("CreateContainerError", "RunContainerError")
 # Reasons of a pod's conditions DisruptionTarget (Kubernetes) and TerminationTarget (Kueue), and of containers that
 # ended with their node; any other is an eviction.
 _DISRUPTIONS = {
@@ -118,6 +125,14 @@ def _folder_missing(seen: ObservedExperiment, _: datetime) -> Ending | None:
     return None
 
 
+def _unstartable(seen: ObservedExperiment, _: datetime) -> Ending | None:
+    """The ending if the engine's program is not in its image; the kubelet would try for ever."""
+    pod = seen.engine
+    if pod is None or pod.waiting_reason not in _UNSTARTABLE or not _NO_PROGRAM.search(pod.waiting_message):
+        return None
+    return _not_started(pod.waiting_message, None)
+
+
 def _disturbed(seen: ObservedExperiment, _: datetime) -> Ending | None:
     """The ending if Kubernetes takes a pod away, or its node is lost; told at first sight, for both may start again."""
     for role, pods in (("engine", seen.engine_pods), ("benchmark", seen.benchmark_pods)):
@@ -144,8 +159,12 @@ def diagnose(seen: ObservedExperiment, pod: PodView) -> Ending:
     """What the end of the engine's container means: its reason, then its log, then its exit code."""
     ended, log = pod.ended, seen.engine_log
     assert ended is not None
-    if ended.reason == "StartError":
-        return _not_started(ended)
+    if ended.reason in ("StartError", "ContainerCannotRun"):
+        return _not_started(ended.message, ended.exit_code)
+    if _FOREIGN_PROGRAM.fullmatch(log or ended.message):
+        advice = "the image is for another kind of processor than its node: look at the runtime's image and placement"
+        message = f"the engine's container cannot be started: {(log or ended.message).strip()}; {advice}"
+        return Ending("EngineCrashed", message, exit_code=ended.exit_code, log_tail=log, never_ran=True)
     found = engines.get(seen.spec.service.engine).diagnose(log or ended.message, ended.exit_code)
     tail = evidence(log or ended.message, found)
     if ended.reason == "OOMKilled":
@@ -159,12 +178,12 @@ def diagnose(seen: ObservedExperiment, pod: PodView) -> Ending:
     return Ending("EngineCrashed", message, exit_code=ended.exit_code, log_tail=tail)
 
 
-def _not_started(ended: Terminated) -> Ending:
+def _not_started(words: str, exit_code: int | None) -> Ending:
     """The ending of an engine that never ran: its program is not there, or the node could not make the container."""
-    absent = _NO_PROGRAM.search(ended.message) is not None
+    absent = _NO_PROGRAM.search(words) is not None
     advice = "; look at the runtime's command and at its image" if absent else ""
-    message = f"the engine's container cannot be started: {ended.message}{advice}"
-    return Ending("EngineCrashed", message, exit_code=ended.exit_code, named=absent)
+    message = f"the engine's container cannot be started: {words}{advice}"
+    return Ending("EngineCrashed", message, exit_code=exit_code, never_ran=absent)
 
 
 def evidence(log: str, found: Diagnosis | None) -> str:
@@ -264,6 +283,7 @@ _RULES: tuple[Callable[[ObservedExperiment, datetime], Ending | None], ...] = (
     _doomed,
     _pull_failed,
     _folder_missing,
+    _unstartable,
     _engine_died,
     _benchmarked,
 )

@@ -48,10 +48,10 @@ class CommonCause:
 def find(measured: Sequence[Measured]) -> CommonCause | None:
     """The cause that stops a task after its last experiment; None if it goes on.
 
-    An ending that is everyone's stops it at once. So do a baseline that the surroundings spoil again and again, and
-    endings with equal words: while nothing was measured, of three in a row, or of the baseline and a configuration if
-    the engine named no cause, which another configuration might not have; afterwards of three in a row that the
-    surroundings spoiled.
+    An ending that is everyone's stops it at once. So do a baseline whose program never ran, one that the surroundings
+    spoil again and again, and endings with equal words: while nothing was measured, of three in a row, or of the
+    baseline and a configuration if the engine named no cause, which another configuration might not have; afterwards of
+    three in a row that the surroundings spoiled.
 
     Args:
         measured: all its experiments by index, as `evidence.retries` judged them.
@@ -64,6 +64,8 @@ def find(measured: Sequence[Measured]) -> CommonCause | None:
         return None
     if last.outcome == "stop":
         return CommonCause(last.status.reason or "", _quoted(last))
+    if last.is_baseline and last.status.evidence is not None and last.status.evidence.never_ran:
+        return CommonCause(last.status.reason or "", f"{_quoted(last)}; so would every other configuration end")
     if last.is_baseline and last.outcome == "environment" and not last.retry:
         return _with_advice(last, "the baseline ended like this again, and without it nothing is a gain")
     return _equal_words(over) or _spoiled_in_a_row(over)

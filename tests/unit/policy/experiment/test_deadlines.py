@@ -246,6 +246,18 @@ CLOCKS: list[tuple[str, Object, float, str, str]] = [
         "BenchmarkFailed",
         'the benchmark\'s container cannot be made: CreateContainerConfigError: secret "hf-token" not found',
     ),
+    (
+        "the engine's container lacks a Secret",
+        {
+            **OURS,
+            "experiment": known(created=1, scheduled=3),
+            "engine": [make_pod(waiting=("CreateContainerConfigError", 'secret "key" not found'))],
+        },
+        63,
+        "EngineCrashed",
+        'the engine\'s container cannot be made: CreateContainerConfigError: secret "key" not found; create it, or'
+        " correct the runtime",
+    ),
 ]
 
 

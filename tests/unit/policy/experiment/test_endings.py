@@ -497,20 +497,48 @@ NO_PROGRAM = (
     'runc create failed: unable to start container process: exec: "/vllm": stat /vllm: no such file or directory'
 )
 NOT_IN_PATH = 'unable to start container process: exec: "vllm": executable file not found in $PATH'
+OF_CRUN = "executable file `vllm` not found in $PATH: No such file or directory"
 NO_DRIVER = "runc create failed: nvidia-container-cli: initialization error: driver not loaded"
 ADVICE = "; look at the runtime's command and at its image"
 
 
+@pytest.mark.parametrize("reason", ["StartError", "ContainerCannotRun"])
 @pytest.mark.parametrize(
-    ("words", "advice", "believed"),
-    [(NO_PROGRAM, ADVICE, True), (NOT_IN_PATH, ADVICE, True), (NO_DRIVER, "", False)],
+    ("words", "advice", "never_ran"),
+    [(NO_PROGRAM, ADVICE, True), (NOT_IN_PATH, ADVICE, True), (OF_CRUN, ADVICE, True), (NO_DRIVER, "", False)],
 )
-def test_a_container_that_cannot_be_started_is_no_word_of_the_engine(words: str, advice: str, believed: bool) -> None:
-    ending = found(**OURS, engine=[make_pod(ended=terminated(128, "StartError", words))])
+def test_a_container_that_cannot_be_started_is_no_word_of_the_engine(
+    words: str, advice: str, never_ran: bool, reason: str
+) -> None:
+    ending = found(**OURS, engine=[make_pod(ended=terminated(128, reason, words))])
 
     assert ending is not None
-    assert (ending.reason, ending.exit_code, ending.believed) == ("EngineCrashed", 128, believed)
+    assert (ending.reason, ending.exit_code) == ("EngineCrashed", 128)
+    assert (ending.never_ran, ending.believed) == (never_ran, never_ran)
     assert ending.message == f"the engine's container cannot be started: {words}{advice}"
+
+
+def test_a_program_that_crio_misses_holds_no_accelerators_until_the_image_is_overdue() -> None:
+    ending = found(
+        **OURS, engine=[make_pod(waiting=("CreateContainerError", f"container create failed: {NOT_IN_PATH}"))]
+    )
+
+    assert ending is not None
+    assert (ending.reason, ending.never_ran) == ("EngineCrashed", True)
+    assert found(**OURS, engine=[make_pod(waiting=("CreateContainerError", "context deadline exceeded"))]) is None
+
+
+@pytest.mark.parametrize("line", ["exec /opt/vllm: exec format error\n", "exec user process caused: exec format error"])
+def test_a_program_for_another_processor_never_ran(line: str) -> None:
+    crashed = make_pod(ended=terminated(255, "Error"))
+    ending = found(**OURS, engine=[crashed], engine_log=line)
+
+    assert ending is not None
+    assert (ending.reason, ending.never_ran) == ("EngineCrashed", True)
+    assert ending.message.startswith(f"the engine's container cannot be started: {line.strip()}; ")
+    served = found(**OURS, engine=[crashed], engine_log=f"loading\n{line}")
+    assert served is not None
+    assert not served.never_ran
 
 
 def test_measured_well_but_against_the_slos_is_told_as_such() -> None:

@@ -185,6 +185,12 @@ STOPS: list[tuple[str, list[Ending], str, str]] = [
         "chat-2: no",
     ),
     (
+        "a baseline whose program is not in the image",
+        [crash("no such file", reproducible=True, evidence={"exitCode": 128, "neverRan": True})],
+        "EngineCrashed",
+        "chat-0: no such file; so would every other configuration end",
+    ),
+    (
         "the baseline and a configuration that die with the same words",
         [crash(f"m of chat-{number}-engine-x{number}") for number in range(4)],
         "EngineCrashed",
@@ -243,6 +249,7 @@ GOES_ON: list[tuple[str, list[Ending]]] = [
     ("one eviction after the other", [BASELINE, *[ending("Evicted", message="drained")] * 3]),
     ("refused configurations once one was measured", [BASELINE, *[ending("InvalidArguments", message="no")] * 2]),
     ("two causes with the same words", [ending("OutOfMemory", message="no", reproducible=True)] * 2),
+    ("a baseline that named a cause of its own", [crash("no kernel", reproducible=True, evidence=LOG)]),
     ("deaths that say different things", [crash("a"), crash("b"), crash("c"), crash("d")]),
     (
         "spoiled ones with something learned between them",
