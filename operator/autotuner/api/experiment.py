@@ -337,8 +337,9 @@ class ExperimentStatus(Model):
         default=None,
         description=(
             "Scheduled: a node took the engine. EngineReady: the engine answers. Benchmarked: it was measured."
-            " Released: its GPUs are free. Succeeded: it has a result. Finished: it is over. Reconciled: only while the"
-            " operator meets the same error again and again."
+            " Released: its GPUs are free. Succeeded: it has a result. Finished: it is over. NodesReady: only once a"
+            " node that it needed did not answer. Reconciled: only while the operator meets the same error again and"
+            " again."
         ),
     )
     reason: Word | None = Field(

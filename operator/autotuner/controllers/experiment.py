@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -31,7 +31,7 @@ from autotuner.kube import (
 )
 from autotuner.kubernetes_object import Object
 from autotuner.policy import trouble
-from autotuner.policy.experiment import deadlines
+from autotuner.policy.experiment import deadlines, silent_nodes
 from autotuner.policy.experiment.decide import Plan, decide, finished
 from autotuner.policy.experiment.observed import ObservedExperiment
 from autotuner.policy.volume_claims import wanted_claim
@@ -145,6 +145,8 @@ class ExperimentController:
         failed = measured is not None and measured.exit_code != 0
         if pod and pod.node and (failed or pod.node != seen.status.node):
             seen = replace(seen, node=await self._kube.get(NODE, None, pod.node))
+        if suspects := silent_nodes.suspects(seen, now):
+            seen = replace(seen, silent_nodes=await self._silent(suspects))
         if pod and (pod.ended or measured or deadlines.startup_overdue(seen, now)):
             previous, container = pod.running and pod.ended is not None, self._backend.container(seen.spec.service)
             log_text = await self._kube.logs(namespace, pod.name, container, previous=previous)
@@ -154,6 +156,11 @@ class ExperimentController:
             log_text = await self._kube.logs(namespace, pod.name, CONTAINER, previous=False)
             seen = replace(seen, benchmark_log=log_text)
         return seen
+
+    async def _silent(self, names: Iterable[str]) -> frozenset[str]:
+        """Those of the nodes that are gone or NotReady."""
+        found = {name: await self._kube.get(NODE, None, name) for name in names}
+        return frozenset(name for name, node in found.items() if node is None or not pods.node_ready(node))
 
     async def _with_benchmark_tried(self, seen: ObservedExperiment) -> ObservedExperiment:
         """Look whether the benchmark could be made, before an accelerator waits for it."""

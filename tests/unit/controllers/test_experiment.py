@@ -15,6 +15,7 @@ from autotuner.kubernetes_object import Object, Resource
 from autotuner.settings import Settings
 from tests.unit.builders import (
     after,
+    at,
     make_experiment,
     make_isvc,
     make_job,
@@ -425,3 +426,18 @@ async def test_a_pod_that_comes_with_the_end_of_a_quota_is_not_missed(monkeypatc
     await passed(kube)
 
     assert "reason" not in status_of(kube)
+
+
+@pytest.mark.parametrize(("ready", "told"), [("True", False), ("Unknown", True), (None, True)])
+async def test_the_node_of_a_pod_that_is_no_longer_ready_is_looked_at(ready: str | None, told: bool) -> None:
+    times = {"times": {"created": at(1), "scheduled": at(3), "engineReady": at(20)}}
+    measuring = make_experiment(status=times)
+    kube = world(make_isvc(EXPERIMENT), make_job(EXPERIMENT), labelled(make_pod(started=10)))
+    kube.objects["TuningExperiment", "chat-1"] = measuring
+    if ready:
+        node = {"kind": "Node", "metadata": {"name": "node-a"}}
+        kube.objects["Node", "node-a"] = {**node, "status": {"conditions": [{"type": "Ready", "status": ready}]}}
+
+    await passed(kube)
+
+    assert (status_of(kube)["message"] == "the engine's node node-a is not Ready") == told

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from autotuner import clock
 from autotuner.api.experiment import Times
-from autotuner.policy.experiment import waiting
+from autotuner.policy.experiment import silent_nodes, waiting
 from autotuner.policy.experiment.observed import ObservedExperiment
 from autotuner.policy.experiment.reasons import LOG_TAIL, Ending
 from autotuner.policy.experiment.times import known_since, reached
@@ -73,8 +73,11 @@ def deadlines(seen: ObservedExperiment, now: datetime) -> Iterator[Deadline]:
         return
     times = reached(seen, now)
     assert times.created is not None, "there is a root"
-    if unmade := _benchmark_unmade(seen, times):
-        yield unmade
+    if lost := silent_nodes.given_up(seen, now):
+        yield Deadline(*lost)
+    for unmade in (_benchmark_unmade(seen, times), _engine_unmade(seen, times)):
+        if unmade:
+            yield unmade
     pod = seen.engine
     if words := waiting.engine(seen):
         message = f"the engine's pod found no place within {limits.queue_seconds} s: {words}"

@@ -14,7 +14,7 @@ from autotuner.benchmark.contract.result import Result
 from autotuner.policy import trouble
 from autotuner.policy.conditions import ConditionSet, is_true, shorten, steady
 from autotuner.policy.events import Event
-from autotuner.policy.experiment import deadlines, endings, reasons, release, waiting
+from autotuner.policy.experiment import deadlines, endings, reasons, release, silent_nodes, waiting
 from autotuner.policy.experiment.fingerprint import fingerprint, hashes
 from autotuner.policy.experiment.observed import ObservedExperiment
 from autotuner.policy.experiment.reasons import Ending
@@ -62,6 +62,7 @@ def _advance(seen: ObservedExperiment, now: datetime) -> Plan:
     pod = seen.engine
     times = reached(seen, now)
     phase, message = _progress(seen, times)
+    message = silent_nodes.words(seen) or message
     message = trouble.with_words(_with_answer(seen, message), trouble.words(seen.status.conditions))
     ready = times.engine_ready is not None
     may_create = _may_create(seen)
@@ -87,6 +88,7 @@ def _advance(seen: ObservedExperiment, now: datetime) -> Plan:
     conditions.set("Scheduled", "True" if scheduled else "False", "Scheduled" if scheduled else "Waiting")
     conditions.set("EngineReady", "True" if ready else "False", "Ready" if ready else phase)
     conditions.set("Benchmarked", "False", "Running" if ready else "Waiting")
+    silent_nodes.note(conditions, seen)
     if seen.unanswered:
         conditions.set("Benchmarked" if seen.owns_root else "Scheduled", "False", "NotCreated", message)
     # False only from the beginning of the release, whose clock runs from this transition.

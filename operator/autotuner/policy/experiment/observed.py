@@ -36,6 +36,7 @@ class ObservedExperiment:
     owns_job: bool = False
     benchmark_pods: tuple[PodView, ...] = ()
     benchmark_log: str = ""  # read only when the benchmark failed, or takes too long
+    silent_nodes: frozenset[str] = frozenset()  # gone or NotReady while the experiment needs them
     lost_nodes: frozenset[str] = frozenset()  # gone or NotReady; looked up only while pods linger
     rejection: str = ""  # the API server's answer when it refused to create the root just now
     unanswered: str = ""  # the API server's answer when it could not create something just now
