@@ -14,8 +14,7 @@ from typing import Any
 
 import kopf
 
-from autotuner import backend_choice, log_format, metrics
-from autotuner.api.common import EXPERIMENT_UID_LABEL, FINISHED_LABEL
+from autotuner import backend_choice, log_format, metrics, ownership
 from autotuner.controllers import relevant_changes
 from autotuner.controllers.needed_objects import NeededObjects
 from autotuner.controllers.observe import is_over
@@ -28,6 +27,7 @@ from autotuner.process import lifecycle
 from autotuner.process.cancel import UnfinishedError, cancel_all
 from autotuner.process.leader import LeadershipLostError
 from autotuner.process.lifecycle import Listeners
+from autotuner.process.silent_watches import selectors
 from autotuner.serving.backend import Backend
 from autotuner.settings import Settings, from_environment
 
@@ -65,23 +65,24 @@ def watches(backend: Backend, listeners: Listeners) -> dict[Resource, Wake]:
 
     def task(body: Mapping[str, Any], gone: bool) -> None:
         meta = body["metadata"]
-        tasks.changed(meta, gone=gone)
-        watchfulness.saw(meta, gone=gone)
+        if gone or not relevant_changes.settled(body):
+            tasks.changed(meta, gone=gone)
+        watchfulness.saw(TASK, meta, gone=gone)
         metrics.OBJECTS.task(body, gone=gone)
 
     def experiment(body: Mapping[str, Any], gone: bool) -> None:
         meta = body["metadata"]
         experiments.changed(meta, gone=gone)
-        for owner in meta.get("ownerReferences", []):
-            if owner.get("controller") and owner["kind"] == "TuningTask":
-                delay = 0.0 if gone or is_over(body) else _AFTER_A_STEP
-                tasks.add_soon(ObjectKey(meta["namespace"], owner["name"]), delay)
-        watchfulness.saw(meta, gone=gone)
+        if task := ownership.task_of(meta):
+            delay = 0.0 if gone or is_over(body) else _AFTER_A_STEP
+            tasks.add_soon(ObjectKey(meta["namespace"], task), delay)
+        watchfulness.saw(EXPERIMENT, meta, gone=gone)
         needed.saw(body, over=gone or is_over(body))
         metrics.OBJECTS.experiment(body, gone=gone)
 
-    def children(changes: RelevantChanges, after_deletion: float = _AFTER_A_CHANGE) -> Wake:
+    def children(resource: Resource, changes: RelevantChanges, after_deletion: float = _AFTER_A_CHANGE) -> Wake:
         def child(body: Mapping[str, Any], gone: bool) -> None:
+            watchfulness.saw(resource, body["metadata"], gone=gone)
             name = body["metadata"].get("labels", {}).get(EXPERIMENT_LABEL)
             if name and changes.changed(body, gone=gone):
                 delay = after_deletion if gone else _AFTER_A_CHANGE
@@ -89,13 +90,14 @@ def watches(backend: Backend, listeners: Listeners) -> dict[Resource, Wake]:
 
         return child
 
+    root = backend.capabilities.root
     return {
         **{kind: _needed_by_tasks(kind, needed, listeners) for kind in backend.capabilities.references.values()},
         TASK: task,
         EXPERIMENT: experiment,
-        backend.capabilities.root: children(RelevantChanges(relevant_changes.of_root(backend))),
-        JOB: children(RelevantChanges(relevant_changes.of_job)),
-        POD: children(RelevantChanges(relevant_changes.of_pod), _AFTER_A_POD),
+        root: children(root, RelevantChanges(relevant_changes.of_root(backend))),
+        JOB: children(JOB, RelevantChanges(relevant_changes.of_job)),
+        POD: children(POD, RelevantChanges(relevant_changes.of_pod), _AFTER_A_POD),
     }
 
 
@@ -165,10 +167,9 @@ def _kopf_settings(backend: Backend) -> kopf.OperatorSettings:
     # An API server that is away is asked again every two seconds: it was 13 s until it was noticed to be back.
     settings.networking.error_backoffs = [1, 1] + [2] * 200
     settings.networking.request_timeout = 60
-    selectors = settings.watching.label_selectors
-    selectors[_address(EXPERIMENT)] = f"!{FINISHED_LABEL}"
-    for resource in (backend.capabilities.root, JOB, POD):
-        selectors[_address(resource)] = EXPERIMENT_UID_LABEL
+    for resource, labels in selectors(backend).items():
+        if labels:
+            settings.watching.label_selectors[_address(resource)] = labels
     return settings
 
 

@@ -9,7 +9,7 @@ import pytest
 from autotuner import backend_choice
 from autotuner.controllers.recent_reads import RecentReads
 from autotuner.controllers.workqueue import ObjectKey, WorkQueue
-from autotuner.kube import EXPERIMENT, JOB, POD
+from autotuner.kube import EXPERIMENT, JOB, POD, TASK
 from autotuner.kubernetes_object import Object, Resource
 from autotuner.main import watches
 from autotuner.process.lifecycle import Listeners
@@ -47,7 +47,8 @@ def woken(
 
 
 def child(labels: Object) -> Object:
-    return {"metadata": {"namespace": "team", "name": "x", "uid": "u", "labels": labels}, "spec": {}}
+    meta = {"namespace": "team", "name": "x", "uid": "u", "resourceVersion": "1", "labels": labels}
+    return {"metadata": meta, "spec": {}}
 
 
 @pytest.mark.parametrize("gone", [False, True], ids=["changed", "gone"])
@@ -64,6 +65,17 @@ def test_what_bears_the_label_wakes_its_experiment(resource: Resource, gone: boo
 @pytest.mark.parametrize("gone", [False, True])
 def test_what_does_not_wakes_nobody(gone: bool) -> None:
     assert woken(POD, child({}), gone=gone) == ([], [])
+
+
+def test_a_task_that_is_over_wakes_nobody_until_it_is_edited() -> None:
+    over = {"observedGeneration": 1, "conditions": [conditions("Finished", "True", "Completed")]}
+    task = make_task(status=over)
+    key = ObjectKey("team", "chat")
+
+    assert woken(TASK, make_task()) == ([(key, 0.0)], [])
+    assert woken(TASK, task) == ([], [])
+    assert woken(TASK, merged(task, {"metadata": {"generation": 2}})) == ([(key, 0.0)], [])
+    assert woken(TASK, task, gone=True) == ([(key, 0.0)], [])
 
 
 def test_an_experiment_wakes_itself_and_its_task_at_once_only_when_it_is_over() -> None:

@@ -32,6 +32,7 @@ class TestSettings:
                 "AUTOTUNER_HUB_ENDPOINT": "http://hub",
                 "AUTOTUNER_SERVING_SECONDS": "5",
                 "AUTOTUNER_RESYNC_SECONDS": "0.5",
+                "AUTOTUNER_COMPARISON_SECONDS": "0.25",
                 "AUTOTUNER_WORKERS": "3",
                 "AUTOTUNER_LOG_FORMAT": "text",
                 "AUTOTUNER_METRICS_PORT": "8080",
@@ -51,6 +52,7 @@ class TestSettings:
             hub_endpoint="http://hub",
             serving_seconds=5,
             resync_seconds=0.5,
+            comparison_seconds=0.25,
             workers=3,
             log_format="text",
             metrics_port=8080,
@@ -84,7 +86,7 @@ class TestSettings:
         with pytest.raises(ValueError, match=f"^AUTOTUNER_{name}: {words}$"):
             from_environment({f"AUTOTUNER_{name}": value})
 
-    @pytest.mark.parametrize(("moment", "want"), [(None, 30.0), (-5, 0.0), (0, 0.0), (7, 7.0), (500, 30.0)], ids=str)
+    @pytest.mark.parametrize(("moment", "want"), [(None, 600.0), (-5, 0.0), (0, 0.0), (7, 7.0), (5000, 600.0)], ids=str)
     def test_looks_again_in_time_but_never_later_than_the_resync(
         self, moment: float | None, want: float, monkeypatch: pytest.MonkeyPatch
     ) -> None:

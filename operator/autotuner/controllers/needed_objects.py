@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from autotuner import ownership
 from autotuner.controllers.workqueue import ObjectKey
 
 
@@ -31,9 +32,8 @@ class NeededObjects:
             return
         service = experiment["spec"]["service"]
         names = frozenset(service[one]["name"] for one in ("model", "runtime"))
-        for owner in meta.get("ownerReferences", []):
-            if owner.get("controller") and owner["kind"] == "TuningTask":
-                self._needs[meta["uid"]] = _Need(ObjectKey(meta["namespace"], owner["name"]), names)
+        if task := ownership.task_of(meta):
+            self._needs[meta["uid"]] = _Need(ObjectKey(meta["namespace"], task), names)
 
     def tasks(self, namespace: str | None, name: str) -> set[ObjectKey]:
         """The tasks that need a model or runtime of this name; `namespace` is None for one that has none."""

@@ -154,7 +154,7 @@ class Observer:
         return self._nodes
 
 
-def is_over(experiment: Mapping[str, Any]) -> bool:
-    """Whether an experiment as the API server has it is finished."""
-    conditions = (experiment.get("status") or {}).get("conditions") or []
+def is_over(item: Mapping[str, Any]) -> bool:
+    """Whether a task or experiment as the API server has it is finished."""
+    conditions = (item.get("status") or {}).get("conditions") or []
     return any(one["type"] == "Finished" and one["status"] == "True" for one in conditions)

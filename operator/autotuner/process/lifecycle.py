@@ -6,21 +6,24 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from aiohttp import web
 
-from autotuner import __version__, metrics
-from autotuner.api.common import EXPERIMENTS, TASKS
+from autotuner import __version__, metrics, ownership
 from autotuner.controllers.experiment import ExperimentController
 from autotuner.controllers.preset_catalogue import Catalogue, shipped
 from autotuner.controllers.recent_reads import RecentReads
 from autotuner.controllers.repeated_failures import teller
 from autotuner.controllers.task import TaskController
-from autotuner.controllers.workqueue import WorkQueue
+from autotuner.controllers.workqueue import ObjectKey, WorkQueue
 from autotuner.kube import EXPERIMENT, TASK, Kube
+from autotuner.kubernetes_object import Resource
+from autotuner.ownership import EXPERIMENT_LABEL
+from autotuner.process import silent_watches
 from autotuner.process.endpoints import Health, served
 from autotuner.process.leader import Election
 from autotuner.process.leftover_sweep import Sweep
@@ -131,9 +134,9 @@ class _Process:
             experimenting.own_writes,
         )
         # kopf cancels in the end whatever began after it: these begin before.
-        queues = {TASKS: tasks, EXPERIMENTS: experiments}
-        duties = [look_around(kube, watchfulness, queues, settings.namespaces, settings.resync_seconds)]
-        duties.append(Sweep(kube, self._backend, settings.namespaces).run(settings.resync_seconds))
+        look = partial(silent_watches.listed, kube, self._backend, settings.namespaces)
+        sweep, period = Sweep(kube, self._backend), settings.comparison_seconds
+        duties = [look_around(look, watchfulness, waker(tasks, experiments), sweep.once, period)]
         if settings.home:
             await pause.look(kube, settings.home)
             duties.append(pause.follow(kube, settings.home))
@@ -159,6 +162,22 @@ class _Process:
             for task in done:
                 task.result()
             raise RuntimeError("the watches ended")
+
+
+def waker(tasks: WorkQueue, experiments: WorkQueue) -> silent_watches.Wake:
+    """What has an object looked at of which the watches told nothing; see `silent_watches.Wake`."""
+
+    def wake(resource: Resource, meta: Mapping[str, Any]) -> None:
+        namespace = meta["namespace"]
+        if resource == TASK:
+            tasks.add(ObjectKey(namespace, meta["name"]))
+            return
+        if name := meta["name"] if resource == EXPERIMENT else meta["labels"].get(EXPERIMENT_LABEL):
+            experiments.add(ObjectKey(namespace, name))
+        if resource == EXPERIMENT and (task := ownership.task_of(meta)):
+            tasks.add(ObjectKey(namespace, task))
+
+    return wake
 
 
 def _exposition() -> web.Response:
