@@ -12,7 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ _NAMESPACES = 20
 _FINISHED_LABEL = "autotuner.io/finished"
 _ENDED_BETWEEN = 10  # benchmarks that end while no operator runs
 _WIDTH = 24  # requests at a time
+# What stands beside the operator is busy with hundreds of objects, too.
+_PATIENT = {"AUTOTUNER_SERVING_SECONDS": "1800"}
 
 
 @dataclass(frozen=True)
@@ -47,13 +49,6 @@ class Crowd:
     active: int
     events: int
     idle_seconds: float
-
-
-@dataclass
-class Found:
-    """What was measured: samples by their name."""
-
-    figures: dict[str, list[float]] = field(default_factory=dict)
 
 
 def task(experiments: int) -> Object:
@@ -77,7 +72,7 @@ def task(experiments: int) -> Object:
             },
             "objectives": [{"metric": "OutputThroughput"}],
             "search": {"maxExperiments": experiments, "confirm": {"maxRepeats": 0}},
-            "timeouts": {"benchmarkSeconds": 7200},
+            "timeouts": {"queueSeconds": 7200, "startupSeconds": 7200, "benchmarkSeconds": 7200},
         },
     }
 
@@ -271,7 +266,7 @@ class _Play:
     async def _fill(self) -> None:
         """Have an operator bring every active task to a benchmark that runs."""
         begun = time.monotonic()
-        operator = self._operator_of(self._bed.kubeconfig, self._bed.logs / "first.log")
+        operator = self._operator_of(self._bed.kubeconfig, self._bed.logs / "first.log", _PATIENT)
         with operator:
             while len(self._nodes.running) < self._crowd.active:
                 await asyncio.sleep(1)
@@ -288,7 +283,7 @@ class _Play:
         ended = dict(list(self._nodes.running.items())[:_ENDED_BETWEEN])
         for pod in ended.values():
             await self._nodes.end(pod, self._pattern.message)
-        operator = self._operator_of(self._bed.kubeconfig, self._bed.logs / "second.log")
+        operator = self._operator_of(self._bed.kubeconfig, self._bed.logs / "second.log", _PATIENT)
         begun = time.monotonic()
         with operator:
             await _until(lambda: all(name in self._results for name in ended), 300)
