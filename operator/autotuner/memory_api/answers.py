@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from autotuner.kube import AlreadyExistsError, ConflictError, KubeError, RejectedError
@@ -60,10 +60,10 @@ def conflict(resource: Resource, name: str, words: str) -> KubeError:
     return ConflictError(409, "Conflict", f'Operation cannot be fulfilled on {_plural(resource)} "{name}": {words}')
 
 
-def field_conflict(count: int, told: str) -> KubeError:
-    """409: others manage fields that an apply would change, and it is not forced."""
-    plural = "conflict" if count == 1 else "conflicts"
-    return ConflictError(409, "Conflict", f"Apply failed with {count} {plural}: {told}")
+def field_conflict(lost: Collection[tuple[str, str]]) -> KubeError:
+    """409: others (by name) manage fields (by path) that an apply would change, and it is not forced."""
+    told = ", ".join(f'conflict with "{manager}": {path}' for manager, path in lost)
+    return ConflictError(409, "Conflict", f"Apply failed with {len(lost)} conflict{'s' * (len(lost) > 1)}: {told}")
 
 
 def bad_request(message: str) -> KubeError:

@@ -10,6 +10,7 @@ from autotuner import clock as clocks
 from autotuner.kube import POD, ConflictError, RejectedError
 from autotuner.kubernetes_object import Object, Resource
 from autotuner.log_excerpt import LogExcerpt
+from autotuner.memory_api import garbage
 from autotuner.memory_api.history import Change, WatchEvent
 from autotuner.memory_api.store import Store
 
@@ -84,6 +85,10 @@ class MemoryApi:
     def set_log(self, namespace: str, pod: str, container: str, text: str, *, previous: bool = False) -> None:
         """Say what a container has printed, this one or the one before its restart."""
         self._logs[namespace, pod, container, previous] = text
+
+    def collect_garbage(self) -> int:
+        """Do what the garbage collector would do now; returns how many objects it wrote or deleted."""
+        return garbage.collect(self.store)
 
     async def obstacle(self, resources: Iterable[Resource], namespaces: Sequence[str]) -> str:  # noqa: ARG002
         """See `Kube`; every kind is served."""

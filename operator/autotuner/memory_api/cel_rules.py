@@ -10,7 +10,7 @@ import marshal
 import re
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import cel
 
@@ -20,6 +20,13 @@ _REMEMBERED = 512
 # self or oldSelf, the fields below it, and whether the last of them is a method that is called.
 _PATH = re.compile(r"(?<![\w.])(self|oldSelf)\b((?:\.[A-Za-z_]\w*)*)(\s*\()?")
 _NO_VERSION_MARKS = 2  # marshal's version that writes equal values as equal bytes
+
+
+class Typing(Protocol):
+    """Knows which values are numbers in CEL, be they whole or not."""
+
+    def typed(self, value: Any) -> Any:
+        """The value as CEL has it."""
 
 
 class Rule:
@@ -40,12 +47,13 @@ class Rule:
         self.transition = bool(paths["oldSelf"])
         self._answers: OrderedDict[bytes, bool] = OrderedDict()
 
-    def broken(self, new: Any, old: Any) -> Cause | None:
+    def broken(self, new: Any, old: Any, schema: Typing) -> Cause | None:
         """What is wrong, with the field below the value that the rule is about; None if it holds.
 
         Args:
-            new: the value, numbers as the schema types them.
+            new: the value.
             old: what it was; only looked at by rules of transition.
+            schema: makes numbers of what it calls so.
         """
         variables = {"self": _part(new, self._new)}
         if self.transition:
@@ -53,7 +61,8 @@ class Rule:
         key = marshal.dumps(variables, _NO_VERSION_MARKS)
         holds = self._answers.get(key)
         if holds is None:
-            holds = self._answers[key] = self._evaluate(variables)
+            typed = {name: schema.typed(value) for name, value in variables.items()}
+            holds = self._answers[key] = self._evaluate(typed)
             if len(self._answers) > _REMEMBERED:
                 self._answers.popitem(last=False)
         return None if holds else Cause(self._reason, self._field, self._message)

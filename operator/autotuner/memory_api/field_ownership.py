@@ -65,16 +65,12 @@ class Ownership:
         noted = tuple(one for one in self.noted if one.owner != owner)
         return Ownership(tuple(pair for pair in self.owned if pair[0] != owner), (*noted, write))._bounded(schema)
 
-    def alone(self, owner: Owner, sections: Iterable[str]) -> bool:
+    def _alone(self, owner: Owner, sections: Iterable[str]) -> bool:
         """Whether nobody else manages anything in these sections."""
         wanted = set(sections)
         return not any(one.owner != owner and one.sections & wanted for one in self.noted) and not any(
             other != owner and any(path[0] in wanted for path in paths) for other, paths in self.owned
         )
-
-    def known(self, owner: Owner) -> bool:
-        """Whether the owner manages anything."""
-        return any(one.owner == owner for one in self.noted) or any(other == owner for other, _ in self.owned)
 
     def _bounded(self, schema: Schema | None) -> Ownership:
         return self if len(self.noted) <= _NOTED else Ownership(self._settled(schema))
@@ -95,7 +91,7 @@ class Ownership:
 
     def merged(
         self, live: Object, config: Object, owner: Owner, schema: Schema | None
-    ) -> tuple[Object, Ownership, list[tuple[str, Path]]]:
+    ) -> tuple[Object, Ownership, list[tuple[str, str]]]:
         """What an apply makes of an object.
 
         Args:
@@ -107,17 +103,39 @@ class Ownership:
         Returns:
             The object, its ownership, and what others manage and would lose: manager and path.
         """
+        sections = [key for key in config if key not in ("apiVersion", "kind")]
+        if owner.subresource and self._alone(owner, sections) and not _keeps_defaults(live, config, schema):
+            return {**live, **{key: config[key] for key in sections}}, self.applied(owner, config, schema), []
         owned = dict(self._settled(schema))
         before, wanted = owned.pop(owner, frozenset()), frozenset(fields(config, schema))
         result = _merge(live, config, schema)
         old, new = dict(_leaves(live, schema)), dict(_leaves(result, schema))
         changed = {path for path in wanted if old.get(path, _NOTHING) != new.get(path, _NOTHING)}
-        lost = [(other.manager, path) for other, paths in owned.items() for path in sorted(paths & changed, key=repr)]
-        owned = {other: paths - changed for other, paths in owned.items()}
-        kept = frozenset().union(*owned.values())
-        result = _without(result, (), before - wanted - kept, kept | wanted, schema)
+        lost = [(one.manager, _text(path)) for one, paths in owned.items() for path in paths & changed]
+        owned = {one: paths - changed for one, paths in owned.items()}
+        kept = frozenset[Path]().union(*owned.values(), wanted)
+        result = _without(result, (), before - kept, kept, schema)
         owned[owner] = wanted
         return result, Ownership(tuple((one, paths) for one, paths in owned.items() if paths)), lost
+
+
+def _keeps_defaults(live: Object, config: Object, schema: Schema | None) -> bool:
+    """Whether something stays of an object that is applied no more: what was filled in belongs to nobody."""
+    return schema is not None and any(
+        _has(live, path) and not _has(config, path) for path in schema.holders if path[0] in config
+    )
+
+
+def _has(body: Any, path: tuple[str, ...]) -> bool:
+    for step in path:
+        if type(body) is not dict or step not in body:
+            return False
+        body = body[step]
+    return True
+
+
+def _text(path: Path) -> str:
+    return "".join(f".{step}" if isinstance(step, str) else f"[{step}]" for step in path)
 
 
 _NOTHING = object()

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 
 from autotuner.kubernetes_object import Object
 from autotuner.memory_api import answers
+from autotuner.memory_api.object_metadata import with_version
 
 Key = tuple[str, str]
 """Namespace, empty for kinds without them, and name: the order of lists."""
@@ -82,12 +83,7 @@ def told(change: Change, wanted: Callable[[Object], bool]) -> Iterator[WatchEven
         yield WatchEvent("MODIFIED" if before else "ADDED", change.new)
     elif before:
         assert change.old is not None
-        yield WatchEvent("DELETED", versioned(change.new or change.old, change.version))
-
-
-def versioned(body: Object, version: int) -> Object:
-    """An object with another version; the rest is shared."""
-    return {**body, "metadata": {**body["metadata"], "resourceVersion": str(version)}}
+        yield WatchEvent("DELETED", with_version(change.new or change.old, change.version))
 
 
 def bookmark(api_version: str, kind: str, version: int, annotations: Object | None = None) -> WatchEvent:

@@ -67,6 +67,11 @@ def faults(metadata: Object, old: Object | None) -> Iterator[Cause]:
     yield from _wrong_finalizers(metadata, old)
 
 
+def with_version(body: Object, version: int) -> Object:
+    """The object with another version; the rest is shared."""
+    return {**body, "metadata": {**body["metadata"], "resourceVersion": str(version)}}
+
+
 def _wrong_name(metadata: Object) -> Iterator[Cause]:
     name = metadata["name"]
     if len(name) > 253 or not _NAME.match(name):

@@ -32,6 +32,11 @@ class LabelSelector:
     tests: tuple[Callable[[Labels], bool], ...] = ()
     equal: tuple[str, str] | None = None
 
+    @property
+    def only_equal(self) -> bool:
+        """Whether it demands nothing but what `equal` says."""
+        return len(self.tests) == (0 if self.equal is None else 1)
+
     def matches(self, labels: Labels) -> bool:
         """Whether an object with these labels is meant."""
         return all(test(labels) for test in self.tests)

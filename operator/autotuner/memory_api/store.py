@@ -2,63 +2,51 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import random
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Literal
 
 from autotuner.kube import FIELD_MANAGER
 from autotuner.kubernetes_object import Object, Resource
-from autotuner.memory_api import answers, garbage, object_metadata, selectors
+from autotuner.memory_api import answers, deletion, incoming, object_metadata, pages, selectors, updates
 from autotuner.memory_api.answers import InvalidError
 from autotuner.memory_api.field_ownership import Owner, Ownership
-from autotuner.memory_api.history import Change, Key
-from autotuner.memory_api.json_values import copied, merge_patched
-from autotuner.memory_api.kinds import Traits, traits
+from autotuner.memory_api.history import Change
+from autotuner.memory_api.json_values import merge_patched
+from autotuner.memory_api.kinds import traits
+from autotuner.memory_api.owners import Owners, Place
+from autotuner.memory_api.pages import Page
 from autotuner.memory_api.table import Record, Table
 from autotuner.memory_api.watch import Watch
 
 Objects = list[Object]
+Reads = Literal["copies", "shared", "sealed"]
 
 _SUFFIX = "bcdfghjklmnpqrstvwxz2456789"  # what the API server takes for generated names
-_GRACE_SECONDS = 30
-_ENDED = ("Succeeded", "Failed")
-
-
-class Page(NamedTuple):
-    """A part of a list: its objects, the version of the whole, and what to ask for next; empty at the end."""
-
-    items: list[Object]
-    version: str
-    more: str
-    remaining: int | None
 
 
 class Store:
     """What an API server keeps.
 
-    Objects that are handed out belong to the caller, unless they are `shared`: then they are the very ones that are
-    kept, which costs nothing, and nobody may change them; `changed_by_readers` tells who did.
-
     Args:
         clock: the time for timestamps.
         seed: of the uids and generated names: the same requests get the same ones.
-        shared: whether to hand out the objects themselves.
+        reads: whether what is handed out belongs to the caller (copies), or is the very object that is kept, which
+            costs nothing and nobody may change (shared); sealed: shared, and `changed_by_readers` tells what was.
         remembered: how many changes of each kind watches can go back.
     """
 
     def __init__(
-        self, clock: Callable[[], datetime], *, seed: int = 0, shared: bool = False, remembered: int = 10_000
+        self, clock: Callable[[], datetime], *, seed: int = 0, reads: Reads = "copies", remembered: int = 10_000
     ) -> None:
-        self._clock, self._shared, self._remembered = clock, shared, remembered
+        self._clock, self._reads, self._remembered = clock, reads, remembered
         self._random = random.Random(seed)
         self._version = 1
         self._tables: dict[Resource, Table] = {}
         self._listeners: list[Callable[[Resource, Change], None]] = []
-        self.owners = garbage.Owners()
+        self.owners = Owners()
 
     @property
     def version(self) -> int:
@@ -101,8 +89,10 @@ class Store:
 
     def list_metadata(self, resource: Resource, namespace: str | None, labels: str = "") -> Objects:
         """The metadata alone of all objects that match."""
-        found = self._selected(resource, namespace, labels, "")
-        return [record.body["metadata"] if self._shared else copied(record.body["metadata"]) for record in found]
+        return [
+            record.body["metadata"] if self._reads == "shared" else self._handed_out(record)["metadata"]
+            for record in self._selected(resource, namespace, labels, "")
+        ]
 
     def list_page(
         self,
@@ -127,19 +117,17 @@ class Store:
         Raises:
             KubeError: 410, what the objects were is forgotten.
         """
-        version, after = _read_token(more) if more else (self._version, None)
-        wanted = self._selection(resource, labels, fields)
-        bodies = self._bodies_at(resource, version)
-        keys = [
-            key
-            for key in sorted(bodies)
-            if (not namespace or key[0] == namespace) and (after is None or key > after) and wanted(bodies[key])
-        ]
+        place = pages.read(more) if more else pages.Place(self._version, ("", ""))
+        wanted = self._selection(resource, namespace, labels, fields)
+        bodies = pages.bodies_at(self.table(resource), place.version)
+        keys = [key for key in sorted(bodies) if key > place.after and wanted(bodies[key])]
         shown = keys[:limit] if limit else keys
+        items = [self._handed_out(Record(key, bodies[key], Ownership())) for key in shown]
         rest = len(keys) - len(shown)
-        items = [bodies[key] if self._shared else copied(bodies[key]) for key in shown]
-        known = rest if rest and not labels and not fields else None
-        return Page(items, str(version), _token(version, shown[-1]) if rest else "", known)
+        if not rest:
+            return Page(items, str(place.version))
+        told = None if labels or fields else rest
+        return Page(items, str(place.version), pages.token(place._replace(after=shown[-1])), told)
 
     def watch(
         self,
@@ -164,14 +152,15 @@ class Store:
         Raises:
             KubeError: 410, what happened since is forgotten; 504, the version is in the future.
         """
-        return Watch(self, resource, namespace or "", version, self._selection(resource, labels, fields), initial)
+        wanted = self._selection(resource, namespace, labels, fields)
+        return Watch(self.table(resource), lambda: self._version, wanted, version, initial=initial)
 
     def changed_by_readers(self) -> Sequence[str]:
-        """The kinds and names of objects that were handed out shared and then changed."""
+        """The kinds and keys of objects that were handed out sealed and then changed."""
         return [
-            f"{table.resource.kind} {record.key[0]}/{record.key[1]}"
+            f"{table.resource.kind} {'/'.join(record.key)}"
             for table in self._tables.values()
-            for record in table.selected("", selectors.label_selector(""))
+            for record in table.records()
             if record.changed_by_readers
         ]
 
@@ -181,10 +170,11 @@ class Store:
             table.history.forget(self._version if version is None else version)
 
     def _handed_out(self, record: Record) -> Object:
-        if self._shared:
+        if self._reads == "copies":
+            return record.copy()
+        if self._reads == "sealed":
             record.seal()
-            return record.body
-        return record.copy()
+        return record.body
 
     def _record(self, resource: Resource, namespace: str | None, name: str) -> Record:
         found = self.table(resource).get((namespace or "", name))
@@ -192,7 +182,7 @@ class Store:
             raise answers.not_found(resource, name)
         return found
 
-    def _selected(self, resource: Resource, namespace: str | None, labels: str, fields: str) -> Iterator[Record]:
+    def _selected(self, resource: Resource, namespace: str | None, labels: str, fields: str) -> Iterable[Record]:
         table = self.table(resource)
         found = table.selected(namespace or "", selectors.label_selector(labels))
         if not fields:
@@ -200,21 +190,18 @@ class Store:
         selector = selectors.field_selector(fields, table.traits.fields)
         return (record for record in found if selector.matches(record.body))
 
-    def _selection(self, resource: Resource, labels: str, fields: str) -> Callable[[Object], bool]:
+    def _selection(
+        self, resource: Resource, namespace: str | None, labels: str, fields: str
+    ) -> Callable[[Object], bool]:
         by_label = selectors.label_selector(labels)
         by_field = selectors.field_selector(fields, self.table(resource).traits.fields)
-        return lambda body: by_label.matches(body["metadata"].get("labels", {})) and by_field.matches(body)
 
-    def _bodies_at(self, resource: Resource, version: int) -> dict[Key, Object]:
-        """The objects of a kind as they were at a version, by key."""
-        table = self.table(resource)
-        bodies = {record.key: record.body for record in table.selected("", selectors.label_selector(""))}
-        for change in reversed(table.history.since(version)):
-            if change.old is None:
-                del bodies[change.key]
-            else:
-                bodies[change.key] = change.old
-        return bodies
+        def wanted(body: Object) -> bool:
+            meta = body["metadata"]
+            here = not namespace or meta["namespace"] == namespace
+            return here and by_label.matches(meta.get("labels", {})) and by_field.matches(body)
+
+        return wanted
 
     # Writing.
 
@@ -259,7 +246,7 @@ class Store:
         table = self.table(resource)
         if body.get("metadata", {}).get("resourceVersion"):
             raise answers.bad_request("resourceVersion should not be set on objects to be created")
-        new = self._taken(table, namespace, body, strict=strict)
+        new = incoming.taken(resource, table.traits, namespace, body, strict=strict)
         meta = new["metadata"]
         if "name" not in meta and "generateName" in meta:
             meta["name"] = meta["generateName"][:58] + "".join(self._random.choices(_SUFFIX, k=5))
@@ -268,11 +255,12 @@ class Store:
             raise InvalidError(resource, "", [cause])
         if table.traits.status:
             new.pop("status", None)
+        new = updates.filled(table.traits, new)
         if table.traits.generation:
             meta["generation"] = 1
         meta["creationTimestamp"] = self._stamp(0)
         meta["uid"] = str(uuid.UUID(int=self._random.getrandbits(128), version=4))
-        self._check(table, new, None)
+        incoming.check(resource, table.traits, new, None)
         return Record((namespace or "", meta["name"]), new, Ownership())
 
     def replace(
@@ -297,9 +285,9 @@ class Store:
             words = "0: must be specified for an update"
             cause = answers.Cause("FieldValueInvalid", "metadata.resourceVersion", words)
             raise InvalidError(resource, meta["name"], [cause])
-        self._expect(table, record, meta)
-        new = self._taken(table, meta.get("namespace"), body, strict=strict)
-        return self._updated(table, record, new, subresource, Owner(manager, "Update", subresource))
+        incoming.expect(resource, record.body, meta)
+        wanted = incoming.taken(resource, table.traits, meta.get("namespace"), body, strict=strict)
+        return self._updated(table, record, wanted, Owner(manager, "Update", subresource))
 
     def merge(
         self,
@@ -319,9 +307,10 @@ class Store:
         """
         record = self._record(resource, namespace, name)
         table = self.table(resource)
-        self._expect(table, record, patch.get("metadata") or {})
-        new = self._taken(table, namespace, merge_patched(record.body, patch), strict=False)
-        return self._updated(table, record, new, subresource, Owner(manager, "Update", subresource))
+        incoming.expect(resource, record.body, patch.get("metadata") or {})
+        patched = merge_patched(record.body, patch)
+        wanted = incoming.taken(resource, table.traits, namespace, patched, strict=False)
+        return self._updated(table, record, wanted, Owner(manager, "Update", subresource))
 
     def apply(
         self,
@@ -344,33 +333,22 @@ class Store:
         record = table.get((namespace or "", meta["name"]))
         if record is None:
             return self._applied_anew(table, namespace, body, owner)
-        self._expect(table, record, meta)
-        config = self._taken(table, namespace, body, strict=True, defaults=False)
-        config = _section(config, subresource)
-        new, ownership = self._merged(table, record, config, owner, force=force)
-        return self._updated(table, record, new, subresource, owner, ownership)
+        incoming.expect(resource, record.body, meta)
+        config = incoming.taken(resource, table.traits, namespace, body, strict=True)
+        if subresource:
+            config = {key: config[key] for key in ("apiVersion", "kind", subresource) if key in config}
+        wanted, ownership, lost = record.ownership.merged(record.body, config, owner, table.traits.schema)
+        if lost and not force:
+            raise answers.field_conflict(lost)
+        return self._updated(table, record, wanted, owner, ownership)
 
     def _applied_anew(self, table: Table, namespace: str | None, body: Object, owner: Owner) -> Object:
         if owner.subresource:
             raise answers.not_found(table.resource, body["metadata"]["name"])
         record = self._admitted(table.resource, namespace, body, strict=True)
-        config = self._taken(table, namespace, body, strict=True, defaults=False)
+        config = incoming.taken(table.resource, table.traits, namespace, body, strict=True)
         record.ownership = Ownership().applied(owner, config, table.traits.schema)
         return self._handed_out(self._put(table, record))
-
-    def _merged(
-        self, table: Table, record: Record, config: Object, owner: Owner, *, force: bool
-    ) -> tuple[Object, Ownership]:
-        schema = table.traits.schema
-        whole = [key for key in config if key not in ("apiVersion", "kind", "metadata")]
-        if owner.subresource and record.ownership.alone(owner, whole) and not _has_defaults(schema, whole):
-            rest = {key: value for key, value in record.body.items() if key != owner.subresource}
-            return {**rest, **{key: config[key] for key in whole}}, record.ownership.applied(owner, config, schema)
-        new, ownership, lost = record.ownership.merged(record.body, config, owner, schema)
-        if lost and not force:
-            told = ", ".join(f'conflict with "{other}": {_written(path)}' for other, path in lost)
-            raise answers.field_conflict(len(lost), told)
-        return new, ownership
 
     def delete(
         self,
@@ -405,209 +383,53 @@ class Store:
                 title = "UID" if field == "uid" else "ResourceVersion"
                 words = f"{title} in precondition: {wanted}, {title} in object meta: {meta[field]}"
                 raise answers.conflict(resource, name, f"Precondition failed: {words}")
-        finalizers = garbage.finalizers_of_deletion(
-            meta.get("finalizers", []), propagation, table.traits.default_propagation
-        )
-        grace = _grace(table.traits, record.body, grace_seconds)
-        if not finalizers and not grace:
+        left = deletion.marked(table.traits, record.body, propagation, grace_seconds, self._stamp)
+        if left is None:
             return self._removed(table, record, record.body)
-        new_meta = _with_finalizers(meta, finalizers)
-        pending = meta.get("deletionGracePeriodSeconds")
-        if pending is None or grace < pending:
-            new_meta |= {"deletionTimestamp": self._stamp(grace), "deletionGracePeriodSeconds": grace}
-            if pending is None and "generation" in meta:
-                new_meta["generation"] = meta["generation"] + 1
-        if new_meta == meta:
+        if left is record.body:
             return self._handed_out(record)
-        leaving = Record(record.key, {**record.body, "metadata": new_meta}, record.ownership)
-        return self._handed_out(self._put(table, leaving))
-
-    def collect_garbage(self) -> int:
-        """Do what the garbage collector would do now; returns how many objects it wrote or deleted."""
-        return garbage.collect(self, self.owners)
-
-    # How all writes end.
-
-    def _taken(
-        self, table: Table, namespace: str | None, body: Object, *, strict: bool, defaults: bool = True
-    ) -> Object:
-        """An object of a request as it is kept, but for what the server writes."""
-        resource, schema, unknown = table.resource, table.traits.schema, list[str]()
-        self._check_identity(table, namespace, body)
-        metadata = object_metadata.taken(body.get("metadata") or {}, unknown)
-        unknown = [f".metadata{path}" for path in unknown]
-        rest = {key: value for key, value in body.items() if key not in ("apiVersion", "kind", "metadata")}
-        taken = schema.taken(rest, unknown, defaults=defaults) if schema is not None else copied(rest)
-        if strict and unknown:
-            told = ", ".join(f'unknown field "{path.removeprefix(".")}"' for path in unknown)
-            raise answers.bad_request(
-                f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}:'
-                f" strict decoding error: {told}"
-            )
-        if resource.namespaced:
-            metadata["namespace"] = namespace
-        return {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": metadata, **taken}
-
-    @staticmethod
-    def _check_identity(table: Table, namespace: str | None, body: Object) -> None:
-        resource = table.resource
-        kind, version = body.get("kind", ""), body.get("apiVersion", "")
-        if table.traits.schema is not None and not kind:
-            raise answers.bad_request(f"Object 'Kind' is missing in '{json.dumps(body)[:200]}'")
-        if kind not in ("", resource.kind) or version not in ("", resource.api_version):
-            words = f"the API version in the data ({version}) and the kind ({kind}) do not match the expected ones"
-            raise answers.bad_request(f"{words} ({resource.api_version}, {resource.kind})")
-        if resource.namespaced and not namespace:
-            raise answers.bad_request(f"a namespace is wanted for {resource.plural}")
-        there = (body.get("metadata") or {}).get("namespace") or namespace
-        if there != namespace:
-            words = "the namespace of the provided object does not match the namespace sent on the request"
-            raise answers.bad_request(words)
-
-    @staticmethod
-    def _expect(table: Table, record: Record, meta: Object) -> None:
-        """Refuse a request that was made for another object, or for what this one no longer is."""
-        live = record.body["metadata"]
-        if meta.get("uid") and meta["uid"] != live["uid"]:
-            words = f"Precondition failed: UID in precondition: {meta['uid']}, UID in object meta: {live['uid']}"
-            raise answers.conflict(table.resource, live["name"], words)
-        if meta.get("resourceVersion") and meta["resourceVersion"] != live["resourceVersion"]:
-            raise answers.modified(table.resource, live["name"])
+        return self._handed_out(self._put(table, Record(record.key, left, record.ownership)))
 
     def _updated(
         self,
         table: Table,
         record: Record,
-        new: Object,
-        subresource: str,
+        wanted: Object,
         owner: Owner,
         ownership: Ownership | None = None,
     ) -> Object:
         """Keep what a write makes of an object, if it changes anything."""
         old, kind = record.body, table.traits
-        if subresource:
-            new = {**{key: value for key, value in old.items() if key != subresource}, **_only(new, subresource)}
-        else:
-            new = {**(_with_status_of(new, old) if kind.status else new), "metadata": _system_fields(new, old)}
-        _share_what_is_equal(new, old)
-        if kind.generation and not subresource and _content(new) != _content(old):
-            new["metadata"]["generation"] = old["metadata"]["generation"] + 1
+        new = updates.updated(kind, old, wanted, owner.subresource)
         if new == old:
-            if ownership is not None:
-                record.ownership = ownership
+            record.ownership = ownership or record.ownership
             return self._handed_out(record)
-        self._check(table, new, old)
-        schema = kind.schema
-        settled = ownership if ownership is not None else record.ownership.updated(owner, old, new, schema)
-        meta = new["metadata"]
-        if "deletionTimestamp" in meta and not meta.get("finalizers") and not meta["deletionGracePeriodSeconds"]:
+        incoming.check(table.resource, kind, new, old)
+        settled = ownership or record.ownership.updated(owner, old, new, kind.schema)
+        if updates.is_released(new):
             return self._removed(table, record, new)
         return self._handed_out(self._put(table, Record(record.key, new, settled)))
 
-    def _check(self, table: Table, new: Object, old: Object | None) -> None:
-        """Refuse what breaks the rules of the kind."""
-        name, schema = new["metadata"]["name"], table.traits.schema
-        causes = list(object_metadata.faults(new["metadata"], old["metadata"] if old else None))
-        if schema is not None:
-            faults = list(schema.faults(new, old, ""))
-            causes += faults or schema.broken_rules(new, old, "")
-        if causes:
-            raise InvalidError(table.resource, name, causes)
-
     def _put(self, table: Table, record: Record) -> Record:
+        """Keep an object under the next version."""
         self._version += 1
-        body = record.body
-        if body["metadata"].get("resourceVersion") != str(self._version):
-            record = Record(
-                record.key,
-                {**body, "metadata": {**body["metadata"], "resourceVersion": str(self._version)}},
-                record.ownership,
-            )
+        kept = Record(record.key, object_metadata.with_version(record.body, self._version), record.ownership)
         old = table.get(record.key)
-        table.put(record, self._version)
-        self.owners.noted(table.resource, record.key, old.body if old else None, record.body)
-        self._tell(table, Change(self._version, record.key, old.body if old else None, record.body))
-        return record
+        table.put(kept, self._version)
+        self._noted(table, Change(self._version, record.key, old.body if old else None, kept.body))
+        return kept
 
     def _removed(self, table: Table, record: Record, last: Object) -> Object:
+        """Take an object away; returns what it was in the end."""
         self._version += 1
         table.remove(record, last, self._version)
-        self.owners.noted(table.resource, record.key, record.body, None)
-        self._tell(table, Change(self._version, record.key, last, None))
-        return last if self._shared else Record(record.key, last, record.ownership).copy()
+        self._noted(table, Change(self._version, record.key, last, None))
+        return self._handed_out(Record(record.key, last, record.ownership))
 
-    def _tell(self, table: Table, change: Change) -> None:
+    def _noted(self, table: Table, change: Change) -> None:
+        self.owners.noted(Place(table.resource, change.key), change.old, change.new)
         for listener in self._listeners:
             listener(table.resource, change)
 
     def _stamp(self, seconds: int) -> str:
         return (self._clock() + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _grace(kind: Traits, body: Object, seconds: int | None) -> int:
-    """How long a deletion waits for whoever runs the object: only for a pod that has a node and has not ended."""
-    spec = body.get("spec") or {}
-    if not kind.graceful or not spec.get("nodeName") or (body.get("status") or {}).get("phase") in _ENDED:
-        return 0
-    if seconds is not None:
-        return seconds
-    own = spec.get("terminationGracePeriodSeconds")
-    return _GRACE_SECONDS if own is None else int(own)
-
-
-def _with_finalizers(meta: Object, finalizers: list[str]) -> Object:
-    rest = {key: value for key, value in meta.items() if key != "finalizers"}
-    return {**rest, "finalizers": finalizers} if finalizers else rest
-
-
-def _system_fields(new: Object, old: Object) -> Object:
-    """The new metadata with what the server alone writes taken from the old."""
-    before = old["metadata"]
-    return {**new["metadata"], **{key: before[key] for key in object_metadata.OWN_FIELDS if key in before}}
-
-
-def _with_status_of(new: Object, old: Object) -> Object:
-    rest = {key: value for key, value in new.items() if key != "status"}
-    return {**rest, "status": old["status"]} if "status" in old else rest
-
-
-def _only(body: Object, key: str) -> Object:
-    return {key: body[key]} if key in body else {}
-
-
-def _section(config: Object, subresource: str) -> Object:
-    """What of an applied object counts for a subresource."""
-    if not subresource:
-        return config
-    return {key: config[key] for key in ("apiVersion", "kind", "metadata", subresource) if key in config}
-
-
-def _content(body: Object) -> Object:
-    return {key: value for key, value in body.items() if key not in ("metadata", "status")}
-
-
-def _share_what_is_equal(new: Object, old: Object) -> None:
-    """Let the new object have the very sections of the old one that did not change: they are never looked at again."""
-    for key, value in old.items():
-        if key in new and new[key] is not value and new[key] == value:
-            new[key] = value
-
-
-def _has_defaults(schema: Any, sections: Iterable[str]) -> bool:
-    return schema is not None and any(part.has_defaults for part in map(schema.property, sections) if part is not None)
-
-
-def _written(path: tuple[Any, ...]) -> str:
-    return "".join(f".{step}" if isinstance(step, str) else f"[{step}]" for step in path)
-
-
-def _token(version: int, key: Key) -> str:
-    return base64.urlsafe_b64encode(json.dumps([version, *key]).encode()).decode()
-
-
-def _read_token(text: str) -> tuple[int, Key]:
-    try:
-        version, namespace, name = json.loads(base64.urlsafe_b64decode(text))
-    except ValueError:
-        raise answers.bad_request("continue key is not valid") from None
-    return version, (namespace, name)

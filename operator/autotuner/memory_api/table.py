@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import marshal
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from autotuner.kubernetes_object import Object, Resource
 from autotuner.memory_api.field_ownership import Ownership
 from autotuner.memory_api.history import Change, History, Key
 from autotuner.memory_api.kinds import Traits
-from autotuner.memory_api.selectors import LabelSelector
+from autotuner.memory_api.selectors import LabelSelector, label_selector
 
 _NO_LABELS: dict[str, str] = {}
+_EVERY = label_selector("")
 
 
 class Record:
@@ -63,6 +64,10 @@ class Table:
         """The object of this key, if there is one."""
         return self._records.get(key)
 
+    def records(self) -> Iterable[Record]:
+        """All objects, in the order of their keys."""
+        return self._candidates("", _EVERY)
+
     def put(self, record: Record, version: int) -> None:
         """Add an object or replace the one of its key."""
         old = self._records.get(record.key)
@@ -90,16 +95,19 @@ class Table:
             if not found:
                 del self._labelled[label]
 
-    def selected(self, namespace: str, labels: LabelSelector) -> Iterator[Record]:
+    def selected(self, namespace: str, labels: LabelSelector) -> Iterable[Record]:
         """The objects that match, in the order of their keys.
 
         Args:
             namespace: empty for all.
             labels: what they must have.
         """
-        for record in self._candidates(namespace, labels):
-            if (not namespace or record.key[0] == namespace) and labels.matches(_labels(record.body)):
-                yield record
+        found = self._candidates(namespace, labels)
+        if namespace and labels.equal is not None:
+            found = [record for record in found if record.key[0] == namespace]
+        if labels.only_equal:
+            return found
+        return [record for record in found if labels.matches(_labels(record.body))]
 
     def _candidates(self, namespace: str, labels: LabelSelector) -> Iterable[Record]:
         if labels.equal is not None:

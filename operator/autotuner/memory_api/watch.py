@@ -3,46 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from autotuner.kube import KubeError
-from autotuner.kubernetes_object import Object, Resource
-from autotuner.memory_api import answers, selectors
+from autotuner.kubernetes_object import Object
+from autotuner.memory_api import answers
 from autotuner.memory_api.history import WatchEvent, bookmark, told
 from autotuner.memory_api.json_values import copied
-
-if TYPE_CHECKING:
-    from autotuner.memory_api.store import Store
+from autotuner.memory_api.table import Table
 
 INITIAL_END = "k8s.io/initial-events-end"
 
 
 class Watch:
-    """A watch that is asked for what is new; see `Store.watch`."""
+    """A watch that is asked for what is new.
+
+    Args:
+        table: the objects of the kind.
+        now: the version of the last write of all.
+        wanted: whether an object is meant.
+        version: after which changes are told; empty or 0: what there is comes first, as added.
+        initial: with what there is first, and then a bookmark that says that this was all.
+
+    Raises:
+        KubeError: 410, what happened since is forgotten; 504, the version is in the future.
+    """
 
     def __init__(
         self,
-        store: Store,
-        resource: Resource,
-        namespace: str,
-        version: str,
+        table: Table,
+        now: Callable[[], int],
         wanted: Callable[[Object], bool],
-        initial: bool,
+        version: str = "",
+        *,
+        initial: bool = False,
     ) -> None:
-        self._store, self._resource, self._namespace, self._wanted = store, resource, namespace, wanted
+        self._table, self._now, self._wanted = table, now, wanted
         self._first: list[WatchEvent] = []
         if initial or version in ("", "0"):
-            self._version = store.version
-            self._first = self._present()
+            self._version = now()
+            self._first = [WatchEvent("ADDED", record.copy()) for record in table.records() if wanted(record.body)]
             if initial:
                 self._first.append(self._bookmark({INITIAL_END: "true"}))
             return
         if not version.isdecimal():
-            raise answers.bad_request(f"Invalid value: {version!r}: a resourceVersion is wanted")
+            raise answers.bad_request(f"invalid resource version {version!r}")
         self._version = int(version)
-        if self._version > store.version:
-            raise KubeError(504, "Timeout", f"Too large resource version: {version}, current: {store.version}")
-        store.table(resource).history.since(self._version)
+        if self._version > now():
+            raise KubeError(504, "Timeout", f"Too large resource version: {version}, current: {now()}")
+        table.history.since(self._version)
 
     def poll(self) -> list[WatchEvent]:
         """What happened since the last time, in order.
@@ -51,23 +59,15 @@ class Watch:
             KubeError: 410, it was asked for too late and something of it is forgotten.
         """
         first, self._first = self._first, []
-        changes = self._store.table(self._resource).history.since(self._version)
-        self._version = self._store.version
-        events = [
-            event
-            for change in changes
-            if not self._namespace or change.key[0] == self._namespace
-            for event in told(change, self._wanted)
-        ]
+        changes = self._table.history.since(self._version)
+        self._version = self._now()
+        events = [event for change in changes for event in told(change, self._wanted)]
         return [*first, *(WatchEvent(kind, copied(body)) for kind, body in events)]
 
     def bookmark(self) -> WatchEvent:
         """Tells up to which version everything was told."""
-        return self._bookmark()
+        return self._bookmark({})
 
-    def _present(self) -> list[WatchEvent]:
-        found = self._store.table(self._resource).selected(self._namespace, selectors.label_selector(""))
-        return [WatchEvent("ADDED", record.copy()) for record in found if self._wanted(record.body)]
-
-    def _bookmark(self, annotations: Object | None = None) -> WatchEvent:
-        return bookmark(self._resource.api_version, self._resource.kind, self._version, annotations)
+    def _bookmark(self, annotations: Object) -> WatchEvent:
+        resource = self._table.resource
+        return bookmark(resource.api_version, resource.kind, self._version, annotations)
