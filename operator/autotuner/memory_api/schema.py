@@ -115,8 +115,8 @@ class Schema:
             if schema is not None:
                 if kind is str or kind is int or kind is bool:
                     result[name] = part
-                elif part is None and not schema._nullable and schema._default is not _ABSENT:
-                    continue  # null where there is a default is as good as absent
+                elif part is None and not schema._nullable:
+                    continue  # null where it is not allowed is as good as absent
                 else:
                     before = len(unknown)
                     result[name] = schema.taken(part, unknown)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
-from autotuner.kube import FIELD_MANAGER
+from autotuner.kube import FIELD_MANAGER, KubeError
 from autotuner.kubernetes_object import Object, Resource
 from autotuner.memory_api import answers, deletion, incoming, object_metadata, pages, selectors, updates
 from autotuner.memory_api.answers import InvalidError
@@ -229,9 +229,11 @@ class Store:
             AlreadyExistsError: the name is taken.
             RejectedError: 400, it cannot be read; 422, it breaks rules of its kind.
         """
-        record = self._admitted(resource, namespace, body, strict=strict)
-        new = record.body
+        if (body.get("metadata") or {}).get("resourceVersion"):
+            raise KubeError(500, "", "resourceVersion should not be set on objects to be created")
         table = self.table(resource)
+        record = self._admitted(table, incoming.taken(resource, table.traits, namespace, body, strict=strict))
+        new = record.body
         live = table.get(record.key)
         if live is not None:
             leaving = "deletionTimestamp" in live.body["metadata"]
@@ -241,27 +243,20 @@ class Store:
         record.ownership = Ownership().updated(Owner(manager, "Update"), {}, new, table.traits.schema)
         return self._handed_out(self._put(table, record))
 
-    def _admitted(self, resource: Resource, namespace: str | None, body: Object, *, strict: bool) -> Record:
+    def _admitted(self, table: Table, new: Object) -> Record:
         """The record of a new object, without a version and without owners of its fields."""
-        table = self.table(resource)
-        if body.get("metadata", {}).get("resourceVersion"):
-            raise answers.bad_request("resourceVersion should not be set on objects to be created")
-        new = incoming.taken(resource, table.traits, namespace, body, strict=strict)
-        meta = new["metadata"]
+        meta, kind = new["metadata"], table.traits
         if "name" not in meta and "generateName" in meta:
             meta["name"] = meta["generateName"][:58] + "".join(self._random.choices(_SUFFIX, k=5))
-        if "name" not in meta:
-            cause = answers.Cause("FieldValueRequired", "metadata.name", "name or generateName is required")
-            raise InvalidError(resource, "", [cause])
-        if table.traits.status:
+        if kind.status:
             new.pop("status", None)
-        new = updates.filled(table.traits, new)
-        if table.traits.generation:
+        new = updates.filled(kind, new)
+        if kind.generation:
             meta["generation"] = 1
         meta["creationTimestamp"] = self._stamp(0)
         meta["uid"] = str(uuid.UUID(int=self._random.getrandbits(128), version=4))
-        incoming.check(resource, table.traits, new, None)
-        return Record((namespace or "", meta["name"]), new, Ownership())
+        incoming.check(table.resource, kind, new, None)
+        return Record((meta.get("namespace", ""), meta["name"]), new, Ownership())
 
     def replace(
         self,
@@ -286,6 +281,8 @@ class Store:
             cause = answers.Cause("FieldValueInvalid", "metadata.resourceVersion", words)
             raise InvalidError(resource, meta["name"], [cause])
         incoming.expect(resource, record.body, meta)
+        if meta.get("uid") and meta["uid"] != record.body["metadata"]["uid"]:
+            raise answers.conflict(resource, meta["name"], _precondition("UID", meta["uid"], record.body, "uid"))
         wanted = incoming.taken(resource, table.traits, meta.get("namespace"), body, strict=strict)
         return self._updated(table, record, wanted, Owner(manager, "Update", subresource))
 
@@ -307,7 +304,10 @@ class Store:
         """
         record = self._record(resource, namespace, name)
         table = self.table(resource)
-        incoming.expect(resource, record.body, patch.get("metadata") or {})
+        meta = patch.get("metadata") or {}
+        incoming.expect(resource, record.body, meta)
+        if not subresource:
+            incoming.expect_same(resource, record.body, meta)
         patched = merge_patched(record.body, patch)
         wanted = incoming.taken(resource, table.traits, namespace, patched, strict=False)
         return self._updated(table, record, wanted, Owner(manager, "Update", subresource))
@@ -331,10 +331,12 @@ class Store:
         meta, table = body["metadata"], self.table(resource)
         namespace, owner = meta.get("namespace"), Owner(manager, "Apply", subresource)
         record = table.get((namespace or "", meta["name"]))
+        config = incoming.applied(resource, table.traits, namespace, body)
         if record is None:
-            return self._applied_anew(table, namespace, body, owner)
+            return self._applied_anew(table, config, owner, meta.get("uid", ""))
         incoming.expect(resource, record.body, meta)
-        config = incoming.taken(resource, table.traits, namespace, body, strict=True)
+        if not subresource:
+            incoming.expect_same(resource, record.body, meta)
         if subresource:
             config = {key: config[key] for key in ("apiVersion", "kind", subresource) if key in config}
         wanted, ownership, lost = record.ownership.merged(record.body, config, owner, table.traits.schema)
@@ -342,11 +344,14 @@ class Store:
             raise answers.field_conflict(lost)
         return self._updated(table, record, wanted, owner, ownership)
 
-    def _applied_anew(self, table: Table, namespace: str | None, body: Object, owner: Owner) -> Object:
+    def _applied_anew(self, table: Table, config: Object, owner: Owner, uid: str) -> Object:
+        name = config["metadata"]["name"]
         if owner.subresource:
-            raise answers.not_found(table.resource, body["metadata"]["name"])
-        record = self._admitted(table.resource, namespace, body, strict=True)
-        config = incoming.taken(table.resource, table.traits, namespace, body, strict=True)
+            raise answers.not_found(table.resource, name)
+        if uid:
+            words = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+            raise answers.conflict(table.resource, name, words)
+        record = self._admitted(table, {**config, "metadata": dict(config["metadata"])})
         record.ownership = Ownership().applied(owner, config, table.traits.schema)
         return self._handed_out(self._put(table, record))
 
@@ -378,11 +383,9 @@ class Store:
         """
         record = self._record(resource, namespace, name)
         table, meta = self.table(resource), record.body["metadata"]
-        for field, wanted in (("uid", uid), ("resourceVersion", version)):
+        for field, title, wanted in (("uid", "UID", uid), ("resourceVersion", "ResourceVersion", version)):
             if wanted and meta[field] != wanted:
-                title = "UID" if field == "uid" else "ResourceVersion"
-                words = f"{title} in precondition: {wanted}, {title} in object meta: {meta[field]}"
-                raise answers.conflict(resource, name, f"Precondition failed: {words}")
+                raise answers.conflict(resource, name, _precondition(title, wanted, record.body, field))
         left = deletion.marked(table.traits, record.body, propagation, grace_seconds, self._stamp)
         if left is None:
             return self._removed(table, record, record.body)
@@ -433,3 +436,7 @@ class Store:
 
     def _stamp(self, seconds: int) -> str:
         return (self._clock() + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _precondition(title: str, wanted: str, live: Object, field: str) -> str:
+    return f"Precondition failed: {title} in precondition: {wanted}, {title} in object meta: {live['metadata'][field]}"
