@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 
 from aiohttp import ClientError
 from kubernetes.aio.client.api_client import ApiClient
@@ -24,6 +24,8 @@ REQUEST_SECONDS = 30.0
 _LOG_BYTES = 64 * 1024 * 1024  # kubelets keep 10 MiB of a container's log unless they are told otherwise
 _LOG_TAIL_LINES = 1000
 
+_JSON = "application/json, */*"
+_PAGE = 500  # objects of an answer; ten thousand experiments in one would be a hundred megabytes
 _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
@@ -78,7 +80,7 @@ class ApiServer:
         query: Mapping[str, str] | None = None,
         body: Object | None = None,
         content_type: str = "application/json",
-        accept: str = "application/json, */*",
+        accept: str = _JSON,
     ) -> str:
         """The answer's text.
 
@@ -101,7 +103,7 @@ class ApiServer:
         query: Mapping[str, str] | None,
         body: Object | None = None,
         content_type: str = "application/json",
-        accept: str = "application/json, */*",
+        accept: str = _JSON,
     ) -> RESTResponse:
         if method != "GET" and not self._may_write():
             raise KubeError(0, "NotLeader", f"{method} {path}: not sent, another operator may act by now")
@@ -131,16 +133,26 @@ class ApiServer:
     async def list_metadata(self, resource: Resource, namespace: str | None, labels: str = "") -> list[Object]:
         """The `metadata` of all objects that match; cheap where the objects are large."""
         query = {"labelSelector": labels} if labels else {}
-        text = await self.request("GET", resource.path(namespace), query, accept=_METADATA_ONLY)
-        return [item["metadata"] for item in json.loads(text)["items"] or []]
+        return [item["metadata"] async for item in self._items(resource.path(namespace), query, _METADATA_ONLY)]
 
     async def list(self, resource: Resource, namespace: str | None, **selectors: str) -> list[Object]:
         """All objects that match `labels` and `fields` selectors; kind and apiVersion filled in."""
         names = {"labels": "labelSelector", "fields": "fieldSelector"}
         query = {names[key]: value for key, value in selectors.items()}
-        document = json.loads(await self.request("GET", resource.path(namespace), query))
         identity = {"apiVersion": resource.api_version, "kind": resource.kind}
-        return [{**identity, **item} for item in document["items"] or []]
+        return [{**identity, **item} async for item in self._items(resource.path(namespace), query, _JSON)]
+
+    async def _items(self, path: str, query: Mapping[str, str], accept: str) -> AsyncIterator[Object]:
+        """The items of a collection, read in pages: they show it as it was when the first was read."""
+        more: dict[str, str] = {}
+        while True:
+            text = await self.request("GET", path, {**query, "limit": str(_PAGE), **more}, accept=accept)
+            document = json.loads(text)
+            for item in document["items"] or []:
+                yield item
+            if not (token := document.get("metadata", {}).get("continue")):
+                return
+            more = {"continue": token}
 
     async def create(self, resource: Resource, namespace: str | None, body: Object) -> Object:
         """POST, strictly validated.

@@ -107,7 +107,17 @@ async def test_items_of_a_list_know_their_kind() -> None:
     assert await kube.list(POD, "team", labels="a=b", fields="c=d") == [
         {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}}
     ]
-    assert client.requests[0]["query_params"] == [("labelSelector", "a=b"), ("fieldSelector", "c=d")]
+    want = [("labelSelector", "a=b"), ("fieldSelector", "c=d"), ("limit", "500")]
+    assert client.requests[0]["query_params"] == want
+
+
+async def test_a_long_list_is_read_in_pages() -> None:
+    first = {"metadata": {"continue": "more"}, "items": [{"metadata": {"name": "a"}}]}
+    kube, client = connected((200, first), (200, {"metadata": {}, "items": [{"metadata": {"name": "b"}}]}))
+
+    assert [item["metadata"]["name"] for item in await kube.list(POD, "team", labels="a=b")] == ["a", "b"]
+    common = [("labelSelector", "a=b"), ("limit", "500")]
+    assert [one["query_params"] for one in client.requests] == [common, [*common, ("continue", "more")]]
 
 
 async def test_a_status_is_applied_to_what_was_seen_only() -> None:
@@ -149,7 +159,7 @@ async def test_metadata_is_all_that_is_asked_for() -> None:
 
     assert await kube.list_metadata(POD, None, "a=b") == [{"name": "p"}]
     assert "PartialObjectMetadataList" in client.requests[0]["header_params"]["Accept"]
-    assert client.requests[0]["query_params"] == [("labelSelector", "a=b")]
+    assert client.requests[0]["query_params"] == [("labelSelector", "a=b"), ("limit", "500")]
 
 
 async def test_an_object_is_replaced_as_it_was_read() -> None:
