@@ -15,9 +15,10 @@ _IDENTITY = ("apiVersion", "kind", "metadata")
 _NOT_OF_THE_SCHEMA = ("FieldValueTypeInvalid", "FieldValueDuplicate")
 # With these the rules in CEL are not looked at, and that is told.
 _BLOCKING = frozenset(f"FieldValue{one}" for one in ("NotSupported", "Required", "TooLong", "TooMany", "TypeInvalid"))
+_ROOT = "<nil>"  # what the API server calls the object itself
 _UNCHECKED = Cause(
     "FieldValueInvalid",
-    "<nil>",
+    _ROOT,
     "null: some validation rules were not checked because the object was invalid; correct the existing errors to"
     " complete validation",
 )
@@ -139,5 +140,5 @@ def check(resource: Resource, kind: Traits, new: Object, old: Object | None) -> 
         else:
             kind.schema.broken_rules(new, old, causes)
     if causes:
-        told = [one._replace(field=one.field.removeprefix(".")) for one in causes]
+        told = [one._replace(field=one.field.removeprefix(".") or _ROOT) for one in causes]
         raise InvalidError(resource, new["metadata"].get("name", ""), told)
