@@ -331,15 +331,23 @@ class Store:
         """
         meta, table = body["metadata"], self.table(resource)
         namespace, owner = meta.get("namespace"), Owner(manager, "Apply", subresource)
-        record = table.get((namespace or "", meta["name"]))
         config = incoming.applied(resource, table.traits, namespace, body)
+        try:
+            return self._applied(table, config, meta, owner, force=force)
+        except InvalidError:
+            incoming.refuse_untyped(resource, table.traits, config)
+            raise
+
+    def _applied(self, table: Table, config: Object, meta: Object, owner: Owner, *, force: bool) -> Object:
+        resource, section = table.resource, owner.subresource
+        record = table.get((meta.get("namespace") or "", meta["name"]))
         if record is None:
             return self._applied_anew(table, config, owner, meta.get("uid", ""))
         incoming.expect(resource, record.body, meta)
-        if not subresource:
+        if section:
+            config = {key: config[key] for key in ("apiVersion", "kind", section) if key in config}
+        else:
             incoming.expect_same(resource, record.body, meta)
-        if subresource:
-            config = {key: config[key] for key in ("apiVersion", "kind", subresource) if key in config}
         wanted, ownership, lost = record.ownership.merged(record.body, config, owner, table.traits.schema)
         if lost and not force:
             raise answers.field_conflict(lost)
