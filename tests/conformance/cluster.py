@@ -9,7 +9,7 @@ from typing import Any
 from autotuner.kube import Kube
 from autotuner.kubernetes_object import Object, Resource
 from testbed.api import APPLY, MERGE, Api, ApiError
-from tests.conformance.server import Listed, Refused, Told
+from tests.conformance.server import Listed, RefusedError, Told
 
 _SETTLE_SECONDS = 30
 _WATCH_SECONDS = 10
@@ -132,4 +132,4 @@ async def _answer(request: Awaitable[Any]) -> Any:
     except ApiError as problem:
         causes = (problem.body.get("details") or {}).get("causes") or []
         told = tuple(sorted((one.get("reason", ""), one.get("field", "")) for one in causes))
-        raise Refused(problem.status, problem.reason, told if problem.status == 422 else ()) from problem
+        raise RefusedError(problem.status, problem.reason, told if problem.status == 422 else ()) from problem

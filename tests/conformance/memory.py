@@ -10,7 +10,7 @@ from autotuner.kube import KubeError
 from autotuner.kubernetes_object import Object, Resource
 from autotuner.memory_api.answers import InvalidError
 from autotuner.memory_api.api import MemoryApi
-from tests.conformance.server import Listed, Refused, Told
+from tests.conformance.server import Listed, RefusedError, Told
 
 
 class MemoryServer:
@@ -120,6 +120,6 @@ def _answer(request: Callable[..., Any], *arguments: Any, **options: Any) -> Any
         return request(*arguments, **options)
     except InvalidError as problem:
         causes = tuple(sorted((cause.reason, cause.field) for cause in problem.causes))
-        raise Refused(problem.status, problem.reason, causes) from problem
+        raise RefusedError(problem.status, problem.reason, causes) from problem
     except KubeError as problem:
-        raise Refused(problem.status, problem.reason) from problem
+        raise RefusedError(problem.status, problem.reason) from problem

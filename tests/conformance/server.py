@@ -13,7 +13,7 @@ Objects = list[Object]
 
 
 @dataclass(frozen=True)
-class Refused(Exception):
+class RefusedError(Exception):
     """A refusal; `causes` has reason and field of each thing that is wrong with an object."""
 
     status: int
@@ -111,15 +111,15 @@ UID = "00000000-0000-4000-8000-000000000000"
 UNCHECKED = ("FieldValueInvalid", "<nil>")
 
 
-def invalid(*causes: tuple[str, str]) -> Refused:
+def invalid(*causes: tuple[str, str]) -> RefusedError:
     """422, for these reasons and fields."""
-    return Refused(422, "Invalid", tuple(sorted(causes)))
+    return RefusedError(422, "Invalid", tuple(sorted(causes)))
 
 
 Case = Callable[[Server], Awaitable[None]]
 
 
-async def refused(request: Awaitable[Any]) -> Refused:
+async def refused(request: Awaitable[Any]) -> RefusedError:
     """How a request is refused.
 
     Raises:
@@ -127,6 +127,6 @@ async def refused(request: Awaitable[Any]) -> Refused:
     """
     try:
         answer = await request
-    except Refused as problem:
+    except RefusedError as problem:
         return problem
     raise AssertionError(f"not refused: {answer}")

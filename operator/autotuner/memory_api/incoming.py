@@ -15,9 +15,10 @@ _IDENTITY = ("apiVersion", "kind", "metadata")
 _NOT_OF_THE_SCHEMA = ("FieldValueTypeInvalid", "FieldValueDuplicate")
 # With these the rules in CEL are not looked at, and that is told.
 _BLOCKING = frozenset(f"FieldValue{one}" for one in ("NotSupported", "Required", "TooLong", "TooMany", "TypeInvalid"))
+_ROOT = "<nil>"  # what the API server calls the object itself
 _UNCHECKED = Cause(
     "FieldValueInvalid",
-    "<nil>",
+    _ROOT,
     "null: some validation rules were not checked because the object was invalid; correct the existing errors to"
     " complete validation",
 )
@@ -80,20 +81,33 @@ def applied(resource: Resource, kind: Traits, namespace: str | None, body: Objec
 
     Raises:
         RejectedError: 400, it is no such object.
-        KubeError: 500, which is how an API server calls a field that is unknown or has another type.
+        KubeError: 500, which is how an API server calls a field that is unknown.
     """
     unknown: list[str] = []
     result = _taken(resource, kind, namespace, body, unknown)
-    told = [f"{path}: field not declared in schema" for path in unknown]
-    if kind.schema is not None:
-        causes: list[Cause] = []
-        kind.schema.faults(result, None, causes)
-        told += [f"{one.field}: {one.message}" for one in causes if one.reason in _NOT_OF_THE_SCHEMA]
-    if told:
-        name = f"{namespace or ''}/{result['metadata'].get('name', '')}"
-        words = f"failed to create typed patch object ({name}; {resource.api_version}, Kind={resource.kind})"
-        raise KubeError(500, "", f"{words}: {told[0]}")
+    if unknown:
+        raise _untyped(resource, result, f"{unknown[0]}: field not declared in schema")
     return result
+
+
+def refuse_untyped(resource: Resource, kind: Traits, config: Object) -> None:
+    """Refuse an applied object that is no value of the schema's types, which comes before all its other faults.
+
+    Raises:
+        KubeError: 500, it is none.
+    """
+    causes: list[Cause] = []
+    if kind.schema is not None:
+        kind.schema.faults(config, None, causes)
+    for one in causes:
+        if one.reason in _NOT_OF_THE_SCHEMA:
+            raise _untyped(resource, config, f"{one.field}: {one.message}")
+
+
+def _untyped(resource: Resource, config: Object, words: str) -> KubeError:
+    name = f"{config['metadata'].get('namespace', '')}/{config['metadata'].get('name', '')}"
+    what = f"failed to create typed patch object ({name}; {resource.api_version}, Kind={resource.kind})"
+    return KubeError(500, "", f"{what}: {words}")
 
 
 def expect(resource: Resource, live: Object, meta: Object) -> None:
@@ -139,5 +153,5 @@ def check(resource: Resource, kind: Traits, new: Object, old: Object | None) -> 
         else:
             kind.schema.broken_rules(new, old, causes)
     if causes:
-        told = [one._replace(field=one.field.removeprefix(".")) for one in causes]
+        told = [one._replace(field=one.field.removeprefix(".") or _ROOT) for one in causes]
         raise InvalidError(resource, new["metadata"].get("name", ""), told)

@@ -112,4 +112,4 @@ def _wrong_finalizers(metadata: Object, old: Object | None) -> Iterator[Cause]:
         yield from _wrong_key(key, "metadata.finalizers")
     if old is not None and "deletionTimestamp" in old and (added := set(finalizers) - set(before)):
         words = f"no new finalizers can be added if the object is being deleted, found new finalizers {sorted(added)}"
-        yield Cause("FieldValueForbidden", "metadata.finalizers", words)
+        yield from [Cause("FieldValueForbidden", "metadata.finalizers", words)] * 2  # two checks of it, each tells

@@ -38,7 +38,6 @@ class Schema:
         list_type: atomic, set or map, as server-side apply and CEL take it.
         map_type: granular or atomic.
         has_defaults: whether something at or below the node is filled in.
-        holders: paths of the objects, in no list, in which something is filled in.
         transitions: whether a rule at or below the node compares with what was before.
     """
 
@@ -64,7 +63,6 @@ class Schema:
         self._plain: frozenset[type] = frozenset(() if looked_at else _SCALARS.get(self._type, ()))
         parts = tuple(self._parts())
         self.has_defaults: bool = bool(self._defaulted) or any(part.has_defaults for part in parts)
-        self.holders = tuple(self._holders())
         self.transitions: bool = any(rule.transition for rule in self._rules) or any(part.transitions for part in parts)
         self._ruled: bool = bool(self._rules) or any(part._ruled for part in parts)
         self._numbers: bool = self._type == "number" or any(part._numbers for part in parts)
@@ -74,12 +72,6 @@ class Schema:
     def _parts(self) -> Iterator[Schema]:
         yield from self.properties.values()
         yield from (part for part in (self.additional, self.items) if part is not None)
-
-    def _holders(self) -> Iterator[tuple[str, ...]]:
-        for name, part in self.properties.items():
-            if part._defaulted:
-                yield (name,)
-            yield from ((name, *path) for path in part.holders)
 
     def property(self, name: str) -> Schema | None:
         """The schema of a field; None if it has none."""
@@ -200,6 +192,9 @@ class Schema:
                 if identity in seen:
                     causes.append(Cause("FieldValueDuplicate", f"[{place}]", repr(one)))
                 seen.add(identity)
+            if self.list_type == "map" and type(one) is not dict:
+                words = "must be an object for an array of list-type map"
+                causes.append(Cause("FieldValueInvalid", f"[{place}]", words))
             before = len(causes)
             schema.faults(one, known.get(identity), causes)
             if len(causes) > before:
@@ -307,6 +302,8 @@ class _Limits:
 
     def _outside(self, size: float, which: int, too_much: str, what: str, causes: list[Cause]) -> None:
         least, most = self._at_least[which], self._at_most[which]
+        if type(size) is int:  # as the API server has it: it looks at the whole part of a bound
+            least, most = least and int(least), most and int(most)
         if least is not None and size < least:
             causes.append(Cause("FieldValueInvalid", "", f"{size}: {what} must be at least {least}"))
         if most is not None and size > most:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import random
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal
 
+from autotuner import clock as clocks
 from autotuner.kube import FIELD_MANAGER, KubeError
 from autotuner.kubernetes_object import Object, Resource
 from autotuner.memory_api import answers, deletion, incoming, object_metadata, pages, selectors, updates
@@ -150,7 +151,7 @@ class Store:
             initial: with what there is first, and then a bookmark that says that this was all.
 
         Raises:
-            KubeError: 410, what happened since is forgotten; 504, the version is in the future.
+            KubeError: 410, what happened since is forgotten; 500, the version is no number.
         """
         wanted = self._selection(resource, namespace, labels, fields)
         return Watch(self.table(resource), lambda: self._version, wanted, version, initial=initial)
@@ -253,7 +254,7 @@ class Store:
         new = updates.filled(kind, new)
         if kind.generation:
             meta["generation"] = 1
-        meta["creationTimestamp"] = self._stamp(0)
+        meta["creationTimestamp"] = clocks.second_stamp(self._clock())
         meta["uid"] = str(uuid.UUID(int=self._random.getrandbits(128), version=4))
         incoming.check(table.resource, kind, new, None)
         return Record((meta.get("namespace", ""), meta["name"]), new, Ownership())
@@ -330,15 +331,23 @@ class Store:
         """
         meta, table = body["metadata"], self.table(resource)
         namespace, owner = meta.get("namespace"), Owner(manager, "Apply", subresource)
-        record = table.get((namespace or "", meta["name"]))
         config = incoming.applied(resource, table.traits, namespace, body)
+        try:
+            return self._applied(table, config, meta, owner, force=force)
+        except InvalidError:
+            incoming.refuse_untyped(resource, table.traits, config)
+            raise
+
+    def _applied(self, table: Table, config: Object, meta: Object, owner: Owner, *, force: bool) -> Object:
+        resource, section = table.resource, owner.subresource
+        record = table.get((meta.get("namespace") or "", meta["name"]))
         if record is None:
             return self._applied_anew(table, config, owner, meta.get("uid", ""))
         incoming.expect(resource, record.body, meta)
-        if not subresource:
+        if section:
+            config = {key: config[key] for key in ("apiVersion", "kind", section) if key in config}
+        else:
             incoming.expect_same(resource, record.body, meta)
-        if subresource:
-            config = {key: config[key] for key in ("apiVersion", "kind", subresource) if key in config}
         wanted, ownership, lost = record.ownership.merged(record.body, config, owner, table.traits.schema)
         if lost and not force:
             raise answers.field_conflict(lost)
@@ -386,12 +395,12 @@ class Store:
         for field, title, wanted in (("uid", "UID", uid), ("resourceVersion", "ResourceVersion", version)):
             if wanted and meta[field] != wanted:
                 raise answers.conflict(resource, name, _precondition(title, wanted, record.body, field))
-        left = deletion.marked(table.traits, record.body, propagation, grace_seconds, self._stamp)
+        left = deletion.marked(table.traits, record.body, propagation, grace_seconds, self._clock())
         if left is None:
             return self._removed(table, record, record.body)
-        if left is record.body:
-            return self._handed_out(record)
-        return self._handed_out(self._put(table, Record(record.key, left, record.ownership)))
+        if left is not record.body:
+            record = self._put(table, Record(record.key, left, record.ownership))
+        return self._removed(table, record, left) if updates.is_released(left) else self._handed_out(record)
 
     def _updated(
         self,
@@ -433,9 +442,6 @@ class Store:
         self.owners.noted(Place(table.resource, change.key), change.old, change.new)
         for listener in self._listeners:
             listener(table.resource, change)
-
-    def _stamp(self, seconds: int) -> str:
-        return (self._clock() + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _precondition(title: str, wanted: str, live: Object, field: str) -> str:

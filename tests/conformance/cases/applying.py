@@ -7,10 +7,10 @@ from typing import Any
 from autotuner.kube import CONFIG_MAP, EXPERIMENT, TASK
 from autotuner.kubernetes_object import Object
 from tests.conformance.cases.objects import at, config_map, version
-from tests.conformance.server import Refused, Server, refused
+from tests.conformance.server import UNCHECKED, RefusedError, Server, invalid, refused
 from tests.support.objects import make_experiment, make_task
 
-CONFLICT = Refused(409, "Conflict")
+CONFLICT = RefusedError(409, "Conflict")
 
 
 def _condition(kind: str, status: str = "True", **more: Any) -> Object:
@@ -25,15 +25,16 @@ async def _status(server: Server, status: Object, seen: Object | None = None, **
 
 async def a_status_is_what_was_applied_last(server: Server) -> None:
     await server.create(TASK, make_task())
-    first = await _status(
-        server, {"phase": "Running", "message": "so", "experiments": {"summary": "1/4", "running": 1}}
-    )
-    second = await _status(server, {"phase": "Running", "experiments": {"summary": "2/4"}})
+    usage = {"gpuHours": 1.5, "remainingGPUHours": 2}
+    first = await _status(server, {"phase": "Running", "message": "so", "usage": usage})
+    second = await _status(server, {"phase": "Running", "usage": {"gpuHours": 1.5}})
+    third = await _status(server, {"phase": "Running"})
 
-    assert first["status"]["experiments"] == {"summary": "1/4", "running": 1}
-    assert second["status"] == {"phase": "Running", "experiments": {"summary": "2/4"}}
-    assert int(version(second)) > int(version(first))
-    assert second["metadata"]["generation"] == 1
+    assert first["status"]["usage"] == usage
+    assert second["status"] == {"phase": "Running", "usage": {"gpuHours": 1.5}}
+    assert third["status"] == {"phase": "Running"}
+    assert int(version(first)) < int(version(second)) < int(version(third))
+    assert third["metadata"]["generation"] == 1
 
 
 async def applying_the_same_again_changes_nothing(server: Server) -> None:
@@ -53,7 +54,7 @@ async def a_stale_status_is_a_conflict_even_by_force(server: Server) -> None:
 
 
 async def a_status_of_what_is_not_there(server: Server) -> None:
-    assert await refused(_status(server, {"phase": "Running"})) == Refused(404, "NotFound")
+    assert await refused(_status(server, {"phase": "Running"})) == RefusedError(404, "NotFound")
 
 
 async def a_status_cannot_bring_anything_else(server: Server) -> None:
@@ -88,15 +89,20 @@ async def defaults_in_a_status_are_filled_in(server: Server) -> None:
     assert status["evidence"] == {"exitCode": 1, "logTail": ""}
 
 
-async def what_was_filled_in_belongs_to_nobody_and_stays(server: Server) -> None:
+async def what_was_filled_in_goes_with_what_it_was_filled_into(server: Server) -> None:
     await server.create(EXPERIMENT, make_experiment())
-    with_it = at(EXPERIMENT, "chat-1", status={"phase": "Failed", "evidence": {"exitCode": 1}})
-    without = at(EXPERIMENT, "chat-1", status={"phase": "Failed"})
+    for status in ({"phase": "Failed", "evidence": {"exitCode": 1}}, {"phase": "Failed"}):
+        applied = await server.apply(EXPERIMENT, at(EXPERIMENT, "chat-1", status=status), subresource="status")
 
-    await server.apply(EXPERIMENT, with_it, subresource="status")
-    status = (await server.apply(EXPERIMENT, without, subresource="status"))["status"]
+    assert applied["status"] == {"phase": "Failed"}
 
-    assert status == {"phase": "Failed", "evidence": {"logTail": ""}}
+
+async def an_object_cannot_be_emptied_by_applying_it_empty(server: Server) -> None:
+    await server.create(TASK, make_task())
+    await _status(server, {"phase": "Running", "message": "so"})
+
+    answer = await refused(_status(server, {}))
+    assert answer == invalid(("FieldValueTypeInvalid", "status"), UNCHECKED)
 
 
 async def what_another_manager_says_stays(server: Server) -> None:
@@ -132,7 +138,7 @@ async def two_managers_may_say_the_same(server: Server) -> None:
     await _status(server, {"phase": "Running", "message": "so"})
     await _status(server, {"phase": "Running"}, manager="other", force=False)
     kept = await _status(server, {"message": "so"})
-    gone = await _status(server, {"search": {}}, manager="other")
+    gone = await _status(server, {"search": {"expectedGain": "1%"}}, manager="other")
 
     assert kept["status"] == {"phase": "Running", "message": "so"}
     assert gone["status"]["message"] == "so"

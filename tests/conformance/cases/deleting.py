@@ -6,11 +6,11 @@ from datetime import datetime
 
 from autotuner.kube import CONFIG_MAP, POD, TASK
 from tests.conformance.cases.objects import config_map, pod, version
-from tests.conformance.server import UID, Refused, Server, invalid, refused
+from tests.conformance.server import UID, RefusedError, Server, invalid, refused
 from tests.support.objects import edited, make_task
 
-MISSING = Refused(404, "NotFound")
-CONFLICT = Refused(409, "Conflict")
+MISSING = RefusedError(404, "NotFound")
+CONFLICT = RefusedError(409, "Conflict")
 HOLD = "tests.autotuner.io/hold"
 OTHER = "tests.autotuner.io/other"
 
@@ -82,7 +82,7 @@ async def what_is_being_deleted_gets_no_new_finalizer(server: Server) -> None:
     await server.delete(TASK, "chat")
 
     answer = await refused(server.merge(TASK, "chat", {"metadata": {"finalizers": [HOLD, OTHER]}}))
-    assert answer == invalid(("FieldValueForbidden", "metadata.finalizers"))
+    assert answer == invalid(*[("FieldValueForbidden", "metadata.finalizers")] * 2)
 
 
 async def a_foreground_deletion_waits_for_the_garbage_collector(server: Server) -> None:
@@ -126,8 +126,13 @@ async def a_pod_says_itself_how_long_it_needs(server: Server) -> None:
     await server.delete(POD, "engine")
     assert (await server.get(POD, "engine"))["metadata"]["deletionGracePeriodSeconds"] == 77
 
+    long = await server.get(POD, "engine")
     await server.delete(POD, "engine", grace_seconds=5)
-    assert (await server.get(POD, "engine"))["metadata"]["deletionGracePeriodSeconds"] == 5
+    short = await server.get(POD, "engine")
+    ends = [datetime.fromisoformat(one["metadata"]["deletionTimestamp"]) for one in (short, long)]
+    assert (short["metadata"]["deletionGracePeriodSeconds"], (ends[1] - ends[0]).total_seconds()) == (5, 72)
+    await server.delete(POD, "engine", grace_seconds=60)
+    assert version(await server.get(POD, "engine")) == version(short)
     await server.delete(POD, "engine", grace_seconds=0)
     assert await refused(server.get(POD, "engine")) == MISSING
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from autotuner.kube import CONFIG_MAP, EVENT, POD, TASK
 from tests.conformance.cases.objects import config_map, event, pod, version
-from tests.conformance.server import Listed, Refused, Server, refused
+from tests.conformance.server import Listed, RefusedError, Server, refused
 from tests.support.objects import edited, make_task
 
-NONSENSE = Refused(400, "BadRequest")
+NONSENSE = RefusedError(400, "BadRequest")
 LABELS = {
     "a": {"color": "red", "size": "1"},
     "b": {"color": "blue", "size": "1"},

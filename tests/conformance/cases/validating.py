@@ -7,10 +7,10 @@ from typing import Any
 
 from autotuner.kube import CONFIG_MAP, EXPERIMENT, TASK
 from tests.conformance.cases.objects import at, config_map, version
-from tests.conformance.server import UNCHECKED, Refused, Server, invalid, refused
+from tests.conformance.server import UNCHECKED, RefusedError, Server, invalid, refused
 from tests.support.objects import edited, make_experiment, make_task
 
-UNKNOWN = Refused(400, "BadRequest")
+UNKNOWN = RefusedError(400, "BadRequest")
 Edits = Mapping[str, Any]
 BAD_SHAPES: dict[str, tuple[Edits, tuple[str, str]]] = {
     "a type": ({"spec.suspend": "no"}, ("FieldValueTypeInvalid", "spec.suspend")),
@@ -18,7 +18,7 @@ BAD_SHAPES: dict[str, tuple[Edits, tuple[str, str]]] = {
     "a broken number": ({"spec.search.maxExperiments": 1.5}, ("FieldValueTypeInvalid", "spec.search.maxExperiments")),
     "a boolean for a number": ({"spec.search.seed": True}, ("FieldValueTypeInvalid", "spec.search.seed")),
     "a list": ({"spec.parameters": {}}, ("FieldValueTypeInvalid", "spec.parameters")),
-    "an item": ({"spec.parameters.0": "x"}, ("FieldValueTypeInvalid", "spec.parameters[0]")),
+    "an item": ({"spec.objectives.0": "x"}, ("FieldValueTypeInvalid", "spec.objectives[0]")),
     "an object": ({"spec.search": "x"}, ("FieldValueTypeInvalid", "spec.search")),
     "required": ({"spec.search": None}, ("FieldValueRequired", "spec.search")),
     "required, in a list": (
@@ -63,7 +63,7 @@ BROKEN_RULES: dict[str, tuple[Edits, tuple[str, str]]] = {
     ),
     "numbers of two types": (
         {"spec.parameters.0": {"name": "a", "range": {"min": 2, "max": 1.5}}},
-        ("FieldValueInvalid", "spec.parameters[0].range"),
+        ("FieldValueInvalid", "spec.parameters[0].range.max"),
     ),
     "a bound that is zero": (
         {"spec.budget": {"maxGPUHours": 0}},
@@ -97,7 +97,7 @@ async def an_unknown_field_is_dropped_elsewhere(server: Server) -> None:
 
 async def an_unknown_field_cannot_be_applied(server: Server) -> None:
     await server.create(TASK, make_task())
-    failed = Refused(500, "")
+    failed = RefusedError(500, "")
 
     assert await refused(server.apply(TASK, edited(make_task(), {"spec.foo": 1}))) == failed
     assert await refused(server.apply(TASK, edited(make_task("other"), {"spec.foo": 1}))) == failed
@@ -109,7 +109,7 @@ async def another_type_cannot_be_applied(server: Server) -> None:
     await server.create(TASK, make_task())
     status = at(TASK, "chat", status={"phase": 1})
 
-    assert await refused(server.apply(TASK, status, subresource="status")) == Refused(500, "")
+    assert await refused(server.apply(TASK, status, subresource="status")) == RefusedError(500, "")
 
 
 async def unknown_fields_are_kept_where_anything_goes(server: Server) -> None:
@@ -163,6 +163,12 @@ async def a_wrong_shape_is_told_and_that_rules_were_not_looked_at(server: Server
         assert answer == invalid(cause, UNCHECKED), name
 
 
+async def an_item_without_a_name(server: Server) -> None:
+    answer = await refused(server.create(TASK, edited(make_task(), {"spec.parameters.0": "x"})))
+    nameless = [(f"FieldValue{reason}", "spec.parameters[0]") for reason in ("TypeInvalid", "Invalid")]
+    assert answer == invalid(*nameless, UNCHECKED)
+
+
 async def a_wrong_value_is_told(server: Server) -> None:
     for name, (edit, cause) in BAD_VALUES.items():
         answer = await refused(server.create(TASK, edited(make_task(), edit)))
@@ -192,7 +198,7 @@ async def all_that_is_wrong_is_told(server: Server) -> None:
 
 
 async def a_name_keeps_the_rule_of_its_kind(server: Server) -> None:
-    broken = invalid(("FieldValueInvalid", ""))
+    broken = invalid(("FieldValueInvalid", "<nil>"))
     for name in ("chat-engine", "1chat", "a" * 41, "a.b"):
         assert await refused(server.create(TASK, make_task(name))) == broken, name
     await server.create(TASK, make_task("a" * 40))

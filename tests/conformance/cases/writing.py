@@ -7,13 +7,13 @@ import re
 
 from autotuner.kube import CONFIG_MAP, EVENT, EXPERIMENT, LEASE, POD, TASK
 from tests.conformance.cases.objects import config_map, event, lease, pod, version
-from tests.conformance.server import UID, UNCHECKED, Refused, Server, invalid, refused
+from tests.conformance.server import UID, UNCHECKED, RefusedError, Server, invalid, refused
 from tests.support.objects import edited, make_experiment, make_task
 
-CONFLICT = Refused(409, "Conflict")
-MISSING = Refused(404, "NotFound")
-TAKEN = Refused(409, "AlreadyExists")
-NONSENSE = Refused(400, "BadRequest")
+CONFLICT = RefusedError(409, "Conflict")
+MISSING = RefusedError(404, "NotFound")
+TAKEN = RefusedError(409, "AlreadyExists")
+NONSENSE = RefusedError(400, "BadRequest")
 NO_VERSION = invalid(("FieldValueInvalid", "metadata.resourceVersion"))
 
 
