@@ -21,10 +21,12 @@ from autotuner.api.common import (
     Model,
     ModelKind,
     ObjectName,
+    OnlyTrue,
     Parameter,
     Real,
     RuntimeKind,
     ShortName,
+    Switch,
     ThroughputMetric,
     Timestamp,
     Tolerations,
@@ -185,7 +187,7 @@ class ExperimentSpec(Model):
         )
     )
 
-    cancel: bool = Field(
+    cancel: Switch = Field(
         default=False,
         description=("true: end the experiment now, delete what it made and free its GPUs. It cannot be taken back."),
     )
@@ -309,7 +311,7 @@ class Evidence(Model):
     exit_code: Annotated[int, Field(ge=-1, le=255)] | None = Field(
         default=None, description="The exit code of the container."
     )
-    never_ran: Literal[True] | None = Field(
+    never_ran: OnlyTrue | None = Field(
         default=None,
         description="The program never ran: the image does not have it, or the container could not be made.",
     )
@@ -346,7 +348,7 @@ class ExperimentStatus(Model):
         default=None,
         description="How the experiment ended, for example Completed or OutOfMemory; docs/operations.md explains all.",
     )
-    reproducible: bool | None = Field(
+    reproducible: Switch | None = Field(
         default=None,
         description=(
             "Whether the same configuration would end like this again: it was measured, or its engine named a cause."

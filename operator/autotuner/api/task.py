@@ -13,6 +13,7 @@ from autotuner.api.common import (
     Arguments,
     LabelMap,
     Model,
+    Switch,
     Tolerations,
     cel,
     explained,
@@ -216,7 +217,7 @@ class TaskSpec(Model):
         )
     )
 
-    suspend: bool = Field(
+    suspend: Switch = Field(
         default=False,
         description=(
             "true: start nothing, cancel running experiments and free their GPUs; false: go on. A task that is created"

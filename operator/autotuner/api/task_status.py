@@ -21,6 +21,7 @@ from autotuner.api.common import (
     Real,
     ShortName,
     Statistic,
+    Switch,
     Timestamp,
     Word,
     list_map,
@@ -70,7 +71,7 @@ class Resolved(Model):
     runtime: ObjectName = Field(description="The name of the runtime object that experiments use.")
     engine: EngineName = Field(description="The inference engine that the runtime starts.")
     configurations: SpaceSize = Field(description="The number of configurations that the search can choose from.")
-    estimated: bool = Field(
+    estimated: Switch = Field(
         default=False,
         description="true: configurations is an estimate, because the search space is too large to be counted.",
     )

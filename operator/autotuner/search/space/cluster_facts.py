@@ -14,6 +14,7 @@ class Facts:
     Attributes:
         model: the spec of the model's object; empty if unknown.
         memory_mib: of the largest GPU that experiments may get; None if unknown.
+        product: of that GPU, as its node is labelled; empty if unknown.
         accelerators: the most that one node could ever give; None if unknown.
         visible: accelerators that environment variables of the engine let it see; None if they do not choose.
         longest_request: tokens of a prompt and its answer that every configuration must take; 0 if unknown.
@@ -22,6 +23,7 @@ class Facts:
 
     model: Mapping[str, Any] = field(default_factory=dict)
     memory_mib: float | None = None
+    product: str = ""
     accelerators: int | None = None
     visible: int | None = None
     longest_request: int = 0
