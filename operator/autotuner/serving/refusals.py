@@ -44,6 +44,21 @@ def read(words: str) -> Refusal:
     return Refusal("Policy", words)
 
 
+_WEBHOOK = re.compile(r"failed calling webhook \"?([^\s\":]+)")
+
+
+def silent_webhook(words: str) -> str:
+    """What to say of a release that hangs because a webhook does not answer, by the API server's words; else empty."""
+    found = _WEBHOOK.search(words)
+    if found is None:
+        return ""
+    whose = "Kueue's webhook" if "kueue" in words else "the webhook"
+    return (
+        f"{whose} {found[1]} does not answer, and without it nothing can be written: bring it back, then the deletion"
+        " goes on by itself; take no finalizer off"
+    )
+
+
 def of_an_answer(words: str) -> Refusal:
     """The refusal in an answer to the operator itself, which sending the same again would not change."""
     found = read(words)
