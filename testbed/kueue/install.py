@@ -19,7 +19,7 @@ from testbed.kueue import NAMESPACE
 CLUSTER_QUEUE = "gpus"
 _SERVICE, _SECRET = "kueue-webhook-service", "kueue-webhook-server-cert"
 _SECRETS = f"/api/v1/namespaces/{NAMESPACE}/secrets/{_SECRET}"
-_POLL_SECONDS = 0.02
+_POLL_SECONDS = 0.1
 _QUOTA = {"cpu": "32", "memory": "256Gi", "nvidia.com/gpu": "8"}
 
 
@@ -77,8 +77,11 @@ class Kueue:
     async def _mount(self, api: Api) -> None:
         data = (await api.get(_SECRETS)).get("data") or {}
         for name in ("tls.key", "tls.crt"):
-            if name in data:
-                (self._certificates / name).write_bytes(base64.b64decode(data[name]))
+            wanted, file = base64.b64decode(data.get(name, "")), self._certificates / name
+            if wanted and not (file.exists() and file.read_bytes() == wanted):
+                unfinished = file.with_suffix(".new")  # it is read while it is written
+                unfinished.write_bytes(wanted)
+                unfinished.rename(file)
 
     async def _answers(self, session: aiohttp.ClientSession) -> bool:
         try:
