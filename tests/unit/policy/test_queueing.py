@@ -51,7 +51,10 @@ def queue(**more: Any) -> ObservedQueue:
             queue(local_queues={"cpus": LOCAL, "all": LOCAL}),
             ["placement.queueName: LocalQueue gpus does not exist in namespace team (there: all, cpus)"],
         ),
-        (queue(local_queues={}), ["placement.queueName: LocalQueue gpus does not exist in namespace team (there: none)"]),
+        (
+            queue(local_queues={}),
+            ["placement.queueName: LocalQueue gpus does not exist in namespace team (there: none)"],
+        ),
         (
             queue(cluster_queue={}),
             ["placement.queueName: LocalQueue gpus leads to ClusterQueue shared, which does not exist"],
@@ -61,8 +64,7 @@ def queue(**more: Any) -> ObservedQueue:
             ["placement.priorityClassName: PriorityClass low does not exist"],
         ),
     ],
-    ids=["all there", "unreadable", "cluster queue unreadable", "no Kueue", "no Kueue for a class", "others", "none"]
-    + ["leads nowhere", "no class"],
+    ids=["all", "unreadable", "half", "no Kueue", "no Kueue for a class", "others", "none", "nowhere", "no class"],
 )
 def test_faults(observed: ObservedQueue, want: list[str]) -> None:
     found = [fault.message for fault in observed.faults("placement")]

@@ -9,7 +9,9 @@ from autotuner.kubernetes_object import Object
 from autotuner.serving import kueue
 from autotuner.serving.kueue import Workload
 
-BUSY = "couldn't assign flavors to pod set main: insufficient unused quota for nvidia.com/gpu in flavor f, 2 more needed"
+BUSY = (
+    "couldn't assign flavors to pod set main: insufficient unused quota for nvidia.com/gpu in flavor f, 2 more needed"
+)
 PREEMPTED = "Preempted to accommodate a workload (UID: 1, JobUID: 2) due to prioritization in the ClusterQueue"
 LATE = "Exceeded the PodsReady timeout team/pod-chat-1-engine-5d-x-1a2b3"
 
