@@ -17,7 +17,7 @@ from autotuner.serving.kueue import Workload
 _NOT_FOUND = 404
 
 
-class Named(kueue.Queued, Protocol):
+class QueuedPods(kueue.Queued, Protocol):
     """What names a queue and the classes of its pods' priority."""
 
     @property
@@ -25,7 +25,7 @@ class Named(kueue.Queued, Protocol):
         """The PriorityClass."""
 
 
-async def read_queue(kube: Kube, namespace: str, named: Named) -> ObservedQueue | None:
+async def read_queue(kube: Kube, namespace: str, named: QueuedPods) -> ObservedQueue | None:
     """What a placement or a service names, as far as it may be read; None if it names nothing."""
     queue, classes = named.queue_name, (named.priority_class_name, named.workload_priority_class_name)
     if not (queue or any(classes)):

@@ -38,6 +38,8 @@ def engine(seen: ObservedExperiment) -> str:
     state = seen.serving
     if isinstance(state, NotCreated) and state.refusal and state.refusal.kind == "Quota":
         return f"waiting for quota: {state.refusal.words}"
+    if isinstance(state, NotCreated) and state.refusal and state.refusal.webhook:
+        return f"waiting for a webhook: {state.refusal.words}"
     return ""
 
 

@@ -217,6 +217,18 @@ CLOCKS: list[tuple[str, Object, float, str, str]] = [
         " (Kueue does so until it admits it)",
     ),
     (
+        "a webhook is away, and no pod of an engine can be made",
+        {
+            **OURS,
+            "experiment": CREATED,
+            "related": (make_deployment(failure=("FailedCreate", 'failed calling webhook "mpod.kb.io": refused')),),
+        },
+        100,
+        "QueueTimeout",
+        'the engine\'s pod found no place within 100 s: waiting for a webhook: failed calling webhook "mpod.kb.io":'
+        " refused",
+    ),
+    (
         "Kueue does not admit the benchmark's Job, and says why",
         {
             **OURS,
