@@ -186,6 +186,8 @@ class Supervisor:
         """
         begun = time.monotonic()
         foreign = foreign_kubeconfig()
+        if self._options.kueue and foreign is not None:
+            raise SetupError("Kueue runs only with a control plane of the testbed's own; unset KUBECONFIG")
         if self._options.vllm:
             await self._start_engines()
         if foreign is None:
