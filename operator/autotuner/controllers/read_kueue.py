@@ -65,9 +65,9 @@ async def with_admission(kube: Kube, seen: ObservedExperiment) -> ObservedExperi
     measured, engine = seen.status.engine_pod, seen.engine
     replaced = measured is not None and (engine is None or engine.deleting or engine.uid != measured.uid)
     if seen.engine_queued_again or replaced:
-        stops = await _read_stops(kube, namespace, "Pod", f"{seen.root_name}-")
+        stops = await _read_stops(kube, namespace, "Pod", lambda name: name.startswith(f"{seen.root_name}-"))
     elif seen.job_queued_again:
-        stops = await _read_stops(kube, namespace, "Job", seen.name)
+        stops = await _read_stops(kube, namespace, "Job", lambda name: name == seen.name)
     else:
         return seen
     return replace(seen, stopped=stops[-1].message if stops else "")
@@ -79,10 +79,10 @@ async def _read_workload(kube: Kube, namespace: str, uid: str) -> Workload | Non
     return kueue.read_workload(found or ())
 
 
-async def _read_stops(kube: Kube, namespace: str, kind: str, prefix: str) -> list[ServingEvent]:
-    """Kueue's events that it stopped pods or Jobs whose names begin so, oldest first; they outlive the pods."""
+async def _read_stops(kube: Kube, namespace: str, kind: str, meant: Callable[[str], bool]) -> list[ServingEvent]:
+    """Kueue's events that it stopped the pods or Jobs whose names are meant, oldest first; they outlive the pods."""
     found = await kube.list(EVENT, namespace, fields=f"involvedObject.kind={kind},reason=Stopped")
-    return read_events(one for one in found if str(one["involvedObject"].get("name", "")).startswith(prefix))
+    return read_events(one for one in found if meant(str(one["involvedObject"].get("name", ""))))
 
 
 async def _served(
