@@ -63,6 +63,8 @@ ATOMIC: dict[str, Any] = {"x-kubernetes-list-type": "atomic"}
 UNIQUE = rules(cel("self.all(v, self.exists_one(w, w == v))", "must not repeat a value"))
 
 ObjectName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=253)]
+# Of a LocalQueue: it is written into a label.
+QueueName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=63)]
 ShortName = Annotated[str, StringConstraints(pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$", max_length=30)]
 Text = Annotated[str, StringConstraints(max_length=1024)]
 Word = Annotated[str, StringConstraints(max_length=63)]

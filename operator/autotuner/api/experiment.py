@@ -23,6 +23,7 @@ from autotuner.api.common import (
     ObjectName,
     OnlyTrue,
     Parameter,
+    QueueName,
     Real,
     RuntimeKind,
     ShortName,
@@ -99,6 +100,19 @@ class Service(Model):
     tolerations: Tolerations | None = Field(
         default=None,
         description="Taints of nodes that the engine tolerates, and the benchmark if it runs on the engine's node.",
+    )
+    queue_name: QueueName | None = Field(
+        default=None,
+        description=(
+            "The LocalQueue of this namespace in which Kueue queues the engine and the benchmark; absent: none. Both"
+            " need room at the same time, also for CPU and memory if the queue covers them."
+        ),
+    )
+    priority_class_name: ObjectName | None = Field(
+        default=None, description="The PriorityClass of the engine's and the benchmark's pod."
+    )
+    workload_priority_class_name: QueueName | None = Field(
+        default=None, description="The WorkloadPriorityClass by which Kueue orders the engine and the benchmark."
     )
 
 

@@ -12,7 +12,7 @@ from autotuner import clock, metrics, ownership
 from autotuner.api.common import EXPERIMENT_UID_LABEL, FINISHED_LABEL, TASK_LABEL
 from autotuner.api.experiment import ExperimentSpec, ExperimentStatus, ModelRef, RuntimeRef, Service
 from autotuner.benchmark.job import CONTAINER, JobSurroundings, benchmark_job, measures
-from autotuner.controllers import events, release, repeated_failures
+from autotuner.controllers import events, read_kueue, release, repeated_failures
 from autotuner.controllers.benchmark_admission import BenchmarkAdmission
 from autotuner.controllers.own_writes import OwnWrites
 from autotuner.controllers.read_volume_claims import read_storage
@@ -90,7 +90,7 @@ class ExperimentController:
         if finished(status):
             return seen
         if status.reason:
-            return await release.observe(self._kube, self._recent, seen)
+            return await release.observe(self._kube, self._recent, seen, now)
         namespace, name = experiment["metadata"]["namespace"], experiment["metadata"]["name"]
         uid = experiment["metadata"]["uid"]
         begun = status.times is not None and status.times.created is not None
@@ -116,6 +116,7 @@ class ExperimentController:
             own = self._backend.weights((model or {}).get("spec") or {}).claim
             claim = wanted_claim(spec.service.volume, own, namespace)
             seen = replace(seen, storage=await read_storage(self._kube, namespace, claim, labels=False))
+            seen = replace(seen, queue=await read_kueue.read_queue(self._kube, namespace, spec.service))
         return await self._look_closer(seen, now)
 
     async def _pods(self, experiment: Object, service: Service) -> tuple[tuple[PodView, ...], tuple[PodView, ...]]:
@@ -139,6 +140,7 @@ class ExperimentController:
             seen = await self._with_silence_explained(seen, seen.root, now)
         if deadlines.job_silent(seen, now):
             seen = await self._with_job_explained(seen)
+        seen = await read_kueue.with_admission(self._kube, seen)
         namespace = seen.object["metadata"]["namespace"]
         pod = seen.engine
         measured = seen.benchmark.ended if seen.benchmark else None
@@ -172,7 +174,8 @@ class ExperimentController:
             job = self._job(seen, await self._admission.limit_ranges(namespace))
         except ValueError as problem:
             return replace(seen, job_refusal=Refusal("Policy", f"its Job cannot be written: {problem}"))
-        refusal, no_place = await self._admission.try_out(seen.object, job)
+        tolerated = seen.queue.tolerations(job["spec"]["template"]["spec"]) if seen.queue is not None else []
+        refusal, no_place = await self._admission.try_out(seen.object, job, tolerated)
         return replace(seen, job_refusal=refusal, no_place=no_place)
 
     async def _with_job_explained(self, seen: ObservedExperiment) -> ObservedExperiment:

@@ -12,6 +12,7 @@ from typing import Any
 from autotuner.api.common import FINISHED_LABEL, TASK_LABEL
 from autotuner.api.task import TaskSpec
 from autotuner.api.task_status import TaskStatus
+from autotuner.controllers.read_kueue import read_queue
 from autotuner.controllers.read_probe import read_probe
 from autotuner.controllers.read_volume_claims import read_storage
 from autotuner.controllers.recent_reads import RecentReads
@@ -95,6 +96,8 @@ class Observer:
         claim = wanted_claim(spec.model.volume, own, namespace)
         storage = await read_storage(self._kube, namespace, claim, labels=status.start_time is None)
         seen = replace(seen, storage=storage)
+        if status.start_time is None:
+            seen = replace(seen, queue=await read_queue(self._kube, namespace, spec.placement))
         told = status.probe
         if spec.runtime.probe and status.start_time is not None and not (told and told.failure):
             seen = replace(seen, probe=await read_probe(self._kube, task, told.digest if told else None))

@@ -18,7 +18,7 @@ from autotuner.policy.experiment import deadlines, endings, reasons, release, si
 from autotuner.policy.experiment.fingerprint import fingerprint, hashes
 from autotuner.policy.experiment.observed import ObservedExperiment
 from autotuner.policy.experiment.reasons import Ending
-from autotuner.policy.experiment.times import reached, with_first_request
+from autotuner.policy.experiment.times import known_since, reached, with_first_request
 
 # Events are not watched; while there is no engine's pod they are read again this often.
 _SILENT_POLL = timedelta(seconds=1)
@@ -26,6 +26,7 @@ _MODEL_POLL = timedelta(seconds=2)
 # Quotas and nodes are not watched either.
 _QUEUE_POLL = timedelta(seconds=10)
 _JOB_POLL = timedelta(seconds=2)
+_WORKLOAD_MADE = timedelta(seconds=30)
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,9 @@ def _next_look(seen: ObservedExperiment, now: datetime) -> datetime | None:
         poll = now + _MODEL_POLL
     elif seen.engine is None:
         poll = now + (_QUEUE_POLL if waiting.engine(seen) else _SILENT_POLL)
+    elif seen.engine.queued or seen.job_suspended:  # Workloads are not watched, and the first one comes a moment later
+        recent = not seen.workloads and now < known_since(seen, now) + _WORKLOAD_MADE
+        poll = now + (_JOB_POLL if recent else _QUEUE_POLL)
     elif waiting.for_the_jobs_pod(seen):
         poll = now + (_QUEUE_POLL if seen.job_refusal or waiting.job_obstacle(seen) else _JOB_POLL)
     return min((moment for moment in (deadline, poll) if moment), default=None)

@@ -15,6 +15,7 @@ from autotuner.policy.experiment.deadlines import ENGINE_DEATH_GRACE, deadlines
 from autotuner.policy.experiment.observed import ObservedExperiment
 from autotuner.policy.experiment.reasons import LOG_TAIL, Ending
 from autotuner.policy.experiment.times import has_served, reached
+from autotuner.serving import kueue
 from autotuner.serving.backend import Doomed, NotCreated
 from autotuner.serving.pods import PodView, node_ready
 
@@ -36,11 +37,10 @@ _NO_PROGRAM = re.compile(
 _FOREIGN_PROGRAM = re.compile(r"\s*(?:\S+ )?exec (?:user process caused|\S+): exec format error\s*")
 # How CRI-O tells of a missing program; containerd has the container end with StartError.
 _UNSTARTABLE = ("CreateContainerError", "RunContainerError")
-# Reasons of a pod's conditions DisruptionTarget (Kubernetes) and TerminationTarget (Kueue), and of containers that
-# ended with their node; any other is an eviction.
+# Reasons of a pod's condition DisruptionTarget, and of containers that ended with their node; any other that is not
+# Kueue's is an eviction.
 _DISRUPTIONS = {
     "PreemptionByScheduler": "Preempted",
-    "WorkloadEvictedDueToPreempted": "Preempted",
     "DeletionByTaintManager": "NodeLost",
     "DeletionByPodGC": "NodeLost",
     "ContainerStatusUnknown": "NodeLost",
@@ -95,6 +95,32 @@ def _references(seen: ObservedExperiment, _: datetime) -> Ending | None:
     return Ending("ModelNotReady", unreadable.message) if unreadable else None
 
 
+def _queue_missing(seen: ObservedExperiment, _: datetime) -> Ending | None:
+    """The ending if a queue or a class of priority does not exist: nothing would refuse it, and nothing would run."""
+    faults = list(seen.queue.faults("service")) if seen.root is None and seen.queue is not None else []
+    return Ending("AdmissionRejected", "; ".join(fault.message for fault in faults)) if faults else None
+
+
+def _queued_again(seen: ObservedExperiment, _: datetime) -> Ending | None:
+    """The ending if Kueue took engine or benchmark back into its queue, from where it starts them again by itself."""
+    if seen.engine_queued_again:
+        return _evicted_by_kueue("engine's pod", "", seen.stopped)
+    if seen.job_queued_again:
+        evicted = seen.job_workload
+        word, words = (evicted.evicted, evicted.words) if evicted else ("", "")
+        return _evicted_by_kueue("benchmark's Job", word, words or seen.stopped)
+    return None
+
+
+def _evicted_by_kueue(what: str, word: str, words: str) -> Ending:
+    reason = kueue.reason_of_eviction(word, words)
+    message = f"Kueue took the {what} out of the cluster and queues it again{f': {words}' if words else ''}"
+    if reason == kueue.PODS_READY_TIMEOUT:
+        # Without the node, so that the words are equal wherever it happens.
+        message = f"{message}; raise Kueue's setting waitForPodsReady.timeout above what pull and start take"
+    return Ending(reason, message)
+
+
 def _doomed(seen: ObservedExperiment, _: datetime) -> Ending | None:
     state = seen.serving
     return Ending(state.reason, state.message) if isinstance(state, Doomed) else None
@@ -137,9 +163,17 @@ def _disturbed(seen: ObservedExperiment, _: datetime) -> Ending | None:
     """The ending if Kubernetes takes a pod away, or its node is lost; told at first sight, for both may start again."""
     for role, pods in (("engine", seen.engine_pods), ("benchmark", seen.benchmark_pods)):
         for pod in pods:
-            if (why := pod.disruption) is not None:
+            if (why := pod.disruption) is not None and kueue.is_eviction(why.reason):
+                return _evicted_by_kueue(f"{role}'s pod", why.reason, why.message)
+            if why is not None:
                 where = f" on {pod.node}" if pod.node else ""
                 return Ending(_DISRUPTIONS.get(why.reason, "Evicted"), f"the {role}'s pod{where} was taken away: {why}")
+    return None
+
+
+def _benchmark_deleted(seen: ObservedExperiment, _: datetime) -> Ending | None:
+    if seen.job is not None and seen.owns_job and "deletionTimestamp" in seen.job["metadata"]:
+        return Ending("Evicted", "somebody deleted the benchmark's Job while the experiment needed it")
     job_pod = seen.benchmark
     if job_pod is not None and job_pod.deleting and job_pod.ended is None and _job_failed(seen) is None:
         return Ending("Evicted", "somebody deleted the benchmark's pod while the experiment needed it")
@@ -148,6 +182,8 @@ def _disturbed(seen: ObservedExperiment, _: datetime) -> Ending | None:
 
 def _engine_died(seen: ObservedExperiment, _: datetime) -> Ending | None:
     pod, measured = seen.engine, seen.status.engine_pod
+    if measured and (pod is None or pod.uid != measured.uid or pod.deleting) and seen.stopped:
+        return _evicted_by_kueue("engine's pod", "", seen.stopped)
     if measured and (pod is None or pod.uid != measured.uid or pod.deleting):
         return Ending("Evicted", "somebody deleted the engine's pod, or another replaced it, while it was measured")
     if pod is None or pod.ended is None:
@@ -278,7 +314,10 @@ _RULES: tuple[Callable[[ObservedExperiment, datetime], Ending | None], ...] = (
     _rejected,
     _references,
     _root_gone,
+    _queue_missing,
     _disturbed,
+    _queued_again,
+    _benchmark_deleted,
     _job_refused,
     _doomed,
     _pull_failed,

@@ -50,6 +50,7 @@ REASONS: Mapping[str, Meaning] = {
     "ImagePullFailed": _SPOILED,
     "PullTimeout": _SPOILED,
     "QueueTimeout": _SPOILED,
+    "PodsReadyTimeout": _SPOILED,
     "ServingNotCreated": _SPOILED,
     "BenchmarkFailed": _SPOILED,
     "BenchmarkTimeout": _SPOILED,

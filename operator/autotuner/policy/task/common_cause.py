@@ -21,6 +21,7 @@ _FIELDS: Mapping[str, str] = {
     "ImagePullFailed": "runtime.image, or the operator's benchmark image",
     "PullTimeout": "timeouts.pullSeconds",
     "QueueTimeout": "placement, timeouts.queueSeconds and the namespace's quota",
+    "PodsReadyTimeout": "Kueue's setting waitForPodsReady.timeout, which an engine's start and pull must fit into",
     "ServingNotCreated": "runtime, and the log of what serves engines",
     "BenchmarkFailed": "benchmark",
     "ClientOverloaded": "the CPU that the namespace leaves the benchmark, and what else runs on its node",

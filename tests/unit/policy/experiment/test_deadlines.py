@@ -9,6 +9,7 @@ import pytest
 from autotuner.kubernetes_object import Object
 from autotuner.policy.experiment import deadlines, endings, waiting
 from autotuner.policy.experiment.decide import decide
+from autotuner.serving.kueue import Workload
 from autotuner.serving.refusals import Refusal
 from tests.unit.builders import (
     after,
@@ -214,6 +215,32 @@ CLOCKS: list[tuple[str, Object, float, str, str]] = [
         "QueueTimeout",
         "the benchmark's pod found no place within 100 s: waiting for somebody to resume its Job, which is suspended"
         " (Kueue does so until it admits it)",
+    ),
+    (
+        "a webhook is away, and no pod of an engine can be made",
+        {
+            **OURS,
+            "experiment": CREATED,
+            "related": (make_deployment(failure=("FailedCreate", 'failed calling webhook "mpod.kb.io": refused')),),
+        },
+        100,
+        "QueueTimeout",
+        'the engine\'s pod found no place within 100 s: waiting for a webhook: failed calling webhook "mpod.kb.io":'
+        " refused",
+    ),
+    (
+        "Kueue does not admit the benchmark's Job, and says why",
+        {
+            **OURS,
+            "job": make_job(EXPERIMENT, suspend=True),
+            "experiment": MEASURING,
+            "engine": [READY],
+            "workloads": {"uid-Job-chat-1": Workload(waits="insufficient unused quota for cpu")},
+        },
+        103,
+        "QueueTimeout",
+        "the benchmark's pod found no place within 100 s: waiting for Kueue to admit its Job: insufficient unused quota"
+        " for cpu",
     ),
     (
         "another's Job bears the benchmark's name",

@@ -225,6 +225,19 @@ STOPS: list[tuple[str, list[Ending], str, str]] = [
         "chat-3: no disk; chat-1, chat-2 ended with the same words: look at benchmark",
     ),
     (
+        "a clock of Kueue's that no configuration keeps",
+        [
+            BASELINE,
+            *[
+                ending("PodsReadyTimeout", message=f"Exceeded the PodsReady timeout n/pod-chat-{one}-engine-5d-x{one}")
+                for one in (1, 2, 3)
+            ],
+        ],
+        "PodsReadyTimeout",
+        "chat-3: Exceeded the PodsReady timeout n/pod-chat-3-engine-5d-x3; chat-1, chat-2 ended with the same words:"
+        " look at Kueue's setting waitForPodsReady.timeout, which an engine's start and pull must fit into",
+    ),
+    (
         "three configurations in a row that the surroundings spoiled with all retries, whatever they say",
         [
             BASELINE,
