@@ -170,8 +170,7 @@ class Story:
         plan = decide(observed(self.task, self.experiments, **self.around | around), after(self._clock), self.search)
         self.task = written(self.task, plan.status)
         self.plans.append(plan)
-        if plan.create_experiment:
-            body = plan.create_experiment
+        for body in plan.create_experiments:
             body["metadata"] |= {"uid": f"uid-{body['metadata']['name']}", "creationTimestamp": at(self._clock)}
             self.experiments.append({**body, "status": {}})
         return plan
@@ -188,7 +187,7 @@ class Story:
         """Create and end one experiment per ending, then pass once more."""
         for ending in endings:
             plan = self.step()
-            assert plan.create_experiment, f"nothing created: {plan.status.message}"
+            assert plan.create_experiments, f"nothing created: {plan.status.message}"
             self.end(ending)
         return self.step()
 

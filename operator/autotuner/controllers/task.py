@@ -81,21 +81,27 @@ class TaskController:
 
     async def _create(self, seen: ObservedTask, plan: TaskPlan) -> ObservedTask | None:
         """Create what the plan wants; returns what was learned if that did not go as planned."""
-        for body in (plan.create_probe, plan.create_model, plan.create_runtime, plan.create_experiment):
+        made: tuple[Object, ...] = ()
+        for body in (plan.create_probe, plan.create_model, plan.create_runtime, *plan.create_experiments):
             if body is None:
                 continue
             resource = self._kinds[body["kind"]]
             try:
-                await self._kube.create(resource, body["metadata"].get("namespace"), body)
+                created = await self._kube.create(resource, body["metadata"].get("namespace"), body)
             except AlreadyExistsError:
                 if resource is EXPERIMENT:
-                    return replace(seen, obstacle=await self._holder(seen.namespace, body["metadata"]["name"]))
+                    holder = await self._holder(seen.namespace, body["metadata"]["name"])
+                    return replace(seen, experiments=seen.experiments + made, obstacle=holder)
             except RejectedError as problem:
-                return replace(seen, rejection=(resource.kind, problem.message))
+                rejection = (resource.kind, problem.message)
+                return replace(seen, experiments=seen.experiments + made, rejection=rejection)
             except KubeError as problem:
                 if not problem.server_failed:
                     raise
-                return replace(seen, unanswered=(resource.kind, problem.message))
+                unanswered = (resource.kind, problem.message)
+                return replace(seen, experiments=seen.experiments + made, unanswered=unanswered)
+            else:
+                made += (created,) if resource is EXPERIMENT else ()
         if plan.write_probe is not None:
             try:
                 await self._kube.apply(CONFIG_MAP, plan.write_probe)

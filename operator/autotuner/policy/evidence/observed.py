@@ -54,6 +54,7 @@ class ObservedTask:
     obstacle: str = ""  # whose the name of the next experiment is, if it could not be created just now
     recommendation_obstacle: str = ""  # why the recommendation could not be written just now
     rejection: tuple[str, str] | None = None  # kind and the API server's words, when it refused to create it just now
+    turn: str = ""  # why no experiment may start just now although the task's own limits let it, in words
     unanswered: tuple[str, str] | None = None  # the same when it could not do it: it failed, or a webhook did
 
     @property

@@ -25,7 +25,7 @@ class TaskPlan:
     create_model: Object | None = None
     create_runtime: Object | None = None
     create_probe: Object | None = None
-    create_experiment: Object | None = None
+    create_experiments: tuple[Object, ...] = ()  # in this order
     write_probe: Object | None = None
     write_preview: Object | None = None
     write_recommendation: Object | None = None

@@ -63,15 +63,15 @@ class Chaos:
         status = plan.status.dump()
         TaskStatus.model_validate(status)
         json.dumps(status, allow_nan=False)
-        if plan.create_experiment:
-            self.create(plan.create_experiment)
+        for body in plan.create_experiments:
+            self.create(body)
         if lost:
             return
         self.task = written(self.task, plan.status)
         for name in plan.withdraw:
             mark = {"spec": {"cancel": True}, "metadata": {"annotations": {"autotuner.io/withdrawn": "true"}}}
             self.experiments = [merged(one, mark) if named(one) == name else one for one in self.experiments]
-        if not (plan.create_experiment or plan.withdraw or around):
+        if not (plan.create_experiments or plan.withdraw or around):
             self.settles()
 
     def create(self, body: Object) -> None:
@@ -85,7 +85,7 @@ class Chaos:
         """Its own write wakes the writer: that must come to an end."""
         self.clock += 0.5
         plan = self.decide()
-        if plan.create_experiment or plan.withdraw:
+        if plan.create_experiments or plan.withdraw:
             return
         task = written(self.task, plan.status)
         again = decide(observed(task, self.experiments), after(self.clock + 0.5))
