@@ -179,9 +179,13 @@ class Story:
         """Time passes before the next pass."""
         self._clock += seconds
 
-    def end(self, ending: Ending) -> None:
-        """The last experiment ends."""
-        self.experiments[-1] = ending(self.experiments[-1])
+    def end(self, ending: Ending, number: int = -1) -> None:
+        """An experiment ends, the last one unless its index among all is given."""
+        self.experiments[number] = ending(self.experiments[number])
+
+    def edit(self, **changes: Any) -> None:
+        """The user changes the spec."""
+        self.task = merged(self.task, {"spec": changes})
 
     def run_experiments(self, *endings: Ending) -> TaskPlan:
         """Create and end one experiment per ending, then pass once more."""

@@ -8,8 +8,10 @@ import pytest
 
 from autotuner import clock
 from autotuner.controllers.experiment import ExperimentController
+from autotuner.controllers.turn_keeper import TurnKeeper
 from autotuner.controllers.workqueue import ObjectKey
 from autotuner.kubernetes_object import Object
+from autotuner.policy.turns import OverallLimits
 from autotuner.settings import Settings
 from tests.unit.builders import (
     after,
@@ -43,7 +45,9 @@ def kube() -> FakeKube:
 
 async def passed(kube: FakeKube) -> Object:
     """One pass; returns the status after it."""
-    await ExperimentController(kube.as_kube(), BarePod(), Settings()).reconcile(ObjectKey("team", "chat-1"))
+    await ExperimentController(kube.as_kube(), BarePod(), Settings(), TurnKeeper(OverallLimits())).reconcile(
+        ObjectKey("team", "chat-1")
+    )
     found: Object = kube.objects[EXPERIMENT]["status"]
     return found
 

@@ -176,12 +176,14 @@ def _follow(builder: PlanBuilder) -> TaskPlan:
         if stop.certain:
             return _releasing(builder, stop.message)
         return builder.plan(f"{_progress(builder)}; nothing else starts: {stop.message}", until)
-    if seen.baseline is None or seen.rejection or not readiness.is_ready(seen):
+    first = all(one.is_baseline for one in seen.measured if not one.reused)
+    if first or seen.rejection or not readiness.is_ready(seen):
         return builder.plan(_progress(builder), until)
     choice = starting.choose(builder)
     _note_passed_over(builder, choice)
     if not choice.start:
-        return builder.plan(_progress(builder), until)
+        message = "; ".join(filter(None, (_progress(builder), choice.waits)))
+        return builder.plan(message, until, waits_for_turn=bool(seen.turn and choice.waits))
     launches = launching.of_search(builder, choice.start)
     return launching.plan(builder, launches, f"{launching.message(builder, launches)}; {_progress(builder)}", until)
 
@@ -258,7 +260,7 @@ def _tune(builder: PlanBuilder) -> TaskPlan:
         return _launch(builder, launching.of_search(builder, choice.start))
     if choice.waits:
         _searching(builder)
-        return builder.plan(choice.waits)
+        return builder.plan(choice.waits, waits_for_turn=bool(seen.turn))
     return _confirm(builder, choice.end)
 
 

@@ -101,7 +101,7 @@ def plan(
     """
     seen, counts = builder.seen, builder.changes["experiments"]
     if seen.turn:
-        return builder.plan(seen.turn, look_again)
+        return builder.plan(seen.turn, look_again, waits_for_turn=True)
     if seen.obstacle:
         return builder.plan(f"waiting to create {launches[0].name}: {seen.obstacle}", builder.now + _NAME_POLL)
     if seen.unanswered:

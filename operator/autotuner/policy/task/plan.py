@@ -29,6 +29,7 @@ class TaskPlan:
     write_probe: Object | None = None
     write_preview: Object | None = None
     write_recommendation: Object | None = None
+    waits_for_turn: bool = False  # something would start if the limits over all tasks let it
     withdraw: tuple[str, ...] = ()  # experiments to cancel
     events: tuple[Event, ...] = ()
     look_again: datetime | None = None

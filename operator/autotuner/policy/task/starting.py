@@ -15,7 +15,7 @@ from autotuner.policy.evidence import experiment_spec, retries
 from autotuner.policy.evidence.experiment_spec import Ingredients
 from autotuner.policy.evidence.measurements import Measured
 from autotuner.policy.evidence.observed import ObservedTask
-from autotuner.policy.task import common_cause, expected_gain, next_experiment
+from autotuner.policy.task import common_cause, expected_gain, experiment_counts, next_experiment
 from autotuner.policy.task.conclude import SearchEnd
 from autotuner.policy.task.next_experiment import NextExperiment
 from autotuner.policy.task.packing import Room, pack
@@ -78,6 +78,8 @@ def choose(builder: PlanBuilder) -> Choice:
     owed = [one for one in owed if not limits.ends_search(seen, one.accelerators, builder.now)]
     fitting = [one for one in owed if room.most is None or one.accelerators <= room.most]
     left = search.max_experiments - len(seen.search) - _searched(owed)
+    if seen.turn and (fitting or _goes_on(builder)):
+        return Choice(waits=seen.turn, passed_over=passed_over)  # the search is asked when it is the task's turn
     ask = min(left, room.slots - len(fitting))
     queue, end = _queue(builder, fitting, ask)
     packing = pack([one.accelerators for one in queue], room, passed_over, search.parallel_experiments)
@@ -87,6 +89,12 @@ def choose(builder: PlanBuilder) -> Choice:
     if not queue and owed:
         return Choice(waits=_too_large(owed[0], room.most), passed_over=passed_over)
     return _affordable(builder, [queue[place] for place in packing.start], end, packing.passed_over)
+
+
+def _goes_on(builder: PlanBuilder) -> bool:
+    """Whether the search wants more, as far as that can be told without asking it."""
+    left = experiment_counts.wanted(builder.seen) - len(builder.seen.search)
+    return left > 0 and not limits.ends_search(builder.seen, 1, builder.now)
 
 
 def _searched(candidates: Sequence[Candidate]) -> int:
