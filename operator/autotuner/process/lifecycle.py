@@ -31,7 +31,7 @@ from autotuner.settings import Settings
 
 log = logging.getLogger(__name__)
 
-# Starts the watches: what they deliver goes to the queues (tasks, experiments), the watchfulness and the keeper of turns,
+# Starts the watches: what they deliver goes to the queues (tasks, experiments), the watchfulness and the turns,
 # until the event is set. Returns the task that runs them.
 Watch = Callable[
     [Settings, Backend, WorkQueue, WorkQueue, Watchfulness, TurnKeeper, asyncio.Event], Awaitable[asyncio.Task[None]]

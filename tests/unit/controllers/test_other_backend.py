@@ -45,9 +45,8 @@ def kube() -> FakeKube:
 
 async def passed(kube: FakeKube) -> Object:
     """One pass; returns the status after it."""
-    await ExperimentController(kube.as_kube(), BarePod(), Settings(), TurnKeeper(OverallLimits())).reconcile(
-        ObjectKey("team", "chat-1")
-    )
+    controller = ExperimentController(kube.as_kube(), BarePod(), Settings(), TurnKeeper(OverallLimits()))
+    await controller.reconcile(ObjectKey("team", "chat-1"))
     found: Object = kube.objects[EXPERIMENT]["status"]
     return found
 

@@ -39,9 +39,8 @@ async def passed(
 ) -> float | None:
     settings = settings or Settings()
     catalogue = Catalogue(kube.as_kube(), settings, shipped())
-    return await TaskController(kube.as_kube(), backend, catalogue, settings, TurnKeeper(OverallLimits())).reconcile(
-        KEY
-    )
+    turns = TurnKeeper(OverallLimits())
+    return await TaskController(kube.as_kube(), backend, catalogue, settings, turns).reconcile(KEY)
 
 
 def status_of(kube: FakeKube) -> Object:
