@@ -59,7 +59,7 @@ def _needed_by_tasks(resource: Resource, needed: NeededObjects, listeners: Liste
 def watches(backend: Backend, listeners: Listeners) -> dict[Resource, Wake]:
     """What is watched, and whom a change of it wakes, given the object and whether it is gone.
 
-    An event carries nothing but *look again*; only metrics read the object.
+    An event carries nothing but *look again*; only metrics read the object, and who keeps the turns.
     """
     tasks, experiments, watchfulness = listeners.tasks, listeners.experiments, listeners.watchfulness
     needed = NeededObjects()
@@ -79,6 +79,7 @@ def watches(backend: Backend, listeners: Listeners) -> dict[Resource, Wake]:
             tasks.add_soon(ObjectKey(meta["namespace"], task), delay)
         watchfulness.saw(EXPERIMENT, meta, gone=gone)
         needed.saw(body, over=gone or is_over(body))
+        listeners.turns.saw(body, gone=gone)
         metrics.OBJECTS.experiment(body, gone=gone)
 
     def children(resource: Resource, changes: RelevantChanges, after_deletion: float = _AFTER_A_CHANGE) -> Wake:

@@ -27,6 +27,8 @@ class Settings:
     resync_seconds: float = 600.0
     comparison_seconds: float = 30.0
     workers: int = 20
+    max_gpus: int | None = None  # that the experiments of all tasks may hold together
+    max_experiments: int | None = None  # of all tasks that may run at the same time
     log_format: str = "json"  # or text
     metrics_port: int = 0  # /metrics; 0: not served
     health_port: int = 0  # /healthz and /readyz; 0: not served
@@ -67,6 +69,9 @@ class _Variables:
             raise ValueError(f"AUTOTUNER_{name}: {value!r} is not a whole number above 0")
         return int(value)
 
+    def limit(self, name: str) -> int | None:
+        return self.whole(name, 0) if self.text(name) else None
+
     def port(self, name: str) -> int:
         value = self.text(name, "0")
         if not value.isdecimal() or int(value) > 65535:
@@ -106,6 +111,8 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         resync_seconds=variables.number("RESYNC_SECONDS", defaults.resync_seconds),
         comparison_seconds=variables.number("COMPARISON_SECONDS", defaults.comparison_seconds),
         workers=variables.whole("WORKERS", defaults.workers),
+        max_gpus=variables.limit("MAX_GPUS"),
+        max_experiments=variables.limit("MAX_EXPERIMENTS"),
         log_format=variables.choice("LOG_FORMAT", defaults.log_format, "json", "text"),
         metrics_port=variables.port("METRICS_PORT"),
         health_port=variables.port("HEALTH_PORT"),

@@ -8,10 +8,12 @@ import pytest
 
 from autotuner import backend_choice
 from autotuner.controllers.recent_reads import RecentReads
+from autotuner.controllers.turn_keeper import TurnKeeper
 from autotuner.controllers.workqueue import ObjectKey, WorkQueue
 from autotuner.kube import EXPERIMENT, JOB, POD, TASK
 from autotuner.kubernetes_object import Object, Resource
 from autotuner.main import watches
+from autotuner.policy.turns import OverallLimits
 from autotuner.process.lifecycle import Listeners
 from autotuner.process.silent_watches import Watchfulness
 from tests.unit.builders import controller, make_experiment, merged
@@ -35,14 +37,18 @@ class Queue:
         self.added.append((key, seconds))
 
 
+def listeners(queues: tuple[WorkQueue, WorkQueue]) -> Listeners:
+    recent, turns = RecentReads(FakeKube().as_kube()), TurnKeeper(OverallLimits())
+    return Listeners(*queues, Watchfulness(), recent, turns)
+
+
 def woken(
     resource: Resource, body: Object, *, gone: bool = False
 ) -> tuple[list[tuple[ObjectKey, float]], list[tuple[ObjectKey, float]]]:
     """What a change has the queues of tasks and of experiments look at."""
     tasks, experiments = Queue(), Queue()
     queues = (cast(WorkQueue, tasks), cast(WorkQueue, experiments))
-    listeners = Listeners(*queues, Watchfulness(), RecentReads(FakeKube().as_kube()))
-    watches(backend_choice.DEFAULT, listeners)[resource](body, gone)
+    watches(backend_choice.DEFAULT, listeners(queues))[resource](body, gone)
     return tasks.added, experiments.added
 
 
@@ -112,7 +118,7 @@ def test_a_model_that_is_deleted_wakes_the_tasks_that_need_it(
 ) -> None:
     tasks = Queue()
     queues = (cast(WorkQueue, tasks), cast(WorkQueue, Queue()))
-    handlers = watches(backend_choice.DEFAULT, Listeners(*queues, Watchfulness(), RecentReads(FakeKube().as_kube())))
+    handlers = watches(backend_choice.DEFAULT, listeners(queues))
     status = {"conditions": [conditions("Finished", "True" if over else "False", "Completed")]}
     owned = {
         "metadata": {"ownerReferences": [controller(make_task())]},

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from autotuner import clock, kube
+from autotuner import api_server, clock
 from autotuner.kube import AlreadyExistsError, ConflictError, KubeError, RejectedError
 from autotuner.kubernetes_object import Resource
 from autotuner.settings import Settings, from_environment
@@ -34,6 +34,8 @@ class TestSettings:
                 "AUTOTUNER_RESYNC_SECONDS": "0.5",
                 "AUTOTUNER_COMPARISON_SECONDS": "0.25",
                 "AUTOTUNER_WORKERS": "3",
+                "AUTOTUNER_MAX_GPUS": "16",
+                "AUTOTUNER_MAX_EXPERIMENTS": "5",
                 "AUTOTUNER_LOG_FORMAT": "text",
                 "AUTOTUNER_METRICS_PORT": "8080",
                 "AUTOTUNER_HEALTH_PORT": "8081",
@@ -54,6 +56,8 @@ class TestSettings:
             resync_seconds=0.5,
             comparison_seconds=0.25,
             workers=3,
+            max_gpus=16,
+            max_experiments=5,
             log_format="text",
             metrics_port=8080,
             health_port=8081,
@@ -159,7 +163,7 @@ class TestErrors:
         ],
     )
     def test_error(self, status: int, body: str, kind: type[KubeError], reason: str, message: str | None) -> None:
-        problem = kube.error(status, body)
+        problem = api_server.error(status, body)
 
         assert type(problem) is kind
         assert (problem.status, problem.reason) == (status, reason)

@@ -20,10 +20,12 @@ from autotuner.controllers.preset_catalogue import Catalogue, shipped
 from autotuner.controllers.recent_reads import RecentReads
 from autotuner.controllers.repeated_failures import teller
 from autotuner.controllers.task import TaskController
+from autotuner.controllers.turn_keeper import TurnKeeper
 from autotuner.controllers.workqueue import ObjectKey, WorkQueue
 from autotuner.kube import EXPERIMENT, TASK, Kube
 from autotuner.kubernetes_object import Resource
 from autotuner.ownership import EXPERIMENT_LABEL
+from autotuner.policy.turns import OverallLimits
 from autotuner.process import silent_watches
 from autotuner.process.endpoints import Health, served
 from autotuner.process.leader import Election
@@ -44,6 +46,7 @@ class Listeners:
     experiments: WorkQueue
     watchfulness: Watchfulness
     recent: RecentReads
+    turns: TurnKeeper
 
 
 # Starts the watches, which go on until the event is set. Returns the task that runs them.
@@ -117,13 +120,27 @@ class _Process:
             with contextlib.suppress(asyncio.CancelledError):
                 await working
 
+    async def _look_around(
+        self, kube: Kube, watchfulness: Watchfulness, wake: silent_watches.Wake, turns: TurnKeeper
+    ) -> None:
+        """Compare the watches with the API server's lists, have turns of the gone free, and sweep; for ever."""
+        sweep = Sweep(kube, self._backend)
+
+        async def answered(found: silent_watches.Listed, begun: float) -> None:
+            turns.prune({ObjectKey(meta["namespace"], meta["name"]) for meta in found[EXPERIMENT]}, begun)
+            await sweep.once(found)
+
+        look = partial(silent_watches.listed, kube, self._backend, self._settings.namespaces)
+        await look_around(look, watchfulness, wake, answered, self._settings.comparison_seconds)
+
     async def _lead(self, kube: Kube) -> None:
         """Watch and act until the stop; then let running reconciles come to their end."""
         settings, pause, watchfulness = self._settings, Pause(), Watchfulness()
         metrics.LEADER.set(1)
         catalogue, recent = Catalogue(kube, settings, self._known), RecentReads(kube)
-        proposing = TaskController(kube, self._backend, catalogue, settings, recent)
-        experimenting = ExperimentController(kube, self._backend, settings, recent)
+        turns = TurnKeeper(OverallLimits(settings.max_gpus, settings.max_experiments))
+        proposing = TaskController(kube, self._backend, catalogue, settings, recent, turns)
+        experimenting = ExperimentController(kube, self._backend, settings, recent, turns)
         tasks = WorkQueue(
             "tasks", pause.around(proposing.reconcile), settings.workers, teller(kube, TASK), proposing.own_writes
         )
@@ -135,9 +152,9 @@ class _Process:
             experimenting.own_writes,
         )
         # kopf cancels in the end whatever began after it: these begin before.
-        look = partial(silent_watches.listed, kube, self._backend, settings.namespaces)
-        sweep, period = Sweep(kube, self._backend), settings.comparison_seconds
-        duties = [look_around(look, watchfulness, waker(tasks, experiments), sweep.once, period)]
+        turns.wake = lambda kind, key: {TASK.kind: tasks, EXPERIMENT.kind: experiments}[kind].add(key)
+        await turns.read(kube, settings.namespaces)
+        duties = [self._look_around(kube, watchfulness, waker(tasks, experiments), turns)]
         if settings.home:
             await pause.look(kube, settings.home)
             duties.append(pause.follow(kube, settings.home))
@@ -145,7 +162,7 @@ class _Process:
             duties.append(self._election.keep())
         ends: list[asyncio.Task[Any]] = [asyncio.create_task(duty) for duty in (self._stop.wait(), *duties)]
         unwatch = asyncio.Event()
-        listeners = Listeners(tasks, experiments, watchfulness, recent)
+        listeners = Listeners(tasks, experiments, watchfulness, recent, turns)
         watching = await self._watch(settings, self._backend, listeners, unwatch)
         self._listen()  # kopf has put its own signal handlers there
         self._health.deaf = watchfulness.deaf

@@ -124,10 +124,10 @@ async def look_around(
     look: Callable[[], Awaitable[Listed]],
     watchfulness: Watchfulness,
     wake: Wake,
-    sweep: Callable[[Listed], Awaitable[None]],
+    answered: Callable[[Listed, float], Awaitable[None]],
     period: float,
 ) -> None:
-    """Sweep now; then compare and sweep every `period` seconds, for ever.
+    """Look now; then look and compare every `period` seconds, for ever.
 
     An API server that is away is not the watches' failure.
 
@@ -135,7 +135,7 @@ async def look_around(
         look: lists what there is.
         watchfulness: what the watches delivered.
         wake: called for what they missed.
-        sweep: looks at the same lists for what ended experiments left.
+        answered: called with what there is, and when it was asked for.
         period: seconds between two looks.
     """
     first = True
@@ -145,7 +145,7 @@ async def look_around(
             found = await look()
             if not first:
                 compare(found, begun, watchfulness, wake)
-            await sweep(found)
+            await answered(found, begun)
         except KubeError as problem:
             watchfulness.interrupted()
             log.info("cannot compare the watches with the API server: %s", problem)

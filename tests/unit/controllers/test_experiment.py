@@ -8,10 +8,12 @@ from autotuner import backend_choice, clock
 from autotuner.controllers.experiment import ExperimentController
 from autotuner.controllers.recent_reads import RecentReads
 from autotuner.controllers.repeated_failures import teller
+from autotuner.controllers.turn_keeper import TurnKeeper
 from autotuner.controllers.workqueue import ObjectKey
 from autotuner.kube import EXPERIMENT as EXPERIMENT_KIND
 from autotuner.kube import AlreadyExistsError, ConflictError, KubeError, RejectedError
 from autotuner.kubernetes_object import Object, Resource
+from autotuner.policy.turns import OverallLimits
 from autotuner.settings import Settings
 from tests.unit.builders import (
     after,
@@ -56,7 +58,10 @@ def finishing() -> FakeKube:
 
 async def passed(kube: FakeKube) -> float | None:
     client = kube.as_kube()
-    return await ExperimentController(client, backend_choice.DEFAULT, Settings(), RecentReads(client)).reconcile(KEY)
+    controller = ExperimentController(
+        client, backend_choice.DEFAULT, Settings(), RecentReads(client), TurnKeeper(OverallLimits())
+    )
+    return await controller.reconcile(KEY)
 
 
 def status_of(kube: FakeKube) -> Object:

@@ -9,8 +9,10 @@ import pytest
 from autotuner import clock
 from autotuner.controllers.experiment import ExperimentController
 from autotuner.controllers.recent_reads import RecentReads
+from autotuner.controllers.turn_keeper import TurnKeeper
 from autotuner.controllers.workqueue import ObjectKey
 from autotuner.kubernetes_object import Object
+from autotuner.policy.turns import OverallLimits
 from autotuner.settings import Settings
 from tests.unit.builders import (
     after,
@@ -44,9 +46,9 @@ def kube() -> FakeKube:
 
 async def passed(kube: FakeKube) -> Object:
     """One pass; returns the status after it."""
-    await ExperimentController(kube.as_kube(), BarePod(), Settings(), RecentReads(kube.as_kube())).reconcile(
-        ObjectKey("team", "chat-1")
-    )
+    client, turns = kube.as_kube(), TurnKeeper(OverallLimits())
+    controller = ExperimentController(client, BarePod(), Settings(), RecentReads(client), turns)
+    await controller.reconcile(ObjectKey("team", "chat-1"))
     found: Object = kube.objects[EXPERIMENT]["status"]
     return found
 

@@ -9,9 +9,11 @@ from autotuner.controllers.preset_catalogue import Catalogue
 from autotuner.controllers.recent_reads import RecentReads
 from autotuner.controllers.repeated_failures import teller
 from autotuner.controllers.task import TaskController
+from autotuner.controllers.turn_keeper import TurnKeeper
 from autotuner.controllers.workqueue import ObjectKey
 from autotuner.kube import TASK, ConflictError, KubeError, RejectedError
 from autotuner.kubernetes_object import Object
+from autotuner.policy.turns import OverallLimits
 from autotuner.serving.backend import Backend
 from autotuner.settings import Settings
 from tests.unit.builders import after, controller, make_experiment, make_pod, merged, terminated
@@ -38,9 +40,8 @@ async def passed(
 ) -> float | None:
     settings = settings or Settings()
     catalogue = Catalogue(kube.as_kube(), settings, shipped())
-    return await TaskController(kube.as_kube(), backend, catalogue, settings, RecentReads(kube.as_kube())).reconcile(
-        KEY
-    )
+    turns, recent = TurnKeeper(OverallLimits()), RecentReads(kube.as_kube())
+    return await TaskController(kube.as_kube(), backend, catalogue, settings, recent, turns).reconcile(KEY)
 
 
 def status_of(kube: FakeKube) -> Object:
@@ -434,7 +435,12 @@ async def test_a_model_that_is_made_again_is_made_once() -> None:
     settings = Settings()
     catalogue = Catalogue(kube.as_kube(), settings, shipped())
     controller = TaskController(
-        kube.as_kube(), backend_choice.DEFAULT, catalogue, settings, RecentReads(kube.as_kube())
+        kube.as_kube(),
+        backend_choice.DEFAULT,
+        catalogue,
+        settings,
+        RecentReads(kube.as_kube()),
+        TurnKeeper(OverallLimits()),
     )
 
     for _ in range(3):

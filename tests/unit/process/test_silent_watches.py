@@ -132,7 +132,7 @@ async def looked(kube: FakeKube, watching: Watchfulness, monkeypatch: pytest.Mon
     tasks, experiments = (cast(WorkQueue, Queue(name, added)) for name in ("tasks", "experiments"))
     slept = 0
 
-    async def sweep(_: Listed) -> None:
+    async def answered(_: Listed, __: float) -> None:
         if slept == 0:
             assert added == []  # whatever is there is looked at when its watch begins
 
@@ -147,7 +147,7 @@ async def looked(kube: FakeKube, watching: Watchfulness, monkeypatch: pytest.Mon
     monkeypatch.setattr(silent_watches, "asyncio", Twice)
     look = partial(listed, kube.as_kube(), backend_choice.DEFAULT, ())
     with pytest.raises(asyncio.CancelledError):
-        await look_around(look, watching, waker(tasks, experiments), sweep, 30.0)
+        await look_around(look, watching, waker(tasks, experiments), answered, 30.0)
     return added
 
 

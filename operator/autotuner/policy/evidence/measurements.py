@@ -10,7 +10,7 @@ from autotuner import scoring
 from autotuner.api.experiment import ExperimentSpec, ExperimentStatus
 from autotuner.api.task import TaskSpec
 from autotuner.ownership import WITHDRAWN_ANNOTATION
-from autotuner.policy.conditions import is_true
+from autotuner.policy.conditions import find, is_true
 from autotuner.policy.evidence import drift
 from autotuner.policy.experiment.reasons import ExperimentOutcome, meaning
 from autotuner.scoring import Score
@@ -41,6 +41,19 @@ class Measured:
     def finished(self) -> bool:
         """Whether the experiment is over and everything is released."""
         return is_true(self.status.conditions, "Finished")
+
+    @property
+    def begun(self) -> str | None:
+        """When it began, by the operator's clock; None where that is not known."""
+        created = self.status.times.created if self.status.times else None
+        queued = find(self.status.conditions, "Scheduled")
+        return created or (queued.last_transition_time if queued else None)
+
+    @property
+    def ended(self) -> str | None:
+        """When it was over, by the operator's clock; None if it is not."""
+        over = find(self.status.conditions, "Finished")
+        return over.last_transition_time if over and over.status == "True" else None
 
     @property
     def failed(self) -> bool:

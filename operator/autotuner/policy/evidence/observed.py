@@ -52,10 +52,12 @@ class ObservedTask:
     probe: ObservedProbe | None = None  # from the start on, where the task wants one that has not failed
     shadow: Finding | None = None
     may_create: bool = True
+    most_accelerators: int | None = None  # that the experiments of all tasks may hold together
     benchmark_image: str = ""
     obstacle: str = ""  # whose the name of the next experiment is, if it could not be created just now
     recommendation_obstacle: str = ""  # why the recommendation could not be written just now
     rejection: tuple[str, str] | None = None  # kind and the API server's words, when it refused to create it just now
+    turn: str = ""  # why no experiment may start just now although the task's own limits let it, in words
     unanswered: tuple[str, str] | None = None  # the same when it could not do it: it failed, or a webhook did
 
     @property
@@ -119,6 +121,7 @@ class ObservedTask:
             self.shadow,
             self.may_create,
             capacity=nodes.capacity(self.nodes, placement.accelerator_resource, placement.node_selector or {}, product),
+            most_accelerators=self.most_accelerators,
             storage=self.storage,
             queue=self.queue,
             running=(self.settled.status.engine_version or "") if self.settled else "",
