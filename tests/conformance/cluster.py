@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from autotuner.kube import Kube
 from autotuner.kubernetes_object import Object, Resource
-from testbed.api import APPLY, MERGE, Api, ApiError
-from tests.conformance.server import Listed, RefusedError, Told
+from testbed.api import APPLY, MERGE, Api, ApiError, Parameter
+from tests.conformance.server import Events, Listed, RefusedError, Told
+
+_T = TypeVar("_T")
 
 _SETTLE_SECONDS = 30
 _WATCH_SECONDS = 10
@@ -27,7 +29,8 @@ class ClusterServer:
     async def list(
         self, resource: Resource, *, labels: str = "", fields: str = "", limit: int = 0, more: str = ""
     ) -> Listed:
-        options = {"labelSelector": labels, "fieldSelector": fields, "limit": limit, "continue": more}
+        options: dict[str, Parameter] = {"labelSelector": labels, "fieldSelector": fields}
+        options |= {"limit": limit, "continue": more}
         found = await _answer(self._api.list(self._path(resource), **{key: it for key, it in options.items() if it}))
         meta = found["metadata"]
         left = meta.get("remainingItemCount")
@@ -81,11 +84,11 @@ class ClusterServer:
 
     async def watched(
         self, resource: Resource, version: str, count: int, *, labels: str = "", initial: bool = False
-    ) -> list[Told]:
+    ) -> Events:
         options: dict[str, Any] = {"labelSelector": labels} if labels else {}
         if initial:
             options |= {"sendInitialEvents": True, "resourceVersionMatch": "NotOlderThan"}
-        found: list[Told] = []
+        found: Events = []
 
         async def read() -> None:
             async for event in self._api.events(self._path(resource), version, **options):
@@ -126,10 +129,11 @@ def _validation(strict: bool) -> dict[str, str]:
     return {"fieldValidation": "Strict" if strict else "Warn"}
 
 
-async def _answer(request: Awaitable[Any]) -> Any:
+async def _answer(request: Awaitable[_T]) -> _T:
     try:
         return await request
     except ApiError as problem:
         causes = (problem.body.get("details") or {}).get("causes") or []
         told = tuple(sorted((one.get("reason", ""), one.get("field", "")) for one in causes))
-        raise RefusedError(problem.status, problem.reason, told if problem.status == 422 else ()) from problem
+        causes = told if problem.status == 422 else ()
+        raise RefusedError(problem.status, problem.reason, causes, problem.message) from problem

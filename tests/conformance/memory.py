@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import ParamSpec, TypeVar
 
 from autotuner.kube import KubeError
 from autotuner.kubernetes_object import Object, Resource
 from autotuner.memory_api.answers import InvalidError
 from autotuner.memory_api.api import MemoryApi
-from tests.conformance.server import Listed, RefusedError, Told
+from tests.conformance.server import Events, Listed, RefusedError, Told
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 
 class MemoryServer:
@@ -91,7 +94,7 @@ class MemoryServer:
 
     async def watched(
         self, resource: Resource, version: str, count: int, *, labels: str = "", initial: bool = False
-    ) -> list[Told]:
+    ) -> Events:
         watch = _answer(self._store.watch, resource, self._place(resource), version, labels=labels, initial=initial)
         return [Told(*event) for event in watch.poll()][:count]
 
@@ -115,11 +118,11 @@ class MemoryServer:
         return {**body, "metadata": {"namespace": self._place(resource), **body["metadata"]}}
 
 
-def _answer(request: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+def _answer(request: Callable[_P, _T], *arguments: _P.args, **options: _P.kwargs) -> _T:
     try:
         return request(*arguments, **options)
     except InvalidError as problem:
         causes = tuple(sorted((cause.reason, cause.field) for cause in problem.causes))
-        raise RefusedError(problem.status, problem.reason, causes) from problem
+        raise RefusedError(problem.status, problem.reason, causes, problem.message) from problem
     except KubeError as problem:
-        raise RefusedError(problem.status, problem.reason) from problem
+        raise RefusedError(problem.status, problem.reason, message=problem.message) from problem

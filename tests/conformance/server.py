@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from autotuner.kube import Kube
@@ -14,11 +14,15 @@ Objects = list[Object]
 
 @dataclass(frozen=True)
 class RefusedError(Exception):
-    """A refusal; `causes` has reason and field of each thing that is wrong with an object."""
+    """A refusal; `causes` has reason and field of each thing that is wrong with an object.
+
+    The message is not compared: the words of the API server change from release to release.
+    """
 
     status: int
     reason: str
     causes: tuple[tuple[str, str], ...] = ()
+    message: str = field(default="", compare=False)
 
 
 class Listed(NamedTuple):
@@ -37,6 +41,9 @@ class Told(NamedTuple):
     object: Object
 
 
+Events = list[Told]
+
+
 class Server(Protocol):
     """An API server with a namespace for the case, and none other's objects in it.
 
@@ -46,7 +53,9 @@ class Server(Protocol):
     """
 
     namespace: str
-    kube: Kube
+
+    @property
+    def kube(self) -> Kube: ...
 
     async def get(self, resource: Resource, name: str) -> Object: ...
 
@@ -89,7 +98,7 @@ class Server(Protocol):
 
     async def watched(
         self, resource: Resource, version: str, count: int, *, labels: str = "", initial: bool = False
-    ) -> list[Told]:
+    ) -> Events:
         """The first events after a version."""
 
     async def last_words(self, resource: Resource, version: str) -> Told:

@@ -5,7 +5,18 @@ from __future__ import annotations
 import inspect
 from types import ModuleType
 
-from tests.conformance.cases import applying, controllers, deleting, finding, garbage, validating, watching, writing
+from tests.conformance.cases import (
+    applying,
+    controllers,
+    deleting,
+    editing,
+    finding,
+    garbage,
+    specs,
+    validating,
+    watching,
+    writing,
+)
 from tests.conformance.server import Case
 
 
@@ -21,6 +32,6 @@ def _of(module: ModuleType) -> dict[str, Case]:
 
 CASES: dict[str, Case] = {
     name: case
-    for module in (writing, validating, applying, deleting, garbage, finding, watching, controllers)
+    for module in (writing, validating, specs, editing, applying, deleting, garbage, finding, watching, controllers)
     for name, case in _of(module).items()
 }

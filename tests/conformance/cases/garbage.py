@@ -158,7 +158,7 @@ async def who_was_owned_by_an_object_that_is_no_more_goes(server: Server) -> Non
 async def an_owner_has_to_be_what_the_reference_says(server: Server) -> None:
     owner = await server.create(TASK, make_task())
     for name, change in (("a", {"name": "other"}), ("b", {"kind": "TuningExperiment"})):
-        await server.create(CONFIG_MAP, config_map(name, ownerReferences=[reference(owner, **change)]))
+        await server.create(CONFIG_MAP, config_map(name, ownerReferences=[{**reference(owner), **change}]))
         await _gone(server, CONFIG_MAP, name)
 
 

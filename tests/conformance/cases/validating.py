@@ -75,13 +75,8 @@ BROKEN_RULES: dict[str, tuple[Edits, tuple[str, str]]] = {
 
 
 async def an_unknown_field_is_refused_where_that_is_asked_for(server: Server) -> None:
-    for edit in (
-        {"spec.foo": 1},
-        {"spec.parameters.0.foo": 1},
-        {"metadata.foo": 1},
-        {"spec.benchmark.tokenizer.foo": {}},
-    ):
-        assert await refused(server.create(TASK, edited(make_task(), edit))) == UNKNOWN, edit
+    for place in ("spec", "spec.parameters.0", "metadata", "spec.benchmark.tokenizer"):
+        assert await refused(server.create(TASK, edited(make_task(), {f"{place}.foo": 1}))) == UNKNOWN, place
 
 
 async def an_unknown_field_is_dropped_elsewhere(server: Server) -> None:
@@ -229,30 +224,10 @@ async def metadata_has_rules_too(server: Server) -> None:
     assert await refused(server.create(CONFIG_MAP, config_map(labels={"a": 1}))) == UNKNOWN
 
 
-async def a_started_task_keeps_its_spec(server: Server) -> None:
-    await server.create(TASK, make_task())
-    await server.merge(TASK, "chat", {"spec": {"search": {"seed": 1}}})
-    start = {"status": {"startTime": "2026-01-01T00:00:00Z", "phase": "Running"}}
-    await server.merge(TASK, "chat", start, subresource="status")
-
-    forbidden = invalid(("FieldValueForbidden", "spec"))
-    for patch in ({"search": {"seed": 2}}, {"slos": None}, {"gpuHourPrice": "1"}, {"runtime": {"image": "x"}}):
-        assert await refused(server.merge(TASK, "chat", {"spec": patch})) == forbidden, patch
-    free = {"suspend": True, "search": {"maxExperiments": 9}, "budget": {"maxHours": 0.5}}
-    assert (await server.merge(TASK, "chat", {"spec": free}))["spec"]["suspend"] is True
-    await server.merge(TASK, "chat", {"status": {"phase": "Succeeded"}}, subresource="status")
-    read = await server.get(TASK, "chat")
-    assert await refused(server.replace(TASK, edited(read, {"spec.search.seed": 3}))) == forbidden
-
-
-async def an_experiment_can_only_be_cancelled(server: Server) -> None:
+async def all_broken_rules_of_a_change_are_told(server: Server) -> None:
     await server.create(EXPERIMENT, make_experiment())
-
-    changed = await refused(server.merge(EXPERIMENT, "chat-1", {"spec": {"service": {"args": ["--tp-size=2"]}}}))
-    assert changed == invalid(("FieldValueForbidden", "spec"))
     await server.merge(EXPERIMENT, "chat-1", {"spec": {"cancel": True}})
-    taken_back = await refused(server.merge(EXPERIMENT, "chat-1", {"spec": {"cancel": False}}))
-    assert taken_back == invalid(("FieldValueForbidden", "spec.cancel"))
+
     both = {"spec": {"cancel": False, "block": 2}}
     want = invalid(("FieldValueForbidden", "spec"), ("FieldValueForbidden", "spec.cancel"))
     assert await refused(server.merge(EXPERIMENT, "chat-1", both)) == want
