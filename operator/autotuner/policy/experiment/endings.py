@@ -186,7 +186,7 @@ def _engine_died(seen: ObservedExperiment, _: datetime) -> Ending | None:
         return _evicted_by_kueue("engine's pod", "", seen.stopped)
     if measured and (pod is None or pod.uid != measured.uid or pod.deleting):
         return Ending("Evicted", "somebody deleted the engine's pod, or another replaced it, while it was measured")
-    if pod is None or pod.ended is None:
+    if pod is None or pod.ended is None or pod.deleting:  # what a deletion ends is no fault; another pod follows
         return None
     return diagnose(seen, pod)
 

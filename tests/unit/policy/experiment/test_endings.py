@@ -646,6 +646,10 @@ def test_measured_well_but_against_the_slos_is_told_as_such() -> None:
 
 
 GOES_ON: list[tuple[str, Object]] = [
+    (
+        "somebody deletes the pod of an engine that loads",
+        {**OURS, "experiment": PULLING, "engine": [make_pod(ended=terminated(143), deleting=True)]},
+    ),
     ("nothing exists yet", {}),
     ("nothing exists yet, however long the operator was away", {"now": 9999.0}),
     ("another's InferenceService will go away", {"root": make_isvc(OTHER, deleting=True)}),
