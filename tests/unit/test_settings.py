@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from autotuner import api_server, clock
+from autotuner import api_server, clock, kube
 from autotuner.kube import AlreadyExistsError, ConflictError, KubeError, RejectedError
 from autotuner.kubernetes_object import Resource
 from autotuner.settings import Settings, from_environment

@@ -139,7 +139,9 @@ async def test_an_experiment_without_a_task_waits_before_its_engine() -> None:
     alone = make_experiment()
     kube, woken = FakeKube(alone, make_model(), make_runtime()), Woken()
     woken.claim("other")
-    controller_of_it = ExperimentController(kube.as_kube(), backend_choice.DEFAULT, Settings(), woken.keeper)
+    controller_of_it = ExperimentController(
+        kube.as_kube(), backend_choice.DEFAULT, Settings(), RecentReads(kube.as_kube()), woken.keeper
+    )
     await controller_of_it.reconcile(ALONE)
 
     status = kube.objects["TuningExperiment", "chat-1"]["status"]
