@@ -121,7 +121,7 @@ async def defaults_are_filled_in_at_every_depth(server: Server) -> None:
     assert (made["suspend"], made["search"]["seed"], made["search"]["confirm"]) == (
         False,
         0,
-        {"top": 2, "maxRepeats": 4},
+        {"top": 2, "maxRepeats": 4, "sameNode": False},
     )
     assert [one["allowUnset"] for one in made["parameters"]] == [False] * 4
     assert made["timeouts"]["queueSeconds"] == 3600
