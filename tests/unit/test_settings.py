@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from autotuner import clock, kube
+from autotuner import api_server, clock, kube
 from autotuner.kube import AlreadyExistsError, ConflictError, KubeError, RejectedError
 from autotuner.kubernetes_object import Resource
 from autotuner.settings import Settings, from_environment
@@ -157,7 +157,7 @@ class TestErrors:
         ],
     )
     def test_error(self, status: int, body: str, kind: type[KubeError], reason: str, message: str | None) -> None:
-        problem = kube.error(status, body)
+        problem = api_server.error(status, body)
 
         assert type(problem) is kind
         assert (problem.status, problem.reason) == (status, reason)
