@@ -102,7 +102,8 @@ BANS = (
         ("benchmark", "simulator"),
         (
             *("kopf", "kubernetes", "prometheus_client"),
-            *("autotuner.controllers", "autotuner.policy", "autotuner.kube", "autotuner.main"),
+            *("autotuner.controllers", "autotuner.policy", "autotuner.main"),
+            *("autotuner.kube", "autotuner.api_server", "autotuner.memory_api"),
         ),
         "the benchmark image has nothing of the operator",
     ),

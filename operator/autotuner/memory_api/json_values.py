@@ -20,7 +20,7 @@ def copied(value: Any) -> Any:
 
 
 def scalar(value: Any) -> Any:
-    """A string, number, boolean or null as an API server returns it.
+    """A string, number, boolean or null as an API server returns it, or what json makes of another type.
 
     Raises:
         TypeError: it is none of them.
@@ -30,10 +30,15 @@ def scalar(value: Any) -> Any:
         return value
     if kind is float:
         return int(value) if value.is_integer() and abs(value) < 2**63 else value
-    if isinstance(value, dict | list):
-        return copied(dict(value) if isinstance(value, dict) else list(value))
+    # What json writes too: subclasses of the types of JSON, and tuples.
     if isinstance(value, str):
         return str(value)
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, dict):
+        return copied(dict(value))
+    if isinstance(value, list | tuple):
+        return copied(list(value))
     raise TypeError(f"{kind.__name__} is not JSON: {value!r}")
 
 
