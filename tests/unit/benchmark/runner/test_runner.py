@@ -159,13 +159,31 @@ class TestLadder:
         assert (result.failure, result.ladder) == ("Tokenizer", None)
         assert result.message == "benchmark.tokenizer: it is made up"
 
+    @pytest.mark.parametrize(
+        ("source", "failure", "words"),
+        [
+            ({"source": "Hub", "id": "org/model"}, "Tokenizer", "the hub, or a proxy before it, does not answer"),
+            ({"source": "ModelVolume", "path": "/x"}, "ClientOverloaded", "the benchmark is short of CPU"),
+            ({"source": "Builtin"}, "ClientOverloaded", "the benchmark is short of CPU"),
+        ],
+    )
     def test_waits_for_a_tokenizer_not_for_ever(
-        self, engine: TinyEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self,
+        engine: TinyEngine,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        source: dict[str, str],
+        failure: str,
+        words: str,
     ) -> None:
-        monkeypatch.setattr(runner, "TOKENIZER_SECONDS", 0.2)
-        assert run_benchmark(variables(tmp_path, engine.url, "sleep"), CLIENTS) == 1
+        monkeypatch.setattr(runner, "HUB_SECONDS", 0.2)
+        monkeypatch.setattr(runner, "LOADING_SECONDS", 0.4)
+        assert run_benchmark(variables(tmp_path, engine.url, "sleep", tokenizer=source), CLIENTS) == 1
 
-        assert result_in(tmp_path).message.startswith("benchmark.tokenizer: it did not load within 0 s")
+        result = result_in(tmp_path)
+        assert result.failure == failure
+        assert result.message.startswith("benchmark.tokenizer: it did not load within 0 s")
+        assert words in result.message
 
     def test_needs_the_model_that_is_served(self, engine: TinyEngine, tmp_path: Path) -> None:
         assert run_benchmark(variables(tmp_path, engine.url, model="large"), CLIENTS) == 3
