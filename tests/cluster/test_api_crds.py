@@ -392,7 +392,12 @@ async def test_columns_of_a_task(api: Api, namespace: str) -> None:
         "Best": 1893.5,
         "Gain": "+31.0%",
     }
-    assert wide == {"Objective": "OutputThroughput", "Reason": "Running", "Message": "experiment 2 of 4 benchmarking"}
+    assert wide == {
+        "Running": 1,
+        "Objective": "OutputThroughput",
+        "Reason": "Running",
+        "Message": "experiment 2 of 4 benchmarking",
+    }
 
 
 async def test_columns_of_an_experiment(api: Api, namespace: str) -> None:
