@@ -60,9 +60,17 @@ class Played:
 class Play:
     """One task in simulated time."""
 
-    def __init__(self, number: int, sizes: Sequence[int], experiments: int, parallel: int, gpus: int) -> None:
+    def __init__(
+        self,
+        number: int,
+        sizes: Sequence[int],
+        experiments: int,
+        parallel: int,
+        gpus: int,
+        strategy: str = "Bayesian",
+    ) -> None:
         search: Object = {
-            "strategy": "Bayesian",
+            "strategy": strategy,
             "maxExperiments": experiments,
             "seed": number,
             "confirm": {"maxRepeats": 0},
