@@ -43,7 +43,7 @@ ENGINE_ALONE = {"spec.runtime.preset": None, "spec.runtime.engine": "SGLang"}
 GOALS = 'spec.objectives: Invalid value: "object":'
 GAIN = 'spec.search.minExpectedGain: Invalid value: "string": write a percentage from 0.01% to 100%, for example 1%'
 PRICE = 'spec.gpuHourPrice: Invalid value: "string": write a decimal number above zero in quotes, for example "2.50"'
-CONFIRM = {"top": 2, "maxRepeats": 4}
+CONFIRM = {"top": 2, "maxRepeats": 4, "sameNode": False}
 USERS = {"metric": "MaxConcurrency"}
 SOFT = 'spec.slos[0]: Invalid value: "object": weight and steepness go with enforcement: Soft only'
 NAME_ALONE = {"spec.runtime.preset": None, "spec.runtime.name": "mine"}
@@ -345,7 +345,13 @@ async def test_accepted(api: Api, case: str) -> None:
 async def test_defaults_are_written_by_the_api_server(api: Api) -> None:
     task = edited(make_task(), {"spec.search": {"maxExperiments": 1}})
     spec = (await api.create(tasks("default"), task, dryRun="All"))["spec"]
-    assert spec["search"] == {"strategy": "Bayesian", "maxExperiments": 1, "seed": 0, "confirm": CONFIRM}
+    assert spec["search"] == {
+        "strategy": "Bayesian",
+        "maxExperiments": 1,
+        "parallelExperiments": 1,
+        "seed": 0,
+        "confirm": CONFIRM,
+    }
     assert spec["placement"] == {"acceleratorResource": "nvidia.com/gpu"}
     assert spec["model"]["readyTimeoutSeconds"] == 7200
     assert spec["timeouts"]["queueSeconds"] == 3600
