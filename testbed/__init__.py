@@ -36,6 +36,7 @@ class Testbed:
         keep: bool = False,
         folder: Path | None = None,
         vllm: bool = False,
+        kueue: bool = False,
     ) -> Testbed:
         """Starts a testbed and returns when it can be used: seconds, but minutes when the control plane is not built.
 
@@ -44,12 +45,13 @@ class Testbed:
             audit: write ``logs/audit.log``.
             keep: let it outlive this process; ``python -m testbed down FOLDER`` stops it.
             vllm: with a real vLLM as image ``vllm/vllm-openai-cpu``; it is installed if it is not there.
+            kueue: with the real Kueue and a ClusterQueue ``gpus``; it is built if it is not there.
             folder: its folder, which must be empty; a new temporary one by default.
 
         Raises:
             TestbedError: it did not start.
         """
-        flags = {"--no-ome": not ome, "--audit": audit, "--keep": keep, "--vllm": vllm}
+        flags = {"--no-ome": not ome, "--audit": audit, "--keep": keep, "--vllm": vllm, "--kueue": kueue}
         words = [sys.executable, "-m", "testbed", "up", "--control", *(flag for flag, on in flags.items() if on)]
         if folder is not None:
             words += ["--dir", str(folder)]
@@ -125,6 +127,17 @@ class Testbed:
     def start_ome(self) -> None:
         """Brings the stand-in for OME's controller back."""
         self.control("start", "ome")
+
+    def kill_kueue(self) -> None:
+        """Kills Kueue: its webhooks refuse everything until it is back."""
+        self.control("kill", "kueue")
+
+    def start_kueue(self, **settings: Any) -> None:
+        """Brings Kueue back, with these of its settings changed; None takes one away."""
+        from testbed.kueue.install import configure
+
+        configure(self.folder / "kueue", settings)
+        self.control("start", "kueue")
 
     def leftovers(self) -> list[str]:
         """Returns the command lines of the pods' processes that are alive."""

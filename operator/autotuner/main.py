@@ -14,20 +14,21 @@ from typing import Any
 
 import kopf
 
-from autotuner import backend_choice, log_format, metrics
-from autotuner.api.common import EXPERIMENT_UID_LABEL, FINISHED_LABEL
+from autotuner import backend_choice, log_format, metrics, ownership
+from autotuner.api_server import ApiServer
 from autotuner.controllers import relevant_changes
+from autotuner.controllers.needed_objects import NeededObjects
 from autotuner.controllers.observe import is_over
 from autotuner.controllers.relevant_changes import RelevantChanges
-from autotuner.controllers.turn_keeper import TurnKeeper
-from autotuner.controllers.workqueue import ObjectKey, WorkQueue
-from autotuner.kube import EXPERIMENT, JOB, POD, TASK, Kube, KubeError
+from autotuner.controllers.workqueue import ObjectKey
+from autotuner.kube import EXPERIMENT, JOB, POD, TASK, KubeError
 from autotuner.kubernetes_object import Resource
 from autotuner.ownership import EXPERIMENT_LABEL
 from autotuner.process import lifecycle
 from autotuner.process.cancel import UnfinishedError, cancel_all
 from autotuner.process.leader import LeadershipLostError
-from autotuner.process.silent_watches import Watchfulness
+from autotuner.process.lifecycle import Listeners
+from autotuner.process.silent_watches import selectors
 from autotuner.serving.backend import Backend
 from autotuner.settings import Settings, from_environment
 
@@ -42,33 +43,48 @@ _AFTER_A_POD = 0.25
 _AFTER_A_STEP = 0.5
 
 
-def watches(
-    backend: Backend, tasks: WorkQueue, experiments: WorkQueue, watchfulness: Watchfulness, turns: TurnKeeper
-) -> dict[Resource, Wake]:
+def _needed_by_tasks(resource: Resource, needed: NeededObjects, listeners: Listeners) -> Wake:
+    """Wakes who needs a model or runtime when that is gone; its changes are read seldom enough."""
+
+    def reference(body: Mapping[str, Any], gone: bool) -> None:
+        if gone:
+            namespace, name = body["metadata"].get("namespace"), body["metadata"]["name"]
+            listeners.recent.forget(resource, namespace, name)
+            for key in needed.tasks(namespace, name):
+                listeners.tasks.add_soon(key, _AFTER_A_CHANGE)
+
+    return reference
+
+
+def watches(backend: Backend, listeners: Listeners) -> dict[Resource, Wake]:
     """What is watched, and whom a change of it wakes, given the object and whether it is gone.
 
     An event carries nothing but *look again*; only metrics read the object, and who keeps the turns.
     """
+    tasks, experiments, watchfulness = listeners.tasks, listeners.experiments, listeners.watchfulness
+    needed = NeededObjects()
 
     def task(body: Mapping[str, Any], gone: bool) -> None:
         meta = body["metadata"]
-        tasks.changed(meta, gone=gone)
-        watchfulness.saw(meta, gone=gone)
+        if gone or not relevant_changes.settled(body):
+            tasks.changed(meta, gone=gone)
+        watchfulness.saw(TASK, meta, gone=gone)
         metrics.OBJECTS.task(body, gone=gone)
 
     def experiment(body: Mapping[str, Any], gone: bool) -> None:
         meta = body["metadata"]
         experiments.changed(meta, gone=gone)
-        for owner in meta.get("ownerReferences", []):
-            if owner.get("controller") and owner["kind"] == "TuningTask":
-                delay = 0.0 if gone or is_over(body) else _AFTER_A_STEP
-                tasks.add_soon(ObjectKey(meta["namespace"], owner["name"]), delay)
-        watchfulness.saw(meta, gone=gone)
-        turns.saw(body, gone=gone)
+        if task := ownership.task_of(meta):
+            delay = 0.0 if gone or is_over(body) else _AFTER_A_STEP
+            tasks.add_soon(ObjectKey(meta["namespace"], task), delay)
+        watchfulness.saw(EXPERIMENT, meta, gone=gone)
+        needed.saw(body, over=gone or is_over(body))
+        listeners.turns.saw(body, gone=gone)
         metrics.OBJECTS.experiment(body, gone=gone)
 
-    def children(changes: RelevantChanges, after_deletion: float = _AFTER_A_CHANGE) -> Wake:
+    def children(resource: Resource, changes: RelevantChanges, after_deletion: float = _AFTER_A_CHANGE) -> Wake:
         def child(body: Mapping[str, Any], gone: bool) -> None:
+            watchfulness.saw(resource, body["metadata"], gone=gone)
             name = body["metadata"].get("labels", {}).get(EXPERIMENT_LABEL)
             if name and changes.changed(body, gone=gone):
                 delay = after_deletion if gone else _AFTER_A_CHANGE
@@ -76,12 +92,14 @@ def watches(
 
         return child
 
+    root = backend.capabilities.root
     return {
+        **{kind: _needed_by_tasks(kind, needed, listeners) for kind in backend.capabilities.references.values()},
         TASK: task,
         EXPERIMENT: experiment,
-        backend.capabilities.root: children(RelevantChanges(relevant_changes.of_root(backend))),
-        JOB: children(RelevantChanges(relevant_changes.of_job)),
-        POD: children(RelevantChanges(relevant_changes.of_pod), _AFTER_A_POD),
+        root: children(root, RelevantChanges(relevant_changes.of_root(backend))),
+        JOB: children(JOB, RelevantChanges(relevant_changes.of_job)),
+        POD: children(POD, RelevantChanges(relevant_changes.of_pod), _AFTER_A_POD),
     }
 
 
@@ -151,28 +169,21 @@ def _kopf_settings(backend: Backend) -> kopf.OperatorSettings:
     # An API server that is away is asked again every two seconds: it was 13 s until it was noticed to be back.
     settings.networking.error_backoffs = [1, 1] + [2] * 200
     settings.networking.request_timeout = 60
-    selectors = settings.watching.label_selectors
-    selectors[_address(EXPERIMENT)] = f"!{FINISHED_LABEL}"
-    for resource in (backend.capabilities.root, JOB, POD):
-        selectors[_address(resource)] = EXPERIMENT_UID_LABEL
+    for resource, labels in selectors(backend).items():
+        if labels:
+            settings.watching.label_selectors[_address(resource)] = labels
     return settings
 
 
 async def watch(
-    settings: Settings,
-    backend: Backend,
-    tasks: WorkQueue,
-    experiments: WorkQueue,
-    watchfulness: Watchfulness,
-    turns: TurnKeeper,
-    unwatch: asyncio.Event,
+    settings: Settings, backend: Backend, listeners: Listeners, unwatch: asyncio.Event
 ) -> asyncio.Task[None]:
     """Start kopf; see `process.lifecycle.Watch`."""
     others = asyncio.all_tasks()
     # Else kopf asks for the user's name, and the one of the container has none. Its type for it is private.
     identity: Any = settings.identity
     roots = await kopf.spawn_tasks(
-        registry=_registry(watches(backend, tasks, experiments, watchfulness, turns)),
+        registry=_registry(watches(backend, listeners)),
         settings=_kopf_settings(backend),
         standalone=True,
         identity=identity,
@@ -184,7 +195,7 @@ async def watch(
 
 
 async def _cancel(settings: Settings, home: str, timeout: float) -> None:
-    kube = await Kube.connect()
+    kube = await ApiServer.connect()
     try:
         count = await cancel_all(kube, home, settings.namespaces, timeout)
         log.info("no experiment holds GPUs any more; cancelled: %d", count)

@@ -34,4 +34,10 @@ def controlled_by(child: Mapping[str, Any], uid: str) -> bool:
     return any(reference.get("controller") and reference["uid"] == uid for reference in references)
 
 
+def task_of(meta: Mapping[str, Any]) -> str:
+    """The name of the TuningTask that controls the object with this metadata; empty if none does."""
+    owners = meta.get("ownerReferences") or ()
+    return next((str(one["name"]) for one in owners if one.get("controller") and one["kind"] == "TuningTask"), "")
+
+
 WITHDRAWN_ANNOTATION = f"{GROUP}/withdrawn"

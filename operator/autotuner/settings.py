@@ -24,7 +24,8 @@ class Settings:
     cluster_objects: bool = True  # may cluster-scoped models and runtimes be created from presets?
     hub_endpoint: str = ""  # a mirror of the Hugging Face hub, for the benchmark's tokenizer
     serving_seconds: int = 60  # how long a new root may have no engine's pod
-    resync_seconds: float = 30.0
+    resync_seconds: float = 600.0
+    comparison_seconds: float = 30.0
     workers: int = 20
     max_gpus: int | None = None  # that the experiments of all tasks may hold together
     max_experiments: int | None = None  # of all tasks that may run at the same time
@@ -37,7 +38,7 @@ class Settings:
     home: str = ""  # the operator's own namespace, which holds the Lease; empty outside clusters
 
     def look_again_in(self, moment: datetime | None) -> float:
-        """Seconds until then, and never longer than the resync period: an event may be missed."""
+        """Seconds until then, and never longer than the resync period, whatever was missed."""
         if moment is None:
             return self.resync_seconds
         return min(max(0.0, (moment - clock.now()).total_seconds()), self.resync_seconds)
@@ -108,6 +109,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         hub_endpoint=variables.text("HUB_ENDPOINT"),
         serving_seconds=variables.whole("SERVING_SECONDS", defaults.serving_seconds),
         resync_seconds=variables.number("RESYNC_SECONDS", defaults.resync_seconds),
+        comparison_seconds=variables.number("COMPARISON_SECONDS", defaults.comparison_seconds),
         workers=variables.whole("WORKERS", defaults.workers),
         max_gpus=variables.limit("MAX_GPUS"),
         max_experiments=variables.limit("MAX_EXPERIMENTS"),

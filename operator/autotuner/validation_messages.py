@@ -36,6 +36,21 @@ class Kind(Enum):
     OBJECT_SHADOWED = Wording(
         "InvalidSpec", "{hiding} in namespace {namespace} hides the {hidden} from {product}; remove it"
     )
+    KUEUE_MISSING = Wording(
+        "NotFound",
+        "Kueue is not installed: the API server serves no LocalQueues (kueue.x-k8s.io/v1beta2 or v1beta1), so nothing"
+        " would queue; install it, or remove this",
+    )
+    QUEUE_MISSING = Wording(
+        "NotFound",
+        "LocalQueue {queue} does not exist in namespace {namespace} (there: {known}), and Kueue would let everything"
+        " wait for it; create it, or name another",
+    )
+    CLUSTER_QUEUE_MISSING = Wording(
+        "NotFound",
+        "LocalQueue {queue} leads to ClusterQueue {cluster_queue}, which does not exist; ask for it to be created, or"
+        " name another queue",
+    )
     OBJECT_PRUNED = Wording("InvalidSpec", "Argo CD would prune the object; remove it")
 
     # Weights.

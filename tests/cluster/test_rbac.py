@@ -34,6 +34,7 @@ NAMESPACED = {
         "scope": "Namespaced",
     },
     "spec.runtime": {"preset": "simulated-sglang", "overrides": {"disabled": False}, "scope": "Namespaced"},
+    "spec.placement": {"queueName": "team", "priorityClassName": "low", "workloadPriorityClassName": "low"},
 }
 # What every user may read: discovery.
 PUBLIC = ("/api", "/apis", "/readyz", "/version")
@@ -41,8 +42,8 @@ PUBLIC = ("/api", "/apis", "/readyz", "/version")
 
 @pytest.fixture(scope="module")
 def bed() -> Iterator[Testbed]:
-    """A testbed that writes down every request."""
-    with Testbed.start(audit=True) as testbed:
+    """A testbed that writes down every request, with queues."""
+    with Testbed.start(audit=True, kueue=True) as testbed:
         yield testbed
 
 
@@ -105,6 +106,20 @@ async def make_claim(story: Story, folder: Path) -> None:
     await story.api.create(f"/api/v1/namespaces/{story.namespace}/persistentvolumeclaims", claim)
 
 
+async def make_queue(story: Story) -> None:
+    """A LocalQueue for the testbed's ClusterQueue, and classes of priority."""
+    kueue = {"apiVersion": "kueue.x-k8s.io/v1beta2", "metadata": {"name": "team", "namespace": story.namespace}}
+    low = {"metadata": {"name": "low"}, "value": -10}
+    await story.api.apply_all(
+        [
+            {**kueue, "kind": "LocalQueue", "spec": {"clusterQueue": "gpus"}},
+            {**kueue, "kind": "WorkloadPriorityClass", **low},
+            {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", **low},
+        ],
+        "test",
+    )
+
+
 async def previewed(story: Story, name: str) -> bool:
     return "preview" in (await story.task(name)).get("status", {})
 
@@ -137,6 +152,7 @@ async def test_every_right_is_used_and_none_is_missing(bed: Testbed, api: Api, s
         await story.create_experiment("silent-1", {"spec.service.runtime.name": silent})
         await story.create_task({"spec.model": {"preset": "llama-3-2-1b-instruct"}, "spec.benchmark": traffic(ENDLESS)})
         await make_claim(story, tmp_path)
+        await make_queue(story)
         await story.create_task(NAMESPACED, name="own")
         assert (await story.experiment_finished("killed-1"))["status"]["reason"] == "OutOfMemory"
         assert (await story.experiment_finished("silent-1"))["status"]["reason"] == "ServingNotCreated"

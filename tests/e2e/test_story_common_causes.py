@@ -39,6 +39,16 @@ async def test_names_and_keys_that_nobody_can_guess_stop_a_task_at_its_first_exp
     assert await story.left() == []
 
 
+async def test_a_program_that_the_image_does_not_have_stops_a_task_at_its_baseline(story: Story) -> None:
+    runtime = await story.make_runtime("", {"spec.engineConfig.runner.command.0": "/no/such/program"})
+    await story.create_task({"spec.runtime": {"name": runtime, "engine": "SGLang"}}, "absent")
+    words = (
+        "absent-0: the engine's container cannot be started: .*/no/such/program.*so would every other configuration end"
+    )
+    assert await stopped(story, "absent", "EngineCrashed", words) == ["absent-0"]
+    assert await story.left() == []
+
+
 @pytest.mark.full  # each engine is asked for half a minute before it is believed
 async def test_an_engine_below_a_path_prefix_stops_a_task_by_the_third_equal_words(story: Story) -> None:
     await story.create_task({"spec.runtime": await make_engine(story, "prefix", "--sim-fault=path-prefix")}, "prefix")

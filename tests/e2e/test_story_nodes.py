@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from autotuner.kubernetes_object import Object
-from tests.e2e.story import SOME, Story, condition, traffic
+from tests.e2e.story import ENDLESS, SOME, Story, condition, traffic
 from tests.e2e.test_story_disturbances import evict, pod_of
 from tests.e2e.test_story_restart import cordon
 from tests.support.waiting import wait_for
@@ -48,7 +48,7 @@ async def test_drained_nodes_are_left_and_their_experiments_measured_again(story
     task = await story.task_finished()
     counts = task["status"]["experiments"]
     assert (counts["summary"], counts["succeeded"], counts["failed"]) == ("1/1", 1, 0)
-    assert counts["reasons"] == [{"reason": "Evicted", "count": 1}], "the baseline is no experiment of the search"
+    assert counts["reasons"] == [{"reason": "Evicted", "count": 2}]
     assert task["status"]["baseline"]["experiment"] == "chat-1"
     assert task["status"]["best"]["confidence"]["verdict"] != "BaselineFailed"
     assert await story.left() == []
@@ -100,6 +100,30 @@ async def test_a_node_that_loses_power_costs_an_experiment_but_not_the_task(stor
     for experiment in (lost, apart):
         assert condition(experiment, "Released")["status"] == "True"
         await story.event_seen("TuningExperiment", experiment["metadata"]["name"], "NodeLost")
+
+
+@pytest.mark.full  # most of a minute until Kubernetes misses the node, and one until it is given up
+async def test_engine_and_benchmark_on_a_lost_node_hold_their_accelerators_for_two_minutes(story: Story) -> None:
+    """Kubernetes takes their pods away only five minutes after it missed the node, and nobody else tells of it."""
+    await asyncio.to_thread(story.bed.start_spare_node)
+    try:
+        await story.make_runtime()
+        together = {**traffic(ENDLESS), "placement": "SameNode"}
+        edits = {"spec.service.nodeSelector": {HOST: SPARE}, "spec.benchmark": together}
+        await story.create_experiment("together-1", edits)
+        await story.mid_benchmark("together-1")
+        await asyncio.to_thread(story.bed.kill_spare_node)
+        lost = await story.experiment_finished("together-1", 200)
+    finally:
+        await asyncio.to_thread(story.bed.start_spare_node)
+        await wait_for(lambda: nothing_left(story), "the node is back, and forgets its pods", 60)
+        await asyncio.to_thread(story.bed.remove_spare_node)
+    assert (lost["status"]["reason"], lost["status"]["reproducible"]) == ("NodeLost", False)
+    assert (
+        lost["status"]["message"] == f"the engine's node {SPARE} is not Ready for 60 s while the experiment needed it"
+    )
+    assert condition(lost, "NodesReady")["status"] == "False"
+    assert condition(lost, "Released")["status"] == "True"
 
 
 async def has_level(story: Story, name: str) -> bool:

@@ -15,6 +15,7 @@ from tests.e2e.story import Story, condition
 from tests.support.waiting import wait_for
 
 POLICIES = "/apis/admissionregistration.k8s.io/v1"
+MUTATING_POLICIES = "/apis/admissionregistration.k8s.io/v1beta1"
 NO_GPUS = {"requests.nvidia.com/gpu": "0"}
 RESERVED = {"key": "reserved", "value": "yes", "effect": "NoSchedule"}
 
@@ -64,6 +65,44 @@ async def policy(story: Story, expression: str, message: str) -> AsyncIterator[N
     finally:
         for plural in reversed(paths):
             await story.api.delete(f"{POLICIES}/{plural}/{name}")
+
+
+@contextlib.asynccontextmanager
+async def suspended_jobs(story: Story) -> AsyncIterator[None]:
+    """Jobs of the namespace are created suspended while this is open, as queues do it that admit them later."""
+    name, namespace = f"{story.namespace}-suspends", story.namespace
+    rule = {"apiGroups": ["batch"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["jobs"]}
+    suspends = {
+        "patchType": "ApplyConfiguration",
+        "applyConfiguration": {"expression": "Object{spec: Object.spec{suspend: true}}"},
+    }
+    spec = {
+        "failurePolicy": "Fail",
+        "reinvocationPolicy": "Never",
+        "matchConstraints": {"resourceRules": [rule]},
+        "mutations": [suspends],
+    }
+    here = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}
+    paths = {
+        "mutatingadmissionpolicies": spec,
+        "mutatingadmissionpolicybindings": {"policyName": name, "matchResources": here},
+    }
+    for plural, body in paths.items():
+        await story.api.create(f"{MUTATING_POLICIES}/{plural}", {"metadata": {"name": name}, "spec": body})
+    containers = [{"name": "probe", "image": "probe"}]
+    template = {"spec": {"restartPolicy": "Never", "containers": containers}}
+    probe: Object = {"metadata": {"name": "probe"}, "spec": {"template": template}}
+
+    async def suspends_them() -> bool:
+        made = await story.api.create(f"/apis/batch/v1/namespaces/{namespace}/jobs", probe, dryRun="All")
+        return bool(made["spec"].get("suspend"))
+
+    try:
+        await wait_for(suspends_them, "Jobs are created suspended")
+        yield
+    finally:
+        for plural in reversed(paths):
+            await story.api.delete(f"{MUTATING_POLICIES}/{plural}/{name}")
 
 
 @contextlib.asynccontextmanager
@@ -149,6 +188,25 @@ async def test_a_queue_that_does_not_admit_is_waited_for(story: Story) -> None:
     await story.api.patch(f"{pods}/{pod['metadata']['name']}", {"spec": {"schedulingGates": None}})
     body = await story.experiment_finished("gated-1", 120)
     assert body["status"]["reason"] == "Completed", body["status"]["message"]
+
+
+async def test_a_benchmark_that_is_created_suspended_waits_on_the_queue_clock(story: Story) -> None:
+    await story.make_runtime()
+    words = "waits for somebody to resume its Job, which is suspended"
+    async with suspended_jobs(story):
+        await story.create_experiment("short-1", {"spec.timeouts.queueSeconds": 8})
+        await story.create_experiment("long-1", {"spec.timeouts.queueSeconds": 600})
+        await says(story, "long-1", f"^engine ready; the benchmark {words}")
+        words = "the benchmark's pod found no place within 8 s: waiting for somebody to resume its Job"
+        body = await story.experiment_finished("short-1")
+        assert (body["status"]["reason"], body["status"]["phase"]) == ("QueueTimeout", "Failed"), body["status"]
+        assert body["status"]["message"].startswith(words)
+        assert condition(body, "Released")["status"] == "True"
+    job = f"/apis/batch/v1/namespaces/{story.namespace}/jobs/long-1"
+    await story.api.patch(job, {"spec": {"suspend": False}})
+    body = await story.experiment_finished("long-1", 120)
+    assert body["status"]["reason"] == "Completed", body["status"]["message"]
+    assert await story.left() == []
 
 
 async def test_a_quota_that_demands_limits_stops_the_task_at_once(story: Story) -> None:

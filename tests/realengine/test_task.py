@@ -24,6 +24,7 @@ def task(engine: RealEngine, model: str, parameters: list[Object], experiments: 
             "scenarios": [{"name": "chat", "load": "D(200,40)"}],
             "concurrency": [16],
             "maxRequestsPerLevel": 64,
+            "maxMinutesPerLevel": 8,  # two users at a time, on cores that others use too
             "tokenizer": {"source": "ModelVolume"},
         },
         "spec.objectives": [{"metric": "TTFT", "statistic": "P50"}],

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from autotuner import clock, kube
+from autotuner import api_server, clock, kube
 from autotuner.kube import AlreadyExistsError, ConflictError, KubeError, RejectedError
 from autotuner.kubernetes_object import Resource
 from autotuner.settings import Settings, from_environment
@@ -32,6 +32,7 @@ class TestSettings:
                 "AUTOTUNER_HUB_ENDPOINT": "http://hub",
                 "AUTOTUNER_SERVING_SECONDS": "5",
                 "AUTOTUNER_RESYNC_SECONDS": "0.5",
+                "AUTOTUNER_COMPARISON_SECONDS": "0.25",
                 "AUTOTUNER_WORKERS": "3",
                 "AUTOTUNER_MAX_GPUS": "16",
                 "AUTOTUNER_MAX_EXPERIMENTS": "5",
@@ -53,6 +54,7 @@ class TestSettings:
             hub_endpoint="http://hub",
             serving_seconds=5,
             resync_seconds=0.5,
+            comparison_seconds=0.25,
             workers=3,
             max_gpus=16,
             max_experiments=5,
@@ -88,7 +90,7 @@ class TestSettings:
         with pytest.raises(ValueError, match=f"^AUTOTUNER_{name}: {words}$"):
             from_environment({f"AUTOTUNER_{name}": value})
 
-    @pytest.mark.parametrize(("moment", "want"), [(None, 30.0), (-5, 0.0), (0, 0.0), (7, 7.0), (500, 30.0)], ids=str)
+    @pytest.mark.parametrize(("moment", "want"), [(None, 600.0), (-5, 0.0), (0, 0.0), (7, 7.0), (5000, 600.0)], ids=str)
     def test_looks_again_in_time_but_never_later_than_the_resync(
         self, moment: float | None, want: float, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -161,7 +163,7 @@ class TestErrors:
         ],
     )
     def test_error(self, status: int, body: str, kind: type[KubeError], reason: str, message: str | None) -> None:
-        problem = kube.error(status, body)
+        problem = api_server.error(status, body)
 
         assert type(problem) is kind
         assert (problem.status, problem.reason) == (status, reason)

@@ -44,7 +44,7 @@ def test_a_report_is_added_up(attributes: str, want: Count) -> None:
 
 def test_an_unknown_step_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["lunit"]) == 2
-    assert "there are build, lint, types, unit, cluster, e2e, alone" in capsys.readouterr().err
+    assert "there are build, lint, types, unit, cluster, e2e, kueue, alone" in capsys.readouterr().err
 
 
 def test_the_whole_suite_leaves_the_users_cluster_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,7 +119,7 @@ def test_a_build_that_takes_too_long_has_failed(capsys: pytest.CaptureFixture[st
 
 def test_an_unknown_group_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert build.main(["everything"]) == 2
-    assert "there are tools, cluster, node, vllm-cpu" in capsys.readouterr().err
+    assert "there are tools, cluster, kueue, node, vllm-cpu" in capsys.readouterr().err
 
 
 def test_failed_tests_are_named_as_pytest_takes_them() -> None:

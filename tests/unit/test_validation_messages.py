@@ -49,6 +49,24 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
         "BaseModel x in namespace team hides the ClusterBaseModel from OME; remove it",
     ),
     (
+        Kind.KUEUE_MISSING,
+        {},
+        "Kueue is not installed: the API server serves no LocalQueues (kueue.x-k8s.io/v1beta2 or v1beta1), so nothing"
+        " would queue; install it, or remove this",
+    ),
+    (
+        Kind.QUEUE_MISSING,
+        {"queue": "gpus", "namespace": "team", "known": ["a", "b"]},
+        "LocalQueue gpus does not exist in namespace team (there: a, b), and Kueue would let everything wait for it;"
+        " create it, or name another",
+    ),
+    (
+        Kind.CLUSTER_QUEUE_MISSING,
+        {"queue": "gpus", "cluster_queue": "shared"},
+        "LocalQueue gpus leads to ClusterQueue shared, which does not exist; ask for it to be created, or name another"
+        " queue",
+    ),
+    (
         Kind.OBJECT_PRUNED,
         {},
         "Argo CD would prune the object; remove it",
@@ -572,7 +590,14 @@ def test_every_kind_is_worded() -> None:
 
 REASONS = {
     "UnknownPreset": {Kind.PRESET_UNKNOWN, Kind.PRESET_MISSPELT},
-    "NotFound": {Kind.OBJECT_MISSING, Kind.CREATION_FORBIDDEN, Kind.CLAIM_MISSING},
+    "NotFound": {
+        Kind.OBJECT_MISSING,
+        Kind.CREATION_FORBIDDEN,
+        Kind.CLAIM_MISSING,
+        Kind.KUEUE_MISSING,
+        Kind.QUEUE_MISSING,
+        Kind.CLUSTER_QUEUE_MISSING,
+    },
     "ReservedFlag": {Kind.FLAG_RESERVED},
     "UnknownFlag": {
         Kind.FLAG_UNKNOWN,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
 GROUP = "autotuner.io"
@@ -63,6 +63,8 @@ ATOMIC: dict[str, Any] = {"x-kubernetes-list-type": "atomic"}
 UNIQUE = rules(cel("self.all(v, self.exists_one(w, w == v))", "must not repeat a value"))
 
 ObjectName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=253)]
+# Of a LocalQueue: it is written into a label.
+QueueName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=63)]
 ShortName = Annotated[str, StringConstraints(pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$", max_length=30)]
 Text = Annotated[str, StringConstraints(max_length=1024)]
 Word = Annotated[str, StringConstraints(max_length=63)]
@@ -79,6 +81,10 @@ Number = Annotated[
     Annotated[int, Field(strict=True)] | Annotated[float, Field(strict=True, allow_inf_nan=False)],
     WithJsonSchema({"type": "number", "minimum": -1e12, "maximum": 1e12}),
 ]
+# As the API server's: "yes", "true" and 1 are none.
+Switch = Annotated[bool, Field(strict=True)]
+# pydantic takes 1 for it, and knows no strict literals.
+OnlyTrue = Annotated[Literal[True], BeforeValidator(lambda value: value if isinstance(value, bool) else None)]
 Real = Annotated[float, Field(ge=-1e15, le=1e15, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
 Concurrency = Annotated[int, Field(ge=1, le=4096)]
@@ -167,7 +173,7 @@ class Volume(Model):
         json_schema_extra=explained("write an absolute path without a colon"),
         description="Where engine and benchmark mount the volume; it becomes the engine's MODEL_PATH.",
     )
-    annotations: bool = Field(
+    annotations: Switch = Field(
         default=False,
         description=(
             "Set it to true only for the OME fork that mounts claims itself. autotuner then writes the annotations"

@@ -21,10 +21,13 @@ from autotuner.api.common import (
     Model,
     ModelKind,
     ObjectName,
+    OnlyTrue,
     Parameter,
+    QueueName,
     Real,
     RuntimeKind,
     ShortName,
+    Switch,
     ThroughputMetric,
     Timestamp,
     Tolerations,
@@ -97,6 +100,19 @@ class Service(Model):
     tolerations: Tolerations | None = Field(
         default=None,
         description="Taints of nodes that the engine tolerates, and the benchmark if it runs on the engine's node.",
+    )
+    queue_name: QueueName | None = Field(
+        default=None,
+        description=(
+            "The LocalQueue of this namespace in which Kueue queues the engine and the benchmark; absent: none. Both"
+            " need room at the same time, also for CPU and memory if the queue covers them."
+        ),
+    )
+    priority_class_name: ObjectName | None = Field(
+        default=None, description="The PriorityClass of the engine's and the benchmark's pod."
+    )
+    workload_priority_class_name: QueueName | None = Field(
+        default=None, description="The WorkloadPriorityClass by which Kueue orders the engine and the benchmark."
     )
 
 
@@ -185,7 +201,7 @@ class ExperimentSpec(Model):
         )
     )
 
-    cancel: bool = Field(
+    cancel: Switch = Field(
         default=False,
         description=("true: end the experiment now, delete what it made and free its GPUs. It cannot be taken back."),
     )
@@ -309,6 +325,10 @@ class Evidence(Model):
     exit_code: Annotated[int, Field(ge=-1, le=255)] | None = Field(
         default=None, description="The exit code of the container."
     )
+    never_ran: OnlyTrue | None = Field(
+        default=None,
+        description="The program never ran: the image does not have it, or the container could not be made.",
+    )
     log_tail: Annotated[str, StringConstraints(max_length=2048)] = Field(
         default="",
         description="The last lines of the container's log; where the cause stands further up, its lines and the last.",
@@ -333,15 +353,16 @@ class ExperimentStatus(Model):
         default=None,
         description=(
             "Scheduled: a node took the engine. EngineReady: the engine answers. Benchmarked: it was measured."
-            " Released: its GPUs are free. Succeeded: it has a result. Finished: it is over. Reconciled: only while the"
-            " operator meets the same error again and again."
+            " Released: its GPUs are free. Succeeded: it has a result. Finished: it is over. NodesReady: only once a"
+            " node that it needed did not answer. Reconciled: only while the operator meets the same error again and"
+            " again."
         ),
     )
     reason: Word | None = Field(
         default=None,
         description="How the experiment ended, for example Completed or OutOfMemory; docs/operations.md explains all.",
     )
-    reproducible: bool | None = Field(
+    reproducible: Switch | None = Field(
         default=None,
         description=(
             "Whether the same configuration would end like this again: it was measured, or its engine named a cause."

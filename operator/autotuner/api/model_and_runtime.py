@@ -16,6 +16,7 @@ from autotuner.api.common import (
     ModelKind,
     ObjectName,
     RuntimeKind,
+    Switch,
     Volume,
     cel,
     explained,
@@ -174,7 +175,7 @@ class TaskRuntime(Model):
             ' ["--context-length=8192"].'
         ),
     )
-    allow_unknown_flags: bool = Field(
+    allow_unknown_flags: Switch = Field(
         default=False,
         description=(
             "true: pass on flags and values that the operator does not know, for example those of a newer engine"
@@ -182,7 +183,7 @@ class TaskRuntime(Model):
             " known, they are only warned about."
         ),
     )
-    probe: bool = Field(
+    probe: Switch = Field(
         default=False,
         description=(
             "true: before anything else, a Job without accelerators asks the engine's own argument parser in the image"

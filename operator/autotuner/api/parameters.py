@@ -15,7 +15,9 @@ from autotuner.api.common import (
     FlagName,
     Model,
     Number,
+    OnlyTrue,
     ShortName,
+    Switch,
     Text,
     cel,
     list_map,
@@ -95,11 +97,11 @@ class SearchParameter(Model):
     values: Values | None = Field(default=None, description="The numbers to try, for example [1, 2, 4].")
     choices: Choices | None = Field(default=None, description="The strings to try, for example [lpm, fcfs].")
     range: Range | None = Field(default=None, description="The numbers to try, as a range between two bounds.")
-    toggle: Literal[True] | None = Field(default=None, description="true: the flag is a switch; try it on and off.")
+    toggle: OnlyTrue | None = Field(default=None, description="true: the flag is a switch; try it on and off.")
     variants: (
         Annotated[list[Variant], Field(min_length=1, max_length=16, json_schema_extra=list_map("name"))] | None
     ) = Field(default=None, description="Sets of flags; each configuration uses one of them.")
-    allow_unset: bool = Field(
+    allow_unset: Switch = Field(
         default=False, description="true: also try without the flag, so that the engine uses its own default."
     )
     when: CelRule | None = Field(

@@ -13,6 +13,9 @@ from autotuner.api.common import (
     Arguments,
     LabelMap,
     Model,
+    ObjectName,
+    QueueName,
+    Switch,
     Tolerations,
     cel,
     explained,
@@ -191,7 +194,7 @@ class TaskBenchmark(Traffic):
 
 
 class Placement(Model):
-    """On which nodes engines may run, and which accelerators they ask for."""
+    """On which nodes engines may run, which accelerators they ask for, and in which queue they wait."""
 
     node_selector: LabelMap | None = Field(default=None, description="Labels that a node must have to run engines.")
     tolerations: Tolerations | None = Field(
@@ -201,6 +204,28 @@ class Placement(Model):
         default="nvidia.com/gpu",
         description=(
             "The extended resource that engines request, one for each accelerator; empty: engines request none."
+        ),
+    )
+    queue_name: QueueName | None = Field(
+        default=None,
+        description=(
+            "The LocalQueue of this namespace in which Kueue queues engines and benchmarks; absent: none. Both need"
+            " room at the same time, also for CPU and memory if the queue covers them, or the benchmark waits for ever"
+            " beside its engine (docs/kueue.md)."
+        ),
+    )
+    priority_class_name: ObjectName | None = Field(
+        default=None,
+        description=(
+            "The PriorityClass of the pods of engines and benchmarks, for the scheduler and for Kueue; absent: the"
+            " cluster's default."
+        ),
+    )
+    workload_priority_class_name: QueueName | None = Field(
+        default=None,
+        description=(
+            "The WorkloadPriorityClass of engines and benchmarks, which orders Kueue's queue and means nothing to the"
+            " scheduler; absent: Kueue goes by the PriorityClass."
         ),
     )
 
@@ -239,7 +264,7 @@ class TaskSpec(Model):
         )
     )
 
-    suspend: bool = Field(
+    suspend: Switch = Field(
         default=False,
         description=(
             "true: start nothing, cancel running experiments and free their GPUs; false: go on. A task that is created"

@@ -21,6 +21,7 @@ from autotuner.api.common import (
     Real,
     ShortName,
     Statistic,
+    Switch,
     Timestamp,
     Word,
     list_map,
@@ -70,7 +71,7 @@ class Resolved(Model):
     runtime: ObjectName = Field(description="The name of the runtime object that experiments use.")
     engine: EngineName = Field(description="The inference engine that the runtime starts.")
     configurations: SpaceSize = Field(description="The number of configurations that the search can choose from.")
-    estimated: bool = Field(
+    estimated: Switch = Field(
         default=False,
         description="true: configurations is an estimate, because the search space is too large to be counted.",
     )
@@ -123,7 +124,7 @@ class ReasonCount(Model):
 
 
 class ExperimentCounts(Model):
-    """How far the search has come, in numbers of experiments; neither the baseline nor repeats count."""
+    """How far the search has come, in numbers of experiments; only `running` and `reasons` count all of the task's."""
 
     summary: Word = Field(description="Finished experiments of all that the search will make, for example 5/30.")
     next_index: Count = Field(description="The number that the name of the next experiment ends with.")
@@ -143,7 +144,7 @@ class ExperimentCounts(Model):
         ),
     )
     reasons: Annotated[list[ReasonCount], Field(max_length=32, json_schema_extra=list_map("reason"))] | None = Field(
-        default=None, description="The reasons why finished experiments gave no result, each with their number."
+        default=None, description="The reasons why finished experiments gave no result, baselines and repeats included."
     )
 
 

@@ -26,6 +26,7 @@ from autotuner.benchmark.contract.spec import (
 from autotuner.kubernetes_object import Object
 from autotuner.manifest_rendering import render
 from autotuner.ownership import labels, owner_reference
+from autotuner.serving import kueue
 from autotuner.serving.backend import NOWHERE, Endpoint, Weights
 from autotuner.serving.volumes import claim_mount, claim_volume
 
@@ -57,11 +58,14 @@ def benchmark_job(experiment: Mapping[str, Any], spec: ExperimentSpec, around: J
     on_node = reads_model and _claim(spec, around) is None
     follows_engine = reads_model or benchmark.placement == "SameNode"
     resources = benchmark.resources.dump() if benchmark.resources else fitted(around.limit_ranges)
+    own = labels(meta["name"], meta["uid"])
     return render(
         "benchmark-job.yaml.j2",
         name=meta["name"],
         namespace=meta["namespace"],
-        labels=labels(meta["name"], meta["uid"]),
+        labels=own,
+        job_labels={**own, **kueue.labels(spec.service)},
+        priority_class=spec.service.priority_class_name,
         owner=owner_reference(experiment),
         deadline_seconds=timeouts.pull_seconds
         + timeouts.startup_seconds

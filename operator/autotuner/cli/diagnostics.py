@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Literal
 
 import cel
 from pydantic import ValidationError
 
-from autotuner import backend_choice
+from autotuner import backend_choice, engines
 from autotuner.api import crd
 from autotuner.api.common import API_VERSION, GROUP, Model
 from autotuner.api.experiment import TuningExperiment
 from autotuner.api.task import TaskSpec, TuningTask
 from autotuner.cli.documents import Document, Path
+from autotuner.engines.probed_flags import ProbedFlags
 from autotuner.kubernetes_object import Object
 from autotuner.policy import cost_estimate, model_and_runtime, preflight
 from autotuner.policy.preflight import Surroundings
@@ -54,14 +55,23 @@ class Diagnostic:
         return written.removeprefix(".")
 
 
-def diagnose(document: Document, others: Sequence[Document], presets: Presets) -> list[Diagnostic]:
-    """Check one document; returns no diagnostics for kinds that are not ours.
+@dataclass(frozen=True)
+class AtHand:
+    """What documents are checked against, in place of a cluster.
 
-    Args:
-        document: the document to check.
-        others: all documents at hand; models and runtimes among them count as existing.
-        presets: the presets that a task can choose from.
+    Attributes:
+        documents: all of them; models and runtimes among them count as existing.
+        presets: that a task can choose from.
+        flags: by package, what the image of an engine told of its own flags.
     """
+
+    documents: Sequence[Document]
+    presets: Presets
+    flags: Mapping[str, ProbedFlags]
+
+
+def diagnose(document: Document, known: AtHand) -> list[Diagnostic]:
+    """Check one document; returns no diagnostics for kinds that are not ours."""
     body = document.body
     if not is_ours(body):
         return []
@@ -76,7 +86,7 @@ def diagnose(document: Document, others: Sequence[Document], presets: Presets) -
     broken = list(_check_rules(_schema(kind), complete, ()))
     if broken or kind != "TuningTask":
         return broken
-    return _check_task(document, others, presets)
+    return _check_task(document, known)
 
 
 def is_ours(body: Object) -> bool:
@@ -153,10 +163,10 @@ def _program(rule: str) -> Any:
     return cel.compile(rule)
 
 
-def _check_task(document: Document, others: Sequence[Document], presets: Presets) -> list[Diagnostic]:
+def _check_task(document: Document, known: AtHand) -> list[Diagnostic]:
     """Check a task by the operator's preflight, with the objects of the files in place of the cluster's."""
     spec = TaskSpec.model_validate(document.body["spec"])
-    around = _surroundings(document.body, spec, others, presets)
+    around, presets = _surroundings(document.body, spec, known), known.presets
     found = []
     for finding in preflight.check(spec, presets, around):
         if finding.reason == "NotFound":
@@ -174,26 +184,33 @@ def _diagnostic(document: Document, finding: Finding, severity: Severity, words:
     return Diagnostic(path, severity, finding.reason, words if len(path) > 1 else f"{finding.field}: {words}")
 
 
-def _surroundings(task: Object, spec: TaskSpec, others: Iterable[Document], presets: Presets) -> Surroundings:
+def _surroundings(task: Object, spec: TaskSpec, known: AtHand) -> Surroundings:
     namespace = str((task.get("metadata") or {}).get("namespace", "default"))
     backend = backend_choice.DEFAULT
     kinds = backend.capabilities.references
     live = {
         (body["kind"], body["metadata"]["name"]): body
-        for body in (other.body for other in others)
+        for body in (other.body for other in known.documents)
         if body.get("kind") in kinds and (body.get("metadata") or {}).get("name") and isinstance(body.get("spec"), dict)
     }
-    model = model_and_runtime.model(spec.model, presets, namespace, backend)
+    model = model_and_runtime.model(spec.model, known.presets, namespace, backend)
     runtime = (spec.runtime.kind, spec.runtime.name)
-    return Surroundings(backend, live.get((model.kind, model.name)) if model else None, live.get(runtime))
+    around = Surroundings(backend, live.get((model.kind, model.name)) if model else None, live.get(runtime))
+    return replace(around, probed=known.flags.get(_package(spec, known.presets, around)))
 
 
-def summarize(document: Document, others: Sequence[Document], presets: Presets) -> str:
+def _package(spec: TaskSpec, presets: Presets, around: Surroundings) -> str:
+    """The package of the engine that a task runs; empty if its preset is unknown."""
+    engine = preflight.engine(spec, presets, around)
+    return engines.get(engine).package if engine else ""
+
+
+def summarize(document: Document, known: AtHand) -> str:
     """Say how large a valid task's space is, what it costs at most, and whose flags count; empty for anything else."""
     if not is_ours(document.body) or document.body["kind"] != "TuningTask":
         return ""
     spec = TaskSpec.model_validate(document.body["spec"])
-    around = _surroundings(document.body, spec, others, presets)
+    around, presets = _surroundings(document.body, spec, known), known.presets
     engine = preflight.engine(spec, presets, around)
     if engine is None:
         return ""

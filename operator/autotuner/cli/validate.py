@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -14,9 +14,15 @@ from typer import Argument, Exit, Option, echo
 if TYPE_CHECKING:
     from autotuner.cli.diagnostics import Diagnostic
     from autotuner.cli.documents import Document
+    from autotuner.engines.probed_flags import ProbedFlags
     from autotuner.presets import Presets
 
-EXAMPLES = ("validate task.yaml", "validate --output json *.yaml", "validate - < task.yaml")
+EXAMPLES = (
+    "validate task.yaml",
+    "validate --flags flags.json task.yaml",
+    "validate --output json *.yaml",
+    "validate - < task.yaml",
+)
 
 INVALID, UNREADABLE = 1, 2
 
@@ -57,6 +63,10 @@ def run(
         Literal["text", "json"], Option("--output", "-o", help="Lines for people, or JSON for machines.")
     ] = "text",
     presets: Annotated[Path | None, Option(metavar="DIR", help="A folder of presets of your own.")] = None,
+    flags: Annotated[
+        list[Path] | None,
+        Option(metavar="FILE", help="What `flags --read` printed of your image; may be repeated, once an engine."),
+    ] = None,
 ) -> None:
     """Check tasks and experiments in files, without a cluster.
 
@@ -66,10 +76,11 @@ def run(
     """
     try:
         sources, known = _read(files, presets)
+        told = _read_flags(flags or ())
     except (OSError, ValueError) as problem:
         echo(f"autotuner: {problem}", err=True)
         raise Exit(UNREADABLE) from None
-    checked = _check(sources, known)
+    checked = _check(sources, known, told)
     echo(_json(checked) if output == "json" else _text(checked), nl=False)
     if any(one.errors for one in checked):
         raise Exit(INVALID)
@@ -105,16 +116,39 @@ def _read_file(file: str) -> Iterator[tuple[str, Document]]:
         raise ValueError(f"{name}: {problem}") from problem
 
 
-def _check(sources: Sequence[tuple[str, Document]], presets: Presets) -> list[Checked]:
-    """Check each object, with all others at hand."""
-    from autotuner.cli.diagnostics import diagnose, is_ours, summarize
+def _read_flags(files: Sequence[Path]) -> dict[str, ProbedFlags]:
+    """Read what images told of their flags, by the package of the engine.
 
-    every = [document for _, document in sources]
+    Raises:
+        OSError: a file cannot be read.
+        ValueError: a file is not what `flags --read` prints, or two are of one engine.
+    """
+    from autotuner.engines import probed_flags
+
+    found: dict[str, ProbedFlags] = {}
+    for file in files:
+        try:
+            told = probed_flags.of(file.read_text())
+        except ValueError as problem:
+            raise ValueError(f"{file}: {problem}; give what `autotuner flags --read` printed") from problem
+        if told.package in found:
+            raise ValueError(f"{file}: there are flags of {told.package} already; give one file for each engine")
+        found[told.package] = told
+    return found
+
+
+def _check(
+    sources: Sequence[tuple[str, Document]], presets: Presets, flags: Mapping[str, ProbedFlags]
+) -> list[Checked]:
+    """Check each object, with all others at hand."""
+    from autotuner.cli.diagnostics import AtHand, diagnose, is_ours, summarize
+
+    known = AtHand([document for _, document in sources], presets, flags)
     checked = []
     for file, document in sources:
-        found = diagnose(document, every, presets)
+        found = diagnose(document, known)
         complete = not any(one.severity == "error" or one.reason == "NotFound" for one in found)
-        summary = summarize(document, every, presets) if complete else ""
+        summary = summarize(document, known) if complete else ""
         checked.append(Checked(file, document, is_ours(document.body), found, summary))
     return checked
 

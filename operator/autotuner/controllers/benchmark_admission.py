@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -54,16 +54,21 @@ class BenchmarkAdmission:
         """The LimitRanges of a namespace; none where they may not be read."""
         return (await self._namespace(namespace)).limit_ranges
 
-    async def try_out(self, experiment: Object, job: Object) -> Trial:
+    async def try_out(self, experiment: Object, job: Object, tolerated: Sequence[Object] = ()) -> Trial:
         """Whether the Job of an experiment would be accepted, and its pod find a node.
 
         Where the API server cannot tell, because a webhook is down or knows no dry run, nothing stands against it.
+
+        Args:
+            experiment: the TuningExperiment.
+            job: its Job.
+            tolerated: tolerations that the pod gets later, from a queue that admits it.
         """
         namespace = experiment["metadata"]["namespace"]
         known, template = await self._namespace(namespace), _template(experiment, job)
         if template in known.good:
             return Trial()
-        trial = await self._try(experiment, job)
+        trial = await self._try(experiment, job, tolerated)
         if trial == Trial():
             known.good.add(template)
         else:
@@ -82,7 +87,7 @@ class BenchmarkAdmission:
         except RejectedError:
             return []  # a role of an older release; the dry run tells what does not fit
 
-    async def _try(self, experiment: Object, job: Object) -> Trial:
+    async def _try(self, experiment: Object, job: Object, tolerated: Sequence[Object]) -> Trial:
         namespace, pod = experiment["metadata"]["namespace"], _pod(experiment, job)
         for resource, body in ((JOB, job), (POD, pod)):
             try:
@@ -97,7 +102,8 @@ class BenchmarkAdmission:
             except KubeError:
                 continue
             pod = answer if resource is POD else pod
-        return Trial(no_place=nodes.no_place(await self._kube.list(NODE, None), pod["spec"]))
+        spec = {**pod["spec"], "tolerations": [*(pod["spec"].get("tolerations") or ()), *tolerated]}
+        return Trial(no_place=nodes.no_place(await self._kube.list(NODE, None), spec))
 
 
 def _pod(experiment: Object, job: Object) -> Object:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -12,7 +12,7 @@ from autotuner import clock, metrics, ownership
 from autotuner.api.common import EXPERIMENT_UID_LABEL, FINISHED_LABEL, TASK_LABEL
 from autotuner.api.experiment import ExperimentSpec, ExperimentStatus, ModelRef, RuntimeRef, Service
 from autotuner.benchmark.job import CONTAINER, JobSurroundings, benchmark_job, measures
-from autotuner.controllers import events, release, repeated_failures
+from autotuner.controllers import events, read_kueue, release, repeated_failures
 from autotuner.controllers.benchmark_admission import BenchmarkAdmission
 from autotuner.controllers.own_writes import OwnWrites
 from autotuner.controllers.read_volume_claims import read_storage
@@ -32,7 +32,7 @@ from autotuner.kube import (
 )
 from autotuner.kubernetes_object import Object
 from autotuner.policy import trouble
-from autotuner.policy.experiment import deadlines
+from autotuner.policy.experiment import deadlines, silent_nodes
 from autotuner.policy.experiment.decide import Plan, decide, finished
 from autotuner.policy.experiment.observed import ObservedExperiment
 from autotuner.policy.volume_claims import wanted_claim
@@ -51,9 +51,11 @@ _NO_ENGINE_YET = Endpoint("http", "engine", 80)
 class ExperimentController:
     """Deploys, waits, benchmarks and releases; knows nothing of search."""
 
-    def __init__(self, kube: Kube, backend: Backend, settings: Settings, turns: TurnKeeper) -> None:
+    def __init__(
+        self, kube: Kube, backend: Backend, settings: Settings, recent: RecentReads, turns: TurnKeeper
+    ) -> None:
         self._kube, self._backend, self._settings, self._turns = kube, backend, settings, turns
-        self._admission, self._recent = BenchmarkAdmission(kube), RecentReads(kube)
+        self._admission, self._recent = BenchmarkAdmission(kube), recent
         self.own_writes = OwnWrites()
 
     async def reconcile(self, key: ObjectKey) -> float | None:
@@ -96,7 +98,7 @@ class ExperimentController:
         if finished(status):
             return seen
         if status.reason:
-            return await release.observe(self._kube, self._recent, seen)
+            return await release.observe(self._kube, self._recent, seen, now)
         namespace, name = experiment["metadata"]["namespace"], experiment["metadata"]["name"]
         uid = experiment["metadata"]["uid"]
         begun = status.times is not None and status.times.created is not None
@@ -122,6 +124,7 @@ class ExperimentController:
             own = self._backend.weights((model or {}).get("spec") or {}).claim
             claim = wanted_claim(spec.service.volume, own, namespace)
             seen = replace(seen, storage=await read_storage(self._kube, namespace, claim, labels=False))
+            seen = replace(seen, queue=await read_kueue.read_queue(self._kube, namespace, spec.service))
         return await self._look_closer(seen, now)
 
     async def _pods(self, experiment: Object, service: Service) -> tuple[tuple[PodView, ...], tuple[PodView, ...]]:
@@ -145,12 +148,15 @@ class ExperimentController:
             seen = await self._with_silence_explained(seen, seen.root, now)
         if deadlines.job_silent(seen, now):
             seen = await self._with_job_explained(seen)
+        seen = await read_kueue.with_admission(self._kube, seen)
         namespace = seen.object["metadata"]["namespace"]
         pod = seen.engine
         measured = seen.benchmark.ended if seen.benchmark else None
         failed = measured is not None and measured.exit_code != 0
         if pod and pod.node and (failed or pod.node != seen.status.node):
             seen = replace(seen, node=await self._kube.get(NODE, None, pod.node))
+        if suspects := silent_nodes.suspects(seen, now):
+            seen = replace(seen, silent_nodes=await self._silent(suspects))
         if pod and (pod.ended or measured or deadlines.startup_overdue(seen, now)):
             previous, container = pod.running and pod.ended is not None, self._backend.container(seen.spec.service)
             log_text = await self._kube.logs(namespace, pod.name, container, previous=previous)
@@ -160,6 +166,11 @@ class ExperimentController:
             log_text = await self._kube.logs(namespace, pod.name, CONTAINER, previous=False)
             seen = replace(seen, benchmark_log=log_text)
         return seen
+
+    async def _silent(self, names: Iterable[str]) -> frozenset[str]:
+        """Those of the nodes that are gone or NotReady."""
+        found = {name: await self._kube.get(NODE, None, name) for name in names}
+        return frozenset(name for name, node in found.items() if node is None or not pods.node_ready(node))
 
     async def _with_benchmark_tried(self, seen: ObservedExperiment) -> ObservedExperiment:
         """Look whether the benchmark could be made, before an accelerator waits for it."""
@@ -171,7 +182,8 @@ class ExperimentController:
             job = self._job(seen, await self._admission.limit_ranges(namespace))
         except ValueError as problem:
             return replace(seen, job_refusal=Refusal("Policy", f"its Job cannot be written: {problem}"))
-        refusal, no_place = await self._admission.try_out(seen.object, job)
+        tolerated = seen.queue.tolerations(job["spec"]["template"]["spec"]) if seen.queue is not None else []
+        refusal, no_place = await self._admission.try_out(seen.object, job, tolerated)
         return replace(seen, job_refusal=refusal, no_place=no_place)
 
     async def _with_job_explained(self, seen: ObservedExperiment) -> ObservedExperiment:

@@ -12,6 +12,7 @@ from typing import Any
 from autotuner.api.common import FINISHED_LABEL, TASK_LABEL
 from autotuner.api.task import TaskSpec
 from autotuner.api.task_status import TaskStatus
+from autotuner.controllers.read_kueue import read_queue
 from autotuner.controllers.read_probe import read_probe
 from autotuner.controllers.read_volume_claims import read_storage
 from autotuner.controllers.recent_reads import RecentReads
@@ -43,10 +44,15 @@ class Observer:
     """Reads the cluster around one task after the other."""
 
     def __init__(
-        self, kube: Kube, backend: Backend, settings: Settings, now: Callable[[], float] = time.monotonic
+        self,
+        kube: Kube,
+        backend: Backend,
+        settings: Settings,
+        recent: RecentReads,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._kube, self._backend, self._settings, self._now = kube, backend, settings, now
-        self._recent = RecentReads(kube, now)
+        self._recent = recent
         self._readings: OrderedDict[str, Readings] = OrderedDict()
         self._nodes: list[Object] = []
         self._nodes_read = -_NODES_SECONDS
@@ -91,6 +97,8 @@ class Observer:
         claim = wanted_claim(spec.model.volume, own, namespace)
         storage = await read_storage(self._kube, namespace, claim, labels=status.start_time is None)
         seen = replace(seen, storage=storage)
+        if status.start_time is None:
+            seen = replace(seen, queue=await read_queue(self._kube, namespace, spec.placement))
         told = status.probe
         if spec.runtime.probe and status.start_time is not None and not (told and told.failure):
             seen = replace(seen, probe=await read_probe(self._kube, task, told.digest if told else None))
@@ -150,7 +158,7 @@ class Observer:
         return self._nodes
 
 
-def is_over(experiment: Mapping[str, Any]) -> bool:
-    """Whether an experiment as the API server has it is finished."""
-    conditions = (experiment.get("status") or {}).get("conditions") or []
+def is_over(item: Mapping[str, Any]) -> bool:
+    """Whether a task or experiment as the API server has it is finished."""
+    conditions = (item.get("status") or {}).get("conditions") or []
     return any(one["type"] == "Finished" and one["status"] == "True" for one in conditions)

@@ -1,4 +1,7 @@
-"""Reads of objects that seldom change and are not watched: models, runtimes, and what might hide them."""
+"""Reads of objects that seldom change: models, runtimes, and what might hide them.
+
+Of models and runtimes only the end is watched (`needed_objects`).
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,10 @@ class RecentReads:
     def __init__(self, kube: Kube, now: Callable[[], float] = time.monotonic) -> None:
         self._kube, self._now = kube, now
         self._reads: dict[_Key, _Read] = {}
+
+    def forget(self, resource: Resource, namespace: str | None, name: str) -> None:
+        """Ask the API server for this object next time: it is gone."""
+        self._reads.pop((resource, namespace, name), None)
 
     async def get(self, resource: Resource, namespace: str, name: str, *, recent: bool) -> Object | None:
         """An object, or None if there is none.

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import datetime
 
 from autotuner import ownership
 from autotuner.api.common import EXPERIMENT_UID_LABEL
 from autotuner.benchmark.job import CONTAINER, measures
 from autotuner.controllers.recent_reads import RecentReads
-from autotuner.kube import JOB, NODE, POD, Kube
+from autotuner.kube import JOB, NODE, POD, Kube, KubeError
+from autotuner.kubernetes_object import Object
+from autotuner.policy.experiment import release
 from autotuner.policy.experiment.observed import ObservedExperiment
 from autotuner.serving import pods
 
+# As small as a Job can be that every webhook for Jobs looks at.
+_TRIAL: Object = {
+    "apiVersion": JOB.api_version,
+    "kind": JOB.kind,
+    "metadata": {"generateName": "autotuner-trial-"},
+    "spec": {"template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "trial", "image": "trial"}]}}},
+}
 
-async def observe(kube: Kube, recent: RecentReads, seen: ObservedExperiment) -> ObservedExperiment:
+
+async def observe(kube: Kube, recent: RecentReads, seen: ObservedExperiment, now: datetime) -> ObservedExperiment:
     """Read what is left of an experiment that has ended.
 
     Root and Job come before the pods: once both are going, no new pod follows those that are listed.
@@ -38,7 +49,19 @@ async def observe(kube: Kube, recent: RecentReads, seen: ObservedExperiment) -> 
         model = seen.spec.service.model
         resource = backend.capabilities.references[model.kind]
         seen = replace(seen, model=await recent.get(resource, namespace, model.name, recent=True))
-    return replace(seen, lost_nodes=await _lost_nodes(recent, seen))
+    seen = replace(seen, lost_nodes=await _lost_nodes(recent, seen))
+    if now >= release.due(seen, now) and (seen.pods or seen.owns_root or seen.owns_job):
+        seen = replace(seen, failing_webhook=await _failing_webhook(kube, namespace))
+    return seen
+
+
+async def _failing_webhook(kube: Kube, namespace: str) -> str:
+    """The API server's words if a webhook keeps it from writing Jobs, and so from taking their finalizers off."""
+    try:
+        await kube.dry_run(JOB, namespace, _TRIAL)
+    except KubeError as problem:
+        return problem.message if problem.server_failed else ""
+    return ""
 
 
 async def _lost_nodes(recent: RecentReads, seen: ObservedExperiment) -> frozenset[str]:

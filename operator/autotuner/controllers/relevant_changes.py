@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
+from autotuner.controllers.observe import is_over
 from autotuner.serving.backend import Backend
 
 _Body = Mapping[str, Any]
@@ -33,6 +34,15 @@ class RelevantChanges:
         changed = self._known.get(uid) != found
         self._known[uid] = found
         return changed
+
+
+def settled(task: _Body) -> bool:
+    """Whether a task is over and its last edit is answered: nothing is to be done about it, however often it is seen.
+
+    After a start every task is seen once, and most of them are such.
+    """
+    status = task.get("status") or {}
+    return is_over(task) and status.get("observedGeneration") == task["metadata"].get("generation")
 
 
 def of_pod(body: _Body) -> Hashable:

@@ -13,6 +13,7 @@ from autotuner.controllers import events, repeated_failures
 from autotuner.controllers.observe import Observer
 from autotuner.controllers.own_writes import OwnWrites
 from autotuner.controllers.preset_catalogue import Catalogue
+from autotuner.controllers.recent_reads import RecentReads
 from autotuner.controllers.turn_keeper import Asking, TurnKeeper
 from autotuner.controllers.workqueue import ObjectKey
 from autotuner.kube import (
@@ -41,10 +42,16 @@ class TaskController:
     """Proposes experiments and selects the best."""
 
     def __init__(
-        self, kube: Kube, backend: Backend, catalogue: Catalogue, settings: Settings, turns: TurnKeeper
+        self,
+        kube: Kube,
+        backend: Backend,
+        catalogue: Catalogue,
+        settings: Settings,
+        recent: RecentReads,
+        turns: TurnKeeper,
     ) -> None:
         self._kube, self._catalogue, self._settings, self._turns = kube, catalogue, settings, turns
-        self._observer = Observer(kube, backend, settings)
+        self._observer = Observer(kube, backend, settings, recent)
         self.own_writes = OwnWrites()
         self._kinds = {**backend.capabilities.references, EXPERIMENT.kind: EXPERIMENT, JOB.kind: JOB}
 

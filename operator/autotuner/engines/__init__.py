@@ -9,12 +9,12 @@ from typing import Literal, NamedTuple
 from autotuner.api.common import EngineName
 from autotuner.engines import image_tags
 from autotuner.engines.custom import CUSTOM
-from autotuner.engines.engine import Engine
+from autotuner.engines.engine import Accelerator, Engine
 from autotuner.engines.probed_flags import ProbedFlags
 from autotuner.engines.sglang import SGLANG
 from autotuner.engines.vllm import VLLM
 
-__all__ = ["Engine", "EngineVersion", "get", "named_by", "version_of", "with_parsers"]
+__all__ = ["Accelerator", "Engine", "EngineVersion", "get", "named_by", "version_of", "with_parsers"]
 
 _ENGINES: Mapping[EngineName, Engine] = {engine.name: engine for engine in (SGLANG, VLLM, CUSTOM)}
 

@@ -38,6 +38,19 @@ class Earlier:
 
 
 @dataclass(frozen=True)
+class Accelerator:
+    """What is known of the accelerator that an engine will run on.
+
+    Attributes:
+        memory_mib: of one; None if unknown.
+        product: as nodes are labelled with it, for example NVIDIA-A100-SXM4-80GB; empty if unknown.
+    """
+
+    memory_mib: float | None = None
+    product: str = ""
+
+
+@dataclass(frozen=True)
 class Engine:
     """All that is known of an engine's newest release, and how older ones differ.
 
@@ -69,8 +82,7 @@ class Engine:
         reserved: flags that users must not set -> what to do instead.
         defaults: flag -> what the engine takes when nobody sets it, where that is certain: a literal of its code, the
             same since the oldest version that is known here, so that saying it changes nothing.
-        typical: about what the engine takes when nobody sets a flag, where its parser does not tell: by a GPU's
-            memory in MiB, None if that is unknown.
+        typical: about what the engine takes when nobody sets a flag, where its parser does not tell.
         rules: what it refuses although each flag is right.
         model_rules: what it refuses for the model's own numbers.
         context: its flag for the tokens of the longest sequence; empty if it has none.
@@ -102,7 +114,7 @@ class Engine:
     folded: Mapping[str, str]
     reserved: Mapping[str, str]
     defaults: Mapping[str, Value]
-    typical: Callable[[float | None], Mapping[str, Value]]
+    typical: Callable[[Accelerator], Mapping[str, Value]]
     rules: tuple[FlagRule, ...]
     model_rules: tuple[ModelRule, ...]
     context: str
@@ -250,15 +262,11 @@ class Engine:
         defaults = self._written_defaults
         return {flag: value for flag, value in flags.items() if defaults.get(flag) != value}
 
-    def usual(self, memory_mib: float | None) -> Mapping[str, Value]:
-        """About what the engine takes for flags that nobody sets; not for degrees: most of them have a reason.
-
-        Args:
-            memory_mib: of a GPU; None if unknown.
-        """
+    def usual(self, accelerator: Accelerator) -> Mapping[str, Value]:
+        """About what the engine takes for flags that nobody sets; not for degrees: most of them have a reason."""
         told = {self.canonical(flag.name): flag.default for flag in self.table.flags} if self.table else {}
         written = {flag: value for flag, value in told.items() if isinstance(value, bool | int | float | str)}
-        known = {**written, **self.defaults, **self.typical(memory_mib)}
+        known = {**written, **self.defaults, **self.typical(accelerator)}
         return {flag: value for flag, value in known.items() if flag not in self.degrees}
 
     def effective_flags(self, searched: Collection[str]) -> EffectiveFlags:

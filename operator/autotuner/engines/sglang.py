@@ -15,7 +15,7 @@ from autotuner.engines import flag_table, reserved
 from autotuner.engines.arguments import Value
 from autotuner.engines.combination_rules import FlagRule, Flags, is_on, number, rule
 from autotuner.engines.diagnosis import LogPatterns
-from autotuner.engines.engine import Earlier, Engine
+from autotuner.engines.engine import Accelerator, Earlier, Engine
 from autotuner.engines.idle_flags import idle_while
 from autotuner.engines.memory import MemoryFlags
 from autotuner.engines.model_rules import ModelConfig, blocks_split, heads_split, model_rule, whole_degree
@@ -424,8 +424,8 @@ _ADVICE = Advice(
 _CHUNKS = ((35, 2048), (60, 4096), (160, 8192))
 
 
-def _typical(memory_mib: float | None) -> Mapping[str, Value]:
-    memory = 80 if memory_mib is None else memory_mib / 1024
+def _typical(accelerator: Accelerator) -> Mapping[str, Value]:
+    memory = 80 if accelerator.memory_mib is None else accelerator.memory_mib / 1024
     return {
         "mem-fraction-static": 0.88,
         "chunked-prefill-size": next((size for limit, size in _CHUNKS if memory < limit), 16384),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 
 from autotuner.engines import flag_table, json_flags, reserved
 from autotuner.engines.arguments import Value
 from autotuner.engines.combination_rules import Flags, is_on, number, rule
 from autotuner.engines.diagnosis import LogPatterns
-from autotuner.engines.engine import Engine
+from autotuner.engines.engine import Accelerator, Earlier, Engine
 from autotuner.engines.flag_table import Leniency
 from autotuner.engines.idle_flags import idle_while
 from autotuner.engines.memory import MemoryFlags
@@ -233,11 +234,21 @@ _ADVICE = Advice(
 )
 
 
-def _typical(memory_mib: float | None) -> Mapping[str, Value]:
-    """vllm/engine/arg_utils.py, get_batch_defaults: by the GPU's memory (but for the A100); the rest by the model."""
-    large = memory_mib is None or memory_mib >= 70 * 1024
+def _typical(
+    accelerator: Accelerator, *, small: tuple[str, ...] = ("a100", "gb10"), tiers: bool = True
+) -> Mapping[str, Value]:
+    """vllm/engine/arg_utils.py, get_batch_defaults, for a server on a GPU; the rest by the model.
+
+    Args:
+        accelerator: one of unknown memory counts as one of 80 GiB.
+        small: products that count as small, however much memory they have.
+        tiers: from 160 GiB on, batches are larger still.
+    """
+    memory = 80 if accelerator.memory_mib is None else accelerator.memory_mib / 1024
+    large = memory >= 70 and not any(name in accelerator.product.lower() for name in small)
+    largest = 16384 if tiers and memory >= 160 else 8192
     return {
-        "max-num-batched-tokens": 8192 if large else 2048,
+        "max-num-batched-tokens": largest if large else 2048,
         "max-num-seqs": 1024 if large else 256,
         "block-size": 16,
         "enable-chunked-prefill": True,
@@ -250,7 +261,12 @@ VLLM = Engine(
     version="",
     # Its rules are those of vllm/config, which have not changed since 0.11; what its flags are called, take and mean
     # without a word is told by the tables of the releases.
-    earlier=(),
+    earlier=(
+        Earlier("0.33.0", lambda engine: replace(engine, typical=partial(_typical, small=("a100",)))),
+        Earlier("0.28.0", lambda engine: replace(engine, typical=partial(_typical, small=("a100",), tiers=False))),
+        # vllm/config/cache.py
+        Earlier("0.20.1", lambda engine: replace(engine, memory=replace(engine.memory, default_fraction=0.9))),
+    ),
     label="vLLM",
     package="vllm",
     client_backend="vllm",

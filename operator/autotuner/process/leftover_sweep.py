@@ -5,18 +5,17 @@ A release that came to its end leaves nothing. This is for what nobody foresaw: 
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from autotuner import metrics
-from autotuner.api.common import EXPERIMENT_UID_LABEL, FINISHED_LABEL
 from autotuner.controllers import events
-from autotuner.kube import EXPERIMENT, JOB, POD, Kube, KubeError
+from autotuner.kube import EXPERIMENT, JOB, POD, Kube
 from autotuner.kubernetes_object import Object, Resource
 from autotuner.policy.experiment import leftovers
+from autotuner.process.silent_watches import Listed
 from autotuner.serving.backend import Backend
 
 log = logging.getLogger(__name__)
@@ -37,30 +36,24 @@ class _Labelled:
 class Sweep:
     """Deletes what ended experiments still own, and tells of what only bears their labels."""
 
-    def __init__(self, kube: Kube, backend: Backend, namespaces: Sequence[str]) -> None:
-        self._kube, self._namespaces = kube, namespaces
+    def __init__(self, kube: Kube, backend: Backend) -> None:
+        self._kube = kube
         self._resources = tuple(dict.fromkeys((backend.capabilities.root, JOB, POD)))
         self._doubtful: set[str] = set()
         self._told: set[str] = set()
 
-    async def run(self, period: float) -> None:
-        """Sweep now and every `period` seconds, for ever."""
-        while True:
-            try:
-                await self.once()
-            except KubeError as problem:
-                log.info("cannot look for leftovers: %s", problem)
-            await asyncio.sleep(period)
-
-    async def once(self) -> None:
+    async def once(self, listed: Listed) -> None:
         """Sweep.
+
+        Args:
+            listed: metadata of what bears an experiment's label, and of the experiments that are not over, read in
+                this order: so the experiment of each object was there.
 
         Raises:
             KubeError: the API server does not answer.
         """
-        found = await self._labelled()
-        # After the objects: each of theirs was there before them.
-        live = {meta["uid"] for meta in await self._metadata(EXPERIMENT, f"!{FINISHED_LABEL}")} if found else set()
+        found = [_Labelled(resource, meta) for resource in self._resources for meta in listed[resource]]
+        live = {meta["uid"] for meta in listed[EXPERIMENT]}
         foreign, doubtful = [], set()
         for item in found:
             match await self._judge(item, live):
@@ -75,19 +68,6 @@ class Sweep:
         self._doubtful = doubtful
         metrics.set_foreign_objects(Counter((item.meta["namespace"], item.resource.kind) for item in foreign))
         await self._tell(foreign)
-
-    async def _labelled(self) -> list[_Labelled]:
-        lists = await asyncio.gather(*(self._metadata(resource, EXPERIMENT_UID_LABEL) for resource in self._resources))
-        return [
-            _Labelled(resource, meta) for resource, found in zip(self._resources, lists, strict=True) for meta in found
-        ]
-
-    async def _metadata(self, resource: Resource, labels: str) -> list[Object]:
-        return [
-            meta
-            for namespace in self._namespaces or (None,)
-            for meta in await self._kube.list_metadata(resource, namespace, labels)
-        ]
 
     async def _judge(self, item: _Labelled, live: set[str]) -> leftovers.Verdict:
         others = item.resource == POD and self._resources[0] != POD

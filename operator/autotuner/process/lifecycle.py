@@ -6,21 +6,27 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from aiohttp import web
 
-from autotuner import __version__, metrics
-from autotuner.api.common import EXPERIMENTS, TASKS
+from autotuner import __version__, metrics, ownership
+from autotuner.api_server import ApiServer
 from autotuner.controllers.experiment import ExperimentController
 from autotuner.controllers.preset_catalogue import Catalogue, shipped
+from autotuner.controllers.recent_reads import RecentReads
 from autotuner.controllers.repeated_failures import teller
 from autotuner.controllers.task import TaskController
 from autotuner.controllers.turn_keeper import TurnKeeper
-from autotuner.controllers.workqueue import WorkQueue
+from autotuner.controllers.workqueue import ObjectKey, WorkQueue
 from autotuner.kube import EXPERIMENT, TASK, Kube
+from autotuner.kubernetes_object import Resource
+from autotuner.ownership import EXPERIMENT_LABEL
 from autotuner.policy.turns import OverallLimits
+from autotuner.process import silent_watches
 from autotuner.process.endpoints import Health, served
 from autotuner.process.leader import Election
 from autotuner.process.leftover_sweep import Sweep
@@ -31,11 +37,20 @@ from autotuner.settings import Settings
 
 log = logging.getLogger(__name__)
 
-# Starts the watches: what they deliver goes to the queues (tasks, experiments), the watchfulness and the turns,
-# until the event is set. Returns the task that runs them.
-Watch = Callable[
-    [Settings, Backend, WorkQueue, WorkQueue, Watchfulness, TurnKeeper, asyncio.Event], Awaitable[asyncio.Task[None]]
-]
+
+@dataclass(frozen=True)
+class Listeners:
+    """What hears of the changes that watches deliver."""
+
+    tasks: WorkQueue
+    experiments: WorkQueue
+    watchfulness: Watchfulness
+    recent: RecentReads
+    turns: TurnKeeper
+
+
+# Starts the watches, which go on until the event is set. Returns the task that runs them.
+Watch = Callable[[Settings, Backend, Listeners, asyncio.Event], Awaitable[asyncio.Task[None]]]
 _STARTUP_POLL = 0.5
 # How long running reconciles may go on after SIGTERM.
 _GRACE = 5.0
@@ -64,11 +79,11 @@ class _Process:
             settings = self._settings
             await stack.enter_async_context(served(settings.health_port, self._health.routes(), settings.address))
             await stack.enter_async_context(served(settings.metrics_port, {"/metrics": _exposition}, settings.address))
-            kube = await Kube.connect(may_write=lambda: self._election is None or self._election.leads)
+            kube = await ApiServer.connect(may_write=lambda: self._election is None or self._election.leads)
             stack.push_async_callback(kube.close)
             await self._unless_stopped(self._wait_until_served(kube))
             if self._settings.leader_election and not self._stop.is_set():
-                lease = await Kube.connect()
+                lease = await ApiServer.connect()
                 stack.push_async_callback(lease.close)
                 self._election = Election(lease, self._settings.home, self._settings.identity)
                 stack.push_async_callback(self._election.release)
@@ -83,7 +98,8 @@ class _Process:
     async def _wait_until_served(self, kube: Kube) -> None:
         """Wait for the API server, our kinds and the backend's: kopf that starts before them stays deaf."""
         told = ""
-        kinds = (TASK, EXPERIMENT, self._backend.capabilities.root)
+        served = self._backend.capabilities
+        kinds = (TASK, EXPERIMENT, served.root, *served.references.values())
         while problem := await kube.obstacle(kinds, self._settings.namespaces):
             if problem != told:
                 product = self._backend.capabilities.name
@@ -104,14 +120,27 @@ class _Process:
             with contextlib.suppress(asyncio.CancelledError):
                 await working
 
+    async def _look_around(
+        self, kube: Kube, watchfulness: Watchfulness, wake: silent_watches.Wake, turns: TurnKeeper
+    ) -> None:
+        """Compare the watches with the API server's lists, have turns of the gone free, and sweep; for ever."""
+        sweep = Sweep(kube, self._backend)
+
+        async def answered(found: silent_watches.Listed, begun: float) -> None:
+            turns.prune({ObjectKey(meta["namespace"], meta["name"]) for meta in found[EXPERIMENT]}, begun)
+            await sweep.once(found)
+
+        look = partial(silent_watches.listed, kube, self._backend, self._settings.namespaces)
+        await look_around(look, watchfulness, wake, answered, self._settings.comparison_seconds)
+
     async def _lead(self, kube: Kube) -> None:
         """Watch and act until the stop; then let running reconciles come to their end."""
         settings, pause, watchfulness = self._settings, Pause(), Watchfulness()
         metrics.LEADER.set(1)
-        catalogue = Catalogue(kube, settings, self._known)
+        catalogue, recent = Catalogue(kube, settings, self._known), RecentReads(kube)
         turns = TurnKeeper(OverallLimits(settings.max_gpus, settings.max_experiments))
-        proposing = TaskController(kube, self._backend, catalogue, settings, turns)
-        experimenting = ExperimentController(kube, self._backend, settings, turns)
+        proposing = TaskController(kube, self._backend, catalogue, settings, recent, turns)
+        experimenting = ExperimentController(kube, self._backend, settings, recent, turns)
         tasks = WorkQueue(
             "tasks", pause.around(proposing.reconcile), settings.workers, teller(kube, TASK), proposing.own_writes
         )
@@ -123,11 +152,9 @@ class _Process:
             experimenting.own_writes,
         )
         # kopf cancels in the end whatever began after it: these begin before.
-        queues = {TASKS: tasks, EXPERIMENTS: experiments}
         turns.wake = lambda kind, key: {TASK.kind: tasks, EXPERIMENT.kind: experiments}[kind].add(key)
         await turns.read(kube, settings.namespaces)
-        duties = [look_around(kube, watchfulness, queues, settings.namespaces, settings.resync_seconds, turns)]
-        duties.append(Sweep(kube, self._backend, settings.namespaces).run(settings.resync_seconds))
+        duties = [self._look_around(kube, watchfulness, waker(tasks, experiments), turns)]
         if settings.home:
             await pause.look(kube, settings.home)
             duties.append(pause.follow(kube, settings.home))
@@ -135,7 +162,8 @@ class _Process:
             duties.append(self._election.keep())
         ends: list[asyncio.Task[Any]] = [asyncio.create_task(duty) for duty in (self._stop.wait(), *duties)]
         unwatch = asyncio.Event()
-        watching = await self._watch(settings, self._backend, tasks, experiments, watchfulness, turns, unwatch)
+        listeners = Listeners(tasks, experiments, watchfulness, recent, turns)
+        watching = await self._watch(settings, self._backend, listeners, unwatch)
         self._listen()  # kopf has put its own signal handlers there
         self._health.deaf = watchfulness.deaf
         log.info("autotuner %s serves %s", __version__, ", ".join(settings.namespaces) or "all namespaces")
@@ -152,6 +180,22 @@ class _Process:
             for task in done:
                 task.result()
             raise RuntimeError("the watches ended")
+
+
+def waker(tasks: WorkQueue, experiments: WorkQueue) -> silent_watches.Wake:
+    """What has an object looked at of which the watches told nothing; see `silent_watches.Wake`."""
+
+    def wake(resource: Resource, meta: Mapping[str, Any]) -> None:
+        namespace = meta["namespace"]
+        if resource == TASK:
+            tasks.add(ObjectKey(namespace, meta["name"]))
+            return
+        if name := meta["name"] if resource == EXPERIMENT else meta["labels"].get(EXPERIMENT_LABEL):
+            experiments.add(ObjectKey(namespace, name))
+        if resource == EXPERIMENT and (task := ownership.task_of(meta)):
+            tasks.add(ObjectKey(namespace, task))
+
+    return wake
 
 
 def _exposition() -> web.Response:

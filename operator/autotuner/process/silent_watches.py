@@ -2,6 +2,8 @@
 
 A watch that has gone deaf looks like a cluster in which nothing happens; a list tells the two apart. What was missed is
 looked at all the same, and a process that stays deaf is not alive: its liveness probe has it restarted.
+
+So objects of which nothing is heard need not be read one by one: five lists of metadata answer for hundreds.
 """
 
 from __future__ import annotations
@@ -9,25 +11,39 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
-from autotuner.api.common import FINISHED_LABEL
-from autotuner.controllers.turn_keeper import TurnKeeper
-from autotuner.controllers.workqueue import ObjectKey, WorkQueue
-from autotuner.kube import EXPERIMENT, TASK, Kube, KubeError
-from autotuner.kubernetes_object import Object
+from autotuner.api.common import EXPERIMENT_UID_LABEL, FINISHED_LABEL
+from autotuner.kube import EXPERIMENT, JOB, POD, TASK, Kube, KubeError
+from autotuner.kubernetes_object import Object, Resource
+from autotuner.serving.backend import Backend
 
 log = logging.getLogger(__name__)
 
 DEAF_SECONDS = 60.0
-# What is watched: all tasks, and experiments until they are finished.
-SELECTORS = {TASK: "", EXPERIMENT: f"!{FINISHED_LABEL}"}
+# Of metadata, what says whom the object concerns.
+_KEPT = ("namespace", "name", "labels", "ownerReferences")
+# Metadata of all that is watched, by kind.
+Listed = Mapping[Resource, Sequence[Object]]
+# Has whoever is concerned by an object of that kind, of which this is the metadata, look at it.
+Wake = Callable[[Resource, Mapping[str, Any]], None]
+
+
+def selectors(backend: Backend) -> dict[Resource, str]:
+    """What is watched, as label selectors: what experiments made, all tasks, and experiments until they are finished.
+
+    Experiments come last: who lists in this order finds the experiment of whatever it found before.
+    """
+    made = dict.fromkeys((backend.capabilities.root, JOB, POD), EXPERIMENT_UID_LABEL)
+    return {**made, TASK: "", EXPERIMENT: f"!{FINISHED_LABEL}"}
 
 
 @dataclass(frozen=True)
 class _Delivery:
+    resource: Resource
+    meta: Object  # whose it is, and no more
     version: str
     at: float
 
@@ -36,26 +52,37 @@ class Watchfulness:
     """What the watches delivered and since when they miss something, by uid."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
-        self._now = now
+        self.now = now
         self._delivered: dict[str, _Delivery] = {}
         self._missed: dict[str, float] = {}
         self._compared = now()
 
-    def saw(self, meta: Mapping[str, Any], *, gone: bool = False) -> None:
-        """Note that a watch delivered the object with this metadata."""
+    def saw(self, resource: Resource, meta: Mapping[str, Any], *, gone: bool = False) -> None:
+        """Note that a watch delivered the object of that kind with this metadata."""
         if gone:
             self._delivered.pop(meta["uid"], None)
         else:
-            self._delivered[meta["uid"]] = _Delivery(meta["resourceVersion"], self._now())
+            kept = {key: meta[key] for key in _KEPT if key in meta}
+            self._delivered[meta["uid"]] = _Delivery(resource, kept, meta["resourceVersion"], self.now())
 
     def compare(self, listed: Mapping[str, str]) -> set[str]:
         """Take note of what the API server has (uid -> resourceVersion); returns what no watch has delivered (yet)."""
-        self._compared = self._now()
+        self._compared = self.now()
         self._missed = {uid: self._since(uid) for uid, version in listed.items() if not self._has(uid, version)}
-        # What is deleted while a watch is interrupted is never told of.
-        fresh = self._compared - DEAF_SECONDS
-        self._delivered = {uid: it for uid, it in self._delivered.items() if uid in listed or it.at > fresh}
         return set(self._missed)
+
+    def vanished(self, listed: Set[str], begun: float) -> list[tuple[Resource, Object]]:
+        """Forget what is gone although no watch told of it, as happens to what is deleted while one is interrupted.
+
+        Args:
+            listed: the uids of what the API server has.
+            begun: when the list was asked for: what was delivered since may be younger.
+
+        Returns:
+            Its kinds and metadata.
+        """
+        gone = [uid for uid, one in self._delivered.items() if uid not in listed and one.at < begun]
+        return [(one.resource, one.meta) for one in map(self._delivered.pop, gone)]
 
     def interrupted(self) -> None:
         """Forget what was missed until now, since there was nothing to compare with: it may be on its way."""
@@ -77,40 +104,62 @@ class Watchfulness:
         return self._compared if uid in self._delivered and self._delivered[uid].at > before else before
 
 
+async def listed(kube: Kube, backend: Backend, namespaces: Sequence[str]) -> Listed:
+    """The metadata of all that the watches should have delivered.
+
+    Raises:
+        KubeError: the API server does not answer.
+    """
+    return {
+        resource: [
+            meta
+            for namespace in namespaces or (None,)
+            for meta in await kube.list_metadata(resource, namespace, labels)
+        ]
+        for resource, labels in selectors(backend).items()
+    }
+
+
 async def look_around(
-    kube: Kube,
+    look: Callable[[], Awaitable[Listed]],
     watchfulness: Watchfulness,
-    queues: Mapping[str, WorkQueue],
-    namespaces: Sequence[str],
+    wake: Wake,
+    answered: Callable[[Listed, float], Awaitable[None]],
     period: float,
-    turns: TurnKeeper,
 ) -> None:
-    """Compare every `period` seconds, add what was missed to its queue (by plural), and have turns of the gone free.
+    """Look now; then look and compare every `period` seconds, for ever.
 
     An API server that is away is not the watches' failure.
+
+    Args:
+        look: lists what there is.
+        watchfulness: what the watches delivered.
+        wake: called for what they missed.
+        answered: called with what there is, and when it was asked for.
+        period: seconds between two looks.
     """
+    first = True
     while True:
-        await asyncio.sleep(period)
-        began = turns.now()
+        begun = watchfulness.now()
         try:
-            listed = await _list(kube, namespaces)
+            found = await look()
+            if not first:
+                compare(found, begun, watchfulness, wake)
+            await answered(found, begun)
         except KubeError as problem:
             watchfulness.interrupted()
             log.info("cannot compare the watches with the API server: %s", problem)
-            continue
-        versions = {uid: meta["resourceVersion"] for uid, (_, meta) in listed.items()}
-        unfinished = (meta for plural, meta in listed.values() if plural == EXPERIMENT.plural)
-        turns.prune({ObjectKey(meta["namespace"], meta["name"]) for meta in unfinished}, began)
-        missed = watchfulness.compare(versions)
-        for plural, meta in (listed[uid] for uid in listed if uid in missed):
-            queues[plural].add(ObjectKey(meta["namespace"], meta["name"]))
+        first = False
+        await asyncio.sleep(period)
 
 
-async def _list(kube: Kube, namespaces: Sequence[str]) -> dict[str, tuple[str, Object]]:
-    """Plural and metadata of what the watches should have delivered, by uid."""
-    return {
-        meta["uid"]: (resource.plural, meta)
-        for resource, labels in SELECTORS.items()
-        for namespace in namespaces or (None,)
-        for meta in await kube.list_metadata(resource, namespace, labels)
-    }
+def compare(found: Listed, begun: float, watchfulness: Watchfulness, wake: Wake) -> None:
+    """Wake whoever is concerned by what no watch has told: changes, and deletions before `begun`."""
+    versions = {meta["uid"]: meta["resourceVersion"] for metas in found.values() for meta in metas}
+    missed = watchfulness.compare(versions)
+    for resource, metas in found.items():
+        for meta in metas:
+            if meta["uid"] in missed:
+                wake(resource, meta)
+    for resource, meta in watchfulness.vanished(versions.keys(), begun):
+        wake(resource, meta)

@@ -18,10 +18,12 @@ class Capacity:
     Attributes:
         accelerators: of one node.
         memory_mib: of one accelerator.
+        product: of the accelerator with that memory, or of all where no node tells the memory; empty if unknown.
     """
 
     accelerators: int | None = None
     memory_mib: int | None = None
+    product: str = ""
 
 
 UNKNOWN = Capacity()
@@ -42,12 +44,11 @@ def capacity(
     matching = [node for node in nodes if _matches(node, wanted)]
     counts = [_whole((node.get("status") or {}).get("allocatable", {}).get(resource, "")) for node in matching]
     held = [count for count in counts if count]
-    memories = [
-        _whole(node["metadata"]["labels"].get(MEMORY_LABEL, ""))
-        for node, count in zip(matching, counts, strict=True)
-        if count
-    ]
-    return Capacity(max(held, default=None), max((memory for memory in memories if memory), default=None))
+    labels = [node["metadata"].get("labels") or {} for node, count in zip(matching, counts, strict=True) if count]
+    memories = [_whole(one.get(MEMORY_LABEL, "")) or 0 for one in labels]
+    most = max(memories, default=0)
+    products = {one.get(PRODUCT_LABEL, "") for one, memory in zip(labels, memories, strict=True) if memory == most}
+    return Capacity(max(held, default=None), most or None, products.pop() if len(products) == 1 else "")
 
 
 def any_fits(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from autotuner.kubernetes_object import Object
+from autotuner.serving import kueue
 
 _PULL_FAILURES = ("ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
 
@@ -53,6 +54,11 @@ class PodView:
     finalizers: tuple[str, ...]
     disruption: Disruption | None
     port: int
+
+    @property
+    def queued(self) -> bool:
+        """Whether it waits for Kueue to admit it."""
+        return kueue.ADMISSION_GATE in self.gates and not self.deleting
 
     @property
     def cannot_be_pulled(self) -> bool:

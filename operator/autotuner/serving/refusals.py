@@ -17,6 +17,7 @@ _PASSING = re.compile(
     r"|cannot create resource|being terminated|timed out|try again later"
 )
 _REFUSED = re.compile(r"\bforbidden\b|\bis invalid\b|denied (?:the )?request|Invalid value|violates PodSecurity")
+_WEBHOOK = re.compile(r"failed calling webhook \"?([^\s\":]+)")
 _PREFIX = re.compile(r"^(FailedCreate: )?(Error creating: )?")
 
 
@@ -33,6 +34,12 @@ class Refusal:
     kind: RefusalKind
     words: str
 
+    @property
+    def webhook(self) -> str:
+        """The webhook that did not answer; empty if that is not why."""
+        found = _WEBHOOK.search(self.words)
+        return found[1] if found else ""
+
 
 def read(words: str) -> Refusal:
     """The refusal in an event, a condition or an answer."""
@@ -42,6 +49,18 @@ def read(words: str) -> Refusal:
     if _PASSING.search(words) or not _REFUSED.search(words):
         return Refusal("Passing", words)
     return Refusal("Policy", words)
+
+
+def silent_webhook(words: str) -> str:
+    """What to say of a release that hangs because a webhook does not answer, by the API server's words; else empty."""
+    name = Refusal("Passing", words).webhook
+    if not name:
+        return ""
+    whose = "Kueue's webhook" if "kueue" in words else "the webhook"
+    return (
+        f"{whose} {name} does not answer, and without it nothing can be written: bring it back, then the deletion"
+        " goes on by itself; take no finalizer off"
+    )
 
 
 def of_an_answer(words: str) -> Refusal:

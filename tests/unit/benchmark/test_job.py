@@ -234,6 +234,17 @@ class TestTokenizer:
         assert runner_spec(pod).tokenizer.path is None
 
 
+def test_is_queued_as_its_engine() -> None:
+    named = {"queueName": "gpus", "priorityClassName": "low", "workloadPriorityClassName": "batch"}
+    job = job_of(service=named)
+    queued = {"kueue.x-k8s.io/queue-name": "gpus", "kueue.x-k8s.io/priority-class": "batch"}
+
+    assert queued.items() <= job["metadata"]["labels"].items()
+    assert job["spec"]["template"]["spec"]["priorityClassName"] == "low"
+    # A pod of a Job in a queue is not queued by itself.
+    assert not queued.keys() & job["spec"]["template"]["metadata"]["labels"].keys()
+
+
 ENGINE: Object = {
     "labelSelector": {
         "matchLabels": {"autotuner.io/experiment-uid": "uid-chat-1"},

@@ -15,7 +15,7 @@ import pytest
 
 from autotuner import __version__
 from autotuner.cli.app import COMMANDS, main, program_name
-from tests.unit.engines.probed import logged
+from tests.unit.engines.probed import logged, printed
 
 ROOT = Path(__file__).parents[3]
 SCRIPTS = Path(sysconfig.get_path("scripts"))
@@ -34,6 +34,7 @@ def folder(tmp_path: Path) -> Path:
     """A folder with the files that examples of commands name."""
     shutil.copy(ROOT / "examples" / "quickstart.yaml", tmp_path / "task.yaml")
     (tmp_path / "job.log").write_text(logged())
+    (tmp_path / "flags.json").write_text(printed())
     return tmp_path
 
 

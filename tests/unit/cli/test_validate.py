@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from autotuner.cli.app import application
 from autotuner.kubernetes_object import Object
 from tests.unit.builders import merged
+from tests.unit.engines.probed import printed
 from tests.unit.task_builders import make_task
 
 ROOT = Path(__file__).parents[3]
@@ -54,6 +55,51 @@ def test_every_example_is_valid(path: Path) -> None:
 
 def test_a_valid_task_is_summed_up(run: Run) -> None:
     assert run(task()) == (0, "task.yaml: TuningTask chat: valid; 4 configurations, at most 0.7 GPU-hours\n")
+
+
+def of_vllm(flag: str) -> Object:
+    return task(
+        runtime={"preset": "vllm-llama-small"},
+        parameters=[{"name": flag, "choices": ["a", "b"]}],
+        baseline=None,
+        benchmark={"tokenizer": {"source": "Hub", "id": "meta-llama/Llama-3.2-1B-Instruct"}},
+    )
+
+
+def test_the_flags_of_an_image_of_ones_own_win_over_known_ones(run: Run, tmp_path: Path) -> None:
+    flags = tmp_path / "flags.json"
+    flags.write_text(printed())
+    options = ("--flags", str(flags))
+
+    code, said = run(of_vllm("new-flag"))
+    assert code == 1
+    assert "spec.parameters[0]: vLLM 0.33.0 has no such flag" in said
+    code, said = run(of_vllm("new-flag"), options=options)
+    assert code == 0, said
+    assert "own parser" in said
+    assert run(of_vllm("load-format"), options=options)[0] == 1
+    assert run(task(), options=options) == run(task())  # of another engine
+
+
+@pytest.mark.parametrize(
+    ("texts", "words"),
+    [
+        (["{}"], "no table of flags"),
+        ([printed(), printed()], "there are flags of vllm already"),
+        ([None], "No such file"),
+    ],
+)
+def test_flags_that_cannot_be_used_are_told(run: Run, tmp_path: Path, texts: list[str | None], words: str) -> None:
+    options = []
+    for number, text in enumerate(texts):
+        file = tmp_path / f"flags{number}.json"
+        if text is not None:
+            file.write_text(text)
+        options += ["--flags", str(file)]
+    code, said = run(task(), options=tuple(options))
+
+    assert code == 2
+    assert words in said
 
 
 def test_of_a_task_that_asks_its_image_what_only_the_image_knows_is_a_warning(run: Run) -> None:

@@ -80,6 +80,13 @@ async def test_counts_what_admission_adds_to_the_pod() -> None:
     assert await tried(Tolerant(TAINTED)) == Trial()
 
 
+async def test_counts_what_a_queue_adds_to_the_pod() -> None:
+    experiment = make_experiment()
+    admission = BenchmarkAdmission(FakeKube(TAINTED).as_kube())
+
+    assert await admission.try_out(experiment, job_of(experiment), [{"operator": "Exists"}]) == Trial()
+
+
 async def test_asks_once_for_experiments_that_differ_only_in_what_their_pods_are_told() -> None:
     kube = FakeKube(FREE)
     admission = BenchmarkAdmission(kube.as_kube())

@@ -6,6 +6,7 @@ import pytest
 
 from autotuner import backend_choice, clock
 from autotuner.controllers.experiment import ExperimentController
+from autotuner.controllers.recent_reads import RecentReads
 from autotuner.controllers.repeated_failures import teller
 from autotuner.controllers.turn_keeper import TurnKeeper
 from autotuner.controllers.workqueue import ObjectKey
@@ -16,6 +17,7 @@ from autotuner.policy.turns import OverallLimits
 from autotuner.settings import Settings
 from tests.unit.builders import (
     after,
+    at,
     make_experiment,
     make_isvc,
     make_job,
@@ -55,9 +57,11 @@ def finishing() -> FakeKube:
 
 
 async def passed(kube: FakeKube) -> float | None:
-    return await ExperimentController(
-        kube.as_kube(), backend_choice.DEFAULT, Settings(), TurnKeeper(OverallLimits())
-    ).reconcile(KEY)
+    client = kube.as_kube()
+    controller = ExperimentController(
+        client, backend_choice.DEFAULT, Settings(), RecentReads(client), TurnKeeper(OverallLimits())
+    )
+    return await controller.reconcile(KEY)
 
 
 def status_of(kube: FakeKube) -> Object:
@@ -427,3 +431,18 @@ async def test_a_pod_that_comes_with_the_end_of_a_quota_is_not_missed(monkeypatc
     await passed(kube)
 
     assert "reason" not in status_of(kube)
+
+
+@pytest.mark.parametrize(("ready", "told"), [("True", False), ("Unknown", True), (None, True)])
+async def test_the_node_of_a_pod_that_is_no_longer_ready_is_looked_at(ready: str | None, told: bool) -> None:
+    times = {"times": {"created": at(1), "scheduled": at(3), "engineReady": at(20)}}
+    measuring = make_experiment(status=times)
+    kube = world(make_isvc(EXPERIMENT), make_job(EXPERIMENT), labelled(make_pod(started=10)))
+    kube.objects["TuningExperiment", "chat-1"] = measuring
+    if ready:
+        node = {"kind": "Node", "metadata": {"name": "node-a"}}
+        kube.objects["Node", "node-a"] = {**node, "status": {"conditions": [{"type": "Ready", "status": ready}]}}
+
+    await passed(kube)
+
+    assert (status_of(kube)["message"] == "the engine's node node-a is not Ready") == told

@@ -8,6 +8,7 @@ import pytest
 
 from autotuner import clock
 from autotuner.controllers.experiment import ExperimentController
+from autotuner.controllers.recent_reads import RecentReads
 from autotuner.controllers.turn_keeper import TurnKeeper
 from autotuner.controllers.workqueue import ObjectKey
 from autotuner.kubernetes_object import Object
@@ -45,7 +46,8 @@ def kube() -> FakeKube:
 
 async def passed(kube: FakeKube) -> Object:
     """One pass; returns the status after it."""
-    controller = ExperimentController(kube.as_kube(), BarePod(), Settings(), TurnKeeper(OverallLimits()))
+    client, turns = kube.as_kube(), TurnKeeper(OverallLimits())
+    controller = ExperimentController(client, BarePod(), Settings(), RecentReads(client), turns)
     await controller.reconcile(ObjectKey("team", "chat-1"))
     found: Object = kube.objects[EXPERIMENT]["status"]
     return found

@@ -45,3 +45,13 @@ async def test_who_needs_the_present_asks_and_tells_the_others() -> None:
     assert await reads.get(NODE, "team", "n", recent=False) is not None
     assert await reads.get(NODE, "another", "n", recent=True) is not None
     assert kube.calls.count(("get", "Node")) == 2
+
+
+async def test_what_is_said_to_be_gone_is_asked_for_again() -> None:
+    kube = FakeKube({"kind": "Node", "metadata": {"name": "n"}})
+    reads = RecentReads(kube.as_kube(), Clock())
+
+    assert await reads.get(NODE, "team", "n", recent=True) is not None
+    del kube.objects["Node", "n"]
+    reads.forget(NODE, None, "n")
+    assert await reads.get(NODE, "team", "n", recent=True) is None

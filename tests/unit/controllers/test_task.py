@@ -6,6 +6,7 @@ import pytest
 
 from autotuner import backend_choice, clock
 from autotuner.controllers.preset_catalogue import Catalogue
+from autotuner.controllers.recent_reads import RecentReads
 from autotuner.controllers.repeated_failures import teller
 from autotuner.controllers.task import TaskController
 from autotuner.controllers.turn_keeper import TurnKeeper
@@ -39,8 +40,8 @@ async def passed(
 ) -> float | None:
     settings = settings or Settings()
     catalogue = Catalogue(kube.as_kube(), settings, shipped())
-    turns = TurnKeeper(OverallLimits())
-    return await TaskController(kube.as_kube(), backend, catalogue, settings, turns).reconcile(KEY)
+    turns, recent = TurnKeeper(OverallLimits()), RecentReads(kube.as_kube())
+    return await TaskController(kube.as_kube(), backend, catalogue, settings, recent, turns).reconcile(KEY)
 
 
 def status_of(kube: FakeKube) -> Object:
@@ -434,7 +435,12 @@ async def test_a_model_that_is_made_again_is_made_once() -> None:
     settings = Settings()
     catalogue = Catalogue(kube.as_kube(), settings, shipped())
     controller = TaskController(
-        kube.as_kube(), backend_choice.DEFAULT, catalogue, settings, TurnKeeper(OverallLimits())
+        kube.as_kube(),
+        backend_choice.DEFAULT,
+        catalogue,
+        settings,
+        RecentReads(kube.as_kube()),
+        TurnKeeper(OverallLimits()),
     )
 
     for _ in range(3):

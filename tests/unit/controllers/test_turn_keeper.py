@@ -7,6 +7,7 @@ import asyncio
 from autotuner import backend_choice
 from autotuner.controllers.experiment import ExperimentController
 from autotuner.controllers.preset_catalogue import Catalogue
+from autotuner.controllers.recent_reads import RecentReads
 from autotuner.controllers.task import TaskController
 from autotuner.controllers.turn_keeper import TurnKeeper
 from autotuner.controllers.workqueue import ObjectKey
@@ -100,7 +101,9 @@ async def test_a_restart_finds_who_holds_something() -> None:
 async def passed(kube: FakeKube, keeper: TurnKeeper) -> None:
     settings = Settings()
     catalogue = Catalogue(kube.as_kube(), settings, shipped())
-    await TaskController(kube.as_kube(), backend_choice.DEFAULT, catalogue, settings, keeper).reconcile(TASK_KEY)
+    await TaskController(
+        kube.as_kube(), backend_choice.DEFAULT, catalogue, settings, RecentReads(kube.as_kube()), keeper
+    ).reconcile(TASK_KEY)
 
 
 async def test_a_task_waits_for_its_turn_and_then_starts() -> None:
@@ -136,7 +139,9 @@ async def test_an_experiment_without_a_task_waits_before_its_engine() -> None:
     alone = make_experiment()
     kube, woken = FakeKube(alone, make_model(), make_runtime()), Woken()
     woken.claim("other")
-    controller_of_it = ExperimentController(kube.as_kube(), backend_choice.DEFAULT, Settings(), woken.keeper)
+    controller_of_it = ExperimentController(
+        kube.as_kube(), backend_choice.DEFAULT, Settings(), RecentReads(kube.as_kube()), woken.keeper
+    )
     await controller_of_it.reconcile(ALONE)
 
     status = kube.objects["TuningExperiment", "chat-1"]["status"]

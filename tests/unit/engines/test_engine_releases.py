@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from autotuner.api.common import EngineName
-from autotuner.engines import Engine, EngineVersion, get
+from autotuner.engines import Accelerator, Engine, EngineVersion, flag_table, get
 
 SGLANG = ("0.5.5.post3", "0.5.9", "0.5.12", "0.5.15", "0.5.18", "0.5.20", "0.5.23")
 VLLM = ("0.11.2", "0.15.1", "0.20.1", "0.24.0", "0.28.0", "0.32.0", "0.33.0")
@@ -83,9 +83,10 @@ def test_graphs_reach_the_batch_whatever_the_flag_is_called(version: str, flag: 
 
 @pytest.mark.parametrize(("version", "share"), list(zip(VLLM, (0.9, 0.9, *[0.92] * 5), strict=True)))
 def test_defaults_are_those_of_the_release_and_the_accelerator(version: str, share: float) -> None:
-    small, large = vllm(version).usual(24 * 1024), vllm(version).usual(80 * 1024)
+    small, large = (vllm(version).usual(Accelerator(gib * 1024)) for gib in (24, 80))
 
     assert small["gpu-memory-utilization"] == large["gpu-memory-utilization"] == share
+    assert vllm(version).memory.default_fraction == share, "weights beyond it do not fit"
     assert (small["max-num-seqs"], small["max-num-batched-tokens"]) == (256, 2048)
     assert (large["max-num-seqs"], large["max-num-batched-tokens"]) == (1024, 8192)
     assert "tensor-parallel-size" not in small
@@ -93,7 +94,28 @@ def test_defaults_are_those_of_the_release_and_the_accelerator(version: str, sha
 
 @pytest.mark.parametrize(("memory", "chunk"), [(24, 2048), (48, 4096), (80, 8192), (180, 16384)])
 def test_sglangs_chunks_grow_with_the_memory(memory: float, chunk: int) -> None:
-    assert sglang("").usual(memory * 1024)["chunked-prefill-size"] == chunk
+    assert sglang("").usual(Accelerator(memory * 1024))["chunked-prefill-size"] == chunk
+
+
+@pytest.mark.parametrize("version", VLLM)
+@pytest.mark.parametrize(
+    ("gib", "product", "since", "batch"),
+    [
+        (80, "NVIDIA-A100-SXM4-80GB", "0.11.2", (256, 2048)),
+        (80, "NVIDIA-H100-80GB-HBM3", "0.11.2", (1024, 8192)),
+        (None, "", "0.11.2", (1024, 8192)),
+        (None, "NVIDIA-A100-SXM4-80GB", "0.11.2", (256, 2048)),
+        (179, "NVIDIA-B200", "0.28.0", (1024, 16384)),
+        (119, "NVIDIA-GB10", "0.33.0", (256, 2048)),
+    ],
+)
+def test_vllms_batches_are_those_of_the_product(
+    version: str, gib: float | None, product: str, since: str, batch: tuple[int, int]
+) -> None:
+    found = vllm(version).usual(Accelerator(gib and gib * 1024, product))
+    is_so = flag_table.order(version) >= flag_table.order(since)
+
+    assert (found["max-num-seqs"], found["max-num-batched-tokens"]) == (batch if is_so else (1024, 8192))
 
 
 @pytest.mark.parametrize("version", VLLM)

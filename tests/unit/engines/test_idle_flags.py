@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from autotuner.api.common import EngineName
-from autotuner.engines import get
+from autotuner.engines import Accelerator, get
 
 # engine, flags that are set, those without effect
 IDLE: list[tuple[EngineName, dict[str, str], set[str]]] = [
@@ -70,4 +70,4 @@ def test_the_tables_name_flags_that_the_engine_has(name: EngineName) -> None:
         assert entry.reads <= known
         for flag in entry.names:
             assert any(flag == one or (flag.endswith("-") and one.startswith(flag)) for one in known), flag
-    assert engine.defaults.keys() | engine.typical(None).keys() <= known
+    assert engine.defaults.keys() | engine.typical(Accelerator()).keys() <= known

@@ -8,6 +8,7 @@ from autotuner import backend_choice, metrics
 from autotuner.kube import KubeError
 from autotuner.kubernetes_object import Object
 from autotuner.process.leftover_sweep import Sweep
+from autotuner.process.silent_watches import listed
 from tests.unit.builders import make_experiment, make_isvc, make_job, make_pod, merged
 from tests.unit.fake_kube import FakeKube
 
@@ -27,8 +28,18 @@ def a_pod(controller: str = "") -> Object:
     return labelled({"kind": "Pod", **make_pod()}, ownerReferences=owners if controller else [])
 
 
-def sweeping(kube: FakeKube) -> Sweep:
-    return Sweep(kube.as_kube(), backend_choice.DEFAULT, ())
+class Sweeping:
+    """Sweeps over what there is."""
+
+    def __init__(self, kube: FakeKube) -> None:
+        self._kube, self._sweep = kube, Sweep(kube.as_kube(), backend_choice.DEFAULT)
+
+    async def once(self) -> None:
+        await self._sweep.once(await listed(self._kube.as_kube(), backend_choice.DEFAULT, ()))
+
+
+def sweeping(kube: FakeKube) -> Sweeping:
+    return Sweeping(kube)
 
 
 def foreign(kind: str) -> float | None:
@@ -53,20 +64,13 @@ async def test_what_an_ended_experiment_still_owns_is_deleted_and_counted() -> N
     assert kube.events == []
 
 
-async def test_what_goes_on_is_left_alone_and_costs_four_lists() -> None:
+async def test_what_goes_on_is_left_alone_and_nothing_is_read_besides_the_lists() -> None:
     kube = FakeKube(RUNNING, labelled(make_isvc(RUNNING)), labelled(make_job(RUNNING)), a_pod("ReplicaSet"))
 
     await sweeping(kube).once()
 
-    assert kube.calls == [("list", kind) for kind in ("InferenceService", "Job", "Pod", "TuningExperiment")]
-
-
-async def test_nothing_costs_three_lists() -> None:
-    kube = FakeKube(OVER)
-
-    await sweeping(kube).once()
-
-    assert kube.calls == [("list", kind) for kind in ("InferenceService", "Job", "Pod")]
+    kinds = ("InferenceService", "Job", "Pod", "TuningTask", "TuningExperiment")
+    assert kube.calls == [("list", kind) for kind in kinds]
 
 
 @pytest.mark.parametrize("copy", [labelled(make_isvc()), labelled(make_job()), a_pod()])

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from functools import partial
+from typing import cast
 
 import pytest
 
-from autotuner.api.common import EXPERIMENTS, TASKS
-from autotuner.controllers.turn_keeper import TurnKeeper
+from autotuner import backend_choice
 from autotuner.controllers.workqueue import ObjectKey, WorkQueue
-from autotuner.kube import KubeError
+from autotuner.kube import EXPERIMENT, POD, TASK, KubeError
 from autotuner.kubernetes_object import Object
-from autotuner.policy.turns import OverallLimits
 from autotuner.process import silent_watches
-from autotuner.process.silent_watches import DEAF_SECONDS, Watchfulness, look_around
-from tests.unit.builders import make_experiment
+from autotuner.process.lifecycle import waker
+from autotuner.process.silent_watches import DEAF_SECONDS, Listed, Watchfulness, listed, look_around
+from tests.unit.builders import controller, make_experiment, make_job, merged
 from tests.unit.fake_kube import FakeKube
 from tests.unit.task_builders import make_task
 
@@ -43,8 +43,8 @@ def meta(uid: str = "a", version: str = "1") -> Object:
 
 
 def test_what_was_delivered_is_not_missed(watching: Watchfulness, clock: Clock) -> None:
-    watching.saw(meta("a", "1"))
-    watching.saw(meta("a", "2"))
+    watching.saw(TASK, meta("a", "1"))
+    watching.saw(TASK, meta("a", "2"))
 
     assert watching.compare({"a": "2"}) == set()
     clock.seconds += 10 * DEAF_SECONDS
@@ -55,7 +55,7 @@ def test_what_was_delivered_is_not_missed(watching: Watchfulness, clock: Clock) 
 @pytest.mark.parametrize("delivered", [[], [meta("a", "1")]], ids=["the object", "its last change"])
 def test_what_stays_missed_is_deafness(watching: Watchfulness, clock: Clock, delivered: list[Object]) -> None:
     for item in delivered:
-        watching.saw(item)
+        watching.saw(TASK, item)
     clock.seconds += 1
     for seconds, want in ((0, False), (DEAF_SECONDS - 1, False), (1, True)):
         clock.seconds += seconds
@@ -76,7 +76,7 @@ def test_a_watch_that_is_always_a_little_late_is_not_deaf(watching: Watchfulness
     for version in range(10):
         watching.compare({"a": str(version)})
         clock.seconds += DEAF_SECONDS / 3
-        watching.saw(meta("a", str(version)))
+        watching.saw(TASK, meta("a", str(version)))
         clock.seconds += 1
 
     assert watching.deaf() == ""
@@ -87,7 +87,7 @@ def test_what_arrives_late_ends_deafness(watching: Watchfulness, clock: Clock) -
     clock.seconds += DEAF_SECONDS
     watching.compare({"a": "1"})
     assert watching.deaf()
-    watching.saw(meta("a", "1"))
+    watching.saw(TASK, meta("a", "1"))
     watching.compare({"a": "1"})
 
     assert watching.deaf() == ""
@@ -103,35 +103,40 @@ def test_an_api_server_that_is_away_is_not_deafness(watching: Watchfulness, cloc
     assert watching.deaf() == ""
 
 
-def test_what_is_gone_is_forgotten(watching: Watchfulness, clock: Clock) -> None:
-    for uid in ("told", "untold", "young"):
-        watching.saw(meta(uid))
-        clock.seconds += DEAF_SECONDS
-    watching.saw(meta("told"), gone=True)
-    watching.compare({})
-    assert watching._delivered.keys() == set()
-    watching.saw(meta("young"))  # created since the list
-    watching.compare({})
+def test_what_vanished_untold_is_returned_once_and_forgotten(watching: Watchfulness, clock: Clock) -> None:
+    for uid in ("told", "untold", "there"):
+        watching.saw(POD, {**meta(uid), "namespace": "team", "name": uid, "managedFields": [{"large": "x"}]})
+    watching.saw(POD, meta("told"), gone=True)
+    clock.seconds += 1
+    begun = clock.seconds
+    watching.saw(POD, {**meta("young"), "name": "young"})  # created since the list was asked for
 
-    assert watching._delivered.keys() == {"young"}
+    assert watching.vanished({"there"}, begun) == [(POD, {"namespace": "team", "name": "untold"})]
+    assert watching.vanished({"there"}, begun) == []
+    assert watching.compare({"there": "1", "young": "1"}) == set()
 
 
-async def compared(kube: FakeKube, watching: Watchfulness, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
-    """One comparison; returns what was added to which queue."""
+class Queue:
+    """Takes note of what is added."""
+
+    def __init__(self, name: str, added: list[tuple[str, str]]) -> None:
+        self._name, self._added = name, added
+
+    def add(self, key: ObjectKey) -> None:
+        self._added.append((self._name, key.name))
+
+
+async def looked(kube: FakeKube, watching: Watchfulness, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """Two looks, of which the first only sweeps; returns what was added to which queue by the second."""
     added: list[tuple[str, str]] = []
-
-    class Queue:
-        def __init__(self, plural: str) -> None:
-            self.plural = plural
-
-        def add(self, key: ObjectKey) -> None:
-            added.append((self.plural, key.name))
-
-    queues: Any = {plural: Queue(plural) for plural in (TASKS, EXPERIMENTS)}
-    typed: dict[str, WorkQueue] = queues
+    tasks, experiments = (cast(WorkQueue, Queue(name, added)) for name in ("tasks", "experiments"))
     slept = 0
 
-    class Once:
+    async def answered(_: Listed, __: float) -> None:
+        if slept == 0:
+            assert added == []  # whatever is there is looked at when its watch begins
+
+    class Twice:
         @staticmethod
         async def sleep(_: float) -> None:
             nonlocal slept
@@ -139,23 +144,46 @@ async def compared(kube: FakeKube, watching: Watchfulness, monkeypatch: pytest.M
             if slept == 2:
                 raise asyncio.CancelledError
 
-    monkeypatch.setattr(silent_watches, "asyncio", Once)
+    monkeypatch.setattr(silent_watches, "asyncio", Twice)
+    look = partial(listed, kube.as_kube(), backend_choice.DEFAULT, ())
     with pytest.raises(asyncio.CancelledError):
-        await look_around(kube.as_kube(), watching, typed, (), 30.0, TurnKeeper(OverallLimits()))
+        await look_around(look, watching, waker(tasks, experiments), answered, 30.0)
     return added
+
+
+def owned_by_task(experiment: Object) -> Object:
+    return merged(experiment, {"metadata": {"ownerReferences": [controller(make_task())]}})
 
 
 async def test_what_was_missed_is_looked_at(watching: Watchfulness, monkeypatch: pytest.MonkeyPatch) -> None:
     known, over = make_experiment("known-1"), make_experiment("over-1")
     over["metadata"]["labels"] = {"autotuner.io/finished": "true"}
-    kube = FakeKube(make_task("new"), make_experiment("new-1"), known, over)
-    watching.saw(known["metadata"])
+    labels = {"autotuner.io/experiment": "known-1", "autotuner.io/experiment-uid": "x"}
+    job = merged(make_job(known), {"metadata": {"labels": labels, "resourceVersion": "1"}})
+    kube = FakeKube(make_task("new"), owned_by_task(make_experiment("chat-1")), known, over, job)
+    watching.saw(EXPERIMENT, known["metadata"])
 
-    assert await compared(kube, watching, monkeypatch) == [(TASKS, "new"), (EXPERIMENTS, "new-1")]
+    added = await looked(kube, watching, monkeypatch)
+
+    want = [("experiments", "known-1"), ("tasks", "new"), ("experiments", "chat-1"), ("tasks", "chat")]
+    assert added == want
+
+
+async def test_a_deletion_that_was_missed_is_looked_at(
+    watching: Watchfulness, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An experiment that left the watch, and a pod that died, while the watch was interrupted."""
+    watching.saw(EXPERIMENT, owned_by_task(make_experiment("chat-1"))["metadata"])
+    watching.saw(POD, {**meta("p"), "namespace": "team", "name": "p", "labels": {"autotuner.io/experiment": "chat-2"}})
+    clock.seconds += 1
+
+    added = await looked(FakeKube(), watching, monkeypatch)
+
+    assert added == [("experiments", "chat-1"), ("tasks", "chat"), ("experiments", "chat-2")]
 
 
 async def test_without_an_answer_nothing_is_missed(watching: Watchfulness, monkeypatch: pytest.MonkeyPatch) -> None:
     kube = FakeKube(make_task("new"))
     kube.refuse["list", "TuningExperiment"] = KubeError(0, "Unreachable", "away")
 
-    assert await compared(kube, watching, monkeypatch) == []
+    assert await looked(kube, watching, monkeypatch) == []

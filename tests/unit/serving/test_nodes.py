@@ -19,11 +19,19 @@ CASES: list[tuple[str, list[Object], Object, str | None, Capacity]] = [
     ("no nodes", [], {}, None, Capacity()),
     ("a node without accelerators", [node("")], {}, None, Capacity()),
     ("a node whose accelerators are all broken", [node("0")], {}, None, Capacity()),
-    ("the largest of each", [node("4", "81559"), node("8", "24564")], {}, None, Capacity(8, 81559)),
-    ("a selector", [node("4", pool="a"), node("8", pool="b")], {"pool": "a"}, None, Capacity(4, 81559)),
+    ("the largest of each", [node("4", "81559"), node("8", "24564")], {}, None, Capacity(8, 81559, "H100")),
+    ("a selector", [node("4", pool="a"), node("8", pool="b")], {"pool": "a"}, None, Capacity(4, 81559, "H100")),
     ("a selector that matches none", [node("4")], {"pool": "a"}, None, Capacity()),
-    ("the product of experiment 0", [node("4"), {**node("8"), "metadata": {}}], {}, "H100", Capacity(4, 81559)),
-    ("memory that is not told", [node("4", "")], {}, None, Capacity(4, None)),
+    ("the product of experiment 0", [node("4"), {**node("8"), "metadata": {}}], {}, "H100", Capacity(4, 81559, "H100")),
+    ("memory that is not told", [node("4", "")], {}, None, Capacity(4, None, "H100")),
+    (
+        "the product with the most memory",
+        [node(), node("2", "183359", **{"nvidia.com/gpu.product": "B200"})],
+        {},
+        None,
+        Capacity(8, 183359, "B200"),
+    ),
+    ("two products alike", [node(), node(**{"nvidia.com/gpu.product": "A100"})], {}, None, Capacity(8, 81559)),
 ]
 
 

@@ -36,6 +36,27 @@ def test_kind_by_words(words: str, kind: str) -> None:
     assert refusals.read(words).kind == kind
 
 
+DOWN = 'Internal error occurred: failed calling webhook "mjob.kb.io": failed to call webhook: Post '
+REFUSED = '/mutate-batch-v1-job?timeout=10s": dial tcp 10.96.0.7:443: connect: connection refused'
+HEALS = (
+    " mjob.kb.io does not answer, and without it nothing can be written: bring it back, then the deletion goes on by"
+    " itself; take no finalizer off"
+)
+
+
+@pytest.mark.parametrize(
+    ("words", "want"),
+    [
+        (f'{DOWN}"https://kueue-webhook-service.kueue-system.svc:443{REFUSED}', f"Kueue's webhook{HEALS}"),
+        (f'{DOWN}"https://jobs.policies.svc:443{REFUSED}', f"the webhook{HEALS}"),
+        ("etcdserver: request timed out", ""),
+        ("", ""),
+    ],
+)
+def test_a_webhook_that_does_not_answer_is_named(words: str, want: str) -> None:
+    assert refusals.silent_webhook(words) == want
+
+
 @pytest.mark.parametrize("prefix", ["", "Error creating: ", "FailedCreate: ", "FailedCreate: Error creating: "])
 def test_only_the_api_servers_own_words_are_kept(prefix: str) -> None:
     assert refusals.read(prefix + QUOTA) == refusals.Refusal("Quota", QUOTA)

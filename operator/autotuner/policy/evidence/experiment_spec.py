@@ -220,6 +220,9 @@ def _service(common: Ingredients, configuration: Configuration | None) -> Servic
         volume=spec.model.volume,
         node_selector=placement.node_selector or None,
         tolerations=_tolerations(spec, common.template),
+        queue_name=placement.queue_name,
+        priority_class_name=placement.priority_class_name,
+        workload_priority_class_name=placement.workload_priority_class_name,
     )
 
 

@@ -19,6 +19,7 @@ from autotuner.policy.evidence.experiment_spec import Ingredients
 from autotuner.policy.evidence.measurements import Measured, Readings, Settled
 from autotuner.policy.evidence.probe import ObservedProbe
 from autotuner.policy.model_and_runtime import Reference
+from autotuner.policy.queueing import ObservedQueue
 from autotuner.policy.volume_claims import Storage
 from autotuner.presets import Presets
 from autotuner.search.space.configuration import Configuration
@@ -45,6 +46,7 @@ class ObservedTask:
     wanted_runtime: Object | None = None  # of the preset for the live model
     nodes: tuple[Object, ...] = ()
     storage: Storage | None = None
+    queue: ObservedQueue | None = None  # read until the task starts
     readings: Readings = field(default_factory=Readings, repr=False)  # what earlier reconciles read
     preview: Object | None = None  # the live ConfigMap, while the task is suspended before its start
     probe: ObservedProbe | None = None  # from the start on, where the task wants one that has not failed
@@ -121,6 +123,7 @@ class ObservedTask:
             capacity=nodes.capacity(self.nodes, placement.accelerator_resource, placement.node_selector or {}, product),
             most_accelerators=self.most_accelerators,
             storage=self.storage,
+            queue=self.queue,
             running=(self.settled.status.engine_version or "") if self.settled else "",
             probed=self.probed,
             probe_failure=(self.status.probe.failure or "") if self.status.probe else "",

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from autotuner import clock
 from autotuner.api.experiment import Times
-from autotuner.policy.experiment import waiting
+from autotuner.policy.experiment import silent_nodes, waiting
 from autotuner.policy.experiment.observed import ObservedExperiment
 from autotuner.policy.experiment.reasons import LOG_TAIL, Ending
 from autotuner.policy.experiment.times import known_since, reached
@@ -73,8 +73,11 @@ def deadlines(seen: ObservedExperiment, now: datetime) -> Iterator[Deadline]:
         return
     times = reached(seen, now)
     assert times.created is not None, "there is a root"
-    if unmade := _benchmark_unmade(seen, times):
-        yield unmade
+    if lost := silent_nodes.given_up(seen, now):
+        yield Deadline(*lost)
+    for unmade in (_benchmark_unmade(seen, times), _engine_unmade(seen, times)):
+        if unmade:
+            yield unmade
     pod = seen.engine
     if words := waiting.engine(seen):
         message = f"the engine's pod found no place within {limits.queue_seconds} s: {words}"
@@ -135,6 +138,19 @@ def _benchmark_unmade(seen: ObservedExperiment, times: Times) -> Deadline | None
     words = f"{pod.waiting_reason}: {pod.waiting_message}"
     ending = Ending("BenchmarkFailed", f"the benchmark's container cannot be made: {words}")
     return Deadline(_after(times.benchmark_scheduled, _UNMADE_SECONDS), ending)
+
+
+def _engine_unmade(seen: ObservedExperiment, times: Times) -> Deadline | None:
+    """The ending if the engine's container lacks what its pod names: the same for all, and accelerators wait for it.
+
+    Other obstacles to a container may go by themselves; for them there is `pullSeconds`.
+    """
+    pod = seen.engine
+    if pod is None or times.scheduled is None or pod.waiting_reason != "CreateContainerConfigError":
+        return None
+    words = f"the engine's container cannot be made: {pod.waiting_reason}: {pod.waiting_message}"
+    message = f"{words}; create it, or correct the runtime"
+    return Deadline(_after(times.scheduled, _UNMADE_SECONDS), Ending("EngineCrashed", message, never_ran=True))
 
 
 def _silence(seen: ObservedExperiment) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 
 from autotuner import engines, scoring
 from autotuner.api.common import FINISHED_LABEL
@@ -13,11 +14,11 @@ from autotuner.benchmark.contract.result import Result
 from autotuner.policy import trouble
 from autotuner.policy.conditions import ConditionSet, is_true, shorten, steady
 from autotuner.policy.events import Event
-from autotuner.policy.experiment import deadlines, endings, reasons, release, waiting
+from autotuner.policy.experiment import deadlines, endings, reasons, release, silent_nodes, waiting
 from autotuner.policy.experiment.fingerprint import fingerprint, hashes
 from autotuner.policy.experiment.observed import ObservedExperiment
 from autotuner.policy.experiment.reasons import Ending
-from autotuner.policy.experiment.times import reached, with_first_request
+from autotuner.policy.experiment.times import known_since, reached, with_first_request
 
 # Events are not watched; while there is no engine's pod they are read again this often.
 _SILENT_POLL = timedelta(seconds=1)
@@ -25,6 +26,7 @@ _MODEL_POLL = timedelta(seconds=2)
 # Quotas and nodes are not watched either.
 _QUEUE_POLL = timedelta(seconds=10)
 _JOB_POLL = timedelta(seconds=2)
+_WORKLOAD_MADE = timedelta(seconds=30)
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ def _advance(seen: ObservedExperiment, now: datetime) -> Plan:
     pod = seen.engine
     times = reached(seen, now)
     phase, message = _progress(seen, times)
+    message = silent_nodes.words(seen) or message
     message = trouble.with_words(_with_answer(seen, message), trouble.words(seen.status.conditions))
     ready = times.engine_ready is not None
     may_create = _may_create(seen)
@@ -86,6 +89,7 @@ def _advance(seen: ObservedExperiment, now: datetime) -> Plan:
     conditions.set("Scheduled", "True" if scheduled else "False", "Scheduled" if scheduled else "Waiting")
     conditions.set("EngineReady", "True" if ready else "False", "Ready" if ready else phase)
     conditions.set("Benchmarked", "False", "Running" if ready else "Waiting")
+    silent_nodes.note(conditions, seen)
     if seen.unanswered:
         conditions.set("Benchmarked" if seen.owns_root else "Scheduled", "False", "NotCreated", message)
     # False only from the beginning of the release, whose clock runs from this transition.
@@ -132,6 +136,9 @@ def _next_look(seen: ObservedExperiment, now: datetime) -> datetime | None:
         poll = now + _MODEL_POLL
     elif seen.engine is None:
         poll = now + (_QUEUE_POLL if waiting.engine(seen) else _SILENT_POLL)
+    elif seen.engine.queued or seen.job_suspended:  # Workloads are not watched, and the first one comes a moment later
+        recent = not seen.workloads and now < known_since(seen, now) + _WORKLOAD_MADE
+        poll = now + (_JOB_POLL if recent else _QUEUE_POLL)
     elif waiting.for_the_jobs_pod(seen):
         poll = now + (_QUEUE_POLL if seen.job_refusal or waiting.job_obstacle(seen) else _JOB_POLL)
     return min((moment for moment in (deadline, poll) if moment), default=None)
@@ -186,8 +193,9 @@ def _end(seen: ObservedExperiment, ending: Ending, now: datetime) -> Plan:
         times = with_first_request(times, result)
     measured = ending.reason in reasons.SUCCEEDED
     evidence = None
-    if not measured and (ending.exit_code is not None or ending.log_tail):
-        evidence = Evidence(exit_code=ending.exit_code, log_tail=ending.log_tail)
+    if not measured and (ending.exit_code is not None or ending.log_tail or ending.never_ran):
+        never_ran: Literal[True] | None = True if ending.never_ran else None
+        evidence = Evidence(exit_code=ending.exit_code, never_ran=never_ran, log_tail=ending.log_tail)
     conditions = ConditionSet(going_on.conditions, seen.generation, now)
     conditions.set("Benchmarked", "True" if measured else "False", ending.reason, ending.message)
     conditions.set("Released", "False", "Releasing", f"deleting the {seen.root_kind} and the Job")

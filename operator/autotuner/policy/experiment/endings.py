@@ -15,8 +15,9 @@ from autotuner.policy.experiment.deadlines import ENGINE_DEATH_GRACE, deadlines
 from autotuner.policy.experiment.observed import ObservedExperiment
 from autotuner.policy.experiment.reasons import LOG_TAIL, Ending
 from autotuner.policy.experiment.times import has_served, reached
+from autotuner.serving import kueue
 from autotuner.serving.backend import Doomed, NotCreated
-from autotuner.serving.pods import PodView, Terminated, node_ready
+from autotuner.serving.pods import PodView, node_ready
 
 # Failures of a benchmark that have a reason of their own; all others are the benchmark's.
 _FAILURES: Mapping[Failure, str] = {
@@ -27,13 +28,19 @@ _FAILURES: Mapping[Failure, str] = {
     "Unauthorized": "Unauthorized",
     "ModelNameAmbiguous": "ModelNameAmbiguous",
 }
-# What runc says of a program that the image does not have or may not run; its other words may be of the node.
-_NO_PROGRAM = re.compile(r"exec: \".*(no such file or directory|executable file not found|permission denied)", re.I)
-# Reasons of a pod's conditions DisruptionTarget (Kubernetes) and TerminationTarget (Kueue), and of containers that
-# ended with their node; any other is an eviction.
+# What runc and crun say of a program that the image does not have or may not run; their other words may be of the node.
+_NO_PROGRAM = re.compile(
+    r"exec: \".*(no such file or directory|executable file not found|permission denied)|executable file .* not found",
+    re.IGNORECASE,
+)
+# All that is in the log of a program for another kind of processor.
+_FOREIGN_PROGRAM = re.compile(r"\s*(?:\S+ )?exec (?:user process caused|\S+): exec format error\s*")
+# How CRI-O tells of a missing program; containerd has the container end with StartError.
+_UNSTARTABLE = ("CreateContainerError", "RunContainerError")
+# Reasons of a pod's condition DisruptionTarget, and of containers that ended with their node; any other that is not
+# Kueue's is an eviction.
 _DISRUPTIONS = {
     "PreemptionByScheduler": "Preempted",
-    "WorkloadEvictedDueToPreempted": "Preempted",
     "DeletionByTaintManager": "NodeLost",
     "DeletionByPodGC": "NodeLost",
     "ContainerStatusUnknown": "NodeLost",
@@ -88,6 +95,32 @@ def _references(seen: ObservedExperiment, _: datetime) -> Ending | None:
     return Ending("ModelNotReady", unreadable.message) if unreadable else None
 
 
+def _queue_missing(seen: ObservedExperiment, _: datetime) -> Ending | None:
+    """The ending if a queue or a class of priority does not exist: nothing would refuse it, and nothing would run."""
+    faults = list(seen.queue.faults("service")) if seen.root is None and seen.queue is not None else []
+    return Ending("AdmissionRejected", "; ".join(fault.message for fault in faults)) if faults else None
+
+
+def _queued_again(seen: ObservedExperiment, _: datetime) -> Ending | None:
+    """The ending if Kueue took engine or benchmark back into its queue, from where it starts them again by itself."""
+    if seen.engine_queued_again:
+        return _evicted_by_kueue("engine's pod", "", seen.stopped)
+    if seen.job_queued_again:
+        evicted = seen.job_workload
+        word, words = (evicted.evicted, evicted.words) if evicted else ("", "")
+        return _evicted_by_kueue("benchmark's Job", word, words or seen.stopped)
+    return None
+
+
+def _evicted_by_kueue(what: str, word: str, words: str) -> Ending:
+    reason = kueue.reason_of_eviction(word, words)
+    message = f"Kueue took the {what} out of the cluster and queues it again{f': {words}' if words else ''}"
+    if reason == kueue.PODS_READY_TIMEOUT:
+        # Without the node, so that the words are equal wherever it happens.
+        message = f"{message}; raise Kueue's setting waitForPodsReady.timeout above what pull and start take"
+    return Ending(reason, message)
+
+
 def _doomed(seen: ObservedExperiment, _: datetime) -> Ending | None:
     state = seen.serving
     return Ending(state.reason, state.message) if isinstance(state, Doomed) else None
@@ -118,13 +151,29 @@ def _folder_missing(seen: ObservedExperiment, _: datetime) -> Ending | None:
     return None
 
 
+def _unstartable(seen: ObservedExperiment, _: datetime) -> Ending | None:
+    """The ending if the engine's program is not in its image; the kubelet would try for ever."""
+    pod = seen.engine
+    if pod is None or pod.waiting_reason not in _UNSTARTABLE or not _NO_PROGRAM.search(pod.waiting_message):
+        return None
+    return _not_started(pod.waiting_message, None)
+
+
 def _disturbed(seen: ObservedExperiment, _: datetime) -> Ending | None:
     """The ending if Kubernetes takes a pod away, or its node is lost; told at first sight, for both may start again."""
     for role, pods in (("engine", seen.engine_pods), ("benchmark", seen.benchmark_pods)):
         for pod in pods:
-            if (why := pod.disruption) is not None:
+            if (why := pod.disruption) is not None and kueue.is_eviction(why.reason):
+                return _evicted_by_kueue(f"{role}'s pod", why.reason, why.message)
+            if why is not None:
                 where = f" on {pod.node}" if pod.node else ""
                 return Ending(_DISRUPTIONS.get(why.reason, "Evicted"), f"the {role}'s pod{where} was taken away: {why}")
+    return None
+
+
+def _benchmark_deleted(seen: ObservedExperiment, _: datetime) -> Ending | None:
+    if seen.job is not None and seen.owns_job and "deletionTimestamp" in seen.job["metadata"]:
+        return Ending("Evicted", "somebody deleted the benchmark's Job while the experiment needed it")
     job_pod = seen.benchmark
     if job_pod is not None and job_pod.deleting and job_pod.ended is None and _job_failed(seen) is None:
         return Ending("Evicted", "somebody deleted the benchmark's pod while the experiment needed it")
@@ -133,9 +182,11 @@ def _disturbed(seen: ObservedExperiment, _: datetime) -> Ending | None:
 
 def _engine_died(seen: ObservedExperiment, _: datetime) -> Ending | None:
     pod, measured = seen.engine, seen.status.engine_pod
+    if measured and (pod is None or pod.uid != measured.uid or pod.deleting) and seen.stopped:
+        return _evicted_by_kueue("engine's pod", "", seen.stopped)
     if measured and (pod is None or pod.uid != measured.uid or pod.deleting):
         return Ending("Evicted", "somebody deleted the engine's pod, or another replaced it, while it was measured")
-    if pod is None or pod.ended is None:
+    if pod is None or pod.ended is None or pod.deleting:  # what a deletion ends is no fault; another pod follows
         return None
     return diagnose(seen, pod)
 
@@ -144,8 +195,12 @@ def diagnose(seen: ObservedExperiment, pod: PodView) -> Ending:
     """What the end of the engine's container means: its reason, then its log, then its exit code."""
     ended, log = pod.ended, seen.engine_log
     assert ended is not None
-    if ended.reason == "StartError":
-        return _not_started(ended)
+    if ended.reason in ("StartError", "ContainerCannotRun"):
+        return _not_started(ended.message, ended.exit_code)
+    if _FOREIGN_PROGRAM.fullmatch(log or ended.message):
+        advice = "the image is for another kind of processor than its node: look at the runtime's image and placement"
+        message = f"the engine's container cannot be started: {(log or ended.message).strip()}; {advice}"
+        return Ending("EngineCrashed", message, exit_code=ended.exit_code, log_tail=log, never_ran=True)
     found = engines.get(seen.spec.service.engine).diagnose(log or ended.message, ended.exit_code)
     tail = evidence(log or ended.message, found)
     if ended.reason == "OOMKilled":
@@ -159,12 +214,12 @@ def diagnose(seen: ObservedExperiment, pod: PodView) -> Ending:
     return Ending("EngineCrashed", message, exit_code=ended.exit_code, log_tail=tail)
 
 
-def _not_started(ended: Terminated) -> Ending:
+def _not_started(words: str, exit_code: int | None) -> Ending:
     """The ending of an engine that never ran: its program is not there, or the node could not make the container."""
-    absent = _NO_PROGRAM.search(ended.message) is not None
+    absent = _NO_PROGRAM.search(words) is not None
     advice = "; look at the runtime's command and at its image" if absent else ""
-    message = f"the engine's container cannot be started: {ended.message}{advice}"
-    return Ending("EngineCrashed", message, exit_code=ended.exit_code, named=absent)
+    message = f"the engine's container cannot be started: {words}{advice}"
+    return Ending("EngineCrashed", message, exit_code=exit_code, never_ran=absent)
 
 
 def evidence(log: str, found: Diagnosis | None) -> str:
@@ -259,11 +314,15 @@ _RULES: tuple[Callable[[ObservedExperiment, datetime], Ending | None], ...] = (
     _rejected,
     _references,
     _root_gone,
+    _queue_missing,
     _disturbed,
+    _queued_again,
+    _benchmark_deleted,
     _job_refused,
     _doomed,
     _pull_failed,
     _folder_missing,
+    _unstartable,
     _engine_died,
     _benchmarked,
 )

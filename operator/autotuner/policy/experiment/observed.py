@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from autotuner.api.experiment import ExperimentSpec, ExperimentStatus
 from autotuner.kubernetes_object import Object
+from autotuner.policy.queueing import ObservedQueue
 from autotuner.policy.volume_claims import Storage
 from autotuner.serving.backend import Backend, ModelState, ServingEvent, State
+from autotuner.serving.kueue import Workload
 from autotuner.serving.pods import PodView
 from autotuner.serving.refusals import Refusal
 
@@ -24,6 +27,7 @@ class ObservedExperiment:
     model: Object | None  # live
     runtime: Object | None  # live
     storage: Storage | None = None  # read only until the root is there
+    queue: ObservedQueue | None = None  # read only until the root is there
     turn: str = ""  # why it may not start just now, because of what others hold
     root: Object | None = None  # of our name, whoever owns it
     owns_root: bool = False
@@ -37,11 +41,15 @@ class ObservedExperiment:
     owns_job: bool = False
     benchmark_pods: tuple[PodView, ...] = ()
     benchmark_log: str = ""  # read only when the benchmark failed, or takes too long
+    silent_nodes: frozenset[str] = frozenset()  # gone or NotReady while the experiment needs them
     lost_nodes: frozenset[str] = frozenset()  # gone or NotReady; looked up only while pods linger
     rejection: str = ""  # the API server's answer when it refused to create the root just now
     unanswered: str = ""  # the API server's answer when it could not create something just now
     job_refusal: Refusal | None = None  # of the benchmark's Job or its pod, tried before the root is made or afterwards
     no_place: str = ""  # why no node could take the benchmark's pod; looked for before the root is made
+    workloads: Mapping[str, Workload] = field(default_factory=dict)  # by uid of pods and Job that Kueue does not admit
+    stopped: str = ""  # Kueue's words when it took the engine's pod or the Job out of the cluster; read once one misses
+    failing_webhook: str = ""  # the API server's words about it; looked for while a release takes too long
     serving_seconds: int = 60
 
     @property
@@ -99,6 +107,29 @@ class ObservedExperiment:
     def benchmark(self) -> PodView | None:
         """The benchmark's pod."""
         return max(self.benchmark_pods, key=lambda pod: pod.created, default=None)
+
+    @property
+    def job_suspended(self) -> bool:
+        """Whether the Job is the experiment's own and must not run, as Kueue has it until it admits it."""
+        return self.job is not None and self.owns_job and bool(self.job["spec"].get("suspend"))
+
+    @property
+    def job_workload(self) -> Workload | None:
+        """What Kueue says of the Job while it does not admit it."""
+        return self.workloads.get(self.job["metadata"]["uid"]) if self.job is not None else None
+
+    @property
+    def engine_queued_again(self) -> bool:
+        """Whether the engine had a node, and its pod waits for Kueue once more: it is another pod."""
+        had = self.status.times is not None and self.status.times.scheduled is not None
+        return had and self.engine is not None and self.engine.queued
+
+    @property
+    def job_queued_again(self) -> bool:
+        """Whether the benchmark's pod had a node, and Kueue suspended its Job."""
+        had = self.status.times is not None and self.status.times.benchmark_scheduled is not None
+        evicted = self.job_workload is not None and bool(self.job_workload.evicted)
+        return self.job_suspended and (had or evicted)
 
     @property
     def pods(self) -> tuple[PodView, ...]:

@@ -50,6 +50,7 @@ REASONS: Mapping[str, Meaning] = {
     "ImagePullFailed": _SPOILED,
     "PullTimeout": _SPOILED,
     "QueueTimeout": _SPOILED,
+    "PodsReadyTimeout": _SPOILED,
     "ServingNotCreated": _SPOILED,
     "BenchmarkFailed": _SPOILED,
     "BenchmarkTimeout": _SPOILED,
@@ -85,7 +86,8 @@ class Ending:
     """Why an experiment is over, in one reason of the API and one line for people.
 
     `killed` says that somebody killed a process of the engine, so that the same configuration may well end otherwise;
-    `named` that the engine died of a cause that it named itself, before it ever served.
+    `named` that the engine died of a cause that it named itself, before it ever served; `never_ran` that its program
+    could not even be started for a cause that is the same for every configuration.
     """
 
     reason: str
@@ -95,6 +97,7 @@ class Ending:
     log_tail: str = ""
     killed: bool = False
     named: bool = False
+    never_ran: bool = False
 
     @property
     def reproducible(self) -> bool:
@@ -104,4 +107,4 @@ class Ending:
     @property
     def believed(self) -> bool:
         """Whether nothing would be learned by measuring the same again at once."""
-        return self.reproducible or (self.named and not self.killed)
+        return self.reproducible or self.never_ran or (self.named and not self.killed)

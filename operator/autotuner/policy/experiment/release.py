@@ -14,10 +14,11 @@ from typing import Any
 
 from autotuner import clock
 from autotuner.api.experiment import ExperimentStatus, Times
-from autotuner.policy.conditions import ConditionSet, shorten
+from autotuner.policy.conditions import ConditionSet, find, shorten
 from autotuner.policy.events import Event
 from autotuner.policy.experiment import reasons
 from autotuner.policy.experiment.observed import ObservedExperiment
+from autotuner.serving import refusals
 from autotuner.serving.pods import PodView
 
 POLL = timedelta(seconds=5)
@@ -53,7 +54,7 @@ def next_step(seen: ObservedExperiment, now: datetime) -> Step:
         return _over(seen, seen_times, [] if stranded else left, now)
     conditions = ConditionSet(seen.status.conditions, seen.generation, now)
     released = conditions.get("Released")
-    overdue = (clock.parse(released.last_transition_time) if released else now) + limit
+    overdue = due(seen, now)
     events: tuple[Event, ...] = ()
     if now >= overdue:
         message = f"not gone after {seconds} s: {_described(seen, left, pods)}"
@@ -67,6 +68,13 @@ def next_step(seen: ObservedExperiment, now: datetime) -> Step:
     )
     moments = [now + POLL, overdue, *([clock.parse(gone) + limit] if gone else [])]
     return Step(status, events=events, look_again=min(moment for moment in moments if moment > now))
+
+
+def due(seen: ObservedExperiment, now: datetime) -> datetime:
+    """When what is left then holds up the release."""
+    released = find(seen.status.conditions, "Released")
+    begun = clock.parse(released.last_transition_time) if released else now
+    return begun + timedelta(seconds=seen.spec.timeouts.teardown_seconds)
 
 
 def _over(seen: ObservedExperiment, times: Times, left: list[tuple[str, Mapping[str, Any]]], now: datetime) -> Step:
@@ -128,7 +136,7 @@ def _described(seen: ObservedExperiment, left: list[tuple[str, Mapping[str, Any]
     names = [f"{name}{_held_by(child['metadata'].get('finalizers') or ())}" for name, child in left]
     names += [f"{_whereabouts(pod)}{_held_by(pod.finalizers)}" for pod in pods]
     advice = seen.backend.release_advice(seen.spec.service, seen.root, seen.model) if seen.root is not None else ""
-    return ", ".join(names) + (f"; {advice}" if advice else "")
+    return "; ".join(filter(None, (", ".join(names), refusals.silent_webhook(seen.failing_webhook), advice)))
 
 
 def _held_by(finalizers: Iterable[str]) -> str:

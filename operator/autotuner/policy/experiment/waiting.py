@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from autotuner.policy.experiment.observed import ObservedExperiment
-from autotuner.serving import refusals
+from autotuner.serving import kueue, refusals
 from autotuner.serving.backend import NotCreated
 from autotuner.serving.pods import PodView
 
@@ -22,6 +22,8 @@ def before_creation(seen: ObservedExperiment) -> str:
         return f"waiting for quota: {seen.rejection}"
     if seen.job_refusal:
         return f"waiting for quota for the benchmark: {seen.job_refusal.words}"
+    if seen.queue is not None and seen.queue.inactive:
+        return f"waiting for its queue: {seen.queue.inactive}; whoever owns the queue can start it"
     return f"waiting for a node for the benchmark: {seen.no_place}" if seen.no_place else ""
 
 
@@ -34,10 +36,12 @@ def engine(seen: ObservedExperiment) -> str:
     """What the engine waits for; empty once its pod has a node, or if the backend says nothing of its pod."""
     pod = seen.engine
     if pod is not None:
-        return "" if pod.node else f"waiting for {_place(pod)}"
+        return "" if pod.node else f"waiting for {_place(seen, pod)}"
     state = seen.serving
     if isinstance(state, NotCreated) and state.refusal and state.refusal.kind == "Quota":
         return f"waiting for quota: {state.refusal.words}"
+    if isinstance(state, NotCreated) and state.refusal and state.refusal.webhook:
+        return f"waiting for a webhook: {state.refusal.words}"
     return ""
 
 
@@ -54,8 +58,10 @@ def benchmark(seen: ObservedExperiment) -> str:
         what = "quota: " if seen.job_refusal.kind == "Quota" else ""
         return f"{what}{seen.job_refusal.words}"
     if pod is not None:
-        return _place(pod)
+        return _place(seen, pod)
     if not for_the_jobs_pod(seen):
+        if seen.job_workload is not None and seen.job_workload.waits:
+            return f"Kueue to admit its Job: {kueue.with_advice(seen.job_workload.waits)}"
         return "somebody to resume its Job, which is suspended (Kueue does so until it admits it)"
     return "its Job to make a pod"
 
@@ -69,7 +75,10 @@ def for_the_jobs_pod(seen: ObservedExperiment) -> bool:
     return not (seen.benchmark_pods or suspended or (known and known.benchmark_scheduled))
 
 
-def _place(pod: PodView) -> str:
+def _place(seen: ObservedExperiment, pod: PodView) -> str:
+    workload = seen.workloads.get(pod.uid)
+    if pod.queued and workload is not None and workload.waits:
+        return f"Kueue to admit it: {kueue.with_advice(workload.waits)}"
     if pod.gates:
         return f"admission (scheduling gates {', '.join(pod.gates)})"
     return f"a node: {pod.unschedulable or 'not looked at by the scheduler yet'}"

@@ -91,6 +91,7 @@ def space(spec: TaskSpec, presets: Presets, around: Surroundings, engine: Engine
         command=tuple(template.command),
         accelerators=around.capacity.accelerators,
         memory_mib=around.capacity.memory_mib,
+        product=around.capacity.product,
         visible=_visible(case),
         held=_held(case),
         longest_request=context.longest_request(spec),

@@ -13,6 +13,7 @@ from autotuner.engines import EngineVersion
 from autotuner.engines.probed_flags import ProbedFlags
 from autotuner.policy import model_and_runtime
 from autotuner.policy.model_and_runtime import Reference
+from autotuner.policy.queueing import ObservedQueue
 from autotuner.policy.volume_claims import Storage
 from autotuner.presets import Presets
 from autotuner.serving.backend import Backend, EngineTemplate, Weights
@@ -32,6 +33,7 @@ class Surroundings:
     capacity: Capacity = UNKNOWN
     most_accelerators: int | None = None  # that the experiments of all tasks may hold together
     storage: Storage | None = None  # None: nothing is known of namespace and claim
+    queue: ObservedQueue | None = None  # None: the task names none, or nothing is known
     running: str = ""  # the version that the engine of experiment 0 told
     probed: ProbedFlags | None = None  # what the image's own parser told
     probe_failure: str = ""  # why it could not be asked

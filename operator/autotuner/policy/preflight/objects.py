@@ -15,11 +15,13 @@ _FOREIGN = ("app.kubernetes.io/instance", "argocd.argoproj.io/")
 
 
 def problems(case: Case) -> Iterator[Finding]:
-    """What is wrong with model and runtime as such."""
+    """What is wrong with model, runtime and queue as such."""
     yield from _model(case)
     yield from _runtime(case)
     if case.around.shadow:
         yield case.around.shadow
+    if case.around.queue:
+        yield from case.around.queue.faults("placement")
     for field, custom in (("model.custom", case.spec.model.custom), ("runtime.custom", case.spec.runtime.custom)):
         if custom is not None:
             yield from _custom(field, custom)

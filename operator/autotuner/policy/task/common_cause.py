@@ -23,6 +23,7 @@ _FIELDS: Mapping[str, str] = {
     "ImagePullFailed": "runtime.image, or the operator's benchmark image",
     "PullTimeout": "timeouts.pullSeconds",
     "QueueTimeout": "placement, timeouts.queueSeconds and the namespace's quota",
+    "PodsReadyTimeout": "Kueue's setting waitForPodsReady.timeout, which an engine's start and pull must fit into",
     "ServingNotCreated": "runtime, and the log of what serves engines",
     "BenchmarkFailed": "benchmark",
     "ClientOverloaded": "the CPU that the namespace leaves the benchmark, and what else runs on its node",
@@ -57,11 +58,11 @@ class CommonCause:
 def find(measured: Sequence[Measured]) -> CommonCause | None:
     """The cause that stops a task after the experiment that ended last; None if it goes on.
 
-    An ending that is everyone's stops it at once. So do a baseline that the surroundings spoil again and again, and
-    endings with equal words: while nothing was measured, of three in a row, or of the baseline and a configuration if
-    the engine named no cause, which another configuration might not have; afterwards of three in a row that the
-    surroundings spoiled. What ran side by side met the surroundings at one moment, and that is no row: of those, three
-    count that began one after the other's end.
+    An ending that is everyone's stops it at once. So do a baseline whose program never ran, one that the surroundings
+    spoil again and again, and endings with equal words: while nothing was measured, of three in a row, or of the
+    baseline and a configuration if the engine named no cause, which another configuration might not have; afterwards of
+    three in a row that the surroundings spoiled. What ran side by side met the surroundings at one moment, and that is
+    no row: of those, three count that began one after the other's end.
 
     Args:
         measured: all its experiments by index, as `evidence.retries` judged them.
@@ -75,6 +76,8 @@ def find(measured: Sequence[Measured]) -> CommonCause | None:
     last = over[-1]
     if last.score is not None or meaning(last.status.reason or "").fault == "nobody":
         return None
+    if last.is_baseline and last.status.evidence is not None and last.status.evidence.never_ran:
+        return CommonCause(last.status.reason or "", f"{_quoted(last)}; so would every other configuration end")
     if last.is_baseline and last.outcome == "environment" and not last.retry:
         return _with_advice(last, "the baseline ended like this again, and without it nothing is a gain")
     return _equal_words(over) or _spoiled_in_a_row(over)

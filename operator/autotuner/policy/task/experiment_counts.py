@@ -34,8 +34,8 @@ def counts(seen: ObservedTask) -> dict[str, Any]:
     outcomes = Counter(one.outcome for one in over)
     reasons = Counter(
         "RuntimeChanged" if one.drift else one.status.reason or ""
-        for one in [*over, *(one for one in seen.measured if one.retry == "made" and not one.is_baseline)]
-        if one.outcome not in _MEASURED
+        for one in seen.measured
+        if one.finished and not (one.reused or one.withdrawn) and one.outcome not in _MEASURED
     )
     counting = sum(one.finished for one in seen.search)
     measured = outcomes["value"] + outcomes["bound"] + outcomes["unknown"]

@@ -18,6 +18,7 @@ from autotuner.policy.evidence.observed import ObservedTask
 from autotuner.policy.evidence.probe import ObservedProbe
 from autotuner.policy.task import valid_condition
 from autotuner.policy.task.plan import PlanBuilder, TaskPlan
+from autotuner.serving import kueue
 from autotuner.serving.pods import PodView
 from autotuner.validation_messages import Finding, Kind
 
@@ -164,7 +165,7 @@ def _place(seen: ObservedTask) -> probe_job.Place:
     return probe_job.Place(
         name=probe.name(task),
         namespace=seen.namespace,
-        labels={TASK_LABEL: task["metadata"]["name"]},
+        labels={TASK_LABEL: task["metadata"]["name"], **kueue.labels(placement)},
         owner=ownership.owner_reference(task),
         # Where the engines will run, the image is for their processors and is needed anyway.
         node_selector=placement.node_selector,

@@ -141,7 +141,7 @@ def assemble(offer: Offer, which: EngineName | engines.EngineVersion, fixed: Seq
             *rules.of_hardware(engine, flag_rules, facts),
         ),
         line,
-        engine.usual(facts.memory_mib),
+        engine.usual(engines.Accelerator(facts.memory_mib, facts.product)),
         (*pieces.findings, *wrong, *wrong_too),
     )
 

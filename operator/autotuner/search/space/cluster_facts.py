@@ -22,6 +22,7 @@ class Facts:
     Attributes:
         model: the spec of the model's object; empty if unknown.
         memory_mib: of the largest GPU that experiments may get; None if unknown.
+        product: of that GPU, as its node is labelled; empty if unknown.
         accelerators: the most that one node could ever give; None if unknown.
         visible: accelerators that environment variables of the engine let it see; None if they do not choose.
         held: what limits all experiments that run at the same time; None if nothing does.
@@ -31,6 +32,7 @@ class Facts:
 
     model: Mapping[str, Any] = field(default_factory=dict)
     memory_mib: float | None = None
+    product: str = ""
     accelerators: int | None = None
     visible: int | None = None
     held: Held | None = None

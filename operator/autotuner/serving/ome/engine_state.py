@@ -46,9 +46,9 @@ def _silence(objects: Sequence[Object], events: Sequence[ServingEvent]) -> NotCr
     warnings = [event for event in events if event.kind == "Warning"]
     if warnings:
         refusal = refusals.read(warnings[-1].message)
-        # OME tries again by itself whatever it was refused; only a quota says for how long.
-        why = f"OME says {warnings[-1].reason}: {warnings[-1].message}"
-        return NotCreated(why, refusal if refusal.kind == "Quota" else None)
+        # OME tries again by itself whatever it was refused; of a quota and a webhook it is known that others end it.
+        waits = refusal.kind == "Quota" or refusal.webhook
+        return NotCreated(f"OME says {warnings[-1].reason}: {warnings[-1].message}", refusal if waits else None)
     return NotCreated(_SILENT)
 
 

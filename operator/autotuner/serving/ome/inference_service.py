@@ -10,6 +10,7 @@ from autotuner.api.experiment import Service
 from autotuner.kubernetes_object import Object
 from autotuner.manifest_rendering import render
 from autotuner.ownership import labels, owner_reference
+from autotuner.serving import kueue
 from autotuner.serving.backend import MODEL_PATH, Winner
 from autotuner.serving.volumes import claim_mount, claim_volume
 
@@ -19,7 +20,7 @@ FINALIZER = "inferenceservice.finalizers"
 GRACE_SECONDS = 10
 MODEL_VOLUME = "autotuner-model"
 # Of one engine that is measured alone and thrown away; a service that stays has OME's own defaults.
-_ONLY_MEASURED = ("minReplicas", "maxReplicas", "terminationGracePeriodSeconds")
+_ONLY_MEASURED = ("minReplicas", "maxReplicas", "terminationGracePeriodSeconds", "priorityClassName")
 _AUTOSCALER = "ome.io/autoscalerClass"
 
 
@@ -40,13 +41,15 @@ def inference_service(experiment: Mapping[str, Any], service: Service) -> Object
         "inferenceservice.yaml.j2",
         name=meta["name"],
         namespace=meta["namespace"],
-        labels=labels(meta["name"], meta["uid"]),
+        # OME writes them into the metadata of the Deployment too, where Kueue looks for its own.
+        labels={**labels(meta["name"], meta["uid"]), **kueue.labels(service)},
         owner=owner_reference(experiment),
         model=service.model.dump(),
         runtime=service.runtime.dump(),
         grace_seconds=GRACE_SECONDS,
         node_selector=selector,
         tolerations=[toleration.dump() for toleration in service.tolerations or []],
+        priority_class=service.priority_class_name,
         container=CONTAINER,
         args=list(service.args),
         image=service.image,
@@ -88,5 +91,5 @@ def winner(experiment: Mapping[str, Any], service: Service, name: str) -> Winner
         del meta[key]
     del meta["annotations"][_AUTOSCALER]
     for key in _ONLY_MEASURED:
-        del engine[key]
+        engine.pop(key, None)
     return Winner(body, "Without engine.minReplicas and engine.maxReplicas, OME's defaults hold.")

@@ -141,7 +141,12 @@ def test_is_fully_resolved() -> None:
         make_space().at(2),
         slos=[{"metric": "TTFT", "max": "500ms"}],
         timeouts={"queueSeconds": 7},
-        placement={"nodeSelector": {"pool": "gpu"}},
+        placement={
+            "nodeSelector": {"pool": "gpu"},
+            "queueName": "gpus",
+            "priorityClassName": "low",
+            "workloadPriorityClassName": "batch",
+        },
         benchmark={"requestParams": {"temperature": 0.5}},
     )
     spec = ExperimentSpec.model_validate(body["spec"])
@@ -159,6 +164,9 @@ def test_is_fully_resolved() -> None:
         "image": "",
         "accelerator": {"resource": "nvidia.com/gpu", "count": 2},
         "nodeSelector": {"pool": "gpu"},
+        "queueName": "gpus",
+        "priorityClassName": "low",
+        "workloadPriorityClassName": "batch",
     }
     assert body["spec"]["benchmark"]["seed"] == "uid-chat"
     assert body["spec"]["benchmark"]["image"] == "benchmark:2"

@@ -9,6 +9,7 @@ import pytest
 from autotuner.kubernetes_object import Object
 from autotuner.policy.experiment import deadlines, endings, waiting
 from autotuner.policy.experiment.decide import decide
+from autotuner.serving.kueue import Workload
 from autotuner.serving.refusals import Refusal
 from tests.unit.builders import (
     after,
@@ -216,6 +217,32 @@ CLOCKS: list[tuple[str, Object, float, str, str]] = [
         " (Kueue does so until it admits it)",
     ),
     (
+        "a webhook is away, and no pod of an engine can be made",
+        {
+            **OURS,
+            "experiment": CREATED,
+            "related": (make_deployment(failure=("FailedCreate", 'failed calling webhook "mpod.kb.io": refused')),),
+        },
+        100,
+        "QueueTimeout",
+        'the engine\'s pod found no place within 100 s: waiting for a webhook: failed calling webhook "mpod.kb.io":'
+        " refused",
+    ),
+    (
+        "Kueue does not admit the benchmark's Job, and says why",
+        {
+            **OURS,
+            "job": make_job(EXPERIMENT, suspend=True),
+            "experiment": MEASURING,
+            "engine": [READY],
+            "workloads": {"uid-Job-chat-1": Workload(waits="insufficient unused quota for cpu")},
+        },
+        103,
+        "QueueTimeout",
+        "the benchmark's pod found no place within 100 s: waiting for Kueue to admit its Job: insufficient unused quota"
+        " for cpu",
+    ),
+    (
         "another's Job bears the benchmark's name",
         {"root": OURS["root"], "experiment": MEASURING, "engine": [READY], "job": make_job()},
         103,
@@ -245,6 +272,18 @@ CLOCKS: list[tuple[str, Object, float, str, str]] = [
         64,
         "BenchmarkFailed",
         'the benchmark\'s container cannot be made: CreateContainerConfigError: secret "hf-token" not found',
+    ),
+    (
+        "the engine's container lacks a Secret",
+        {
+            **OURS,
+            "experiment": known(created=1, scheduled=3),
+            "engine": [make_pod(waiting=("CreateContainerConfigError", 'secret "key" not found'))],
+        },
+        63,
+        "EngineCrashed",
+        'the engine\'s container cannot be made: CreateContainerConfigError: secret "key" not found; create it, or'
+        " correct the runtime",
     ),
 ]
 

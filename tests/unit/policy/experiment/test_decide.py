@@ -10,6 +10,8 @@ from autotuner.kubernetes_object import Object
 from autotuner.policy.conditions import is_true
 from autotuner.policy.experiment.decide import Plan, decide
 from autotuner.policy.experiment.observed import ObservedExperiment
+from autotuner.policy.queueing import ObservedQueue
+from autotuner.serving.kueue import Workload
 from autotuner.serving.refusals import Refusal
 from tests.unit.builders import (
     after,
@@ -38,6 +40,10 @@ def later(before: Plan, **state: Any) -> ObservedExperiment:
     return seen(written(EXPERIMENT, before.status), **state)
 
 
+STOPPED = {
+    "metadata": {"name": "gpus"},
+    "status": {"conditions": [{"type": "Active", "status": "False", "reason": "Stopped", "message": "it is stopped"}]},
+}
 PHASES: list[tuple[str, Object, str, str]] = [
     (
         "the model is being downloaded",
@@ -88,6 +94,23 @@ PHASES: list[tuple[str, Object, str, str]] = [
         {**SERVICE, "engine": [make_pod(node=None, gates=["kueue.x-k8s.io/admission"])]},
         "Queued",
         "waiting for admission (scheduling gates kueue.x-k8s.io/admission)",
+    ),
+    (
+        "Kueue says why it does not admit the engine",
+        {
+            **SERVICE,
+            "engine": [make_pod(node=None, gates=["kueue.x-k8s.io/admission"])],
+            "workloads": {"uid-engine-pod": Workload(waits="insufficient unused quota for cpu")},
+        },
+        "Queued",
+        "waiting for Kueue to admit it: insufficient unused quota for cpu",
+    ),
+    (
+        "the queue admits nothing",
+        {"queue": ObservedQueue("team", "gpus", cluster_queue=STOPPED)},
+        "Queued",
+        "waiting for its queue: ClusterQueue gpus is not active (Stopped: it is stopped); whoever owns the queue can"
+        " start it",
     ),
     ("OME has not made a pod", SERVICE, "Queued", "waiting for OME to create the engine's pod"),
     (
@@ -207,6 +230,8 @@ def test_creates(state: Object, service: bool, job: bool) -> None:
     assert (plan.create_root, plan.create_job) == (service, job)
 
 
+GATED = make_pod(node=None, gates=["kueue.x-k8s.io/admission"])
+WAITS = {"uid-engine-pod": Workload(waits="full")}
 UNPLACED = make_pod("benchmark", node=None)
 
 NEXT_LOOKS: list[tuple[str, Object, float]] = [
@@ -220,7 +245,19 @@ NEXT_LOOKS: list[tuple[str, Object, float]] = [
         25,
     ),
     ("a benchmark's pod without a node", {**OURS, "engine": [READY], "benchmark": [UNPLACED]}, 3615),
-    ("a Job that is suspended", {**OURS, "job": make_job(EXPERIMENT, suspend=True), "engine": [READY]}, 3615),
+    ("a Job that is suspended", {**OURS, "job": make_job(EXPERIMENT, suspend=True), "engine": [READY]}, 17),
+    (
+        "a Job of which Kueue has said why it waits",
+        {
+            **OURS,
+            "job": make_job(EXPERIMENT, suspend=True),
+            "engine": [READY],
+            "workloads": {"uid-Job-chat-1": Workload(waits="full")},
+        },
+        25,
+    ),
+    ("a pod that Kueue does not admit", {**SERVICE, "engine": [GATED]}, 17),
+    ("a pod of which Kueue says why", {**SERVICE, "engine": [GATED], "workloads": WAITS}, 25),
     ("a Job without a pod", {**OURS, "engine": [READY]}, 17),
     ("a quota for the benchmark", {**OURS, "engine": [READY], "job_refusal": Refusal("Quota", "q")}, 25),
     ("the queue clock", {**SERVICE, "engine": [make_pod(node=None)]}, 3615),

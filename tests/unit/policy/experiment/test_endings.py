@@ -10,9 +10,12 @@ from autotuner.kubernetes_object import Object
 from autotuner.policy.experiment import endings, reasons
 from autotuner.policy.experiment.decide import judge
 from autotuner.policy.experiment.reasons import REASONS
+from autotuner.policy.queueing import ObservedQueue
+from autotuner.serving.kueue import Workload
 from autotuner.serving.refusals import Refusal
 from tests.unit.builders import (
     after,
+    at,
     make_deployment,
     make_experiment,
     make_isvc,
@@ -32,6 +35,7 @@ from tests.unit.policy.experiment.states import (
     MEASURING,
     OTHER,
     OURS,
+    PULLING,
     READY,
     STARTED,
     doomed,
@@ -44,6 +48,10 @@ def found(experiment: Object = EXPERIMENT, now: float = IN_TIME, **state: Any) -
 
 
 MUST_SPECIFY = 'pods "chat-1" is forbidden: failed quota: q: must specify limits.cpu'
+TOO_LATE = "Exceeded the PodsReady timeout team/pod-chat-1"
+GATED = make_pod(uid="uid-new-pod", created=40, node=None, gates=["kueue.x-k8s.io/admission"])
+SERVICE: Object = {"root": OURS["root"]}
+SUSPENDED: Object = {**SERVICE, "job": make_job(EXPERIMENT, suspend=True)}
 LOST = {"metadata": {"name": "node-a"}, "status": {"conditions": [{"type": "Ready", "status": "Unknown"}]}}
 
 ENDINGS: list[tuple[str, Object, str, str]] = [
@@ -236,7 +244,85 @@ ENDINGS: list[tuple[str, Object, str, str]] = [
             "engine": [make_pod(disrupted=("TerminationTarget", "WorkloadEvictedDueToPreempted", "more urgent"))],
         },
         "Preempted",
-        "the engine's pod on node-a was taken away: WorkloadEvictedDueToPreempted: more urgent",
+        "Kueue took the engine's pod out of the cluster and queues it again: more urgent",
+    ),
+    (
+        "Kueue does not wait as long as the engine loads",
+        {
+            **OURS,
+            "engine": [make_pod(disrupted=("TerminationTarget", "WorkloadEvictedDueToPodsReadyTimeout", TOO_LATE))],
+        },
+        "PodsReadyTimeout",
+        f"Kueue took the engine's pod out of the cluster and queues it again: {TOO_LATE}; raise Kueue's setting"
+        " waitForPodsReady.timeout above what pull and start take",
+    ),
+    (
+        "the queue of the engine is stopped",
+        {
+            **OURS,
+            "engine": [make_pod(disrupted=("TerminationTarget", "WorkloadEvictedDueToClusterQueueStopped", "closed"))],
+        },
+        "Evicted",
+        "Kueue took the engine's pod out of the cluster and queues it again: closed",
+    ),
+    (
+        "the engine had a node, and another pod is queued in its place",
+        {**OURS, "experiment": PULLING, "engine": [GATED], "stopped": "Preempted to accommodate"},
+        "Preempted",
+        "Kueue took the engine's pod out of the cluster and queues it again: Preempted to accommodate",
+    ),
+    (
+        "the engine had a node, another pod is queued, and nothing says why",
+        {**OURS, "experiment": MEASURING, "engine": [GATED]},
+        "Preempted",
+        "Kueue took the engine's pod out of the cluster and queues it again",
+    ),
+    (
+        "the engine is gone, and Kueue says why",
+        {**OURS, "experiment": MEASURING, "stopped": "Preempted to accommodate"},
+        "Preempted",
+        "Kueue took the engine's pod out of the cluster and queues it again: Preempted to accommodate",
+    ),
+    (
+        "Kueue suspends the benchmark's Job again",
+        {
+            **SUSPENDED,
+            "experiment": MEASURING,
+            "engine": [READY],
+            "benchmark": [make_pod("benchmark", deleting=True)],
+            "workloads": {"uid-Job-chat-1": Workload("full", "Preempted", "more urgent")},
+        },
+        "Preempted",
+        "Kueue took the benchmark's Job out of the cluster and queues it again: more urgent",
+    ),
+    (
+        "the benchmark had a node, and its Job is suspended",
+        {
+            **SUSPENDED,
+            "experiment": merged(MEASURING, {"status": {"times": {"benchmarkScheduled": at(4)}}}),
+            "engine": [READY],
+            "stopped": "Preempted to accommodate",
+        },
+        "Preempted",
+        "Kueue took the benchmark's Job out of the cluster and queues it again: Preempted to accommodate",
+    ),
+    (
+        "somebody deletes the benchmark's Job, which looks as if it failed",
+        {
+            **SERVICE,
+            "job": make_job(EXPERIMENT, deleting=True, failed=("BackoffLimitExceeded", "")),
+            "experiment": MEASURING,
+            "engine": [READY],
+        },
+        "Evicted",
+        "somebody deleted the benchmark's Job while the experiment needed it",
+    ),
+    (
+        "its queue does not exist",
+        {"queue": ObservedQueue("team", "gpus", local_queues={})},
+        "AdmissionRejected",
+        "service.queueName: LocalQueue gpus does not exist in namespace team (there: none), and Kueue would let"
+        " everything wait for it; create it, or name another",
     ),
     (
         "the engine's node does not answer any more",
@@ -497,20 +583,48 @@ NO_PROGRAM = (
     'runc create failed: unable to start container process: exec: "/vllm": stat /vllm: no such file or directory'
 )
 NOT_IN_PATH = 'unable to start container process: exec: "vllm": executable file not found in $PATH'
+OF_CRUN = "executable file `vllm` not found in $PATH: No such file or directory"
 NO_DRIVER = "runc create failed: nvidia-container-cli: initialization error: driver not loaded"
 ADVICE = "; look at the runtime's command and at its image"
 
 
+@pytest.mark.parametrize("reason", ["StartError", "ContainerCannotRun"])
 @pytest.mark.parametrize(
-    ("words", "advice", "believed"),
-    [(NO_PROGRAM, ADVICE, True), (NOT_IN_PATH, ADVICE, True), (NO_DRIVER, "", False)],
+    ("words", "advice", "never_ran"),
+    [(NO_PROGRAM, ADVICE, True), (NOT_IN_PATH, ADVICE, True), (OF_CRUN, ADVICE, True), (NO_DRIVER, "", False)],
 )
-def test_a_container_that_cannot_be_started_is_no_word_of_the_engine(words: str, advice: str, believed: bool) -> None:
-    ending = found(**OURS, engine=[make_pod(ended=terminated(128, "StartError", words))])
+def test_a_container_that_cannot_be_started_is_no_word_of_the_engine(
+    words: str, advice: str, never_ran: bool, reason: str
+) -> None:
+    ending = found(**OURS, engine=[make_pod(ended=terminated(128, reason, words))])
 
     assert ending is not None
-    assert (ending.reason, ending.exit_code, ending.believed) == ("EngineCrashed", 128, believed)
+    assert (ending.reason, ending.exit_code) == ("EngineCrashed", 128)
+    assert (ending.never_ran, ending.believed) == (never_ran, never_ran)
     assert ending.message == f"the engine's container cannot be started: {words}{advice}"
+
+
+def test_a_program_that_crio_misses_holds_no_accelerators_until_the_image_is_overdue() -> None:
+    ending = found(
+        **OURS, engine=[make_pod(waiting=("CreateContainerError", f"container create failed: {NOT_IN_PATH}"))]
+    )
+
+    assert ending is not None
+    assert (ending.reason, ending.never_ran) == ("EngineCrashed", True)
+    assert found(**OURS, engine=[make_pod(waiting=("CreateContainerError", "context deadline exceeded"))]) is None
+
+
+@pytest.mark.parametrize("line", ["exec /opt/vllm: exec format error\n", "exec user process caused: exec format error"])
+def test_a_program_for_another_processor_never_ran(line: str) -> None:
+    crashed = make_pod(ended=terminated(255, "Error"))
+    ending = found(**OURS, engine=[crashed], engine_log=line)
+
+    assert ending is not None
+    assert (ending.reason, ending.never_ran) == ("EngineCrashed", True)
+    assert ending.message.startswith(f"the engine's container cannot be started: {line.strip()}; ")
+    served = found(**OURS, engine=[crashed], engine_log=f"loading\n{line}")
+    assert served is not None
+    assert not served.never_ran
 
 
 def test_measured_well_but_against_the_slos_is_told_as_such() -> None:
@@ -532,6 +646,10 @@ def test_measured_well_but_against_the_slos_is_told_as_such() -> None:
 
 
 GOES_ON: list[tuple[str, Object]] = [
+    (
+        "somebody deletes the pod of an engine that loads",
+        {**OURS, "experiment": PULLING, "engine": [make_pod(ended=terminated(143), deleting=True)]},
+    ),
     ("nothing exists yet", {}),
     ("nothing exists yet, however long the operator was away", {"now": 9999.0}),
     ("another's InferenceService will go away", {"root": make_isvc(OTHER, deleting=True)}),

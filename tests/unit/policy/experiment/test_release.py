@@ -280,6 +280,18 @@ class TestRelease:
         assert plan.events == ()
         assert plan.look_again == after(1050)
 
+    def test_a_webhook_that_keeps_the_finalizers_in_place_is_named(self) -> None:
+        body = written(EXPERIMENT, measured().status)
+        words = (
+            'failed calling webhook "mjob.kb.io": Post "https://kueue-webhook-service.kueue-system.svc:443/": refused'
+        )
+
+        plan = decide(seen(body, job=make_job(EXPERIMENT, deleting=True), failing_webhook=words), after(111))
+
+        released = find(plan.status.conditions, "Released")
+        assert released is not None
+        assert released.message.startswith("not gone after 50 s: Job chat-1; Kueue's webhook mjob.kb.io does")
+
     def test_a_release_that_takes_too_long_names_what_is_in_the_way(self) -> None:
         body = written(EXPERIMENT, measured().status)
         left: Object = {
@@ -298,6 +310,7 @@ class TestRelease:
         assert plan.events == (("Warning", "TeardownStuck", message),)
         assert plan.release
         assert plan.look_again == after(116)
+
         again = decide(later(plan, **left), after(120))
         assert again.status == plan.status
         assert again.events == ()

@@ -126,7 +126,9 @@ def written(parts: Object) -> Object:
 
 def refused_by_shape(body: Object) -> list[diagnostics.Diagnostic]:
     document = documents.Document({**body, "metadata": {"name": "chat"}}, {(): documents.Position(1, 1)})
-    return [one for one in diagnostics.diagnose(document, [], shipped()) if one.severity == "error"]
+    return [
+        one for one in diagnostics.diagnose(document, diagnostics.AtHand([], shipped(), {})) if one.severity == "error"
+    ]
 
 
 @settings(max_examples=1500, deadline=None)

@@ -50,6 +50,13 @@ class TestInferenceService:
     def test_leaves_replicas_and_shutdown_to_those_who_serve(self) -> None:
         assert self.service()["spec"]["engine"].keys() == {"annotations", "runner"}
 
+    def test_is_in_no_queue(self) -> None:
+        placement = {"queueName": "gpus", "priorityClassName": "low", "workloadPriorityClassName": "low"}
+        body = self.service(placement=placement)
+
+        assert "labels" not in body["metadata"]
+        assert body["spec"]["engine"].keys() == {"annotations", "runner"}
+
     def test_keeps_what_the_engine_needs_to_start(self) -> None:
         placement = {"nodeSelector": {"pool": "gpu"}, "tolerations": [{"key": "gpu", "operator": "Exists"}]}
         volume = {"claimName": "weights", "mountPath": "/weights"}

@@ -128,12 +128,13 @@ class TestTheJob:
 
     def test_goes_where_the_engines_go(self) -> None:
         place = {"nodeSelector": {"pool": "gpu"}, "tolerations": [{"key": "gpu", "operator": "Exists"}]}
-        body = task(placement=place)
+        body = task(placement={**place, "queueName": "gpus"})
         plan = step(written(body, step(body, 0).status), 1)
 
         assert plan.create_probe is not None
         spec = plan.create_probe["spec"]["template"]["spec"]
         assert spec["nodeSelector"] == place["nodeSelector"]
+        assert plan.create_probe["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "gpus"
         assert [one["key"] for one in spec["tolerations"]] == ["nvidia.com/gpu", "gpu"], "the runtime's and the task's"
 
     def test_says_what_it_waits_for(self) -> None:

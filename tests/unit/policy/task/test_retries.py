@@ -107,6 +107,20 @@ def test_what_the_surroundings_spoiled_costs_no_experiment() -> None:
     assert [one.dump() for one in status.experiments.reasons or []] == [{"reason": "Evicted", "count": 4}]
 
 
+def test_counts_the_ends_of_baselines_and_repeats_too() -> None:
+    confirm = {"top": 1, "maxRepeats": 2}
+    story = played(
+        *[ending("Evicted"), BASELINE, ending("OutOfMemory"), reaching(1500), ending("NodeLost")],
+        search={"maxExperiments": 2, "confirm": confirm},
+    )
+    counts = story.plans[-1].status.experiments
+
+    assert counts is not None
+    assert (counts.succeeded, counts.failed) == (1, 1)
+    expected = [{"reason": reason, "count": 1} for reason in ("Evicted", "NodeLost", "OutOfMemory")]
+    assert [one.dump() for one in counts.reasons or []] == expected
+
+
 def test_a_death_that_a_retry_disproved_is_told_to_nobody() -> None:
     story = played(BASELINE, crash(), reaching(5000), reaching(1), reaching(2))
     status = story.plans[-1].status
@@ -171,6 +185,12 @@ STOPS: list[tuple[str, list[Ending], str, str]] = [
         "chat-2: no",
     ),
     (
+        "a baseline whose program is not in the image",
+        [crash("no such file", reproducible=True, evidence={"exitCode": 128, "neverRan": True})],
+        "EngineCrashed",
+        "chat-0: no such file; so would every other configuration end",
+    ),
+    (
         "the baseline and a configuration that die with the same words",
         [crash(f"m of chat-{number}-engine-x{number}") for number in range(4)],
         "EngineCrashed",
@@ -205,6 +225,19 @@ STOPS: list[tuple[str, list[Ending], str, str]] = [
         "chat-3: no disk; chat-1, chat-2 ended with the same words: look at benchmark",
     ),
     (
+        "a clock of Kueue's that no configuration keeps",
+        [
+            BASELINE,
+            *[
+                ending("PodsReadyTimeout", message=f"Exceeded the PodsReady timeout n/pod-chat-{one}-engine-5d-x{one}")
+                for one in (1, 2, 3)
+            ],
+        ],
+        "PodsReadyTimeout",
+        "chat-3: Exceeded the PodsReady timeout n/pod-chat-3-engine-5d-x3; chat-1, chat-2 ended with the same words:"
+        " look at Kueue's setting waitForPodsReady.timeout, which an engine's start and pull must fit into",
+    ),
+    (
         "three configurations in a row that the surroundings spoiled with all retries, whatever they say",
         [
             BASELINE,
@@ -229,6 +262,7 @@ GOES_ON: list[tuple[str, list[Ending]]] = [
     ("one eviction after the other", [BASELINE, *[ending("Evicted", message="drained")] * 3]),
     ("refused configurations once one was measured", [BASELINE, *[ending("InvalidArguments", message="no")] * 2]),
     ("two causes with the same words", [ending("OutOfMemory", message="no", reproducible=True)] * 2),
+    ("a baseline that named a cause of its own", [crash("no kernel", reproducible=True, evidence=LOG)]),
     ("deaths that say different things", [crash("a"), crash("b"), crash("c"), crash("d")]),
     (
         "spoiled ones with something learned between them",

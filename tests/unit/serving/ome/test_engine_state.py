@@ -73,9 +73,15 @@ def test_why_a_deployment_makes_no_pods(deployment: Object, want: State) -> None
 
 
 @pytest.mark.parametrize(
-    ("words", "kind"), [("exceeded quota: services", "Quota"), ('isvc "x" is forbidden: by a policy', None)]
+    ("words", "kind"),
+    [
+        ("exceeded quota: services", "Quota"),
+        ('isvc "x" is forbidden: by a policy', None),
+        ('failed calling webhook "mdeployment.kb.io": connection refused', "Passing"),
+        ("Internal error occurred", None),
+    ],
 )
-def test_of_what_ome_is_refused_itself_only_a_quota_is_told_apart(words: str, kind: str | None) -> None:
+def test_of_what_ome_is_refused_itself_only_what_others_end_is_told_apart(words: str, kind: str | None) -> None:
     found = state([make_isvc()], None, [ServingEvent("Warning", "InternalError", words, 9)])
 
     assert isinstance(found, NotCreated)

@@ -85,6 +85,18 @@ def test_is_placed() -> None:
     assert engine["tolerations"] == [{"key": "gpu", "operator": "Exists"}]
 
 
+def test_is_queued() -> None:
+    body = service_of(queueName="gpus", priorityClassName="low", workloadPriorityClassName="batch")
+
+    assert body["metadata"]["labels"] == {
+        "autotuner.io/experiment": "chat-1",
+        "autotuner.io/experiment-uid": "uid-chat-1",
+        "kueue.x-k8s.io/queue-name": "gpus",
+        "kueue.x-k8s.io/priority-class": "batch",
+    }
+    assert body["spec"]["engine"]["priorityClassName"] == "low"
+
+
 def test_on_a_claim_reads_it_there_and_nothing_else() -> None:
     volume = {"claimName": "weights", "subPath": "meta/llama", "mountPath": "/w"}
     body = service_of(volume=volume, env=[{"name": "X", "value": "1"}])

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from aiohttp import ClientPayloadError, ServerDisconnectedError
 
-from autotuner.kube import EXPERIMENT, LEASE, POD, TASK, ConflictError, Kube, KubeError, RejectedError
+from autotuner.api_server import ApiServer
+from autotuner.kube import EXPERIMENT, LEASE, NODE, POD, TASK, ConflictError, KubeError, RejectedError
 from autotuner.kubernetes_object import Object
 from tests.unit.builders import make_experiment
 
@@ -54,9 +55,9 @@ class Client:
         return Response(*answer)
 
 
-def connected(*answers: Answer) -> tuple[Kube, Client]:
+def connected(*answers: Answer) -> tuple[ApiServer, Client]:
     client = Client(*answers)
-    return Kube(client), client
+    return ApiServer(client), client
 
 
 GONE = (404, {"reason": "NotFound", "message": "gone"})
@@ -106,7 +107,17 @@ async def test_items_of_a_list_know_their_kind() -> None:
     assert await kube.list(POD, "team", labels="a=b", fields="c=d") == [
         {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}}
     ]
-    assert client.requests[0]["query_params"] == [("labelSelector", "a=b"), ("fieldSelector", "c=d")]
+    want = [("labelSelector", "a=b"), ("fieldSelector", "c=d"), ("limit", "500")]
+    assert client.requests[0]["query_params"] == want
+
+
+async def test_a_long_list_is_read_in_pages() -> None:
+    first = {"metadata": {"continue": "more"}, "items": [{"metadata": {"name": "a"}}]}
+    kube, client = connected((200, first), (200, {"metadata": {}, "items": [{"metadata": {"name": "b"}}]}))
+
+    assert [item["metadata"]["name"] for item in await kube.list(POD, "team", labels="a=b")] == ["a", "b"]
+    common = [("labelSelector", "a=b"), ("limit", "500")]
+    assert [one["query_params"] for one in client.requests] == [common, [*common, ("continue", "more")]]
 
 
 async def test_a_status_is_applied_to_what_was_seen_only() -> None:
@@ -135,7 +146,7 @@ async def test_a_stale_status_is_a_conflict() -> None:
 
 async def test_nothing_is_written_once_another_may_act() -> None:
     client = Client((200, {"metadata": {}}))
-    kube = Kube(client, may_write=lambda: False)
+    kube = ApiServer(client, may_write=lambda: False)
 
     with pytest.raises(KubeError, match="another operator may act"):
         await kube.create(POD, "team", {"kind": "Pod"})
@@ -148,7 +159,7 @@ async def test_metadata_is_all_that_is_asked_for() -> None:
 
     assert await kube.list_metadata(POD, None, "a=b") == [{"name": "p"}]
     assert "PartialObjectMetadataList" in client.requests[0]["header_params"]["Accept"]
-    assert client.requests[0]["query_params"] == [("labelSelector", "a=b")]
+    assert client.requests[0]["query_params"] == [("labelSelector", "a=b"), ("limit", "500")]
 
 
 async def test_an_object_is_replaced_as_it_was_read() -> None:
@@ -248,7 +259,9 @@ async def test_what_keeps_our_kinds_from_being_served(answers: list[Answer], wan
 
 
 async def test_the_kinds_are_read_where_the_operator_may_read_them() -> None:
-    kube, client = connected((200, "ok"), EMPTY, EMPTY, EMPTY, EMPTY)
+    kube, client = connected((200, "ok"), EMPTY, EMPTY, EMPTY, EMPTY, EMPTY)
 
-    assert await kube.obstacle((TASK, EXPERIMENT), ["a", "b"]) == ""
-    assert [request["path"].split("/")[5] for request in client.requests[1:]] == ["a", "b", "a", "b"]
+    assert await kube.obstacle((TASK, EXPERIMENT, NODE), ["a", "b"]) == ""
+    paths = [request["path"] for request in client.requests[1:]]
+    assert [path.split("/")[5] for path in paths[:4]] == ["a", "b", "a", "b"]
+    assert paths[4:] == ["/api/v1/nodes"]
