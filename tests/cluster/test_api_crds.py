@@ -65,8 +65,13 @@ async def test_kinds_have_short_names_and_a_status_of_their_own(api: Api) -> Non
 async def test_defaults_are_written_by_the_api_server(api: Api) -> None:
     task = edited(make_task(), {"spec.search": {"maxExperiments": 1}})
     spec = (await api.create(tasks("default"), task, dryRun="All"))["spec"]
-    confirm = {"top": 2, "maxRepeats": 4}
-    assert spec["search"] == {"strategy": "Bayesian", "maxExperiments": 1, "seed": 0, "confirm": confirm}
+    assert spec["search"] == {
+        "strategy": "Bayesian",
+        "maxExperiments": 1,
+        "parallelExperiments": 1,
+        "seed": 0,
+        "confirm": {"top": 2, "maxRepeats": 4, "sameNode": False},
+    }
     assert spec["placement"] == {"acceleratorResource": "nvidia.com/gpu"}
     assert spec["model"]["readyTimeoutSeconds"] == 7200
     assert spec["timeouts"]["queueSeconds"] == 3600
@@ -113,7 +118,12 @@ async def test_columns_of_a_task(api: Api, namespace: str) -> None:
         "Best": 1893.5,
         "Gain": "+31.0%",
     }
-    assert wide == {"Objective": "OutputThroughput", "Reason": "Running", "Message": "experiment 2 of 4 benchmarking"}
+    assert wide == {
+        "Running": 1,
+        "Objective": "OutputThroughput",
+        "Reason": "Running",
+        "Message": "experiment 2 of 4 benchmarking",
+    }
 
 
 async def test_columns_of_an_experiment(api: Api, namespace: str) -> None:

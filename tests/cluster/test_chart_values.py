@@ -147,6 +147,8 @@ def test_settings_reach_the_operator() -> None:
         "AUTOTUNER_HUB_ENDPOINT": "https://hub.example",
         "AUTOTUNER_LEADER_ELECTION": "true",
         "AUTOTUNER_LOG_FORMAT": "text",
+        "AUTOTUNER_MAX_EXPERIMENTS": "5",
+        "AUTOTUNER_MAX_GPUS": "1000000",
         "AUTOTUNER_METRICS_PORT": "8080",
         "AUTOTUNER_MODEL_ROOT": "/mnt/data/models",
     }
@@ -193,6 +195,8 @@ def test_several_replicas_prefer_several_nodes() -> None:
         ({"watchNamespaces": "team-a"}, "watchNamespaces"),
         ({"presets": {"runtimes": {"mine": {"spec": {}}}}}, "engine"),
         ({"image": {"pullPolicy": "Sometimes"}}, "pullPolicy"),
+        ({"limits": {"maxGPUs": -1}}, "maxGPUs"),
+        ({"limits": {"maxGpus": 1}}, "maxGpus"),
         ({"cancelOnUninstall": {"timeoutSeconds": 0}}, "timeoutSeconds"),
         ({"metrics": {"enabled": False, "serviceMonitor": {"enabled": True}}}, "need the metrics"),
     ],

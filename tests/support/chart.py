@@ -37,6 +37,7 @@ def value_sets(namespace: str) -> dict[str, Object]:
             "imagePullSecrets": ["mirror"],
             "benchmark": {"image": "registry.example/mirror/benchmark:1.2.3"},
             "hubEndpoint": "https://hub.example",
+            "limits": {"maxGPUs": 1_000_000, "maxExperiments": 5},
             "logFormat": "text",
             "modelRoot": "/mnt/data/models",
             "presets": {

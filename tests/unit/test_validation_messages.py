@@ -503,6 +503,34 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
         {"count": 2},
         "2 objectives have no gain in common; give one objective, or leave this out",
     ),
+    (
+        Kind.BASELINE_BEYOND_MAX_GPUS,
+        {"needed": 8, "limit": 4},
+        "the baseline needs 8 GPUs, so that nothing could be measured within 4; set at least 8",
+    ),
+    (
+        Kind.BASELINE_BEYOND_ALL_TASKS,
+        {"needed": 8, "limit": 4},
+        "needs 8 GPUs, but the experiments of all tasks may hold 4 together; give a smaller one, or ask for a larger"
+        " limits.maxGPUs of the operator",
+    ),
+    (
+        Kind.MORE_SLOTS_THAN_GPUS,
+        {"gpus": 4},
+        "at most 4 run at the same time, for each needs a GPU and search.maxGPUs is 4",
+    ),
+    (
+        Kind.BATCH_LEARNS_LITTLE,
+        {"experiments": 12, "parallel": 8},
+        "of 12 experiments 8 run at the same time, so that the search has little to learn from before most have"
+        " started; a lower one, or more experiments, finds better configurations",
+    ),
+    (
+        Kind.BENCHMARKS_SHARE_NODES,
+        {"parallel": 4},
+        "up to 4 engines and their benchmarks may share the CPUs of a node and slow each other down; set OtherNode or"
+        " Any, or measure one at a time, if experiments end as ClientOverloaded",
+    ),
     (Kind.NOTHING_TO_SEARCH, {}, "there is nothing to search; give parameters, parallelism or quantization"),
     (Kind.RANGE_WRONG, {"mistake": "its words"}, "its words"),
     (Kind.RULE_WRONG, {"complaint": "its words"}, "its words"),
@@ -592,6 +620,9 @@ REASONS = {
         Kind.SOME_REQUESTS_TOO_LONG,
         Kind.REQUESTS_BEYOND_MODEL,
         Kind.LOAD_IN_LOCKSTEP,
+        Kind.MORE_SLOTS_THAN_GPUS,
+        Kind.BATCH_LEARNS_LITTLE,
+        Kind.BENCHMARKS_SHARE_NODES,
         Kind.EFFECT_DEPENDS_ON_TEXT,
     },
 }

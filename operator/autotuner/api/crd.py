@@ -95,6 +95,7 @@ _TASK_COLUMNS = [
     _column("Best", ".status.best.value", "number"),
     _column("Gain", ".status.best.gain"),
     _column("Age", ".metadata.creationTimestamp", "date"),
+    _column("Running", ".status.experiments.running", "integer", wide=True),
     _column("Objective", ".spec.objectives[*].metric", wide=True),
     _column("Reason", _REASON, wide=True),
     _column("Message", ".status.message", wide=True),

@@ -67,6 +67,8 @@ FREE_AFTER_START: dict[str, Edits] = {
     "suspend": {"spec.suspend": True},
     "timeouts": {"spec.timeouts": {"queueSeconds": 5, "startupSeconds": 5}},
     "search.maxExperiments": {"spec.search.maxExperiments": 9},
+    "search.parallelExperiments": {"spec.search.parallelExperiments": 8},
+    "search.maxGPUs": {"spec.search.maxGPUs": 16},
     "a budget": {"spec.budget": {"maxGPUHours": 12, "maxHours": 0.5}},
     "labels": {"metadata.labels": {"team": "serving"}},
 }

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from autotuner import scoring
 from autotuner.api.experiment import ExperimentSpec, ExperimentStatus
@@ -125,6 +125,9 @@ def settled(objects: Iterable[Mapping[str, Any]]) -> Settled | None:
     return found[max(found)] if found else None
 
 
+Answer = TypeVar("Answer")
+
+
 class Readings:
     """Reads a task's experiments, and what is finished and unchanged only once: most of a long task is.
 
@@ -134,6 +137,20 @@ class Readings:
     def __init__(self) -> None:
         self._circumstances: tuple[TaskSpec, Space, Settled | None, Configuration | None] | None = None
         self._known: dict[str, Measured] = {}
+        self._answers: list[tuple[Any, Any]] = []
+
+    def answer(self, question: Any, work_out: Callable[[], Answer]) -> Answer:
+        """The answer to a question about the experiments, worked out again unless it is one of the last two asked.
+
+        A task that waits for room asks its search the same at each look, and an answer takes tenths of a second.
+        """
+        for known, answer in self._answers:
+            if known == question:
+                found: Answer = answer
+                return found
+        found = work_out()
+        self._answers = [(question, found), *self._answers[:1]]
+        return found
 
     def read(
         self, objects: Sequence[Mapping[str, Any]], task: TaskSpec, space: Space, today: Configuration | None = None
@@ -148,7 +165,7 @@ class Readings:
         """
         circumstances = (task, space, settled(objects), today)
         if circumstances != self._circumstances:
-            self._circumstances, self._known = circumstances, {}
+            self._circumstances, self._known, self._answers = circumstances, {}, []
         read = [self._known.get(_version(item)) or _read(item, *circumstances) for item in objects]
         self._known = {version: one for one in read if one.finished and (version := _version(one.object))}
         return sorted(read, key=lambda one: one.index)

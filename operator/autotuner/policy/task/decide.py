@@ -177,7 +177,9 @@ def _follow(builder: PlanBuilder) -> TaskPlan:
             return _releasing(builder, stop.message)
         return builder.plan(f"{_progress(builder)}; nothing else starts: {stop.message}", until)
     first = all(one.is_baseline for one in seen.measured if not one.reused)
-    if first or seen.rejection or not readiness.is_ready(seen):
+    if seen.rejection:
+        return builder.plan(f"{_progress(builder)}; {readiness.refused(*seen.rejection)}", until)
+    if first or not readiness.is_ready(seen):
         return builder.plan(_progress(builder), until)
     choice = starting.choose(builder)
     _note_passed_over(builder, choice)

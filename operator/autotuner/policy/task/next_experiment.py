@@ -55,16 +55,22 @@ def batch(seen: ObservedTask, suggest: Suggest, count: int) -> list[NextExperime
     if len(found) == count:
         return found
     waiting = [one.configuration for one in seen.tried if not one.finished or one.retry == "owed"]
-    proposal = suggest(
-        search.strategy,
-        space,
-        measurements.for_search(seen.measured),
-        [*(one for one in waiting if one is not None), *points],
-        count - len(found),
-        search.seed,
-        maximise=[not scoring.minimised(objective.metric) for objective in seen.spec.objectives],
-        starts=advised(space, engines.get(seen.engine), _goal(seen.spec)),
-        beside=seen.beside_today,
+    records = measurements.for_search(seen.measured)
+    pending = [*(one for one in waiting if one is not None), *points]
+    wanted = count - len(found)
+    proposal = seen.readings.answer(
+        (records, pending, wanted),
+        lambda: suggest(
+            search.strategy,
+            space,
+            records,
+            pending,
+            wanted,
+            search.seed,
+            maximise=[not scoring.minimised(objective.metric) for objective in seen.spec.objectives],
+            starts=advised(space, engines.get(seen.engine), _goal(seen.spec)),
+            beside=seen.beside_today,
+        ),
     )
     return [*found, *(NextExperiment("Search", one, proposal.expected_gain) for one in proposal.configurations)]
 

@@ -26,14 +26,18 @@ def prepare(builder: PlanBuilder) -> TaskPlan | None:
     builder.conditions.set("Succeeded", "Unknown", "Running")
     builder.conditions.set("Finished", "False", "Running")
     if seen.rejection:
-        kind, words = seen.rejection
-        message = f"the API server refused the {kind}: {words}"
+        kind, message = seen.rejection[0], refused(*seen.rejection)
         known = seen.backend.capabilities
         for condition, kinds in (("ModelReady", known.models), ("RuntimeReady", known.runtimes)):
             if kind in (resource.kind for resource in kinds.values()):
                 builder.conditions.set(condition, "False", "Failed", message)
         return builder.end(False, "AdmissionRejected", message)
     return _model_ready(builder) or _runtime_ready(builder)
+
+
+def refused(kind: str, words: str) -> str:
+    """What the API server said of an object, for people."""
+    return f"the API server refused the {kind}: {words}"
 
 
 def is_ready(seen: ObservedTask) -> bool:

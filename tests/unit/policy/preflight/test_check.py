@@ -10,10 +10,12 @@ from autotuner.api.task import TaskSpec
 from autotuner.backend_choice import DEFAULT as OME
 from autotuner.kubernetes_object import Object
 from autotuner.policy.preflight import Surroundings, check, engine_of, warnings
+from autotuner.policy.volume_claims import Storage
 from autotuner.validation_messages import Finding, Kind
 from tests.unit.builders import make_runtime
 from tests.unit.task_builders import MODEL, live_model, live_runtime, make_spec, shipped
 
+ONE_NODE: Object = {"metadata": {}, "spec": {"accessModes": ["ReadWriteOnce"]}, "status": {"phase": "Bound"}}
 NAMED_RUNTIME: Object = {"preset": None, "name": "my-runtime", "engine": "SGLang"}
 CUSTOM_MODEL: Object = {"name": "own", "spec": {"storage": {"storageUri": "hf://a/b"}}}
 SECOND_BENCHMARK = {"scenarios": [{"name": "chat", "load": "D(100,250)"}], "concurrency": [4, 8]}
@@ -399,6 +401,38 @@ WRONG: list[tuple[str, Object, Object, str, Kind, Object]] = [
         {"earlier": 0, "side": "max", "limit": "500ms"},
     ),
     (
+        "a baseline of more accelerators than may be held",
+        {"baseline": {"args": ["--tp-size=4"]}, "search": {"maxGPUs": 2}},
+        {},
+        "search.maxGPUs",
+        Kind.BASELINE_BEYOND_MAX_GPUS,
+        {"needed": 4, "limit": 2},
+    ),
+    (
+        "a baseline of more accelerators than all tasks may hold",
+        {"baseline": {"args": ["--tp-size=4"]}},
+        {"most_accelerators": 2},
+        "baseline",
+        Kind.BASELINE_BEYOND_ALL_TASKS,
+        {"needed": 4, "limit": 2},
+    ),
+    (
+        "several engines that would read a claim for one node",
+        {"search": {"parallelExperiments": 2}, "model": {"volume": {"claimName": "w", "mountPath": "/w"}}},
+        {"storage": Storage("team", {}, "w", ONE_NODE)},
+        "search.parallelExperiments",
+        Kind.CLAIM_FOR_ONE_NODE,
+        {"engines": 2},
+    ),
+    (
+        "no configuration that may hold so many accelerators",
+        {"parameters": [{"name": "tp-size", "values": [4, 8]}], "search": {"maxGPUs": 2}},
+        {},
+        "parameters",
+        Kind.SPACE_EMPTY,
+        {},
+    ),
+    (
         "switches whose going off would leave OME the runtime's own arguments",
         {
             "runtime": NAMED_RUNTIME,
@@ -514,6 +548,18 @@ def test_accepts(changes: Object, around: Object) -> None:
         (
             {"parameters": [{"name": "disable-radix-cache", "toggle": True}]},
             [Finding("parameters[disable-radix-cache]", Kind.EFFECT_DEPENDS_ON_TEXT)],
+        ),
+        ({"search": {"strategy": "Bayesian", "maxExperiments": 24, "parallelExperiments": 8}}, []),
+        (
+            {"search": {"parallelExperiments": 8, "maxGPUs": 4, "strategy": "Bayesian", "maxExperiments": 23}},
+            [
+                Finding("search.parallelExperiments", Kind.MORE_SLOTS_THAN_GPUS, {"gpus": 4}),
+                Finding("search.parallelExperiments", Kind.BATCH_LEARNS_LITTLE, {"experiments": 23, "parallel": 8}),
+            ],
+        ),
+        (
+            {"search": {"parallelExperiments": 2}, "benchmark": {"placement": "SameNode"}},
+            [Finding("benchmark.placement", Kind.BENCHMARKS_SHARE_NODES, {"parallel": 2})],
         ),
     ],
 )

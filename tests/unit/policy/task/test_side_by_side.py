@@ -157,6 +157,20 @@ class TestStart:
         assert created(one) == []
         assert plan.status.message == "waiting to create chat-5: it belongs to nobody"
 
+    def test_a_refusal_is_told_and_ends_nothing_that_runs(self) -> None:
+        one = story()
+        for number in (2, 3, 4):
+            one.end(running, number)
+        one.end(reaching(1), 1)
+        plan = one.step(rejection=("TuningExperiment", "exceeded quota"))
+
+        assert created(one) == []
+        assert not finished(plan.status)
+        assert plan.status.message == (
+            "experiments 2, 3 and 4 of 12 benchmarking; the baseline is best: 1000 tok/s by chat-0;"
+            " the API server refused the TuningExperiment: exceeded quota"
+        )
+
     def test_the_turn_of_others_is_waited_for(self) -> None:
         one = story(steps=False)
         plan = one.step(turn="waits for its turn: 16 of 16 GPUs are in use")
