@@ -1,7 +1,7 @@
 """How many experiments until the best configuration is known? The product's search, and others.
 
 python -m tests.benchmarks.search [--surfaces DIR] [--seeds 20] [--experiments 40] [--random-surfaces 200]
-    [--methods bayesian,random,...] [--rivals kept|again] [--jobs 2] [--only TEXT]
+    [--methods bayesian,random,...] [--rivals kept|again] [--parallel 4,8] [--jobs 2] [--only TEXT]
 
 A run is a task as the policy plays it: the baseline first, start points by engine and goal, ladders that end early, the
 best that the status shows after each experiment, and at the end the confirmation with its repeats, which are counted
@@ -9,6 +9,11 @@ apart. n5: experiments until that best is truly within 5 % of what can be reache
 runs whose recommendation is. at 20: by how much the best in the status is worse then, mean. p90: how much worse the
 recommendation is; only one run in ten is worse. ms: processor time of a proposal at the end of a run. The truth is
 hard: a level that breaks a limit is worth nothing.
+
+The same search also runs with several experiments side by side, whose times differ: whenever one ends, it is asked for
+another one. In batches, it is asked for as many again when all have ended. Experiments are counted as they end. later:
+by how many experiments n5 is later than one by one. each: the same of each run, on average; a run that does not get
+there counts as one more than its budget.
 
 Random surfaces (`random_surfaces`) are of many kinds. Constants of the search were chosen on those of even numbers, and
 on the tabulated ones; those of odd numbers were not looked at.
@@ -46,6 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--random-surfaces", type=int, default=COUNT)
     parser.add_argument("--methods", default=",".join(methods.OWN))
     parser.add_argument("--rivals", choices=("kept", "again"), default="kept", help="again: make and keep them anew")
+    parser.add_argument("--parallel", default="4,8", help="how many experiments side by side; empty: only one by one")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--only", default="", help="part of SURFACE/GOAL; goals: thr, slo, lat, pareto, score")
     return against.main("search", parser, lambda options: _run(options, parser), arguments)
@@ -57,7 +63,8 @@ def _run(args: argparse.Namespace, parser: argparse.ArgumentParser) -> against.R
     names = _available(list(dict.fromkeys(wanted)), parser)
     if not any(args.surfaces.glob("*.csv*")):
         parser.error(f"--surfaces: no NAME.csv or NAME.csv.gz in {args.surfaces}")
-    todo = jobs.every(args.surfaces, args.only, names, args.seeds, args.experiments, args.random_surfaces)
+    parallel = _numbers(args.parallel, parser)
+    todo = jobs.every(args.surfaces, args.only, names, args.seeds, args.experiments, args.random_surfaces, parallel)
     if not todo:
         parser.error(f"--only: no surface has {args.only!r} in SURFACE/GOAL")
     begun = time.monotonic()
@@ -78,8 +85,16 @@ def _run(args: argparse.Namespace, parser: argparse.ArgumentParser) -> against.R
         {
             f"{run.surface}/{run.goal}, {job.method}, batches of {job.batch}, seed {job.seed}": run.choices
             for job, run in zip(todo, runs, strict=True)
+            if run.batch == 1
         },
     )
+
+
+def _numbers(text: str, parser: argparse.ArgumentParser) -> list[int]:
+    found = [int(one) for one in text.split(",") if one.isdecimal() and int(one) > 1]
+    if len(found) != len([one for one in text.split(",") if one]):
+        parser.error(f"--parallel: {text} is no list of numbers above 1, like 4,8")
+    return found
 
 
 def _kept(runs: Sequence[Run], names: Sequence[str], experiments: int) -> list[Run]:

@@ -16,13 +16,17 @@ from tests.benchmarks.search.random_surfaces import random_surface
 from tests.benchmarks.search.runs import Run, play, walk
 from tests.benchmarks.search.surfaces import load
 
-# In batches and on fronts it would show nothing that the others do not.
+# Side by side and on fronts it would show nothing that the others do not.
 _PLAIN = ("random",)
+_ALONE = (1, False)
 
 
 @dataclass(frozen=True)
 class Job:
-    """One run: of a method on the case of a number, or on the random surface of that number without a folder."""
+    """One run: of a method on the case of a number, or on the random surface of that number without a folder.
+
+    For `batch` and `together` see `Run`.
+    """
 
     folder: Path | None
     only: str
@@ -31,6 +35,7 @@ class Job:
     seed: int
     experiments: int
     batch: int = 1
+    together: bool = False
 
 
 @lru_cache(maxsize=1)
@@ -47,22 +52,38 @@ def random_case(number: int) -> Case:
 
 
 def every(
-    folder: Path, only: str, names: Sequence[str], seeds: int, experiments: int, random_surfaces: int
+    folder: Path,
+    only: str,
+    names: Sequence[str],
+    seeds: int,
+    experiments: int,
+    random_surfaces: int,
+    parallel: Sequence[int],
 ) -> list[Job]:
-    """The jobs of a benchmark: all seeds on tabulated surfaces, one on each random one."""
+    """The jobs of a benchmark: all seeds on tabulated surfaces, one on each random one.
+
+    The product's search also runs so many experiments side by side, on tabulated surfaces in batches too.
+    """
     found = []
+    beside = [(places, False) for places in parallel]
+    batches = [(places, True) for places in parallel]
     for number, case in enumerate(tabulated(folder, only)):
         front = case.name == "pareto"
         for name in names:
             if front and name in rivals.NAMES and name not in rivals.PARETO:
                 continue
-            alone = front or name in _PLAIN or name in rivals.NAMES
-            for batch in (1,) if alone else (1, table.BATCH):
-                found += [Job(folder, only, number, name, seed, experiments, batch) for seed in range(seeds)]
+            for manner in (_ALONE,) if front or _is_plain(name) else (_ALONE, *beside, *batches):
+                found += [Job(folder, only, number, name, seed, experiments, *manner) for seed in range(seeds)]
     for number in range(random_surfaces):
         if only in f"random-{number:03}/{random_case(number).name}":
-            found += [Job(None, only, number, name, number, experiments) for name in names]
+            for name in names:
+                for manner in (_ALONE,) if _is_plain(name) else (_ALONE, *beside):
+                    found.append(Job(None, only, number, name, number, experiments, *manner))
     return found
+
+
+def _is_plain(name: str) -> bool:
+    return name in _PLAIN or name in rivals.NAMES
 
 
 def made(jobs: Sequence[Job], processes: int) -> Iterator[Run]:
@@ -78,5 +99,5 @@ def run(job: Job) -> Run:
     case = tabulated(job.folder, job.only)[job.case] if job.folder else random_case(job.case)
     if case.name == "pareto":
         return walk(job.method, case, job.seed, table.marks(job.experiments))
-    # Of batches, only the first good best is asked for.
-    return play(job.method, case, job.seed, job.experiments, job.batch, whole=job.batch == 1)
+    # Side by side, only the first good best is asked for.
+    return play(job.method, case, job.seed, job.experiments, job.batch, whole=job.batch == 1, together=job.together)

@@ -33,7 +33,7 @@ class Method(Protocol):
         """Say what to measure next, all at the same time; nothing if there is no more.
 
         Args:
-            task: with all experiments so far, in the order in which they ended.
+            task: with all experiments so far, those that have not ended among them.
             count: how many are wanted at most.
         """
         ...
@@ -51,7 +51,14 @@ class Own:
     def propose(self, task: Task, count: int) -> list[Configuration]:
         space, maximise = self._case.surface.space, self._case.maximise
         found = suggest(
-            self._strategy, space, task.records(), [], count, self._seed, maximise=maximise, starts=self._starts
+            self._strategy,
+            space,
+            task.records(),
+            task.pending,
+            count,
+            self._seed,
+            maximise=maximise,
+            starts=self._starts,
         )
         self.expected_gain = found.expected_gain
         return found.configurations

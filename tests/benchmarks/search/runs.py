@@ -13,6 +13,7 @@ from autotuner.policy.evidence.measurements import Measured
 from autotuner.search.space.configuration import Configuration
 from tests.benchmarks.search.goals import NEAR, Case
 from tests.benchmarks.search.methods import Method, begin
+from tests.benchmarks.search.side_by_side import SideBySide
 from tests.benchmarks.search.task import Task
 
 _TIMED = 4
@@ -31,6 +32,7 @@ class Run:
         goal: its name.
         seed: of the task.
         batch: how many experiments ran at the same time.
+        together: whether the next ones began only when all had ended, instead of one whenever one had.
         first: experiments until the best in the status was truly within 5 % of the best; 0 if the baseline is;
             infinite if it never was.
         curve: how much worse than the best that one truly was after each experiment, the first of them the baseline's;
@@ -62,6 +64,7 @@ class Run:
     shares: tuple[float, ...] = ()
     near: float = 1.0
     choices: tuple[str, ...] = ()
+    together: bool = False
 
 
 class _Observed:
@@ -74,7 +77,8 @@ class _Observed:
 
     def propose(self, task: Task, made: int, wanted: int) -> list[Configuration]:
         begun = time.process_time()
-        found = self._method.propose(task, min(wanted, self._experiments - made)) if made < self._experiments else []
+        wanted = min(wanted, self._experiments - made)
+        found = self._method.propose(task, wanted) if wanted else []
         if found and made >= self._experiments - _TIMED:
             self._seconds.append((time.process_time() - begun) / len(found))
         self.choices += [repr(one.pairs) for one in found]
@@ -91,33 +95,46 @@ class _Observed:
         return 1e3 * float(np.mean(self._seconds)) if self._seconds else math.nan
 
 
-def play(name: str, case: Case, seed: int, experiments: int, batch: int = 1, *, whole: bool = True) -> Run:
+def play(
+    name: str,
+    case: Case,
+    seed: int,
+    experiments: int,
+    batch: int = 1,
+    *,
+    whole: bool = True,
+    together: bool = False,
+) -> Run:
     """Search for the best configuration, and confirm it.
 
-    Experiments of a batch end one after the other; the best in the status is looked at after each.
+    Experiments that run side by side end one after the other; the best in the status is looked at after each.
 
     Args:
         name: of the method.
         case: what to reach, and where.
-        seed: of the task, and of the noise.
+        seed: of the task, of the noise, and of how long experiments take.
         experiments: its budget; neither the baseline nor repeats count.
-        batch: how many are proposed at once.
+        batch: how many run at the same time.
         whole: go on when the best is good enough, and confirm it.
+        together: see `Run`.
     """
     task, method = _begun(name, case, seed, experiments)
+    places = SideBySide(task, batch, seed, together=together)
     curve, made = [_regret(case, task.leader)], 0
     ended, ended_regret = math.inf, math.nan
-    while (whole or min(curve) > NEAR) and (found := method.propose(task, made, batch)):
-        if whole and math.isinf(ended) and method.would_end:
-            ended, ended_regret = float(made), _recommended(task.copy())[0]
-        made += len(found)
+    while whole or min(curve) > NEAR:
         best = task.leader
-        for one in found:
-            task.run("Search", one, best.worth if best else None)
-            curve.append(_regret(case, task.leader))
+        for one in method.propose(task, made, places.free):
+            if whole and math.isinf(ended) and method.would_end:
+                ended, ended_regret = float(made), _recommended(task.copy())[0]
+            places.begin(task.begin("Search", one, best.worth if best else None))
+            made += 1
+        if not places.end_next():
+            break
+        curve.append(_regret(case, task.leader))
     first = next((float(number) for number, regret in enumerate(curve) if regret <= NEAR), math.inf)
     if not whole:
-        return Run(name, case.surface.name, case.name, seed, batch, first, near=case.near)
+        return Run(name, case.surface.name, case.name, seed, batch, first, near=case.near, together=together)
     failures = sum(one.outcome == "crash" for one in task.measured[1:])
     regret, repeats, winner = _recommended(task)
     return Run(
@@ -136,6 +153,7 @@ def play(name: str, case: Case, seed: int, experiments: int, batch: int = 1, *, 
         method.ms,
         near=case.near,
         choices=(*method.choices, f"best: {winner.pairs if winner else winner!r}"),
+        together=together,
     )
 
 

@@ -13,7 +13,8 @@ from tests.benchmarks.search.goals import NEAR
 from tests.benchmarks.search.runs import Run
 
 OWN = "bayesian"
-BATCH = 4
+# By how many experiments n5 may be later, with so many side by side, than one by one.
+_LATER = {4: 1, 8: 4}
 _FRONT_AT = 20
 _EARLY, _AS_GOOD = 30, 0.02
 _HEAD = ("method", "n5", "hit", "at 20", "p90", "failures", "repeats", "ended", "ms")
@@ -60,10 +61,11 @@ def lines(runs: Sequence[Run], experiments: int) -> Iterator[str]:
         yield from _block(f"{surface} {goal} ({here[0].near:.2%} is near the best)", here, experiments)
     for title, among in _kinds(single):
         yield from _block(title, among, experiments)
-    for title, among in _kinds([run for run in runs if run.batch > 1]):
-        yield f"{title}, batches of {BATCH}"
-        yield _line(_HEAD[:2])
-        yield from (_line((method, _until(ours, experiments))) for method, ours in _by_method(among))
+    for manner in _manners(runs):
+        for title, among in _kinds(_in_manner(runs, manner)):
+            yield f"{title}, {_told(manner)}"
+            yield _line((*_HEAD[:2], "later", "each"))
+            yield from (_beside(method, ours, single, experiments) for method, ours in _by_method(among))
     fronts = [run for run in runs if run.shares]
     for surface in dict.fromkeys(run.surface for run in fronts):
         yield from _shares(surface, [run for run in fronts if run.surface == surface], experiments)
@@ -86,7 +88,6 @@ def is_random(run: Run) -> bool:
 def _own_bars(runs: Sequence[Run], single: Sequence[Run]) -> list[Bar]:
     ours = [run for run in single if run.method == OWN]
     grids, pools = ([one for one in ours if kind(one)] for kind in (_is_grid, _is_pool))
-    batches = [run for run in runs if run.batch > 1 and run.method == OWN]
     fronts = [run.shares for run in runs if run.method == OWN and len(run.shares) > 2]
     by_case = [_of_case(grids, case) for case in dict.fromkeys((run.surface, run.goal) for run in grids)]
     return [
@@ -97,11 +98,20 @@ def _own_bars(runs: Sequence[Run], single: Sequence[Run]) -> list[Bar]:
         Bar("failures, grids", _mean([run.failures for run in grids]), 2),
         Bar("n5, pools", _n5(pools), 10),
         Bar("hit: pools", _hit(pools), 0.95, least=True),
-        Bar(f"n5 in batches of {BATCH}, more than one by one, grids", _more(batches, grids, _is_grid), 1),
-        Bar(f"n5 in batches of {BATCH}, more than one by one, pools", _more(batches, pools, _is_pool), 1),
+        *_beside_bars([run for run in runs if run.method == OWN], grids, pools),
         Bar(f"share of the front at {_FRONT_AT}", _mean([shares[1] for shares in fronts]), 0.95, least=True),
         Bar("share of the front at the end", _mean([shares[-1] for shares in fronts]), 0.99, least=True),
     ]
+
+
+def _beside_bars(runs: Sequence[Run], grids: Sequence[Run], pools: Sequence[Run]) -> Iterator[Bar]:
+    """Of experiments side by side and in batches, against the same runs one by one."""
+    for manner in _manners(runs):
+        for title, is_kind, alone in (("grids", _is_grid, grids), ("pools", _is_pool, pools)):
+            among = [run for run in _in_manner(runs, manner) if is_kind(run)]
+            if among and manner[0] in _LATER:
+                what = f"n5 {_told(manner)}, more than one by one, {title}"
+                yield Bar(what, _more(among, alone), _LATER[manner[0]])
 
 
 def _end_bars(single: Sequence[Run]) -> Iterator[Bar]:
@@ -223,9 +233,33 @@ def _at(runs: Sequence[Run], experiments: int) -> float:
     return _mean([min(run.curve[min(experiments, len(run.curve) - 1)], 1.0) for run in runs if run.curve])
 
 
-def _more(batches: Sequence[Run], single: Sequence[Run], kind: Callable[[Run], bool]) -> float:
-    several, alone = _n5([run for run in batches if kind(run)]), _n5(single)
-    return math.inf if math.isinf(several) else several - alone
+def _more(several: Sequence[Run], alone: Sequence[Run]) -> float:
+    found = _n5(several)
+    return math.inf if math.isinf(found) else found - _n5(alone)
+
+
+_Manner = tuple[int, bool]
+
+
+def _manners(runs: Sequence[Run]) -> list[_Manner]:
+    """The ways in which several experiments ran at the same time: how many, and whether in batches."""
+    return sorted({(run.batch, run.together) for run in runs if run.batch > 1}, key=lambda one: (one[1], one[0]))
+
+
+def _in_manner(runs: Sequence[Run], manner: _Manner) -> list[Run]:
+    return [run for run in runs if (run.batch, run.together) == manner]
+
+
+def _told(manner: _Manner) -> str:
+    return f"in batches of {manner[0]}" if manner[1] else f"with {manner[0]} side by side"
+
+
+def _beside(method: str, runs: Sequence[Run], single: Sequence[Run], experiments: int) -> str:
+    alone = [run for run in single if run.method == method]
+    pairs = [pair for found in paired.by_case(runs, alone).values() for pair in found]
+    each = [min(ours.first, experiments + 1) - min(other.first, experiments + 1) for ours, other in pairs]
+    later = _more(runs, [other for _, other in pairs])
+    return _line((method, _until(runs, experiments), f"{later:+.1f}", f"{_mean(each):+.2f}"))
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import insort
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 
@@ -30,12 +31,14 @@ class Task:
     Attributes:
         case: what it is about.
         generator: of the noise.
-        measured: its experiments, the baseline first.
+        measured: its experiments that have ended, in the order in which they began: the baseline first.
+        running: those that have not, with what will come of them.
     """
 
     case: Case
     generator: np.random.Generator
     measured: list[Measured] = field(default_factory=list)
+    running: list[Measured] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Say what the task asks for, in the API's words."""
@@ -49,7 +52,7 @@ class Task:
         )
 
     def copy(self) -> Task:
-        """The same task, to go on with in another way."""
+        """The same task with what has ended, to go on with in another way."""
         return Task(self.case, deepcopy(self.generator), list(self.measured))
 
     @property
@@ -71,10 +74,34 @@ class Task:
         block: int = 0,
     ) -> Measured:
         """Measure a configuration, and keep what came of it."""
-        found = self.case.measure(configuration, self.generator, len(self.measured), best, ladder)
-        one = self._read(purpose, configuration, found, ladder, block)
-        self.measured.append(one)
+        one = self.begin(purpose, configuration, best, ladder, block)
+        self.end(one)
         return one
+
+    def begin(
+        self,
+        purpose: Purpose,
+        configuration: Configuration,
+        best: float | None,
+        ladder: tuple[int, ...] = (),
+        block: int = 0,
+    ) -> Measured:
+        """Begin to measure a configuration; what comes of it is decided, but nobody is told before it ends."""
+        index = len(self.measured) + len(self.running)
+        found = self.case.measure(configuration, self.generator, index, best, ladder)
+        one = self._read(purpose, configuration, found, ladder, block, index)
+        self.running.append(one)
+        return one
+
+    def end(self, one: Measured) -> None:
+        """Tell what came of one that is running."""
+        self.running.remove(one)
+        insort(self.measured, one, key=lambda other: other.index)
+
+    @property
+    def pending(self) -> list[Configuration]:
+        """The configurations of those that are running."""
+        return [one.configuration for one in self.running if one.configuration is not None]
 
     def records(self) -> list[Record]:
         """What the search is told."""
@@ -104,11 +131,16 @@ class Task:
         raise AssertionError("a confirmation has an end")
 
     def _read(
-        self, purpose: Purpose, configuration: Configuration, found: Measurement, ladder: tuple[int, ...], block: int
+        self,
+        purpose: Purpose,
+        configuration: Configuration,
+        found: Measurement,
+        ladder: tuple[int, ...],
+        block: int,
+        index: int,
     ) -> Measured:
         goal = self.case.goal.on(ladder) if ladder else self.case.goal
         score = scoring.score(found.levels, goal, GPUS, found.ladder) if found.runs else None
-        index = len(self.measured)
         return Measured(
             name=f"task-{index}",
             index=index,

@@ -13,6 +13,7 @@ from tests.benchmarks.search.__main__ import main
 from tests.benchmarks.search.fronts import volume
 from tests.benchmarks.search.goals import Case, cases
 from tests.benchmarks.search.runs import Run, play, walk
+from tests.benchmarks.search.side_by_side import SideBySide
 from tests.benchmarks.search.surfaces import Surface, load
 from tests.benchmarks.search.task import Task
 
@@ -74,10 +75,11 @@ def test_it_prints_table_and_bars(folder: Path, capsys: pytest.CaptureFixture[st
         ]
     )
     told = capsys.readouterr().out.splitlines()
-    assert told[0].startswith("32 runs: 2 seeds, 8 experiments")
+    assert told[0].startswith("60 runs: 2 seeds, 8 experiments")
     titles = [line.partition(" (")[0] for line in told]
     halves = ("random surfaces, chosen on", "random surfaces, reported")
-    for title in ("pool-tiny score", "sg-tiny-grid slo", "grids", "pools", *halves, "grids, batches of 4"):
+    beside = ("grids, with 4 side by side", "pools, in batches of 8", "random surfaces, reported, with 8 side by side")
+    for title in ("pool-tiny score", "sg-tiny-grid slo", "grids", "pools", *halves, *beside):
         assert title in titles, title
     assert "sg-tiny-grid, share of the front's hypervolume" in told
     assert [line.split("  ")[1] for line in told[told.index("bars, of bayesian") + 1 :]] == [
@@ -87,8 +89,11 @@ def test_it_prints_table_and_bars(folder: Path, capsys: pytest.CaptureFixture[st
         "failures, grids",
         "n5, pools",
         "hit: pools",
-        "n5 in batches of 4, more than one by one, grids",
-        "n5 in batches of 4, more than one by one, pools",
+        *(
+            f"n5 {manner}, more than one by one, {kind}"
+            for manner in ("with 4 side by side", "with 8 side by side", "in batches of 4", "in batches of 8")
+            for kind in ("grids", "pools")
+        ),
         "grids that end early, before 30",
         # How good those are that end early: so soon, none can.
         "surfaces and goals where it is later than random",
@@ -104,6 +109,7 @@ def test_what_cannot_be_run_is_said(folder: Path, capsys: pytest.CaptureFixture[
         ([f"--surfaces={folder}", "--methods=tpa"], "--methods: there is no tpa; choose from bayesian,random,tpe"),
         ([f"--surfaces={folder}/none"], "--surfaces: no NAME.csv or NAME.csv.gz in"),
         ([f"--surfaces={folder}", "--only=huge"], "no surface has 'huge' in SURFACE/GOAL"),
+        ([f"--surfaces={folder}", "--parallel=4,x"], "--parallel: 4,x is no list of numbers above 1, like 4,8"),
     ):
         with pytest.raises(SystemExit):
             main(wrong)
@@ -137,10 +143,63 @@ def test_it_ends_with_its_space(surfaces: dict[str, Surface]) -> None:
     assert math.isnan(run.ms)
 
 
-def test_experiments_of_a_batch_are_counted_one_by_one(grid_goals: dict[str, Case]) -> None:
-    firsts = {play("random", grid_goals["thr"], seed, 16, 4, whole=False).first for seed in range(8)}
-    assert firsts == {play("random", grid_goals["thr"], seed, 16, whole=False).first for seed in range(8)}
-    assert any(first % 4 for first in firsts if math.isfinite(first))
+@pytest.mark.parametrize("together", [False, True])
+def test_experiments_side_by_side_are_counted_as_they_end(grid_goals: dict[str, Case], together: bool) -> None:
+    """A fixed order is measured in about that order, and to its end."""
+    runs = [play("random", grid_goals["thr"], seed, 18, 4, together=together) for seed in range(6)]
+    alone = [play("random", grid_goals["thr"], seed, 18) for seed in range(6)]
+    assert {len(run.curve) for run in runs} == {18}  # the baseline is one of them
+    assert all(abs(run.first - one.first) <= 6 for run, one in zip(runs, alone, strict=True))
+    assert [run.first for run in runs] != [one.first for one in alone]
+    assert any(run.first % 4 for run in runs)
+
+
+class TestSideBySide:
+    def begun(self, case: Case, places: int, seed: int = 0, *, together: bool) -> tuple[Task, SideBySide]:
+        task = Task(case, np.random.default_rng(0))
+        return task, SideBySide(task, places, seed, together=together)
+
+    def begin(self, task: Task, places: SideBySide, *numbers: int) -> None:
+        for number in numbers:
+            found = task.case.surface.space.at(number)
+            assert found is not None
+            places.begin(task.begin("Search", found, None))
+
+    def test_what_runs_is_pending_and_told_when_it_ends(self, grid_goals: dict[str, Case]) -> None:
+        task, places = self.begun(grid_goals["thr"], 3, together=False)
+        assert places.free == 3
+        self.begin(task, places, 3, 7, 9)
+        assert (places.free, len(task.pending), task.records()) == (0, 3, [])
+        assert places.end_next()
+        assert (places.free, len(task.pending), len(task.records())) == (1, 2, 1)
+        assert not set(task.pending) & {record.configuration for record in task.records()}
+
+    def test_together_all_end_before_others_begin(self, grid_goals: dict[str, Case]) -> None:
+        task, places = self.begun(grid_goals["thr"], 2, together=True)
+        self.begin(task, places, 3, 7)
+        assert places.end_next()
+        assert places.free == 0
+        assert places.end_next()
+        assert places.free == 2
+        assert not places.end_next()
+
+    def first(self, case: Case, seed: int, *numbers: int) -> int:
+        """The number of the one that ends first."""
+        task, places = self.begun(case, len(numbers), seed, together=False)
+        self.begin(task, places, *numbers)
+        places.end_next()
+        return numbers[task.measured[0].index]
+
+    def test_equal_ones_end_in_either_order(self, grid_goals: dict[str, Case]) -> None:
+        assert {self.first(grid_goals["thr"], seed, 3, 5) for seed in range(12)} == {3, 5}
+
+    def test_slow_ones_end_late_and_crashes_early(self, grid_goals: dict[str, Case]) -> None:
+        case = grid_goals["thr"]
+        rows = [case.surface.row(found) for number in range(18) if (found := case.surface.space.at(number))]
+        crash = next(number for number in range(18) if case.surface.failed[rows[number]])
+        assert all(self.first(case, seed, 3, crash) == crash for seed in range(4))
+        case.surface.columns[f"e2e_c{LEVELS[-1]}"][rows[3]] *= 100
+        assert all(self.first(case, seed, 3, 5) == 5 for seed in range(12))
 
 
 def test_what_a_grid_leaves_out_failed(folder: Path) -> None:
@@ -246,12 +305,28 @@ def test_a_bar_is_missed_by_a_little_too_much(what: str, good: list[Run], bad: l
     assert not told_bars(*bad)[what].met
 
 
-def test_batches_are_compared_with_the_same_kind() -> None:
+@pytest.mark.parametrize(
+    ("how", "together"), [("with 4 side by side", False), ("in batches of 4", True), ("with 8 side by side", False)]
+)
+def test_side_by_side_is_compared_with_the_same_kind(how: str, together: bool) -> None:
+    places = 8 if "8" in how else 4
     alone = [run_of(8), run_of(30, goal="score")]
-    batches = [run_of(9, math.nan, batch=4), run_of(32, math.nan, batch=4, goal="score")]
-    told = told_bars(*alone, *batches)
-    assert told["n5 in batches of 4, more than one by one, grids"].value == 1
-    assert told["n5 in batches of 4, more than one by one, pools"].value == 2
+    beside = [
+        run_of(first, math.nan, batch=places, together=together, goal=goal)
+        for first, goal in ((9, "thr"), (32, "score"))
+    ]
+    told = told_bars(*alone, *beside)
+    grids, pools = (told[f"n5 {how}, more than one by one, {kind}"] for kind in ("grids", "pools"))
+    assert (grids.value, pools.value) == (1, 2)
+    assert grids.met
+    assert pools.met is (places == 8)
+
+
+def test_each_run_side_by_side_is_told_against_the_same_one_by_one() -> None:
+    alone = [run_of(first, seed=seed) for seed, first in enumerate((3, 9, math.inf))]
+    beside = [run_of(first, math.nan, seed=seed, batch=4) for seed, first in enumerate((6, 9, 40))]
+    lines = list(table.lines([*alone, *beside], 40))
+    assert lines[lines.index("grids, with 4 side by side") + 2].split() == ["bayesian", "9.0", "+0.0", "+0.67"]
 
 
 def of_seeds(method: str, firsts: list[float], **other: object) -> list[Run]:
