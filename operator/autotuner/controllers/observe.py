@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -12,6 +11,7 @@ from typing import Any
 from autotuner.api.common import FINISHED_LABEL, TASK_LABEL
 from autotuner.api.task import TaskSpec
 from autotuner.api.task_status import TaskStatus
+from autotuner.controllers import monotonic_clock
 from autotuner.controllers.read_probe import read_probe
 from autotuner.controllers.read_volume_claims import read_storage
 from autotuner.controllers.recent_reads import RecentReads
@@ -43,7 +43,7 @@ class Observer:
     """Reads the cluster around one task after the other."""
 
     def __init__(
-        self, kube: Kube, backend: Backend, settings: Settings, now: Callable[[], float] = time.monotonic
+        self, kube: Kube, backend: Backend, settings: Settings, now: Callable[[], float] = monotonic_clock.seconds
     ) -> None:
         self._kube, self._backend, self._settings, self._now = kube, backend, settings, now
         self._recent = RecentReads(kube, now)

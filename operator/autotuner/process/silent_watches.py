@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from autotuner.api.common import FINISHED_LABEL
+from autotuner.controllers import monotonic_clock
 from autotuner.controllers.workqueue import ObjectKey, WorkQueue
 from autotuner.kube import EXPERIMENT, TASK, Kube, KubeError
 from autotuner.kubernetes_object import Object
@@ -34,7 +34,7 @@ class _Delivery:
 class Watchfulness:
     """What the watches delivered and since when they miss something, by uid."""
 
-    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, now: Callable[[], float] = monotonic_clock.seconds) -> None:
         self._now = now
         self._delivered: dict[str, _Delivery] = {}
         self._missed: dict[str, float] = {}
