@@ -135,6 +135,7 @@ def repeat(common: Ingredients, original: ExperimentSpec, *, index: int, block: 
             "cancel": False,
             "purpose": "Confirm",
             "block": block,
+            "retry_of": None,  # its own tries are counted, not those of the search
             "service": original.service.model_copy(update={"accelerator": accelerator}),
             "benchmark": original.benchmark.model_copy(update={"concurrency": list(ladder)}),
             "stop": scoring.stop(scoring.Goal.of(spec), None),
