@@ -16,11 +16,12 @@ import kopf
 
 from autotuner import backend_choice, log_format, metrics
 from autotuner.api.common import EXPERIMENT_UID_LABEL, FINISHED_LABEL
+from autotuner.api_server import ApiServer
 from autotuner.controllers import relevant_changes
 from autotuner.controllers.observe import is_over
 from autotuner.controllers.relevant_changes import RelevantChanges
 from autotuner.controllers.workqueue import ObjectKey, WorkQueue
-from autotuner.kube import EXPERIMENT, JOB, POD, TASK, Kube, KubeError
+from autotuner.kube import EXPERIMENT, JOB, POD, TASK, KubeError
 from autotuner.kubernetes_object import Resource
 from autotuner.ownership import EXPERIMENT_LABEL
 from autotuner.process import lifecycle
@@ -181,7 +182,7 @@ async def watch(
 
 
 async def _cancel(settings: Settings, home: str, timeout: float) -> None:
-    kube = await Kube.connect()
+    kube = await ApiServer.connect()
     try:
         count = await cancel_all(kube, home, settings.namespaces, timeout)
         log.info("no experiment holds GPUs any more; cancelled: %d", count)

@@ -37,6 +37,7 @@ FLOORS = (
         "what belongs to whom, what is shipped and set",
         ("validation_messages", "kube", "ownership", "presets", "settings"),
     ),
+    Floor("the Kubernetes API: a cluster's, and one in memory", ("api_server", "memory_api")),
     Floor("why an engine ended", ("engines.diagnosis",)),
     Floor("engines, and what a measurement is worth", ("engines", "scoring")),
     Floor("what a serving object is, what is said to a benchmark", ("serving", "benchmark.contract")),
@@ -64,7 +65,7 @@ FLOORS = (
 # Libraries -> the only rooms that may import them.
 IMPORTED_ONLY_IN = {
     "kopf": ("main",),
-    "kubernetes": ("kube",),
+    "kubernetes": ("api_server",),
     "genai_bench": ("benchmark", "simulator"),
     "gevent": ("benchmark", "simulator"),
     "locust": ("benchmark", "simulator"),
@@ -92,7 +93,8 @@ BANS = (
         ("policy", "search", "scoring", "engines", "presets"),
         (
             *("kopf", "kubernetes", "asyncio", "aiohttp", "socket", "time"),
-            *("autotuner.kube", "autotuner.controllers", "autotuner.main"),
+            *("autotuner.kube", "autotuner.api_server", "autotuner.memory_api"),
+            *("autotuner.controllers", "autotuner.main"),
         ),
         "decisions see no cluster and no clock",
     ),
@@ -129,7 +131,10 @@ BANS = (
     ),
     Ban(
         ("cli",),
-        ("kopf", "kubernetes", "autotuner.kube", "autotuner.controllers", "autotuner.process", "autotuner.main"),
+        (
+            *("kopf", "kubernetes", "autotuner.kube", "autotuner.api_server", "autotuner.memory_api"),
+            *("autotuner.controllers", "autotuner.process", "autotuner.main"),
+        ),
         "the command line judges by the policy alone",
     ),
 )

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from autotuner import __version__, metrics
 from autotuner.api.common import EXPERIMENTS, TASKS
+from autotuner.api_server import ApiServer
 from autotuner.controllers.experiment import ExperimentController
 from autotuner.controllers.preset_catalogue import Catalogue, shipped
 from autotuner.controllers.repeated_failures import teller
@@ -60,11 +61,11 @@ class _Process:
             settings = self._settings
             await stack.enter_async_context(served(settings.health_port, self._health.routes(), settings.address))
             await stack.enter_async_context(served(settings.metrics_port, {"/metrics": _exposition}, settings.address))
-            kube = await Kube.connect(may_write=lambda: self._election is None or self._election.leads)
+            kube = await ApiServer.connect(may_write=lambda: self._election is None or self._election.leads)
             stack.push_async_callback(kube.close)
             await self._unless_stopped(self._wait_until_served(kube))
             if self._settings.leader_election and not self._stop.is_set():
-                lease = await Kube.connect()
+                lease = await ApiServer.connect()
                 stack.push_async_callback(lease.close)
                 self._election = Election(lease, self._settings.home, self._settings.identity)
                 stack.push_async_callback(self._election.release)

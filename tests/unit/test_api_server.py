@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from aiohttp import ClientPayloadError, ServerDisconnectedError
 
-from autotuner.kube import EXPERIMENT, LEASE, POD, TASK, ConflictError, Kube, KubeError, RejectedError
+from autotuner.api_server import ApiServer
+from autotuner.kube import EXPERIMENT, LEASE, POD, TASK, ConflictError, KubeError, RejectedError
 from autotuner.kubernetes_object import Object
 from tests.unit.builders import make_experiment
 
@@ -54,9 +55,9 @@ class Client:
         return Response(*answer)
 
 
-def connected(*answers: Answer) -> tuple[Kube, Client]:
+def connected(*answers: Answer) -> tuple[ApiServer, Client]:
     client = Client(*answers)
-    return Kube(client), client
+    return ApiServer(client), client
 
 
 GONE = (404, {"reason": "NotFound", "message": "gone"})
@@ -135,7 +136,7 @@ async def test_a_stale_status_is_a_conflict() -> None:
 
 async def test_nothing_is_written_once_another_may_act() -> None:
     client = Client((200, {"metadata": {}}))
-    kube = Kube(client, may_write=lambda: False)
+    kube = ApiServer(client, may_write=lambda: False)
 
     with pytest.raises(KubeError, match="another operator may act"):
         await kube.create(POD, "team", {"kind": "Pod"})

@@ -1,0 +1,271 @@
+"""The only module that talks to the API server: dicts in, dicts out, over the client's generic request.
+
+The typed API classes are not used on purpose: importing them alone costs 100 MB of memory.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from aiohttp import ClientError
+from kubernetes.aio.client.api_client import ApiClient
+from kubernetes.aio.client.configuration import Configuration
+from kubernetes.aio.client.rest import RESTResponse
+from kubernetes.aio.config.incluster_config import load_incluster_config
+from kubernetes.aio.config.kube_config import load_kube_config
+
+from autotuner.kube import FIELD_MANAGER, POD, ConflictError, KubeError, RejectedError, refusal
+from autotuner.kubernetes_object import Object, Resource
+from autotuner.log_excerpt import LogExcerpt
+
+REQUEST_SECONDS = 30.0
+_LOG_BYTES = 64 * 1024 * 1024  # kubelets keep 10 MiB of a container's log unless they are told otherwise
+_LOG_TAIL_LINES = 1000
+
+_METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+
+
+def error(status: int, body: str) -> KubeError:
+    """The exception for an answer that is not a success."""
+    try:
+        document = json.loads(body)
+        reason, message = document.get("reason") or "", document.get("message") or body
+    except (ValueError, AttributeError):
+        reason, message = "", body[:500]
+    return refusal(status, reason, message)
+
+
+def _unreachable(method: str, path: str, problem: Exception) -> KubeError:
+    return KubeError(0, "Unreachable", f"{method} {path}: {problem or type(problem).__name__}")
+
+
+class ApiServer:
+    """A connection to the API server, as `Kube` asks; make it inside the event loop and close it there."""
+
+    def __init__(self, client: ApiClient, may_write: Callable[[], bool] = lambda: True) -> None:
+        self._client, self._may_write = client, may_write
+
+    @classmethod
+    async def connect(cls, may_write: Callable[[], bool] = lambda: True) -> ApiServer:
+        """By service account inside a cluster, else by kubeconfig.
+
+        Args:
+            may_write: asked before anything is written; if it says no, nothing is sent.
+
+        Raises:
+            RuntimeError: neither is there.
+        """
+        configuration = Configuration()
+        if "KUBERNETES_SERVICE_HOST" in os.environ and "KUBECONFIG" not in os.environ:
+            load_incluster_config(client_configuration=configuration)
+        else:
+            try:
+                await load_kube_config(client_configuration=configuration)
+            except Exception as problem:
+                raise RuntimeError(f"no cluster: {problem}; set KUBECONFIG or run inside a cluster") from problem
+        return cls(ApiClient(configuration), may_write)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: Object | None = None,
+        content_type: str = "application/json",
+        accept: str = "application/json, */*",
+    ) -> str:
+        """The answer's text.
+
+        Raises:
+            KubeError: any status but 2xx, or no answer (status 0).
+        """
+        response = await self._open(method, path, query, body, content_type, accept)
+        try:
+            text: str = (await response.read()).decode(errors="replace")
+        except (ClientError, TimeoutError, OSError) as problem:
+            raise _unreachable(method, path, problem) from problem
+        if not 200 <= response.status <= 299:
+            raise error(response.status, text)
+        return text
+
+    async def _open(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        body: Object | None = None,
+        content_type: str = "application/json",
+        accept: str = "application/json, */*",
+    ) -> RESTResponse:
+        if method != "GET" and not self._may_write():
+            raise KubeError(0, "NotLeader", f"{method} {path}: not sent, another operator may act by now")
+        arguments = await self._client.param_serialize(
+            method,
+            path,
+            query_params=list((query or {}).items()),
+            header_params={"Content-Type": content_type, "Accept": accept},
+            body=body,
+            auth_settings=["BearerToken"],
+        )
+        try:
+            return await self._client.call_api(*arguments, _request_timeout=REQUEST_SECONDS)
+        except (ClientError, TimeoutError, OSError) as problem:
+            raise _unreachable(method, path, problem) from problem
+
+    async def get(self, resource: Resource, namespace: str | None, name: str) -> Object | None:
+        """The object, or None if there is none (or its kind is not installed)."""
+        try:
+            result: Object = json.loads(await self.request("GET", resource.path(namespace, name)))
+        except RejectedError as problem:
+            if problem.status == 404:
+                return None
+            raise
+        return result
+
+    async def list_metadata(self, resource: Resource, namespace: str | None, labels: str = "") -> list[Object]:
+        """The `metadata` of all objects that match; cheap where the objects are large."""
+        query = {"labelSelector": labels} if labels else {}
+        text = await self.request("GET", resource.path(namespace), query, accept=_METADATA_ONLY)
+        return [item["metadata"] for item in json.loads(text)["items"] or []]
+
+    async def list(self, resource: Resource, namespace: str | None, **selectors: str) -> list[Object]:
+        """All objects that match `labels` and `fields` selectors; kind and apiVersion filled in."""
+        names = {"labels": "labelSelector", "fields": "fieldSelector"}
+        query = {names[key]: value for key, value in selectors.items()}
+        document = json.loads(await self.request("GET", resource.path(namespace), query))
+        identity = {"apiVersion": resource.api_version, "kind": resource.kind}
+        return [{**identity, **item} for item in document["items"] or []]
+
+    async def create(self, resource: Resource, namespace: str | None, body: Object) -> Object:
+        """POST, strictly validated.
+
+        Raises:
+            AlreadyExistsError, RejectedError, KubeError: as said there.
+        """
+        query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
+        created: Object = json.loads(await self.request("POST", resource.path(namespace), query, body))
+        return created
+
+    async def dry_run(self, resource: Resource, namespace: str | None, body: Object) -> Object:
+        """The object as it would be created: all of the admission looks at it, and nothing is kept.
+
+        Raises:
+            AlreadyExistsError, RejectedError, KubeError: as said there.
+        """
+        query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict", "dryRun": "All"}
+        answer: Object = json.loads(await self.request("POST", resource.path(namespace), query, body))
+        return answer
+
+    async def apply_status(self, resource: Resource, seen: Object, status: Object) -> Object:
+        """Make `status` the object's whole status, provided that the object is still as seen.
+
+        Raises:
+            ConflictError: it is not.
+        """
+        meta = seen["metadata"]
+        body = {
+            "apiVersion": resource.api_version,
+            "kind": resource.kind,
+            "metadata": {"name": meta["name"], "resourceVersion": meta["resourceVersion"]},
+            "status": status,
+        }
+        path = resource.path(meta["namespace"], meta["name"], "status")
+        query = {"fieldManager": FIELD_MANAGER, "force": "true"}
+        text = await self.request("PATCH", path, query, body, "application/apply-patch+yaml")
+        applied: Object = json.loads(text)
+        return applied
+
+    async def apply(self, resource: Resource, body: Object) -> Object:
+        """Create the object, or make what `body` says of it so.
+
+        Raises:
+            RejectedError, KubeError: as said there.
+        """
+        meta = body["metadata"]
+        query = {"fieldManager": FIELD_MANAGER, "force": "true"}
+        path = resource.path(meta["namespace"], meta["name"])
+        applied: Object = json.loads(await self.request("PATCH", path, query, body, "application/apply-patch+yaml"))
+        return applied
+
+    async def merge(self, resource: Resource, namespace: str, name: str, body: Object) -> Object:
+        """JSON merge patch, for the few fields of our own objects that change."""
+        path, query = resource.path(namespace, name), {"fieldManager": FIELD_MANAGER}
+        patched: Object = json.loads(await self.request("PATCH", path, query, body, "application/merge-patch+json"))
+        return patched
+
+    async def replace(self, resource: Resource, body: Object) -> Object:
+        """PUT, provided that the object is still as it was when `body` was read.
+
+        Raises:
+            ConflictError: it is not.
+        """
+        path = resource.path(body["metadata"]["namespace"], body["metadata"]["name"])
+        replaced: Object = json.loads(await self.request("PUT", path, {"fieldManager": FIELD_MANAGER}, body))
+        return replaced
+
+    async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
+        """Delete exactly this object and, before it, what it owns; gone already is fine."""
+        body = {"propagationPolicy": "Foreground", "preconditions": {"uid": uid}}
+        try:
+            await self.request("DELETE", resource.path(namespace, name), body=body)
+        except (RejectedError, ConflictError) as problem:
+            if problem.status not in (404, 409):
+                raise
+
+    async def logs(self, namespace: str, pod: str, container: str, *, previous: bool) -> str:
+        """What a container's log says of its end, as `LogExcerpt` keeps it; empty when there is none any more.
+
+        The whole log is read, since the cause of an end may stand anywhere in it. Of a log that is too long or breaks
+        off, the last lines are read besides. The API's own limit is of no use: it cuts off the end.
+        """
+        path, query = POD.path(namespace, pod, "log"), {"container": container}
+        if previous:
+            query["previous"] = "true"
+        excerpt = LogExcerpt()
+        try:
+            if not await self._read_log(path, query, excerpt):
+                await self._read_log(path, {**query, "tailLines": str(_LOG_TAIL_LINES)}, excerpt)
+        except KubeError:
+            return ""
+        return excerpt.text()
+
+    async def _read_log(self, path: str, query: Mapping[str, str], excerpt: LogExcerpt) -> bool:
+        """Read a log as a stream; returns whether it was read to its end."""
+        response = await self._open("GET", path, query, accept="*/*")
+        if not 200 <= response.status <= 299:
+            raise error(response.status, (await response.read()).decode(errors="replace"))
+        left = _LOG_BYTES
+        stream = response.response
+        try:
+            async for piece in stream.content.iter_any():
+                excerpt.add(piece)
+                left -= len(piece)
+                if left <= 0:
+                    return False
+        except (ClientError, TimeoutError, OSError):
+            return False
+        finally:
+            stream.close()
+        return True
+
+    async def obstacle(self, resources: Iterable[Resource], namespaces: Sequence[str]) -> str:
+        """Why these kinds cannot be served yet; empty once they can: kopf that starts before stays deaf.
+
+        Discovery lists a kind a moment before its storage answers, so the kinds are read in earnest.
+        """
+        what = "the API server"
+        try:
+            await self.request("GET", "/readyz")
+            for resource in resources:
+                what = f"{resource.plural}.{resource.group}"
+                for namespace in namespaces or (None,):
+                    await self.request("GET", resource.path(namespace), {"limit": "1"})
+        except KubeError as problem:
+            return f"{what}: {problem}"
+        return ""
