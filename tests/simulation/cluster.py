@@ -12,9 +12,9 @@ from autotuner import clock
 from autotuner.api.common import EXPERIMENT_UID_LABEL
 from autotuner.kube import EXPERIMENT, KubeError
 from autotuner.kubernetes_object import Object, Resource
+from autotuner.memory_api import garbage
 from autotuner.memory_api.history import Change
 from autotuner.memory_api.json_values import copied
-from autotuner.memory_api.selectors import label_selector
 from autotuner.memory_api.store import Store
 from tests.simulation.book import Book
 from tests.simulation.drawn_tasks import NAMESPACE
@@ -26,7 +26,6 @@ ChangeKind = Literal["ADDED", "MODIFIED", "DELETED"]
 # Hears of a change the moment it is made; the object is the API server's own and must not be changed.
 Listener = Callable[[ChangeKind, Object], None]
 _MANAGER = "cluster"
-_ANY = label_selector("")
 
 
 class Cluster:
@@ -126,7 +125,7 @@ class Cluster:
 
     def _collect(self) -> None:
         self._collecting = False
-        self._store.collect_garbage()
+        garbage.collect(self._store)
 
     def _place(self, resource: Resource) -> str | None:
         return NAMESPACE if resource.namespaced else None
@@ -138,7 +137,7 @@ class Cluster:
 
     def objects(self, resource: Resource) -> list[Object]:
         """All objects of a kind in the order of their names, to be read only."""
-        return [record.body for record in self._store.table(resource).selected("", _ANY)]
+        return [record.body for record in self._store.table(resource).records()]
 
     def by_uid(self, resource: Resource, uid: str) -> Object | None:
         """The object with this uid, to be read only."""

@@ -86,7 +86,7 @@ class Play:
         self.loop = VirtualLoop()
         self.trace = Trace(self.loop.time, keep=keep)
         self.outcome = Outcome(history.seed)
-        store = Store(lambda: T0 + timedelta(seconds=self.loop.time()), seed=history.seed, shared=True)
+        store = Store(lambda: T0 + timedelta(seconds=self.loop.time()), seed=history.seed, reads="shared")
         self._api = MemoryApi(store=store)
         self.cluster = cluster = Cluster(store, self.loop, history, self.trace, T0)
         self.loop.set_exception_handler(self._failed)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from autotuner import scoring
 from autotuner.api.experiment import ExperimentSpec, ExperimentStatus
@@ -17,6 +17,9 @@ from autotuner.scoring import Score
 from autotuner.search.experiment_record import BoundaryRecord, LevelRecord, Record, RecordOutcome
 from autotuner.search.space.configuration import Configuration
 from autotuner.search.space.space import Space
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,15 @@ class Readings:
     def __init__(self) -> None:
         self._circumstances: tuple[TaskSpec, Space, Settled | None, Configuration | None] | None = None
         self._known: dict[str, Measured] = {}
+        self._remembered: dict[str, tuple[tuple[object, ...], Any]] = {}
+
+    def remembered(self, what: str, follows_from: tuple[object, ...], find: Callable[[], T]) -> T:
+        """What was found for this the last time, if it follows from the same; else what is found now."""
+        known = self._remembered.get(what)
+        if known is None or known[0] != follows_from:
+            known = self._remembered[what] = (follows_from, find())
+        found: T = known[1]
+        return found
 
     def read(
         self, objects: Sequence[Mapping[str, Any]], task: TaskSpec, space: Space, today: Configuration | None = None
