@@ -1,4 +1,4 @@
-"""Plays histories: `python -m tests.simulation [--seed N [--trace]]`, `--histories N`, `--minutes N` or `--passes N`."""
+"""Plays histories: `python -m tests.simulation [--seed N [--trace]]`, `--histories N`, `--passes N`, `--minutes N`."""
 
 from __future__ import annotations
 

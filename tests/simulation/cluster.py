@@ -48,7 +48,9 @@ class Cluster:
         self.history, self.book, self.offset = history, Book(), 0.0
         self.dice = random.Random(f"{history.seed}/cluster")
         self.logs: dict[str, str] = {}
+        # What the operator is about to delete, and what it wrote that the API server's rules refuse.
         self.before_release: Callable[[Resource, str], None] = lambda resource, name: None
+        self.refused: Callable[[str], None] = lambda words: None
         self._node_clocks = random.Random(f"{history.seed}/clocks")
         self._offsets: dict[str, float] = {}
         store.listen(self._changed)

@@ -34,9 +34,9 @@ def draw_task(dice: random.Random, name: str) -> Object:
     goals, budget = dice.choice(_GOALS), dice.choice(_BUDGETS)
     search: Object = {
         "strategy": dice.choices(["Random", "Grid", "Bayesian"], [80, 17, 3])[0],
-        "maxExperiments": dice.choice([2, 3, 4, 6, 8]),
+        "maxExperiments": dice.choice([1, 2, 2, 3, 4, 6]),
         "seed": dice.randrange(1000),
-        "confirm": {"top": dice.choice([1, 2]), "maxRepeats": dice.choice([0, 0, 2, 3])},
+        "confirm": {"top": dice.choice([1, 2]), "maxRepeats": dice.choice([0, 0, 0, 2, 3])},
     }
     if dice.random() < 0.15:
         search["reuse"] = {"maxAgeHours": 24}

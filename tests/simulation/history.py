@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from autotuner.kubernetes_object import Object
@@ -81,15 +81,19 @@ class History:
         return self.rates.get(fault, 0.0)
 
 
-def draw(seed: int) -> History:
-    """The history that a seed stands for."""
+def draw(seed: int, groups: Collection[str] | None = None) -> History:
+    """The history that a seed stands for.
+
+    Args:
+        seed: any number.
+        groups: of `FAULTS`, of which everything goes wrong, as often as it may; None for what luck brings.
+    """
     dice = random.Random(f"{seed}/history")
     count = 2 if dice.random() < 0.2 else 1
     tasks = tuple((dice.uniform(0, 60), draw_task(dice, f"chat{number}")) for number in range(count))
     gpus = tuple(dice.choice([2, 4, 8]) for _ in range(dice.choice([1, 2, 3])))
-    return History(
-        seed, tasks, gpus, _rates(dice), ends=dice.uniform(600, 6000), resync=dice.choice([30.0, 60.0, 120.0])
-    )
+    rates = _rates(dice) if groups is None else {fault: most for one in groups for fault, most in FAULTS[one].items()}
+    return History(seed, tasks, gpus, rates, ends=dice.uniform(600, 6000), resync=dice.choice([30.0, 60.0, 120.0]))
 
 
 def _rates(dice: random.Random) -> dict[str, float]:

@@ -106,12 +106,12 @@ class Invariants:
         if status != before:
             self._statuses[meta["uid"]] = status
             self._steps(meta["name"], before, status)
-            if is_over(body) and not self._over_before(before):
+            if is_over(body) and not self._was_over(before):
                 self._over[meta["uid"]] = self._cluster.time()
                 self._released(body)
 
     @staticmethod
-    def _over_before(status: Object) -> bool:
+    def _was_over(status: Object) -> bool:
         return is_over({"status": status})
 
     def _created(self, task: str, body: Object) -> None:
@@ -152,11 +152,11 @@ class Invariants:
         """A status goes on, never back."""
         if before.get("phase") and _PHASES.index(after.get("phase", "Pending")) < _PHASES.index(before["phase"]):
             self.fail("a status never goes back", f"{name}: {before['phase']} -> {after.get('phase')}")
-        if self._over_before(before) and not self._over_before(after):
+        if self._was_over(before) and not self._was_over(after):
             self.fail("a status never goes back", f"{name} was finished")
-        if before.get("reason") not in (None, after.get("reason")):
-            if not (after.get("reason") == "NodeLost" and self._over_before(after) and not self._over_before(before)):
-                self.fail("a status never goes back", f"{name}: {before['reason']} -> {after.get('reason')}")
+        blamed = after.get("reason") == "NodeLost" and self._was_over(after) and not self._was_over(before)
+        if before.get("reason") not in (None, after.get("reason")) and not blamed:
+            self.fail("a status never goes back", f"{name}: {before['reason']} -> {after.get('reason')}")
         if before.get("levels") and before["levels"] != after.get("levels"):
             self.fail("no result is lost", f"{name}: its levels are gone or others")
         times, new = before.get("times") or {}, after.get("times") or {}
@@ -199,8 +199,8 @@ class Invariants:
         for step in ("startTime", "completionTime"):
             if before.get(step) not in (None, status.get(step)):
                 self.fail("a time never moves", f"{name}: {step} {before[step]} -> {status.get(step)}")
-        if self._over_before(before) and (
-            not self._over_before(status) or before.get("best") != status.get("best") or before["phase"] != status["phase"]
+        if self._was_over(before) and (
+            not self._was_over(status) or before.get("best") != status.get("best") or before["phase"] != status["phase"]
         ):
             self.fail("a status never goes back", f"{name} was finished")
         hours, more = ((one.get("usage") or {}).get("gpuHours", 0.0) for one in (before, status))
@@ -296,9 +296,7 @@ class Invariants:
         key = tuple(sorted((name, text) for name, text in configuration.items()))
         uid = task["metadata"]["uid"]
         tries = [
-            one
-            for one in self.made[uid].values()
-            if parameters(one) == key and one["spec"].get("purpose") != "Confirm"
+            one for one in self.made[uid].values() if parameters(one) == key and one["spec"].get("purpose") != "Confirm"
         ]
         if not tries:
             return  # the baseline's, or another task's
@@ -312,5 +310,3 @@ class Invariants:
                 self.fail("the search is not told of the surroundings", f"{names}: crash")
         elif all(fate.levels is None for fate in fates):
             self.fail("the search is not told of the surroundings", f"{names}: {outcome} without a result")
-
-

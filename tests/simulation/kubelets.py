@@ -254,15 +254,14 @@ class Kubelets:
         for pod in self._cluster.objects(POD):
             if pods.node_of(pod) != machine.name or pods.is_over(pod) or pods.going(pod):
                 continue
-            self._forget(pod)
-            finished = self._cluster.node_stamp(machine.name)
-            if pods.is_engine(pod):
-                if pods.container_status(pod)["state"].get("running"):
-                    self._cluster.change_status(
-                        POD, pod, lambda it: pods.fall(it, 137, "ContainerStatusUnknown", finished)
-                    )
-                    self._later(pod, 10, self._start)
-            else:
-                self._cluster.change_status(POD, pod, lambda it: pods.end(it, 255, "Unknown", "", finished))
+            self._lose(pod)
 
-
+    def _lose(self, pod: Object) -> None:
+        """The node knows no more of a container that it ran."""
+        self._forget(pod)
+        finished = self._cluster.node_stamp(pods.node_of(pod))
+        if not pods.is_engine(pod):
+            self._cluster.change_status(POD, pod, lambda it: pods.end(it, 255, "Unknown", "", finished))
+        elif pods.container_status(pod)["state"].get("running"):
+            self._cluster.change_status(POD, pod, lambda it: pods.fall(it, 137, "ContainerStatusUnknown", finished))
+            self._later(pod, 10, self._start)

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 from multiprocessing import get_context
 
 from tests.simulation.plays import Outcome, play
@@ -82,7 +83,7 @@ def run(seeds: Iterable[int], until: Until, jobs: int) -> Total:
     """Play the histories of these seeds, in their order, until there were enough."""
     total, begun = Total(), time.monotonic()
     with get_context("fork").Pool(jobs) as pool:
-        numbers = seeds if until.histories is None else (seed for seed, _ in zip(seeds, range(until.histories)))
+        numbers = seeds if until.histories is None else islice(seeds, until.histories)
         for outcome in pool.imap_unordered(play, _bounded(numbers, total, jobs)):
             total.add(outcome)
             if total.enough(until, begun):

@@ -1,4 +1,4 @@
-"""The connection between an operator and the API server: requests take time, get lost, are refused, and crash their sender."""
+"""The connection of an operator to the API server: requests take time, get lost, are refused, crash their sender."""
 
 from __future__ import annotations
 
@@ -66,8 +66,10 @@ class Connection:
 
     async def create(self, resource: Resource, namespace: str | None, body: Object) -> Object:
         name = body["metadata"].get("name", "")
-        if resource is EVENT:
+        if resource is EVENT:  # news for people: the operator reads only those of others, and none is kept
             self._cluster.tell("operator", f"event {body['reason']} about {body['involvedObject']['name']}")
+            await self._pause()
+            return body
         if resource is INFERENCE_SERVICE and self._cluster.time() < self._outages.quota_until:
             await self._pause()
             raise RejectedError(403, "Forbidden", _QUOTA.format(resource.plural))
@@ -139,7 +141,7 @@ class Connection:
                 cluster.after(cluster.dice.uniform(0.1, 8), self._arrive_late, what, ask)
             self._crash(f"before {what}")
             await self._alive()
-        if resource is not EVENT and cluster.chance("webhook down"):
+        if cluster.chance("webhook down"):
             cluster.book.happened["webhook down"] += 1
             raise KubeError(500, "InternalError", _WEBHOOK)
         if verb == "status" and cluster.chance("written by others"):
@@ -148,13 +150,13 @@ class Connection:
         try:
             done = await ask()
         except KubeError as problem:
-            if resource is not EVENT:
-                cluster.tell("operator", f"{what}: {problem}")
+            cluster.tell("operator", f"{what}: {problem}")
+            if isinstance(problem, RejectedError) and problem.status in (400, 422):
+                cluster.refused(f"{what}: {problem}")
             raise
-        if resource is not EVENT:
-            cluster.tell("operator", what)
-            if (current := CURRENT.get()) is not None:
-                current.writes.append(what)
+        cluster.tell("operator", what)
+        if (current := CURRENT.get()) is not None:
+            current.writes.append(what)
         if cluster.chance("crash after a write"):
             cluster.book.happened["crash after a write"] += 1
             self._crash(f"after {what}")
@@ -172,5 +174,3 @@ class Connection:
                 self._cluster.tell("network", f"{what} arrives late: {problem}")
 
         self._cluster.start(arrive())
-
-

@@ -1,4 +1,4 @@
-"""The operator's process in a history: its own controllers, queues and duties, put together as `process.lifecycle` does."""
+"""The operator's process in a history: its controllers, queues and duties, put together as by `process.lifecycle`."""
 
 from __future__ import annotations
 
