@@ -63,10 +63,10 @@ class Kubelets:
 
     def _while_running(self, pod: Object, seconds: float, act: Callable[[Object], None]) -> None:
         """The same, if its container has run without a break since."""
-        restarts = self._restarts(pod)
+        before = pods.restarts(pod)
 
         def still(it: Object) -> None:
-            if "running" in pods.container_status(it)["state"] and self._restarts(it) == restarts:
+            if pods.is_running(it) and pods.restarts(it) == before:
                 act(it)
 
         self._later(pod, seconds, still)
@@ -129,15 +129,11 @@ class Kubelets:
         live = self._cluster.change_status(POD, pod, lambda it: pods.set_condition(it, "Ready", "True"))
         if live is None:
             return
-        self._ready[pods.experiment_of(pod)][pod["metadata"]["uid"]] = self._restarts(live)
+        self._ready[pods.experiment_of(pod)][pod["metadata"]["uid"]] = pods.restarts(live)
         if self._cluster.chance("engine dies under load"):
             self._luck(pods.experiment_of(pod), "engine dies under load")
             at = self._cluster.dice.uniform(1, 40)
             self._while_running(live, at, lambda it: self._fall(it, 1, "worker died"))
-
-    @staticmethod
-    def _restarts(pod: Object) -> int:
-        return int(pods.container_status(pod)["restartCount"])
 
     def _fall(self, pod: Object, code: int, log: str) -> None:
         """The engine's container ends; it is started again after a while."""
@@ -149,7 +145,7 @@ class Kubelets:
         finished = self._cluster.node_stamp(pods.node_of(pod))
         live = self._cluster.change_status(POD, pod, lambda it: pods.fall(it, code, "Error", finished))
         if live is not None:
-            self._later(live, 10.0 * 2 ** min(self._restarts(live) - 1, 5), self._start)
+            self._later(live, 10.0 * 2 ** min(pods.restarts(live) - 1, 5), self._start)
 
     def _forget(self, pod: Object) -> None:
         self._ready[pods.experiment_of(pod)].pop(pod["metadata"]["uid"], None)
@@ -262,6 +258,6 @@ class Kubelets:
         finished = self._cluster.node_stamp(pods.node_of(pod))
         if not pods.is_engine(pod):
             self._cluster.change_status(POD, pod, lambda it: pods.end(it, 255, "Unknown", "", finished))
-        elif pods.container_status(pod)["state"].get("running"):
+        elif pods.is_running(pod):
             self._cluster.change_status(POD, pod, lambda it: pods.fall(it, 137, "ContainerStatusUnknown", finished))
             self._later(pod, 10, self._start)

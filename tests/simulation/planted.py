@@ -11,14 +11,13 @@ from unittest import mock
 from autotuner.api.experiment import Times
 from autotuner.controllers import experiment as experiment_controller
 from autotuner.controllers import release as release_controller
-from autotuner.controllers import workqueue
-from autotuner.kube import ConflictError
 from autotuner.memory_api.api import MemoryApi
 from autotuner.policy.evidence import measurements, retries
 from autotuner.policy.experiment import deadlines, endings, reasons, release
 from autotuner.policy.experiment import decide as experiment_policy
 from autotuner.policy.task import decide as task_policy
 from autotuner.policy.task import experiment_counts
+from autotuner.settings import Settings
 from tests.simulation.plays import play
 
 
@@ -122,17 +121,9 @@ def _no_clock(stack: ExitStack) -> None:
         _put(stack, where, "deadlines", none)
 
 
-def _conflict_is_no_reason(stack: ExitStack) -> None:
-    """A reconcile that met a conflict is taken for done."""
-    work = workqueue.WorkQueue._work
-
-    async def satisfied(self: Any, key: Any) -> float | None:
-        try:
-            return await work(self, key)
-        except ConflictError:
-            return None
-
-    _put(stack, workqueue.WorkQueue, "_work", satisfied)
+def _only_events(stack: ExitStack) -> None:
+    """Nobody looks again by himself when there is no event."""
+    _put(stack, Settings, "look_again_in", lambda self, moment: None)
 
 
 def _index_by_status_alone(stack: ExitStack) -> None:
@@ -169,7 +160,7 @@ FAULTS = (
     Planted("results that are written after the deletion", _released_before_recorded, (), ("results first",)),
     Planted("a result that nobody reads", _result_lost, (), ("no result is lost",)),
     Planted("deadlines that never come", _no_clock, ("backend", "engines"), ("everything ends",)),
-    Planted("a conflict after which nobody looks again", _conflict_is_no_reason, ("requests",), ("everything ends",)),
+    Planted("a queue that waits for events alone", _only_events, ("backend", "engines"), ("everything ends",)),
     Planted("an index that a crash forgets", _index_by_status_alone, ("operator",), ("everything ends",)),
 )
 

@@ -80,6 +80,16 @@ def container_status(pod: Object) -> dict[str, Any]:
     return found
 
 
+def restarts(pod: Object) -> int:
+    """How often its container was started again."""
+    return sum(one["restartCount"] for one in pod.get("status", {}).get("containerStatuses", ()))
+
+
+def is_running(pod: Object) -> bool:
+    """Whether its container runs."""
+    return any("running" in one["state"] for one in pod.get("status", {}).get("containerStatuses", ()))
+
+
 def set_condition(pod: Object, kind: str, status: str, reason: str = "", message: str = "") -> None:
     """Set a condition of the pod."""
     conditions = pod.setdefault("status", {}).setdefault("conditions", [])

@@ -18,7 +18,6 @@ from autotuner.search.experiment_record import BoundaryRecord, LevelRecord, Reco
 from autotuner.search.space.configuration import Configuration
 from autotuner.search.space.space import Space
 
-
 T = TypeVar("T")
 
 
