@@ -203,11 +203,11 @@ class Api:
             ApiError: the watch was refused, or the version has expired (410).
         """
         query = {
-            **params,
             "watch": True,
             "resourceVersion": version,
             "allowWatchBookmarks": True,
             "timeoutSeconds": 600,
+            **params,
         }
         async with self._session.get(self.cluster.server + path, params=_query(query)) as response:
             if response.status >= 400:

@@ -77,6 +77,8 @@ COMMANDS = {
                 "-p",
                 "tests.support",
                 "-p",
+                "tests.conformance",
+                "-p",
                 "tests.realengine",
                 "-p",
                 "tests.simulation",

@@ -15,6 +15,11 @@ def stamp(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def second_stamp(moment: datetime) -> str:
+    """RFC 3339 in whole seconds, as the API server writes the times of objects."""
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
 def micro_stamp(moment: datetime) -> str:
     """RFC 3339 with exactly six decimals, as the API server demands of a Lease."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

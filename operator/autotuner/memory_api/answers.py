@@ -8,6 +8,9 @@ from typing import NamedTuple
 from autotuner.kube import AlreadyExistsError, ConflictError, KubeError, RejectedError
 from autotuner.kubernetes_object import Resource
 
+# Stands for the field's path in the message of a cause, until it is known.
+FIELD = "\0"
+
 
 class Cause(NamedTuple):
     """One thing that is wrong with an object: the API server's reason for it, the field's path, a sentence."""
@@ -15,6 +18,10 @@ class Cause(NamedTuple):
     reason: str
     field: str
     message: str
+
+    def __str__(self) -> str:
+        title = _TITLES.get(self.reason, "Invalid value")
+        return f"{self.field}: {title}{': ' if self.message else ''}{self.message.replace(FIELD, self.field)}"
 
 
 # How the API server calls a reason in the sentence about an object.
@@ -33,7 +40,7 @@ class InvalidError(RejectedError):
 
     def __init__(self, resource: Resource, name: str, causes: Iterable[Cause]) -> None:
         self.causes = tuple(causes)
-        told = [f"{one.field}: {_TITLES.get(one.reason, 'Invalid value')}: {one.message}" for one in self.causes]
+        told = [str(one) for one in self.causes]
         text = told[0] if len(told) == 1 else f"[{', '.join(told)}]"
         super().__init__(422, "Invalid", f'{_kind(resource)} "{name}" is invalid: {text}')
 

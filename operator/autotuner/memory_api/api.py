@@ -25,7 +25,7 @@ class MemoryApi:
 
     def __init__(self, clock: Callable[[], datetime] = clocks.now, store: Store | None = None) -> None:
         self.store = store if store is not None else Store(clock)
-        self._logs: dict[tuple[str, str, str, bool], str] = {}
+        self._logs: dict[tuple[str, str], dict[tuple[str, bool], str]] = {}
         self._written = asyncio.Event()
         self.store.listen(self._noticed)
 
@@ -78,13 +78,12 @@ class MemoryApi:
     async def logs(self, namespace: str, pod: str, container: str, *, previous: bool) -> str:
         """See `Kube`; what `set_log` gave."""
         excerpt = LogExcerpt()
-        if self.store.find(POD, namespace, pod) is not None:
-            excerpt.add(self._logs.get((namespace, pod, container, previous), "").encode())
+        excerpt.add(self._logs.get((namespace, pod), {}).get((container, previous), "").encode())
         return excerpt.text()
 
     def set_log(self, namespace: str, pod: str, container: str, text: str, *, previous: bool = False) -> None:
-        """Say what a container has printed, this one or the one before its restart."""
-        self._logs[namespace, pod, container, previous] = text
+        """Say what a container of a pod has printed, this one or the one before its restart; it goes with the pod."""
+        self._logs.setdefault((namespace, pod), {})[container, previous] = text
 
     def collect_garbage(self) -> int:
         """Do what the garbage collector would do now; returns how many objects it wrote or deleted."""
@@ -112,6 +111,8 @@ class MemoryApi:
         except TimeoutError:
             yield watch.bookmark()
 
-    def _noticed(self, resource: Resource, change: Change) -> None:  # noqa: ARG002
+    def _noticed(self, resource: Resource, change: Change) -> None:
+        if resource == POD and change.new is None:
+            self._logs.pop(change.key, None)
         written, self._written = self._written, asyncio.Event()
         written.set()

@@ -23,7 +23,7 @@ _NO_VERSION_MARKS = 2  # marshal's version that writes equal values as equal byt
 
 
 class Typing(Protocol):
-    """Knows which values are numbers in CEL, be they whole or not."""
+    """Knows what values of a schema are in CEL."""
 
     def typed(self, value: Any) -> Any:
         """The value as CEL has it."""
@@ -53,7 +53,7 @@ class Rule:
         Args:
             new: the value.
             old: what it was; only looked at by rules of transition.
-            schema: makes numbers of what it calls so.
+            schema: of the value.
         """
         variables = {"self": _part(new, self._new)}
         if self.transition:

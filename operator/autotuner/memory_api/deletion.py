@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from datetime import datetime, timedelta
 
+from autotuner import clock
 from autotuner.kubernetes_object import Object
 from autotuner.memory_api.kinds import Traits
 
@@ -13,30 +14,32 @@ _GRACE_SECONDS = 30  # of a pod that says nothing else
 _ENDED = ("Succeeded", "Failed")
 
 
-def marked(
-    kind: Traits, body: Object, propagation: str, grace_seconds: int | None, stamp: Callable[[int], str]
-) -> Object | None:
-    """The object while it is being deleted; None if nothing holds it.
+def marked(kind: Traits, body: Object, propagation: str, grace_seconds: int | None, now: datetime) -> Object | None:
+    """The object while it is being deleted, be it for a moment only; None if there is no such moment.
 
     Args:
         kind: what is special about its kind.
         body: the object.
         propagation: Foreground, Background or Orphan; empty for what object and kind say themselves.
         grace_seconds: how long who runs it may take; None for what it says itself.
-        stamp: the timestamp so many seconds from now.
+        now: the time.
     """
     meta = body["metadata"]
     finalizers = _finalizers(meta.get("finalizers", []), propagation, kind.default_propagation)
     grace, pending = _grace(kind, body, grace_seconds), meta.get("deletionGracePeriodSeconds")
-    if not finalizers and not grace:
+    if not finalizers and not kind.graceful:
         return None
     new_meta = {key: value for key, value in meta.items() if key != "finalizers"}
     if finalizers:
         new_meta["finalizers"] = finalizers
-    if pending is None or grace < pending:
-        new_meta |= {"deletionTimestamp": stamp(grace), "deletionGracePeriodSeconds": grace}
-        if pending is None and "generation" in meta:
+    if pending is None:
+        end = now + timedelta(seconds=grace)
+        new_meta |= {"deletionTimestamp": clock.second_stamp(end), "deletionGracePeriodSeconds": grace}
+        if "generation" in meta:
             new_meta["generation"] = meta["generation"] + 1
+    elif grace < pending:
+        end = clock.parse(meta["deletionTimestamp"]) + timedelta(seconds=grace - pending)
+        new_meta |= {"deletionTimestamp": clock.second_stamp(end), "deletionGracePeriodSeconds": grace}
     return body if new_meta == meta else {**body, "metadata": new_meta}
 
 

@@ -6,7 +6,7 @@ are only noted down, and looked at field by field once two owners meet in one se
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -104,8 +104,9 @@ class Ownership:
             The object, its ownership, and what others manage and would lose: manager and path.
         """
         sections = [key for key in config if key not in ("apiVersion", "kind")]
-        if owner.subresource and self._alone(owner, sections) and not _keeps_defaults(live, config, schema):
-            return {**live, **{key: config[key] for key in sections}}, self.applied(owner, config, schema), []
+        if owner.subresource and config.get(owner.subresource) and self._alone(owner, [owner.subresource]):
+            rest = {key: value for key, value in live.items() if key != owner.subresource}
+            return {**rest, **{key: config[key] for key in sections}}, self.applied(owner, config, schema), []
         owned = dict(self._settled(schema))
         before, wanted = owned.pop(owner, frozenset()), frozenset(fields(config, schema))
         result = _merge(live, config, schema)
@@ -113,25 +114,10 @@ class Ownership:
         changed = {path for path in wanted if old.get(path, _NOTHING) != new.get(path, _NOTHING)}
         lost = [(one.manager, _text(path)) for one, paths in owned.items() for path in paths & changed]
         owned = {one: paths - changed for one, paths in owned.items()}
-        kept = frozenset[Path]().union(*owned.values(), wanted)
-        result = _without(result, (), before - kept, kept, schema)
+        kept = _prefixes(path for paths in (*owned.values(), wanted) for path in paths)
+        result = _without(result, (), _prefixes(before) - kept, schema)
         owned[owner] = wanted
         return result, Ownership(tuple((one, paths) for one, paths in owned.items() if paths)), lost
-
-
-def _keeps_defaults(live: Object, config: Object, schema: Schema | None) -> bool:
-    """Whether something stays of an object that is applied no more: what was filled in belongs to nobody."""
-    return schema is not None and any(
-        _has(live, path) and not _has(config, path) for path in schema.holders if path[0] in config
-    )
-
-
-def _has(body: Any, path: tuple[str, ...]) -> bool:
-    for step in path:
-        if type(body) is not dict or step not in body:
-            return False
-        body = body[step]
-    return True
 
 
 def _text(path: Path) -> str:
@@ -212,37 +198,24 @@ def _merge_lists(live: list[Any], config: list[Any], schema: Schema) -> list[Any
     return [*result, *(laid[one] for one in waiting)]
 
 
-def _without(value: Any, path: Path, gone: frozenset[Path], kept: frozenset[Path], schema: Schema | None) -> Any:
-    """The value without what its applier no longer names and nobody else manages."""
-    if not gone:
-        return value
-    if type(value) is dict:
-        result = {}
-        for name, part in value.items():
-            step, below = (*path, name), _schema_below(schema, name)
-            inside = _inside(gone, step)
-            if step in gone and not _inside(kept, step):
-                continue
-            if not inside:
-                result[name] = part
-                continue
-            left = _without(part, step, inside, kept, below)
-            if left or not part:
-                result[name] = left
-        return result
+def _without(value: Any, path: Path, gone: Set[Path], schema: Schema | None) -> Any:
+    """The value without what its applier no longer names: whole, where nobody manages anything inside.
+
+    Of an object that is emptied, null is left, as it is at a real API server, whose validation then refuses it.
+    """
+    if type(value) is dict and value:
+        kept = {name: part for name, part in value.items() if (*path, name) not in gone}
+        left = {name: _without(part, (*path, name), gone, _schema_below(schema, name)) for name, part in kept.items()}
+        return left or None
     if type(value) is list and schema is not None and schema.list_type != "atomic":
-        items = []
-        for item in value:
-            step = (*path, schema.identity(item))
-            if step in gone and not _inside(kept, step):
-                continue
-            items.append(_without(item, step, _inside(gone, step), kept, schema.items))
-        return items
+        steps = [((*path, schema.identity(item)), item) for item in value]
+        return [_without(item, step, gone, schema.items) for step, item in steps if step not in gone]
     return value
 
 
-def _inside(paths: frozenset[Path], prefix: Path) -> frozenset[Path]:
-    return frozenset(path for path in paths if len(path) > len(prefix) and path[: len(prefix)] == prefix)
+def _prefixes(paths: Iterable[Path]) -> frozenset[Path]:
+    """The paths and all that lead to them."""
+    return frozenset(path[:length] for path in paths for length in range(1, len(path) + 1))
 
 
 _METADATA = Schema(

@@ -83,7 +83,7 @@ def told(change: Change, wanted: Callable[[Object], bool]) -> Iterator[WatchEven
         yield WatchEvent("MODIFIED" if before else "ADDED", change.new)
     elif before:
         assert change.old is not None
-        yield WatchEvent("DELETED", with_version(change.new or change.old, change.version))
+        yield WatchEvent("DELETED", with_version(change.old, change.version))
 
 
 def bookmark(api_version: str, kind: str, version: int, annotations: Object | None = None) -> WatchEvent:

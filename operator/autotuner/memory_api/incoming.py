@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from autotuner.kube import KubeError
 from autotuner.kubernetes_object import Object, Resource
 from autotuner.memory_api import answers, object_metadata
 from autotuner.memory_api.answers import Cause, InvalidError
@@ -11,6 +12,16 @@ from autotuner.memory_api.json_values import copied
 from autotuner.memory_api.kinds import Traits
 
 _IDENTITY = ("apiVersion", "kind", "metadata")
+_NOT_OF_THE_SCHEMA = ("FieldValueTypeInvalid", "FieldValueDuplicate")
+# With these the rules in CEL are not looked at, and that is told.
+_BLOCKING = frozenset(f"FieldValue{one}" for one in ("NotSupported", "Required", "TooLong", "TooMany", "TypeInvalid"))
+_ROOT = "<nil>"  # what the API server calls the object itself
+_UNCHECKED = Cause(
+    "FieldValueInvalid",
+    _ROOT,
+    "null: some validation rules were not checked because the object was invalid; correct the existing errors to"
+    " complete validation",
+)
 
 
 def taken(resource: Resource, kind: Traits, namespace: str | None, body: Object, *, strict: bool) -> Object:
@@ -26,16 +37,21 @@ def taken(resource: Resource, kind: Traits, namespace: str | None, body: Object,
     Raises:
         RejectedError: 400, it is no such object.
     """
-    _check_identity(resource, kind, namespace, body)
     unknown: list[str] = []
-    metadata = object_metadata.taken(body.get("metadata") or {}, unknown)
-    unknown = [f".metadata{path}" for path in unknown]
-    rest = {key: value for key, value in body.items() if key not in _IDENTITY}
-    rest = kind.schema.taken(rest, unknown) if kind.schema is not None else copied(rest)
+    result = _taken(resource, kind, namespace, body, unknown)
     if strict and unknown:
         told = ", ".join(f'unknown field "{path.removeprefix(".")}"' for path in unknown)
         words = f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}'
         raise answers.bad_request(f"{words}: strict decoding error: {told}")
+    return result
+
+
+def _taken(resource: Resource, kind: Traits, namespace: str | None, body: Object, unknown: list[str]) -> Object:
+    _check_identity(resource, kind, namespace, body)
+    metadata = object_metadata.taken(body.get("metadata") or {}, unknown)
+    unknown[:] = [f".metadata{path}" for path in unknown]
+    rest = {key: value for key, value in body.items() if key not in _IDENTITY}
+    rest = kind.schema.taken(rest, unknown) if kind.schema is not None else copied(rest)
     if resource.namespaced:
         metadata["namespace"] = namespace
     return {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": metadata, **rest}
@@ -46,6 +62,9 @@ def _check_identity(resource: Resource, kind: Traits, namespace: str | None, bod
     own_kind, own_version = body.get("kind", ""), body.get("apiVersion", "")
     if kind.schema is not None and not own_kind:
         raise answers.bad_request(f"Object 'Kind' is missing in '{json.dumps(body)[:200]}'")
+    if kind.schema is not None and own_kind != resource.kind and own_version == resource.api_version:
+        cause = Cause("FieldValueInvalid", "kind", f'"{own_kind}": must be {resource.kind}')
+        raise InvalidError(resource, (body.get("metadata") or {}).get("name", ""), [cause])
     if own_kind not in ("", resource.kind) or own_version not in ("", resource.api_version):
         words = f"the API version in the data ({own_version}) and the kind ({own_kind}) do not match the expected ones"
         raise answers.bad_request(f"{words} ({resource.api_version}, {resource.kind})")
@@ -57,18 +76,65 @@ def _check_identity(resource: Resource, kind: Traits, namespace: str | None, bod
         raise answers.bad_request(words)
 
 
-def expect(resource: Resource, live: Object, meta: Object) -> None:
-    """Refuse a request that was made for another object, or for what this one no longer is.
+def applied(resource: Resource, kind: Traits, namespace: str | None, body: Object) -> Object:
+    """What is taken of an object that is applied: it may say nothing that its kind does not know.
 
     Raises:
-        ConflictError: uid or version are not those of the live object.
+        RejectedError: 400, it is no such object.
+        KubeError: 500, which is how an API server calls a field that is unknown.
+    """
+    unknown: list[str] = []
+    result = _taken(resource, kind, namespace, body, unknown)
+    if unknown:
+        raise _untyped(resource, result, f"{unknown[0]}: field not declared in schema")
+    return result
+
+
+def refuse_untyped(resource: Resource, kind: Traits, config: Object) -> None:
+    """Refuse an applied object that is no value of the schema's types, which comes before all its other faults.
+
+    Raises:
+        KubeError: 500, it is none.
+    """
+    causes: list[Cause] = []
+    if kind.schema is not None:
+        kind.schema.faults(config, None, causes)
+    for one in causes:
+        if one.reason in _NOT_OF_THE_SCHEMA:
+            raise _untyped(resource, config, f"{one.field}: {one.message}")
+
+
+def _untyped(resource: Resource, config: Object, words: str) -> KubeError:
+    name = f"{config['metadata'].get('namespace', '')}/{config['metadata'].get('name', '')}"
+    what = f"failed to create typed patch object ({name}; {resource.api_version}, Kind={resource.kind})"
+    return KubeError(500, "", f"{what}: {words}")
+
+
+def expect(resource: Resource, live: Object, meta: Object) -> None:
+    """Refuse a request that was made for what an object no longer is.
+
+    Raises:
+        ConflictError: the version is not that of the live object.
     """
     known = live["metadata"]
-    if meta.get("uid") and meta["uid"] != known["uid"]:
-        words = f"Precondition failed: UID in precondition: {meta['uid']}, UID in object meta: {known['uid']}"
-        raise answers.conflict(resource, known["name"], words)
     if meta.get("resourceVersion") and meta["resourceVersion"] != known["resourceVersion"]:
         raise answers.modified(resource, known["name"])
+
+
+def expect_same(resource: Resource, live: Object, meta: Object) -> None:
+    """Refuse a patch that would make another object of one.
+
+    Raises:
+        RejectedError: 400, the patch has another name or namespace; 422, another uid.
+    """
+    known = live["metadata"]
+    for field in ("name", "namespace"):
+        if meta.get(field) and meta[field] != known.get(field):
+            words = f"the {field} of the object ({meta[field]}) does not match the {field} on the URL"
+            raise answers.bad_request(f"{words} ({known.get(field, '')})")
+    if meta.get("uid") and meta["uid"] != known["uid"]:
+        cause = Cause("FieldValueInvalid", "metadata.uid", f'"{meta["uid"]}": field is immutable')
+        raise InvalidError(resource, known["name"], [cause, cause])
 
 
 def check(resource: Resource, kind: Traits, new: Object, old: Object | None) -> None:
@@ -81,10 +147,11 @@ def check(resource: Resource, kind: Traits, new: Object, old: Object | None) -> 
     if old is None or new["metadata"] is not old["metadata"]:
         causes += object_metadata.faults(new["metadata"], old["metadata"] if old else None)
     if kind.schema is not None:
-        before = len(causes)
         kind.schema.faults(new, old, causes)
-        if len(causes) == before:
+        if any(one.reason in _BLOCKING for one in causes):
+            causes.append(_UNCHECKED)
+        else:
             kind.schema.broken_rules(new, old, causes)
     if causes:
-        told = [one._replace(field=one.field.removeprefix(".")) for one in causes]
-        raise InvalidError(resource, new["metadata"]["name"], told)
+        told = [one._replace(field=one.field.removeprefix(".") or _ROOT) for one in causes]
+        raise InvalidError(resource, new["metadata"].get("name", ""), told)

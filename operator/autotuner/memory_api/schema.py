@@ -6,12 +6,13 @@ puts its own step before them.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from autotuner.memory_api import patterns
-from autotuner.memory_api.answers import Cause
+from autotuner.memory_api.answers import FIELD, Cause
 from autotuner.memory_api.cel_rules import Rule
 from autotuner.memory_api.json_values import copied, scalar
 
@@ -38,7 +39,6 @@ class Schema:
         list_type: atomic, set or map, as server-side apply and CEL take it.
         map_type: granular or atomic.
         has_defaults: whether something at or below the node is filled in.
-        holders: paths of the objects, in no list, in which something is filled in.
         transitions: whether a rule at or below the node compares with what was before.
     """
 
@@ -64,22 +64,17 @@ class Schema:
         self._plain: frozenset[type] = frozenset(() if looked_at else _SCALARS.get(self._type, ()))
         parts = tuple(self._parts())
         self.has_defaults: bool = bool(self._defaulted) or any(part.has_defaults for part in parts)
-        self.holders = tuple(self._holders())
         self.transitions: bool = any(rule.transition for rule in self._rules) or any(part.transitions for part in parts)
         self._ruled: bool = bool(self._rules) or any(part._ruled for part in parts)
-        self._numbers: bool = self._type == "number" or any(part._numbers for part in parts)
+        # What CEL sees differently from how it is kept.
+        odd = self._type == "number" or (self.items is not None and self.list_type != "atomic")
+        self._retyped: bool = odd or any(part._retyped for part in parts)
         self._filled_below = {name: part for name, part in self.properties.items() if part.has_defaults}
         self._ruled_below = {name: part for name, part in self.properties.items() if part._ruled}
 
     def _parts(self) -> Iterator[Schema]:
         yield from self.properties.values()
         yield from (part for part in (self.additional, self.items) if part is not None)
-
-    def _holders(self) -> Iterator[tuple[str, ...]]:
-        for name, part in self.properties.items():
-            if part._defaulted:
-                yield (name,)
-            yield from ((name, *path) for path in part.holders)
 
     def property(self, name: str) -> Schema | None:
         """The schema of a field; None if it has none."""
@@ -90,6 +85,11 @@ class Schema:
         if self.list_type == "map" and type(item) is dict:
             return tuple(repr(item.get(key)) for key in self._keys)
         return repr(item) if self.list_type == "set" else None
+
+    def _told(self, item: Any) -> str:
+        """An item that is there twice, as it is told: of a named one, what it is known by."""
+        keys = {key: item.get(key) for key in self._keys} if self.list_type == "map" and type(item) is dict else item
+        return json.dumps(keys, separators=(",", ":"))
 
     # What is taken of a request.
 
@@ -115,8 +115,8 @@ class Schema:
             if schema is not None:
                 if kind is str or kind is int or kind is bool:
                     result[name] = part
-                elif part is None and not schema._nullable and schema._default is not _ABSENT:
-                    continue  # null where there is a default is as good as absent
+                elif part is None and not schema._nullable:
+                    continue  # null where it is not allowed is as good as absent
                 else:
                     before = len(unknown)
                     result[name] = schema.taken(part, unknown)
@@ -198,8 +198,11 @@ class Schema:
             identity = self.identity(one)
             if identity is not None:
                 if identity in seen:
-                    causes.append(Cause("FieldValueDuplicate", f"[{place}]", repr(one)))
+                    causes.append(Cause("FieldValueDuplicate", f"[{place}]", self._told(one)))
                 seen.add(identity)
+            if self.list_type == "map" and type(one) is not dict:
+                words = "must be an object for an array of list-type map"
+                causes.append(Cause("FieldValueInvalid", f"[{place}]", words))
             before = len(causes)
             schema.faults(one, known.get(identity), causes)
             if len(causes) > before:
@@ -220,7 +223,7 @@ class Schema:
         if fits:
             return None
         wanted = "integer or string" if self._int_or_string else self._type
-        return Cause("FieldValueTypeInvalid", "", f'"{kind}": must be of type {wanted}')
+        return Cause("FieldValueTypeInvalid", "", f'"{kind}": {FIELD} in body must be of type {wanted}: "{kind}"')
 
     def broken_rules(self, value: Any, old: Any, causes: list[Cause]) -> None:
         """Find the rules in CEL that do not hold; those of a value that did not change count if they compare.
@@ -257,16 +260,20 @@ class Schema:
 
     def _own_broken_rules(self, value: Any, old: Any, causes: list[Cause], *, same: bool) -> None:
         due = (rule for rule in self._rules if (old is not None if rule.transition else not same))
-        causes.extend(cause for rule in due if (cause := rule.broken(value, old, self)) is not None)
+        for rule in due:
+            if (cause := rule.broken(value, old, self)) is not None:
+                told = f'"{self._type}": {cause.message}' if cause.reason == "FieldValueInvalid" else cause.message
+                causes.append(cause._replace(message=told))
 
     def typed(self, value: Any) -> Any:
-        """The value as CEL has it: what the schema calls a number is one, be it whole or not."""
-        if not self._numbers:
+        """The value as CEL has it: what the schema calls a number is one, and sets and maps have no order."""
+        if not self._retyped:
             return value
         if self._type == "number":
             return float(value) if type(value) is int else value
         if type(value) is list and self.items is not None:
-            return [self.items.typed(one) for one in value]
+            items = [self.items.typed(one) for one in value]
+            return items if self.list_type == "atomic" else sorted(items, key=lambda one: str(self.identity(one)))
         if type(value) is dict:
             return {name: schema.typed(one) if (schema := self.property(name)) else one for name, one in value.items()}
         return value
@@ -284,6 +291,7 @@ class _Limits:
         self._pattern: re.Pattern[str] | None = None
         if "pattern" in document:
             self._pattern = patterns.compiled(document["pattern"])
+        self._text = document.get("pattern", "")
         self._at_least = tuple(document.get(name) for name in ("minLength", "minItems", "minimum"))
         self._at_most = tuple(document.get(name) for name in ("maxLength", "maxItems", "maximum"))
         self._properties = document.get("maxProperties")
@@ -291,23 +299,48 @@ class _Limits:
     def faults(self, value: Any, causes: list[Cause]) -> None:
         """Find what exceeds the limits."""
         if self._enum is not None and not any(value == one and type(value) is type(one) for one in self._enum):
-            known = ", ".join(f'"{one}"' for one in self._enum)
-            causes.append(Cause("FieldValueNotSupported", "", f'"{value}": supported values: {known}'))
+            known = ", ".join(f'"{one}"' if isinstance(one, str) else json.dumps(one) for one in self._enum)
+            causes.append(Cause("FieldValueNotSupported", "", f"{json.dumps(value)}: supported values: {known}"))
         kind = type(value)
         if kind is str:
             if self._pattern is not None and self._pattern.search(value) is None:
-                causes.append(Cause("FieldValueInvalid", "", f'"{value}": must match {self._pattern.pattern}'))
-            self._outside(len(value), 0, "FieldValueTooLong", "length", causes)
+                words = f"{json.dumps(value)}: {FIELD} in body should match '{self._text}'"
+                causes.append(Cause("FieldValueInvalid", "", words))
+            self._outside(value, len(value), 0, causes)
         elif kind is list:
-            self._outside(len(value), 1, "FieldValueTooMany", "number of items", causes)
+            self._outside(len(value), len(value), 1, causes)
         elif kind is int or kind is float:
-            self._outside(value, 2, "FieldValueInvalid", "value", causes)
+            self._outside(value, value, 2, causes)
         elif kind is dict and self._properties is not None and len(value) > self._properties:
-            causes.append(Cause("FieldValueTooMany", "", f"must have at most {self._properties} properties"))
+            words = f"{len(value)}: must have at most {self._properties} items"
+            causes.append(Cause("FieldValueTooMany", "", words))
 
-    def _outside(self, size: float, which: int, too_much: str, what: str, causes: list[Cause]) -> None:
+    def _outside(self, value: Any, size: float, which: int, causes: list[Cause]) -> None:
         least, most = self._at_least[which], self._at_most[which]
+        if type(size) is int:  # as the API server has it: it looks at the whole part of a bound
+            least, most = least and int(least), most and int(most)
+        bound = _BOUNDS[which]
         if least is not None and size < least:
-            causes.append(Cause("FieldValueInvalid", "", f"{size}: {what} must be at least {least}"))
+            words = f"{json.dumps(value)}: {FIELD} in body should {bound.least.format(least)}"
+            causes.append(Cause("FieldValueInvalid", "", words))
         if most is not None and size > most:
-            causes.append(Cause(too_much, "", f"{size}: {what} must be at most {most}"))
+            causes.append(Cause(bound.reason, "", bound.most.format(most, value)))
+
+
+class _Bound(NamedTuple):
+    """How what is outside of bounds is told, given the bound and the value."""
+
+    least: str
+    most: str
+    reason: str
+
+
+_BOUNDS = (
+    _Bound("be at least {} chars long", "may not be more than {} bytes", "FieldValueTooLong"),
+    _Bound("have at least {} items", "{1}: must have at most {0} items", "FieldValueTooMany"),
+    _Bound(
+        "be greater than or equal to {}",
+        f"{{1}}: {FIELD} in body should be less than or equal to {{0}}",
+        "FieldValueInvalid",
+    ),
+)

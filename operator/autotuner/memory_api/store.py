@@ -5,10 +5,11 @@ from __future__ import annotations
 import random
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal
 
-from autotuner.kube import FIELD_MANAGER
+from autotuner import clock as clocks
+from autotuner.kube import FIELD_MANAGER, KubeError
 from autotuner.kubernetes_object import Object, Resource
 from autotuner.memory_api import answers, deletion, incoming, object_metadata, pages, selectors, updates
 from autotuner.memory_api.answers import InvalidError
@@ -150,7 +151,7 @@ class Store:
             initial: with what there is first, and then a bookmark that says that this was all.
 
         Raises:
-            KubeError: 410, what happened since is forgotten; 504, the version is in the future.
+            KubeError: 410, what happened since is forgotten; 500, the version is no number.
         """
         wanted = self._selection(resource, namespace, labels, fields)
         return Watch(self.table(resource), lambda: self._version, wanted, version, initial=initial)
@@ -229,9 +230,11 @@ class Store:
             AlreadyExistsError: the name is taken.
             RejectedError: 400, it cannot be read; 422, it breaks rules of its kind.
         """
-        record = self._admitted(resource, namespace, body, strict=strict)
-        new = record.body
+        if (body.get("metadata") or {}).get("resourceVersion"):
+            raise KubeError(500, "", "resourceVersion should not be set on objects to be created")
         table = self.table(resource)
+        record = self._admitted(table, incoming.taken(resource, table.traits, namespace, body, strict=strict))
+        new = record.body
         live = table.get(record.key)
         if live is not None:
             leaving = "deletionTimestamp" in live.body["metadata"]
@@ -241,27 +244,20 @@ class Store:
         record.ownership = Ownership().updated(Owner(manager, "Update"), {}, new, table.traits.schema)
         return self._handed_out(self._put(table, record))
 
-    def _admitted(self, resource: Resource, namespace: str | None, body: Object, *, strict: bool) -> Record:
+    def _admitted(self, table: Table, new: Object) -> Record:
         """The record of a new object, without a version and without owners of its fields."""
-        table = self.table(resource)
-        if body.get("metadata", {}).get("resourceVersion"):
-            raise answers.bad_request("resourceVersion should not be set on objects to be created")
-        new = incoming.taken(resource, table.traits, namespace, body, strict=strict)
-        meta = new["metadata"]
+        meta, kind = new["metadata"], table.traits
         if "name" not in meta and "generateName" in meta:
             meta["name"] = meta["generateName"][:58] + "".join(self._random.choices(_SUFFIX, k=5))
-        if "name" not in meta:
-            cause = answers.Cause("FieldValueRequired", "metadata.name", "name or generateName is required")
-            raise InvalidError(resource, "", [cause])
-        if table.traits.status:
+        if kind.status:
             new.pop("status", None)
-        new = updates.filled(table.traits, new)
-        if table.traits.generation:
+        new = updates.filled(kind, new)
+        if kind.generation:
             meta["generation"] = 1
-        meta["creationTimestamp"] = self._stamp(0)
+        meta["creationTimestamp"] = clocks.second_stamp(self._clock())
         meta["uid"] = str(uuid.UUID(int=self._random.getrandbits(128), version=4))
-        incoming.check(resource, table.traits, new, None)
-        return Record((namespace or "", meta["name"]), new, Ownership())
+        incoming.check(table.resource, kind, new, None)
+        return Record((meta.get("namespace", ""), meta["name"]), new, Ownership())
 
     def replace(
         self,
@@ -286,6 +282,8 @@ class Store:
             cause = answers.Cause("FieldValueInvalid", "metadata.resourceVersion", words)
             raise InvalidError(resource, meta["name"], [cause])
         incoming.expect(resource, record.body, meta)
+        if meta.get("uid") and meta["uid"] != record.body["metadata"]["uid"]:
+            raise answers.conflict(resource, meta["name"], _precondition("UID", meta["uid"], record.body, "uid"))
         wanted = incoming.taken(resource, table.traits, meta.get("namespace"), body, strict=strict)
         return self._updated(table, record, wanted, Owner(manager, "Update", subresource))
 
@@ -307,7 +305,10 @@ class Store:
         """
         record = self._record(resource, namespace, name)
         table = self.table(resource)
-        incoming.expect(resource, record.body, patch.get("metadata") or {})
+        meta = patch.get("metadata") or {}
+        incoming.expect(resource, record.body, meta)
+        if not subresource:
+            incoming.expect_same(resource, record.body, meta)
         patched = merge_patched(record.body, patch)
         wanted = incoming.taken(resource, table.traits, namespace, patched, strict=False)
         return self._updated(table, record, wanted, Owner(manager, "Update", subresource))
@@ -330,23 +331,36 @@ class Store:
         """
         meta, table = body["metadata"], self.table(resource)
         namespace, owner = meta.get("namespace"), Owner(manager, "Apply", subresource)
-        record = table.get((namespace or "", meta["name"]))
+        config = incoming.applied(resource, table.traits, namespace, body)
+        try:
+            return self._applied(table, config, meta, owner, force=force)
+        except InvalidError:
+            incoming.refuse_untyped(resource, table.traits, config)
+            raise
+
+    def _applied(self, table: Table, config: Object, meta: Object, owner: Owner, *, force: bool) -> Object:
+        resource, section = table.resource, owner.subresource
+        record = table.get((meta.get("namespace") or "", meta["name"]))
         if record is None:
-            return self._applied_anew(table, namespace, body, owner)
+            return self._applied_anew(table, config, owner, meta.get("uid", ""))
         incoming.expect(resource, record.body, meta)
-        config = incoming.taken(resource, table.traits, namespace, body, strict=True)
-        if subresource:
-            config = {key: config[key] for key in ("apiVersion", "kind", subresource) if key in config}
+        if section:
+            config = {key: config[key] for key in ("apiVersion", "kind", section) if key in config}
+        else:
+            incoming.expect_same(resource, record.body, meta)
         wanted, ownership, lost = record.ownership.merged(record.body, config, owner, table.traits.schema)
         if lost and not force:
             raise answers.field_conflict(lost)
         return self._updated(table, record, wanted, owner, ownership)
 
-    def _applied_anew(self, table: Table, namespace: str | None, body: Object, owner: Owner) -> Object:
+    def _applied_anew(self, table: Table, config: Object, owner: Owner, uid: str) -> Object:
+        name = config["metadata"]["name"]
         if owner.subresource:
-            raise answers.not_found(table.resource, body["metadata"]["name"])
-        record = self._admitted(table.resource, namespace, body, strict=True)
-        config = incoming.taken(table.resource, table.traits, namespace, body, strict=True)
+            raise answers.not_found(table.resource, name)
+        if uid:
+            words = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+            raise answers.conflict(table.resource, name, words)
+        record = self._admitted(table, {**config, "metadata": dict(config["metadata"])})
         record.ownership = Ownership().applied(owner, config, table.traits.schema)
         return self._handed_out(self._put(table, record))
 
@@ -378,17 +392,15 @@ class Store:
         """
         record = self._record(resource, namespace, name)
         table, meta = self.table(resource), record.body["metadata"]
-        for field, wanted in (("uid", uid), ("resourceVersion", version)):
+        for field, title, wanted in (("uid", "UID", uid), ("resourceVersion", "ResourceVersion", version)):
             if wanted and meta[field] != wanted:
-                title = "UID" if field == "uid" else "ResourceVersion"
-                words = f"{title} in precondition: {wanted}, {title} in object meta: {meta[field]}"
-                raise answers.conflict(resource, name, f"Precondition failed: {words}")
-        left = deletion.marked(table.traits, record.body, propagation, grace_seconds, self._stamp)
+                raise answers.conflict(resource, name, _precondition(title, wanted, record.body, field))
+        left = deletion.marked(table.traits, record.body, propagation, grace_seconds, self._clock())
         if left is None:
             return self._removed(table, record, record.body)
-        if left is record.body:
-            return self._handed_out(record)
-        return self._handed_out(self._put(table, Record(record.key, left, record.ownership)))
+        if left is not record.body:
+            record = self._put(table, Record(record.key, left, record.ownership))
+        return self._removed(table, record, left) if updates.is_released(left) else self._handed_out(record)
 
     def _updated(
         self,
@@ -431,5 +443,6 @@ class Store:
         for listener in self._listeners:
             listener(table.resource, change)
 
-    def _stamp(self, seconds: int) -> str:
-        return (self._clock() + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+def _precondition(title: str, wanted: str, live: Object, field: str) -> str:
+    return f"Precondition failed: {title} in precondition: {wanted}, {title} in object meta: {live['metadata'][field]}"

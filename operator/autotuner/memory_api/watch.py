@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from autotuner.kube import KubeError
 from autotuner.kubernetes_object import Object
-from autotuner.memory_api import answers
 from autotuner.memory_api.history import WatchEvent, bookmark, told
 from autotuner.memory_api.json_values import copied
 from autotuner.memory_api.table import Table
@@ -25,7 +24,7 @@ class Watch:
         initial: with what there is first, and then a bookmark that says that this was all.
 
     Raises:
-        KubeError: 410, what happened since is forgotten; 504, the version is in the future.
+        KubeError: 410, what happened since is forgotten; 500, the version is no number.
     """
 
     def __init__(
@@ -46,10 +45,8 @@ class Watch:
                 self._first.append(self._bookmark({INITIAL_END: "true"}))
             return
         if not version.isdecimal():
-            raise answers.bad_request(f"invalid resource version {version!r}")
+            raise KubeError(500, "", f'resourceVersion: Invalid value: "{version}": a number is wanted')
         self._version = int(version)
-        if self._version > now():
-            raise KubeError(504, "Timeout", f"Too large resource version: {version}, current: {now()}")
         table.history.since(self._version)
 
     def poll(self) -> list[WatchEvent]:
@@ -60,7 +57,7 @@ class Watch:
         """
         first, self._first = self._first, []
         changes = self._table.history.since(self._version)
-        self._version = self._now()
+        self._version = max(self._version, self._now())
         events = [event for change in changes for event in told(change, self._wanted)]
         return [*first, *(WatchEvent(kind, copied(body)) for kind, body in events)]
 
