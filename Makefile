@@ -108,6 +108,7 @@ bench: setup  ## the promised figures: operator's speed, simulated engine, hones
 	@$(PYTHON) -m tests.benchmarks.honesty $(COMPARE)
 	@$(PYTHON) -m tests.benchmarks.disturbances $(COMPARE)
 	@$(PYTHON) -m tests.benchmarks.operator_cost $(COMPARE)
+	@$(PYTHON) -m tests.benchmarks.side_by_side
 	@$(PYTHON) -m tests.benchmarks.flag_tables
 
 bench-search: setup  ## what ends of ladders save; the search against others (SURFACES=DIR, AGAINST=REV, ARGS=...)

@@ -20,6 +20,7 @@ from autotuner.api_server import ApiServer
 from autotuner.controllers import relevant_changes
 from autotuner.controllers.observe import is_over
 from autotuner.controllers.relevant_changes import RelevantChanges
+from autotuner.controllers.turn_keeper import TurnKeeper
 from autotuner.controllers.workqueue import ObjectKey, WorkQueue
 from autotuner.kube import EXPERIMENT, JOB, POD, TASK, KubeError
 from autotuner.kubernetes_object import Resource
@@ -43,11 +44,11 @@ _AFTER_A_STEP = 0.5
 
 
 def watches(
-    backend: Backend, tasks: WorkQueue, experiments: WorkQueue, watchfulness: Watchfulness
+    backend: Backend, tasks: WorkQueue, experiments: WorkQueue, watchfulness: Watchfulness, turns: TurnKeeper
 ) -> dict[Resource, Wake]:
     """What is watched, and whom a change of it wakes, given the object and whether it is gone.
 
-    An event carries nothing but *look again*; only metrics read the object.
+    An event carries nothing but *look again*; only metrics read the object, and who keeps the turns.
     """
 
     def task(body: Mapping[str, Any], gone: bool) -> None:
@@ -64,6 +65,7 @@ def watches(
                 delay = 0.0 if gone or is_over(body) else _AFTER_A_STEP
                 tasks.add_soon(ObjectKey(meta["namespace"], owner["name"]), delay)
         watchfulness.saw(meta, gone=gone)
+        turns.saw(body, gone=gone)
         metrics.OBJECTS.experiment(body, gone=gone)
 
     def children(changes: RelevantChanges, after_deletion: float = _AFTER_A_CHANGE) -> Wake:
@@ -163,6 +165,7 @@ async def watch(
     tasks: WorkQueue,
     experiments: WorkQueue,
     watchfulness: Watchfulness,
+    turns: TurnKeeper,
     unwatch: asyncio.Event,
 ) -> asyncio.Task[None]:
     """Start kopf; see `process.lifecycle.Watch`."""
@@ -170,7 +173,7 @@ async def watch(
     # Else kopf asks for the user's name, and the one of the container has none. Its type for it is private.
     identity: Any = settings.identity
     roots = await kopf.spawn_tasks(
-        registry=_registry(watches(backend, tasks, experiments, watchfulness)),
+        registry=_registry(watches(backend, tasks, experiments, watchfulness, turns)),
         settings=_kopf_settings(backend),
         standalone=True,
         identity=identity,

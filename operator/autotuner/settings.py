@@ -26,6 +26,8 @@ class Settings:
     serving_seconds: int = 60  # how long a new root may have no engine's pod
     resync_seconds: float = 30.0
     workers: int = 20
+    max_gpus: int | None = None  # that the experiments of all tasks may hold together
+    max_experiments: int | None = None  # of all tasks that may run at the same time
     log_format: str = "json"  # or text
     metrics_port: int = 0  # /metrics; 0: not served
     health_port: int = 0  # /healthz and /readyz; 0: not served
@@ -66,6 +68,9 @@ class _Variables:
             raise ValueError(f"AUTOTUNER_{name}: {value!r} is not a whole number above 0")
         return int(value)
 
+    def limit(self, name: str) -> int | None:
+        return self.whole(name, 0) if self.text(name) else None
+
     def port(self, name: str) -> int:
         value = self.text(name, "0")
         if not value.isdecimal() or int(value) > 65535:
@@ -104,6 +109,8 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         serving_seconds=variables.whole("SERVING_SECONDS", defaults.serving_seconds),
         resync_seconds=variables.number("RESYNC_SECONDS", defaults.resync_seconds),
         workers=variables.whole("WORKERS", defaults.workers),
+        max_gpus=variables.limit("MAX_GPUS"),
+        max_experiments=variables.limit("MAX_EXPERIMENTS"),
         log_format=variables.choice("LOG_FORMAT", defaults.log_format, "json", "text"),
         metrics_port=variables.port("METRICS_PORT"),
         health_port=variables.port("HEALTH_PORT"),

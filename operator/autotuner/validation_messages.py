@@ -304,6 +304,30 @@ class Kind(Enum):
         "{count} objectives have no gain in common; give one objective, or leave this out",
     )
 
+    # Side by side.
+    BASELINE_BEYOND_MAX_GPUS = Wording(
+        "InvalidSpec",
+        "the baseline needs {needed} GPUs, so that nothing could be measured within {limit}; set at least {needed}",
+    )
+    BASELINE_BEYOND_ALL_TASKS = Wording(
+        "InvalidSpec",
+        "needs {needed} GPUs, but the experiments of all tasks may hold {limit} together; give a smaller one, or ask"
+        " for a larger limits.maxGPUs of the operator",
+    )
+    MORE_SLOTS_THAN_GPUS = Wording(
+        "Valid", "at most {gpus} run at the same time, for each needs a GPU and search.maxGPUs is {gpus}"
+    )
+    BATCH_LEARNS_LITTLE = Wording(
+        "Valid",
+        "of {experiments} experiments {parallel} run at the same time, so that the search has little to learn from"
+        " before most have started; a lower one, or more experiments, finds better configurations",
+    )
+    BENCHMARKS_SHARE_NODES = Wording(
+        "Valid",
+        "up to {parallel} engines and their benchmarks may share the CPUs of a node and slow each other down; set"
+        " OtherNode or Any, or measure one at a time, if experiments end as ClientOverloaded",
+    )
+
     # Search space.
     NOTHING_TO_SEARCH = Wording(
         "InvalidSpec", "there is nothing to search; give parameters, parallelism or quantization"

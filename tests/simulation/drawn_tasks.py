@@ -38,6 +38,10 @@ def draw_task(dice: random.Random, name: str) -> Object:
         "seed": dice.randrange(1000),
         "confirm": {"top": dice.choice([1, 2]), "maxRepeats": dice.choice([0, 0, 0, 2, 3])},
     }
+    if dice.random() < 0.4:
+        search["parallelExperiments"] = dice.choice([2, 3, 4])
+        if dice.random() < 0.5:
+            search["maxGPUs"] = dice.choice([2, 3, 4])
     if dice.random() < 0.15:
         search["reuse"] = {"maxAgeHours": 24}
     if dice.random() < 0.2:

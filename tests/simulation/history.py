@@ -67,6 +67,7 @@ class History:
         rates: what goes wrong, as `FAULTS` has it.
         ends: the second from which on nothing goes wrong any more.
         resync: the operator's own period of looking at everything, in seconds.
+        limits: of the installation over all tasks: GPUs and experiments at the same time; None for no limit.
     """
 
     seed: int
@@ -75,6 +76,7 @@ class History:
     rates: Mapping[str, float] = field(default_factory=dict)
     ends: float = 0.0
     resync: float = 30.0
+    limits: tuple[int | None, int | None] = (None, None)
 
     def rate(self, fault: str) -> float:
         """How often something goes wrong; 0 for never."""
@@ -93,7 +95,15 @@ def draw(seed: int, groups: Collection[str] | None = None) -> History:
     tasks = tuple((dice.uniform(0, 60), draw_task(dice, f"chat{number}")) for number in range(count))
     gpus = tuple(dice.choice([2, 4, 8]) for _ in range(dice.choice([1, 2, 3])))
     rates = _rates(dice) if groups is None else {fault: most for one in groups for fault, most in FAULTS[one].items()}
-    return History(seed, tasks, gpus, rates, ends=dice.uniform(600, 6000), resync=dice.choice([30.0, 60.0, 120.0]))
+    return History(
+        seed,
+        tasks,
+        gpus,
+        rates,
+        ends=dice.uniform(600, 6000),
+        resync=dice.choice([30.0, 60.0, 120.0]),
+        limits=dice.choice([(None, None), (None, None), (None, None), (None, 2), (4, None), (4, 2)]),
+    )
 
 
 def _rates(dice: random.Random) -> dict[str, float]:

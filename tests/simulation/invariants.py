@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,6 +58,15 @@ def parameters(experiment: Object) -> tuple[tuple[str, str], ...] | None:
     """The configuration of an experiment; None for the runtime's own arguments, or those of the baseline."""
     found = experiment["spec"].get("parameters")
     return None if found is None else tuple(sorted((one["name"], one["value"]) for one in found))
+
+
+def _accelerators(experiments: Iterable[Object]) -> int:
+    """The GPUs that these experiments hold together."""
+    return sum(one["spec"]["service"].get("accelerator", {}).get("count", 1) for one in experiments)
+
+
+def _withdrawn(experiment: Object) -> bool:
+    return ownership.WITHDRAWN_ANNOTATION in (experiment["metadata"].get("annotations") or {})
 
 
 class Invariants:
@@ -118,34 +127,47 @@ class Invariants:
         """A task makes an experiment."""
         name, others = body["metadata"]["name"], list(self.made[task].values())
         owner = self._cluster.by_uid(TASK, task)
-        limit = (owner or {"spec": {"search": {}}})["spec"]["search"].get("parallelExperiments", 1)
-        running = [
-            one["metadata"]["name"]
-            for one in others
-            if one["metadata"]["uid"] not in self._removed and not is_over(one)
-        ]
-        if len(running) >= limit:
-            self.fail("never more than allowed at once", f"{name} is made while {', '.join(running)} runs")
+        search = (owner or {"spec": {"search": {}}})["spec"]["search"]
+        running = self._running(others)
+        most, gpus = search.get("parallelExperiments", 1), search.get("maxGPUs", 1_000_000)
+        if len(running) >= most or (running and _accelerators([*running, body]) > gpus):
+            names = ", ".join(one["metadata"]["name"] for one in running)
+            self.fail("never more than allowed at once", f"{name} is made while {names} runs")
+        self._of_all(body)
         if any(one["metadata"]["name"] == name for one in others):
             gone = [one for one in others if one["metadata"]["name"] == name]
             if not all(one["metadata"]["uid"] in self._removed for one in gone):
                 self.fail("no name twice", name)
         self._measured_twice(body, others)
 
+    def _of_all(self, body: Object) -> None:
+        """The limits over all tasks; what a dead operator had sent before it died is in nobody's hands."""
+        everybody = [one for known in self.made.values() for one in self._running(known.values())]
+        gpus, most = self._cluster.history.limits
+        many = most is not None and len(everybody) >= most
+        much = gpus is not None and _accelerators([*everybody, body]) > gpus
+        if (many or (everybody and much)) and not self._cluster.book.happened["arrived late"]:
+            names = ", ".join(one["metadata"]["name"] for one in everybody)
+            self.fail("never more than allowed of all", f"{body['metadata']['name']} is made while {names} runs")
+
+    def _running(self, experiments: Iterable[Object]) -> list[Object]:
+        return [one for one in experiments if one["metadata"]["uid"] not in self._removed and not is_over(one)]
+
     def _measured_twice(self, body: Object, others: list[Object]) -> None:
         spec, name = body["spec"], body["metadata"]["name"]
         if (first := spec.get("retryOf")) is not None:
-            tries = sum(one["spec"].get("retryOf") == first for one in others)
+            # Those that the task itself took back, or somebody removed, do not count.
+            counted = (one for one in others if not _withdrawn(one) and one["metadata"]["uid"] not in self._removed)
+            tries = sum(one["spec"].get("retryOf") == first for one in counted)
             if tries >= (_BASELINE_RETRIES if spec.get("purpose") == "Baseline" else _RETRIES):
                 self.fail("retries are bounded", f"{name} is retry {tries + 1} of {first}")
             return
         if spec.get("purpose", "Search") not in ("Search", "Start"):
             return
         for one in others:
-            withdrawn = ownership.WITHDRAWN_ANNOTATION in (one["metadata"].get("annotations") or {})
             removed = one["metadata"]["uid"] in self._removed
             alike = one["spec"].get("purpose", "Search") in ("Search", "Start") and parameters(one) == parameters(body)
-            if alike and not withdrawn and not removed:
+            if alike and not _withdrawn(one) and not removed:
                 self.fail("nothing is measured twice", f"{name} measures what {one['metadata']['name']} did")
 
     def _steps(self, name: str, before: Object, after: Object) -> None:
@@ -272,11 +294,11 @@ class Invariants:
             return
         if fate.disturbed or body["spec"].get("cancel") or self._everybody_disturbed(body):
             return
+        if fate.luck:  # an engine that dies after its benchmark has ended makes that doubtful
+            return
         if fate.levels is not None:
             if status["reason"] not in SUCCEEDED or len(status.get("levels") or ()) != len(fate.levels):
                 self.fail("no result is lost", f"{name} was measured and is {status['reason']}: {status['message']}")
-            return
-        if fate.luck:
             return
         args = body["spec"]["service"]["args"]
         nature = self._physics.nature(args, baseline="parameters" not in body["spec"])

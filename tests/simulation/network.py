@@ -169,6 +169,7 @@ class Connection:
         async def arrive() -> None:
             try:
                 await ask()
+                self._cluster.book.happened["arrived late"] += 1
                 self._cluster.tell("network", f"{what} arrives late")
             except KubeError as problem:
                 self._cluster.tell("network", f"{what} arrives late: {problem}")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any
 
 from autotuner import backend_choice, presets
 from autotuner.api.common import EXPERIMENTS, TASKS
@@ -12,9 +13,12 @@ from autotuner.controllers.experiment import ExperimentController
 from autotuner.controllers.preset_catalogue import Catalogue
 from autotuner.controllers.repeated_failures import teller
 from autotuner.controllers.task import TaskController
+from autotuner.controllers.turn_keeper import TurnKeeper
 from autotuner.controllers.workqueue import ObjectKey, Reconcile, WorkQueue
 from autotuner.kube import EXPERIMENT, TASK, Kube, KubeError
+from autotuner.kubernetes_object import Resource
 from autotuner.main import watches
+from autotuner.policy.turns import OverallLimits
 from autotuner.presets import Presets
 from autotuner.process.leftover_sweep import Sweep
 from autotuner.process.silent_watches import Watchfulness, look_around
@@ -22,8 +26,9 @@ from autotuner.settings import Settings
 from tests.simulation import network
 from tests.simulation.cluster import Cluster
 from tests.simulation.network import Connection, Outages
-from tests.simulation.watching import Watches
+from tests.simulation.watching import Wake, Watches
 
+Wakes = Mapping[Resource, Wake]
 _KNOWN: list[Presets] = []
 
 
@@ -64,10 +69,17 @@ class Operator:
     def start(self) -> None:
         """Begin to work."""
         kube, backend = self._connection, backend_choice.DEFAULT
-        settings = Settings(resync_seconds=self._cluster.history.resync, identity="simulated")
+        max_gpus, max_experiments = self._cluster.history.limits
+        settings = Settings(
+            resync_seconds=self._cluster.history.resync,
+            identity="simulated",
+            max_gpus=max_gpus,
+            max_experiments=max_experiments,
+        )
+        turns = TurnKeeper(OverallLimits(max_gpus, max_experiments))
         watchfulness = Watchfulness()
-        proposing = TaskController(kube, backend, Catalogue(kube, settings, _presets()), settings)
-        experimenting = ExperimentController(kube, backend, settings)
+        proposing = TaskController(kube, backend, Catalogue(kube, settings, _presets()), settings, turns)
+        experimenting = ExperimentController(kube, backend, settings, turns)
         tasks = WorkQueue(
             "tasks", self._watched(proposing.reconcile), settings.workers, teller(kube, TASK), proposing.own_writes
         )
@@ -80,12 +92,25 @@ class Operator:
         )
         self._queues = (tasks, experiments)
         queues = {TASKS: tasks, EXPERIMENTS: experiments}
+        turns.wake = lambda kind, key: {TASK.kind: tasks, EXPERIMENT.kind: experiments}[kind].add(key)
         duties = (
-            look_around(kube, watchfulness, queues, (), settings.resync_seconds),
+            look_around(kube, watchfulness, queues, (), settings.resync_seconds, turns),
             Sweep(kube, backend, ()).run(settings.resync_seconds),
         )
-        self._duties = [self._cluster.start(duty) for duty in duties]
-        self.watches = Watches(self._cluster, watches(backend, tasks, experiments, watchfulness))
+        wakes = watches(backend, tasks, experiments, watchfulness, turns)
+        self._duties = [self._cluster.start(self._begin(duties, turns, wakes))]
+
+    async def _begin(self, duties: Sequence[Coroutine[Any, Any, None]], turns: TurnKeeper, wakes: Wakes) -> None:
+        """Read who holds what, then watch; a process that cannot is started again."""
+        try:
+            await turns.read(self._connection, ())
+        except KubeError:
+            for duty in duties:
+                duty.close()
+            self.crash("for it cannot read who holds what")
+            return
+        self._duties += [self._cluster.start(duty) for duty in duties]
+        self.watches = Watches(self._cluster, wakes)
 
     def _watched(self, reconcile: Reconcile) -> Reconcile:
         async def watched(key: ObjectKey) -> float | None:

@@ -170,8 +170,7 @@ class Story:
         plan = decide(observed(self.task, self.experiments, **self.around | around), after(self._clock), self.search)
         self.task = written(self.task, plan.status)
         self.plans.append(plan)
-        if plan.create_experiment:
-            body = plan.create_experiment
+        for body in plan.create_experiments:
             body["metadata"] |= {"uid": f"uid-{body['metadata']['name']}", "creationTimestamp": at(self._clock)}
             self.experiments.append({**body, "status": {}})
         return plan
@@ -180,15 +179,19 @@ class Story:
         """Time passes before the next pass."""
         self._clock += seconds
 
-    def end(self, ending: Ending) -> None:
-        """The last experiment ends."""
-        self.experiments[-1] = ending(self.experiments[-1])
+    def end(self, ending: Ending, number: int = -1) -> None:
+        """An experiment ends, the last one unless its index among all is given."""
+        self.experiments[number] = ending(self.experiments[number])
+
+    def edit(self, **changes: Any) -> None:
+        """The user changes the spec."""
+        self.task = merged(self.task, {"spec": changes})
 
     def run_experiments(self, *endings: Ending) -> TaskPlan:
         """Create and end one experiment per ending, then pass once more."""
         for ending in endings:
             plan = self.step()
-            assert plan.create_experiment, f"nothing created: {plan.status.message}"
+            assert plan.create_experiments, f"nothing created: {plan.status.message}"
             self.end(ending)
         return self.step()
 

@@ -7,10 +7,12 @@ from typing import cast
 import pytest
 
 from autotuner import backend_choice
+from autotuner.controllers.turn_keeper import TurnKeeper
 from autotuner.controllers.workqueue import ObjectKey, WorkQueue
 from autotuner.kube import EXPERIMENT, JOB, POD
 from autotuner.kubernetes_object import Object, Resource
 from autotuner.main import watches
+from autotuner.policy.turns import OverallLimits
 from autotuner.process.silent_watches import Watchfulness
 from tests.unit.builders import controller, make_experiment, merged
 from tests.unit.task_builders import conditions, make_task
@@ -38,7 +40,7 @@ def woken(
     """What a change has the queues of tasks and of experiments look at."""
     tasks, experiments = Queue(), Queue()
     queues = (cast(WorkQueue, tasks), cast(WorkQueue, experiments))
-    watches(backend_choice.DEFAULT, *queues, Watchfulness())[resource](body, gone)
+    watches(backend_choice.DEFAULT, *queues, Watchfulness(), TurnKeeper(OverallLimits()))[resource](body, gone)
     return tasks.added, experiments.added
 
 

@@ -65,6 +65,13 @@ class Confirm(Model):
             " Unconfirmed."
         ),
     )
+    same_node: bool = Field(
+        default=False,
+        description=(
+            "true: all runs of a block are on one node, that of the block's first run, so that no difference of nodes"
+            " is taken for one of configurations. While the node is away they wait, at most timeouts.queueSeconds."
+        ),
+    )
 
 
 class Reuse(Model):
@@ -97,6 +104,22 @@ class Search(Model):
             "The number of configurations to measure. Neither the baseline nor repeats count. It may be changed while"
             " the task runs."
         )
+    )
+    parallel_experiments: Annotated[int, Field(ge=1, le=64)] = Field(
+        default=1,
+        description=(
+            "The most experiments of the search that run at the same time. The baseline and the repeats of the"
+            " confirmation run alone. It may be changed while the task runs: what runs then is not cancelled."
+        ),
+    )
+    max_gpus: Annotated[int, Field(ge=1, le=65_536)] | None = Field(
+        default=None,
+        alias="maxGPUs",
+        description=(
+            "The most GPUs that running experiments of the task may hold together; absent: as many as they need."
+            " Configurations that need more are not measured. It may be changed while the task runs: what runs then is"
+            " not cancelled."
+        ),
     )
     seed: Annotated[int, Field(ge=0, le=2147483647)] = Field(
         default=0, description="The seed of all random choices: the same seed proposes the same configurations."
@@ -185,8 +208,8 @@ class Placement(Model):
 class TaskSpec(Model):
     """What to tune, with which traffic, for which objectives, and how to search.
 
-    You may edit everything until the task has started (status.startTime). After that only suspend, budget, timeouts
-    and search.maxExperiments may change.
+    You may edit everything until the task has started (status.startTime). After that only suspend, budget, timeouts,
+    search.maxExperiments, search.parallelExperiments and search.maxGPUs may change.
     """
 
     model_config = ConfigDict(
@@ -303,8 +326,9 @@ class TuningTask(Model):
             name_rule(TASK_NAME_MAX),
             cel(
                 f"!(has(oldSelf.status) && has(oldSelf.status.startTime)) || ({_UNCHANGED})",
-                "the task has started: only suspend, budget, timeouts and search.maxExperiments may still change;"
-                " to search for something else, create another TuningTask",
+                "the task has started: only suspend, budget, timeouts, search.maxExperiments,"
+                " search.parallelExperiments and search.maxGPUs may still change; to search for something else, create"
+                " another TuningTask",
                 fieldPath=".spec",
                 reason="FieldValueForbidden",
             ),

@@ -135,6 +135,13 @@ class ExperimentCounts(Model):
         default=None,
         description="The number of earlier experiments whose results this task used (search.reuse).",
     )
+    passed_over: Count | None = Field(
+        default=None,
+        description=(
+            "How many experiments have started before the one that was next because they fit into the GPUs that"
+            " search.maxGPUs leaves and it does not. After as many as parallelExperiments its GPUs are kept for it."
+        ),
+    )
     reasons: Annotated[list[ReasonCount], Field(max_length=32, json_schema_extra=list_map("reason"))] | None = Field(
         default=None, description="The reasons why finished experiments gave no result, each with their number."
     )

@@ -17,6 +17,7 @@ from autotuner.controllers.benchmark_admission import BenchmarkAdmission
 from autotuner.controllers.own_writes import OwnWrites
 from autotuner.controllers.read_volume_claims import read_storage
 from autotuner.controllers.recent_reads import RecentReads
+from autotuner.controllers.turn_keeper import Asking, TurnKeeper, of_task
 from autotuner.controllers.workqueue import ObjectKey
 from autotuner.kube import (
     EVENT,
@@ -50,20 +51,25 @@ _NO_ENGINE_YET = Endpoint("http", "engine", 80)
 class ExperimentController:
     """Deploys, waits, benchmarks and releases; knows nothing of search."""
 
-    def __init__(self, kube: Kube, backend: Backend, settings: Settings) -> None:
-        self._kube, self._backend, self._settings = kube, backend, settings
+    def __init__(self, kube: Kube, backend: Backend, settings: Settings, turns: TurnKeeper) -> None:
+        self._kube, self._backend, self._settings, self._turns = kube, backend, settings, turns
         self._admission, self._recent = BenchmarkAdmission(kube), RecentReads(kube)
         self.own_writes = OwnWrites()
 
     async def reconcile(self, key: ObjectKey) -> float | None:
         """Reconcile one experiment; see `workqueue.Reconcile`."""
+        with self._turns.asking(EXPERIMENT.kind, key) as turn:
+            return await self._reconcile(key, turn)
+
+    async def _reconcile(self, key: ObjectKey, turn: Asking) -> float | None:
         experiment = await self._kube.get(EXPERIMENT, key.namespace, key.name)
         if experiment is None or "deletionTimestamp" in experiment["metadata"]:
             return None  # the garbage collector follows the owner references
         now = clock.now()
         seen = await self._observe(experiment, now)
         plan = decide(seen, now)
-        corrected = await self._create(seen, plan)
+        turn.since = experiment["metadata"]["creationTimestamp"]
+        corrected = await self._create(seen, plan, turn)
         if corrected is not None:
             plan = decide(corrected, now)
         await self._record(seen, plan)
@@ -195,9 +201,12 @@ class ExperimentController:
         engine_pods, _ = await self._pods(seen.object, seen.spec.service)
         return replace(seen, engine_pods=engine_pods)
 
-    async def _create(self, seen: ObservedExperiment, plan: Plan) -> ObservedExperiment | None:
-        """Create what the plan wants; returns what was learned if the API server did not do it."""
+    async def _create(self, seen: ObservedExperiment, plan: Plan, turn: Asking) -> ObservedExperiment | None:
+        """Create what the plan wants; returns what was learned if that was not done."""
         namespace, what = seen.object["metadata"]["namespace"], "root"
+        # A task has claimed the turn of its own experiments before it made them.
+        if plan.create_root and not of_task(seen.object) and (words := turn.claim(seen.object)):
+            return replace(seen, turn=words)
         try:
             if plan.create_root:
                 body = self._backend.render(seen.object, seen.spec.service)
@@ -210,6 +219,8 @@ class ExperimentController:
             return None  # it appeared since it was looked for: the next reconcile observes whose it is
         except RejectedError as problem:
             if what == "root":
+                if not of_task(seen.object):
+                    turn.give_back(seen.object)
                 return replace(seen, rejection=problem.message)
             self._admission.forget(namespace)
             return replace(seen, job_refusal=refusals.of_an_answer(problem.message))

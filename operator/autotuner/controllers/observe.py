@@ -66,6 +66,7 @@ class Observer:
             known,
             self._backend,
             may_create=self._settings.cluster_objects,
+            most_accelerators=self._settings.max_gpus,
             benchmark_image=self._settings.benchmark_image,
             readings=self._readings_of(task["metadata"]["uid"]),
         )

@@ -13,6 +13,7 @@ from autotuner.controllers import events, repeated_failures
 from autotuner.controllers.observe import Observer
 from autotuner.controllers.own_writes import OwnWrites
 from autotuner.controllers.preset_catalogue import Catalogue
+from autotuner.controllers.turn_keeper import Asking, TurnKeeper
 from autotuner.controllers.workqueue import ObjectKey
 from autotuner.kube import (
     CONFIG_MAP,
@@ -39,14 +40,20 @@ log = logging.getLogger(__name__)
 class TaskController:
     """Proposes experiments and selects the best."""
 
-    def __init__(self, kube: Kube, backend: Backend, catalogue: Catalogue, settings: Settings) -> None:
-        self._kube, self._catalogue, self._settings = kube, catalogue, settings
+    def __init__(
+        self, kube: Kube, backend: Backend, catalogue: Catalogue, settings: Settings, turns: TurnKeeper
+    ) -> None:
+        self._kube, self._catalogue, self._settings, self._turns = kube, catalogue, settings, turns
         self._observer = Observer(kube, backend, settings)
         self.own_writes = OwnWrites()
         self._kinds = {**backend.capabilities.references, EXPERIMENT.kind: EXPERIMENT, JOB.kind: JOB}
 
     async def reconcile(self, key: ObjectKey) -> float | None:
         """Reconcile one task; see `workqueue.Reconcile`."""
+        with self._turns.asking(TASK.kind, key) as turn:
+            return await self._reconcile(key, turn)
+
+    async def _reconcile(self, key: ObjectKey, turn: Asking) -> float | None:
         task = await self._kube.get(TASK, key.namespace, key.name)
         if task is None or "deletionTimestamp" in task["metadata"]:
             return None  # the garbage collector follows the owner references
@@ -55,10 +62,14 @@ class TaskController:
             seen = await self._observer.observe(task, await self._catalogue.presets())
         except ValidationError as problem:
             return await self._refuse(task, problem, now)
+        turn.since = seen.status.last_progress_time or task["metadata"]["creationTimestamp"]
+        seen = replace(seen, turn=turn.closed())
         plan = decide(seen, now)
-        corrected = await self._create(seen, plan)
+        corrected = await self._create(seen, plan, turn)
         if corrected is not None:
             seen, plan = corrected, decide(corrected, now)
+        if plan.waits_for_turn:
+            turn.wait()
         await self._record(seen, plan)
         for name in plan.withdraw:
             await self._withdraw(key.namespace, name)
@@ -79,23 +90,16 @@ class TaskController:
             await self._kube.apply_status(TASK, task, plan.status.dump())
         return None
 
-    async def _create(self, seen: ObservedTask, plan: TaskPlan) -> ObservedTask | None:
+    async def _create(self, seen: ObservedTask, plan: TaskPlan, turn: Asking) -> ObservedTask | None:
         """Create what the plan wants; returns what was learned if that did not go as planned."""
-        for body in (plan.create_probe, plan.create_model, plan.create_runtime, plan.create_experiment):
+        made: tuple[Object, ...] = ()
+        for body in (plan.create_probe, plan.create_model, plan.create_runtime, *plan.create_experiments):
             if body is None:
                 continue
-            resource = self._kinds[body["kind"]]
-            try:
-                await self._kube.create(resource, body["metadata"].get("namespace"), body)
-            except AlreadyExistsError:
-                if resource is EXPERIMENT:
-                    return replace(seen, obstacle=await self._holder(seen.namespace, body["metadata"]["name"]))
-            except RejectedError as problem:
-                return replace(seen, rejection=(resource.kind, problem.message))
-            except KubeError as problem:
-                if not problem.server_failed:
-                    raise
-                return replace(seen, unanswered=(resource.kind, problem.message))
+            learned = await self._create_one(seen, body, turn)
+            if isinstance(learned, ObservedTask):
+                return replace(learned, experiments=(*seen.experiments, *made))
+            made += (learned,) if body["kind"] == EXPERIMENT.kind else ()
         if plan.write_probe is not None:
             try:
                 await self._kube.apply(CONFIG_MAP, plan.write_probe)
@@ -108,6 +112,29 @@ class TaskController:
         ):
             return replace(seen, recommendation_obstacle=obstacle)
         return None
+
+    async def _create_one(self, seen: ObservedTask, body: Object, turn: Asking) -> Object | ObservedTask:
+        """Create an object; returns it, or what was learned if it was not created."""
+        resource, name = self._kinds[body["kind"]], body["metadata"]["name"]
+        is_experiment = resource is EXPERIMENT
+        if is_experiment and (words := turn.claim(body)):
+            return replace(seen, turn=words)
+        try:
+            return await self._kube.create(resource, body["metadata"].get("namespace"), body)
+        except AlreadyExistsError:
+            if not is_experiment:
+                return body
+            turn.give_back(body)
+            return replace(seen, obstacle=await self._holder(seen.namespace, name))
+        except RejectedError as problem:
+            if is_experiment:
+                turn.give_back(body)
+            return replace(seen, rejection=(resource.kind, problem.message))
+        except KubeError as problem:
+            # It may have been created all the same: the turn is kept until a list says that it is not there.
+            if not problem.server_failed:
+                raise
+            return replace(seen, unanswered=(resource.kind, problem.message))
 
     async def _recommend(self, seen: ObservedTask, body: Object) -> str:
         """Write the recommendation; returns why that is impossible, empty if it was done."""

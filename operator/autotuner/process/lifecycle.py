@@ -18,8 +18,10 @@ from autotuner.controllers.experiment import ExperimentController
 from autotuner.controllers.preset_catalogue import Catalogue, shipped
 from autotuner.controllers.repeated_failures import teller
 from autotuner.controllers.task import TaskController
+from autotuner.controllers.turn_keeper import TurnKeeper
 from autotuner.controllers.workqueue import WorkQueue
 from autotuner.kube import EXPERIMENT, TASK, Kube
+from autotuner.policy.turns import OverallLimits
 from autotuner.process.endpoints import Health, served
 from autotuner.process.leader import Election
 from autotuner.process.leftover_sweep import Sweep
@@ -30,9 +32,11 @@ from autotuner.settings import Settings
 
 log = logging.getLogger(__name__)
 
-# Starts the watches: what they deliver goes to the queues (tasks, experiments) and to the watchfulness, until the event
-# is set. Returns the task that runs them.
-Watch = Callable[[Settings, Backend, WorkQueue, WorkQueue, Watchfulness, asyncio.Event], Awaitable[asyncio.Task[None]]]
+# Starts the watches: what they deliver goes to the queues (tasks, experiments), the watchfulness and the turns,
+# until the event is set. Returns the task that runs them.
+Watch = Callable[
+    [Settings, Backend, WorkQueue, WorkQueue, Watchfulness, TurnKeeper, asyncio.Event], Awaitable[asyncio.Task[None]]
+]
 _STARTUP_POLL = 0.5
 # How long running reconciles may go on after SIGTERM.
 _GRACE = 5.0
@@ -106,8 +110,9 @@ class _Process:
         settings, pause, watchfulness = self._settings, Pause(), Watchfulness()
         metrics.LEADER.set(1)
         catalogue = Catalogue(kube, settings, self._known)
-        proposing = TaskController(kube, self._backend, catalogue, settings)
-        experimenting = ExperimentController(kube, self._backend, settings)
+        turns = TurnKeeper(OverallLimits(settings.max_gpus, settings.max_experiments))
+        proposing = TaskController(kube, self._backend, catalogue, settings, turns)
+        experimenting = ExperimentController(kube, self._backend, settings, turns)
         tasks = WorkQueue(
             "tasks", pause.around(proposing.reconcile), settings.workers, teller(kube, TASK), proposing.own_writes
         )
@@ -120,7 +125,9 @@ class _Process:
         )
         # kopf cancels in the end whatever began after it: these begin before.
         queues = {TASKS: tasks, EXPERIMENTS: experiments}
-        duties = [look_around(kube, watchfulness, queues, settings.namespaces, settings.resync_seconds)]
+        turns.wake = lambda kind, key: {TASK.kind: tasks, EXPERIMENT.kind: experiments}[kind].add(key)
+        await turns.read(kube, settings.namespaces)
+        duties = [look_around(kube, watchfulness, queues, settings.namespaces, settings.resync_seconds, turns)]
         duties.append(Sweep(kube, self._backend, settings.namespaces).run(settings.resync_seconds))
         if settings.home:
             await pause.look(kube, settings.home)
@@ -129,7 +136,7 @@ class _Process:
             duties.append(self._election.keep())
         ends: list[asyncio.Task[Any]] = [asyncio.create_task(duty) for duty in (self._stop.wait(), *duties)]
         unwatch = asyncio.Event()
-        watching = await self._watch(settings, self._backend, tasks, experiments, watchfulness, unwatch)
+        watching = await self._watch(settings, self._backend, tasks, experiments, watchfulness, turns, unwatch)
         self._listen()  # kopf has put its own signal handlers there
         self._health.deaf = watchfulness.deaf
         log.info("autotuner %s serves %s", __version__, ", ".join(settings.namespaces) or "all namespaces")

@@ -14,6 +14,7 @@ from typing import Any
 
 from autotuner.api.common import FINISHED_LABEL
 from autotuner.controllers import monotonic_clock
+from autotuner.controllers.turn_keeper import TurnKeeper
 from autotuner.controllers.workqueue import ObjectKey, WorkQueue
 from autotuner.kube import EXPERIMENT, TASK, Kube, KubeError
 from autotuner.kubernetes_object import Object
@@ -77,14 +78,20 @@ class Watchfulness:
 
 
 async def look_around(
-    kube: Kube, watchfulness: Watchfulness, queues: Mapping[str, WorkQueue], namespaces: Sequence[str], period: float
+    kube: Kube,
+    watchfulness: Watchfulness,
+    queues: Mapping[str, WorkQueue],
+    namespaces: Sequence[str],
+    period: float,
+    turns: TurnKeeper,
 ) -> None:
-    """Compare every `period` seconds and add what was missed to its queue (by plural).
+    """Compare every `period` seconds, add what was missed to its queue (by plural), and have turns of the gone free.
 
     An API server that is away is not the watches' failure.
     """
     while True:
         await asyncio.sleep(period)
+        began = turns.now()
         try:
             listed = await _list(kube, namespaces)
         except KubeError as problem:
@@ -92,6 +99,8 @@ async def look_around(
             log.info("cannot compare the watches with the API server: %s", problem)
             continue
         versions = {uid: meta["resourceVersion"] for uid, (_, meta) in listed.items()}
+        unfinished = (meta for plural, meta in listed.values() if plural == EXPERIMENT.plural)
+        turns.prune({ObjectKey(meta["namespace"], meta["name"]) for meta in unfinished}, began)
         missed = watchfulness.compare(versions)
         for plural, meta in (listed[uid] for uid in listed if uid in missed):
             queues[plural].add(ObjectKey(meta["namespace"], meta["name"]))

@@ -94,8 +94,7 @@ def run(task: Task, end: Callable[[Object], Object]) -> tuple[TaskStatus, list[O
         body = written(body, plan.status)
         if finished(plan.status):
             return plan.status, experiments
-        if plan.create_experiment:
-            created = plan.create_experiment
+        for created in plan.create_experiments:
             created["metadata"] |= {"uid": created["metadata"]["name"], "creationTimestamp": "2026-01-01T00:00:00Z"}
             experiments.append(end(created))
     raise AssertionError(f"task {task.number} does not end: {plan.status.message}")

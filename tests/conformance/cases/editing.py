@@ -13,8 +13,9 @@ from tests.support.objects import edited, make_experiment, make_task
 Edits = Mapping[str, Any]
 
 STARTED = (
-    "spec: Forbidden: the task has started: only suspend, budget, timeouts and search.maxExperiments may still change;"
-    " to search for something else, create another TuningTask"
+    "spec: Forbidden: the task has started: only suspend, budget, timeouts, search.maxExperiments,"
+    " search.parallelExperiments and search.maxGPUs may still change; to search for something else, create another"
+    " TuningTask"
 )
 UNCHANGEABLE = "spec: Forbidden: a TuningExperiment cannot be changed, only cancelled (cancel: true)"
 CANCELLED = "spec.cancel: Forbidden: cancel cannot be taken back; create another TuningExperiment"

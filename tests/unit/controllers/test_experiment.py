@@ -7,10 +7,12 @@ import pytest
 from autotuner import backend_choice, clock
 from autotuner.controllers.experiment import ExperimentController
 from autotuner.controllers.repeated_failures import teller
+from autotuner.controllers.turn_keeper import TurnKeeper
 from autotuner.controllers.workqueue import ObjectKey
 from autotuner.kube import EXPERIMENT as EXPERIMENT_KIND
 from autotuner.kube import AlreadyExistsError, ConflictError, KubeError, RejectedError
 from autotuner.kubernetes_object import Object, Resource
+from autotuner.policy.turns import OverallLimits
 from autotuner.settings import Settings
 from tests.unit.builders import (
     after,
@@ -53,7 +55,9 @@ def finishing() -> FakeKube:
 
 
 async def passed(kube: FakeKube) -> float | None:
-    return await ExperimentController(kube.as_kube(), backend_choice.DEFAULT, Settings()).reconcile(KEY)
+    return await ExperimentController(
+        kube.as_kube(), backend_choice.DEFAULT, Settings(), TurnKeeper(OverallLimits())
+    ).reconcile(KEY)
 
 
 def status_of(kube: FakeKube) -> Object:

@@ -8,8 +8,10 @@ import pytest
 
 from autotuner import clock
 from autotuner.controllers.experiment import ExperimentController
+from autotuner.controllers.turn_keeper import TurnKeeper
 from autotuner.controllers.workqueue import ObjectKey
 from autotuner.kubernetes_object import Object
+from autotuner.policy.turns import OverallLimits
 from autotuner.settings import Settings
 from tests.unit.builders import (
     after,
@@ -43,7 +45,8 @@ def kube() -> FakeKube:
 
 async def passed(kube: FakeKube) -> Object:
     """One pass; returns the status after it."""
-    await ExperimentController(kube.as_kube(), BarePod(), Settings()).reconcile(ObjectKey("team", "chat-1"))
+    controller = ExperimentController(kube.as_kube(), BarePod(), Settings(), TurnKeeper(OverallLimits()))
+    await controller.reconcile(ObjectKey("team", "chat-1"))
     found: Object = kube.objects[EXPERIMENT]["status"]
     return found
 

@@ -8,9 +8,11 @@ from autotuner import backend_choice, clock
 from autotuner.controllers.preset_catalogue import Catalogue
 from autotuner.controllers.repeated_failures import teller
 from autotuner.controllers.task import TaskController
+from autotuner.controllers.turn_keeper import TurnKeeper
 from autotuner.controllers.workqueue import ObjectKey
 from autotuner.kube import TASK, ConflictError, KubeError, RejectedError
 from autotuner.kubernetes_object import Object
+from autotuner.policy.turns import OverallLimits
 from autotuner.serving.backend import Backend
 from autotuner.settings import Settings
 from tests.unit.builders import after, controller, make_experiment, make_pod, merged, terminated
@@ -37,7 +39,8 @@ async def passed(
 ) -> float | None:
     settings = settings or Settings()
     catalogue = Catalogue(kube.as_kube(), settings, shipped())
-    return await TaskController(kube.as_kube(), backend, catalogue, settings).reconcile(KEY)
+    turns = TurnKeeper(OverallLimits())
+    return await TaskController(kube.as_kube(), backend, catalogue, settings, turns).reconcile(KEY)
 
 
 def status_of(kube: FakeKube) -> Object:
@@ -430,7 +433,9 @@ async def test_a_model_that_is_made_again_is_made_once() -> None:
     kube = world(task, running(child(task)), live_runtime())
     settings = Settings()
     catalogue = Catalogue(kube.as_kube(), settings, shipped())
-    controller = TaskController(kube.as_kube(), backend_choice.DEFAULT, catalogue, settings)
+    controller = TaskController(
+        kube.as_kube(), backend_choice.DEFAULT, catalogue, settings, TurnKeeper(OverallLimits())
+    )
 
     for _ in range(3):
         await controller.reconcile(KEY)

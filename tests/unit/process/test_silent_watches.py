@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from autotuner.api.common import EXPERIMENTS, TASKS
+from autotuner.controllers.turn_keeper import TurnKeeper
 from autotuner.controllers.workqueue import ObjectKey, WorkQueue
 from autotuner.kube import KubeError
 from autotuner.kubernetes_object import Object
+from autotuner.policy.turns import OverallLimits
 from autotuner.process import silent_watches
 from autotuner.process.silent_watches import DEAF_SECONDS, Watchfulness, look_around
 from tests.unit.builders import make_experiment
@@ -139,7 +141,7 @@ async def compared(kube: FakeKube, watching: Watchfulness, monkeypatch: pytest.M
 
     monkeypatch.setattr(silent_watches, "asyncio", Once)
     with pytest.raises(asyncio.CancelledError):
-        await look_around(kube.as_kube(), watching, typed, (), 30.0)
+        await look_around(kube.as_kube(), watching, typed, (), 30.0, TurnKeeper(OverallLimits()))
     return added
 
 

@@ -1,6 +1,6 @@
 """What a task may cost: when its budget ends the search, or the confirmation, and what has run too long. Pure.
 
-What an experiment takes is learned (`policy.pace`). Until one was measured nothing is known, and the worst case would
+What an experiment takes is learned (`learned_cost`). Until one was measured nothing is known, and the worst case would
 refuse too much: then only what is used up already ends the search.
 
 Kept back from the search is what all blocks of the confirmation may take, but at most half of the budget: what is spent
@@ -30,13 +30,16 @@ _HOUR = 3600.0
 _LEAST = finalists.FEWEST_REPEATS
 
 
-def ends_search(seen: ObservedTask, accelerators: int, now: datetime) -> str:
+def ends_search(seen: ObservedTask, accelerators: int, now: datetime, beside: Sequence[int] = ()) -> str:
     """Why the experiment that would be next is not started any more; empty if it may be, or there is no budget.
 
+    What is running, and what starts with it, is taken to cost what experiments cost: all of them at once.
+
     Args:
-        seen: the task, none of whose experiments is running.
+        seen: the task.
         accelerators: that the next one would occupy.
         now: the time.
+        beside: accelerators of each of those that start with it.
     """
     budget = seen.spec.budget
     if budget is None:
@@ -45,10 +48,16 @@ def ends_search(seen: ObservedTask, accelerators: int, now: datetime) -> str:
         return failures
     searched = _before_repeats(seen.measured)
     pace = learned(searched)
-    coming = pace.cost(_levels(seen, seen.spec.benchmark.concurrency), accelerators) if pace else Cost()
+    coming = _side_by_side(seen, pace, (accelerators, *beside), now) if pace else Cost()
     kept = _reserve(seen, searched, pace, accelerators, now) if pace else _NOTHING
     spent, in_all = (Cost(_used(some, now), _elapsed(seen, now)) for some in (searched, seen.measured))
     return _limit_reached(budget, spent, coming, "experiment", kept, in_all if seen.measured[-1].is_repeat else None)
+
+
+def is_foreseeable(seen: ObservedTask) -> bool:
+    """Whether it is known how many GPU-hours an experiment takes, or does not matter: nothing limits them."""
+    limited = seen.spec.budget is not None and seen.spec.budget.max_gpu_hours is not None
+    return not limited or learned(_before_repeats(seen.measured)) is not None
 
 
 def race(seen: ObservedTask, now: datetime) -> Race | None:
@@ -251,6 +260,16 @@ def _used(measured: Iterable[Measured], now: datetime) -> float:
             held = clock.seconds_between(times.scheduled, times.pods_gone or clock.stamp(now))
             total += (held or 0.0) * one.accelerators
     return total
+
+
+def _side_by_side(seen: ObservedTask, pace: Pace, starting: Sequence[int], now: datetime) -> Cost:
+    """The cost of what starts now beside what is still to come of what is running: the clock runs for all at once."""
+    whole = [pace.cost(_levels(seen, seen.spec.benchmark.concurrency), each) for each in starting]
+    for one in seen.running:
+        cost = pace.cost(_levels(seen, one.spec.benchmark.concurrency), one.accelerators)
+        gone = clock.seconds_between(one.begun, clock.stamp(now)) or 0.0
+        whole.append(Cost(max(0.0, cost.gpu_seconds - _used([one], now)), max(0.0, cost.seconds - gone)))
+    return Cost(sum(cost.gpu_seconds for cost in whole), max(cost.seconds for cost in whole))
 
 
 def _holds(one: Measured) -> bool:

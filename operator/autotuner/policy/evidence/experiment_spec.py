@@ -26,6 +26,8 @@ from autotuner.search.space.configuration import Configuration, Rendered
 from autotuner.search.space.space import Space
 from autotuner.serving.backend import Backend, EngineTemplate
 
+# By which an engine is kept on one node; its value need not be the node's name.
+HOST_LABEL = "kubernetes.io/hostname"
 CREATED_FOR = f"{GROUP}/created-for"
 
 
@@ -126,17 +128,38 @@ def specification(
     )
 
 
-def repeat(common: Ingredients, original: ExperimentSpec, *, index: int, block: int, ladder: Sequence[int]) -> Object:
-    """The TuningExperiment that measures another again at some levels: the same engine, whatever changed since."""
+def repeat(
+    common: Ingredients,
+    original: ExperimentSpec,
+    *,
+    index: int,
+    block: int,
+    ladder: Sequence[int],
+    host: str | None = None,
+) -> Object:
+    """The TuningExperiment that measures another again at some levels: the same engine, whatever changed since.
+
+    Args:
+        common: what the experiments of its task have in common.
+        original: spec of the one of the search.
+        index: of the new one.
+        block: that the run belongs to.
+        ladder: the levels.
+        host: value of the label by which it is kept on one node; None for any node.
+    """
     spec = common.spec
-    accelerator = original.service.accelerator.model_copy(update={"product": common.product})
+    changed: dict[str, Any] = {
+        "accelerator": original.service.accelerator.model_copy(update={"product": common.product})
+    }
+    if host is not None:
+        changed["node_selector"] = {**(original.service.node_selector or {}), HOST_LABEL: host}
     body = original.model_copy(
         update={
             "cancel": False,
             "purpose": "Confirm",
             "block": block,
             "retry_of": None,  # its own tries are counted, not those of the search
-            "service": original.service.model_copy(update={"accelerator": accelerator}),
+            "service": original.service.model_copy(update=changed),
             "benchmark": original.benchmark.model_copy(update={"concurrency": list(ladder)}),
             "stop": scoring.stop(scoring.Goal.of(spec), None),
             "timeouts": spec.timeouts,

@@ -10,15 +10,13 @@ from autotuner import scoring
 from autotuner.api.experiment import ExperimentSpec, ExperimentStatus
 from autotuner.api.task import TaskSpec
 from autotuner.ownership import WITHDRAWN_ANNOTATION
-from autotuner.policy.conditions import is_true
+from autotuner.policy.conditions import find, is_true
 from autotuner.policy.evidence import drift
 from autotuner.policy.experiment.reasons import ExperimentOutcome, meaning
 from autotuner.scoring import Score
 from autotuner.search.experiment_record import BoundaryRecord, LevelRecord, Record, RecordOutcome
 from autotuner.search.space.configuration import Configuration
 from autotuner.search.space.space import Space
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -43,6 +41,19 @@ class Measured:
     def finished(self) -> bool:
         """Whether the experiment is over and everything is released."""
         return is_true(self.status.conditions, "Finished")
+
+    @property
+    def begun(self) -> str | None:
+        """When it began, by the operator's clock; None where that is not known."""
+        created = self.status.times.created if self.status.times else None
+        queued = find(self.status.conditions, "Scheduled")
+        return created or (queued.last_transition_time if queued else None)
+
+    @property
+    def ended(self) -> str | None:
+        """When it was over, by the operator's clock; None if it is not."""
+        over = find(self.status.conditions, "Finished")
+        return over.last_transition_time if over and over.status == "True" else None
 
     @property
     def failed(self) -> bool:
@@ -114,6 +125,9 @@ def settled(objects: Iterable[Mapping[str, Any]]) -> Settled | None:
     return found[max(found)] if found else None
 
 
+Answer = TypeVar("Answer")
+
+
 class Readings:
     """Reads a task's experiments, and what is finished and unchanged only once: most of a long task is.
 
@@ -123,14 +137,21 @@ class Readings:
     def __init__(self) -> None:
         self._circumstances: tuple[TaskSpec, Space, Settled | None, Configuration | None] | None = None
         self._known: dict[str, Measured] = {}
-        self._remembered: dict[str, tuple[tuple[object, ...], Any]] = {}
+        self._answers: dict[str, list[tuple[Any, Any]]] = {}
 
-    def remembered(self, what: str, follows_from: tuple[object, ...], find: Callable[[], T]) -> T:
-        """What was found for this the last time, if it follows from the same; else what is found now."""
-        known = self._remembered.get(what)
-        if known is None or known[0] != follows_from:
-            known = self._remembered[what] = (follows_from, find())
-        found: T = known[1]
+    def answer(self, subject: str, question: Any, work_out: Callable[[], Answer]) -> Answer:
+        """The answer to a question about the task, worked out again unless it is one of the last two on its subject.
+
+        A task that waits for room asks its search the same at each look, and an answer takes tenths of a second; the
+        space, and where today's configuration lies in it, seldom change at all.
+        """
+        answers = self._answers.get(subject, [])
+        for known, answer in answers:
+            if known == question:
+                found: Answer = answer
+                return found
+        found = work_out()
+        self._answers[subject] = [(question, found), *answers[:1]]
         return found
 
     def read(
@@ -146,7 +167,7 @@ class Readings:
         """
         circumstances = (task, space, settled(objects), today)
         if circumstances != self._circumstances:
-            self._circumstances, self._known = circumstances, {}
+            self._circumstances, self._known, self._answers = circumstances, {}, {}
         read = [self._known.get(_version(item)) or _read(item, *circumstances) for item in objects]
         self._known = {version: one for one in read if one.finished and (version := _version(one.object))}
         return sorted(read, key=lambda one: one.index)

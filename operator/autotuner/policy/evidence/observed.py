@@ -50,10 +50,12 @@ class ObservedTask:
     probe: ObservedProbe | None = None  # from the start on, where the task wants one that has not failed
     shadow: Finding | None = None
     may_create: bool = True
+    most_accelerators: int | None = None  # that the experiments of all tasks may hold together
     benchmark_image: str = ""
     obstacle: str = ""  # whose the name of the next experiment is, if it could not be created just now
     recommendation_obstacle: str = ""  # why the recommendation could not be written just now
     rejection: tuple[str, str] | None = None  # kind and the API server's words, when it refused to create it just now
+    turn: str = ""  # why no experiment may start just now although the task's own limits let it, in words
     unanswered: tuple[str, str] | None = None  # the same when it could not do it: it failed, or a webhook did
 
     @property
@@ -104,7 +106,7 @@ class ObservedTask:
     def space(self) -> Space:
         """The search space, once the spec is known to be valid."""
         follows_from = (self.spec, self.presets, self.surroundings, self.engine)
-        return self.readings.remembered("space", follows_from, lambda: preflight.space(*follows_from))
+        return self.readings.answer("space", follows_from, lambda: preflight.space(*follows_from))
 
     @property
     def surroundings(self) -> preflight.Surroundings:
@@ -118,6 +120,7 @@ class ObservedTask:
             self.shadow,
             self.may_create,
             capacity=nodes.capacity(self.nodes, placement.accelerator_resource, placement.node_selector or {}, product),
+            most_accelerators=self.most_accelerators,
             storage=self.storage,
             running=(self.settled.status.engine_version or "") if self.settled else "",
             probed=self.probed,
@@ -182,9 +185,7 @@ class ObservedTask:
             return None
         service = self.settled.spec.service
         follows_from = (service, common.space, common.spec, common.engine, common.model, common.runtime)
-        return self.readings.remembered(
-            "today", follows_from, lambda: baseline_point.same_configuration(service, common)
-        )
+        return self.readings.answer("today", follows_from, lambda: baseline_point.same_configuration(service, common))
 
     @cached_property
     def beside_today(self) -> list[Configuration]:

@@ -19,7 +19,8 @@ _BASELINE = "the baseline"  # all its tries belong together
 # What only the node or the moment can be to blame for, once the same model was served.
 _SPOILED = REASONS["ServingNotCreated"]
 _CRASHED = REASONS["InvalidArguments"]
-_TOLD_BY_ENGINE = {"ModelNotReady": _SPOILED, "ModelUnsupported": _CRASHED}
+# Endings that are everyone's by their reason, unless the engine says so of a model that others have served.
+TOLD_BY_ENGINE = {"ModelNotReady": _SPOILED, "ModelUnsupported": _CRASHED}
 
 
 def judged(measured: Sequence[Measured]) -> list[Measured]:
@@ -38,14 +39,14 @@ def judged(measured: Sequence[Measured]) -> list[Measured]:
     return [_spoiled(one, one.name in replaced, one.name in owed) for one in marked]
 
 
-def owed(measured: Sequence[Measured]) -> Measured | None:
-    """The experiment that is to be measured again next: the baseline first; None if there is none.
+def owed(measured: Sequence[Measured]) -> list[Measured]:
+    """The experiments that are to be measured again, the baseline first.
 
     Args:
         measured: as `judged` returns them.
     """
     waiting = [one for one in measured if one.retry == "owed"]
-    return min(waiting, key=lambda one: (not one.is_baseline, one.index), default=None)
+    return sorted(waiting, key=lambda one: (not one.is_baseline, one.index))
 
 
 def first_try(one: Measured) -> str:
@@ -59,17 +60,17 @@ def _configuration_of(one: Measured) -> str:
 
 def _meaning(one: Measured) -> Meaning:
     """What the ending means, by its reason and what it turned out to be beside other experiments."""
-    if one.outcome == "environment" and one.status.reason in _TOLD_BY_ENGINE:
+    if one.outcome == "environment" and one.status.reason in TOLD_BY_ENGINE:
         return _SPOILED
     return meaning(one.status.reason or "")
 
 
 def _beside(one: Measured, measured: Sequence[Measured]) -> Measured:
     """An ending that is everyone's by its reason is not, if the engine says so of a model that others served."""
-    if one.outcome != "stop" or one.status.evidence is None or one.status.reason not in _TOLD_BY_ENGINE:
+    if one.outcome != "stop" or one.status.evidence is None or one.status.reason not in TOLD_BY_ENGINE:
         return one
     served = any(other.score is not None for other in measured)
-    return replace(one, outcome=_TOLD_BY_ENGINE[one.status.reason].outcome) if served else one
+    return replace(one, outcome=TOLD_BY_ENGINE[one.status.reason].outcome) if served else one
 
 
 def _unbelieved(one: Measured) -> bool:

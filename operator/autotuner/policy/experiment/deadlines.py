@@ -118,6 +118,8 @@ def _waiting_to_create(seen: ObservedExperiment, now: datetime) -> Iterator[Dead
         runtime = seen.spec.service.runtime
         why = f"{runtime.kind} {runtime.name} did not exist in time; create it"
         yield Deadline(at, Ending("RuntimeIncompatible", why))
+    elif seen.turn:
+        return  # it has not begun to wait for a place
     elif words := waiting.before_creation(seen):
         yield Deadline(at, Ending("QueueTimeout", f"no place within {seen.spec.timeouts.queue_seconds} s: {words}"))
     elif seen.unanswered:

@@ -91,7 +91,8 @@ def _advance(seen: ObservedExperiment, now: datetime) -> Plan:
     # False only from the beginning of the release, whose clock runs from this transition.
     conditions.set("Released", "Unknown", "InUse")
     conditions.set("Succeeded", "Unknown", phase, message)
-    conditions.set("Finished", "False", phase)
+    # Unknown until its turn comes: then the clocks of what it waits for begin.
+    conditions.set("Finished", "Unknown" if seen.turn else "False", "Turn" if seen.turn else phase)
     status = status.model_copy(update={"conditions": conditions.list()})
     return Plan(
         status,

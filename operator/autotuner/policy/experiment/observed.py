@@ -24,6 +24,7 @@ class ObservedExperiment:
     model: Object | None  # live
     runtime: Object | None  # live
     storage: Storage | None = None  # read only until the root is there
+    turn: str = ""  # why it may not start just now, because of what others hold
     root: Object | None = None  # of our name, whoever owns it
     owns_root: bool = False
     events: tuple[ServingEvent, ...] = ()  # about the root, while it has no pod

@@ -18,9 +18,9 @@ from autotuner.serving.backend import Serving
 
 
 def known_since(seen: ObservedExperiment, now: datetime) -> datetime:
-    """When the operator saw the experiment for the first time."""
+    """When the operator saw the experiment for the first time, or since its turn came."""
     first = conditions.find(seen.status.conditions, "Finished")
-    return clock.parse(first.last_transition_time) if first else now
+    return clock.parse(first.last_transition_time) if first and first.status != "Unknown" else now
 
 
 def has_served(seen: ObservedExperiment) -> bool:

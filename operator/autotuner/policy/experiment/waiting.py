@@ -16,6 +16,8 @@ from autotuner.serving.pods import PodView
 
 def before_creation(seen: ObservedExperiment) -> str:
     """What keeps the operator from creating the root; empty for nothing. Model and name are looked at before."""
+    if seen.turn:
+        return seen.turn
     if out_of_quota(seen):
         return f"waiting for quota: {seen.rejection}"
     if seen.job_refusal:

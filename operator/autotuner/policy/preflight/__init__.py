@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from autotuner.api.task import TaskSpec
 from autotuner.engines import EngineVersion
 from autotuner.policy.model_and_runtime import fixed_arguments
-from autotuner.policy.preflight import benchmark, context, flags, goals, model_files, objects, stopping
+from autotuner.policy.preflight import benchmark, context, flags, goals, model_files, objects, side_by_side, stopping
 from autotuner.policy.preflight.checked_task import Case, Surroundings, engine_of
 from autotuner.presets import Presets
-from autotuner.search.space.cluster_facts import Facts
+from autotuner.search.space.cluster_facts import Facts, Held
 from autotuner.search.space.space import Space
 from autotuner.serving.backend import EngineTemplate
 from autotuner.validation_messages import Finding, Kind
@@ -38,7 +38,7 @@ def check(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[Findin
     case = Case(spec, presets, around)
     found = [
         *objects.problems(case),
-        *model_files.problems(case),
+        *model_files.problems(case, spec.search.parallel_experiments),
         *flags.problems(case),
         *flags.complete(case),
         *benchmark.problems(case),
@@ -46,7 +46,7 @@ def check(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[Findin
         *goals.problems(case),
         *stopping.problems(case),
     ]
-    return found or list(_space(case))
+    return found or [*side_by_side.problems(case), *_space(case)]
 
 
 def refused_flags(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[Finding]:
@@ -63,6 +63,7 @@ def warnings(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[Fin
         *model_files.warnings(case),
         *benchmark.warnings(case),
         *context.warnings(case),
+        *side_by_side.warnings(case),
     ]
 
 
@@ -91,9 +92,21 @@ def space(spec: TaskSpec, presets: Presets, around: Surroundings, engine: Engine
         accelerators=around.capacity.accelerators,
         memory_mib=around.capacity.memory_mib,
         visible=_visible(case),
+        held=_held(case),
         longest_request=context.longest_request(spec),
     )
     return Space.of(spec, engine, fixed=fixed_arguments(engine, spec, template.args), facts=facts)
+
+
+def _held(case: Case) -> Held | None:
+    """How many accelerators running experiments may hold: what the task says, or less if all tasks may not."""
+    own, all_tasks = case.spec.search.max_gpus, case.around.most_accelerators
+    if own is None and all_tasks is None:
+        return None
+    if own is None or (all_tasks is not None and all_tasks < own):
+        assert all_tasks is not None, "asked before"
+        return Held(all_tasks, "limits.maxGPUs of the operator")
+    return Held(own, "search.maxGPUs")
 
 
 def _visible(case: Case) -> int | None:

@@ -30,6 +30,7 @@ class Surroundings:
     shadow: Finding | None = None  # a namespaced object that the backend would prefer to the one chosen
     may_create: bool = True
     capacity: Capacity = UNKNOWN
+    most_accelerators: int | None = None  # that the experiments of all tasks may hold together
     storage: Storage | None = None  # None: nothing is known of namespace and claim
     running: str = ""  # the version that the engine of experiment 0 told
     probed: ProbedFlags | None = None  # what the image's own parser told

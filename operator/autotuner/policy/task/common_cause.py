@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from autotuner.policy.evidence.measurements import Measured
+from autotuner.policy.evidence.retries import TOLD_BY_ENGINE
 from autotuner.policy.experiment.reasons import meaning
 
 _IN_A_ROW = 3
@@ -39,34 +41,67 @@ _VARYING = (
 
 @dataclass(frozen=True)
 class CommonCause:
-    """What stops a task: the reason of the experiment that met it last, and a message for people."""
+    """What stops a task.
+
+    Attributes:
+        reason: of the experiment that met it last.
+        message: for people.
+        certain: whether what still runs would end the same way; else it may prove the contrary.
+    """
 
     reason: str
     message: str
+    certain: bool = False
 
 
 def find(measured: Sequence[Measured]) -> CommonCause | None:
-    """The cause that stops a task after its last experiment; None if it goes on.
+    """The cause that stops a task after the experiment that ended last; None if it goes on.
 
     An ending that is everyone's stops it at once. So do a baseline that the surroundings spoil again and again, and
     endings with equal words: while nothing was measured, of three in a row, or of the baseline and a configuration if
     the engine named no cause, which another configuration might not have; afterwards of three in a row that the
-    surroundings spoiled.
+    surroundings spoiled. What ran side by side met the surroundings at one moment, and that is no row: of those, three
+    count that began one after the other's end.
 
     Args:
         measured: all its experiments by index, as `evidence.retries` judged them.
     """
-    over = [one for one in measured if one.finished and not one.withdrawn and not one.reused]
-    if not over or over[-1].score is not None:
+    over = _over(measured)
+    if not over:
         return None
+    if stop := next((one for one in over if one.outcome == "stop"), None):
+        reason = stop.status.reason or ""
+        return CommonCause(reason, _quoted(stop), certain=reason not in TOLD_BY_ENGINE)
     last = over[-1]
-    if meaning(last.status.reason or "").fault == "nobody":
+    if last.score is not None or meaning(last.status.reason or "").fault == "nobody":
         return None
-    if last.outcome == "stop":
-        return CommonCause(last.status.reason or "", _quoted(last))
     if last.is_baseline and last.outcome == "environment" and not last.retry:
         return _with_advice(last, "the baseline ended like this again, and without it nothing is a gain")
     return _equal_words(over) or _spoiled_in_a_row(over)
+
+
+def suspected(measured: Sequence[Measured]) -> bool:
+    """Whether what ended last looks like a cause that all have in common: then one alone is tried next.
+
+    Args:
+        measured: as of `find`.
+    """
+    row = _over(measured)[-2:]
+    if not row or row[-1].score is not None:
+        return False
+    given_up = row[-1].outcome == "environment" and not row[-1].retry
+    return given_up or (len(row) > 1 and _alike(row))
+
+
+def _over(measured: Sequence[Measured]) -> list[Measured]:
+    """The task's own experiments that have ended, in the order of their ends."""
+    over = [one for one in measured if one.finished and not one.withdrawn and not one.reused]
+    return sorted(over, key=lambda one: (one.ended or "", one.index))
+
+
+def _alike(row: Sequence[Measured]) -> bool:
+    """Whether all ended with the same words, and not by what is bad luck each time: retries bound evictions."""
+    return len({_words(one) for one in row}) == 1 and meaning(row[-1].status.reason or "").retries <= 1
 
 
 def _equal_words(over: Sequence[Measured]) -> CommonCause | None:
@@ -79,22 +114,33 @@ def _equal_words(over: Sequence[Measured]) -> CommonCause | None:
     named = last.status.reproducible or last.is_baseline
     if nothing_ran and not named and baselines and _words(baselines[-1]) == _words(last):
         return _with_advice(last, f"{baselines[-1].name}, the baseline, ended with the same words")
-    row = over[-_IN_A_ROW:]
-    alike = len(row) == _IN_A_ROW and len({_words(one) for one in row}) == 1
-    # One eviction after the other is bad luck; retries of each configuration bound it.
-    if not alike or meaning(last.status.reason or "").retries > 1:
-        return None
-    if nothing_ran or meaning(last.status.reason or "").fault == "surroundings":
-        return _with_advice(last, f"{', '.join(one.name for one in row[:-1])} ended with the same words")
+    surroundings = meaning(last.status.reason or "").fault == "surroundings"
+    alike = list(takewhile(lambda one: _alike([one, last]), reversed(over)))
+    row = (_one_after_the_other(alike) if surroundings else alike)[:_IN_A_ROW]
+    if len(row) == _IN_A_ROW and (nothing_ran or surroundings):
+        return _with_advice(last, f"{', '.join(one.name for one in reversed(row[1:]))} ended with the same words")
     return None
 
 
 def _spoiled_in_a_row(over: Sequence[Measured]) -> CommonCause | None:
     """The cause if the surroundings spoiled one configuration after the other, with all their retries."""
-    row = [one for one in over if one.retry != "made"][-_IN_A_ROW:]
-    if len(row) < _IN_A_ROW or any(one.outcome != "environment" or one.retry for one in row):
+    tries = [one for one in reversed(over) if one.retry != "made"]
+    row = _one_after_the_other(takewhile(lambda one: one.outcome == "environment" and not one.retry, tries))
+    if len(row) < _IN_A_ROW:
         return None
-    return _with_advice(row[-1], f"so did the surroundings spoil {', '.join(one.name for one in row[:-1])}")
+    return _with_advice(
+        row[0], f"so did the surroundings spoil {', '.join(one.name for one in reversed(row[1:_IN_A_ROW]))}"
+    )
+
+
+def _one_after_the_other(latest_first: Iterable[Measured]) -> list[Measured]:
+    """Of experiments in the order of their ends, the latest first: those that had ended before the one after began."""
+    row: list[Measured] = []
+    for one in latest_first:
+        begun = row[-1].begun if row else None
+        if begun is None or one.ended is None or one.ended <= begun:
+            row.append(one)
+    return row
 
 
 def _words(one: Measured) -> tuple[str, str]:

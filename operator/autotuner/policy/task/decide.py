@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from autotuner import clock
-from autotuner.api.experiment import Purpose
 from autotuner.api.task_status import ExperimentCounts, TaskStatus
 from autotuner.kubernetes_object import Object
 from autotuner.policy import preflight
@@ -16,28 +15,27 @@ from autotuner.policy.confirmation import finalists
 from autotuner.policy.confirmation.finalists import Race
 from autotuner.policy.confirmation.rule import Decided, Measure
 from autotuner.policy.events import Event
-from autotuner.policy.evidence import drift, experiment_spec, retries
-from autotuner.policy.evidence.experiment_spec import Ingredients
-from autotuner.policy.evidence.measurements import Measured
+from autotuner.policy.evidence import drift, retries
 from autotuner.policy.evidence.observed import ObservedTask
 from autotuner.policy.task import (
-    best_so_far,
     common_cause,
     conclude,
     confirmed_best,
-    expected_gain,
     experiment_counts,
-    next_experiment,
+    launching,
     preview,
     probing,
     readiness,
+    starting,
     status_message,
     valid_condition,
 )
+from autotuner.policy.task.common_cause import CommonCause
 from autotuner.policy.task.conclude import SearchEnd
+from autotuner.policy.task.launching import Launch
 from autotuner.policy.task.next_experiment import Suggest
 from autotuner.policy.task.plan import PlanBuilder, TaskPlan
-from autotuner.search.space.configuration import Configuration
+from autotuner.policy.task.starting import Choice
 from autotuner.search.suggest import suggest
 from autotuner.validation_messages import Finding
 
@@ -76,7 +74,7 @@ def decide(seen: ObservedTask, now: datetime, suggest: Suggest = suggest) -> Tas
         return readiness.with_lost_objects(builder, _suspended(builder)) if seen.running else _suspended(builder)
     if seen.running:
         return readiness.with_lost_objects(builder, _follow(builder))
-    return _stop_drift(builder) or probing.step(builder) or readiness.prepare(builder) or _tune(builder)
+    return _stop(builder, _drift(seen)) or probing.step(builder) or readiness.prepare(builder) or _tune(builder)
 
 
 def _note_reused(builder: PlanBuilder) -> None:
@@ -165,36 +163,74 @@ def _start(builder: PlanBuilder) -> TaskPlan:
 
 
 def _follow(builder: PlanBuilder) -> TaskPlan:
-    """The plan while an experiment is running: tell how far it is, and end it when the budget does."""
+    """The plan while experiments are running: tell how far they are, start others, end them when the budget does."""
     seen = builder.seen
-    best = conclude.record_best(builder)
+    conclude.record_best(builder)
     if words := limits.used_up(seen, builder.now):
-        withdraw = tuple(one.name for one in seen.running if not one.spec.cancel)
-        return builder.plan(f"{words}; releasing {', '.join(one.name for one in seen.running)}", withdraw=withdraw)
+        return _releasing(builder, words)
     until = limits.deadline(seen, builder.now)
     if seen.running[0].is_repeat:
         return builder.plan(_confirming(builder, limits.race(seen, builder.now), seen.running[0].spec.block), until)
     _searching(builder)
-    today = builder.changes["baseline"]
-    message = status_message.message(
-        seen.running[0], len(seen.search), experiment_counts.wanted(seen), best, today, seen.spec
-    )
-    return builder.plan(message, until)
+    if stop := _drift(seen) or common_cause.find(seen.measured):
+        if stop.certain:
+            return _releasing(builder, stop.message)
+        return builder.plan(f"{_progress(builder)}; nothing else starts: {stop.message}", until)
+    first = all(one.is_baseline for one in seen.measured if not one.reused)
+    if first or seen.rejection or not readiness.is_ready(seen):
+        return builder.plan(_progress(builder), until)
+    choice = starting.choose(builder)
+    _note_passed_over(builder, choice)
+    if not choice.start:
+        message = "; ".join(filter(None, (_progress(builder), choice.waits)))
+        return builder.plan(message, until, waits_for_turn=bool(seen.turn and choice.waits))
+    launches = launching.of_search(builder, choice.start)
+    return launching.plan(builder, launches, f"{launching.message(builder, launches)}; {_progress(builder)}", until)
 
 
-def _stop_drift(builder: PlanBuilder) -> TaskPlan | None:
-    """The last plan if what the task measures is no longer what experiment 0 measured."""
-    seen, first = builder.seen, builder.seen.settled
+def _releasing(builder: PlanBuilder, why: str) -> TaskPlan:
+    """The plan that cancels what is running, and waits until it is released."""
+    running = builder.seen.running
+    withdraw = tuple(one.name for one in running if not one.spec.cancel)
+    return builder.plan(f"{why}; releasing {', '.join(one.name for one in running)}", withdraw=withdraw)
+
+
+def _progress(builder: PlanBuilder) -> str:
+    """How far the running experiments of the search are, and the best so far."""
+    seen = builder.seen
+    numbers = {one.name: number for number, one in enumerate(seen.search, 1)}
+    running = [(numbers.get(one.name, 0), one) for one in seen.running]
+    best, today = builder.changes["best"], builder.changes["baseline"]
+    return status_message.message(running, experiment_counts.wanted(seen), best, today, seen.spec)
+
+
+def _note_passed_over(builder: PlanBuilder, choice: Choice) -> None:
+    """Remember, in the status alone, how long the next experiment has waited for accelerators."""
+    counts: ExperimentCounts = builder.changes["experiments"]
+    changed = counts.model_copy(update={"passed_over": choice.passed_over or None})
+    builder.changes["experiments"] = changed
+
+
+def _drift(seen: ObservedTask) -> CommonCause | None:
+    """What ends the task where it no longer measures what experiment 0 measured."""
+    first = seen.settled
     if first is None:
         return None
     differing = [drift.explanation(one.name, one.drift, first.name) for one in seen.measured if one.drift]
+    if differing:
+        return CommonCause("RuntimeChanged", differing[0], certain=True)
     # A model that was made again may lack what the backend fills in until it is Ready.
     model = seen.model if seen.model_state.phase == "Ready" else None
-    words = next(iter(differing), "") or drift.changed_object(first.status, first.name, model, seen.runtime)
-    if not words:
+    words = drift.changed_object(first.status, first.name, model, seen.runtime)
+    return CommonCause("RuntimeChanged", words) if words else None
+
+
+def _stop(builder: PlanBuilder, cause: CommonCause | None) -> TaskPlan | None:
+    """The last plan if there is a cause to stop."""
+    if cause is None:
         return None
     conclude.record_best(builder)
-    return builder.end(False, "RuntimeChanged", words)
+    return builder.end(False, cause.reason, cause.message)
 
 
 def _searching(builder: PlanBuilder) -> None:
@@ -203,33 +239,34 @@ def _searching(builder: PlanBuilder) -> None:
 
 
 def _tune(builder: PlanBuilder) -> TaskPlan:
-    """The plan while nothing is running: the baseline first, then one experiment after the other, then the answer."""
+    """The plan while nothing is running: the baseline first and alone, then the search, then the answer.
+
+    Everything depends on the baseline: what all others run on, whether anything can run at all, and what a hopeless
+    configuration is.
+    """
     seen = builder.seen
+    if ended := _stop(builder, common_cause.find(seen.measured)):
+        return ended
     conclude.record_best(builder)
-    if stop := common_cause.find(seen.measured):
-        return builder.end(False, stop.reason, stop.message)
-    unbelieved = retries.owed(seen.measured)
     if seen.baseline is None:
-        limit = limits.used_up(seen, builder.now) or limits.failed_too_often(seen)
-        end = SearchEnd("BudgetExhausted", limit)
-        if limit:
-            return conclude.finish(builder, end)
-        return _retry(builder, unbelieved) if unbelieved else _create(builder, "Baseline", None)
-    if unbelieved and not unbelieved.is_repeat and not limits.ends_search(seen, unbelieved.accelerators, builder.now):
-        return _retry(builder, unbelieved)
-    if len(seen.search) >= seen.spec.search.max_experiments:
-        return _confirm(builder, SearchEnd("Completed"))
-    proposal = next_experiment.next_one(seen, builder.suggest)
-    if proposal is None:
-        return _confirm(builder, SearchEnd("SpaceExhausted"))
-    accelerators = experiment_spec.accelerators(_ingredients(seen), proposal.configuration)
-    if proposal.purpose == "Search":
-        builder.changes["search"] = expected_gain.for_status(seen, proposal, accelerators)
-    if idle := expected_gain.ends_search(seen, proposal):
-        return _confirm(builder, SearchEnd("Completed", idle=idle))
-    if limit := limits.ends_search(seen, accelerators, builder.now):
-        return _confirm(builder, SearchEnd("BudgetExhausted", limit))
-    return _create(builder, proposal.purpose, proposal.configuration)
+        if limit := limits.used_up(seen, builder.now) or limits.failed_too_often(seen):
+            return conclude.finish(builder, SearchEnd("BudgetExhausted", limit))
+        owed = retries.owed(seen.measured)
+        launch = launching.again(builder, owed[0]) if owed else launching.baseline(builder)
+        return _launch(builder, [launch])
+    choice = starting.choose(builder)
+    _note_passed_over(builder, choice)
+    if choice.start:
+        return _launch(builder, launching.of_search(builder, choice.start))
+    if choice.waits:
+        _searching(builder)
+        return builder.plan(choice.waits, waits_for_turn=bool(seen.turn))
+    return _confirm(builder, choice.end)
+
+
+def _launch(builder: PlanBuilder, launches: Sequence[Launch]) -> TaskPlan:
+    _searching(builder)
+    return launching.plan(builder, launches, launching.message(builder, launches))
 
 
 def _confirm(builder: PlanBuilder, end: SearchEnd) -> TaskPlan:
@@ -250,14 +287,11 @@ def _confirm(builder: PlanBuilder, end: SearchEnd) -> TaskPlan:
     if end.words and not seen.measured[-1].is_repeat and not seen.obstacle:
         builder.events.append(Event("Normal", "BudgetExhausted" if end.limit else "SearchEnded", end.words))
     message = _confirming(builder, race, step.block)
-    if unbelieved := retries.owed([one for one in seen.measured if one.is_repeat]):
-        return _retry(builder, unbelieved, message)
+    if owed := retries.owed([one for one in seen.measured if one.is_repeat]):
+        return launching.plan(builder, [launching.again(builder, owed[0])], message)
     original = race.original(step.keys[0])
-    body = experiment_spec.repeat(
-        _ingredients(seen), original.spec, index=_next_index(builder), block=step.block, ladder=race.ladder
-    )
     what = "the baseline" if step.keys[0] is None else original.name
-    return _launch(builder, body, f"{what} again, block {step.block}", message)
+    return launching.plan(builder, [launching.repeat(builder, original, step.block, race.ladder, what)], message)
 
 
 def _confirming(builder: PlanBuilder, race: Race | None, block: int) -> str:
@@ -265,59 +299,3 @@ def _confirming(builder: PlanBuilder, race: Race | None, block: int) -> str:
     builder.conditions.set("Succeeded", "Unknown", "Confirming")
     builder.conditions.set("Finished", "False", "Confirming")
     return confirmed_best.message(race, block) if race else "confirming"
-
-
-def _create(builder: PlanBuilder, purpose: Purpose, configuration: Configuration | None) -> TaskPlan:
-    seen = builder.seen
-    leader = best_so_far.leader(seen.measured, seen.spec.objectives[0])
-    experiment = experiment_spec.experiment(
-        _ingredients(seen),
-        index=_next_index(builder),
-        purpose=purpose,
-        configuration=configuration,
-        best=leader.worth if leader and purpose != "Baseline" else None,
-    )
-    what = (
-        "the baseline"
-        if purpose == "Baseline"
-        else f"experiment {len(seen.search) + 1} of {experiment_counts.wanted(seen)}"
-    )
-    _searching(builder)
-    return _launch(builder, experiment, what, f"{what} starting as {experiment['metadata']['name']}")
-
-
-def _retry(builder: PlanBuilder, one: Measured, message: str = "") -> TaskPlan:
-    """The plan that measures again what ended in a way that is not believed."""
-    seen = builder.seen
-    of = retries.first_try(one)
-    body = experiment_spec.retry(_ingredients(seen), one.spec, index=_next_index(builder), of=of)
-    if not message:
-        _searching(builder)
-    what = "the baseline" if one.is_baseline else of
-    why = f"{one.name} ended with {one.status.reason}: {one.status.message}"
-    return _launch(builder, body, f"{what} again: {why}", message or f"measuring {what} again: {why}")
-
-
-def _ingredients(seen: ObservedTask) -> Ingredients:
-    return seen.ingredients(seen.model or {}, seen.runtime or {})
-
-
-def _next_index(builder: PlanBuilder) -> int:
-    counts: ExperimentCounts = builder.changes["experiments"]
-    return counts.next_index
-
-
-def _launch(builder: PlanBuilder, experiment: Object, what: str, message: str) -> TaskPlan:
-    """The plan that creates an experiment, unless its name is taken."""
-    name = experiment["metadata"]["name"]
-    if builder.seen.obstacle:
-        return builder.plan(f"waiting to create {name}: {builder.seen.obstacle}", builder.now + _POLL / 4)
-    if builder.seen.unanswered:
-        return builder.plan(f"waiting to create {name}", builder.now + _POLL)
-    counts: ExperimentCounts = builder.changes["experiments"]
-    # The name is used up even if the status write below is lost: the next reconcile observes the experiment itself.
-    builder.changes["experiments"] = counts.model_copy(
-        update={"next_index": counts.next_index + 1, "running": counts.running + 1}
-    )
-    builder.events.append(Event("Normal", "ExperimentCreated", f"{name}: {what}"))
-    return builder.plan(message, create_experiment=experiment)

@@ -49,6 +49,7 @@ def counts(seen: ObservedTask) -> dict[str, Any]:
         infeasible=outcomes["infeasible"],
         failed=len(over) - measured - outcomes["infeasible"],
         reused=seen.reused if seen.spec.search.reuse else None,
+        passed_over=seen.status.experiments.passed_over if seen.status.experiments else None,
         reasons=[ReasonCount(reason=reason, count=count) for reason, count in sorted(reasons.items())] or None,
     )
     hours = round(sum(one.status.gpu_seconds or 0.0 for one in seen.measured if not one.reused) / 3600, 4)

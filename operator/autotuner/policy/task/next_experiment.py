@@ -1,4 +1,8 @@
-"""What a task measures next: the user's start points first, then what the search wants to know."""
+"""What a task measures next: the user's start points first, then what the search wants to know.
+
+All of a batch is asked for at once: the search takes each into account for the ones after it, as it does what is
+running.
+"""
 
 from __future__ import annotations
 
@@ -35,31 +39,41 @@ class NextExperiment:
     expected_gain: float | None = None
 
 
-def next_one(seen: ObservedTask, suggest: Suggest) -> NextExperiment | None:
-    """The next configuration, each start point once before all others; None if nothing is left.
+def batch(seen: ObservedTask, suggest: Suggest, count: int) -> list[NextExperiment]:
+    """The next configurations, each start point once before all others; fewer if not so many are left.
 
     Args:
-        seen: the task, none of whose experiments is running.
+        seen: the task; what is running, or will be measured again, is taken.
         suggest: the search.
+        count: how many are wanted, at least 1.
     """
     space, search = seen.space, seen.spec.search
     known = [one.configuration for one in seen.tried] + [seen.today]
     tried = {space.identity(one) for one in known if one is not None}
-    for point in space.start_points:
-        if space.identity(point) not in tried:
-            return NextExperiment("Start", point)
-    found = suggest(
-        search.strategy,
-        space,
-        measurements.for_search(seen.measured),
-        [],
-        1,
-        search.seed,
-        maximise=[not scoring.minimised(objective.metric) for objective in seen.spec.objectives],
-        starts=advised(space, engines.get(seen.engine), _goal(seen.spec)),
-        beside=seen.beside_today,
+    points = [point for point in space.start_points if space.identity(point) not in tried][:count]
+    found = [NextExperiment("Start", point) for point in points]
+    if len(found) == count:
+        return found
+    waiting = [one.configuration for one in seen.tried if not one.finished or one.retry == "owed"]
+    records = measurements.for_search(seen.measured)
+    pending = [*(one for one in waiting if one is not None), *points]
+    wanted = count - len(found)
+    proposal = seen.readings.answer(
+        "search",
+        (records, pending, wanted),
+        lambda: suggest(
+            search.strategy,
+            space,
+            records,
+            pending,
+            wanted,
+            search.seed,
+            maximise=[not scoring.minimised(objective.metric) for objective in seen.spec.objectives],
+            starts=advised(space, engines.get(seen.engine), _goal(seen.spec)),
+            beside=seen.beside_today,
+        ),
     )
-    return NextExperiment("Search", found.configurations[0], found.expected_gain) if found.configurations else None
+    return [*found, *(NextExperiment("Search", one, proposal.expected_gain) for one in proposal.configurations)]
 
 
 def _goal(spec: TaskSpec) -> AdviceGoal:

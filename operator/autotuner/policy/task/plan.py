@@ -25,10 +25,11 @@ class TaskPlan:
     create_model: Object | None = None
     create_runtime: Object | None = None
     create_probe: Object | None = None
-    create_experiment: Object | None = None
+    create_experiments: tuple[Object, ...] = ()  # in this order
     write_probe: Object | None = None
     write_preview: Object | None = None
     write_recommendation: Object | None = None
+    waits_for_turn: bool = False  # something would start if the limits over all tasks let it
     withdraw: tuple[str, ...] = ()  # experiments to cancel
     events: tuple[Event, ...] = ()
     look_again: datetime | None = None

@@ -36,6 +36,11 @@ def prepare(builder: PlanBuilder) -> TaskPlan | None:
     return _model_ready(builder) or _runtime_ready(builder)
 
 
+def is_ready(seen: ObservedTask) -> bool:
+    """Whether model and runtime are there for one more experiment beside others."""
+    return seen.model_state.phase == "Ready" and seen.runtime is not None and seen.shadow is None
+
+
 def _model_ready(builder: PlanBuilder) -> TaskPlan | None:
     seen, reference = builder.seen, builder.seen.model_reference
     assert reference is not None, "checked by preflight"

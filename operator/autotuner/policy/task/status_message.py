@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from autotuner import scoring
 from autotuner.api.common import Condition
@@ -55,21 +55,60 @@ def best_in_words(found: Best, baseline: BaselineResult | None, spec: TaskSpec) 
     return f"{value} by {found.experiment}" + (words and f" ({words})")
 
 
+def listed(words: Sequence[str]) -> str:
+    """`12, 13 and 14`."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+
+
 def message(
-    running: Measured, number: int, wanted: int, leader: Best | None, baseline: BaselineResult | None, spec: TaskSpec
+    running: Sequence[tuple[int, Measured]],
+    wanted: int,
+    leader: Best | None,
+    baseline: BaselineResult | None,
+    spec: TaskSpec,
 ) -> str:
-    """`experiment 12 of 30 benchmarking; best 1893 tok/s/GPU by llama-chat-7 (+31.0% over the baseline)`."""
-    step = (running.status.phase or "Pending").lower()
-    what = "baseline" if running.is_baseline else f"experiment {number} of {wanted}"
-    if running.spec.retry_of:
-        what += f", {running.spec.retry_of} again,"
-    text = f"{what} {step}"
-    if running.status.message and running.status.phase not in ("Benchmarking", "Starting", "Releasing"):
-        text += f" ({running.status.message})"
+    """`experiments 12 and 13 of 30 benchmarking, 14 starting; best 1893 tok/s/GPU by llama-chat-7 (+31.0% over ...)`.
+
+    Args:
+        running: experiments, each with its number in the search.
+        wanted: how many the search will make.
+        leader: the best so far.
+        baseline: its result.
+        spec: of the task.
+    """
+    groups: dict[str, list[tuple[int, Measured]]] = {}
+    for number, one in running:
+        groups.setdefault(_step(one), []).append((number, one))
+    parts = [f"{_who(group, wanted, first=not place)} {step}" for place, (step, group) in enumerate(groups.items())]
+    text = ", ".join(parts)
     if leader is None:
         return text
     lead = "the baseline is best: " if is_today(leader, baseline) else "best "
     return f"{text}; {lead}{best_in_words(leader, baseline, spec)}"
+
+
+def _step(one: Measured) -> str:
+    """What an experiment is doing, with what it waits for."""
+    step = (one.status.phase or "Pending").lower()
+    if one.status.message and one.status.phase not in ("Benchmarking", "Starting", "Releasing"):
+        step += f" ({one.status.message})"
+    return step
+
+
+def _who(group: Sequence[tuple[int, Measured]], wanted: int, *, first: bool) -> str:
+    """The experiments that do the same; the first group of a message says of how many they are."""
+    alone = len(group) == 1
+    numbers = [f"{number}{_again(one) if not alone else ''}" for number, one in group if not one.is_baseline]
+    who = ["baseline"] if len(numbers) < len(group) else []
+    if numbers:
+        many = "s" if len(numbers) > 1 else ""
+        who.append(f"experiment{many} {listed(numbers)} of {wanted}" if first else listed(numbers))
+    repeated = f", {group[0][1].spec.retry_of} again," if alone and group[0][1].spec.retry_of else ""
+    return listed(who) + repeated
+
+
+def _again(one: Measured) -> str:
+    return f" ({one.spec.retry_of} again)" if one.spec.retry_of else ""
 
 
 def _in_the_way(condition: Condition) -> bool:

@@ -8,6 +8,14 @@ from typing import Any
 
 
 @dataclass(frozen=True)
+class Held:
+    """The most accelerators that running experiments may hold together, and what says so."""
+
+    most: int
+    by: str
+
+
+@dataclass(frozen=True)
 class Facts:
     """Facts about model, cluster and traffic; what is not known forbids nothing.
 
@@ -16,6 +24,7 @@ class Facts:
         memory_mib: of the largest GPU that experiments may get; None if unknown.
         accelerators: the most that one node could ever give; None if unknown.
         visible: accelerators that environment variables of the engine let it see; None if they do not choose.
+        held: what limits all experiments that run at the same time; None if nothing does.
         longest_request: tokens of a prompt and its answer that every configuration must take; 0 if unknown.
         command: of the runtime's container, which may hold flags too.
     """
@@ -24,5 +33,6 @@ class Facts:
     memory_mib: float | None = None
     accelerators: int | None = None
     visible: int | None = None
+    held: Held | None = None
     longest_request: int = 0
     command: tuple[str, ...] = ()

@@ -147,6 +147,9 @@ def of_hardware(engine: Engine, flag_rules: CommandLineRules, facts: Facts) -> l
     if facts.visible is not None:
         why = f"the environment lets the engine see {facts.visible}"
         found.append(_accelerators("accelerators in sight", engine, flag_rules, facts.visible, why))
+    if facts.held is not None:
+        why = f"{facts.held.by} is {facts.held.most}"
+        found.append(_accelerators(facts.held.by, engine, flag_rules, facts.held.most, why))
     return found
 
 

@@ -271,7 +271,7 @@ class TestHours:
         release_withdrawn(story)
 
         plan = story.step()
-        assert plan.create_experiment is None
+        assert not plan.create_experiments
         assert condition(plan.status, "Succeeded") == ("False", "BudgetExhausted")
         assert (plan.status.message or "").endswith("budget.maxHours 1 is used up")
 

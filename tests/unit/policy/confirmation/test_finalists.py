@@ -185,7 +185,7 @@ class TestSpoiled:
         assert plan.withdraw == (first["metadata"]["name"],)
         assert plan.status.phase == "Suspended"
         story.end(ending("Cancelled", withdrawn=True))
-        assert story.step().create_experiment is None
+        assert not story.step().create_experiments
 
         story.task["spec"]["suspend"] = False
         plan = story.step()
@@ -464,8 +464,7 @@ class TestProgress:
         again(story, FASTER)
         for count in range(4, len(story.experiments)):
             seen = observed(confirmed(), story.experiments[:count])
-            created = decide(seen, after(1)).create_experiment
-            assert created is not None
+            [created] = decide(seen, after(1)).create_experiments
             assert (of(created), created["spec"]["block"]) == (
                 of(story.experiments[count]),
                 story.experiments[count]["spec"]["block"],

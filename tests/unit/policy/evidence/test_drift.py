@@ -89,7 +89,7 @@ class TestTask:
         story.end(ran(1200))
         plan = story.step(**{kind: live})
 
-        assert plan.create_experiment is None
+        assert not plan.create_experiments
         assert condition(plan.status, "Succeeded") == ("False", "RuntimeChanged")
         assert words in (plan.status.message or "")
         assert (plan.status.message or "").endswith("create a new TuningTask")
@@ -111,8 +111,8 @@ class TestTask:
 
         plan = story.step(runtime=edited(live_runtime()))
 
-        assert plan.create_experiment is not None
-        assert plan.create_experiment["spec"]["purpose"] == "Baseline"
+        assert plan.create_experiments
+        assert plan.create_experiments[0]["spec"]["purpose"] == "Baseline"
 
     def test_holds_a_crashed_baseline_against_the_runtime_too(self) -> None:
         story = Story()
@@ -141,4 +141,4 @@ class TestTask:
         story = Story(started())
         plan = story.run_experiments(reaching(1), reaching(2))
 
-        assert plan.create_experiment is not None
+        assert plan.create_experiments

@@ -137,8 +137,7 @@ class TestAnswer:
         story = reusing(others(*ALL), search={"confirm": {"top": 1, "maxRepeats": 4}})
         plan = story.step()
 
-        body = plan.create_experiment
-        assert body is not None
+        [body] = plan.create_experiments
         assert body["spec"]["purpose"] == "Confirm"
         assert body["spec"]["benchmark"]["seed"] == "uid-chat"
         repeated = [one["spec"]["service"]["args"] for one in story.experiments[1:]]
@@ -233,8 +232,8 @@ class TestRefusal:
         story.experiments.clear()
         plan = story.step()
 
-        assert plan.create_experiment is not None
-        assert plan.create_experiment["spec"]["purpose"] == "Baseline"
+        assert plan.create_experiments
+        assert plan.create_experiments[0]["spec"]["purpose"] == "Baseline"
         assert reused(story) == 0
 
     def test_of_everything_after_a_baseline_whose_image_is_unknown(self) -> None:

@@ -418,7 +418,7 @@ class TestReadiness:
 
     def plan(self, found: Storage | None, model: Object | None = None, **around: Any) -> tuple[tuple[str, str], str]:
         plan = decide(observed(self.TASK, model=model or live_model(), storage=found, **around), after(1))
-        assert plan.create_experiment is None
+        assert not plan.create_experiments
         return condition(plan.status, "ModelReady"), plan.status.message or ""
 
     def test_a_claim_that_is_gone(self) -> None:
@@ -440,8 +440,8 @@ class TestReadiness:
         found = storage(make_claim("Pending", storageClassName="local"), storage_class=make_class())
         plan = decide(observed(self.TASK, storage=found), after(1))
 
-        assert plan.create_experiment is not None
-        assert plan.create_experiment["spec"]["service"]["volume"]["claimName"] == "weights"
+        assert plan.create_experiments
+        assert plan.create_experiments[0]["spec"]["service"]["volume"]["claimName"] == "weights"
 
     def test_a_model_that_is_not_ready_counts_although_the_weights_are_elsewhere(self) -> None:
         ready, message = self.plan(BOUND, live_model("In_Transit"))
@@ -473,7 +473,7 @@ class TestReadiness:
 
         plan = decide(observed(task, model=live_model(nodesReady=["node-a"]), nodes=nodes), after(1))
 
-        assert plan.create_experiment is not None
+        assert plan.create_experiments
 
 
 class TestExperiment:

@@ -148,7 +148,7 @@ def test_a_task_passes_or_is_refused_by_field(parts: Object) -> None:
         assert not refused, [one.message for one in refused]
         assert plan.status.start_time
     else:
-        assert plan.create_experiment is None
+        assert not plan.create_experiments
         assert all(FIELD.match(message) for message in valid.message.split("; ")[:1]), valid.message
 
 

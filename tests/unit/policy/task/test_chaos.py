@@ -1,4 +1,4 @@
-"""Whatever happens to a task: it ends, measures one thing at a time, and its status settles."""
+"""Whatever happens to a task: it ends, never runs more than it may, and its status settles."""
 
 from __future__ import annotations
 
@@ -37,13 +37,15 @@ BADLY = ["OutOfMemory", "EngineCrashed", "ImagePullFailed", "Cancelled"]
 class Chaos:
     """A task among people and machines that do as they like."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, beside: bool) -> None:
         self.dice = random.Random(seed)
         search = {
             "strategy": self.dice.choice(["Grid", "Random"]),
             "maxExperiments": self.dice.choice([1, 2, 3, 9]),
             "confirm": {"top": self.dice.choice([1, 2, 3]), "maxRepeats": self.dice.choice([0, 2, 4])},
         }
+        if beside:
+            search |= {"parallelExperiments": self.dice.choice([2, 3, 8]), "maxGPUs": self.dice.choice([None, 2, 3, 5])}
         wishes = {"search": search, "budget": self.dice.choice(BUDGETS), **self.dice.choice(GOALS)}
         self.task = started(benchmark={"concurrency": self.dice.choice([[8], [4, 8, 16]])}, **wishes)
         self.experiments: list[Object] = []
@@ -63,20 +65,26 @@ class Chaos:
         status = plan.status.dump()
         TaskStatus.model_validate(status)
         json.dumps(status, allow_nan=False)
-        if plan.create_experiment:
-            self.create(plan.create_experiment)
+        for body in plan.create_experiments:
+            self.create(body)
         if lost:
             return
         self.task = written(self.task, plan.status)
         for name in plan.withdraw:
             mark = {"spec": {"cancel": True}, "metadata": {"annotations": {"autotuner.io/withdrawn": "true"}}}
             self.experiments = [merged(one, mark) if named(one) == name else one for one in self.experiments]
-        if not (plan.create_experiment or plan.withdraw or around):
+        if not (plan.create_experiments or plan.withdraw or around):
             self.settles()
 
     def create(self, body: Object) -> None:
         assert named(body) not in map(named, self.experiments), "twice"
-        assert all(map(is_over, self.experiments)), "one at a time"
+        running = [one for one in self.experiments if not is_over(one)]
+        assert len(running) < self.task["spec"]["search"].get("parallelExperiments", 1), "too many"
+        if running:
+            assert {one["spec"]["purpose"] for one in (*running, body)} <= {"Start", "Search", "Baseline"}
+            assert not all(one["spec"]["purpose"] == "Baseline" for one in self.experiments), "beside the first"
+        held = sum(one["spec"]["service"]["accelerator"]["count"] for one in (*running, body))
+        assert held <= (self.task["spec"]["search"].get("maxGPUs") or held), "too many GPUs"
         ExperimentSpec.model_validate(body["spec"])
         body["metadata"] |= {"uid": f"uid-{named(body)}", "creationTimestamp": at(self.clock)}
         self.experiments.append({**body, "status": {}})
@@ -85,15 +93,17 @@ class Chaos:
         """Its own write wakes the writer: that must come to an end."""
         self.clock += 0.5
         plan = self.decide()
-        if plan.create_experiment or plan.withdraw:
+        if plan.create_experiments or plan.withdraw:
             return
         task = written(self.task, plan.status)
         again = decide(observed(task, self.experiments), after(self.clock + 0.5))
         assert again.status.dump() == plan.status.dump()
 
     def end(self, *, well: bool) -> None:
-        """What runs ends, well or in any way."""
-        self.experiments = [one if is_over(one) else self.ended(one, well) for one in self.experiments]
+        """What runs ends, or some of it, well or in any way."""
+        running = [named(one) for one in self.experiments if not is_over(one)]
+        ending = self.dice.sample(running, self.dice.randint(1, len(running))) if running else []
+        self.experiments = [self.ended(one, well) if named(one) in ending else one for one in self.experiments]
 
     def ended(self, one: Object, well: bool) -> Object:
         hours, cancelled = self.dice.choice([0.1, 0.5, 1.0]), one["spec"].get("cancel", False)
@@ -134,6 +144,8 @@ class Chaos:
             self.edit(suspend=not self.task["spec"].get("suspend", False))
         elif what < 0.93:
             self.edit(search={"maxExperiments": self.dice.choice([1, 2, 4, 9])})
+            if "parallelExperiments" in self.task["spec"]["search"]:
+                self.edit(search={"parallelExperiments": self.dice.choice([1, 2, 4])})
         elif what < 0.96:
             self.step(obstacle="a TuningExperiment of this name belongs to nobody")
         elif self.experiments:
@@ -152,9 +164,10 @@ def is_over(one: Object) -> bool:
     return any(item["type"] == "Finished" and item["status"] == "True" for item in one["status"].get("conditions", []))
 
 
+@pytest.mark.parametrize("beside", [False, True], ids=["one-by-one", "side-by-side"])
 @pytest.mark.parametrize("seed", range(40))
-def test_it_ends_with_an_answer_or_a_cause(seed: int) -> None:
-    chaos = Chaos(seed)
+def test_it_ends_with_an_answer_or_a_cause(seed: int, beside: bool) -> None:
+    chaos = Chaos(seed, beside=beside)
     for _ in range(30):
         if not chaos.over:
             chaos.happen()

@@ -100,7 +100,7 @@ class TestEnds:
         told.end(reaching(1000))
         while not finished(plan.status):
             plan = told.step()
-            if plan.create_experiment:
+            if plan.create_experiments:
                 told.end(reaching(1100))
         assert {one["spec"]["purpose"] for one in told.experiments[2:]} == {"Confirm"}
         assert "ended after 1 of 4 experiments" in (plan.status.message or "")

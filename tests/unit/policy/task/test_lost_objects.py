@@ -100,7 +100,7 @@ def test_between_experiments_the_task_goes_on_when_the_model_is_ready_again() ->
     assert condition(waiting.status, "ModelReady") == ("False", "Waiting")
     assert condition(waiting.status, "Succeeded") == ("Unknown", "Running")
 
-    assert story.step().create_experiment is not None
+    assert story.step().create_experiments
 
 
 def test_a_model_that_is_being_deleted_is_waited_for() -> None:
@@ -111,5 +111,5 @@ def test_a_model_that_is_being_deleted_is_waited_for() -> None:
 
     plan = story.step(model=going)
 
-    assert plan.create_experiment is None and plan.create_model is None
+    assert not plan.create_experiments and plan.create_model is None
     assert condition(plan.status, "ModelReady") == ("False", "Waiting")

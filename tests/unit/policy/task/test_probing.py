@@ -116,7 +116,8 @@ class TestTheJob:
         assert plan.create_probe is not None
         assert plan.create_probe["metadata"]["name"] == "chat-flags"
         assert plan.create_probe["metadata"]["ownerReferences"] == [owner_reference(body)]
-        assert plan.create_model is plan.create_runtime is plan.create_experiment is None
+        assert plan.create_model is plan.create_runtime is None
+        assert not plan.create_experiments
         assert plan.status.probe is not None
         assert (plan.status.probe.image, plan.status.probe.started_at) == (IMAGE, at(1))
         assert plan.status.message == f"Job chat-flags asks {IMAGE} for its engine's flags"
@@ -194,7 +195,8 @@ class TestTheAnswer:
         assert "parameters[gpu-memory-utilization]: vLLM 0.33.1 has no such flag any more" in (
             plan.status.message or ""
         )
-        assert plan.create_runtime is plan.create_experiment is None
+        assert plan.create_runtime is None
+        assert not plan.create_experiments
 
     def test_refuses_a_value_that_the_image_does_not_take(self) -> None:
         plan = step(told(parameters=[{"name": "new-flag", "choices": ["a", "c"]}]), 11, probe=kept())

@@ -149,7 +149,7 @@ class TestSuspend:
 
         plan = story.step()
 
-        assert plan.create_experiment is None
+        assert not plan.create_experiments
         assert plan.status.message == "suspended; set suspend: false to go on"
 
     def test_a_withdrawn_experiment_is_proposed_again_and_does_not_count(self) -> None:
@@ -187,7 +187,7 @@ class TestSuspend:
         story.run_experiments(BASELINE)
         story.end(lambda experiment: running(experiment, "Releasing"))
 
-        assert story.step().create_experiment is None
+        assert not story.step().create_experiments
 
     def test_is_told_by_an_event_and_so_is_going_on(self) -> None:
         story = Story()

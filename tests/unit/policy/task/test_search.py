@@ -29,8 +29,7 @@ class TestOrder:
     def test_the_baseline_comes_first(self) -> None:
         plan = Story().step()
 
-        body = plan.create_experiment
-        assert body is not None
+        [body] = plan.create_experiments
         assert body["metadata"]["name"] == "chat-0"
         assert body["spec"]["purpose"] == "Baseline"
         assert plan.status.message == "the baseline starting as chat-0"
@@ -74,7 +73,7 @@ class TestOrder:
         story.step()
         story.end(running)
 
-        assert story.step().create_experiment is None
+        assert not story.step().create_experiments
 
     def test_more_experiments_may_be_wanted_later(self) -> None:
         story = Story()
@@ -100,7 +99,7 @@ class TestIndices:
         story.end(reaching(5))
         story.task = before
 
-        assert story.step().create_experiment is not None
+        assert story.step().create_experiments
         assert story.names[-1] == "chat-2"
 
     def test_are_never_used_again_although_an_experiment_was_deleted(self) -> None:
@@ -124,12 +123,12 @@ class TestIndices:
 
         plan = story.step(obstacle=taken)
 
-        assert plan.create_experiment is None
+        assert not plan.create_experiments
         assert plan.status.message == f"waiting to create chat-0: {taken}"
         assert plan.status.experiments is not None
         assert plan.status.experiments.next_index == 0
         assert plan.look_again == after(10.5)
-        assert story.step().create_experiment is not None
+        assert story.step().create_experiments
 
     def test_a_refused_experiment_ends_the_task(self) -> None:
         plan = Story().step(rejection=("TuningExperiment", "exceeded quota"))
@@ -385,7 +384,7 @@ class TestAnswer:
         plan = decide(observed(task, story.experiments, model=None), after(9999))
 
         assert plan.status == over.status
-        assert plan.create_experiment is None
+        assert not plan.create_experiments
         assert plan.events == ()
 
 
@@ -396,9 +395,9 @@ def test_experiments_of_a_model_that_went_away_wait_for_it() -> None:
 
     plan = story.step(model=live_model("In_Transit"))
 
-    assert plan.create_experiment is None
+    assert not plan.create_experiments
     assert condition(plan.status, "ModelReady") == ("False", "Waiting")
-    assert story.step().create_experiment is not None
+    assert story.step().create_experiments
 
 
 def test_the_same_world_gives_the_same_answer_after_a_restart() -> None:
@@ -412,7 +411,7 @@ def test_the_same_world_gives_the_same_answer_after_a_restart() -> None:
     twice = decide(observed(body, list(reversed(story.experiments)), runtime=live_runtime()), after(99))
 
     assert once == twice
-    assert once.create_experiment is not None
+    assert once.create_experiments
 
 
 class TestHopelessLadders:

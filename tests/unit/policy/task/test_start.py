@@ -47,7 +47,8 @@ class TestInvalid:
         assert condition(plan.status, "Finished") == ("False", "InvalidSpec")
         assert (plan.status.phase, plan.status.start_time) == ("Pending", None)
         assert plan.events == (("Warning", "UnknownPreset", self.MESSAGE),)
-        assert plan.create_model is plan.create_runtime is plan.create_experiment is None
+        assert plan.create_model is plan.create_runtime is None
+        assert not plan.create_experiments
         assert plan.look_again == after(11)
 
     def test_is_told_once(self) -> None:
@@ -104,7 +105,8 @@ class TestStart:
         plan = decide(observed(model=None, runtime=None), after(5))
 
         assert plan.status.start_time == at(5)
-        assert plan.create_model is plan.create_runtime is plan.create_experiment is None
+        assert plan.create_model is plan.create_runtime is None
+        assert not plan.create_experiments
         assert plan.look_again == after(5)
         assert plan.status.phase == "Running"
         assert plan.status.message == "started: 4 configurations to choose from"
@@ -132,7 +134,8 @@ class TestStart:
         )
         assert condition(plan.status, "Valid") == ("True", "Valid")
         assert condition(plan.status, "Succeeded") == ("Unknown", "Suspended")
-        assert plan.create_model is plan.create_runtime is plan.create_experiment is None
+        assert plan.create_model is plan.create_runtime is None
+        assert not plan.create_experiments
         resolved = plan.status.resolved
         assert resolved is not None
         assert (resolved.model, resolved.runtime, resolved.configurations) == (MODEL, RUNTIME_NAME, 4)
@@ -188,7 +191,8 @@ class TestModel:
         assert condition(plan.status, "ModelReady") == ("False", "Waiting")
         assert plan.status.created is None
         assert plan.look_again == after(3)
-        assert plan.create_runtime is plan.create_experiment is None
+        assert plan.create_runtime is None
+        assert not plan.create_experiments
 
     def test_that_failed_ends_the_task(self) -> None:
         model = live_model("Failed", nodesFailed=["node-a"])
@@ -319,7 +323,7 @@ class TestRuntime:
 
         assert condition(plan.status, "RuntimeReady") == ("False", "Shadowed")
         assert plan.status.message == SHADOW.message
-        assert plan.create_experiment is None
+        assert not plan.create_experiments
         assert plan.look_again == after(3)
 
     def test_that_is_hidden_before_the_start_is_a_mistake_in_the_spec(self) -> None:
