@@ -80,6 +80,8 @@ COMMANDS = {
                 "tests.conformance",
                 "-p",
                 "tests.realengine",
+                "-p",
+                "tests.simulation",
                 "-m",
                 "tests.suite",
                 "-m",
@@ -98,6 +100,7 @@ COMMANDS = {
 # Those that compare times with a model are marked `alone` and have the machine to themselves.
 TESTS = {
     "unit": Tests(5, ("tests/unit", "-n2")),
+    "simulation": Tests(4, ("tests/simulation", "-n2", "--dist=worksteal")),
     "cluster": Tests(4.5, ("tests/cluster", "-n2", "--dist=loadfile"), ("tools", "cluster", "kueue")),
     "e2e": Tests(11, ("tests/e2e", "-n2", "--dist=worksteal"), ("tools", "cluster"), "not alone", full_minutes=17),
     "kueue": Tests(2.5, ("tests/kueue", "-n2", "--dist=worksteal"), ("tools", "cluster", "kueue"), full_minutes=3),
@@ -160,7 +163,7 @@ def run_tests(name: str, environment: dict[str, str], *, full: bool) -> Count:
     step = TESTS[name]
     marks = selection(step.marks, full=full)
     count, failed = attempt([*step.paths, *(["-m", marks] if marks else [])], environment)
-    if name != "unit" and failed and len(failed) == count.failed <= SECOND_ATTEMPTS:
+    if name not in ("unit", "simulation") and failed and len(failed) == count.failed <= SECOND_ATTEMPTS:
         print(f"== {name}, second attempt at: {' '.join(failed)}", flush=True)
         again, _ = attempt(failed, environment)
         return Count(count.passed + again.passed, again.failed, count.not_run + again.not_run)

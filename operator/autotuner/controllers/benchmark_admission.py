@@ -8,12 +8,12 @@ nodes. Whoever may create Jobs may run any pod; the right to create pods, which 
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from autotuner import hashing, ownership
+from autotuner.controllers import monotonic_clock
 from autotuner.kube import JOB, LIMIT_RANGE, NODE, POD, AlreadyExistsError, Kube, KubeError, RejectedError
 from autotuner.kubernetes_object import Object
 from autotuner.serving import nodes, refusals
@@ -42,7 +42,7 @@ class _Namespace:
 class BenchmarkAdmission:
     """Asks the API server, and remembers good answers for a while; nothing of it is missed after a restart."""
 
-    def __init__(self, kube: Kube, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, kube: Kube, now: Callable[[], float] = monotonic_clock.seconds) -> None:
         self._kube, self._now = kube, now
         self._known: dict[str, _Namespace] = {}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -12,6 +11,7 @@ from typing import Any
 from autotuner.api.common import FINISHED_LABEL, TASK_LABEL
 from autotuner.api.task import TaskSpec
 from autotuner.api.task_status import TaskStatus
+from autotuner.controllers import monotonic_clock
 from autotuner.controllers.read_kueue import read_queue
 from autotuner.controllers.read_probe import read_probe
 from autotuner.controllers.read_volume_claims import read_storage
@@ -49,7 +49,7 @@ class Observer:
         backend: Backend,
         settings: Settings,
         recent: RecentReads,
-        now: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = monotonic_clock.seconds,
     ) -> None:
         self._kube, self._backend, self._settings, self._now = kube, backend, settings, now
         self._recent = recent

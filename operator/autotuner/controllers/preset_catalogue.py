@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 
 from autotuner import presets
 from autotuner.api.common import GROUP
+from autotuner.controllers import monotonic_clock
 from autotuner.kube import CONFIG_MAP, Kube
 from autotuner.presets import Presets
 from autotuner.settings import Settings
@@ -33,7 +33,7 @@ class Catalogue:
     """Reads presets from the labelled ConfigMaps of the operator's own namespace, now and then."""
 
     def __init__(
-        self, kube: Kube, settings: Settings, known: Presets, now: Callable[[], float] = time.monotonic
+        self, kube: Kube, settings: Settings, known: Presets, now: Callable[[], float] = monotonic_clock.seconds
     ) -> None:
         self._kube, self._home, self._shipped, self._now = kube, settings.home, known, now
         self._current, self._read, self._told = known, -_SECONDS, frozenset[str]()

@@ -5,10 +5,10 @@ Of models and runtimes only the end is watched (`needed_objects`).
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import NamedTuple
 
+from autotuner.controllers import monotonic_clock
 from autotuner.kube import Kube
 from autotuner.kubernetes_object import Object, Resource
 
@@ -24,7 +24,7 @@ class _Read(NamedTuple):
 class RecentReads:
     """Answers from what was read not long ago, where a reconcile can live with that."""
 
-    def __init__(self, kube: Kube, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, kube: Kube, now: Callable[[], float] = monotonic_clock.seconds) -> None:
         self._kube, self._now = kube, now
         self._reads: dict[_Key, _Read] = {}
 

@@ -7,12 +7,12 @@ task, before its engine is, with nothing in between: there is one process that c
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from autotuner.api.common import FINISHED_LABEL
+from autotuner.controllers import monotonic_clock
 from autotuner.controllers.observe import is_over
 from autotuner.controllers.workqueue import ObjectKey
 from autotuner.kube import EXPERIMENT, Kube
@@ -25,7 +25,9 @@ Wake = Callable[[str, ObjectKey], None]
 class TurnKeeper:
     """The turns of one operator; without limits everybody may always start."""
 
-    def __init__(self, limits: OverallLimits, wake: Wake = lambda *_: None, now: Callable[[], float] = time.monotonic):
+    def __init__(
+        self, limits: OverallLimits, wake: Wake = lambda *_: None, now: Callable[[], float] = monotonic_clock.seconds
+    ):
         """Know nobody yet.
 
         Args:

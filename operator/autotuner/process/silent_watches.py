@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
 from autotuner.api.common import EXPERIMENT_UID_LABEL, FINISHED_LABEL
+from autotuner.controllers import monotonic_clock
 from autotuner.kube import EXPERIMENT, JOB, POD, TASK, Kube, KubeError
 from autotuner.kubernetes_object import Object, Resource
 from autotuner.serving.backend import Backend
@@ -51,7 +51,7 @@ class _Delivery:
 class Watchfulness:
     """What the watches delivered and since when they miss something, by uid."""
 
-    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, now: Callable[[], float] = monotonic_clock.seconds) -> None:
         self.now = now
         self._delivered: dict[str, _Delivery] = {}
         self._missed: dict[str, float] = {}

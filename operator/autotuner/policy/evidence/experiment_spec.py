@@ -158,6 +158,7 @@ def repeat(
             "cancel": False,
             "purpose": "Confirm",
             "block": block,
+            "retry_of": None,  # its own tries are counted, not those of the search
             "service": original.service.model_copy(update=changed),
             "benchmark": original.benchmark.model_copy(update={"concurrency": list(ladder)}),
             "stop": scoring.stop(scoring.Goal.of(spec), None),

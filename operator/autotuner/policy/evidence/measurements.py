@@ -137,19 +137,21 @@ class Readings:
     def __init__(self) -> None:
         self._circumstances: tuple[TaskSpec, Space, Settled | None, Configuration | None] | None = None
         self._known: dict[str, Measured] = {}
-        self._answers: list[tuple[Any, Any]] = []
+        self._answers: dict[str, list[tuple[Any, Any]]] = {}
 
-    def answer(self, question: Any, work_out: Callable[[], Answer]) -> Answer:
-        """The answer to a question about the experiments, worked out again unless it is one of the last two asked.
+    def answer(self, subject: str, question: Any, work_out: Callable[[], Answer]) -> Answer:
+        """The answer to a question about the task, worked out again unless it is one of the last two on its subject.
 
-        A task that waits for room asks its search the same at each look, and an answer takes tenths of a second.
+        A task that waits for room asks its search the same at each look, and an answer takes tenths of a second; the
+        space, and where today's configuration lies in it, seldom change at all.
         """
-        for known, answer in self._answers:
+        answers = self._answers.get(subject, [])
+        for known, answer in answers:
             if known == question:
                 found: Answer = answer
                 return found
         found = work_out()
-        self._answers = [(question, found), *self._answers[:1]]
+        self._answers[subject] = [(question, found), *answers[:1]]
         return found
 
     def read(
@@ -165,7 +167,7 @@ class Readings:
         """
         circumstances = (task, space, settled(objects), today)
         if circumstances != self._circumstances:
-            self._circumstances, self._known, self._answers = circumstances, {}, []
+            self._circumstances, self._known, self._answers = circumstances, {}, {}
         read = [self._known.get(_version(item)) or _read(item, *circumstances) for item in objects]
         self._known = {version: one for one in read if one.finished and (version := _version(one.object))}
         return sorted(read, key=lambda one: one.index)

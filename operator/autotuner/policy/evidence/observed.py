@@ -107,7 +107,8 @@ class ObservedTask:
     @cached_property
     def space(self) -> Space:
         """The search space, once the spec is known to be valid."""
-        return preflight.space(self.spec, self.presets, self.surroundings, self.engine)
+        follows_from = (self.spec, self.presets, self.surroundings, self.engine)
+        return self.readings.answer("space", follows_from, lambda: preflight.space(*follows_from))
 
     @property
     def surroundings(self) -> preflight.Surroundings:
@@ -185,7 +186,9 @@ class ObservedTask:
         common = self._common
         if self.settled is None or common is None:
             return None
-        return baseline_point.same_configuration(self.settled.spec.service, common)
+        service = self.settled.spec.service
+        follows_from = (service, common.space, common.spec, common.engine, common.model, common.runtime)
+        return self.readings.answer("today", follows_from, lambda: baseline_point.same_configuration(service, common))
 
     @cached_property
     def beside_today(self) -> list[Configuration]:

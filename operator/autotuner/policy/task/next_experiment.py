@@ -59,6 +59,7 @@ def batch(seen: ObservedTask, suggest: Suggest, count: int) -> list[NextExperime
     pending = [*(one for one in waiting if one is not None), *points]
     wanted = count - len(found)
     proposal = seen.readings.answer(
+        "search",
         (records, pending, wanted),
         lambda: suggest(
             search.strategy,

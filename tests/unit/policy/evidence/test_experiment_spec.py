@@ -232,3 +232,13 @@ def test_shared_objects_say_for_whom_they_were_made() -> None:
     assert experiment_spec.created_by(marked, task)
     assert not experiment_spec.created_by(marked, other)
     assert not experiment_spec.created_by(make_model(), task)
+
+
+def test_a_repeat_of_what_a_retry_measured_is_no_retry() -> None:
+    common = ingredients(None, None, {})
+    first = ExperimentSpec.model_validate(experiment(configured(tp_size=2))["spec"])
+    again = ExperimentSpec.model_validate(experiment_spec.retry(common, first, index=2, of="chat-1")["spec"])
+
+    repeat = experiment_spec.repeat(common, again, index=3, block=1, ladder=[8])
+
+    assert "retryOf" not in repeat["spec"]
