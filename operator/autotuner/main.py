@@ -27,7 +27,7 @@ from autotuner.ownership import EXPERIMENT_LABEL
 from autotuner.process import lifecycle
 from autotuner.process.cancel import UnfinishedError, cancel_all
 from autotuner.process.leader import LeadershipLostError
-from autotuner.process.lifecycle import Listeners
+from autotuner.process.machinery import Listeners
 from autotuner.process.silent_watches import selectors
 from autotuner.serving.backend import Backend
 from autotuner.settings import Settings, from_environment

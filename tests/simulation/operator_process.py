@@ -1,27 +1,18 @@
-"""The operator's process in a history: its controllers, queues and duties, put together as by `process.lifecycle`."""
+"""The operator's process in a history: its controllers, queues and duties, watched by the history."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping
 
 from autotuner import backend_choice, presets
-from autotuner.api.common import EXPERIMENTS, TASKS
-from autotuner.controllers.experiment import ExperimentController
-from autotuner.controllers.preset_catalogue import Catalogue
-from autotuner.controllers.repeated_failures import teller
-from autotuner.controllers.task import TaskController
-from autotuner.controllers.turn_keeper import TurnKeeper
-from autotuner.controllers.workqueue import ObjectKey, Reconcile, WorkQueue
-from autotuner.kube import EXPERIMENT, TASK, Kube, KubeError
+from autotuner.controllers.workqueue import ObjectKey, Reconcile
+from autotuner.kube import Kube, KubeError
 from autotuner.kubernetes_object import Resource
 from autotuner.main import watches
-from autotuner.policy.turns import OverallLimits
 from autotuner.presets import Presets
-from autotuner.process.leftover_sweep import Sweep
-from autotuner.process.silent_watches import Watchfulness, look_around
+from autotuner.process.machinery import Machinery
 from autotuner.settings import Settings
 from tests.simulation import network
 from tests.simulation.cluster import Cluster
@@ -63,7 +54,7 @@ class Operator:
         self._cluster, self._crashed, self._raised, self._counts = cluster, crashed, raised, counts
         self._connection = Connection(kube, cluster, outages, self.crash)
         self._duties: list[asyncio.Task[None]] = []
-        self._queues: tuple[WorkQueue, ...] = ()
+        self._machinery: Machinery | None = None
         self.watches: Watches | None = None
 
     def start(self) -> None:
@@ -71,45 +62,24 @@ class Operator:
         kube, backend = self._connection, backend_choice.DEFAULT
         max_gpus, max_experiments = self._cluster.history.limits
         settings = Settings(
-            resync_seconds=self._cluster.history.resync,
+            comparison_seconds=self._cluster.history.resync,
             identity="simulated",
             max_gpus=max_gpus,
             max_experiments=max_experiments,
         )
-        turns = TurnKeeper(OverallLimits(max_gpus, max_experiments))
-        watchfulness = Watchfulness()
-        proposing = TaskController(kube, backend, Catalogue(kube, settings, _presets()), settings, turns)
-        experimenting = ExperimentController(kube, backend, settings, turns)
-        tasks = WorkQueue(
-            "tasks", self._watched(proposing.reconcile), settings.workers, teller(kube, TASK), proposing.own_writes
+        self._machinery = machinery = Machinery(
+            kube, backend, settings, _presets(), around_tasks=self._watched, around_experiments=self._watched
         )
-        experiments = WorkQueue(
-            "experiments",
-            self._watched(experimenting.reconcile),
-            settings.workers,
-            teller(kube, EXPERIMENT),
-            experimenting.own_writes,
-        )
-        self._queues = (tasks, experiments)
-        queues = {TASKS: tasks, EXPERIMENTS: experiments}
-        turns.wake = lambda kind, key: {TASK.kind: tasks, EXPERIMENT.kind: experiments}[kind].add(key)
-        duties = (
-            look_around(kube, watchfulness, queues, (), settings.resync_seconds, turns),
-            Sweep(kube, backend, ()).run(settings.resync_seconds),
-        )
-        wakes = watches(backend, tasks, experiments, watchfulness, turns)
-        self._duties = [self._cluster.start(self._begin(duties, turns, wakes))]
+        self._duties = [self._cluster.start(self._begin(machinery, watches(backend, machinery.listeners)))]
 
-    async def _begin(self, duties: Sequence[Coroutine[Any, Any, None]], turns: TurnKeeper, wakes: Wakes) -> None:
+    async def _begin(self, machinery: Machinery, wakes: Wakes) -> None:
         """Read who holds what, then watch; a process that cannot is started again."""
         try:
-            await turns.read(self._connection, ())
+            await machinery.read()
         except KubeError:
-            for duty in duties:
-                duty.close()
             self.crash("for it cannot read who holds what")
             return
-        self._duties += [self._cluster.start(duty) for duty in duties]
+        self._duties.append(self._cluster.start(machinery.look_around()))
         self.watches = Watches(self._cluster, wakes)
 
     def _watched(self, reconcile: Reconcile) -> Reconcile:
@@ -139,6 +109,6 @@ class Operator:
             self.watches.closed = True
         for duty in self._duties:
             duty.cancel()
-        for queue in self._queues:
+        for queue in self._machinery.queues if self._machinery else ():
             self._cluster.start(queue.close())
         self._crashed()

@@ -14,7 +14,7 @@ from autotuner.kube import EXPERIMENT, JOB, POD, TASK
 from autotuner.kubernetes_object import Object, Resource
 from autotuner.main import watches
 from autotuner.policy.turns import OverallLimits
-from autotuner.process.lifecycle import Listeners
+from autotuner.process.machinery import Listeners
 from autotuner.process.silent_watches import Watchfulness
 from tests.unit.builders import controller, make_experiment, merged
 from tests.unit.fake_kube import FakeKube

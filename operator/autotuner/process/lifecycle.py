@@ -6,48 +6,23 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from aiohttp import web
 
-from autotuner import __version__, metrics, ownership
+from autotuner import __version__, metrics
 from autotuner.api_server import ApiServer
-from autotuner.controllers.experiment import ExperimentController
-from autotuner.controllers.preset_catalogue import Catalogue, shipped
-from autotuner.controllers.recent_reads import RecentReads
-from autotuner.controllers.repeated_failures import teller
-from autotuner.controllers.task import TaskController
-from autotuner.controllers.turn_keeper import TurnKeeper
-from autotuner.controllers.workqueue import ObjectKey, WorkQueue
+from autotuner.controllers.preset_catalogue import shipped
 from autotuner.kube import EXPERIMENT, TASK, Kube
-from autotuner.kubernetes_object import Resource
-from autotuner.ownership import EXPERIMENT_LABEL
-from autotuner.policy.turns import OverallLimits
-from autotuner.process import silent_watches
 from autotuner.process.endpoints import Health, served
 from autotuner.process.leader import Election
-from autotuner.process.leftover_sweep import Sweep
+from autotuner.process.machinery import Listeners, Machinery
 from autotuner.process.search_pause import Pause
-from autotuner.process.silent_watches import Watchfulness, look_around
 from autotuner.serving.backend import Backend
 from autotuner.settings import Settings
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Listeners:
-    """What hears of the changes that watches deliver."""
-
-    tasks: WorkQueue
-    experiments: WorkQueue
-    watchfulness: Watchfulness
-    recent: RecentReads
-    turns: TurnKeeper
-
 
 # Starts the watches, which go on until the event is set. Returns the task that runs them.
 Watch = Callable[[Settings, Backend, Listeners, asyncio.Event], Awaitable[asyncio.Task[None]]]
@@ -120,41 +95,14 @@ class _Process:
             with contextlib.suppress(asyncio.CancelledError):
                 await working
 
-    async def _look_around(
-        self, kube: Kube, watchfulness: Watchfulness, wake: silent_watches.Wake, turns: TurnKeeper
-    ) -> None:
-        """Compare the watches with the API server's lists, have turns of the gone free, and sweep; for ever."""
-        sweep = Sweep(kube, self._backend)
-
-        async def answered(found: silent_watches.Listed, begun: float) -> None:
-            turns.prune({ObjectKey(meta["namespace"], meta["name"]) for meta in found[EXPERIMENT]}, begun)
-            await sweep.once(found)
-
-        look = partial(silent_watches.listed, kube, self._backend, self._settings.namespaces)
-        await look_around(look, watchfulness, wake, answered, self._settings.comparison_seconds)
-
     async def _lead(self, kube: Kube) -> None:
         """Watch and act until the stop; then let running reconciles come to their end."""
-        settings, pause, watchfulness = self._settings, Pause(), Watchfulness()
+        settings, pause = self._settings, Pause()
         metrics.LEADER.set(1)
-        catalogue, recent = Catalogue(kube, settings, self._known), RecentReads(kube)
-        turns = TurnKeeper(OverallLimits(settings.max_gpus, settings.max_experiments))
-        proposing = TaskController(kube, self._backend, catalogue, settings, recent, turns)
-        experimenting = ExperimentController(kube, self._backend, settings, recent, turns)
-        tasks = WorkQueue(
-            "tasks", pause.around(proposing.reconcile), settings.workers, teller(kube, TASK), proposing.own_writes
-        )
-        experiments = WorkQueue(
-            "experiments",
-            experimenting.reconcile,
-            settings.workers,
-            teller(kube, EXPERIMENT),
-            experimenting.own_writes,
-        )
+        machinery = Machinery(kube, self._backend, settings, self._known, around_tasks=pause.around)
+        await machinery.read()
         # kopf cancels in the end whatever began after it: these begin before.
-        turns.wake = lambda kind, key: {TASK.kind: tasks, EXPERIMENT.kind: experiments}[kind].add(key)
-        await turns.read(kube, settings.namespaces)
-        duties = [self._look_around(kube, watchfulness, waker(tasks, experiments), turns)]
+        duties = [machinery.look_around()]
         if settings.home:
             await pause.look(kube, settings.home)
             duties.append(pause.follow(kube, settings.home))
@@ -162,16 +110,15 @@ class _Process:
             duties.append(self._election.keep())
         ends: list[asyncio.Task[Any]] = [asyncio.create_task(duty) for duty in (self._stop.wait(), *duties)]
         unwatch = asyncio.Event()
-        listeners = Listeners(tasks, experiments, watchfulness, recent, turns)
-        watching = await self._watch(settings, self._backend, listeners, unwatch)
+        watching = await self._watch(settings, self._backend, machinery.listeners, unwatch)
         self._listen()  # kopf has put its own signal handlers there
-        self._health.deaf = watchfulness.deaf
+        self._health.deaf = machinery.listeners.watchfulness.deaf
         log.info("autotuner %s serves %s", __version__, ", ".join(settings.namespaces) or "all namespaces")
         try:
             done, _ = await asyncio.wait({watching, *ends}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             grace = _GRACE if self._stop.is_set() else 0.0
-            await asyncio.gather(tasks.close(grace), experiments.close(grace))
+            await asyncio.gather(*(queue.close(grace) for queue in machinery.queues))
             unwatch.set()
             for task in ends:
                 task.cancel()
@@ -180,22 +127,6 @@ class _Process:
             for task in done:
                 task.result()
             raise RuntimeError("the watches ended")
-
-
-def waker(tasks: WorkQueue, experiments: WorkQueue) -> silent_watches.Wake:
-    """What has an object looked at of which the watches told nothing; see `silent_watches.Wake`."""
-
-    def wake(resource: Resource, meta: Mapping[str, Any]) -> None:
-        namespace = meta["namespace"]
-        if resource == TASK:
-            tasks.add(ObjectKey(namespace, meta["name"]))
-            return
-        if name := meta["name"] if resource == EXPERIMENT else meta["labels"].get(EXPERIMENT_LABEL):
-            experiments.add(ObjectKey(namespace, name))
-        if resource == EXPERIMENT and (task := ownership.task_of(meta)):
-            tasks.add(ObjectKey(namespace, task))
-
-    return wake
 
 
 def _exposition() -> web.Response:

@@ -13,7 +13,7 @@ from autotuner.controllers.workqueue import ObjectKey, WorkQueue
 from autotuner.kube import EXPERIMENT, POD, TASK, KubeError
 from autotuner.kubernetes_object import Object
 from autotuner.process import silent_watches
-from autotuner.process.lifecycle import waker
+from autotuner.process.machinery import waker
 from autotuner.process.silent_watches import DEAF_SECONDS, Listed, Watchfulness, listed, look_around
 from tests.unit.builders import controller, make_experiment, make_job, merged
 from tests.unit.fake_kube import FakeKube
