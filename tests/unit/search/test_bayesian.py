@@ -73,6 +73,9 @@ def with_one_twice_as_good(count: int) -> list[Record]:
 BESIDE_START = [(1, 1), (3, 1), (2, 2), (2, 3), (2, 4)]
 
 
+ONE_BY_ONE = ["21000", "00012", "02103", "23111", "44201", "50110", "04110", "34113", "34100", "30113"]
+
+
 class TestLearning:
     def test_finds_the_best_of_an_additive_function_by_most_seeds(self) -> None:
         found = [max(record.values[0] for record in searched(valued, 18, seed)[0]) for seed in range(6)]
@@ -235,6 +238,32 @@ class TestBatches:
         for _ in range(6):
             records += map(valued, suggest("Bayesian", SPACE, records, [], 4, 0))
         assert max(record.values[0] for record in records) >= 0.95 * BEST
+
+    def test_do_not_try_one_likely_crash_eight_times(self) -> None:
+        """Large batches promise the most, and crash; how large is not known yet."""
+
+        def crashing(configuration: Configuration) -> Record:
+            return ended("crash", configuration)[0] if int(configuration["batch"]) > 8 else growing(configuration)
+
+        def growing(configuration: Configuration) -> Record:
+            return Record(configuration, "value", (100.0 * int(configuration["batch"]),))
+
+        for seed in range(2):
+            records, _ = searched(crashing, 8, seed)
+            assert {one.outcome for one in records} == {"value", "crash"}
+            batch = suggest("Bayesian", SPACE, records, [], 8, seed)
+            assert sum(int(one["batch"]) > 8 for one in batch) <= 4
+
+    def test_begin_near_advice_that_is_still_running(self) -> None:
+        starts = TestBeginning.STARTS
+        batch = suggest("Bayesian", SPACE, [], [], 7, 0, starts=starts)
+        assert batch[:2] == list(starts)
+        assert all(min(differences(one, start) for start in starts) <= 4 for one in batch[2:])
+
+    def test_one_by_one_nothing_has_changed(self) -> None:
+        """What was proposed before experiments ran side by side, place by place."""
+        _, proposed = searched(valued, 10, starts=TestBeginning.STARTS[:1])
+        assert ["".join(map(str, SPACE.places(one))) for one in proposed] == ONE_BY_ONE
 
 
 class TestBeside:
