@@ -103,16 +103,16 @@ def propose(
     chance = _chance(metric, seen, generator)
     choice = _Choice(space, [*tried, *pending])
     start = _places(space, advised)
+    near = _near(seen, [places for places in running if places in start]) if advised else seen.points[:0]
     model: LevelModel | FrontModel | None = None
     if len(taken) < BEGINNING:
         for places in start:
             if choice.is_new(places) and chance(np.array([places]))[0] >= _DOUBTFUL:
                 return Asked(space.build(places))
-        near = seen.points[seen.runs] if advised else seen.points[:0]
         known = sorted({*taken, *_places(space, beside)})
         worth, ranks = _unlike(metric, known, near, chance, _TIMID if advised else _BOLD), _rank(seen)
     elif not seen.runs.any():
-        worth, ranks = _unlike(metric, sorted(taken), seen.points[:0], chance, _BOLD), _rank(seen)
+        worth, ranks = _unlike(metric, sorted(taken), near, chance, _BOLD), _rank(seen)
     else:
         model = (LevelModel if len(maximise) == 1 else FrontModel)(metric, seen, running, _NOISE, generator)
         worth, ranks = _improving(model, chance), model.ranks
@@ -167,6 +167,11 @@ def _places(space: Space, configurations: Iterable[Configuration]) -> list[Place
         with suppress(ValueError):
             found.append(space.places(one))
     return found
+
+
+def _near(seen: Targets, running: Sequence[Places]) -> Points:
+    """What ran, and what is running of what was advised, of which so much is expected."""
+    return np.concatenate([seen.points[seen.runs], np.array(running, dtype=np.intp).reshape(-1, seen.points.shape[1])])
 
 
 def _chance(metric: Metric, seen: Targets, generator: np.random.Generator) -> candidates.Worth:
