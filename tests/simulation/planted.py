@@ -15,8 +15,7 @@ from autotuner.memory_api.api import MemoryApi
 from autotuner.policy.evidence import measurements, retries
 from autotuner.policy.experiment import deadlines, endings, reasons, release
 from autotuner.policy.experiment import decide as experiment_policy
-from autotuner.policy.task import decide as task_policy
-from autotuner.policy.task import experiment_counts
+from autotuner.policy.task import experiment_counts, starting
 from autotuner.settings import Settings
 from tests.simulation.plays import play
 
@@ -47,8 +46,9 @@ def _slot_without_waiting_for_pods(stack: ExitStack) -> None:
 
 
 def _two_at_once(stack: ExitStack) -> None:
-    """The task does not look whether an experiment is running."""
-    _put(stack, task_policy, "_follow", task_policy._tune)
+    """A task counts one slot too many."""
+    width = starting.width
+    _put(stack, starting, "width", lambda seen: width(seen) + 1)
 
 
 def _times_anew(stack: ExitStack) -> None:

@@ -44,7 +44,7 @@ def test_a_report_is_added_up(attributes: str, want: Count) -> None:
 
 def test_an_unknown_step_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["lunit"]) == 2
-    assert "there are build, lint, types, unit, cluster, e2e, kueue, alone" in capsys.readouterr().err
+    assert "there are build, lint, types, unit, simulation, cluster, e2e, kueue, alone" in capsys.readouterr().err
 
 
 def test_the_whole_suite_leaves_the_users_cluster_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, get_args
 
 from autotuner import engines, scoring
 from autotuner.api.common import FINISHED_LABEL
@@ -27,6 +28,7 @@ _MODEL_POLL = timedelta(seconds=2)
 _QUEUE_POLL = timedelta(seconds=10)
 _JOB_POLL = timedelta(seconds=2)
 _WORKLOAD_MADE = timedelta(seconds=30)
+_PHASES: Sequence[ExperimentPhase] = get_args(ExperimentPhase)  # in their order
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,8 @@ def _advance(seen: ObservedExperiment, now: datetime) -> Plan:
     pod = seen.engine
     times = reached(seen, now)
     phase, message = _progress(seen, times)
+    # None comes back, whatever is waited for again.
+    phase = max(phase, seen.status.phase or phase, key=_PHASES.index)
     message = silent_nodes.words(seen) or message
     message = trouble.with_words(_with_answer(seen, message), trouble.words(seen.status.conditions))
     ready = times.engine_ready is not None
@@ -157,8 +161,7 @@ def _progress(seen: ObservedExperiment, times: Times) -> tuple[ExperimentPhase, 
             return "Pending", f"waiting for {runtime.kind} {runtime.name}, which does not exist"
         if words := waiting.before_creation(seen):
             return "Queued", words
-        # No phase comes back: who has queued goes on from there.
-        return "Queued" if seen.status.phase == "Queued" else "Pending", f"creating the {seen.root_kind}"
+        return "Pending", f"creating the {seen.root_kind}"
     if words := waiting.engine(seen):
         return "Queued", words
     pod = seen.engine

@@ -192,6 +192,19 @@ OF_TASK = merged(EXPERIMENT, {"metadata": {"ownerReferences": [controller(TASK)]
 
 
 @pytest.mark.parametrize(
+    ("phase", "state"),
+    [
+        pytest.param("Starting", {**OURS, "engine": [make_pod()]}, id="another pod in the place of the first"),
+        pytest.param("Starting", {**OURS, "engine": [make_pod(node=None)]}, id="that has no node yet"),
+        pytest.param("Pulling", OURS, id="no pod for a moment"),
+        pytest.param("Queued", {"model": None}, id="a model that somebody deleted"),
+    ],
+)
+def test_no_phase_comes_back(phase: str, state: Object) -> None:
+    assert decide(seen(merged(OF_TASK, {"status": {"phase": phase}}), **state), after(5)).status.phase == phase
+
+
+@pytest.mark.parametrize(
     ("missing", "message", "reason"),
     [
         ("model", "waiting for ClusterBaseModel llama to be Ready (it is missing)", "ModelNotReady"),
