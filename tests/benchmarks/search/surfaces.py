@@ -195,5 +195,5 @@ def _facts(name: str, parameters: Sequence[str]) -> Facts:
     node = int(gpu[2]) if gpu else None
     if "quantization" not in parameters or size is None or gpu is None or gpu[1] not in _GPU_GIB:
         return Facts(accelerators=node)
-    memory, product = _GPU_GIB[gpu[1]] * 1024.0, f"NVIDIA-{gpu[1].upper()}"
-    return Facts({"modelParameterSize": f"{size[1]}B"}, memory, product, accelerators=node)
+    memory = _GPU_GIB[gpu[1]] * 1024.0
+    return Facts({"modelParameterSize": f"{size[1]}B"}, memory, accelerators=node)
