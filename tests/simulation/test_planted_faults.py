@@ -8,7 +8,7 @@ from tests.simulation import planted
 from tests.simulation.planted import FAULTS, Planted
 from tests.simulation.plays import play
 
-SEEDS = range(12)
+SEEDS = range(40)
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=[fault.what for fault in FAULTS])
