@@ -174,6 +174,7 @@ def _node(name: str) -> Object:
         "allocatable": _RESOURCES,
         "conditions": conditions,
         "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}],
+        "daemonEndpoints": {"kubeletEndpoint": {"Port": 1}},  # where nobody listens: who asks for a log is refused
         "nodeInfo": {**dict.fromkeys(_INFO, ""), "kubeletVersion": "v1.34.4-scripted", "operatingSystem": "linux"},
     }
     return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}, "status": status}

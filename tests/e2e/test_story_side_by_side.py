@@ -90,6 +90,7 @@ async def limited(bed: Testbed, operator: Operator) -> AsyncIterator[Operator]:
     operator.start()
 
 
+@pytest.mark.full
 async def test_two_namespaces_take_turns(bed: Testbed, limited: Operator, api: Api) -> None:
     async with Story.begin(bed, limited, api) as one, Story.begin(bed, limited, api) as other:
         starts: list[str] = []

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 
+import pytest
+
 from tests.e2e.story import ENDLESS, SOME, traffic
 from tests.e2e.test_story_restart import check_undisturbed
 from tests.realnode.installation import NAMESPACE
@@ -39,6 +41,7 @@ async def gone(story: RealStory) -> bool:
     return not remain and await story.left() == []
 
 
+@pytest.mark.full
 async def test_a_task_goes_on_after_its_node_was_drained(story: RealStory) -> None:
     await story.create_task({"spec.benchmark": traffic(SOME)})
     await story.mid_benchmark("chat-0")

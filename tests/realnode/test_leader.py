@@ -24,6 +24,7 @@ def two_replicas(installation: Installation) -> Iterator[None]:
     installation.scale(1)
 
 
+@pytest.mark.full
 async def test_the_second_replica_takes_over(two_replicas: None, story: RealStory) -> None:
     async with story.recorder() as recorder:
         await story.create_task({"spec.benchmark": traffic(SOME)})

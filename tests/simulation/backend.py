@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from autotuner.kube import EVENT, JOB, POD
 from autotuner.kubernetes_object import Object
 from autotuner.serving.ome.inference_service import CONTAINER, FINALIZER
@@ -28,7 +30,7 @@ class Ome:
         cluster.on(INFERENCE_SERVICE, self._service)
         cluster.on(CLUSTER_BASE_MODEL, self._model)
 
-    def _act(self, seconds: float, act: object, *args: object) -> None:
+    def _act(self, seconds: float, act: Callable[..., object], *args: object) -> None:
         """Do something soon, or when OME is back."""
         self._cluster.after(max(seconds, self.away_until - self._cluster.time() + seconds), act, *args)
 
@@ -72,7 +74,8 @@ class Ome:
         experiment = pods.experiment_of(service)
         if count == 1:
             held = [*service["metadata"].get("finalizers", ()), FINALIZER]
-            service = cluster.change(INFERENCE_SERVICE, service, lambda it: it["metadata"].update(finalizers=held))
+            changed = cluster.change(INFERENCE_SERVICE, service, lambda it: it["metadata"].update(finalizers=held))
+            service = changed or service
             if cluster.chance("backend silent"):
                 cluster.book.disturb(experiment, "backend silent")
                 return
@@ -132,7 +135,7 @@ class Ome:
             "controller": True,
             "blockOwnerDeletion": True,
         }
-        body = {
+        body: Object = {
             "apiVersion": "apps/v1",
             "kind": "Deployment",
             "metadata": {

@@ -15,7 +15,8 @@ from autotuner.memory_api.api import MemoryApi
 from autotuner.policy.evidence import measurements, retries
 from autotuner.policy.experiment import deadlines, endings, reasons, release
 from autotuner.policy.experiment import decide as experiment_policy
-from autotuner.policy.task import experiment_counts, starting
+from autotuner.policy.experiment import times as experiment_times
+from autotuner.policy.task import starting
 from autotuner.settings import Settings
 from tests.simulation.plays import play
 
@@ -53,7 +54,7 @@ def _two_at_once(stack: ExitStack) -> None:
 
 def _times_anew(stack: ExitStack) -> None:
     """What was reached before the operator began is forgotten."""
-    reached = experiment_policy.reached
+    reached = experiment_times.reached
 
     def anew(seen: Any, now: Any) -> Times:
         return reached(replace(seen, status=seen.status.model_copy(update={"times": None})), now)
@@ -82,7 +83,7 @@ def _version_forgotten(stack: ExitStack) -> None:
 def _evictions_told(stack: ExitStack) -> None:
     told = reasons.Meaning("configuration", "crash")
     spoiled: Mapping[str, reasons.Meaning] = {"Evicted": told, "Preempted": told, "NodeLost": told}
-    stack.enter_context(mock.patch.dict(reasons.REASONS, spoiled))  # type: ignore[arg-type]
+    stack.enter_context(mock.patch.dict(reasons.REASONS, spoiled))
 
 
 def _slot_too_early(stack: ExitStack) -> None:
@@ -126,17 +127,10 @@ def _only_events(stack: ExitStack) -> None:
     _put(stack, Settings, "look_again_in", lambda self, moment: None)
 
 
-def _index_by_status_alone(stack: ExitStack) -> None:
-    """The next index is the one that was written last, whatever was created since."""
-    counts = experiment_counts.counts
-
-    def written(seen: Any) -> dict[str, Any]:
-        found = counts(seen)
-        known = seen.status.experiments.next_index if seen.status.experiments else 0
-        more = known + (len(seen.experiments) > 0 and known == 0)
-        return {**found, "experiments": found["experiments"].model_copy(update={"next_index": more})}
-
-    _put(stack, experiment_counts, "counts", written)
+def _last_forgotten(stack: ExitStack) -> None:
+    """The search does not know of what ended last."""
+    told = measurements.for_search
+    _put(stack, measurements, "for_search", lambda measured: told(measured)[:-1])
 
 
 FAULTS = (
@@ -161,7 +155,7 @@ FAULTS = (
     Planted("a result that nobody reads", _result_lost, (), ("no result is lost",)),
     Planted("deadlines that never come", _no_clock, ("backend", "engines"), ("everything ends",)),
     Planted("a queue that waits for events alone", _only_events, ("backend", "engines"), ("everything ends",)),
-    Planted("an index that a crash forgets", _index_by_status_alone, ("operator",), ("everything ends",)),
+    Planted("a search that does not know the last", _last_forgotten, (), ("nothing is measured twice",)),
 )
 
 

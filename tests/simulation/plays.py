@@ -24,6 +24,7 @@ from autotuner.kube import EXPERIMENT, TASK
 from autotuner.memory_api.api import MemoryApi
 from autotuner.memory_api.store import Store
 from autotuner.policy.evidence.observed import ObservedTask
+from autotuner.policy.task import decide as task_policy
 from autotuner.policy.task.plan import TaskPlan
 from autotuner.search.experiment_record import Record
 from autotuner.search.space.space import Space
@@ -194,7 +195,7 @@ class Play:
         return suggest(strategy, space, records, *rest, **more)
 
 
-_decide: Callable[..., TaskPlan] = task_controller.decide
+_decide: Callable[..., TaskPlan] = task_policy.decide
 
 
 @contextmanager
