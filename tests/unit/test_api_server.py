@@ -112,10 +112,10 @@ async def test_items_of_a_list_know_their_kind() -> None:
 
 
 async def test_a_long_list_is_read_in_pages() -> None:
-    first = {"metadata": {"continue": "more"}, "items": [{"metadata": {"name": "a"}}]}
+    first = {"metadata": {"continue": "more"}, "items": [{"metadata": {"name": "a", "managedFields": [{}]}}]}
     kube, client = connected((200, first), (200, {"metadata": {}, "items": [{"metadata": {"name": "b"}}]}))
 
-    assert [item["metadata"]["name"] for item in await kube.list(POD, "team", labels="a=b")] == ["a", "b"]
+    assert [item["metadata"] for item in await kube.list(POD, "team", labels="a=b")] == [{"name": "a"}, {"name": "b"}]
     common = [("labelSelector", "a=b"), ("limit", "500")]
     assert [one["query_params"] for one in client.requests] == [common, [*common, ("continue", "more")]]
 
