@@ -203,8 +203,7 @@ def _read(
 
 
 def _identity(item: Mapping[str, Any]) -> Mapping[str, Any]:
-    metadata = {key: value for key, value in item["metadata"].items() if key != "managedFields"}
-    return {**{key: item[key] for key in ("apiVersion", "kind") if key in item}, "metadata": metadata}
+    return {key: item[key] for key in ("apiVersion", "kind", "metadata") if key in item}
 
 
 def scored(
