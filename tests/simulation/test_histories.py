@@ -16,7 +16,7 @@ from tests.simulation.many import Total
 from tests.simulation.plays import play
 
 HISTORIES, CHUNKS = 2000, 40
-CHUNKS_OF_EACH_RUN = 13
+CHUNKS_OF_EACH_RUN = 11
 # All together over 200,000, of which chance gives one chunk more and another less.
 PASSES_OF_A_CHUNK = 160_000 // CHUNKS
 _FULL = [pytest.param(chunk, marks=pytest.mark.full) for chunk in range(CHUNKS_OF_EACH_RUN, CHUNKS)]
