@@ -80,13 +80,13 @@ async def test_a_preempted_engine_is_measured_again_as_a_new_experiment(story: S
 
 
 async def test_a_preempted_benchmark_takes_its_engine_with_it(story: Story, queues: Queues) -> None:
-    """Quota for the engine's quarter of a core and the benchmark's whole one, of which the latter came last."""
+    """Of a quota of two cores the engine has a quarter and the benchmark one: only the latter gives enough."""
     await queues.make(gpus=1, cpu="2")
     low = queues.priority("low")
     edits = {**IN_QUEUE, **PATIENT, "spec.service.workloadPriorityClassName": low, "spec.benchmark": traffic(ENDLESS)}
     await story.create_experiment("chat-1", edits)
     await story.mid_benchmark("chat-1")
-    await queues.hog("urgent", {"cpu": "1"}, priority="high")
+    await queues.hog("urgent", {"cpu": "1500m"}, priority="high")
 
     body = await ended(story, "chat-1", "Preempted", "^Kueue took the benchmark's Job out .*: Preempted to accommodate")
     assert "levels" not in body["status"]
