@@ -169,6 +169,8 @@ def _kopf_settings(backend: Backend) -> kopf.OperatorSettings:
     # An API server that is away is asked again every two seconds: it was 13 s until it was noticed to be back.
     settings.networking.error_backoffs = [1, 1] + [2] * 200
     settings.networking.request_timeout = 60
+    # Else a thousand tasks come in one answer, and a process seldom gives the memory for it back.
+    settings.watching.chunk_size = 100
     for resource, labels in selectors(backend).items():
         if labels:
             settings.watching.label_selectors[_address(resource)] = labels
