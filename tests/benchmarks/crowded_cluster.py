@@ -105,7 +105,7 @@ async def measure(bed: Any, crowd: Crowd, api_of: Any, operator_of: Any) -> dict
         pattern = await _real_run(bed, api, operator_of)
         _say(f"a task of {len(pattern.experiments)} experiments ran; storing {crowd.tasks} like it")
         bed.control("stop", "node")
-        nodes = ScriptedNodes(api, max(2, crowd.active // 60), pattern.image_ids)
+        nodes = ScriptedNodes(api, 2 + crowd.active // 60, pattern.image_ids)
         begun = time.monotonic()
         await _store(api, crowd, pattern)
         _say(f"stored in {time.monotonic() - begun:.0f} s")
