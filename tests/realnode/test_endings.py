@@ -63,6 +63,7 @@ async def test_endings_on_a_real_node(story: RealStory) -> None:
                 "EngineCrashed",
                 "the engine's container cannot be started: .*no such file or directory.*; look at the runtime's",
                 {"spec.service.runtime.name": no_program},
+                exit_code=128,
             ),
             Case(
                 "evicted-1",

@@ -156,7 +156,7 @@ def _unstartable(seen: ObservedExperiment, _: datetime) -> Ending | None:
     pod = seen.engine
     if pod is None or pod.waiting_reason not in _UNSTARTABLE or not _NO_PROGRAM.search(pod.waiting_message):
         return None
-    return _not_started(pod.waiting_message, None)
+    return _not_started(pod.waiting_message, pod.ended.exit_code if pod.ended else None)
 
 
 def _disturbed(seen: ObservedExperiment, _: datetime) -> Ending | None:
