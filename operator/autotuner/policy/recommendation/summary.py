@@ -178,9 +178,10 @@ def _distance(levels: Sequence[Level], shown: Level) -> float:
 
 def _where(answer: FinishedTask, best: Best) -> str:
     scenarios = answer.seen.spec.benchmark.scenarios
-    if answer.objective.metric == "MaxConcurrency":
-        # The value lies between two levels; figures are of the lower one.
-        return f"the first broken SLO; the figures below and in the status are those of {best.level.concurrency} users"
+    if answer.objective.metric == "MaxConcurrency" and best.value > best.level.concurrency:
+        # The value lies between two levels.
+        others = f"all other figures are those of {best.level.concurrency} users, the last level within"
+        return f"the first broken SLO ({others})"
     if len(scenarios) == 1:
         return f"scenario {best.level.scenario}, concurrency {best.level.concurrency}"
     weighted = ", ".join(f"{one.name} ({one.weight:g})" for one in scenarios)
