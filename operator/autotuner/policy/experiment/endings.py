@@ -276,16 +276,18 @@ def _benchmarked(seen: ObservedExperiment, now: datetime) -> Ending | None:
     pod = seen.benchmark
     if pod is None or pod.ended is None:
         return _job_failed(seen)
+    since = reached(seen, now).benchmark_finished
+    finished = clock.parse(since) if since else now
     result = _result(seen.benchmark_log, pod.ended.message)
     if result is None:
-        return _without_result(seen, pod.ended)
+        # Of a message that is cut, the log has the whole: it may be there only when it is asked for again.
+        awaited = pod.ended.message and not seen.benchmark_log and now < finished + ENGINE_DEATH_GRACE
+        return None if awaited else _without_result(seen, pod.ended)
     if result.failure == "Terminated":
         told = Ending("Evicted", "somebody stopped the benchmark's pod while the experiment needed it", result)
         return _job_failed(seen) or told
     # An engine that dies fails requests first; its pod ends a moment later, and says why.
     doubtful = not result.ok or (result.levels and result.levels[-1].errors)
-    since = reached(seen, now).benchmark_finished
-    finished = clock.parse(since) if since else now
     if doubtful and now < finished + ENGINE_DEATH_GRACE and seen.engine is not None:
         return None
     if result.ok:

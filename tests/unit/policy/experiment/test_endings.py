@@ -556,7 +556,9 @@ ENDINGS: list[tuple[str, Object, str, str]] = [
         "the benchmark's result is cut, and its log is gone",
         {
             **OURS,
+            "experiment": ENDED,
             "engine": [READY],
+            "now": 70.0,
             "benchmark": [make_pod("benchmark", ended={**MEASURED, "message": MEASURED["message"][:100]})],
         },
         "BenchmarkFailed",
