@@ -19,6 +19,7 @@ from kubernetes.aio.config.kube_config import load_kube_config
 from autotuner.kube import FIELD_MANAGER, POD, ConflictError, KubeError, RejectedError, refusal
 from autotuner.kubernetes_object import Object, Resource
 from autotuner.log_excerpt import LogExcerpt
+from autotuner.proxies import proxy_for, without_password
 
 REQUEST_SECONDS = 30.0
 _LOG_BYTES = 64 * 1024 * 1024  # kubelets keep 10 MiB of a container's log unless they are told otherwise
@@ -39,8 +40,9 @@ def error(status: int, body: str) -> KubeError:
     return refusal(status, reason, message)
 
 
-def _unreachable(method: str, path: str, problem: Exception) -> KubeError:
-    return KubeError(0, "Unreachable", f"{method} {path}: {problem or type(problem).__name__}")
+def in_cluster(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether this process is a pod that talks to its own cluster: no proxy leads there."""
+    return "KUBERNETES_SERVICE_HOST" in environment and "KUBECONFIG" not in environment
 
 
 class ApiServer:
@@ -58,15 +60,18 @@ class ApiServer:
 
         Raises:
             RuntimeError: neither is there.
+            ValueError: the environment names a proxy that is none.
         """
         configuration = Configuration()
-        if "KUBERNETES_SERVICE_HOST" in os.environ and "KUBECONFIG" not in os.environ:
+        if in_cluster():
             load_incluster_config(client_configuration=configuration)
         else:
             try:
                 await load_kube_config(client_configuration=configuration)
             except Exception as problem:
                 raise RuntimeError(f"no cluster: {problem}; set KUBECONFIG or run inside a cluster") from problem
+            configuration.proxy = configuration.proxy or proxy_for(configuration.host)
+        configuration.client_session_kwargs = {"trust_env": False}  # its own reading of NO_PROXY knows no ranges
         return cls(ApiClient(configuration), may_write)
 
     async def close(self) -> None:
@@ -91,7 +96,7 @@ class ApiServer:
         try:
             text: str = (await response.read()).decode(errors="replace")
         except (ClientError, TimeoutError, OSError) as problem:
-            raise _unreachable(method, path, problem) from problem
+            raise self._unreachable(method, path, problem) from problem
         if not 200 <= response.status <= 299:
             raise error(response.status, text)
         return text
@@ -118,7 +123,12 @@ class ApiServer:
         try:
             return await self._client.call_api(*arguments, _request_timeout=REQUEST_SECONDS)
         except (ClientError, TimeoutError, OSError) as problem:
-            raise _unreachable(method, path, problem) from problem
+            raise self._unreachable(method, path, problem) from problem
+
+    def _unreachable(self, method: str, path: str, problem: Exception) -> KubeError:
+        proxy = self._client.configuration.proxy
+        through = f" (asked through the proxy {without_password(proxy)})" if proxy else ""
+        return KubeError(0, "Unreachable", f"{method} {path}: {problem or type(problem).__name__}{through}")
 
     async def get(self, resource: Resource, namespace: str | None, name: str) -> Object | None:
         """The object, or None if there is none (or its kind is not installed)."""

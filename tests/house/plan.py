@@ -27,7 +27,7 @@ class Floor:
 FLOORS = (
     Floor(
         "what needs nothing",
-        ("autotuner", "clock", "hashing", "log_excerpt", "log_format", "kubernetes_object", "yaml_text"),
+        ("autotuner", "clock", "hashing", "log_excerpt", "log_format", "kubernetes_object", "proxies", "yaml_text"),
     ),
     Floor(
         "the API, manifests, and the simulated engine, which is a program of its own",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -40,8 +41,9 @@ class Response:
 class Client:
     """Plays the generated client: keeps the requests, gives the answers in turn."""
 
-    def __init__(self, *answers: Answer) -> None:
+    def __init__(self, *answers: Answer, proxy: str | None = None) -> None:
         self.requests: list[Object] = []
+        self.configuration = SimpleNamespace(proxy=proxy)
         self._answers = list(answers)
 
     async def param_serialize(self, method: str, path: str, **more: Any) -> tuple[Object]:
@@ -265,3 +267,10 @@ async def test_the_kinds_are_read_where_the_operator_may_read_them() -> None:
     paths = [request["path"] for request in client.requests[1:]]
     assert [path.split("/")[5] for path in paths[:4]] == ["a", "b", "a", "b"]
     assert paths[4:] == ["/api/v1/nodes"]
+
+
+async def test_a_proxy_that_was_asked_is_named_without_its_password() -> None:
+    kube = ApiServer(Client(OSError("refused"), proxy="http://me:secret@proxy:3128"))
+
+    with pytest.raises(KubeError, match=r"GET /readyz: refused \(asked through the proxy http://proxy:3128\)"):
+        await kube.request("GET", "/readyz")
