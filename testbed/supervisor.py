@@ -46,6 +46,7 @@ class Options:
     audit: bool = False
     vllm: bool = False
     kueue: bool = False
+    ipv6: bool = False
 
 
 def say(text: str) -> None:
@@ -225,7 +226,7 @@ class Supervisor:
 
     async def _start_apiserver(self) -> None:
         programs = await asyncio.to_thread(find_programs)
-        plane = self._plane = ControlPlane.prepare(self.folder, self._options.audit)
+        plane = self._plane = ControlPlane.prepare(self.folder, self._options.audit, self._options.ipv6)
         configs = {user: plane.keys / f"{user.replace(':', '-')}.kubeconfig" for user in plane.tokens}
         configs["admin"] = self.kubeconfig
         flags = plane.flags(configs)

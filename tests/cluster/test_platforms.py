@@ -1,7 +1,7 @@
 """The chart's values for platforms: operator, uninstall hook, benchmark and probe are admitted as the platforms do it.
 
-What a platform's admission demands is played by policies of the API server's own. The pods are built by the chart and by
-the product's own code; they wait behind a gate, so that none of them runs.
+What a platform's admission demands is played by policies of the API server's own. The pods are built by the chart and
+by the product's own code; they wait behind a gate, so that none of them runs.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
 import yaml
@@ -204,20 +206,14 @@ def gated(template: Object) -> Object:
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
-async def test_every_pod_is_admitted(api: Api, home: str, platform: str) -> None:
-    limits = ADMISSIONS.get(platform, Admission()).limits
-    told = {role: await refusal(api, home, pod) for role, pod in pods_of(values_of(platform), home, limits)}
-
-    assert told == dict.fromkeys(("operator", "uninstall", "benchmark", "probe"), "")
-
-
-@pytest.mark.parametrize("platform", PLATFORMS)
-async def test_the_api_server_takes_every_object(api: Api, home: str, platform: str) -> None:
-    values = values_of(platform)
-    made = of_a_task(values, home)
+async def test_every_object_is_taken_and_every_pod_admitted(api: Api, home: str, platform: str) -> None:
+    values, limits = values_of(platform), ADMISSIONS.get(platform, Admission()).limits
+    made = of_a_task(values, home, limits)
     rendered = [item for item in objects(render(values, home)) if item["kind"] != "CustomResourceDefinition"]
 
     assert len(await api.apply_all([*rendered, made.service, made.job, made.probe], "test", dry_run=True)) > 10
+    told = {role: await refusal(api, home, pod) for role, pod in pods_of(values, home, limits)}
+    assert told == dict.fromkeys(("operator", "uninstall", "benchmark", "probe"), "")
 
 
 @pytest.mark.parametrize("platform", [name for name, one in ADMISSIONS.items() if one.demands])
@@ -225,6 +221,20 @@ async def test_without_the_values_it_refuses(api: Api, home: str, platform: str)
     told = {role: await refusal(api, home, pod) for role, pod in pods_of({}, home)}
 
     assert all(f"{platform} demands" in words for words in told.values()), told
+
+
+def test_where_there_is_ipv6_alone_the_services_get_such_addresses() -> None:
+    async def addresses(kubeconfig: Path) -> list[str]:
+        async with Api(kubeconfig, agent="test") as client:
+            text = render(values_of("ipv6"), "default")
+            applied = await client.apply_all(objects(text), "test")
+            return [item["spec"]["clusterIP"] for item in applied if item["kind"] == "Service"]
+
+    with Testbed.start(ome=False, ipv6=True) as alone:
+        found = asyncio.run(addresses(alone.kubeconfig))
+
+    assert found
+    assert all(ip_address(one).version == 6 for one in found), found
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
