@@ -194,7 +194,10 @@ class Runner:
             return
         why = "the benchmark is short of CPU, or its volume does not answer"
         if hub:
-            why = "the hub, or a proxy before it, does not answer (HF_ENDPOINT, https_proxy), or use source ModelVolume"
+            why = (
+                "the hub, or a proxy before it, does not answer: set HTTPS_PROXY or HF_ENDPOINT in benchmark.pod.env,"
+                " or use source ModelVolume"
+            )
         message = f"benchmark.tokenizer: it did not load within {limit:.0f} s; {why}"
         raise BenchmarkError("Tokenizer" if hub else "ClientOverloaded", message)
 

@@ -83,7 +83,7 @@ def explain(source: TokenizerSource, error: BaseException, has_token: bool, hub:
     if hub == "unreachable":
         return (
             f"{field}: the hub cannot be reached from the benchmark's pod; use source ModelVolume, or allow the"
-            " connection (HF_ENDPOINT, https_proxy)"
+            " connection (HTTPS_PROXY or HF_ENDPOINT in benchmark.pod.env)"
         )
     if "GatedRepoError" in names or statuses & {401, 403} or "gated repo" in text:
         return f"{field}: {_refused(has_token)}"
