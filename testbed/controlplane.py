@@ -69,10 +69,11 @@ class ControlPlane:
     port: int
     tokens: dict[str, str]
     audit: bool
+    ipv6: bool
     version: Version
 
     @classmethod
-    def prepare(cls, folder: Path, version: Version, audit: bool = False) -> ControlPlane:
+    def prepare(cls, folder: Path, version: Version, audit: bool = False, ipv6: bool = False) -> ControlPlane:
         """Chooses ports and tokens and writes what the API server reads at its start."""
         users = {
             "admin": "system:masters",
@@ -85,8 +86,7 @@ class ControlPlane:
             folder,
             *(free_port(), free_port(), free_port()),
             {user: secrets.token_hex(16) for user in users},
-            audit,
-            version,
+            *(audit, ipv6, version),
         )
         plane.keys.mkdir(mode=0o700)
         lines = (f'{plane.tokens[user]},{user},{user},"{group}"\n' for user, group in users.items())
@@ -153,10 +153,10 @@ class ControlPlane:
         flags = [
             f"--etcd-servers={etcd}",
             "--bind-address=127.0.0.1",
-            "--advertise-address=127.0.0.1",
+            f"--advertise-address={'fd00:10::1' if self.ipv6 else '127.0.0.1'}",  # of the services' family
             f"--secure-port={self.port}",
             "--endpoint-reconciler-type=none",  # a loopback address is refused as an endpoint
-            "--service-cluster-ip-range=10.96.0.0/16",
+            f"--service-cluster-ip-range={'fd00:10:96::/112' if self.ipv6 else '10.96.0.0/16'}",
             "--authorization-mode=RBAC",
             "--enable-admission-plugins=OwnerReferencesPermissionEnforcement",  # as on OpenShift
             *self.version.api_flags,

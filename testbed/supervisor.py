@@ -47,6 +47,7 @@ class Options:
     audit: bool = False
     vllm: bool = False
     kueue: bool = False
+    ipv6: bool = False
 
 
 def say(text: str) -> None:
@@ -226,7 +227,8 @@ class Supervisor:
 
     async def _start_apiserver(self) -> None:
         programs = await asyncio.to_thread(find_programs)
-        plane = self._plane = ControlPlane.prepare(self.folder, chosen(), self._options.audit)
+        options = self._options
+        plane = self._plane = ControlPlane.prepare(self.folder, chosen(), options.audit, options.ipv6)
         configs = {user: plane.keys / f"{user.replace(':', '-')}.kubeconfig" for user in plane.tokens}
         configs["admin"] = self.kubeconfig
         flags = plane.flags(configs)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from autotuner.proxies import through
 
 _HUB = "https://huggingface.co"  # huggingface_hub's own default
-ADVICE = "use source ModelVolume, or allow the connection (benchmark.pod.env: HTTPS_PROXY, HF_ENDPOINT)"
+ADVICE = "use source ModelVolume, or allow the connection (HTTPS_PROXY or HF_ENDPOINT in benchmark.pod.env)"
 
 
 def no_answer(environment: Mapping[str, str] = os.environ) -> str:
