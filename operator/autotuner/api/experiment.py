@@ -38,8 +38,9 @@ from autotuner.api.common import (
     name_rule,
     rules,
     unchanged,
+    unchanged_items,
 )
-from autotuner.api.goals import SLOS_MAX, Slo
+from autotuner.api.goals import SLO_TEXTS, SLOS_MAX, Slo
 
 ACCELERATORS_MAX = 1024
 Purpose = Literal["Baseline", "Start", "Search", "Confirm"]
@@ -176,9 +177,17 @@ class Stop(Model):
     )
 
 
+_STOP_UNCHANGED = " && ".join(
+    [
+        unchanged_items("slos", SLO_TEXTS, root="stop."),
+        *(unchanged(field, root="stop.", optional=True) for field in ("metric", "threshold")),
+        unchanged("noiseMargin", root="stop."),
+    ]
+)
 _UNCHANGED = " && ".join(
     [unchanged(field) for field in ("purpose", "block", "service", "benchmark", "timeouts")]
-    + [unchanged(field, optional=True) for field in ("retryOf", "parameters", "stop")]
+    + [unchanged(field, optional=True) for field in ("retryOf", "parameters")]
+    + [f"has(self.stop) == has(oldSelf.stop) && (!has(self.stop) || ({_STOP_UNCHANGED}))"]
 )
 
 

@@ -22,10 +22,18 @@ from autotuner.api.common import (
     name_rule,
     rules,
     unchanged,
+    unchanged_items,
 )
-from autotuner.api.goals import Objective, Slos
+from autotuner.api.goals import SLO_TEXTS, Objective, Slos
 from autotuner.api.model_and_runtime import TaskModel, TaskRuntime
-from autotuner.api.parameters import Constraints, Parallelism, Quantization, SearchParameters, StartPoints
+from autotuner.api.parameters import (
+    CONSTRAINT_TEXTS,
+    Constraints,
+    Parallelism,
+    Quantization,
+    SearchParameters,
+    StartPoints,
+)
 from autotuner.api.task_status import TaskStatus
 
 GpuHourPrice = Annotated[
@@ -252,7 +260,8 @@ class TaskSpec(Model):
             ),
             cel(
                 "!self.objectives.exists(o, o.metric == 'MaxConcurrency')"
-                " || (has(self.slos) && self.slos.exists(s, has(s.max) && s.enforcement == 'Hard'))",
+                " || (has(self.slos) && self.slos.exists(s, has(s.max)"
+                " && (!has(s.enforcement) || s.enforcement == 'Hard')))",
                 "the objective MaxConcurrency counts the users within the hard SLOs: give one with max",
                 fieldPath=".objectives",
             ),
@@ -329,16 +338,18 @@ _UNCHANGED = " && ".join(
     + [
         unchanged(field, root="spec.", optional=True)
         for field in (
-            "constraints",
             "parallelism",
             "quantization",
             "baseline",
-            "slos",
             "gpuHourPrice",
             "search.startPoints",
             "search.minExpectedGain",
             "search.reuse",
         )
+    ]
+    + [
+        unchanged_items("constraints", CONSTRAINT_TEXTS, root="spec."),
+        unchanged_items("slos", SLO_TEXTS, root="spec."),
     ]
 )
 
