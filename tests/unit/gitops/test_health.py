@@ -166,6 +166,7 @@ def test_the_application_sets_values_that_the_chart_has() -> None:
         assert type(values[name]) is type(value)
         assert not isinstance(value, dict) or value.keys() <= values[name].keys()
     assert [one["argocd.argoproj.io/sync-wave"] for one in waves] == ["-1", "0"]
+    assert [one["argocd.argoproj.io/compare-options"] for one in waves] == ["ServerSideDiff=true"] * 2
 
 
 def test_the_snippet_for_argocd_cm_is_generated_and_holds_the_script_for_both_kinds() -> None:
