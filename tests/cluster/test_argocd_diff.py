@@ -18,7 +18,7 @@ from testbed.api import Api, load_documents
 from tests.conformance.cases.specs import ACCEPTED
 from tests.support.gitops import MANAGER, Deployers, described
 from tests.support.objects import edited, experiments, make_experiment, make_task, tasks
-from tests.unit.gitops.test_health import BENCHMARKING, RELEASING, after_experiments
+from tests.unit.gitops.states import BENCHMARKING, RELEASING, after_experiments
 from tests.unit.task_builders import reaching
 
 ROOT = Path(__file__).parents[2]

@@ -107,6 +107,17 @@ LATENCY_METRICS = ("TTFT", "TPOT", "E2ELatency")
 DerivedMetric = Literal["CostPerMillionTokens", "MaxConcurrency"]
 
 
+# Who judges an object by its generation has to see that nobody has looked at a new one: an absent number would pass.
+WITH_DEFAULTS: dict[str, Any] = {"default": {}}
+ObservedGeneration = Annotated[
+    Count | None,
+    Field(
+        json_schema_extra={"default": 0},
+        description="The metadata.generation that this status is about; 0 until the operator has looked at the object.",
+    ),
+]
+
+
 class Toleration(Model):
     """A toleration of a pod, as in Kubernetes' own core/v1."""
 

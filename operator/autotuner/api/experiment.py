@@ -10,6 +10,7 @@ from autotuner.api.benchmark import LADDER_RULE, Timeouts, Traffic
 from autotuner.api.common import (
     ATOMIC,
     EXPERIMENT_NAME_MAX,
+    WITH_DEFAULTS,
     Arguments,
     Concurrency,
     Conditions,
@@ -21,6 +22,7 @@ from autotuner.api.common import (
     Model,
     ModelKind,
     ObjectName,
+    ObservedGeneration,
     OnlyTrue,
     Parameter,
     QueueName,
@@ -352,9 +354,7 @@ Notes = Annotated[
 class ExperimentStatus(Model):
     """What the operator observed and measured for this experiment."""
 
-    observed_generation: Count | None = Field(
-        default=None, description="The metadata.generation that this status is about."
-    )
+    observed_generation: ObservedGeneration = None
     phase: ExperimentPhase | None = Field(
         default=None, description="Where the experiment stands, in one word. Programs should read the conditions."
     )
@@ -433,4 +433,4 @@ class TuningExperiment(Model):
     model_config = ConfigDict(json_schema_extra=rules(name_rule(EXPERIMENT_NAME_MAX)))
 
     spec: ExperimentSpec
-    status: ExperimentStatus | None = None
+    status: ExperimentStatus | None = Field(default=None, json_schema_extra=WITH_DEFAULTS)

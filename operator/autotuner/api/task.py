@@ -10,6 +10,7 @@ from autotuner.api.benchmark import LADDER_RULE, Timeouts, Traffic
 from autotuner.api.common import (
     ATOMIC,
     TASK_NAME_MAX,
+    WITH_DEFAULTS,
     Arguments,
     LabelMap,
     Model,
@@ -372,4 +373,4 @@ class TuningTask(Model):
     )
 
     spec: TaskSpec
-    status: TaskStatus | None = None
+    status: TaskStatus | None = Field(default=None, json_schema_extra=WITH_DEFAULTS)

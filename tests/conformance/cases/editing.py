@@ -7,6 +7,7 @@ from typing import Any
 
 from autotuner.kube import EXPERIMENT, TASK
 from autotuner.kubernetes_object import Object, Resource
+from tests.conformance.cases.objects import UNSEEN
 from tests.conformance.server import RefusedError, Server
 from tests.support.objects import edited, make_experiment, make_task
 
@@ -178,7 +179,7 @@ async def after_the_start_suspend_and_status_pass(server: Server) -> None:
         suspended = await server.merge(TASK, "chat", {"spec": {"suspend": True}})
         assert suspended["spec"]["suspend"] is True, space
         merged = await server.merge(TASK, "chat", {"status": {"message": "on it"}}, subresource="status")
-        assert merged["status"] == {"startTime": START, "phase": "Running", "message": "on it"}, space
+        assert merged["status"] == {**UNSEEN, "startTime": START, "phase": "Running", "message": "on it"}, space
         await server.delete(TASK, "chat")
 
 
@@ -219,7 +220,7 @@ async def without_its_status_a_started_task_is_still_started(server: Server) -> 
     await _write(server, TASK, "chat", {"status": None, "spec.suspend": True})
     await server.merge(TASK, "chat", {"status": {"startTime": None, "phase": "Pending"}})
 
-    assert (await server.get(TASK, "chat"))["status"] == {"startTime": START, "phase": "Running"}
+    assert (await server.get(TASK, "chat"))["status"] == {**UNSEEN, "startTime": START, "phase": "Running"}
     assert STARTED in await _said(server, TASK, "chat", {"status": None, "spec.search.seed": 1})
 
 

@@ -26,6 +26,7 @@ import (
 	helmstatus "github.com/fluxcd/cli-utils/pkg/kstatus/status"
 	openapi "github.com/google/gnostic-models/openapiv2"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	utiljson "k8s.io/apimachinery/pkg/util/json"
 	"k8s.io/apimachinery/pkg/util/managedfields"
 	"k8s.io/kube-openapi/pkg/util/proto"
 	clistatus "sigs.k8s.io/cli-utils/pkg/kstatus/status"
@@ -108,7 +109,7 @@ func read(path string) (*managedfields.GvkParser, error) {
 
 func answer(line []byte, parser *managedfields.GvkParser) any {
 	var asked question
-	if err := json.Unmarshal(line, &asked); err != nil {
+	if err := utiljson.Unmarshal(line, &asked); err != nil { // which leaves whole numbers whole
 		return failure{err.Error()}
 	}
 	live := &unstructured.Unstructured{Object: asked.Live}
