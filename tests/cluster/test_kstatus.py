@@ -13,7 +13,9 @@ from tests.support.objects import experiments, make_experiment, make_task, tasks
 from tests.unit.gitops.states import EXPERIMENT_STATES, TASK_STATES
 
 STATES = [
-    pytest.param(state.body, state.kstatus, id=name) for name, state in {**TASK_STATES, **EXPERIMENT_STATES}.items()
+    pytest.param(state.body, state.kstatus, id=f"{state.body['kind']} {name}")
+    for states in (TASK_STATES, EXPERIMENT_STATES)
+    for name, state in states.items()
 ]
 
 

@@ -36,6 +36,7 @@ class State(NamedTuple):
     kstatus: str
 
 
+UNSEEN: Object = {"observedGeneration": 0}  # the default of the CRDs
 SLOW = make_level(ttft=2.0)
 PROMISE = [{"metric": "TTFT", "max": "500ms"}]
 
@@ -74,9 +75,7 @@ INVALID = after_first_pass(model={"preset": "llama-3"})
 
 
 TASK_STATES: dict[str, State] = {
-    "just applied": State(
-        make_task(status={"observedGeneration": 0}), "Progressing", "waiting for the operator", "InProgress"
-    ),
+    "just applied": State(make_task(status=UNSEEN), "Progressing", "waiting for the operator", "InProgress"),
     "bad": State(INVALID, "Degraded", "UnknownPreset: model.preset: no preset is called llama-3", "Failed"),
     "fixed, not yet seen": State(edited(INVALID), "Progressing", "waiting for the operator", "InProgress"),
     "before the start": State(after_first_pass(suspend=True), "Suspended", "suspended; 4 configura", "Current"),
@@ -117,7 +116,7 @@ NO_IMAGE = passed(TX, 40, **OURS, engine=[make_pod(waiting=("ImagePullBackOff", 
 
 
 EXPERIMENT_STATES: dict[str, State] = {
-    "just applied": State(TX, "Progressing", "waiting for the operator", "InProgress"),
+    "just applied": State({**TX, "status": UNSEEN}, "Progressing", "waiting for the operator", "InProgress"),
     "measuring": State(
         BENCHMARKING, "Progressing", "engine ready; the benchmark waits for its Job to make a pod", "Current"
     ),
