@@ -26,8 +26,11 @@ _LOG_BYTES = 64 * 1024 * 1024  # kubelets keep 10 MiB of a container's log unles
 _LOG_TAIL_LINES = 1000
 
 _JSON = "application/json, */*"
+_FEW = 100  # of what is only looked over
 _PAGE = 500  # objects of an answer; ten thousand experiments in one would be a hundred megabytes
 _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+_CHANGED_METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+_WATCH_SECONDS = 300
 
 
 def error(status: int, body: str) -> KubeError:
@@ -109,6 +112,7 @@ class ApiServer:
         body: Object | None = None,
         content_type: str = "application/json",
         accept: str = _JSON,
+        seconds: float = REQUEST_SECONDS,
     ) -> RESTResponse:
         if method != "GET" and not self._may_write():
             raise KubeError(0, "NotLeader", f"{method} {path}: not sent, another operator may act by now")
@@ -121,7 +125,7 @@ class ApiServer:
             auth_settings=["BearerToken"],
         )
         try:
-            return await self._client.call_api(*arguments, _request_timeout=REQUEST_SECONDS)
+            return await self._client.call_api(*arguments, _request_timeout=seconds)
         except (ClientError, TimeoutError, OSError) as problem:
             raise self._unreachable(method, path, problem) from problem
 
@@ -157,16 +161,63 @@ class ApiServer:
 
         Without what the API server notes of who wrote which field: half of an object that nobody here reads.
         """
-        more: dict[str, str] = {}
-        while True:
-            text = await self.request("GET", path, {**query, "limit": str(_PAGE), **more}, accept=accept)
-            document = json.loads(text)
+        async for document in self._pages(path, query, accept, _PAGE):
             for item in document["items"] or []:
                 item["metadata"].pop("managedFields", None)
                 yield item
+
+    async def _pages(self, path: str, query: Mapping[str, str], accept: str, size: int) -> AsyncIterator[Object]:
+        more: dict[str, str] = {}
+        while True:
+            text = await self.request("GET", path, {**query, "limit": str(size), **more}, accept=accept)
+            document: Object = json.loads(text)
+            yield document
             if not (token := document.get("metadata", {}).get("continue")):
                 return
             more = {"continue": token}
+
+    async def follow_metadata(self, resource: Resource, namespace: str | None, labels: str) -> AsyncIterator[Object]:
+        """The metadata of all objects that match, then of each that changes, for ever.
+
+        For objects that are many and seldom change: only one page of them is in memory at a time.
+
+        Yields:
+            Metadata. What is deleted is not told.
+
+        Raises:
+            KubeError: the API server does not answer, or refuses; it has to be begun again.
+        """
+        path, query, version = resource.path(namespace), {"labelSelector": labels}, ""
+        async for document in self._pages(path, query, _METADATA_ONLY, _FEW):
+            version = document["metadata"]["resourceVersion"]
+            for item in document["items"] or []:
+                yield item["metadata"]
+        while True:
+            since = {**query, "resourceVersion": version, "watch": "true", "allowWatchBookmarks": "true"}
+            async for event in self._watch(path, {**since, "timeoutSeconds": str(_WATCH_SECONDS)}):
+                if event["type"] == "ERROR":
+                    raise error(event["object"].get("code", 0), json.dumps(event["object"]))
+                version = event["object"]["metadata"]["resourceVersion"]
+                if event["type"] in ("ADDED", "MODIFIED"):
+                    yield event["object"]["metadata"]
+
+    async def _watch(self, path: str, query: Mapping[str, str]) -> AsyncIterator[Object]:
+        """The events of a watch until the API server ends it; it breaks off like that, too."""
+        seconds = _WATCH_SECONDS + REQUEST_SECONDS
+        response = await self._open("GET", path, query, accept=_CHANGED_METADATA_ONLY, seconds=seconds)
+        if not 200 <= response.status <= 299:
+            raise error(response.status, (await response.read()).decode(errors="replace"))
+        stream = response.response
+        unfinished = b""
+        try:
+            async for piece in stream.content.iter_any():
+                *lines, unfinished = (unfinished + piece).split(b"\n")
+                for line in lines:
+                    yield json.loads(line)
+        except (ClientError, TimeoutError, OSError):
+            return
+        finally:
+            stream.close()
 
     async def create(self, resource: Resource, namespace: str | None, body: Object) -> Object:
         """POST, strictly validated.

@@ -37,6 +37,9 @@ from autotuner.settings import Settings, from_environment
 log = logging.getLogger("autotuner")
 
 Wake = Callable[[Mapping[str, Any], bool], None]
+# How `cancel` ends when its time is over: the chart's Job is repeated after every other failure (an eviction, a node
+# that went away), not after this one.
+UNFINISHED = 3
 # Changes come in bursts: a root, its pod and the pod's node within a tenth of a second. One look answers for all.
 _AFTER_A_CHANGE = 0.1
 # The garbage collector deletes what owned a pod some 20 to 70 ms after it.
@@ -235,7 +238,10 @@ def main() -> None:
             asyncio.run(_cancel(settings, arguments.namespace, arguments.timeout))
         else:
             asyncio.run(lifecycle.run(settings, backend_choice.DEFAULT, watch))
-    except (RuntimeError, OSError, ValueError, KubeError, LeadershipLostError, UnfinishedError) as problem:
+    except UnfinishedError as problem:
+        sys.stderr.write(f"autotuner: {problem}\n")
+        sys.exit(UNFINISHED)
+    except (RuntimeError, OSError, ValueError, KubeError, LeadershipLostError) as problem:
         sys.exit(f"autotuner: {problem}")
 
 

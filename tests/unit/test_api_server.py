@@ -122,6 +122,43 @@ async def test_a_long_list_is_read_in_pages() -> None:
     assert [one["query_params"] for one in client.requests] == [common, [*common, ("continue", "more")]]
 
 
+def lines(*events: Object) -> str:
+    return "".join(json.dumps(event) + "\n" for event in events)
+
+
+def event(kind: str, name: str, version: str) -> Object:
+    return {"type": kind, "object": {"metadata": {"name": name, "resourceVersion": version}}}
+
+
+async def test_metadata_is_followed_from_the_list_on() -> None:
+    first = {"metadata": {"resourceVersion": "7", "continue": "more"}, "items": [{"metadata": {"name": "a"}}]}
+    second = {"metadata": {"resourceVersion": "7"}, "items": [{"metadata": {"name": "b"}}]}
+    ends = lines(event("MODIFIED", "a", "8"), event("DELETED", "a", "9"), event("BOOKMARK", "", "12"))
+    breaks_off = (200, lines(event("ADDED", "c", "13")) + '{"type": "MODIF', ClientPayloadError("broken"))
+    too_old = lines({"type": "ERROR", "object": {"code": 410, "reason": "Expired", "message": "too old"}})
+    kube, client = connected((200, first), (200, second), (200, ends), breaks_off, (200, too_old))
+
+    names: list[str] = []
+    with pytest.raises(KubeError, match="Expired: too old"):
+        async for meta in kube.follow_metadata(EXPERIMENT, None, "over"):
+            names += [meta["name"]]
+
+    assert names == ["a", "b", "a", "c"]
+    asked = [dict(one["query_params"]) for one in client.requests]
+    assert [one.get("resourceVersion") for one in asked] == [None, None, "7", "12", "13"]
+    assert {one["labelSelector"] for one in asked} == {"over"}
+    assert {one["limit"] for one in asked[:2]} == {"100"}
+    accepted = [one["header_params"]["Accept"].split(";")[1] for one in client.requests]
+    assert accepted == ["as=PartialObjectMetadataList"] * 2 + ["as=PartialObjectMetadata"] * 3
+
+
+async def test_metadata_that_cannot_be_followed_is_an_error() -> None:
+    kube, _ = connected((200, {"metadata": {"resourceVersion": "7"}, "items": []}), (403, {"reason": "Forbidden"}))
+
+    with pytest.raises(RejectedError):
+        await anext(kube.follow_metadata(EXPERIMENT, "team", "over"))
+
+
 async def test_a_status_is_applied_to_what_was_seen_only() -> None:
     kube, client = connected((200, {}))
     seen = make_experiment()

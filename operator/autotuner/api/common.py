@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
@@ -169,6 +169,17 @@ LATENCY_METRICS = ("TTFT", "TPOT", "E2ELatency")
 DerivedMetric = Literal["CostPerMillionTokens", "MaxConcurrency"]
 
 
+# Who judges an object by its generation has to see that nobody has looked at a new one: an absent number would pass.
+WITH_DEFAULTS: dict[str, Any] = {"default": {}}
+ObservedGeneration = Annotated[
+    Count | None,
+    Field(
+        json_schema_extra={"default": 0},
+        description="The metadata.generation that this status is about; 0 until the operator has looked at the object.",
+    ),
+]
+
+
 class Toleration(Model):
     """A toleration of a pod, as in Kubernetes' own core/v1."""
 
@@ -280,3 +291,23 @@ def unchanged(field: str, *, optional: bool = False, root: str = "") -> str:
     if not optional:
         return f"{new} == {old}"
     return f"(has({new}) == has({old}) && (!has({new}) || {new} == {old}))"
+
+
+def unchanged_items(field: str, texts: Sequence[str], *, root: str = "") -> str:
+    """CEL that holds when an optional list means what it meant, item by item.
+
+    Earlier versions of the schema wrote defaults into such items: what is absent and what is its default are the same.
+
+    Args:
+        field: below self and `root`.
+        texts: CEL over x, an item: strings that say all of it.
+        root: where the field is.
+    """
+    new, old, item = f"self.{root}{field}", f"oldSelf.{root}{field}", ", ".join(texts)
+    same = f"{new}.map(x, [{item}]) == {old}.map(x, [{item}])"
+    return f"(has({new}) == has({old}) && (!has({new}) || {same}))"
+
+
+def or_absent(field: str, default: str = "") -> str:
+    """CEL for an optional field of x as a string."""
+    return f"has(x.{field}) ? string(x.{field}) : '{default}'"

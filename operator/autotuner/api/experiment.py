@@ -10,6 +10,7 @@ from autotuner.api.benchmark import LADDER_RULE, Timeouts, Traffic
 from autotuner.api.common import (
     ATOMIC,
     EXPERIMENT_NAME_MAX,
+    WITH_DEFAULTS,
     Arguments,
     Concurrency,
     Conditions,
@@ -21,6 +22,7 @@ from autotuner.api.common import (
     Model,
     ModelKind,
     ObjectName,
+    ObservedGeneration,
     OnlyTrue,
     OwnAnnotations,
     OwnLabels,
@@ -42,8 +44,9 @@ from autotuner.api.common import (
     name_rule,
     rules,
     unchanged,
+    unchanged_items,
 )
-from autotuner.api.goals import SLOS_MAX, Slo
+from autotuner.api.goals import SLO_TEXTS, SLOS_MAX, Slo
 
 ACCELERATORS_MAX = 1024
 Purpose = Literal["Baseline", "Start", "Search", "Confirm"]
@@ -185,9 +188,17 @@ class Stop(Model):
     )
 
 
+_STOP_UNCHANGED = " && ".join(
+    [
+        unchanged_items("slos", SLO_TEXTS, root="stop."),
+        *(unchanged(field, root="stop.", optional=True) for field in ("metric", "threshold")),
+        unchanged("noiseMargin", root="stop."),
+    ]
+)
 _UNCHANGED = " && ".join(
     [unchanged(field) for field in ("purpose", "block", "service", "benchmark", "timeouts")]
-    + [unchanged(field, optional=True) for field in ("retryOf", "parameters", "stop")]
+    + [unchanged(field, optional=True) for field in ("retryOf", "parameters")]
+    + [f"has(self.stop) == has(oldSelf.stop) && (!has(self.stop) || ({_STOP_UNCHANGED}))"]
 )
 
 
@@ -352,9 +363,7 @@ Notes = Annotated[
 class ExperimentStatus(Model):
     """What the operator observed and measured for this experiment."""
 
-    observed_generation: Count | None = Field(
-        default=None, description="The metadata.generation that this status is about."
-    )
+    observed_generation: ObservedGeneration = None
     phase: ExperimentPhase | None = Field(
         default=None, description="Where the experiment stands, in one word. Programs should read the conditions."
     )
@@ -433,4 +442,4 @@ class TuningExperiment(Model):
     model_config = ConfigDict(json_schema_extra=rules(name_rule(EXPERIMENT_NAME_MAX)))
 
     spec: ExperimentSpec
-    status: ExperimentStatus | None = None
+    status: ExperimentStatus | None = Field(default=None, json_schema_extra=WITH_DEFAULTS)

@@ -10,6 +10,7 @@ from autotuner.api.benchmark import LADDER_RULE, Timeouts, Traffic
 from autotuner.api.common import (
     ATOMIC,
     TASK_NAME_MAX,
+    WITH_DEFAULTS,
     Arguments,
     LabelMap,
     Model,
@@ -24,10 +25,18 @@ from autotuner.api.common import (
     name_rule,
     rules,
     unchanged,
+    unchanged_items,
 )
-from autotuner.api.goals import Objective, Slos
+from autotuner.api.goals import SLO_TEXTS, Objective, Slos
 from autotuner.api.model_and_runtime import TaskModel, TaskRuntime
-from autotuner.api.parameters import Constraints, Parallelism, Quantization, SearchParameters, StartPoints
+from autotuner.api.parameters import (
+    CONSTRAINT_TEXTS,
+    Constraints,
+    Parallelism,
+    Quantization,
+    SearchParameters,
+    StartPoints,
+)
 from autotuner.api.task_status import TaskStatus
 
 GpuHourPrice = Annotated[
@@ -268,7 +277,8 @@ class TaskSpec(Model):
             ),
             cel(
                 "!self.objectives.exists(o, o.metric == 'MaxConcurrency')"
-                " || (has(self.slos) && self.slos.exists(s, has(s.max) && s.enforcement == 'Hard'))",
+                " || (has(self.slos) && self.slos.exists(s, has(s.max)"
+                " && (!has(s.enforcement) || s.enforcement == 'Hard')))",
                 "the objective MaxConcurrency counts the users within the hard SLOs: give one with max",
                 fieldPath=".objectives",
             ),
@@ -345,16 +355,18 @@ _UNCHANGED = " && ".join(
     + [
         unchanged(field, root="spec.", optional=True)
         for field in (
-            "constraints",
             "parallelism",
             "quantization",
             "baseline",
-            "slos",
             "gpuHourPrice",
             "search.startPoints",
             "search.minExpectedGain",
             "search.reuse",
         )
+    ]
+    + [
+        unchanged_items("constraints", CONSTRAINT_TEXTS, root="spec."),
+        unchanged_items("slos", SLO_TEXTS, root="spec."),
     ]
 )
 
@@ -377,4 +389,4 @@ class TuningTask(Model):
     )
 
     spec: TaskSpec
-    status: TaskStatus | None = None
+    status: TaskStatus | None = Field(default=None, json_schema_extra=WITH_DEFAULTS)

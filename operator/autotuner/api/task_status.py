@@ -18,6 +18,7 @@ from autotuner.api.common import (
     ImageRef,
     Model,
     ObjectName,
+    ObservedGeneration,
     Parameter,
     Real,
     ShortName,
@@ -331,9 +332,7 @@ class Usage(Model):
 class TaskStatus(Model):
     """What the operator observed and decided for this task."""
 
-    observed_generation: Count | None = Field(
-        default=None, description="The metadata.generation that this status is about."
-    )
+    observed_generation: ObservedGeneration = None
     phase: TaskPhase | None = Field(
         default=None,
         description=(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from autotuner.kube import CONFIG_MAP, EXPERIMENT, TASK
-from tests.conformance.cases.objects import at, config_map, version
+from tests.conformance.cases.objects import UNSEEN, at, config_map, create_seen, version
 from tests.conformance.server import UNCHECKED, RefusedError, Server, invalid, refused
 from tests.support.objects import edited, make_experiment, make_task
 
@@ -82,11 +82,14 @@ async def an_unknown_field_is_refused_where_that_is_asked_for(server: Server) ->
 
 async def an_unknown_field_is_dropped_elsewhere(server: Server) -> None:
     made = await server.create(TASK, edited(make_task(), {"spec.foo": 1, "spec.parameters.0.foo": 1}), strict=False)
+    assert "foo" not in made["spec"]
+    assert "foo" not in made["spec"]["parameters"][0]
+
+    await server.delete(TASK, "chat")
+    made = await create_seen(server)
     merged = await server.merge(TASK, "chat", {"spec": {"foo": 1}, "foo": 1})
     replaced = await server.replace(TASK, edited(made, {"spec.foo": 1, "metadata.foo": 1}))
 
-    assert "foo" not in made["spec"]
-    assert "foo" not in made["spec"]["parameters"][0]
     assert {version(merged), version(replaced)} == {version(made)}
     assert await refused(server.replace(TASK, edited(made, {"spec.foo": 1}), strict=True)) == UNKNOWN
 
@@ -126,7 +129,7 @@ async def defaults_are_filled_in_at_every_depth(server: Server) -> None:
     )
     assert [one["allowUnset"] for one in made["parameters"]] == [False] * 4
     assert made["timeouts"]["queueSeconds"] == 3600
-    assert made["slos"][0]["enforcement"] == "Hard"
+    assert "enforcement" not in made["slos"][0]  # an apply replaces the list as a whole: it stays as it was written
     experiment = (await server.create(EXPERIMENT, make_experiment()))["spec"]
     assert (experiment["cancel"], experiment["purpose"], experiment["block"]) == (False, "Search", 0)
 
@@ -247,4 +250,4 @@ async def a_status_has_rules_too(server: Server) -> None:
         assert answer.status == 422
         if causes:
             assert answer == invalid(*causes)
-    assert "status" not in await server.get(TASK, "chat")
+    assert (await server.get(TASK, "chat"))["status"] == UNSEEN

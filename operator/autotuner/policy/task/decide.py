@@ -93,8 +93,7 @@ def _stay_finished(seen: ObservedTask, now: datetime) -> TaskPlan:
         return TaskPlan(seen.status)
     message = "the task is finished: changes have no effect; create another TuningTask to search again"
     conditions = ConditionSet(seen.status.conditions, seen.generation, now)
-    for condition in seen.status.conditions or []:
-        conditions.set(condition.type, condition.status, condition.reason, condition.message)
+    conditions.acknowledge()
     status = seen.status.model_copy(update={"observed_generation": seen.generation, "conditions": conditions.list()})
     return TaskPlan(status, events=(Event("Warning", "AlreadyFinished", message),))
 
