@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from autotuner.cli import kubectl_yaml
-from autotuner.cli.kubectl_yaml import Path, Position, Reading
+from autotuner.cli.kubectl_yaml import NotYamlError, Path, Position, Reading
 from autotuner.kubernetes_object import Object
 
 _STEP = re.compile(r"([^.\[\]]+)|\[([^\]]*)\]")
@@ -73,7 +73,7 @@ def read(text: str) -> list[Document]:
     """Return all objects of a text, those of a List one by one; empty documents are left out.
 
     Raises:
-        ValueError: kubectl could not read it, or a document is not a mapping.
+        NotYamlError: kubectl could not read it, or a document is not a mapping.
     """
     return [document for reading in kubectl_yaml.read(text) for document in _documents(reading)]
 
@@ -92,7 +92,8 @@ def _documents(reading: Reading) -> Iterator[Document]:
 
 def _document(reading: Reading, body: Any, prefix: Path) -> Document:
     if not isinstance(body, dict):
-        raise ValueError(f"line {reading.marks[prefix].line}: a document is a mapping with apiVersion and kind")
+        mark = reading.marks[prefix]
+        raise NotYamlError("a document is a mapping with apiVersion and kind", mark.line, mark.column)
     marks = {path[len(prefix) :]: mark for path, mark in reading.marks.items() if path[: len(prefix)] == prefix}
     twice = [path[len(prefix) :] for path in reading.duplicates if path[: len(prefix)] == prefix]
     return Document(body, marks, twice)

@@ -1,9 +1,9 @@
 """YAML as kubectl reads it: which document is where, and what each scalar means.
 
-kubectl reads with Go's YAML library of version 2 (sigs.k8s.io/yaml). Its grammar is that of libyaml, and so is PyYAML's;
-but what a plain word means is neither YAML 1.1 nor 1.2: `yes`, `n` and `010` are what 1.1 makes of them, `1e-5` and
-`0o10` what 1.2 does, and `12:30`, `2024-01-01` and `=` are strings. So the grammar is PyYAML's and the words are
-resolved here. ruamel.yaml knows the two versions of YAML, but not this mixture.
+kubectl reads with Go's YAML library of version 2 (sigs.k8s.io/yaml). Its grammar is libyaml's, and so is PyYAML's; but
+what a plain word means is neither YAML 1.1 nor 1.2: `yes`, `n` and `010` are what 1.1 makes of them, `1e-5` and `0o10`
+what 1.2 does, and `12:30`, `2024-01-01` and `=` are strings. So the grammar is PyYAML's, and the words are resolved
+here. ruamel.yaml knows the two versions of YAML, but not this mixture.
 """
 
 from __future__ import annotations
@@ -66,18 +66,26 @@ class Reading:
     duplicates: Sequence[Path]
 
 
+class NotYamlError(ValueError):
+    """kubectl would refuse a file; `position` is where."""
+
+    def __init__(self, words: str, line: int, column: int = 1) -> None:
+        super().__init__(f"not YAML: line {line}: {words}")
+        self.position = Position(line, column)
+
+
 def read(text: str) -> Iterator[Reading]:
     """The documents of a text, as kubectl takes it apart; empty ones are left out.
 
     Raises:
-        ValueError: kubectl would refuse it.
+        NotYamlError: kubectl would refuse it.
     """
     lines, first = text.splitlines(keepends=True), 0
     for number, line in enumerate([*lines, _SEPARATOR]):
         if not line.startswith(_SEPARATOR):
             continue
         if (rest := line[len(_SEPARATOR) :].strip()) and not rest.startswith("#"):
-            raise ValueError(f"not YAML: line {number + 1}: kubectl takes nothing but a comment after --- in its line")
+            raise NotYamlError("kubectl takes nothing but a comment after --- in its line", number + 1)
         yield from _document("".join(lines[first:number]), first)
         first = number + 1
 
@@ -95,13 +103,13 @@ def _document(text: str, above: int) -> Iterator[Reading]:
                 yield Reading(value, reader.marks, reader.duplicates)
     except yaml.MarkedYAMLError as problem:
         mark = problem.problem_mark or problem.context_mark
-        where = f"line {mark.line + above + 1}, column {mark.column + 1}: " if mark else ""
+        line, column = (mark.line, mark.column) if mark else (0, 0)
         words = ", ".join(filter(None, (problem.context, problem.problem)))
-        raise ValueError(f"not YAML: {where}{words}") from problem
+        raise NotYamlError(words, line + above + 1, column + 1) from problem
     except yaml.YAMLError as problem:
-        raise ValueError(f"not YAML: {problem}") from problem
+        raise NotYamlError(str(problem).partition("\n")[0], above + 1) from problem
     except RecursionError as problem:
-        raise ValueError(f"not YAML: line {above + 1}: nested too deeply") from problem
+        raise NotYamlError("nested too deeply", above + 1) from problem
 
 
 def _root(text: str) -> yaml.Node | None:
@@ -141,7 +149,7 @@ class _Reader:
         self.marks.setdefault(path, self._position(node))
         self._nodes += 1
         if self._nodes > NODES_MAX:
-            raise ValueError(f"its aliases stand for more than {NODES_MAX} values")
+            raise _refused(node, f"the aliases up to here stand for more than {NODES_MAX} values")
         if isinstance(node, yaml.ScalarNode):
             return _scalar(node)
         if id(node) in self._open:
