@@ -121,10 +121,12 @@ def is_ours(body: Object) -> bool:
 
 def _refused(cause: Cause, kind: str) -> Diagnostic:
     """What the API server refuses, in words for people."""
+    words = _RULE.sub("", _IN_BODY.sub(r"\2, not \1", cause.message)) or _WITHOUT_WORDS.get(cause.reason, "")
     path = _path(cause.field)
+    if not path and words.startswith("metadata.name: "):  # of which no rule can be the field
+        path, words = ("metadata", "name"), words.removeprefix("metadata.name: ")
     if cause.reason == UNKNOWN_FIELD:
         return Diagnostic(path, "error", "InvalidSpec", _unknown_field(path, kind))
-    words = _RULE.sub("", _IN_BODY.sub(r"\2, not \1", cause.message)) or _WITHOUT_WORDS.get(cause.reason, "")
     words += ": stands there twice; remove one of them" if cause.reason == "FieldValueDuplicate" else ""
     return Diagnostic(path, "error", "InvalidSpec", f"{words}{_meaning(cause, path, kind)}")
 

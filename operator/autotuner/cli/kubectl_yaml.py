@@ -259,8 +259,11 @@ def _float(digits: str, otherwise: str = "") -> Any:
     return value if math.isfinite(value) else otherwise or digits
 
 
-def _integer(digits: str) -> int | None:
-    """A whole number of 64 bits, by its prefix of base 16, 8, 2 or 10; None if it is none."""
+def _integer(digits: str) -> int | float | None:
+    """A whole number of 64 bits, by its prefix of base 16, 8, 2 or 10; None if it is none.
+
+    In JSON one without a sign that needs all 64 bits is a float.
+    """
     found = _WHOLE.fullmatch(digits)
     if found is None:
         return None
@@ -271,4 +274,6 @@ def _integer(digits: str) -> int | None:
     if len(figures.lstrip("0")) > _LONGEST:
         return None
     value = int(f"{found[1]}{figures}", base)
-    return value if -(2**63) <= value < (2**63 if found[1] else 2**64) else None
+    if -(2**63) <= value < 2**63:
+        return value
+    return float(value) if 0 < value < 2**64 and not found[1] else None
