@@ -31,6 +31,7 @@ class Kind(Enum):
         "{object} does not exist, and this operator may not create cluster-scoped objects; ask for it to be created",
     )
     MODEL_INCOMPLETE = Wording("InvalidSpec", "{lacking}")
+    OBJECT_MISSHAPEN = Wording("InvalidSpec", "{object} cannot be read: {what}")
     RUNTIME_WITHOUT_IMAGE = Wording("InvalidSpec", "engineConfig.runner has no image, so there is no engine to start")
     RUNTIME_INCOMPATIBLE = Wording("InvalidSpec", "{mismatch}")
     OBJECT_SHADOWED = Wording(

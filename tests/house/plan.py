@@ -133,10 +133,10 @@ BANS = (
     Ban(
         ("cli",),
         (
-            *("kopf", "kubernetes", "autotuner.kube", "autotuner.api_server", "autotuner.memory_api"),
+            *("kopf", "kubernetes", "autotuner.api_server"),
             *("autotuner.controllers", "autotuner.process", "autotuner.main"),
         ),
-        "the command line judges by the policy alone",
+        "the command line asks no cluster: the API in memory and the policy judge",
     ),
 )
 
