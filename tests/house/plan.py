@@ -177,6 +177,10 @@ TWINS = (
     Twins(("metrics", "simulator.metrics"), "a page of Prometheus metrics: the operator's, the engine's"),
     Twins(("policy.experiment.decide", "policy.task.decide"), "what a reconcile does next"),
     Twins(
+        ("policy.preflight.accelerators", "serving.accelerators"),
+        "accelerators: what a task may ask of them, what nodes say of them",
+    ),
+    Twins(
         ("policy.experiment.model_files", "policy.preflight.model_files"),
         "can the weights be read: in an experiment, before a task",
     ),

@@ -154,6 +154,24 @@ OwnAnnotations = Annotated[
     Field(max_length=16, json_schema_extra=rules(_RESERVED_ANNOTATIONS.rule("self.all(k, {})"))),
     _unreserved(_RESERVED_ANNOTATIONS),
 ]
+_DOMAIN = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
+_QUALIFIED = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+# As the API server has it: a domain, which is none of Kubernetes' own, and a name. Empty is none.
+ResourceName = Annotated[
+    str,
+    StringConstraints(pattern=rf"^({_DOMAIN}/{_QUALIFIED})?$", max_length=253),
+    Field(
+        json_schema_extra=explained(
+            "write an extended resource with its domain, for example nvidia.com/gpu, amd.com/gpu or"
+            " nvidia.com/mig-1g.10gb; empty for engines without accelerators"
+        )
+    ),
+]
+LabelKey = Annotated[
+    str,
+    StringConstraints(pattern=rf"^({_DOMAIN}/)?{_QUALIFIED}$", max_length=317),
+    Field(json_schema_extra=explained("write the key of a label, for example nvidia.com/gpu.product")),
+]
 FreeObject = Annotated[dict[str, Any], WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True})]
 Arguments = Annotated[list[Argument], Field(max_length=128, json_schema_extra=ATOMIC)]
 

@@ -18,6 +18,7 @@ from autotuner.api.common import (
     EngineName,
     Environment,
     ImageRef,
+    LabelKey,
     LabelMap,
     Model,
     ModelKind,
@@ -29,6 +30,7 @@ from autotuner.api.common import (
     Parameter,
     QueueName,
     Real,
+    ResourceName,
     RuntimeKind,
     SecretKey,
     ServedName,
@@ -74,7 +76,7 @@ class RuntimeRef(Model):
 class Accelerator(Model):
     """The accelerators that the engine's pod requests."""
 
-    resource: Annotated[str, StringConstraints(max_length=253)] = Field(
+    resource: ResourceName = Field(
         default="nvidia.com/gpu", description="The extended resource to request; empty: the pod requests none."
     )
     count: Annotated[int, Field(ge=1, le=ACCELERATORS_MAX)] = Field(
@@ -83,10 +85,29 @@ class Accelerator(Model):
     product: Annotated[str, StringConstraints(max_length=63)] | None = Field(
         default=None,
         description=(
-            "The accelerator product that a node must have as label nvidia.com/gpu.product, so that all experiments run"
-            " on equal ones; absent: any product."
+            "The model of accelerator that the label of a node must say, so that all experiments run on equal ones;"
+            " absent: any model."
         ),
     )
+    label: LabelKey | None = Field(
+        default=None,
+        description=(
+            "The node label that says the model of accelerator; absent: the resource's own, for example"
+            " nvidia.com/gpu.product or amd.com/gpu.product-name."
+        ),
+    )
+    allow_shared: Switch = Field(
+        default=False,
+        description=(
+            "true: also run on accelerators that other pods may use at the same time (time slicing, MPS), whose figures"
+            " depend on what these do; false: end as AcceleratorShared there."
+        ),
+    )
+
+    @property
+    def held(self) -> int:
+        """The accelerators that the engine's pod takes away from others: none where it requests none."""
+        return self.count if self.resource else 0
 
 
 class Service(Model):
@@ -403,8 +424,19 @@ class ExperimentStatus(Model):
     times: Times | None = None
     node: ObjectName | None = Field(default=None, description="The node that ran the engine.")
     benchmark_node: ObjectName | None = Field(default=None, description="The node that ran the benchmark.")
+    accelerators: Count | None = Field(
+        default=None, description="The accelerators that the engine requests; 0 for an engine without."
+    )
     accelerator_product: Word | None = Field(
-        default=None, description="The accelerator product of the engine's node, if the node names it."
+        default=None, description="The model of the accelerators on the engine's node, if a label names it."
+    )
+    accelerator_label: LabelKey | None = Field(default=None, description="The label of the node that names it.")
+    accelerator_sharing: Word | None = Field(
+        default=None,
+        description=(
+            "How other pods may use the engine's accelerators at the same time, for example time-slicing, 4 clients;"
+            " absent: they are its own, or the node does not say."
+        ),
     )
     image: ImageRef | None = Field(default=None, description="The engine's container image as the pod names it.")
     image_id: ImageRef | None = Field(
@@ -424,7 +456,10 @@ class ExperimentStatus(Model):
         ),
     )
     gpu_seconds: Real | None = Field(
-        default=None, description="The seconds from scheduled to podsGone, times the number of accelerators."
+        default=None,
+        description=(
+            "The seconds from scheduled to podsGone, times the number of accelerators; absent for an engine without."
+        ),
     )
     evidence: Evidence | None = None
     notes: Notes | None = Field(

@@ -12,12 +12,14 @@ from autotuner.api.common import (
     TASK_NAME_MAX,
     WITH_DEFAULTS,
     Arguments,
+    LabelKey,
     LabelMap,
     Model,
     ObjectName,
     OwnAnnotations,
     OwnLabels,
     QueueName,
+    ResourceName,
     Switch,
     Tolerations,
     cel,
@@ -211,10 +213,25 @@ class Placement(Model):
     tolerations: Tolerations | None = Field(
         default=None, description="Taints of nodes that engines tolerate, and benchmarks that run on the engine's node."
     )
-    accelerator_resource: Annotated[str, StringConstraints(max_length=253)] = Field(
+    accelerator_resource: ResourceName = Field(
         default="nvidia.com/gpu",
         description=(
             "The extended resource that engines request, one for each accelerator; empty: engines request none."
+        ),
+    )
+    accelerator_label: LabelKey | None = Field(
+        default=None,
+        description=(
+            "The node label that says the model of accelerator. All experiments run on the model that the baseline ran"
+            " on. Absent: the resource's own, for example nvidia.com/gpu.product or amd.com/gpu.product-name"
+            " (docs/accelerators.md)."
+        ),
+    )
+    allow_shared: Switch = Field(
+        default=False,
+        description=(
+            "true: also use accelerators that other pods may use at the same time (time slicing, MPS). Figures then"
+            " depend on what these do, and every verdict says so. false: a node that shares them is refused."
         ),
     )
     queue_name: QueueName | None = Field(

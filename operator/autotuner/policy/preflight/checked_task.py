@@ -16,8 +16,8 @@ from autotuner.policy.model_and_runtime import Reference
 from autotuner.policy.queueing import ObservedQueue
 from autotuner.policy.volume_claims import Storage
 from autotuner.presets import Presets
+from autotuner.serving.accelerators import UNKNOWN, Fleet
 from autotuner.serving.backend import Backend, EngineTemplate, Weights
-from autotuner.serving.nodes import UNKNOWN, Capacity
 from autotuner.validation_messages import Finding
 
 
@@ -30,7 +30,7 @@ class Surroundings:
     runtime: Mapping[str, Any] | None  # live: the one meant, if that is known already
     shadow: Finding | None = None  # a namespaced object that the backend would prefer to the one chosen
     may_create: bool = True
-    capacity: Capacity = UNKNOWN
+    fleet: Fleet = UNKNOWN  # what the nodes that engines may run on say of their accelerators
     most_accelerators: int | None = None  # that the experiments of all tasks may hold together
     storage: Storage | None = None  # None: nothing is known of namespace and claim
     queue: ObservedQueue | None = None  # None: the task names none, or nothing is known
