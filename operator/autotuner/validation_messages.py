@@ -31,6 +31,7 @@ class Kind(Enum):
         "{object} does not exist, and this operator may not create cluster-scoped objects; ask for it to be created",
     )
     MODEL_INCOMPLETE = Wording("InvalidSpec", "{lacking}")
+    OBJECT_MISSHAPEN = Wording("InvalidSpec", "{object} cannot be read: {what}")
     RUNTIME_WITHOUT_IMAGE = Wording("InvalidSpec", "engineConfig.runner has no image, so there is no engine to start")
     RUNTIME_INCOMPATIBLE = Wording("InvalidSpec", "{mismatch}")
     OBJECT_SHADOWED = Wording(
@@ -50,6 +51,11 @@ class Kind(Enum):
         "NotFound",
         "LocalQueue {queue} leads to ClusterQueue {cluster_queue}, which does not exist; ask for it to be created, or"
         " name another queue",
+    )
+    DEFAULTS_DO_NOT_FIT = Wording(
+        "InvalidSpec",
+        "together with the operator's taskDefaults this is more than a task may say: {why}; say less here, or ask for"
+        " fewer defaults",
     )
     OBJECT_PRUNED = Wording("InvalidSpec", "Argo CD would prune the object; remove it")
 

@@ -10,6 +10,7 @@ from autotuner.api.benchmark import LADDER_RULE, Timeouts, Traffic
 from autotuner.api.common import (
     ATOMIC,
     EXPERIMENT_NAME_MAX,
+    WITH_DEFAULTS,
     Arguments,
     Concurrency,
     Conditions,
@@ -22,12 +23,17 @@ from autotuner.api.common import (
     Model,
     ModelKind,
     ObjectName,
+    ObservedGeneration,
     OnlyTrue,
+    OwnAnnotations,
+    OwnLabels,
     Parameter,
     QueueName,
     Real,
     ResourceName,
     RuntimeKind,
+    SecretKey,
+    ServedName,
     ShortName,
     Switch,
     ThroughputMetric,
@@ -40,8 +46,9 @@ from autotuner.api.common import (
     name_rule,
     rules,
     unchanged,
+    unchanged_items,
 )
-from autotuner.api.goals import SLOS_MAX, Slo
+from autotuner.api.goals import SLO_TEXTS, SLOS_MAX, Slo
 
 ACCELERATORS_MAX = 1024
 Purpose = Literal["Baseline", "Start", "Search", "Confirm"]
@@ -135,13 +142,20 @@ class Service(Model):
     workload_priority_class_name: QueueName | None = Field(
         default=None, description="The WorkloadPriorityClass by which Kueue orders the engine and the benchmark."
     )
-
-
-class Resources(Model):
-    """The resources of the benchmark's container."""
-
-    requests: LabelMap | None = Field(default=None, description="Resources that the container requests.")
-    limits: LabelMap | None = Field(default=None, description="Resources that the container may use at most.")
+    labels: OwnLabels | None = Field(
+        default=None, description="Labels of the InferenceService, the benchmark's Job, and the pods of both."
+    )
+    annotations: OwnAnnotations | None = Field(
+        default=None, description="Annotations of the InferenceService, the benchmark's Job, and the pods of both."
+    )
+    api_key_secret: SecretKey | None = Field(
+        default=None,
+        description="The Secret key that holds the API key with which the benchmark asks the engine; absent: none.",
+    )
+    served_model_name: ServedName | None = Field(
+        default=None,
+        description="The name of the model to measure, for an engine that lists several; absent: the only one.",
+    )
 
 
 class Benchmark(Traffic):
@@ -152,8 +166,6 @@ class Benchmark(Traffic):
     seed: Annotated[str, StringConstraints(max_length=63)] = Field(
         default="", description="The seed of the prompts: equal seeds send equal prompts."
     )
-    image: ImageRef = Field(default="", description="The benchmark's container image; empty: the operator's default.")
-    resources: Resources | None = None
 
 
 THRESHOLD_MIN, THRESHOLD_MAX = 0.001, 1e15
@@ -197,9 +209,17 @@ class Stop(Model):
     )
 
 
+_STOP_UNCHANGED = " && ".join(
+    [
+        unchanged_items("slos", SLO_TEXTS, root="stop."),
+        *(unchanged(field, root="stop.", optional=True) for field in ("metric", "threshold")),
+        unchanged("noiseMargin", root="stop."),
+    ]
+)
 _UNCHANGED = " && ".join(
     [unchanged(field) for field in ("purpose", "block", "service", "benchmark", "timeouts")]
-    + [unchanged(field, optional=True) for field in ("retryOf", "parameters", "stop")]
+    + [unchanged(field, optional=True) for field in ("retryOf", "parameters")]
+    + [f"has(self.stop) == has(oldSelf.stop) && (!has(self.stop) || ({_STOP_UNCHANGED}))"]
 )
 
 
@@ -364,9 +384,7 @@ Notes = Annotated[
 class ExperimentStatus(Model):
     """What the operator observed and measured for this experiment."""
 
-    observed_generation: Count | None = Field(
-        default=None, description="The metadata.generation that this status is about."
-    )
+    observed_generation: ObservedGeneration = None
     phase: ExperimentPhase | None = Field(
         default=None, description="Where the experiment stands, in one word. Programs should read the conditions."
     )
@@ -459,4 +477,4 @@ class TuningExperiment(Model):
     model_config = ConfigDict(json_schema_extra=rules(name_rule(EXPERIMENT_NAME_MAX)))
 
     spec: ExperimentSpec
-    status: ExperimentStatus | None = None
+    status: ExperimentStatus | None = Field(default=None, json_schema_extra=WITH_DEFAULTS)

@@ -10,11 +10,14 @@ from autotuner.api.benchmark import LADDER_RULE, Timeouts, Traffic
 from autotuner.api.common import (
     ATOMIC,
     TASK_NAME_MAX,
+    WITH_DEFAULTS,
     Arguments,
     LabelKey,
     LabelMap,
     Model,
     ObjectName,
+    OwnAnnotations,
+    OwnLabels,
     QueueName,
     ResourceName,
     Switch,
@@ -24,10 +27,18 @@ from autotuner.api.common import (
     name_rule,
     rules,
     unchanged,
+    unchanged_items,
 )
-from autotuner.api.goals import Objective, Slos
+from autotuner.api.goals import SLO_TEXTS, Objective, Slos
 from autotuner.api.model_and_runtime import TaskModel, TaskRuntime
-from autotuner.api.parameters import Constraints, Parallelism, Quantization, SearchParameters, StartPoints
+from autotuner.api.parameters import (
+    CONSTRAINT_TEXTS,
+    Constraints,
+    Parallelism,
+    Quantization,
+    SearchParameters,
+    StartPoints,
+)
 from autotuner.api.task_status import TaskStatus
 
 GpuHourPrice = Annotated[
@@ -245,6 +256,20 @@ class Placement(Model):
             " scheduler; absent: Kueue goes by the PriorityClass."
         ),
     )
+    labels: OwnLabels | None = Field(
+        default=None,
+        description=(
+            "Labels of everything that is made for an experiment: InferenceService, Job, and the pods of both. For"
+            " example a cost centre, or what a policy demands."
+        ),
+    )
+    annotations: OwnAnnotations | None = Field(
+        default=None,
+        description=(
+            "Annotations of everything that is made for an experiment: InferenceService, Job, and the pods of both. For"
+            " example karpenter.sh/do-not-disrupt."
+        ),
+    )
 
 
 class TaskSpec(Model):
@@ -269,7 +294,8 @@ class TaskSpec(Model):
             ),
             cel(
                 "!self.objectives.exists(o, o.metric == 'MaxConcurrency')"
-                " || (has(self.slos) && self.slos.exists(s, has(s.max) && s.enforcement == 'Hard'))",
+                " || (has(self.slos) && self.slos.exists(s, has(s.max)"
+                " && (!has(s.enforcement) || s.enforcement == 'Hard')))",
                 "the objective MaxConcurrency counts the users within the hard SLOs: give one with max",
                 fieldPath=".objectives",
             ),
@@ -346,16 +372,18 @@ _UNCHANGED = " && ".join(
     + [
         unchanged(field, root="spec.", optional=True)
         for field in (
-            "constraints",
             "parallelism",
             "quantization",
             "baseline",
-            "slos",
             "gpuHourPrice",
             "search.startPoints",
             "search.minExpectedGain",
             "search.reuse",
         )
+    ]
+    + [
+        unchanged_items("constraints", CONSTRAINT_TEXTS, root="spec."),
+        unchanged_items("slos", SLO_TEXTS, root="spec."),
     ]
 )
 
@@ -378,4 +406,4 @@ class TuningTask(Model):
     )
 
     spec: TaskSpec
-    status: TaskStatus | None = None
+    status: TaskStatus | None = Field(default=None, json_schema_extra=WITH_DEFAULTS)

@@ -14,9 +14,11 @@ from autotuner.api.common import (
     Count,
     EngineName,
     FlagName,
+    FreeObject,
     ImageRef,
     Model,
     ObjectName,
+    ObservedGeneration,
     Parameter,
     Real,
     ShortName,
@@ -359,9 +361,7 @@ class Usage(Model):
 class TaskStatus(Model):
     """What the operator observed and decided for this task."""
 
-    observed_generation: Count | None = Field(
-        default=None, description="The metadata.generation that this status is about."
-    )
+    observed_generation: ObservedGeneration = None
     phase: TaskPhase | None = Field(
         default=None,
         description=(
@@ -409,6 +409,13 @@ class TaskStatus(Model):
     )
     probe: Probe | None = None
     usage: Usage | None = None
+    defaults: FreeObject | None = Field(
+        default=None,
+        description=(
+            "What the task took of the operator's taskDefaults when it started, because its spec did not say it, as a"
+            " spec has it. Later changes of the taskDefaults do not reach a task that has started."
+        ),
+    )
     start_time: Timestamp | None = Field(
         default=None,
         description="When the task started: from then on its search is fixed, and budget.maxHours counts.",

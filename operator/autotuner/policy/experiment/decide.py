@@ -52,12 +52,23 @@ def finished(status: ExperimentStatus) -> bool:
 def decide(seen: ObservedExperiment, now: datetime) -> Plan:
     """The plan of one reconcile."""
     if finished(seen.status):
-        labels = seen.object["metadata"].get("labels", {})
-        return Plan(seen.status, mark_finished=labels.get(FINISHED_LABEL) != "true")
+        return _stay_finished(seen, now)
     if seen.status.reason:
         return _release(seen, now)
     ending = endings.find(seen, now)
     return _end(seen, ending, now) if ending else _advance(seen, now)
+
+
+def _stay_finished(seen: ObservedExperiment, now: datetime) -> Plan:
+    """The plan of what is over: a cancellation that comes too late is acknowledged and said to be without effect."""
+    unmarked = seen.object["metadata"].get("labels", {}).get(FINISHED_LABEL) != "true"
+    if seen.status.observed_generation == seen.generation:
+        return Plan(seen.status, mark_finished=unmarked)
+    conditions = ConditionSet(seen.status.conditions, seen.generation, now)
+    conditions.acknowledge()
+    status = seen.status.model_copy(update={"observed_generation": seen.generation, "conditions": conditions.list()})
+    message = "the experiment is over and its GPUs are free: spec.cancel has no effect"
+    return Plan(status, mark_finished=unmarked, events=(Event("Warning", "AlreadyFinished", message),))
 
 
 def _advance(seen: ObservedExperiment, now: datetime) -> Plan:

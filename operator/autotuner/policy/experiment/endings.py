@@ -71,12 +71,22 @@ def _rejected(seen: ObservedExperiment, _: datetime) -> Ending | None:
     return None
 
 
+# Words of a refusal of the benchmark's pod, with the field that mends it; the first that fits.
+_MENDED_BY = (
+    (
+        ("security context constraint", "runAsUser", "runAsGroup", "fsGroup"),
+        "; benchmark.pod.securityContext: Platform lets the platform choose its user",
+    ),
+    (("label", "annotation"), "; its labels and annotations are in benchmark.pod and placement"),
+    (("cpu", "memory", "resources"), "; what it asks for is in benchmark.pod.resources"),
+)
+
+
 def _job_refused(seen: ObservedExperiment, _: datetime) -> Ending | None:
     refusal = seen.job_refusal
     if refusal is None or refusal.kind != "Policy":
         return None
-    about_resources = any(word in refusal.words for word in ("cpu", "memory", "resources"))
-    advice = "; what it asks for is in benchmark.resources" if about_resources else ""
+    advice = next((told for words, told in _MENDED_BY if any(word in refusal.words for word in words)), "")
     return Ending("JobRefused", f"the benchmark cannot be made: {refusal.words}{advice}")
 
 

@@ -108,6 +108,7 @@ def space(spec: TaskSpec, presets: Presets, around: Surroundings, engine: Engine
         visible=_visible(case),
         held=_held(case),
         longest_request=context.longest_request(spec),
+        arguments_known=case.runtime_spec is not None,
     )
     return Space.of(spec, engine, fixed=fixed_arguments(engine, spec, template.args), facts=facts)
 

@@ -40,6 +40,8 @@ def warnings(case: Case) -> Iterator[Finding]:
 def _of_baseline(case: Case) -> int:
     """The accelerators of the baseline, whose flags were checked before."""
     assert case.engine is not None
+    if case.runtime_spec is None:
+        return 1
     spec, template, engine = case.spec, case.template, engines.get(case.engine)
     own = spec.baseline.args if spec.baseline else []
     return engine.accelerators(engine.merge(template.args, own, spec.runtime.extra_args or []), template.command)

@@ -62,6 +62,8 @@ def decide(seen: ObservedTask, now: datetime, suggest: Suggest = suggest) -> Tas
     started = seen.status.start_time is not None
     if not started:
         findings = preflight.check(seen.spec, seen.presets, seen.surroundings)
+        if seen.defaults_problem:
+            findings = [seen.defaults_problem, *findings]
         if findings:
             return _invalid(builder, findings)
         valid_condition.confirm(builder)
@@ -91,8 +93,7 @@ def _stay_finished(seen: ObservedTask, now: datetime) -> TaskPlan:
         return TaskPlan(seen.status)
     message = "the task is finished: changes have no effect; create another TuningTask to search again"
     conditions = ConditionSet(seen.status.conditions, seen.generation, now)
-    for condition in seen.status.conditions or []:
-        conditions.set(condition.type, condition.status, condition.reason, condition.message)
+    conditions.acknowledge()
     status = seen.status.model_copy(update={"observed_generation": seen.generation, "conditions": conditions.list()})
     return TaskPlan(status, events=(Event("Warning", "AlreadyFinished", message),))
 
@@ -156,6 +157,7 @@ def _start(builder: PlanBuilder) -> TaskPlan:
     """The plan that writes the start before anything is created: from then on the spec is fixed."""
     seen = builder.seen
     builder.changes |= {"start_time": clock.stamp(builder.now), "resolved": None} | experiment_counts.counts(seen)
+    builder.changes["defaults"] = seen.defaults or None
     for kind in ("ModelReady", "RuntimeReady"):
         builder.conditions.set(kind, "Unknown", "Waiting")
     builder.conditions.set("Succeeded", "Unknown", "Running")

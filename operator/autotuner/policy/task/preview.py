@@ -73,13 +73,16 @@ def config_map(seen: ObservedTask) -> Object | None:
 
 
 def _first_root(seen: ObservedTask, model: Mapping[str, Any], runtime: Mapping[str, Any]) -> Object:
-    """The root that serves the baseline, without labels and owner that only a real experiment has."""
+    """The root that serves the baseline, without the owner and labels of ours that only a real experiment has."""
     experiment = experiment_spec.experiment(
         seen.ingredients(model, runtime), index=0, purpose="Baseline", configuration=None
     )
     experiment["metadata"]["uid"] = ""
-    root = seen.backend.render(experiment, ExperimentSpec.model_validate(experiment["spec"]).service)
+    service = ExperimentSpec.model_validate(experiment["spec"]).service
+    root = seen.backend.render(experiment, service)
     del root["metadata"]["ownerReferences"], root["metadata"]["labels"]
+    if service.labels:
+        root["metadata"]["labels"] = dict(service.labels)
     return root
 
 

@@ -29,6 +29,8 @@ class Facts:
         held: what limits all experiments that run at the same time; None if nothing does.
         longest_request: tokens of a prompt and its answer that every configuration must take; 0 if unknown.
         command: of the runtime's container, which may hold flags too.
+        arguments_known: whether the fixed arguments and `command` are all there is. Where the runtime is not known, a
+            flag that nobody seems to set may be set by it.
     """
 
     model: Mapping[str, Any] = field(default_factory=dict)
@@ -40,3 +42,4 @@ class Facts:
     held: Held | None = None
     longest_request: int = 0
     command: tuple[str, ...] = ()
+    arguments_known: bool = True

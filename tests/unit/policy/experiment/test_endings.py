@@ -50,6 +50,10 @@ def found(experiment: Object = EXPERIMENT, now: float = IN_TIME, **state: Any) -
 
 
 MUST_SPECIFY = 'pods "chat-1" is forbidden: failed quota: q: must specify limits.cpu'
+FORBIDDEN_USER = (
+    'pods "chat-1" is forbidden: unable to validate against any security context constraint: [provider restricted-v2:'
+    " .spec.securityContext.fsGroup: Invalid value: []int64{65532}: 65532 is not an allowed group]"
+)
 TOO_LATE = "Exceeded the PodsReady timeout team/pod-chat-1"
 MEASURED = make_result(make_level())
 SHARING = {**DESCRIBED["time slicing"].node(), "status": {"conditions": [{"type": "Ready", "status": "True"}]}}
@@ -81,13 +85,27 @@ ENDINGS: list[tuple[str, Object, str, str]] = [
         "the API server would refuse the benchmark's pod",
         {"job_refusal": Refusal("Policy", MUST_SPECIFY)},
         "JobRefused",
-        f"the benchmark cannot be made: {MUST_SPECIFY}; what it asks for is in benchmark.resources",
+        f"the benchmark cannot be made: {MUST_SPECIFY}; what it asks for is in benchmark.pod.resources",
+    ),
+    (
+        "OpenShift would refuse the benchmark's pod for its user",
+        {"job_refusal": Refusal("Policy", FORBIDDEN_USER)},
+        "JobRefused",
+        f"the benchmark cannot be made: {FORBIDDEN_USER}; benchmark.pod.securityContext: Platform lets the platform"
+        " choose its user",
+    ),
+    (
+        "a policy wants a label of the benchmark's pod",
+        {"job_refusal": Refusal("Policy", "validation error: The label `team` is required.")},
+        "JobRefused",
+        "the benchmark cannot be made: validation error: The label `team` is required.; its labels and annotations are"
+        " in benchmark.pod and placement",
     ),
     (
         "the API server refuses the pod of the benchmark's Job",
         {**OURS, "engine": [STARTED], "job_refusal": Refusal("Policy", MUST_SPECIFY)},
         "JobRefused",
-        f"the benchmark cannot be made: {MUST_SPECIFY}; what it asks for is in benchmark.resources",
+        f"the benchmark cannot be made: {MUST_SPECIFY}; what it asks for is in benchmark.pod.resources",
     ),
     (
         "the model does not exist",
@@ -437,7 +455,7 @@ ENDINGS: list[tuple[str, Object, str, str]] = [
         },
         "Completed",
         "1 level measured; the benchmark may use only 500m of CPU, by the namespace's LimitRange or"
-        " benchmark.resources: it needs a whole core, or it measures itself",
+        " benchmark.pod.resources: it needs a whole core, or it measures itself",
     ),
     (
         "one level is measured, of which requests failed, and the engine goes on",
