@@ -264,7 +264,7 @@ def test_a_tokenizer_from_the_hub(start: Start) -> None:
         ("org/tokenizer", {"HF_TOKEN": "hf_wrong"}, "the hub refuses this token"),
         ("org/misspelt", {}, "misspelt"),
         ("org/tokenizer", {"HF_HUB_OFFLINE": "1"}, "downloads are switched off (HF_HUB_OFFLINE)"),
-        ("org/tokenizer", {"HF_ENDPOINT": NOWHERE}, "the hub cannot be reached"),
+        ("org/tokenizer", {"HF_ENDPOINT": NOWHERE}, "does not answer the benchmark's pod; use source ModelVolume"),
     ],
     ids=["gated", "wrong token", "not found", "offline", "unreachable"],
 )

@@ -31,7 +31,7 @@ def name(task: Mapping[str, Any]) -> str:
 def status(seen: ObservedTask) -> Preview:
     """The preview as the task's status has it."""
     hours = cost_estimate.gpu_hours(seen.spec, seen.space, seen.engine)
-    if seen.spec.budget is not None and seen.spec.budget.max_gpu_hours is not None:
+    if hours is not None and seen.spec.budget is not None and seen.spec.budget.max_gpu_hours is not None:
         hours = min(hours, seen.spec.budget.max_gpu_hours)
     return Preview(config_map=name(seen.object), gpu_hours=hours)
 
