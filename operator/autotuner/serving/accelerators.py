@@ -152,14 +152,14 @@ def read(node: Mapping[str, Any], resource: str, label: str = "") -> NodeAcceler
 
     Args:
         node: a Node object.
-        resource: the extended resource; empty for engines without one: nothing is known then.
+        resource: the extended resource; empty for engines without one: nothing but the model may be known then.
         label: that says the model; empty for the resource's own.
     """
     labels: Labels = node["metadata"].get("labels") or {}
     allocatable = (node.get("status") or {}).get("allocatable") or {}
     name, count = node["metadata"].get("name", ""), _whole(allocatable.get(resource, "")) or 0
-    if not resource:
-        return NodeAccelerators(name)
+    if not resource:  # devices that are claimed another way still have a model where a label says so
+        return NodeAccelerators(name, product=labels.get(label, ""), label=label if labels.get(label) else "")
     told = next((key for key in product_labels(resource) if labels.get(key)), "")
     own = labels.get(told, "")
     profile = mig_slice(resource) or labels.get(_GKE_SLICE, "") or _of_product(own)

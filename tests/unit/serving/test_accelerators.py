@@ -96,6 +96,13 @@ def test_a_label_of_the_users_own_says_the_model() -> None:
     assert (unlabelled.product, unlabelled.label) == ("", "")
 
 
+def test_devices_that_are_claimed_another_way_have_a_model_by_the_users_label() -> None:
+    node = DESCRIBED["no accelerators"].node(pool="h100")
+
+    assert read(node, "", "pool") == says(0, "h100", "pool")
+    assert read(node, "", "else") == says(0)
+
+
 @pytest.mark.parametrize(
     ("resource", "want"),
     [
