@@ -51,6 +51,11 @@ class Kind(Enum):
         "LocalQueue {queue} leads to ClusterQueue {cluster_queue}, which does not exist; ask for it to be created, or"
         " name another queue",
     )
+    DEFAULTS_DO_NOT_FIT = Wording(
+        "InvalidSpec",
+        "together with the operator's taskDefaults this is more than a task may say: {why}; say less here, or ask for"
+        " fewer defaults",
+    )
     OBJECT_PRUNED = Wording("InvalidSpec", "Argo CD would prune the object; remove it")
 
     # Weights.

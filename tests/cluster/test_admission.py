@@ -144,7 +144,7 @@ async def users(bed: Testbed, tokens: dict[str, str], tmp_path: Path, namespace:
     own_image = make_experiment(edits={"spec.service.image": "registry.example/engine:1"})
 
     own_model = make_task(edits={"spec.model": OWN_MODEL})
-    own_benchmark = open_task({"spec.benchmark.image": "registry.example/bench:1"})
+    own_benchmark = open_task({"spec.benchmark.pod.image": "registry.example/bench:1"})
 
     async def enforced() -> bool:
         refused = [
@@ -172,7 +172,8 @@ async def refusal(api: Api, path: str, body: Object) -> str:
 OWN: list[tuple[dict[str, Any], str]] = [
     ({"spec.service.image": "registry.example/engine:1"}, "spec.service: image takes the right to create clusterserv"),
     ({"spec.service.env": [{"name": "A", "value": "1"}]}, "spec.service: env takes the right to create clusterserv"),
-    ({"spec.benchmark.image": "registry.example/bench:1"}, "spec.benchmark: image takes the right to create jobs"),
+    ({"spec.benchmark.pod.image": "registry.example/bench:1"}, "spec.benchmark.pod: image takes the right to create"),
+    ({"spec.benchmark.pod.env": [{"name": "A", "value": "1"}]}, "spec.benchmark.pod: env takes the right to create jo"),
 ]
 PLAIN = {"spec.service.env": None}
 
@@ -278,10 +279,10 @@ async def test_what_a_task_brings_of_its_own_takes_the_right(
 
 
 async def test_fields_to_come_are_asked_about(users: Users, namespace: str) -> None:
-    body = open_task({"spec.benchmark.image": "registry.example/bench:1"})
+    body = open_task({"spec.benchmark.pod.image": "registry.example/bench:1"})
 
     told = await refusal(await users("tuner"), open_tasks(namespace), body)
-    assert "spec.benchmark: image takes the right to create jobs.batch" in told
+    assert "spec.benchmark.pod: image takes the right to create jobs.batch" in told
     assert await refusal(await users("platform"), open_tasks(namespace), body) == ""
 
 

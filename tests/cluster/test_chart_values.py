@@ -9,13 +9,17 @@ import pytest
 import yaml
 
 from autotuner import presets
+from autotuner.api.task_defaults import TaskDefaults
 from autotuner.controllers.preset_catalogue import LABEL
 from autotuner.kubernetes_object import Object
+from autotuner.settings import from_environment
+from testbed.node.podspec import expand
 from tests.support.chart import CHART, ROOT, helm, is_hook, objects, render, value_sets
 from tests.tools import tool
 
 RIGHTS = yaml.safe_load((ROOT / "packaging" / "rbac.yaml").read_text())
 SETS = value_sets("team-a")
+PODS = ("Deployment", "Job")
 
 
 def only(text: str, kind: str) -> Object:
@@ -161,6 +165,28 @@ def test_settings_reach_the_operator() -> None:
     assert images == {"registry.example/mirror/operator:1.2.3"}
 
 
+def test_task_defaults_reach_the_operator_as_they_are_written() -> None:
+    given = {
+        "benchmark": {"pod": {"securityContext": "Platform", "env": [{"name": "X", "value": "$(HOME) & \"<x>\" 'y'"}]}},
+        "placement": {"labels": {"cost-centre": "4711"}},
+    }
+    written = environment(render({"taskDefaults": given}))["AUTOTUNER_TASK_DEFAULTS"]
+    told = from_environment({"AUTOTUNER_TASK_DEFAULTS": expand(written, {"HOME": "/home/x"})}).task_defaults
+
+    assert told == TaskDefaults.model_validate(given)
+    assert "AUTOTUNER_TASK_DEFAULTS" not in environment(render({}))
+
+
+def test_the_platform_may_choose_the_user() -> None:
+    def contexts(values: Object) -> list[Object]:
+        pods = [item["spec"]["template"]["spec"] for item in objects(render(values)) if item["kind"] in PODS]
+        return [pod["securityContext"] for pod in pods]
+
+    kept = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    assert contexts({"securityContext": "Platform"}) == [kept, kept]
+    assert contexts({}) == [{**kept, "runAsUser": 65532, "runAsGroup": 65532}] * 2
+
+
 def test_what_is_switched_off_is_not_there() -> None:
     text = render(SETS["bare"])
 
@@ -190,6 +216,9 @@ def test_several_replicas_prefer_several_nodes() -> None:
     [
         ({"replicas": 2, "leaderElection": False}, "several operators without leaderElection"),
         ({"replica": 2}, "replica"),
+        ({"securityContext": "Open"}, "securityContext"),
+        ({"taskDefaults": {"benchmark": {"pod": {"securityContext": "Open"}}}}, "securityContext"),
+        ({"taskDefaults": {"placement": {"acceleratorResource": "amd.com/gpu"}}}, "acceleratorResource"),
         ({"logFormat": "yaml"}, "logFormat"),
         ({"watchNamespaces": ["Team_A"]}, "watchNamespaces"),
         ({"watchNamespaces": "team-a"}, "watchNamespaces"),

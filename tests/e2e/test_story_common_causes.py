@@ -34,7 +34,7 @@ async def test_names_and_keys_that_nobody_can_guess_stop_a_task_at_its_first_exp
     await story.create_task({"spec.runtime": await make_engine(story, "key", "--api-key=secret")}, "key")
     words = r"two-0: the engine serves several names \(model, model-too\)"
     assert await stopped(story, "two", "ModelNameAmbiguous", words) == ["two-0"]
-    words = r"key-0: the engine refuses requests without a valid API key \(HTTP 401\): .*runtime\.extraArgs"
+    words = r"key-0: the engine refuses requests without a valid API key \(HTTP 401\): .*runtime\.apiKeySecret"
     assert await stopped(story, "key", "Unauthorized", words) == ["key-0"]
     assert await story.left() == []
 

@@ -67,6 +67,12 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
         " queue",
     ),
     (
+        Kind.DEFAULTS_DO_NOT_FIT,
+        {"why": "at most 16 items"},
+        "together with the operator's taskDefaults this is more than a task may say: at most 16 items; say less here,"
+        " or ask for fewer defaults",
+    ),
+    (
         Kind.OBJECT_PRUNED,
         {},
         "Argo CD would prune the object; remove it",

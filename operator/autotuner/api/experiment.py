@@ -22,10 +22,14 @@ from autotuner.api.common import (
     ModelKind,
     ObjectName,
     OnlyTrue,
+    OwnAnnotations,
+    OwnLabels,
     Parameter,
     QueueName,
     Real,
     RuntimeKind,
+    SecretKey,
+    ServedName,
     ShortName,
     Switch,
     ThroughputMetric,
@@ -114,13 +118,20 @@ class Service(Model):
     workload_priority_class_name: QueueName | None = Field(
         default=None, description="The WorkloadPriorityClass by which Kueue orders the engine and the benchmark."
     )
-
-
-class Resources(Model):
-    """The resources of the benchmark's container."""
-
-    requests: LabelMap | None = Field(default=None, description="Resources that the container requests.")
-    limits: LabelMap | None = Field(default=None, description="Resources that the container may use at most.")
+    labels: OwnLabels | None = Field(
+        default=None, description="Labels of the InferenceService, the benchmark's Job, and the pods of both."
+    )
+    annotations: OwnAnnotations | None = Field(
+        default=None, description="Annotations of the InferenceService, the benchmark's Job, and the pods of both."
+    )
+    api_key_secret: SecretKey | None = Field(
+        default=None,
+        description="The Secret key that holds the API key with which the benchmark asks the engine; absent: none.",
+    )
+    served_model_name: ServedName | None = Field(
+        default=None,
+        description="The name of the model to measure, for an engine that lists several; absent: the only one.",
+    )
 
 
 class Benchmark(Traffic):
@@ -131,8 +142,6 @@ class Benchmark(Traffic):
     seed: Annotated[str, StringConstraints(max_length=63)] = Field(
         default="", description="The seed of the prompts: equal seeds send equal prompts."
     )
-    image: ImageRef = Field(default="", description="The benchmark's container image; empty: the operator's default.")
-    resources: Resources | None = None
 
 
 THRESHOLD_MIN, THRESHOLD_MAX = 0.001, 1e15

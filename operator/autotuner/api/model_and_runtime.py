@@ -16,6 +16,8 @@ from autotuner.api.common import (
     ModelKind,
     ObjectName,
     RuntimeKind,
+    SecretKey,
+    ServedName,
     Switch,
     Volume,
     cel,
@@ -173,6 +175,20 @@ class TaskRuntime(Model):
         description=(
             "Engine flags that every experiment gets, the baseline included, and that the search leaves alone. Example:"
             ' ["--context-length=8192"].'
+        ),
+    )
+    api_key_secret: SecretKey | None = Field(
+        default=None,
+        description=(
+            "The Secret key that holds the API key of an engine that wants one: the benchmark sends it with each"
+            " request. The engine's own key is set in the runtime. Absent: requests without a key."
+        ),
+    )
+    served_model_name: ServedName | None = Field(
+        default=None,
+        description=(
+            "The name of the model to measure, for an engine that lists several, for example with LoRA adapters;"
+            " absent: the only one that it lists."
         ),
     )
     allow_unknown_flags: Switch = Field(

@@ -14,6 +14,8 @@ from autotuner.api.common import (
     LabelMap,
     Model,
     ObjectName,
+    OwnAnnotations,
+    OwnLabels,
     QueueName,
     Switch,
     Tolerations,
@@ -226,6 +228,20 @@ class Placement(Model):
         description=(
             "The WorkloadPriorityClass of engines and benchmarks, which orders Kueue's queue and means nothing to the"
             " scheduler; absent: Kueue goes by the PriorityClass."
+        ),
+    )
+    labels: OwnLabels | None = Field(
+        default=None,
+        description=(
+            "Labels of everything that is made for an experiment: InferenceService, Job, and the pods of both. For"
+            " example a cost centre, or what a policy demands."
+        ),
+    )
+    annotations: OwnAnnotations | None = Field(
+        default=None,
+        description=(
+            "Annotations of everything that is made for an experiment: InferenceService, Job, and the pods of both. For"
+            " example karpenter.sh/do-not-disrupt."
         ),
     )
 

@@ -14,6 +14,7 @@ from autotuner.api.common import (
     Count,
     EngineName,
     FlagName,
+    FreeObject,
     ImageRef,
     Model,
     ObjectName,
@@ -379,6 +380,13 @@ class TaskStatus(Model):
     )
     probe: Probe | None = None
     usage: Usage | None = None
+    defaults: FreeObject | None = Field(
+        default=None,
+        description=(
+            "What the task took of the operator's taskDefaults when it started, because its spec did not say it, as a"
+            " spec has it. Later changes of the taskDefaults do not reach a task that has started."
+        ),
+    )
     start_time: Timestamp | None = Field(
         default=None,
         description="When the task started: from then on its search is fixed, and budget.maxHours counts.",

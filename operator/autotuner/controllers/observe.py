@@ -10,6 +10,7 @@ from typing import Any
 
 from autotuner.api.common import FINISHED_LABEL, TASK_LABEL
 from autotuner.api.task import TaskSpec
+from autotuner.api.task_defaults import TaskDefaults
 from autotuner.api.task_status import TaskStatus
 from autotuner.controllers import monotonic_clock
 from autotuner.controllers.read_kueue import read_queue
@@ -24,6 +25,7 @@ from autotuner.kube import (
 )
 from autotuner.kubernetes_object import Object
 from autotuner.ownership import controlled_by
+from autotuner.policy import spec_completion
 from autotuner.policy.evidence import experiment_spec
 from autotuner.policy.evidence.measurements import Readings
 from autotuner.policy.evidence.observed import ObservedTask
@@ -63,19 +65,8 @@ class Observer:
         Raises:
             ValidationError: its spec cannot be read.
         """
-        spec = TaskSpec.model_validate(task["spec"])
-        status = TaskStatus.model_validate(task.get("status") or {})
-        seen = ObservedTask(
-            task,
-            spec,
-            status,
-            known,
-            self._backend,
-            may_create=self._settings.cluster_objects,
-            most_accelerators=self._settings.max_gpus,
-            benchmark_image=self._settings.benchmark_image,
-            readings=self._readings_of(task["metadata"]["uid"]),
-        )
+        seen = self._read(task, known)
+        spec, status = seen.spec, seen.status
         if finished(status):
             return seen
         namespace, meta = seen.namespace, task["metadata"]
@@ -105,6 +96,34 @@ class Observer:
         if preview.is_wanted(seen):
             seen = replace(seen, preview=await self._kube.get(CONFIG_MAP, namespace, preview.name(task)))
         return seen
+
+    def _read(self, task: Object, known: Presets) -> ObservedTask:
+        """The task itself, with the operator's settings.
+
+        Raises:
+            ValidationError: its spec cannot be read.
+        """
+        own, status = TaskSpec.model_validate(task["spec"]), TaskStatus.model_validate(task.get("status") or {})
+        spec, defaults, problem = spec_completion.completed(own, self._defaults(status))
+        return ObservedTask(
+            task,
+            spec,
+            status,
+            known,
+            self._backend,
+            may_create=self._settings.cluster_objects,
+            most_accelerators=self._settings.max_gpus,
+            benchmark_image=self._settings.benchmark_image,
+            defaults=defaults,
+            defaults_problem=problem,
+            readings=self._readings_of(task["metadata"]["uid"]),
+        )
+
+    def _defaults(self, status: TaskStatus) -> TaskDefaults:
+        """The operator's for a task that has not started; those that it took for one that has."""
+        if status.start_time is None:
+            return self._settings.task_defaults
+        return TaskDefaults.model_validate(status.defaults or {})
 
     def _readings_of(self, uid: str) -> Readings:
         """What was read of a task's experiments; of the tasks that were looked at last."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from autotuner import backend_choice, clock
+from autotuner.api.task_defaults import TaskDefaults
 from autotuner.controllers.preset_catalogue import Catalogue
 from autotuner.controllers.recent_reads import RecentReads
 from autotuner.controllers.repeated_failures import teller
@@ -90,6 +91,20 @@ async def test_creates_model_runtime_and_baseline_one_after_the_other() -> None:
     ]
     assert status_of(kube)["created"] == {"clusterBaseModel": MODEL, "clusterServingRuntime": RUNTIME}
     assert ("TuningExperiment", "chat-0") in kube.objects
+
+
+async def test_what_it_took_of_the_operators_defaults_stays_when_those_change() -> None:
+    kube = world(make_task(), live_model(), live_runtime())
+    first, second = (
+        Settings(task_defaults=TaskDefaults.model_validate({"placement": {"labels": {"cost-centre": one}}}))
+        for one in ("4711", "0815")
+    )
+    await passed(kube, first)
+    for _ in range(3):
+        await passed(kube, second)
+
+    assert kube.objects["TuningExperiment", "chat-0"]["spec"]["service"]["labels"] == {"cost-centre": "4711"}
+    assert "from the operator's taskDefaults: placement.labels" in condition_of(status_of(kube), "Valid")["message"]
 
 
 async def test_looks_first_and_says_that_it_created_nothing() -> None:

@@ -43,7 +43,7 @@ def run_benchmark(environment: Mapping[str, str], clients: Mapping[str, str] = L
         The exit code: 0 accepted result; 1 the benchmark failed; 2 the description cannot be used; 3 the engine does
         not serve, or not this client; 143 terminated.
     """
-    log = Log(environment.get(KEY_VARIABLE, ""))
+    log = Log(environment.get(KEY_VARIABLE, "").strip())
     result = _measure(environment, clients, log)
     result = result.model_copy(update={"message": log.safe(result.message)})
     log.result(result)

@@ -19,7 +19,7 @@ from autotuner.benchmark.contract.messages import (
     WarmedUp,
 )
 from autotuner.benchmark.contract.result import Failure
-from autotuner.benchmark.contract.spec import KEY_VARIABLE, RunnerSpec
+from autotuner.benchmark.contract.spec import RunnerSpec, api_key
 from autotuner.benchmark.runner.client_process import ClientGoneError, ClientProcess
 from autotuner.benchmark.runner.early_stop import StopCriteria, Stopped, ladder_top, would_stop
 from autotuner.benchmark.runner.engine_client import EngineClient, NotServingError
@@ -51,7 +51,10 @@ class Runner:
         weights = {scenario.name: scenario.weight for scenario in spec.scenarios}
         self._criteria = StopCriteria(spec.concurrency, weights, spec.slos, spec.required_throughput, spec.noise_margin)
         self.progress = Progress()
-        self._engine = EngineClient(spec.api_base, environment.get(KEY_VARIABLE, ""))
+        try:
+            self._engine = EngineClient(spec.api_base, api_key(environment))
+        except ValueError as problem:
+            raise BenchmarkError("Unauthorized", str(problem)) from None
         self._started = time.monotonic()
         self._tokenizer_loaded = False
         self._ready_for: int | None = None
@@ -108,10 +111,14 @@ class Runner:
         if model in models:
             return model
         if model:
-            raise NotServingError(f"the engine serves {', '.join(models)}, not {model}")
+            raise NotServingError(
+                f"the engine serves {', '.join(models)}, not {model}: name one of these in runtime.servedModelName (of"
+                " a TuningExperiment: service.servedModelName)",
+                "ModelNameAmbiguous",
+            )
         raise NotServingError(
-            f"the engine serves several names ({', '.join(models)}), and nothing says which one to measure: let it"
-            " serve a single one",
+            f"the engine serves several names ({', '.join(models)}), and nothing says which one to measure:"
+            " name it in runtime.servedModelName (of a TuningExperiment: service.servedModelName)",
             "ModelNameAmbiguous",
         )
 

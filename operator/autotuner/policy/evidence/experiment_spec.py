@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from autotuner import engines, scoring
+from autotuner.api.benchmark import BenchmarkPod
 from autotuner.api.common import API_VERSION, GROUP, TASK_LABEL, EngineName, EnvironmentVariable, Toleration
 from autotuner.api.experiment import (
     ACCELERATORS_MAX,
@@ -115,14 +116,12 @@ def specification(
     common: Ingredients, purpose: Purpose, configuration: Configuration | None, best: float | None = None
 ) -> ExperimentSpec:
     """The spec of the TuningExperiment that measures a configuration."""
-    task, spec = common.task, common.spec
+    spec = common.spec
     return ExperimentSpec(
         purpose=purpose,
         parameters=configuration.parameters() if configuration is not None else None,
         service=_service(common, configuration),
-        benchmark=Benchmark(
-            **spec.benchmark.model_dump(exclude_none=True), seed=task["metadata"]["uid"], image=common.benchmark_image
-        ),
+        benchmark=_benchmark(common),
         stop=scoring.stop(scoring.Goal.of(spec), best),
         timeouts=spec.timeouts,
     )
@@ -203,6 +202,15 @@ def _object(task: Mapping[str, Any], index: int, body: ExperimentSpec) -> Object
     }
 
 
+def _benchmark(common: Ingredients) -> Benchmark:
+    traffic = common.spec.benchmark
+    pod = traffic.pod or BenchmarkPod()
+    if not pod.image:
+        pod = pod.model_copy(update={"image": common.benchmark_image})
+    given = traffic.model_dump(exclude_none=True) | {"pod": pod.model_dump(exclude_none=True)}
+    return Benchmark(**given, seed=common.task["metadata"]["uid"])
+
+
 def _service(common: Ingredients, configuration: Configuration | None) -> Service:
     spec, placement = common.spec, common.spec.placement
     args, env = arguments(common, configuration)
@@ -224,6 +232,10 @@ def _service(common: Ingredients, configuration: Configuration | None) -> Servic
         queue_name=placement.queue_name,
         priority_class_name=placement.priority_class_name,
         workload_priority_class_name=placement.workload_priority_class_name,
+        labels=placement.labels or None,
+        annotations=placement.annotations or None,
+        api_key_secret=spec.runtime.api_key_secret,
+        served_model_name=spec.runtime.served_model_name,
     )
 
 

@@ -54,6 +54,8 @@ class ObservedTask:
     may_create: bool = True
     most_accelerators: int | None = None  # that the experiments of all tasks may hold together
     benchmark_image: str = ""
+    defaults: Object = field(default_factory=dict)  # those of the operator that the spec takes
+    defaults_problem: Finding | None = None  # why the spec cannot take them
     obstacle: str = ""  # whose the name of the next experiment is, if it could not be created just now
     recommendation_obstacle: str = ""  # why the recommendation could not be written just now
     rejection: tuple[str, str] | None = None  # kind and the API server's words, when it refused to create it just now

@@ -75,7 +75,7 @@ def _job_refused(seen: ObservedExperiment, _: datetime) -> Ending | None:
     if refusal is None or refusal.kind != "Policy":
         return None
     about_resources = any(word in refusal.words for word in ("cpu", "memory", "resources"))
-    advice = "; what it asks for is in benchmark.resources" if about_resources else ""
+    advice = "; what it asks for is in benchmark.pod.resources" if about_resources else ""
     return Ending("JobRefused", f"the benchmark cannot be made: {refusal.words}{advice}")
 
 

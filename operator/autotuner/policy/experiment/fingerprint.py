@@ -8,6 +8,9 @@ from autotuner.hashing import digest
 from autotuner.kubernetes_object import Object
 from autotuner.search.space.command_line import by_flag
 
+# Of the benchmark's pod, what may change the figures.
+_MEASURES_BY = ("image", "resources", "env")
+
 
 def hashes(model: Object | None, runtime: Object | None) -> Hashes | None:
     """The hashes of live model and runtime; None unless both are there."""
@@ -31,6 +34,8 @@ def fingerprint(spec: ExperimentSpec, hashes: Hashes, image_id: str, product: st
         product: of the accelerator, if its node says.
     """
     service, benchmark = spec.service.dump(), spec.benchmark.dump()
+    pod = benchmark.pop("pod", {})
+    served = {"servedModelName": service["servedModelName"]} if "servedModelName" in service else {}
     return digest(
         {
             "deployment": hashes.dump(),
@@ -40,7 +45,11 @@ def fingerprint(spec: ExperimentSpec, hashes: Hashes, image_id: str, product: st
             "args": sorted(by_flag(spec.service.args, engines.get(spec.service.engine)).items()),
             "env": sorted((variable.name, variable.value) for variable in spec.service.env or []),
             "volume": service.get("volume"),
-            "benchmark": {key: value for key, value in benchmark.items() if key != "seed"},
+            "benchmark": {
+                **{key: value for key, value in benchmark.items() if key != "seed"},
+                **{key: pod[key] for key in _MEASURES_BY if pod.get(key)},
+            },
+            **served,
         },
         32,
     )

@@ -62,6 +62,8 @@ def decide(seen: ObservedTask, now: datetime, suggest: Suggest = suggest) -> Tas
     started = seen.status.start_time is not None
     if not started:
         findings = preflight.check(seen.spec, seen.presets, seen.surroundings)
+        if seen.defaults_problem:
+            findings = [seen.defaults_problem, *findings]
         if findings:
             return _invalid(builder, findings)
         valid_condition.confirm(builder)
@@ -155,6 +157,7 @@ def _start(builder: PlanBuilder) -> TaskPlan:
     """The plan that writes the start before anything is created: from then on the spec is fixed."""
     seen = builder.seen
     builder.changes |= {"start_time": clock.stamp(builder.now), "resolved": None} | experiment_counts.counts(seen)
+    builder.changes["defaults"] = seen.defaults or None
     for kind in ("ModelReady", "RuntimeReady"):
         builder.conditions.set(kind, "Unknown", "Waiting")
     builder.conditions.set("Succeeded", "Unknown", "Running")

@@ -65,7 +65,8 @@ class Ome(Backend):
     def endpoint(self, experiment: Mapping[str, Any], pod: PodView) -> Endpoint:
         """The Service that OME makes for the engine."""
         name, namespace = inference_service.engine_name(self.root_name(experiment)), experiment["metadata"]["namespace"]
-        return Endpoint("http", f"{name}.{namespace}.svc.cluster.local", pod.port)
+        # Without the cluster's domain, which pods find by themselves.
+        return Endpoint("http", f"{name}.{namespace}.svc", pod.port)
 
     def release_advice(self, service: Service, root: Mapping[str, Any], model: Object | None) -> str:
         """OME's controller removes its finalizer at once, unless it is away or the model is missing."""

@@ -42,7 +42,7 @@ def inference_service(experiment: Mapping[str, Any], service: Service) -> Object
         name=meta["name"],
         namespace=meta["namespace"],
         # OME writes them into the metadata of the Deployment too, where Kueue looks for its own.
-        labels={**labels(meta["name"], meta["uid"]), **kueue.labels(service)},
+        labels={**(service.labels or {}), **labels(meta["name"], meta["uid"]), **kueue.labels(service)},
         owner=owner_reference(experiment),
         model=service.model.dump(),
         runtime=service.runtime.dump(),
@@ -55,7 +55,10 @@ def inference_service(experiment: Mapping[str, Any], service: Service) -> Object
         image=service.image,
         env=_environment(service),
         resources=resources,
-        annotations=_annotations(volume) if volume and volume.annotations else {},
+        annotations={
+            **(service.annotations or {}),
+            **(_annotations(volume) if volume and volume.annotations else {}),
+        },
         volumes=[claim_volume(MODEL_VOLUME, volume)] if volume and not volume.annotations else [],
         mounts=[claim_mount(MODEL_VOLUME, volume)] if volume and not volume.annotations else [],
     )
@@ -80,7 +83,7 @@ def _annotations(volume: Volume) -> dict[str, str]:
 
 
 def winner(experiment: Mapping[str, Any], service: Service, name: str) -> Winner:
-    """Ready to apply: no label, annotation or owner of ours.
+    """Ready to apply: no label, annotation or owner of ours, but those that the user gave to all that is made.
 
     It asks for the accelerator product that was measured: on another one the same flags may be slow, or not fit.
     """
@@ -89,6 +92,8 @@ def winner(experiment: Mapping[str, Any], service: Service, name: str) -> Winner
     meta["name"] = name
     for key in ("labels", "ownerReferences"):
         del meta[key]
+    if service.labels:
+        meta["labels"] = dict(service.labels)
     del meta["annotations"][_AUTOSCALER]
     for key in _ONLY_MEASURED:
         engine.pop(key, None)

@@ -169,7 +169,7 @@ def test_is_fully_resolved() -> None:
         "workloadPriorityClassName": "batch",
     }
     assert body["spec"]["benchmark"]["seed"] == "uid-chat"
-    assert body["spec"]["benchmark"]["image"] == "benchmark:2"
+    assert body["spec"]["benchmark"]["pod"] == {"image": "benchmark:2"}
     assert body["spec"]["benchmark"]["requestParams"] == {"temperature": 0.5}
     assert body["spec"]["stop"]["slos"] == [
         {"metric": "TTFT", "max": "500ms", "enforcement": "Hard"},
@@ -242,3 +242,18 @@ def test_a_repeat_of_what_a_retry_measured_is_no_retry() -> None:
     repeat = experiment_spec.repeat(common, again, index=3, block=1, ladder=[8])
 
     assert "retryOf" not in repeat["spec"]
+
+
+def test_says_all_that_its_cluster_demands() -> None:
+    pod = {
+        "image": "my/benchmark:3",
+        "env": [{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}],
+        "imagePullSecrets": [{"name": "registry"}],
+        "securityContext": "Platform",
+    }
+    own = {"labels": {"cost-centre": "4711"}, "annotations": {"karpenter.sh/do-not-disrupt": "true"}}
+    engine = {"apiKeySecret": {"name": "key", "key": "token"}, "servedModelName": "base"}
+    spec = experiment(runtime=engine, placement=own, benchmark={"pod": pod})["spec"]
+
+    assert spec["benchmark"]["pod"] == pod
+    assert (own | engine).items() <= spec["service"].items()

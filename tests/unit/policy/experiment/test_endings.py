@@ -77,13 +77,13 @@ ENDINGS: list[tuple[str, Object, str, str]] = [
         "the API server would refuse the benchmark's pod",
         {"job_refusal": Refusal("Policy", MUST_SPECIFY)},
         "JobRefused",
-        f"the benchmark cannot be made: {MUST_SPECIFY}; what it asks for is in benchmark.resources",
+        f"the benchmark cannot be made: {MUST_SPECIFY}; what it asks for is in benchmark.pod.resources",
     ),
     (
         "the API server refuses the pod of the benchmark's Job",
         {**OURS, "engine": [STARTED], "job_refusal": Refusal("Policy", MUST_SPECIFY)},
         "JobRefused",
-        f"the benchmark cannot be made: {MUST_SPECIFY}; what it asks for is in benchmark.resources",
+        f"the benchmark cannot be made: {MUST_SPECIFY}; what it asks for is in benchmark.pod.resources",
     ),
     (
         "the model does not exist",
@@ -433,7 +433,7 @@ ENDINGS: list[tuple[str, Object, str, str]] = [
         },
         "Completed",
         "1 level measured; the benchmark may use only 500m of CPU, by the namespace's LimitRange or"
-        " benchmark.resources: it needs a whole core, or it measures itself",
+        " benchmark.pod.resources: it needs a whole core, or it measures itself",
     ),
     (
         "one level is measured, of which requests failed, and the engine goes on",

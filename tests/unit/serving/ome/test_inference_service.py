@@ -8,7 +8,7 @@ import pytest
 
 from autotuner.api.experiment import ExperimentSpec
 from autotuner.kubernetes_object import Object
-from autotuner.serving.ome.inference_service import inference_service
+from autotuner.serving.ome.inference_service import inference_service, winner
 from tests.unit.builders import make_experiment
 
 
@@ -160,3 +160,21 @@ def test_no_argument_breaks_out_of_its_place(argument: str) -> None:
 
     assert runner["args"] == [argument, "--y=1"]
     assert "image" not in runner
+
+
+def test_carries_what_the_user_gave_to_everything_and_still_ours() -> None:
+    given = {"labels": {"cost-centre": "4711"}, "annotations": {"karpenter.sh/do-not-disrupt": "true"}}
+    experiment = make_experiment(service=given)
+    service = ExperimentSpec.model_validate(experiment["spec"]).service
+    meta = inference_service(experiment, service)["metadata"]
+
+    assert meta["labels"] == {
+        "cost-centre": "4711",
+        "autotuner.io/experiment": "chat-1",
+        "autotuner.io/experiment-uid": "uid-chat-1",
+    }
+    assert meta["annotations"]["karpenter.sh/do-not-disrupt"] == "true"
+    assert meta["annotations"]["ome.io/deploymentMode"] == "RawDeployment"
+    won = winner(experiment, service, "best").body["metadata"]
+    assert won["labels"] == given["labels"]
+    assert won["annotations"] == {"ome.io/deploymentMode": "RawDeployment", **given["annotations"]}
