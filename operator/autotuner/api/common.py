@@ -158,9 +158,11 @@ FreeObject = Annotated[dict[str, Any], WithJsonSchema({"type": "object", "x-kube
 Arguments = Annotated[list[Argument], Field(max_length=128, json_schema_extra=ATOMIC)]
 
 EngineName = Literal["SGLang", "VLLM", "Custom"]
+BackendName = Literal["OME", "Deployment"]
+TaskBackend = Literal["Auto", BackendName]
 ClientBackend = Literal["sglang", "vllm", "openai"]  # what load clients call an engine's API
 ModelKind = Literal["ClusterBaseModel", "BaseModel"]
-RuntimeKind = Literal["ClusterServingRuntime", "ServingRuntime"]
+RuntimeKind = Literal["ClusterServingRuntime", "ServingRuntime", "ControllerRevision"]
 LatencyMetric = Literal["TTFT", "TPOT", "E2ELatency"]
 ThroughputMetric = Literal["OutputThroughput", "OutputThroughputPerGPU", "TotalThroughput", "RequestThroughput"]
 Statistic = Literal["Mean", "P50", "P90", "P95", "P99"]

@@ -68,6 +68,12 @@ class ObservedExperiment:
         return self.backend.capabilities.root.kind
 
     @property
+    def model_name(self) -> str:
+        """The kind and name of the model's object, for messages."""
+        model = self.spec.service.model
+        return f"{model.kind} {model.name}" if model else "the model"
+
+    @property
     def of_task(self) -> bool:
         """Whether a task made the experiment; it also makes models and runtimes again that somebody deletes."""
         return any(owner.get("controller") for owner in self.object["metadata"].get("ownerReferences") or ())

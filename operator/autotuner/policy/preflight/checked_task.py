@@ -11,6 +11,7 @@ from autotuner.api.common import EngineName
 from autotuner.api.task import TaskSpec
 from autotuner.engines import EngineVersion
 from autotuner.engines.probed_flags import ProbedFlags
+from autotuner.kubernetes_object import content
 from autotuner.policy import model_and_runtime
 from autotuner.policy.model_and_runtime import Reference
 from autotuner.policy.queueing import ObservedQueue
@@ -85,8 +86,7 @@ class Case:
     def runtime_spec(self) -> Mapping[str, Any] | None:
         """The runtime's spec, live or as it would be created; None if there is none."""
         if self.around.runtime is not None:
-            found: Mapping[str, Any] = self.around.runtime["spec"]
-            return found
+            return content(self.around.runtime)
         return model_and_runtime.runtime_spec(self.spec.runtime, self.presets)
 
     @property

@@ -37,6 +37,7 @@ def inference_service(experiment: Mapping[str, Any], service: Service) -> Object
         selector["nvidia.com/gpu.product"] = accelerator.product
     resources = {accelerator.resource: str(accelerator.count)} if accelerator.resource else {}
     volume = service.volume
+    assert service.model is not None, "the API demands it where OME serves"
     return render(
         "inferenceservice.yaml.j2",
         name=meta["name"],
