@@ -10,13 +10,14 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import kopf
 
 from autotuner import backend_choice, log_format, metrics, ownership
 from autotuner.api.common import TASK_LABEL
-from autotuner.api_server import ApiServer
+from autotuner.api_server import ApiServer, in_cluster
 from autotuner.controllers import relevant_changes
 from autotuner.controllers.needed_objects import NeededObjects
 from autotuner.controllers.observe import is_over
@@ -30,12 +31,16 @@ from autotuner.process.cancel import UnfinishedError, cancel_all
 from autotuner.process.leader import LeadershipLostError
 from autotuner.process.machinery import Listeners
 from autotuner.process.silent_watches import selectors
+from autotuner.proxies import proxy_for
 from autotuner.serving.backend import Backends
 from autotuner.settings import Settings, from_environment
 
 log = logging.getLogger("autotuner")
 
 Wake = Callable[[Mapping[str, Any], bool], None]
+# How `cancel` ends when its time is over: the chart's Job is repeated after every other failure (an eviction, a node
+# that went away), not after this one.
+UNFINISHED = 3
 # Changes come in bursts: a root, its pod and the pod's node within a tenth of a second. One look answers for all.
 _AFTER_A_CHANGE = 0.1
 # The garbage collector deletes what owned a pod some 20 to 70 ms after it.
@@ -114,7 +119,11 @@ def _registry(handlers: Mapping[Resource, Wake]) -> kopf.OperatorRegistry:
     # By file, not by client library: importing the typed API classes costs 100 MB.
     @kopf.on.login(registry=registry)
     def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
-        return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
+        if in_cluster():
+            return kopf.login_with_service_account(**kwargs)
+        found = kopf.login_with_kubeconfig(**kwargs)
+        # The same way as the requests': else one half of the operator works where the other hears nothing.
+        return found and replace(found, proxy_url=found.proxy_url or proxy_for(found.server), trust_env=False)
 
     def register(resource: Resource, wake: Wake) -> None:
         @kopf.on.event(*_address(resource), id=resource.plural, registry=registry)
@@ -238,7 +247,10 @@ def main() -> None:
             asyncio.run(_cancel(settings, arguments.namespace, arguments.timeout))
         else:
             asyncio.run(lifecycle.run(settings, backend_choice.BACKENDS, watch))
-    except (RuntimeError, OSError, ValueError, KubeError, LeadershipLostError, UnfinishedError) as problem:
+    except UnfinishedError as problem:
+        sys.stderr.write(f"autotuner: {problem}\n")
+        sys.exit(UNFINISHED)
+    except (RuntimeError, OSError, ValueError, KubeError, LeadershipLostError) as problem:
         sys.exit(f"autotuner: {problem}")
 
 

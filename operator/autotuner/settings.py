@@ -88,7 +88,7 @@ class _Variables:
             raise ValueError(f"AUTOTUNER_{name}: {value!r} is none of {', '.join(allowed)}")
         return value
 
-    def task_defaults(self, name: str) -> TaskDefaults:
+    def defaults(self, name: str) -> TaskDefaults:
         try:
             return TaskDefaults.model_validate_json(self.text(name) or "{}")
         except ValidationError as problem:
@@ -118,7 +118,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         presets=Path(presets) if presets else None,
         model_root=variables.text("MODEL_ROOT", defaults.model_root),
         cluster_objects=variables.flag("CLUSTER_OBJECTS", "true"),
-        task_defaults=variables.task_defaults("TASK_DEFAULTS"),
+        task_defaults=variables.defaults("TASK_DEFAULTS"),
         hub_endpoint=variables.text("HUB_ENDPOINT"),
         serving_seconds=variables.whole("SERVING_SECONDS", defaults.serving_seconds),
         resync_seconds=variables.number("RESYNC_SECONDS", defaults.resync_seconds),

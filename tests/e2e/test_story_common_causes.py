@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 
 from autotuner.kubernetes_object import Object
 from tests.e2e.story import Story, condition
+
+KEY = "sesame-3f9a01bc"
 
 
 async def make_engine(story: Story, name: str, flag: str) -> Object:
@@ -37,6 +40,34 @@ async def test_names_and_keys_that_nobody_can_guess_stop_a_task_at_its_first_exp
     words = r"key-0: the engine refuses requests without a valid API key \(HTTP 401\): .*runtime\.apiKeySecret"
     assert await stopped(story, "key", "Unauthorized", words) == ["key-0"]
     assert await story.left() == []
+
+
+async def test_an_engine_with_a_key_and_two_names_is_measured_by_the_name_and_the_key_that_are_named(
+    story: Story,
+) -> None:
+    runner = "spec.engineConfig.runner"
+    from_secret = {"name": "ENGINE_KEY", "valueFrom": {"secretKeyRef": {"name": "keys", "key": "engine"}}}
+    edits = {
+        f"{runner}.command.8": "--sim-fault=two-names",
+        f"{runner}.command.9": "--api-key=$(ENGINE_KEY)",
+        f"{runner}.env.1": from_secret,
+    }
+    # As `echo` and files leave it: with a line break, which is no part of the key.
+    keys = {"engine": KEY, "right": KEY + "\n", "wrong": "another"}
+    await story.api.create(
+        f"/api/v1/namespaces/{story.namespace}/secrets", {"metadata": {"name": "keys"}, "stringData": keys}
+    )
+    runtime: Object = {"name": await story.make_runtime("", edits), "engine": "SGLang", "servedModelName": "model"}
+    for name in ("right", "wrong"):
+        secret = {"apiKeySecret": {"name": "keys", "key": name}}
+        await story.create_task({"spec.runtime": {**runtime, **secret}, "spec.search.maxExperiments": 1}, name)
+
+    words = r"wrong-0: the engine refuses the API key of runtime\.apiKeySecret .*HTTP 401"
+    assert await stopped(story, "wrong", "Unauthorized", words) == ["wrong-0"]
+    done = await story.task_finished("right", 240)
+    assert done["status"]["phase"] == "Succeeded", done["status"]["message"]
+    told = json.dumps([done, *await story.experiments()]) + "".join(map(str, story.operator.log()))
+    assert KEY not in told
 
 
 async def test_a_program_that_the_image_does_not_have_stops_a_task_at_its_baseline(story: Story) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
@@ -154,6 +154,24 @@ OwnAnnotations = Annotated[
     Field(max_length=16, json_schema_extra=rules(_RESERVED_ANNOTATIONS.rule("self.all(k, {})"))),
     _unreserved(_RESERVED_ANNOTATIONS),
 ]
+_DOMAIN = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
+_QUALIFIED = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+# As the API server has it: a domain, which is none of Kubernetes' own, and a name. Empty is none.
+ResourceName = Annotated[
+    str,
+    StringConstraints(pattern=rf"^({_DOMAIN}/{_QUALIFIED})?$", max_length=253),
+    Field(
+        json_schema_extra=explained(
+            "write an extended resource with its domain, for example nvidia.com/gpu, amd.com/gpu or"
+            " nvidia.com/mig-1g.10gb; empty for engines without accelerators"
+        )
+    ),
+]
+LabelKey = Annotated[
+    str,
+    StringConstraints(pattern=rf"^({_DOMAIN}/)?{_QUALIFIED}$", max_length=317),
+    Field(json_schema_extra=explained("write the key of a label, for example nvidia.com/gpu.product")),
+]
 FreeObject = Annotated[dict[str, Any], WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True})]
 Arguments = Annotated[list[Argument], Field(max_length=128, json_schema_extra=ATOMIC)]
 
@@ -169,6 +187,17 @@ Statistic = Literal["Mean", "P50", "P90", "P95", "P99"]
 LATENCY_METRICS = ("TTFT", "TPOT", "E2ELatency")
 # Of objectives, which say more than levels do.
 DerivedMetric = Literal["CostPerMillionTokens", "MaxConcurrency"]
+
+
+# Who judges an object by its generation has to see that nobody has looked at a new one: an absent number would pass.
+WITH_DEFAULTS: dict[str, Any] = {"default": {}}
+ObservedGeneration = Annotated[
+    Count | None,
+    Field(
+        json_schema_extra={"default": 0},
+        description="The metadata.generation that this status is about; 0 until the operator has looked at the object.",
+    ),
+]
 
 
 class Toleration(Model):
@@ -282,3 +311,23 @@ def unchanged(field: str, *, optional: bool = False, root: str = "") -> str:
     if not optional:
         return f"{new} == {old}"
     return f"(has({new}) == has({old}) && (!has({new}) || {new} == {old}))"
+
+
+def unchanged_items(field: str, texts: Sequence[str], *, root: str = "") -> str:
+    """CEL that holds when an optional list means what it meant, item by item.
+
+    Earlier versions of the schema wrote defaults into such items: what is absent and what is its default are the same.
+
+    Args:
+        field: below self and `root`.
+        texts: CEL over x, an item: strings that say all of it.
+        root: where the field is.
+    """
+    new, old, item = f"self.{root}{field}", f"oldSelf.{root}{field}", ", ".join(texts)
+    same = f"{new}.map(x, [{item}]) == {old}.map(x, [{item}])"
+    return f"(has({new}) == has({old}) && (!has({new}) || {same}))"
+
+
+def or_absent(field: str, default: str = "") -> str:
+    """CEL for an optional field of x as a string."""
+    return f"has(x.{field}) ? string(x.{field}) : '{default}'"

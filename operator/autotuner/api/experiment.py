@@ -10,6 +10,7 @@ from autotuner.api.benchmark import LADDER_RULE, Timeouts, Traffic
 from autotuner.api.common import (
     ATOMIC,
     EXPERIMENT_NAME_MAX,
+    WITH_DEFAULTS,
     Arguments,
     BackendName,
     Concurrency,
@@ -18,16 +19,19 @@ from autotuner.api.common import (
     EngineName,
     Environment,
     ImageRef,
+    LabelKey,
     LabelMap,
     Model,
     ModelKind,
     ObjectName,
+    ObservedGeneration,
     OnlyTrue,
     OwnAnnotations,
     OwnLabels,
     Parameter,
     QueueName,
     Real,
+    ResourceName,
     RuntimeKind,
     SecretKey,
     ServedName,
@@ -43,8 +47,9 @@ from autotuner.api.common import (
     name_rule,
     rules,
     unchanged,
+    unchanged_items,
 )
-from autotuner.api.goals import SLOS_MAX, Slo
+from autotuner.api.goals import SLO_TEXTS, SLOS_MAX, Slo
 
 ACCELERATORS_MAX = 1024
 Purpose = Literal["Baseline", "Start", "Search", "Confirm"]
@@ -72,7 +77,7 @@ class RuntimeRef(Model):
 class Accelerator(Model):
     """The accelerators that the engine's pod requests."""
 
-    resource: Annotated[str, StringConstraints(max_length=253)] = Field(
+    resource: ResourceName = Field(
         default="nvidia.com/gpu", description="The extended resource to request; empty: the pod requests none."
     )
     count: Annotated[int, Field(ge=1, le=ACCELERATORS_MAX)] = Field(
@@ -81,10 +86,29 @@ class Accelerator(Model):
     product: Annotated[str, StringConstraints(max_length=63)] | None = Field(
         default=None,
         description=(
-            "The accelerator product that a node must have as label nvidia.com/gpu.product, so that all experiments run"
-            " on equal ones; absent: any product."
+            "The model of accelerator that the label of a node must say, so that all experiments run on equal ones;"
+            " absent: any model."
         ),
     )
+    label: LabelKey | None = Field(
+        default=None,
+        description=(
+            "The node label that says the model of accelerator; absent: the resource's own, for example"
+            " nvidia.com/gpu.product or amd.com/gpu.product-name."
+        ),
+    )
+    allow_shared: Switch = Field(
+        default=False,
+        description=(
+            "true: also run on accelerators that other pods may use at the same time (time slicing, MPS), whose figures"
+            " depend on what these do; false: end as AcceleratorShared there."
+        ),
+    )
+
+    @property
+    def held(self) -> int:
+        """The accelerators that the engine's pod takes away from others: none where it requests none."""
+        return self.count if self.resource else 0
 
 
 class Service(Model):
@@ -203,9 +227,17 @@ class Stop(Model):
     )
 
 
+_STOP_UNCHANGED = " && ".join(
+    [
+        unchanged_items("slos", SLO_TEXTS, root="stop."),
+        *(unchanged(field, root="stop.", optional=True) for field in ("metric", "threshold")),
+        unchanged("noiseMargin", root="stop."),
+    ]
+)
 _UNCHANGED = " && ".join(
     [unchanged(field) for field in ("purpose", "block", "service", "benchmark", "timeouts")]
-    + [unchanged(field, optional=True) for field in ("retryOf", "parameters", "stop")]
+    + [unchanged(field, optional=True) for field in ("retryOf", "parameters")]
+    + [f"has(self.stop) == has(oldSelf.stop) && (!has(self.stop) || ({_STOP_UNCHANGED}))"]
 )
 
 
@@ -370,9 +402,7 @@ Notes = Annotated[
 class ExperimentStatus(Model):
     """What the operator observed and measured for this experiment."""
 
-    observed_generation: Count | None = Field(
-        default=None, description="The metadata.generation that this status is about."
-    )
+    observed_generation: ObservedGeneration = None
     phase: ExperimentPhase | None = Field(
         default=None, description="Where the experiment stands, in one word. Programs should read the conditions."
     )
@@ -412,8 +442,19 @@ class ExperimentStatus(Model):
     times: Times | None = None
     node: ObjectName | None = Field(default=None, description="The node that ran the engine.")
     benchmark_node: ObjectName | None = Field(default=None, description="The node that ran the benchmark.")
+    accelerators: Count | None = Field(
+        default=None, description="The accelerators that the engine requests; 0 for an engine without."
+    )
     accelerator_product: Word | None = Field(
-        default=None, description="The accelerator product of the engine's node, if the node names it."
+        default=None, description="The model of the accelerators on the engine's node, if a label names it."
+    )
+    accelerator_label: LabelKey | None = Field(default=None, description="The label of the node that names it.")
+    accelerator_sharing: Word | None = Field(
+        default=None,
+        description=(
+            "How other pods may use the engine's accelerators at the same time, for example time-slicing, 4 clients;"
+            " absent: they are its own, or the node does not say."
+        ),
     )
     image: ImageRef | None = Field(default=None, description="The engine's container image as the pod names it.")
     image_id: ImageRef | None = Field(
@@ -433,7 +474,10 @@ class ExperimentStatus(Model):
         ),
     )
     gpu_seconds: Real | None = Field(
-        default=None, description="The seconds from scheduled to podsGone, times the number of accelerators."
+        default=None,
+        description=(
+            "The seconds from scheduled to podsGone, times the number of accelerators; absent for an engine without."
+        ),
     )
     evidence: Evidence | None = None
     notes: Notes | None = Field(
@@ -451,4 +495,4 @@ class TuningExperiment(Model):
     model_config = ConfigDict(json_schema_extra=rules(name_rule(EXPERIMENT_NAME_MAX)))
 
     spec: ExperimentSpec
-    status: ExperimentStatus | None = None
+    status: ExperimentStatus | None = Field(default=None, json_schema_extra=WITH_DEFAULTS)

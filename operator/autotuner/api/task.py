@@ -10,13 +10,16 @@ from autotuner.api.benchmark import LADDER_RULE, Timeouts, Traffic
 from autotuner.api.common import (
     ATOMIC,
     TASK_NAME_MAX,
+    WITH_DEFAULTS,
     Arguments,
+    LabelKey,
     LabelMap,
     Model,
     ObjectName,
     OwnAnnotations,
     OwnLabels,
     QueueName,
+    ResourceName,
     Switch,
     TaskBackend,
     Tolerations,
@@ -25,10 +28,18 @@ from autotuner.api.common import (
     name_rule,
     rules,
     unchanged,
+    unchanged_items,
 )
-from autotuner.api.goals import Objective, Slos
+from autotuner.api.goals import SLO_TEXTS, Objective, Slos
 from autotuner.api.model_and_runtime import TaskModel, TaskRuntime
-from autotuner.api.parameters import Constraints, Parallelism, Quantization, SearchParameters, StartPoints
+from autotuner.api.parameters import (
+    CONSTRAINT_TEXTS,
+    Constraints,
+    Parallelism,
+    Quantization,
+    SearchParameters,
+    StartPoints,
+)
 from autotuner.api.task_status import TaskStatus
 
 GpuHourPrice = Annotated[
@@ -203,10 +214,25 @@ class Placement(Model):
     tolerations: Tolerations | None = Field(
         default=None, description="Taints of nodes that engines tolerate, and benchmarks that run on the engine's node."
     )
-    accelerator_resource: Annotated[str, StringConstraints(max_length=253)] = Field(
+    accelerator_resource: ResourceName = Field(
         default="nvidia.com/gpu",
         description=(
             "The extended resource that engines request, one for each accelerator; empty: engines request none."
+        ),
+    )
+    accelerator_label: LabelKey | None = Field(
+        default=None,
+        description=(
+            "The node label that says the model of accelerator. All experiments run on the model that the baseline ran"
+            " on. Absent: the resource's own, for example nvidia.com/gpu.product or amd.com/gpu.product-name"
+            " (docs/accelerators.md)."
+        ),
+    )
+    allow_shared: Switch = Field(
+        default=False,
+        description=(
+            "true: also use accelerators that other pods may use at the same time (time slicing, MPS). Figures then"
+            " depend on what these do, and every verdict says so. false: a node that shares them is refused."
         ),
     )
     queue_name: QueueName | None = Field(
@@ -269,7 +295,8 @@ class TaskSpec(Model):
             ),
             cel(
                 "!self.objectives.exists(o, o.metric == 'MaxConcurrency')"
-                " || (has(self.slos) && self.slos.exists(s, has(s.max) && s.enforcement == 'Hard'))",
+                " || (has(self.slos) && self.slos.exists(s, has(s.max)"
+                " && (!has(s.enforcement) || s.enforcement == 'Hard')))",
                 "the objective MaxConcurrency counts the users within the hard SLOs: give one with max",
                 fieldPath=".objectives",
             ),
@@ -355,16 +382,18 @@ _UNCHANGED = " && ".join(
     + [
         unchanged(field, root="spec.", optional=True)
         for field in (
-            "constraints",
             "parallelism",
             "quantization",
             "baseline",
-            "slos",
             "gpuHourPrice",
             "search.startPoints",
             "search.minExpectedGain",
             "search.reuse",
         )
+    ]
+    + [
+        unchanged_items("constraints", CONSTRAINT_TEXTS, root="spec."),
+        unchanged_items("slos", SLO_TEXTS, root="spec."),
     ]
 )
 
@@ -387,4 +416,4 @@ class TuningTask(Model):
     )
 
     spec: TaskSpec
-    status: TaskStatus | None = None
+    status: TaskStatus | None = Field(default=None, json_schema_extra=WITH_DEFAULTS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ USER = 65532  # of the image, and its group; not on platforms that choose one
 # Beyond all clocks of the operator, which name the cause; this one only catches a Job that nobody watches any more.
 DEADLINE_SLACK_SECONDS = 600
 _HUB = "HF_ENDPOINT"
+_NO_PROXY = ("NO_PROXY", "no_proxy")  # clients differ in which one they read
 _MODEL = "model"  # the volume
 _JOB_LABEL = "batch.kubernetes.io/job-name"  # Kubernetes sets it on the pods of Jobs
 
@@ -202,12 +203,20 @@ def _environment(runner: RunnerSpec, spec: ExperimentSpec, around: JobSurroundin
     given = [variable.dump() for variable in pod.env or []]
     if around.hub_endpoint and not any(variable["name"] == _HUB for variable in given):
         env.append({"name": _HUB, "value": around.hub_endpoint})
-    env += given
+    env += [variable for variable in given if variable["name"] not in _NO_PROXY]
+    env += _direct(given, around.engine.host)
     if secret := spec.service.api_key_secret:
         env.append({"name": KEY_VARIABLE, "valueFrom": {"secretKeyRef": secret.dump()}})
     if secret := spec.benchmark.tokenizer.token_secret:
         env.append({"name": "HF_TOKEN", "valueFrom": {"secretKeyRef": secret.dump()}})
     return env
+
+
+def _direct(given: Sequence[Object], host: str) -> list[Object]:
+    """What keeps proxies away from the engine: they may not know it, and would be measured with it."""
+    said = [str(variable.get("value") or "") for variable in given if variable["name"] in _NO_PROXY]
+    spared = ",".join(dict.fromkeys(filter(None, (*said, host))))
+    return [{"name": name, "value": spared} for name in _NO_PROXY]
 
 
 def _affinity(placement: str, uid: str) -> Object:

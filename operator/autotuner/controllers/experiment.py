@@ -11,6 +11,7 @@ from datetime import datetime
 from autotuner import clock, metrics, ownership
 from autotuner.api.common import EXPERIMENT_UID_LABEL, FINISHED_LABEL, TASK_LABEL
 from autotuner.api.experiment import ExperimentSpec, ExperimentStatus, ModelRef, RuntimeRef
+from autotuner.benchmark.contract.result import is_result
 from autotuner.benchmark.job import CONTAINER, JobSurroundings, benchmark_job, measures
 from autotuner.controllers import events, read_kueue, release, repeated_failures
 from autotuner.controllers.benchmark_admission import BenchmarkAdmission
@@ -157,6 +158,7 @@ class ExperimentController:
         pod = seen.engine
         measured = seen.benchmark.ended if seen.benchmark else None
         failed = measured is not None and measured.exit_code != 0
+        cut = measured is not None and not is_result(measured.message)
         if pod and pod.node and (failed or pod.node != seen.status.node):
             seen = replace(seen, node=await self._kube.get(NODE, None, pod.node))
         if suspects := silent_nodes.suspects(seen, now):
@@ -166,7 +168,7 @@ class ExperimentController:
             log_text = await self._kube.logs(namespace, pod.name, container, previous=previous)
             seen = replace(seen, engine_log=log_text)
         pod = seen.benchmark
-        if pod and (failed or (pod.started and deadlines.benchmark_overdue(seen, now))):
+        if pod and (failed or cut or (pod.started and deadlines.benchmark_overdue(seen, now))):
             log_text = await self._kube.logs(namespace, pod.name, CONTAINER, previous=False)
             seen = replace(seen, benchmark_log=log_text)
         return seen

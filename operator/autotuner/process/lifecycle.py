@@ -17,6 +17,7 @@ from autotuner.controllers.preset_catalogue import shipped
 from autotuner.kube import EXPERIMENT, TASK, Kube
 from autotuner.process import served_backends
 from autotuner.process.endpoints import Health, served
+from autotuner.process.finished_edits import FinishedEdits
 from autotuner.process.leader import Election
 from autotuner.process.machinery import Listeners, Machinery
 from autotuner.process.search_pause import Pause
@@ -100,14 +101,15 @@ class _Process:
             with contextlib.suppress(asyncio.CancelledError):
                 await working
 
-    async def _lead(self, kube: Kube) -> None:
+    async def _lead(self, kube: ApiServer) -> None:
         """Watch and act until the stop; then let running reconciles come to their end."""
         settings, pause = self._settings, Pause()
         metrics.LEADER.set(1)
         machinery = Machinery(kube, self._backends, settings, self._known, around_tasks=pause.around)
         await machinery.read()
         # kopf cancels in the end whatever began after it: these begin before.
-        duties = [machinery.look_around()]
+        edits = FinishedEdits(kube.follow_metadata, machinery.listeners.experiments)
+        duties = [machinery.look_around(), edits.watch(settings.namespaces)]
         if settings.home:
             await pause.look(kube, settings.home)
             duties.append(pause.follow(kube, settings.home))

@@ -230,6 +230,12 @@ class ModelsAndRuntimes(Protocol):
     def node_label(self, model: ModelRef, namespace: str) -> str:
         """The label that is `Ready` on nodes which have the model."""
 
+    def misshapen_model(self, model_spec: Mapping[str, Any]) -> Sequence[str]:
+        """What of a model's spec, as a user wrote it, has no shape that can be read, in words."""
+
+    def misshapen_runtime(self, runtime_spec: Mapping[str, Any]) -> Sequence[str]:
+        """The same of a runtime's spec; nothing else here takes a misshapen one."""
+
     def engine_template(self, runtime_spec: Mapping[str, Any] | None) -> EngineTemplate:
         """The engine in a runtime with this spec."""
 

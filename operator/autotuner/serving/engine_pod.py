@@ -9,7 +9,7 @@ from typing import Any
 from autotuner.api.experiment import Service
 from autotuner.kubernetes_object import Object
 from autotuner.ownership import labels
-from autotuner.serving import kueue
+from autotuner.serving import accelerators, kueue
 from autotuner.serving.backend import MODEL_PATH
 from autotuner.serving.volumes import claim_mount, claim_volume
 
@@ -81,8 +81,9 @@ def _set_weights(pod: Object, container: Object, service: Service) -> None:
 
 def _set_place(pod: Object, service: Service) -> None:
     selector = {**(pod.get("nodeSelector") or {}), **(service.node_selector or {})}
-    if service.accelerator.product:
-        selector["nvidia.com/gpu.product"] = service.accelerator.product
+    accelerator = service.accelerator
+    if accelerator.product:
+        selector[accelerator.label or accelerators.product_labels(accelerator.resource)[0]] = accelerator.product
     if selector:
         pod["nodeSelector"] = selector
     if service.tolerations:

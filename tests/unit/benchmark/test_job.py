@@ -168,7 +168,8 @@ HUB: Object = {"source": "Hub", "id": "org/model", "tokenSecret": {"name": "hf",
 
 class TestTokenizer:
     def test_built_in_needs_nothing(self) -> None:
-        assert set(variables(pod_of(AROUND))) == {"AUTOTUNER_BENCHMARK", "TERMINATION_LOG", "HOME"}
+        own = {"AUTOTUNER_BENCHMARK", "TERMINATION_LOG", "HOME", "NO_PROXY", "no_proxy"}
+        assert set(variables(pod_of(AROUND))) == own
 
     def test_of_the_hub_is_named_and_its_token_never_read(self) -> None:
         pod = pod_of(benchmark={"tokenizer": HUB})
@@ -273,6 +274,21 @@ class TestPod:
         found = pod_of(around, benchmark={"pod": {"env": env}})["containers"][0]["env"]
 
         assert [one for one in found if one["name"] in ("HTTPS_PROXY", "HF_ENDPOINT")] == env
+
+    @pytest.mark.parametrize(
+        ("given", "expected"),
+        [
+            ([], ENGINE_AT.host),
+            ([("NO_PROXY", "10.0.0.0/8")], f"10.0.0.0/8,{ENGINE_AT.host}"),
+            ([("no_proxy", ".corp"), ("NO_PROXY", ".corp")], f".corp,{ENGINE_AT.host}"),
+        ],
+    )
+    def test_asks_its_engine_through_no_proxy(self, given: list[tuple[str, str]], expected: str) -> None:
+        env = [{"name": "HTTP_PROXY", "value": "http://proxy"}, *({"name": n, "value": v} for n, v in given)]
+        found = pod_of(benchmark={"pod": {"env": env}})["containers"][0]["env"]
+
+        spared = [(one["name"], one["value"]) for one in found if one["name"].upper() == "NO_PROXY"]
+        assert spared == [("NO_PROXY", expected), ("no_proxy", expected)]
 
     def test_pulls_with_secrets(self) -> None:
         pod = pod_of(benchmark={"pod": {"imagePullSecrets": [{"name": "registry"}]}})

@@ -103,6 +103,12 @@ class BarePod(Backend):
     def node_label(self, model: ModelRef, namespace: str) -> str:
         return ""
 
+    def misshapen_model(self, model_spec: Mapping[str, Any]) -> Sequence[str]:
+        return []
+
+    def misshapen_runtime(self, runtime_spec: Mapping[str, Any]) -> Sequence[str]:
+        return []
+
     def engine_template(self, runtime_spec: Mapping[str, Any] | None) -> EngineTemplate:
         return EngineTemplate(runtime_spec or {})
 

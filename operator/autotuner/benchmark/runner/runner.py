@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 
+from autotuner.benchmark.contract import hub
 from autotuner.benchmark.contract.level_run import LevelRun
 from autotuner.benchmark.contract.messages import (
     ClientEvent,
@@ -188,15 +189,15 @@ class Runner:
 
     def _check_tokenizer(self, waited: float) -> None:
         """Give up on a tokenizer that takes too long: what everyone lacks is told apart from a lack of CPU."""
-        hub = self._spec.tokenizer.source == "Hub"
-        limit = HUB_SECONDS if hub else LOADING_SECONDS
+        from_hub = self._spec.tokenizer.source == "Hub"
+        limit = HUB_SECONDS if from_hub else LOADING_SECONDS
         if waited <= limit:
             return
         why = "the benchmark is short of CPU, or its volume does not answer"
-        if hub:
-            why = "the hub, or a proxy before it, does not answer (HF_ENDPOINT, https_proxy), or use source ModelVolume"
+        if from_hub:
+            why = f"{hub.no_answer()}; {hub.ADVICE}"
         message = f"benchmark.tokenizer: it did not load within {limit:.0f} s; {why}"
-        raise BenchmarkError("Tokenizer" if hub else "ClientOverloaded", message)
+        raise BenchmarkError("Tokenizer" if from_hub else "ClientOverloaded", message)
 
     def _take_in(self, event: ClientEvent) -> None:
         match event:

@@ -52,6 +52,24 @@ def created_by(live: Mapping[str, Any], task: Mapping[str, Any]) -> bool:
 
 
 @dataclass(frozen=True)
+class Pinned:
+    """The accelerators on which all experiments of a task run.
+
+    Attributes:
+        product: the model; None while it is not known.
+        label: of nodes that says the model; None for the resource's own.
+    """
+
+    product: str | None = None
+    label: str | None = None
+
+    @property
+    def selector(self) -> dict[str, str]:
+        """The label that a node must have; empty while the model is not known."""
+        return {self.label: self.product} if self.label and self.product else {}
+
+
+@dataclass(frozen=True)
 class Ingredients:
     """What all experiments of a task have in common.
 
@@ -63,7 +81,7 @@ class Ingredients:
         model: live, or as it would be created.
         runtime: live, or as it would be created.
         space: the search space, which renders configurations.
-        product: of the accelerator, once experiment 0 has fixed it.
+        pinned: label and model of the accelerator, once experiment 0 has fixed them; else what the user says of them.
         benchmark_image: the operator's own.
     """
 
@@ -74,7 +92,7 @@ class Ingredients:
     model: Mapping[str, Any]
     runtime: Mapping[str, Any]
     space: Space
-    product: str | None
+    pinned: Pinned
     benchmark_image: str
 
     @property
@@ -106,8 +124,13 @@ def arguments(
     return list(rendered.args), _environment(common.spec.runtime.env or [], rendered.env)
 
 
+def held(common: Ingredients, configuration: Configuration | None) -> int:
+    """The accelerators that one engine of a configuration takes away from others: none where it requests none."""
+    return accelerators(common, configuration) if common.spec.placement.accelerator_resource else 0
+
+
 def accelerators(common: Ingredients, configuration: Configuration | None) -> int:
-    """The number of accelerators that one engine of a configuration occupies."""
+    """The accelerators by which figures per GPU of a configuration are divided, at least 1."""
     count = engines.get(common.engine).accelerators(_rendered(common, configuration).args, common.template.command)
     return min(count, ACCELERATORS_MAX)
 
@@ -159,9 +182,7 @@ def repeat(
         host: value of the label by which it is kept on one node; None for any node.
     """
     spec = common.spec
-    changed: dict[str, Any] = {
-        "accelerator": original.service.accelerator.model_copy(update={"product": common.product})
-    }
+    changed: dict[str, Any] = {"accelerator": _pinned(original.service.accelerator, common.pinned)}
     if host is not None:
         changed["node_selector"] = {**(original.service.node_selector or {}), HOST_LABEL: host}
     body = original.model_copy(
@@ -188,7 +209,7 @@ def retry(common: Ingredients, original: ExperimentSpec, *, index: int, of: str)
         index: of the new one.
         of: name of the experiment that measured the same first.
     """
-    accelerator = original.service.accelerator.model_copy(update={"product": common.product})
+    accelerator = _pinned(original.service.accelerator, common.pinned)
     body = original.model_copy(
         update={
             "cancel": False,
@@ -198,6 +219,10 @@ def retry(common: Ingredients, original: ExperimentSpec, *, index: int, of: str)
         }
     )
     return _object(common.task, index, body)
+
+
+def _pinned(accelerator: Accelerator, pinned: Pinned) -> Accelerator:
+    return accelerator.model_copy(update={"product": pinned.product, "label": pinned.label})
 
 
 def _object(task: Mapping[str, Any], index: int, body: ExperimentSpec) -> Object:
@@ -238,7 +263,9 @@ def _service(common: Ingredients, configuration: Configuration | None) -> Servic
         accelerator=Accelerator(
             resource=placement.accelerator_resource,
             count=accelerators(common, configuration),
-            product=common.product,
+            product=common.pinned.product,
+            label=common.pinned.label,
+            allow_shared=placement.allow_shared,
         ),
         volume=spec.model.volume,
         node_selector=placement.node_selector or None,

@@ -24,7 +24,9 @@ def image_digest(image_id: str) -> str:
     return image_id.rpartition("@")[2]
 
 
-def fingerprint(spec: ExperimentSpec, hashes: Hashes, image_id: str, product: str | None) -> str:
+def fingerprint(
+    spec: ExperimentSpec, hashes: Hashes, image_id: str, product: str | None, sharing: str | None = None
+) -> str:
     """A hash that is equal exactly when figures may be compared: of all that matters but seed and block.
 
     Args:
@@ -32,15 +34,18 @@ def fingerprint(spec: ExperimentSpec, hashes: Hashes, image_id: str, product: st
         hashes: of the model and the runtime that it was deployed from.
         image_id: of the engine's container.
         product: of the accelerator, if its node says.
+        sharing: how others may use the accelerator too; None if it is the engine's own.
     """
     service, benchmark = spec.service.dump(), spec.benchmark.dump()
     pod = benchmark.pop("pod", {})
     served = {"servedModelName": service["servedModelName"]} if "servedModelName" in service else {}
+    asked = spec.service.accelerator
+    accelerator = {"resource": asked.resource, "count": asked.count, "product": product}
     return digest(
         {
             "deployment": hashes.dump(),
             "image": image_digest(image_id),
-            "accelerator": {**service["accelerator"], "product": product},
+            "accelerator": {**accelerator, **({"sharing": sharing} if sharing else {})},
             # The order of flags means nothing to an engine, but that of a flag's values does.
             "args": sorted(by_flag(spec.service.args, engines.get(spec.service.engine)).items()),
             "env": sorted((variable.name, variable.value) for variable in spec.service.env or []),

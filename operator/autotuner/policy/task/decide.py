@@ -93,8 +93,7 @@ def _stay_finished(seen: ObservedTask, now: datetime) -> TaskPlan:
         return TaskPlan(seen.status)
     message = "the task is finished: changes have no effect; create another TuningTask to search again"
     conditions = ConditionSet(seen.status.conditions, seen.generation, now)
-    for condition in seen.status.conditions or []:
-        conditions.set(condition.type, condition.status, condition.reason, condition.message)
+    conditions.acknowledge()
     status = seen.status.model_copy(update={"observed_generation": seen.generation, "conditions": conditions.list()})
     return TaskPlan(status, events=(Event("Warning", "AlreadyFinished", message),))
 
@@ -146,9 +145,10 @@ def _previewed(builder: PlanBuilder) -> TaskPlan:
     builder.conditions.set("Succeeded", "Unknown", "Suspended")
     builder.conditions.set("Finished", "False", "Suspended")
     root = seen.backend.capabilities.root.kind
+    cost = f", at most {shown.gpu_hours:g} GPU-hours" if shown.gpu_hours is not None else ""
     message = (
-        f"suspended; {status_message.choice_in_words(space)} to choose from, at most {shown.gpu_hours:g} GPU-hours;"
-        f" ConfigMap {shown.config_map} shows the first {root}; set suspend: false to start"
+        f"suspended; {status_message.choice_in_words(space)} to choose from{cost}; ConfigMap {shown.config_map} shows"
+        f" the first {root}; set suspend: false to start"
     )
     return builder.plan(message, builder.now + _SLOW_POLL, write_preview=preview.config_map(seen))
 

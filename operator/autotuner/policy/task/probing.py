@@ -161,7 +161,8 @@ def _judge(builder: PlanBuilder) -> TaskPlan | None:
     return None
 
 
-def _place(seen: ObservedTask) -> probe_job.Place:
+def place(seen: ObservedTask) -> probe_job.Place:
+    """Where the probe of a task runs: where its engines will, under what the cluster demands of pods."""
     task, template, placement = seen.object, seen.engine_template, seen.spec.placement
     own = template.pod.get("tolerations") or []
     pod = seen.spec.benchmark.pod or BenchmarkPod()
@@ -186,7 +187,7 @@ def _place(seen: ObservedTask) -> probe_job.Place:
 
 def _job(seen: ObservedTask, image: str) -> Object:
     return probe_job.probe_job(
-        _place(seen),
+        place(seen),
         image,
         engines.get(seen.engine).package,
         python=probe_job.python_of(seen.engine_template.command),

@@ -203,5 +203,5 @@ def resolved(seen: ObservedTask, model: Object, runtime: Object) -> Resolved:
         configurations=min(space.size, SPACE_MAX),
         estimated=not space.exact,
         removed_by=[Removed(rule=rule, count=min(count, SPACE_MAX)) for rule, count in space.removed if count] or None,
-        accelerator=seen.baseline_product,
+        accelerator=seen.pinned.product,
     )

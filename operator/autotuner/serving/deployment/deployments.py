@@ -142,6 +142,14 @@ class Deployments(Backend):
             return ""
         return "the spec has no storage.storageUri, from which the engine could load it"
 
+    def misshapen_model(self, spec: Mapping[str, Any]) -> Sequence[str]:  # noqa: ARG002
+        """Nobody else reads it."""
+        return ()
+
+    def misshapen_runtime(self, spec: Mapping[str, Any]) -> Sequence[str]:  # noqa: ARG002
+        """The API server judges the Deployment."""
+        return ()
+
     def lacking_format(self, model: Mapping[str, Any]) -> str:  # noqa: ARG002
         """Nobody compares formats."""
         return ""

@@ -22,7 +22,7 @@ from autotuner.serving.backend import (
     Weights,
     Winner,
 )
-from autotuner.serving.ome import engine_state, inference_service, models, runtimes, wanted_objects
+from autotuner.serving.ome import engine_state, inference_service, models, runtimes, shapes, wanted_objects
 from autotuner.serving.ome.resource_kinds import DEPLOYMENT, INFERENCE_SERVICE
 from autotuner.serving.pods import PodView
 
@@ -123,6 +123,14 @@ class Ome(Backend):
     def node_label(self, model: ModelRef, namespace: str) -> str:
         """The label that OME's model agent sets."""
         return models.node_label(model, namespace)
+
+    def misshapen_model(self, model_spec: Mapping[str, Any]) -> Sequence[str]:
+        """By the fields that are read here."""
+        return list(shapes.wrong(model_spec, shapes.MODEL))
+
+    def misshapen_runtime(self, runtime_spec: Mapping[str, Any]) -> Sequence[str]:
+        """By the fields that are read here."""
+        return list(shapes.wrong(runtime_spec, shapes.RUNTIME))
 
     def engine_template(self, runtime_spec: Mapping[str, Any] | None) -> EngineTemplate:
         """The runtime's engineConfig and its runner."""

@@ -10,7 +10,7 @@ from autotuner.api.experiment import Service
 from autotuner.kubernetes_object import Object
 from autotuner.manifest_rendering import render
 from autotuner.ownership import labels, owner_reference
-from autotuner.serving import kueue
+from autotuner.serving import accelerators, kueue
 from autotuner.serving.backend import MODEL_PATH, Winner
 from autotuner.serving.volumes import claim_mount, claim_volume
 
@@ -34,7 +34,7 @@ def inference_service(experiment: Mapping[str, Any], service: Service) -> Object
     meta, accelerator = experiment["metadata"], service.accelerator
     selector = dict(service.node_selector or {})
     if accelerator.product:
-        selector["nvidia.com/gpu.product"] = accelerator.product
+        selector[accelerator.label or accelerators.product_labels(accelerator.resource)[0]] = accelerator.product
     resources = {accelerator.resource: str(accelerator.count)} if accelerator.resource else {}
     volume = service.volume
     assert service.model is not None, "the API demands it where OME serves"

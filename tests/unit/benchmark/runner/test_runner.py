@@ -162,7 +162,7 @@ class TestLadder:
     @pytest.mark.parametrize(
         ("source", "failure", "words"),
         [
-            ({"source": "Hub", "id": "org/model"}, "Tokenizer", "the hub, or a proxy before it, does not answer"),
+            ({"source": "Hub", "id": "org/model"}, "Tokenizer", "does not answer the benchmark's pod"),
             ({"source": "ModelVolume", "path": "/x"}, "ClientOverloaded", "the benchmark is short of CPU"),
             ({"source": "Builtin"}, "ClientOverloaded", "the benchmark is short of CPU"),
         ],

@@ -85,6 +85,21 @@ def test_is_placed() -> None:
     assert engine["tolerations"] == [{"key": "gpu", "operator": "Exists"}]
 
 
+@pytest.mark.parametrize(
+    ("accelerator", "label"),
+    [
+        ({"resource": "amd.com/gpu"}, "amd.com/gpu.product-name"),
+        ({"resource": "nvidia.com/mig-1g.10gb"}, "nvidia.com/mig-1g.10gb.product"),
+        ({"resource": "amd.com/gpu", "label": "beta.amd.com/gpu.product-name"}, "beta.amd.com/gpu.product-name"),
+        ({"label": "pool"}, "pool"),
+    ],
+)
+def test_is_pinned_by_the_label_that_says_the_model(accelerator: Object, label: str) -> None:
+    engine = service_of(accelerator={**accelerator, "product": "one"})["spec"]["engine"]
+
+    assert engine["nodeSelector"] == {label: "one"}
+
+
 def test_is_queued() -> None:
     body = service_of(queueName="gpus", priorityClassName="low", workloadPriorityClassName="batch")
 
