@@ -32,7 +32,7 @@ from autotuner.process.leader import LeadershipLostError
 from autotuner.process.machinery import Listeners
 from autotuner.process.silent_watches import selectors
 from autotuner.proxies import proxy_for
-from autotuner.serving.backend import Backends
+from autotuner.serving.backend import Backend, Backends
 from autotuner.settings import Settings, from_environment
 
 log = logging.getLogger("autotuner")
@@ -62,13 +62,17 @@ def _needed_by_tasks(resource: Resource, needed: NeededObjects, listeners: Liste
     return reference
 
 
+def _references(backends: Backends) -> list[Resource]:
+    return [resource for backend in backends.served for resource in backend.capabilities.references.values()]
+
+
 def watches(backends: Backends, listeners: Listeners) -> dict[Resource, Wake]:
     """What is watched, and whom a change of it wakes, given the object and whether it is gone.
 
     An event carries nothing but *look again*; only metrics read the object, and who keeps the turns.
     """
     tasks, experiments, watchfulness = listeners.tasks, listeners.experiments, listeners.watchfulness
-    needed = NeededObjects()
+    needed = listeners.needed
 
     def task(body: Mapping[str, Any], gone: bool) -> None:
         meta = body["metadata"]
@@ -99,14 +103,14 @@ def watches(backends: Backends, listeners: Listeners) -> dict[Resource, Wake]:
         return child
 
     return {
-        **{kind: _needed_by_tasks(kind, needed, listeners) for kind in backends.references.values()},
+        **{kind: _needed_by_tasks(kind, needed, listeners) for kind in _references(backends)},
         TASK: task,
         EXPERIMENT: experiment,
         **{
             backend.capabilities.root: children(
                 backend.capabilities.root, RelevantChanges(relevant_changes.of_root(backend))
             )
-            for backend in backends
+            for backend in backends.served
         },
         JOB: children(JOB, RelevantChanges(relevant_changes.of_job)),
         POD: children(POD, RelevantChanges(relevant_changes.of_pod), _AFTER_A_POD),
@@ -196,14 +200,18 @@ def _kopf_settings(backends: Backends) -> kopf.OperatorSettings:
 
 
 async def watch(
-    settings: Settings, backends: Backends, listeners: Listeners, unwatch: asyncio.Event
+    settings: Settings, backends: Backends, listeners: Listeners, unwatch: asyncio.Event, only: Backend | None = None
 ) -> asyncio.Task[None]:
     """Start kopf; see `process.lifecycle.Watch`."""
     others = asyncio.all_tasks()
+    handlers = watches(backends, listeners)
+    if only is not None:
+        kinds = {only.capabilities.root, *only.capabilities.references.values()}
+        handlers = {kind: wake for kind, wake in handlers.items() if kind in kinds}
     # Else kopf asks for the user's name, and the one of the container has none. Its type for it is private.
     identity: Any = settings.identity
     roots = await kopf.spawn_tasks(
-        registry=_registry(watches(backends, listeners)),
+        registry=_registry(handlers),
         settings=_kopf_settings(backends),
         standalone=True,
         identity=identity,

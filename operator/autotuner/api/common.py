@@ -266,6 +266,13 @@ class Volume(Model):
         json_schema_extra=explained("write an absolute path without a colon"),
         description="Where engine and benchmark mount the volume; it becomes the engine's MODEL_PATH.",
     )
+    cache: Switch = Field(
+        default=False,
+        description=(
+            "true: the volume is no model but a cache of the hub, for engines that load their model from there (backend"
+            " Deployment): what is missing is downloaded into it once. It is mounted for writing."
+        ),
+    )
     annotations: Switch = Field(
         default=False,
         description=(

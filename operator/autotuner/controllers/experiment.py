@@ -31,7 +31,7 @@ from autotuner.kube import (
     KubeError,
     RejectedError,
 )
-from autotuner.kubernetes_object import Object
+from autotuner.kubernetes_object import Object, content
 from autotuner.policy import trouble
 from autotuner.policy.experiment import deadlines, silent_nodes
 from autotuner.policy.experiment.decide import Plan, decide, finished
@@ -110,6 +110,8 @@ class ExperimentController:
             self._referenced(seen.backend, spec.service.model, namespace, recent=begun),
             self._referenced(seen.backend, spec.service.runtime, namespace, recent=begun),
         )
+        if spec.service.model is None and runtime is not None:
+            model = {"metadata": {}, "spec": (content(runtime) or {}).get("model") or {}}
         seen = replace(
             seen,
             model=model,
@@ -141,7 +143,7 @@ class ExperimentController:
         self, backend: Backend, reference: ModelRef | RuntimeRef | None, namespace: str, *, recent: bool
     ) -> Object | None:
         if reference is None:
-            return {"metadata": {}, "spec": {}}  # the engine finds its own
+            return None
         resource = backend.capabilities.references[reference.kind]
         return await self._recent.get(resource, namespace, reference.name, recent=recent)
 

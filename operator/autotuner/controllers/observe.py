@@ -110,6 +110,7 @@ class Observer:
             status,
             known,
             self._backends[chosen_backend(spec, status, self._backends)],
+            absent=dict(self._backends.absent),
             may_create=self._settings.cluster_objects,
             most_accelerators=self._settings.max_gpus,
             benchmark_image=self._settings.benchmark_image,

@@ -21,13 +21,13 @@ from autotuner.process.finished_edits import FinishedEdits
 from autotuner.process.leader import Election
 from autotuner.process.machinery import Listeners, Machinery
 from autotuner.process.search_pause import Pause
-from autotuner.serving.backend import Backends
+from autotuner.serving.backend import Backend, Backends
 from autotuner.settings import Settings
 
 log = logging.getLogger(__name__)
 
-# Starts the watches, which go on until the event is set. Returns the task that runs them.
-Watch = Callable[[Settings, Backends, Listeners, asyncio.Event], Awaitable[asyncio.Task[None]]]
+# Starts the watches, or those of one backend alone, until the event is set. Returns the task that runs them.
+Watch = Callable[[Settings, Backends, Listeners, asyncio.Event, Backend | None], Awaitable[asyncio.Task[None]]]
 _STARTUP_POLL = 0.5
 # How long running reconciles may go on after SIGTERM.
 _GRACE = 5.0
@@ -117,19 +117,27 @@ class _Process:
             duties.append(self._election.keep())
         ends: list[asyncio.Task[Any]] = [asyncio.create_task(duty) for duty in (self._stop.wait(), *duties)]
         unwatch = asyncio.Event()
-        watching = await self._watch(settings, self._backends, machinery.listeners, unwatch)
+        watching = {await self._watch(settings, self._backends, machinery.listeners, unwatch, None)}
         self._listen()  # kopf has put its own signal handlers there
         self._health.deaf = machinery.listeners.watchfulness.deaf
         log.info("autotuner %s serves %s", __version__, ", ".join(settings.namespaces) or "all namespaces")
         try:
-            done, _ = await asyncio.wait({watching, *ends}, return_when=asyncio.FIRST_COMPLETED)
+            while True:
+                late = asyncio.create_task(served_backends.appeared(kube, self._backends, settings.namespaces))
+                done, _ = await asyncio.wait({*watching, *ends, late}, return_when=asyncio.FIRST_COMPLETED)
+                if done != {late}:
+                    late.cancel()
+                    break
+                for backend in late.result():
+                    watching.add(await self._watch(settings, self._backends, machinery.listeners, unwatch, backend))
+                self._listen()
         finally:
             grace = _GRACE if self._stop.is_set() else 0.0
             await asyncio.gather(*(queue.close(grace) for queue in machinery.queues))
             unwatch.set()
             for task in ends:
                 task.cancel()
-            await asyncio.gather(watching, *ends, return_exceptions=True)
+            await asyncio.gather(*watching, *ends, return_exceptions=True)
         if not self._stop.is_set():
             for task in done:
                 task.result()

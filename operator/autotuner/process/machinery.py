@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from autotuner import ownership
 from autotuner.controllers.experiment import ExperimentController
+from autotuner.controllers.needed_objects import NeededObjects
 from autotuner.controllers.preset_catalogue import Catalogue
 from autotuner.controllers.recent_reads import RecentReads
 from autotuner.controllers.repeated_failures import teller
@@ -36,6 +37,7 @@ class Listeners:
     watchfulness: Watchfulness
     recent: RecentReads
     turns: TurnKeeper
+    needed: NeededObjects = field(default_factory=NeededObjects)
 
 
 class Machinery:

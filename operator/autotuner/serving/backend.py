@@ -318,10 +318,14 @@ class Backends:
     @property
     def roots(self) -> dict[Resource, str]:
         """The kinds of object that serve an engine, with the selector of the labels that only these have."""
-        served = (backend.capabilities for backend in self if backend.capabilities.name not in self.absent)
-        return {known.root: known.selector for known in served}
+        return {backend.capabilities.root: backend.capabilities.selector for backend in self.served}
 
     @property
     def references(self) -> dict[str, Resource]:
         """The kinds of model and runtime by their name."""
         return {kind: resource for backend in self for kind, resource in backend.capabilities.references.items()}
+
+    @property
+    def served(self) -> list[Backend]:
+        """Those that can serve."""
+        return [backend for backend in self if backend.capabilities.name not in self.absent]

@@ -267,7 +267,7 @@ def _service(common: Ingredients, configuration: Configuration | None) -> Servic
             label=common.pinned.label,
             allow_shared=placement.allow_shared,
         ),
-        volume=spec.model.volume,
+        volume=spec.model.volume if spec.model.volume and not spec.model.volume.cache else None,
         node_selector=placement.node_selector or None,
         tolerations=_tolerations(spec, common.template),
         queue_name=placement.queue_name,

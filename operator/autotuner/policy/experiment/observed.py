@@ -82,8 +82,8 @@ class ObservedExperiment:
 
     @cached_property
     def model_state(self) -> ModelState:
-        """How far the model is."""
-        return self.backend.model_state(self.model)
+        """How far the model is; one that no object stands for is always Ready."""
+        return self.backend.model_state(self.model) if self.spec.service.model else ModelState("Ready")
 
     @cached_property
     def serving(self) -> State | None:

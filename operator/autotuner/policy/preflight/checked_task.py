@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from autotuner import engines
@@ -38,6 +38,7 @@ class Surroundings:
     running: str = ""  # the version that the engine of experiment 0 told
     probed: ProbedFlags | None = None  # what the image's own parser told
     probe_failure: str = ""  # why it could not be asked
+    absent: Mapping[str, str] = field(default_factory=dict)  # backends that cannot serve -> why
 
 
 def engine_of(spec: TaskSpec, presets: Presets) -> EngineName | None:

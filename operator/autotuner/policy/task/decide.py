@@ -225,9 +225,9 @@ def _drift(seen: ObservedTask) -> CommonCause | None:
     if differing:
         return CommonCause("RuntimeChanged", differing[0], certain=True)
     # A model that was made again may lack what the backend fills in until it is Ready; where no object stands for the
-    # model, the runtime says all of it.
-    alone = bool(seen.backend.capabilities.models) and seen.model_state.phase == "Ready"
-    model = seen.model if alone else None
+    # model, the snapshot says all of it.
+    ready = seen.model_state.phase == "Ready" and not seen.backend.capabilities.snapshots
+    model = seen.model if ready else None
     words = drift.changed_object(first.status, first.name, model, seen.runtime)
     return CommonCause("RuntimeChanged", words) if words else None
 

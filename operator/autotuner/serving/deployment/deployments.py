@@ -13,7 +13,6 @@ from autotuner.kubernetes_object import Object, Resource
 from autotuner.presets import Presets
 from autotuner.serving import refusals
 from autotuner.serving.backend import (
-    NOWHERE,
     Backend,
     Capabilities,
     Endpoint,
@@ -103,7 +102,8 @@ class Deployments(Backend):
         found = spec.custom.spec if spec.custom else known.models.get(spec.preset or "")
         if name is None or found is None:
             return None
-        return {"kind": "Model", "metadata": {"name": name}, "spec": presets.deep_merge(found, spec.overrides or {})}
+        known_of = model_source.known_of(spec, presets.deep_merge(found, spec.overrides or {}))
+        return {"kind": "Model", "metadata": {"name": name}, "spec": known_of}
 
     def wanted_runtime(
         self, spec: TaskSpec, known: Presets, live_model: Mapping[str, Any], namespace: str
@@ -117,15 +117,15 @@ class Deployments(Backend):
         simulated = self.engine_template(found).simulated
         source = model_source.of_task(spec.model, live_model["spec"], simulated=simulated)
         name = wanted.custom.name if wanted.custom else str(wanted.preset)
-        return snapshots.of_runtime(name, namespace, found, source)
+        return snapshots.of_runtime(name, namespace, found, source, live_model["spec"])
 
     def model_state(self, model: Object | None) -> ModelState:
         """The engine finds its model by itself."""
         return ModelState("Ready" if model is not None else "Waiting")
 
-    def weights(self, model_spec: Mapping[str, Any]) -> Weights:  # noqa: ARG002
-        """Only the snapshot knows."""
-        return NOWHERE
+    def weights(self, model_spec: Mapping[str, Any]) -> Weights:
+        """In the folder that the task names; else the engine loads them from the hub."""
+        return Weights(model_source.folder(model_spec))
 
     def node_label(self, model: ModelRef, namespace: str) -> str:  # noqa: ARG002
         """No node is known to have a model."""

@@ -54,7 +54,7 @@ def engine_service(experiment: Mapping[str, Any], service: Service, root: Mappin
         name=meta["name"],
         namespace=meta["namespace"],
         labels={**(service.labels or {}), **labels(meta["name"], meta["uid"])},
-        owner=owner_reference(root),
+        owner=owner_reference(root, blocks=False),
         selector=_selector(experiment),
         port=_port(root, service.container),
     )

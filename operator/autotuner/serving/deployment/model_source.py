@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -43,35 +44,43 @@ class ModelSource:
         return [{"name": "download", "image": image, "command": command, "env": env, "volumeMounts": list(self.mounts)}]
 
 
+def known_of(task: TaskModel, model_spec: Mapping[str, Any]) -> Object:
+    """The spec of a task's model without the folder of a preset: only a product fills that, or the task's own words."""
+    found = copy.deepcopy(dict(model_spec))
+    described = task.overrides or (task.custom.spec if task.custom else {})
+    own = described.get("storage")
+    if isinstance(found.get("storage"), dict) and not (isinstance(own, Mapping) and own.get("path")):
+        found["storage"].pop("path", None)
+    return found
+
+
+def folder(model_spec: Mapping[str, Any]) -> str:
+    """The folder of the nodes where a model lies; empty for none."""
+    return str((model_spec.get("storage") or {}).get("path") or "")
+
+
 def of_task(task: TaskModel, model_spec: Mapping[str, Any], *, simulated: bool) -> ModelSource:
     """Where the model of a task lies.
 
     Args:
         task: what the task says of it.
-        model_spec: of its preset, or in full.
+        model_spec: what is known of it.
         simulated: the engine only plays, and reads no file.
     """
-    storage: Mapping[str, Any] = model_spec.get("storage") or {}
-    address = str(storage.get("storageUri") or "")
-    if task.volume is not None:
+    address = str((model_spec.get("storage") or {}).get("storageUri") or "")
+    if task.volume is not None and not task.volume.cache:
         return ModelSource(task.volume.mount_path)  # each experiment mounts it
-    if folder := own_folder(task):
-        mount = {"name": VOLUME, "mountPath": folder, "readOnly": True}
-        return ModelSource(folder, [{"name": VOLUME, "hostPath": {"path": folder, "type": "Directory"}}], [mount])
+    if path := folder(model_spec):
+        host = {"name": VOLUME, "hostPath": {"path": path, "type": "Directory"}}
+        return ModelSource(path, [host], [{"name": VOLUME, "mountPath": path, "readOnly": True}])
     if simulated:
         return ModelSource(address.removeprefix(HUB) or "model")
-    cache = {"name": VOLUME, "emptyDir": {}}
-    return ModelSource(
-        address.removeprefix(HUB),
-        [cache],
-        [{"name": VOLUME, "mountPath": _CACHE}],
-        [{"name": "HF_HOME", "value": _CACHE}],
-        downloads=True,
-    )
-
-
-def own_folder(task: TaskModel) -> str:
-    """The folder of the nodes that a task itself names; empty for none: nobody here fills that of a preset."""
-    described = task.overrides or (task.custom.spec if task.custom else {})
-    storage = described.get("storage")
-    return str(storage.get("path") or "") if isinstance(storage, Mapping) else ""
+    cache: Object = {"name": VOLUME, "emptyDir": {}}
+    mount: Object = {"name": VOLUME, "mountPath": _CACHE}
+    if task.volume is not None:
+        cache = {"name": VOLUME, "persistentVolumeClaim": {"claimName": task.volume.claim_name}}
+        mount |= {"subPath": task.volume.sub_path} if task.volume.sub_path else {}
+    env: list[Object] = [{"name": "HF_HOME", "value": _CACHE}]
+    if task.token_secret is not None:
+        env.append({"name": "HF_TOKEN", "valueFrom": {"secretKeyRef": task.token_secret.dump()}})
+    return ModelSource(address.removeprefix(HUB), [cache], [mount], env, downloads=True)

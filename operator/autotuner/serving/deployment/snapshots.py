@@ -1,7 +1,7 @@
 """Snapshots of pods: what experiments run, kept in a ControllerRevision so that nothing can change it.
 
 A ControllerRevision is of the cluster itself and immutable; the task that made it owns it. Its `data` holds the pod
-template, without labels, and the name of the engine's container.
+template, without labels, the name of the engine's container, and what is known of the model.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ _NO_POD_FIELDS = (
 )
 
 
-def of_runtime(name: str, namespace: str, runtime_spec: Mapping[str, Any], model: ModelSource) -> Object:
+def of_runtime(
+    name: str, namespace: str, runtime_spec: Mapping[str, Any], model: ModelSource, model_spec: Mapping[str, Any]
+) -> Object:
     """The snapshot of a runtime that presets or a task describe.
 
     Args:
@@ -33,6 +35,7 @@ def of_runtime(name: str, namespace: str, runtime_spec: Mapping[str, Any], model
         namespace: of the task.
         runtime_spec: as a runtime preset has it.
         model: where the engine finds its model.
+        model_spec: what else is known of the model.
     """
     engine: Mapping[str, Any] = runtime_spec.get("engineConfig") or {}
     pod = {key: copy.deepcopy(value) for key, value in engine.items() if key not in _NO_POD_FIELDS}
@@ -45,10 +48,12 @@ def of_runtime(name: str, namespace: str, runtime_spec: Mapping[str, Any], model
     pod["containers"] = [container]
     annotations = engine.get("annotations")
     kept = {"metadata": {"annotations": dict(annotations)}} if annotations else {}
-    return snapshot(name, namespace, {**kept, "spec": pod}, CONTAINER)
+    return snapshot(name, namespace, {**kept, "spec": pod}, CONTAINER, model_spec)
 
 
-def snapshot(name: str, namespace: str, template: Mapping[str, Any], container: str) -> Object:
+def snapshot(
+    name: str, namespace: str, template: Mapping[str, Any], container: str, model_spec: Mapping[str, Any]
+) -> Object:
     """The ControllerRevision of a pod template, named after its content.
 
     Args:
@@ -56,8 +61,9 @@ def snapshot(name: str, namespace: str, template: Mapping[str, Any], container: 
         namespace: of the task.
         template: of the pods, without labels.
         container: that runs the engine.
+        model_spec: what is known of the model.
     """
-    data = {"container": container, "template": template}
+    data = {"container": container, "template": template, "model": model_spec}
     return {
         "apiVersion": CONTROLLER_REVISION.api_version,
         "kind": CONTROLLER_REVISION.kind,
