@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -46,12 +47,10 @@ NAMESPACED = {
     "spec.placement": {"queueName": "team", "priorityClassName": "low", "workloadPriorityClassName": "low"},
 }
 PLAIN = {
-    **NAMESPACED,
-    "spec.suspend": False,
+    "spec.search": NAMESPACED["spec.search"],
     "spec.backend": "Deployment",
     "spec.model": {"preset": "llama-3-2-1b-instruct"},
 }
-PLAIN |= {"spec.runtime": {"preset": "simulated-sglang"}, "spec.placement": {}}
 # What every user may read: discovery.
 PUBLIC = ("/api", "/apis", "/readyz", "/version")
 
