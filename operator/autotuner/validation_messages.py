@@ -376,6 +376,11 @@ class Kind(Enum):
     ACCELERATORS_SHARED_KNOWINGLY = Wording(
         "Valid", "{node} shares {resource} among pods ({sharing}): figures depend on what the others do"
     )
+    EXPERIMENTS_SHARE_ACCELERATORS = Wording(
+        "Valid",
+        "{node} shares {resource} among pods ({sharing}), so that engines of this task may get the same one and slow"
+        " each other down; measure one at a time",
+    )
     SPREAD_OVER_SLICES = Wording(
         "InvalidSpec",
         "{what}: an engine cannot spread over MIG slices ({profile}), for NCCL does not connect them; write 1, or ask"

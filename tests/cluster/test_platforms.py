@@ -7,7 +7,9 @@ by the product's own code; they wait behind a gate, so that none of them runs.
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
+import subprocess
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -36,6 +38,7 @@ from testbed.api import Api, ApiError
 from tests.support.chart import CHART, ROOT, objects, render
 from tests.support.objects import make_task
 from tests.support.waiting import wait_for
+from tests.tools import tool
 
 FOLDER = CHART / "platforms"
 PLATFORMS = sorted(path.stem for path in FOLDER.glob("*.yaml"))
@@ -247,6 +250,30 @@ def test_what_goes_on_everything_is_on_everything(platform: str) -> None:
             assert (given.get(part) or {}).items() <= place["metadata"].get(part, {}).items()
     queued = {place["metadata"]["labels"].get("kueue.x-k8s.io/queue-name") for place in (made.service, made.job)}
     assert queued == {given.get("queueName")}
+
+
+def test_a_kustomization_says_the_same(tmp_path: Path) -> None:
+    """The one of the documents, beside our manifests, against what Helm makes of the values for OpenShift."""
+    page = (ROOT / "docs" / "platforms.md").read_text()
+    (tmp_path / "manifests").symlink_to(ROOT / "manifests")
+    (tmp_path / "own").mkdir()
+    text = page[page.index("apiVersion: kustomize") :].split("```")[0]
+    (tmp_path / "own" / "kustomization.yaml").write_text(text)
+    built = subprocess.run([tool("kustomize"), "build", tmp_path / "own"], capture_output=True, text=True)
+    assert built.returncode == 0, built.stderr
+
+    by_helm, by_kustomize = (
+        next(one for one in objects(rendered, "Deployment"))["spec"]["template"]["spec"]
+        for rendered in (render(values_of("openshift")), built.stdout)
+    )
+    assert by_kustomize["securityContext"] == by_helm["securityContext"]
+    said = [
+        json.loads(one["value"])
+        for pod in (by_kustomize, by_helm)
+        for one in pod["containers"][0]["env"]
+        if one["name"] == "AUTOTUNER_TASK_DEFAULTS"
+    ]
+    assert said == [values_of("openshift")["taskDefaults"]] * 2
 
 
 def test_every_platform_is_in_the_documents() -> None:

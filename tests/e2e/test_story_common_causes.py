@@ -58,16 +58,25 @@ async def test_an_engine_with_a_key_and_two_names_is_measured_by_the_name_and_th
         f"/api/v1/namespaces/{story.namespace}/secrets", {"metadata": {"name": "keys"}, "stringData": keys}
     )
     runtime: Object = {"name": await story.make_runtime("", edits), "engine": "SGLang", "servedModelName": "model"}
-    for name in ("right", "wrong"):
-        secret = {"apiKeySecret": {"name": "keys", "key": name}}
-        await story.create_task({"spec.runtime": {**runtime, **secret}, "spec.search.maxExperiments": 1}, name)
+    own = {
+        "placement.labels": {"cost-centre": "4711"},
+        "benchmark.pod.annotations": {"sidecar.istio.io/inject": "false"},
+    }
+    async with story.recorder() as record:
+        for name in ("right", "wrong"):
+            given = {"runtime": {**runtime, "apiKeySecret": {"name": "keys", "key": name}}, "search.maxExperiments": 1}
+            await story.create_task({f"spec.{field}": value for field, value in (given | own).items()}, name)
 
-    words = r"wrong-0: the engine refuses the API key of runtime\.apiKeySecret .*HTTP 401"
-    assert await stopped(story, "wrong", "Unauthorized", words) == ["wrong-0"]
-    done = await story.task_finished("right", 240)
+        words = r"wrong-0: the engine refuses the API key of runtime\.apiKeySecret .*HTTP 401"
+        assert await stopped(story, "wrong", "Unauthorized", words) == ["wrong-0"]
+        done = await story.task_finished("right", 240)
     assert done["status"]["phase"] == "Succeeded", done["status"]["message"]
-    told = json.dumps([done, *await story.experiments()]) + "".join(map(str, story.operator.log()))
-    assert KEY not in told
+    assert KEY not in json.dumps([one.body for one in record.seen]) + "".join(map(str, story.operator.log()))
+    made = [one.body["metadata"] for kind in ("InferenceService", "Job", "Pod") for one in record.of(kind)]
+    assert {meta["labels"].get("cost-centre") for meta in made} == {"4711"}
+    annotated = [meta for meta in made if "sidecar.istio.io/inject" in meta.get("annotations", {})]
+    assert {meta["labels"].get("batch.kubernetes.io/job-name") for meta in annotated} >= {"right-0", "wrong-0"}
+    assert None not in {meta["labels"].get("batch.kubernetes.io/job-name") for meta in annotated}
 
 
 async def test_a_program_that_the_image_does_not_have_stops_a_task_at_its_baseline(story: Story) -> None:

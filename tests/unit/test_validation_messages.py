@@ -550,6 +550,12 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
         "node-a shares nvidia.com/gpu among pods (mps, 4 clients): figures depend on what the others do",
     ),
     (
+        Kind.EXPERIMENTS_SHARE_ACCELERATORS,
+        {"node": "node-a", "resource": "nvidia.com/gpu", "sharing": Sharing("mps", 4)},
+        "node-a shares nvidia.com/gpu among pods (mps, 4 clients), so that engines of this task may get the same one"
+        " and slow each other down; measure one at a time",
+    ),
+    (
         Kind.SPREAD_OVER_SLICES,
         {"what": "tp-size 2, 4", "profile": "1g.10gb"},
         "tp-size 2, 4: an engine cannot spread over MIG slices (1g.10gb), for NCCL does not connect them; write 1, or"
@@ -698,6 +704,7 @@ REASONS = {
         Kind.BENCHMARKS_SHARE_NODES,
         Kind.EFFECT_DEPENDS_ON_TEXT,
         Kind.ACCELERATORS_SHARED_KNOWINGLY,
+        Kind.EXPERIMENTS_SHARE_ACCELERATORS,
         Kind.RESOURCE_NOWHERE,
         Kind.RESOURCE_MISSPELT,
         Kind.MIG_INVALID,

@@ -156,16 +156,27 @@ OwnAnnotations = Annotated[
 ]
 _DOMAIN = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
 _QUALIFIED = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
-# As the API server has it: a domain, which is none of Kubernetes' own, and a name. Empty is none.
+
+
+def _extended_resource(schema: dict[str, Any]) -> None:
+    """As the API server has one: a domain, which is none of its own, and a name; quotas put a word before it."""
+    explained(
+        "write an extended resource with its domain, for example nvidia.com/gpu, amd.com/gpu or nvidia.com/mig-1g.10gb;"
+        " empty for engines without accelerators"
+    )(schema)
+    schema["x-kubernetes-validations"].append(
+        cel(
+            "!self.startsWith('requests.') && !self.contains('kubernetes.io/')",
+            "must not begin with requests. nor be of Kubernetes' own domain, where no device plugin offers anything",
+        )
+    )
+
+
+# 244: with the word of quotas no longer than 253. Empty is none.
 ResourceName = Annotated[
     str,
-    StringConstraints(pattern=rf"^({_DOMAIN}/{_QUALIFIED})?$", max_length=253),
-    Field(
-        json_schema_extra=explained(
-            "write an extended resource with its domain, for example nvidia.com/gpu, amd.com/gpu or"
-            " nvidia.com/mig-1g.10gb; empty for engines without accelerators"
-        )
-    ),
+    StringConstraints(pattern=rf"^({_DOMAIN}/{_QUALIFIED})?$", max_length=244),
+    Field(json_schema_extra=_extended_resource),
 ]
 LabelKey = Annotated[
     str,

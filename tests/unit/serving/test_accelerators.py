@@ -17,7 +17,7 @@ from autotuner.serving.accelerators import (
     product_labels,
     read,
 )
-from tests.support.accelerators import DESCRIBED, H100, nvidia
+from testbed.node.accelerators import DESCRIBED, H100, nvidia
 
 GPU, AMD, PRODUCT, AMD_PRODUCT = "nvidia.com/gpu", "amd.com/gpu", "nvidia.com/gpu.product", "amd.com/gpu.product-name"
 SMALL, LARGE = "nvidia.com/mig-1g.10gb", "nvidia.com/mig-3g.40gb"
