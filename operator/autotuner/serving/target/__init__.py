@@ -1,1 +1,0 @@
-"""What runs today, read so that it can be copied and tuned: its engine, its arguments, its pod."""
