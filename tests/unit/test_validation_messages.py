@@ -26,8 +26,8 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
     (
         Kind.DOWNLOAD_TOO_LARGE,
         {"size": "141", "most": "20"},
-        "each experiment would download 141 GB anew (more than 20 GB): name a folder in overrides.storage.path, a claim in"
-        " volume, a claim as cache (volume.cache: true), or set allowDownload: true",
+        "each experiment would download 141 GB anew (more than 20 GB): name a folder in overrides.storage.path, a claim"
+        " in volume, a claim as cache (volume.cache: true), or set allowDownload: true",
     ),
     (
         Kind.BACKEND_WITHOUT_OBJECTS,

@@ -10,13 +10,13 @@ from autotuner.engines import EngineVersion
 from autotuner.policy.model_and_runtime import fixed_arguments
 from autotuner.policy.preflight import (
     accelerators,
-    backend,
     benchmark,
     context,
     flags,
     goals,
     model_files,
     objects,
+    serving_backend,
     side_by_side,
     stopping,
 )
@@ -47,7 +47,7 @@ __all__ = [
 def check(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[Finding]:
     """Everything that is wrong, most basic first; empty if the task can start."""
     case = Case(spec, presets, around)
-    if unserved := list(backend.problems(case)):
+    if unserved := list(serving_backend.problems(case)):
         return unserved
     found = [
         *objects.problems(case),
@@ -73,7 +73,7 @@ def warnings(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[Fin
     """What works but may mislead; the condition Valid tells it."""
     case = Case(spec, presets, around)
     return [
-        *backend.warnings(case),
+        *serving_backend.warnings(case),
         *flags.warnings(case),
         *model_files.warnings(case),
         *benchmark.warnings(case),
