@@ -46,7 +46,6 @@ FLOORS = (
         (
             "serving.deployment",
             "serving.ome",
-            "serving.target",
             "benchmark",
             "benchmark.runner",
             "benchmark.clients",
