@@ -27,6 +27,7 @@ class Kind(Enum):
         "NotFound", "{backend} cannot serve here ({why}); install it, or choose another: Auto takes what there is"
     )
     BACKEND_CHOSEN = Wording("Valid", "{backend} serves the engines, since {absent}")
+    TARGET_UNUSABLE = Wording("InvalidSpec", "{why}")
     BACKEND_LOADS_MODELS = Wording(
         "InvalidSpec", "{backend} downloads models itself; remove it, or choose backend Deployment"
     )

@@ -119,6 +119,37 @@ class TaskModel(Model):
     )
 
 
+class Target(Model):
+    """What serves today: the task copies its pod, measures copies, and never writes the object itself."""
+
+    api_version: Literal["apps/v1"] = Field(description="The apiVersion of the object.")
+    kind: Literal["Deployment"] = Field(description="The kind of the object.")
+    name: ObjectName = Field(description="The name of the object, in the namespace of the task.")
+    container: Annotated[str, StringConstraints(max_length=63)] = Field(
+        default="",
+        description="The container that runs the engine; empty: the only one whose command or image tells an engine.",
+    )
+    engine: EngineName | None = Field(
+        default=None, description="The engine that the container runs; absent: the one that its command or image tells."
+    )
+    image: ImageRef = Field(default="", description="Another image of the engine, for every experiment.")
+    env: Environment | None = Field(
+        default=None, description="Further environment variables of the engine, for every experiment."
+    )
+    extra_args: Arguments | None = Field(
+        default=None, description="Engine flags that every experiment gets besides, the baseline included."
+    )
+    api_key_secret: SecretKey | None = Field(
+        default=None, description="The Secret key that holds the API key of an engine that wants one."
+    )
+    served_model_name: ServedName | None = Field(
+        default=None, description="The model's name in requests; absent: the only one that the engine lists."
+    )
+    allow_unknown_flags: Switch = Field(
+        default=False, description="true: pass on flags and values that the operator does not know."
+    )
+
+
 class TaskRuntime(Model):
     """The serving runtime, and the settings that all experiments of the task have in common."""
 

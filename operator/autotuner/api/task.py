@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 from pydantic import ConfigDict, Field, StringConstraints
 
@@ -31,7 +31,7 @@ from autotuner.api.common import (
     unchanged_items,
 )
 from autotuner.api.goals import SLO_TEXTS, Objective, Slos
-from autotuner.api.model_and_runtime import TaskModel, TaskRuntime
+from autotuner.api.model_and_runtime import Target, TaskModel, TaskRuntime
 from autotuner.api.parameters import (
     CONSTRAINT_TEXTS,
     Constraints,
@@ -283,6 +283,15 @@ class TaskSpec(Model):
     model_config = ConfigDict(
         json_schema_extra=rules(
             cel(
+                "has(self.target) ? !has(self.model) && !has(self.runtime) : has(self.model) && has(self.runtime)",
+                "give either target, or model and runtime",
+            ),
+            cel(
+                "!has(self.target) || self.backend == 'Auto'",
+                "a target says itself what serves it",
+                fieldPath=".backend",
+            ),
+            cel(
                 "(has(self.parameters) && self.parameters.size() > 0) || has(self.parallelism)"
                 " || has(self.quantization)",
                 "there is nothing to search: give parameters, parallelism or quantization",
@@ -323,8 +332,16 @@ class TaskSpec(Model):
             " where its kinds are served, else Deployment."
         ),
     )
-    model: TaskModel
-    runtime: TaskRuntime
+    target: Target | None = Field(
+        default=None,
+        description=(
+            "What serves today, to be tuned as it is: its pod is copied, and its arguments are the baseline. Give"
+            " either target or model and runtime."
+        ),
+    )
+    # What is read of a target takes the place of both: see policy.target_spec.
+    model: TaskModel = Field(default=cast(TaskModel, None))
+    runtime: TaskRuntime = Field(default=cast(TaskRuntime, None))
     parameters: SearchParameters = Field(
         default=[], description="The search space: the engine flags to tune, each with the values to try."
     )
@@ -368,8 +385,6 @@ _UNCHANGED = " && ".join(
         unchanged(field, root="spec.")
         for field in (
             "backend",
-            "model",
-            "runtime",
             "parameters",
             "benchmark",
             "objectives",
@@ -382,6 +397,9 @@ _UNCHANGED = " && ".join(
     + [
         unchanged(field, root="spec.", optional=True)
         for field in (
+            "target",
+            "model",
+            "runtime",
             "parallelism",
             "quantization",
             "baseline",

@@ -13,7 +13,9 @@ from autotuner import backend_choice, engines
 from autotuner.api import crd
 from autotuner.api.common import API_VERSION, GROUP, Model
 from autotuner.api.experiment import TuningExperiment
+from autotuner.api.model_and_runtime import Target
 from autotuner.api.task import TaskSpec, TuningTask
+from autotuner.api.task_status import TaskStatus
 from autotuner.cli.documents import Document
 from autotuner.cli.kubectl_yaml import Path
 from autotuner.engines.probed_flags import ProbedFlags
@@ -23,8 +25,11 @@ from autotuner.memory_api import incoming, kinds
 from autotuner.memory_api.answers import FIELD, UNKNOWN_FIELD, Cause
 from autotuner.policy import cost_estimate, model_and_runtime, preflight
 from autotuner.policy.preflight import Surroundings
+from autotuner.policy.target_spec import with_target
 from autotuner.presets import Presets
 from autotuner.serving import accelerators
+from autotuner.serving.target import reading
+from autotuner.serving.target.reading import UnusableTargetError
 from autotuner.validation_messages import Finding
 
 Severity = Literal["error", "warning", "note"]
@@ -108,10 +113,30 @@ def judge(document: Document, known: AtHand) -> Verdict:
     if kind != TASK.kind:
         return Verdict(mistakable)
     spec = TaskSpec.model_validate(judgement.body["spec"])
-    around = _surroundings(judgement.body, spec, known)
+    fault = ""
+    if spec.target is not None:
+        live = _target(spec.target, known)
+        if live is None:
+            words = (
+                f"{spec.target.kind} {spec.target.name} is not among these files: what depends on it was not checked"
+            )
+            return Verdict([Diagnostic(("spec", "target"), "note", "NotFound", words), *mistakable])
+        try:
+            spec = with_target(spec, reading.read(spec.target, live, known.presets))
+        except UnusableTargetError as problem:
+            spec, fault = with_target(spec, None), str(problem)
+    around = replace(_surroundings(judgement.body, spec, known), target_fault=fault)
     found = _check_task(document, spec, around, known.presets)
     complete = not any(one.severity == "error" or one.reason == "NotFound" for one in found)
     return Verdict([*found, *mistakable], _summary(spec, around, known.presets) if complete else "")
+
+
+def _target(target: Target, known: AtHand) -> Object | None:
+    """The target of a task, if it is among the files."""
+    for body in (document.body for document in known.documents):
+        if _is_usable(body, {target.kind: target}) and body["metadata"]["name"] == target.name:
+            return body
+    return None
 
 
 def is_ours(body: Object) -> bool:
@@ -217,7 +242,7 @@ def _diagnostic(document: Document, finding: Finding, severity: Severity, words:
 
 def _surroundings(task: Object, spec: TaskSpec, known: AtHand) -> Surroundings:
     namespace = str(task["metadata"].get("namespace", "default"))
-    backend = backend_choice.DEFAULT if spec.backend == "Auto" else backend_choice.BACKENDS[spec.backend]
+    backend = backend_choice.BACKENDS[model_and_runtime.chosen_backend(spec, TaskStatus(), backend_choice.BACKENDS)]
     kinds = backend.capabilities.references
     live = {
         (body["kind"], body["metadata"]["name"]): body

@@ -12,7 +12,7 @@ from autotuner.api.common import FINISHED_LABEL, TASK_LABEL
 from autotuner.api.task import TaskSpec
 from autotuner.api.task_defaults import TaskDefaults
 from autotuner.api.task_status import TaskStatus
-from autotuner.controllers import monotonic_clock
+from autotuner.controllers import monotonic_clock, read_target
 from autotuner.controllers.read_kueue import read_queue
 from autotuner.controllers.read_probe import read_probe
 from autotuner.controllers.read_volume_claims import read_storage
@@ -30,6 +30,7 @@ from autotuner.policy.evidence import experiment_spec
 from autotuner.policy.evidence.measurements import Readings
 from autotuner.policy.evidence.observed import ObservedTask
 from autotuner.policy.model_and_runtime import Reference, chosen_backend
+from autotuner.policy.target_spec import with_target
 from autotuner.policy.task import preview
 from autotuner.policy.task.decide import finished
 from autotuner.policy.volume_claims import wanted_claim
@@ -66,9 +67,14 @@ class Observer:
             ValidationError: its spec cannot be read.
         """
         seen = self._read(task, known)
-        spec, status = seen.spec, seen.status
+        status = seen.status
         if finished(status):
             return seen
+        found = await read_target.read(
+            self._kube, self._recent, self._backends, seen.spec, status, seen.namespace, known
+        )
+        spec = found.spec
+        seen = replace(seen, spec=spec, target_fault=found.fault, target_changed=found.changed)
         namespace, meta = seen.namespace, task["metadata"]
         children, nodes = await asyncio.gather(
             self._kube.list(EXPERIMENT, namespace, labels=f"{TASK_LABEL}={meta['name']}"), self._all_nodes()
@@ -104,6 +110,8 @@ class Observer:
         """
         own, status = TaskSpec.model_validate(task["spec"]), TaskStatus.model_validate(task.get("status") or {})
         spec, defaults, problem = spec_completion.completed(own, self._defaults(status))
+        if spec.target is not None:
+            spec = with_target(spec, None)  # until it is read
         return ObservedTask(
             task,
             spec,

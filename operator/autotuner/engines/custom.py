@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from autotuner.engines import flag_table, reserved
 from autotuner.engines.arguments import Value
-from autotuner.engines.engine import Engine
+from autotuner.engines.engine import Engine, Start
 from autotuner.engines.memory import MemoryFlags
 from autotuner.engines.parallelism import ParallelismFlags, Words
 from autotuner.engines.quantization import QuantizationFlags, Said
@@ -31,6 +31,7 @@ CUSTOM = Engine(
     earlier=(),
     label="Custom",
     package="",
+    start=Start((), by_image=False),
     client_backend="openai",
     cache_flush="",
     version_calls=(),

@@ -51,6 +51,19 @@ class Accelerator:
 
 
 @dataclass(frozen=True)
+class Start:
+    """How a container starts an engine's server.
+
+    Attributes:
+        commands: the words after which a command line has the server's flags; of a program's path the last part counts.
+        by_image: its images start it by themselves, so that a container may have flags alone.
+    """
+
+    commands: tuple[tuple[str, ...], ...]
+    by_image: bool
+
+
+@dataclass(frozen=True)
 class Engine:
     """All that is known of an engine's newest release, and how older ones differ.
 
@@ -64,6 +77,7 @@ class Engine:
         earlier: how older releases differ, the newest of them first.
         label: as its makers write it; in messages.
         package: its published package, in lower case; the repositories of its images have this in their names.
+        start: how a container starts its server.
         client_backend: what the load client calls the engine's API.
         cache_flush: the path of the call that empties the engine's prefix cache; empty if it has none.
         version_calls: the paths of calls that answer with `version`, of which each release has one.
@@ -99,6 +113,7 @@ class Engine:
     earlier: tuple[Earlier, ...]
     label: str
     package: str
+    start: Start
     client_backend: ClientBackend
     cache_flush: str
     version_calls: tuple[str, ...]

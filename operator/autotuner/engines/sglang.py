@@ -15,7 +15,7 @@ from autotuner.engines import flag_table, reserved
 from autotuner.engines.arguments import Value
 from autotuner.engines.combination_rules import FlagRule, Flags, is_on, number, rule
 from autotuner.engines.diagnosis import LogPatterns
-from autotuner.engines.engine import Accelerator, Earlier, Engine
+from autotuner.engines.engine import Accelerator, Earlier, Engine, Start
 from autotuner.engines.idle_flags import idle_while
 from autotuner.engines.memory import MemoryFlags
 from autotuner.engines.model_rules import ModelConfig, blocks_split, heads_split, model_rule, whole_degree
@@ -438,6 +438,8 @@ SGLANG = Engine(
     earlier=_EARLIER,
     label="SGLang",
     package="sglang",
+    # `sglang serve` is the way of newer releases; lmsysorg/sglang starts nothing by itself.
+    start=Start((("-m", "sglang.launch_server"), ("sglang", "serve")), by_image=False),
     client_backend="sglang",
     cache_flush="/flush_cache",
     version_calls=("/server_info", "/get_server_info"),

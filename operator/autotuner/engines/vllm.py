@@ -11,7 +11,7 @@ from autotuner.engines import flag_table, json_flags, reserved
 from autotuner.engines.arguments import Value
 from autotuner.engines.combination_rules import Flags, is_on, number, rule
 from autotuner.engines.diagnosis import LogPatterns
-from autotuner.engines.engine import Accelerator, Earlier, Engine
+from autotuner.engines.engine import Accelerator, Earlier, Engine, Start
 from autotuner.engines.flag_table import Leniency
 from autotuner.engines.idle_flags import idle_while
 from autotuner.engines.memory import MemoryFlags
@@ -269,6 +269,15 @@ VLLM = Engine(
     ),
     label="vLLM",
     package="vllm",
+    # The module was the way until 0.10 and still works; vllm/vllm-openai starts the server by itself.
+    start=Start(
+        (
+            ("vllm", "serve"),
+            ("-m", "vllm.entrypoints.openai.api_server"),
+            ("-m", "vllm.entrypoints.cli.main", "serve"),
+        ),
+        by_image=True,
+    ),
     client_backend="vllm",
     cache_flush="",
     version_calls=("/version",),

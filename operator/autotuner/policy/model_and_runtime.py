@@ -44,6 +44,8 @@ def chosen_backend(spec: TaskSpec, status: TaskStatus, backends: Backends) -> st
     """The name of the backend that serves a task's engines; a task that has begun keeps its own."""
     if status.resolved is not None:
         return status.resolved.backend
+    if spec.target is not None:
+        return spec.target.kind
     return backends.usual if spec.backend == "Auto" else spec.backend
 
 

@@ -133,6 +133,7 @@ class Winner(NamedTuple):
 
     body: Object
     note: str
+    patches: str = ""  # the kind and name of the object of which it is a patch; empty for a whole one
 
 
 class Claim(NamedTuple):

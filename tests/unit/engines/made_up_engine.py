@@ -10,7 +10,7 @@ from autotuner.engines import reserved
 from autotuner.engines.arguments import Value
 from autotuner.engines.combination_rules import Flags, is_on, number, rule
 from autotuner.engines.diagnosis import LogPatterns
-from autotuner.engines.engine import Engine
+from autotuner.engines.engine import Engine, Start
 from autotuner.engines.flag_table import FlagDocument, Leniency
 from autotuner.engines.idle_flags import idle_while
 from autotuner.engines.memory import MemoryFlags
@@ -78,6 +78,7 @@ QUILL = Engine(
     earlier=(),
     label="Quill",
     package="quill",
+    start=Start((("quill", "up"),), by_image=False),
     client_backend="openai",
     cache_flush="/forget",
     version_calls=("/about",),

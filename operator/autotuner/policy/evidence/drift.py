@@ -43,6 +43,11 @@ def explanation(name: str, difference: str, baseline: str) -> str:
     return f"{name} {difference}, which the baseline {baseline} measured: {_ADVICE}; {advice}"
 
 
+def target_changed(what: str, baseline: str) -> str:
+    """What to say of a target that is not any more what the baseline is a copy of."""
+    return f"{what} was changed since the baseline {baseline} was made of it: {_ADVICE}; create a new TuningTask"
+
+
 def changed_object(first: ExperimentStatus, baseline: str, model: Object | None, runtime: Object | None) -> str:
     """The live object that is not what the baseline was deployed from; empty if model and runtime both still are.
 

@@ -61,6 +61,8 @@ class ObservedTask:
     recommendation_obstacle: str = ""  # why the recommendation could not be written just now
     rejection: tuple[str, str] | None = None  # kind and the API server's words, when it refused to create it just now
     absent: Mapping[str, str] = field(default_factory=dict)  # backends that cannot serve -> why
+    target_fault: str = ""  # why the target cannot be copied
+    target_changed: bool = False  # since the task began
     turn: str = ""  # why no experiment may start just now although the task's own limits let it, in words
     unanswered: tuple[str, str] | None = None  # the same when it could not do it: it failed, or a webhook did
 
@@ -131,6 +133,7 @@ class ObservedTask:
             probed=self.probed,
             probe_failure=(self.status.probe.failure or "") if self.status.probe else "",
             absent=self.absent,
+            target_fault=self.target_fault,
         )
 
     @cached_property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from autotuner.api.task import TaskSpec
 from autotuner.engines import EngineVersion
@@ -49,6 +50,11 @@ def check(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[Findin
     case = Case(spec, presets, around)
     if unserved := list(serving_backend.problems(case)):
         return unserved
+    return [_as_written(spec, one) for one in _check(case)]
+
+
+def _check(case: Case) -> list[Finding]:
+    spec = case.spec
     found = [
         *objects.problems(case),
         *model_files.problems(case, spec.search.parallel_experiments),
@@ -66,13 +72,14 @@ def check(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[Findin
 def refused_flags(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[Finding]:
     """What is wrong with flags, and with the space that they span; for a task whose objects were checked before."""
     case = Case(spec, presets, around)
-    return [*flags.problems(case), *flags.complete(case)] or list(_space(case))
+    found = [*flags.problems(case), *flags.complete(case)] or list(_space(case))
+    return [_as_written(spec, one) for one in found]
 
 
 def warnings(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[Finding]:
     """What works but may mislead; the condition Valid tells it."""
     case = Case(spec, presets, around)
-    return [
+    found = [
         *serving_backend.warnings(case),
         *flags.warnings(case),
         *model_files.warnings(case),
@@ -81,6 +88,17 @@ def warnings(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[Fin
         *side_by_side.warnings(case),
         *accelerators.warnings(case),
     ]
+    return [_as_written(spec, one) for one in found]
+
+
+def _as_written(spec: TaskSpec, finding: Finding) -> Finding:
+    """The finding with the field that the user wrote: what is read of a target stands for a model and a runtime."""
+    if spec.target is None:
+        return finding
+    for read_from in ("runtime.custom.spec", "model.custom.spec", "runtime.custom", "model.custom", "runtime", "model"):
+        if finding.field == read_from or finding.field.startswith((f"{read_from}.", f"{read_from}[")):
+            return replace(finding, field=f"target{finding.field.removeprefix(read_from)}")
+    return finding
 
 
 def judged_by(spec: TaskSpec, presets: Presets, around: Surroundings) -> str:

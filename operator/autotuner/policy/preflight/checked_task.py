@@ -39,6 +39,7 @@ class Surroundings:
     probed: ProbedFlags | None = None  # what the image's own parser told
     probe_failure: str = ""  # why it could not be asked
     absent: Mapping[str, str] = field(default_factory=dict)  # backends that cannot serve -> why
+    target_fault: str = ""  # why the target cannot be copied
 
 
 def engine_of(spec: TaskSpec, presets: Presets) -> EngineName | None:

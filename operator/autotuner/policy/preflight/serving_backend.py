@@ -15,6 +15,9 @@ DOWNLOAD_MAX_GB = 20.0
 def problems(case: Case) -> Iterator[Finding]:
     """Why the backend cannot serve what the task names."""
     known = case.backend.capabilities
+    if case.around.target_fault:
+        yield Finding("target", Kind.TARGET_UNUSABLE, {"why": case.around.target_fault})
+        return
     if why := case.around.absent.get(known.name):
         yield Finding("backend", Kind.BACKEND_ABSENT, {"backend": known.name, "why": why})
     yield from _download(case)
@@ -32,7 +35,8 @@ def _download(case: Case) -> Iterator[Finding]:
         for field in (field for field, given in said.items() if given):
             yield Finding(f"model.{field}", Kind.BACKEND_LOADS_MODELS, {"backend": product})
         return
-    if cache or case.weights.path or model.volume or model.allow_download or case.template.simulated:
+    there = cache or case.weights.path or model.volume or case.spec.target
+    if there or model.allow_download or case.template.simulated:
         return
     name = case.engine.name if case.engine else "Custom"
     size = engines.get(name).memory.weights_gb({}, case.model_spec)

@@ -24,6 +24,12 @@ _HEADER = """\
 # The engine that TuningTask {task} measured as {experiment}; apply it as it is, or under another name.
 # {note} Why this one: report.md beside it.
 """
+PATCH = "patch.yaml"
+_PATCH_HEADER = (
+    "# Makes {what} run what TuningTask {task} measured as {experiment}:\n"
+    "#   {command}\n"
+    "# It is a strategic merge patch, which Kustomize takes too. {note}\n"
+)
 
 
 def name(task: Mapping[str, Any]) -> str:
@@ -57,20 +63,27 @@ def _services(found: FinishedTask) -> dict[str, str]:
     if found.seen.runtime is None and backend.capabilities.snapshots:
         return {}  # somebody has just deleted it
     if found.best is not None:
-        return {f"{backend.capabilities.root.kind.lower()}.yaml": _text(found.seen, found.winners[0], task, task)}
+        name, text = _file(found.seen, found.winners[0], task, task)
+        return {name or f"{backend.capabilities.root.kind.lower()}.yaml": text}
     written: dict[str, str] = {}
     for one in found.winners:
-        body = _text(found.seen, one, one.name, task)
+        _, body = _file(found.seen, one, one.name, task)
         if _bytes([*written.values(), body]) <= _SERVICES_BYTES:
             written[f"{one.name}.yaml"] = body
     return written
 
 
-def _text(seen: ObservedTask, winner: Measured, called: str, task: str) -> str:
-    body, note = seen.backend.winner(winner.object, winner.spec.service, seen.runtime or {}, called)
-    return _HEADER.format(task=task, experiment=winner.name, note=note) + yaml.safe_dump(
-        body, sort_keys=False, width=120
-    )
+def _file(seen: ObservedTask, winner: Measured, called: str, task: str) -> tuple[str, str]:
+    """A file that serves a winner: the name of a patch, empty for a whole object, and the text."""
+    found = seen.backend.winner(winner.object, winner.spec.service, seen.runtime or {}, called)
+    header = _HEADER.format(task=task, experiment=winner.name, note=found.note)
+    if found.patches:
+        kind, name = found.patches.split()
+        command = f"kubectl patch {kind.lower()} {name} -n {seen.namespace} --patch-file {PATCH}"
+        header = _PATCH_HEADER.format(
+            task=task, experiment=winner.name, note=found.note, what=found.patches, command=command
+        )
+    return PATCH if found.patches else "", header + yaml.safe_dump(found.body, sort_keys=False, width=120)
 
 
 def _bytes(texts: Any) -> int:

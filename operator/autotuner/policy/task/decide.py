@@ -224,6 +224,9 @@ def _drift(seen: ObservedTask) -> CommonCause | None:
     differing = [drift.explanation(one.name, one.drift, first.name) for one in seen.measured if one.drift]
     if differing:
         return CommonCause("RuntimeChanged", differing[0], certain=True)
+    if seen.target_changed and seen.spec.target is not None:
+        what = f"{seen.spec.target.kind} {seen.spec.target.name}"
+        return CommonCause("RuntimeChanged", drift.target_changed(what, first.name))
     # A model that was made again may lack what the backend fills in until it is Ready; where no object stands for the
     # model, the snapshot says all of it.
     ready = seen.model_state.phase == "Ready" and not seen.backend.capabilities.snapshots

@@ -12,6 +12,7 @@ from autotuner.manifest_rendering import render
 from autotuner.ownership import labels, owner_reference
 from autotuner.serving import kueue
 from autotuner.serving.backend import Winner
+from autotuner.serving.deployment import snapshots
 from autotuner.serving.engine_pod import engine_pod
 
 # Other products pass an experiment's labels on to Deployments of their own, and its benchmark has them too.
@@ -61,7 +62,9 @@ def engine_service(experiment: Mapping[str, Any], service: Service, root: Mappin
 
 
 def winner(experiment: Mapping[str, Any], service: Service, data: Mapping[str, Any], name: str) -> Winner:
-    """What won, as a Deployment that stays: ready to apply, with a label of its own."""
+    """What won, as a Deployment that stays: ready to apply, with a label of its own; of a target, as its patch."""
+    if target := data.get("target"):
+        return _patch(experiment, service, data, target)
     plain = service.model_copy(update={"queue_name": None, "workload_priority_class_name": None})
     body = deployment(experiment, plain, data)
     own = {"app": name}
@@ -80,16 +83,32 @@ def _selector(experiment: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _pods(experiment: Mapping[str, Any], service: Service, data: Mapping[str, Any]) -> Object:
-    template = engine_pod(experiment, service, data["template"], _started(service, data))
+    template = engine_pod(experiment, service, data["template"], snapshots.started(data, service.args))
     template["metadata"]["labels"].update(_OWN)
     return template
 
 
-def _started(service: Service, data: Mapping[str, Any]) -> Object:
-    """The engine's command, and its arguments, which replace those of the snapshot; none keep them."""
-    container = next(one for one in data["template"]["spec"]["containers"] if one["name"] == service.container)
-    command, args = container.get("command"), list(service.args) or container.get("args")
-    return {**({"command": command} if command else {}), **({"args": args} if args else {})}
+def _patch(
+    experiment: Mapping[str, Any], service: Service, data: Mapping[str, Any], target: Mapping[str, str]
+) -> Winner:
+    """A strategic merge patch, by which a Deployment's container is known by its name."""
+    container: Object = {"name": service.container, **snapshots.started(data, service.args)}
+    if service.image:
+        container["image"] = service.image
+    if service.env:
+        container["env"] = [variable.dump() for variable in service.env]
+    if resource := service.accelerator.resource:
+        count = {resource: str(service.accelerator.count)}
+        container["resources"] = {"requests": count, "limits": count}
+    where = {"name": target["name"], "namespace": experiment["metadata"]["namespace"]}
+    body = {
+        "apiVersion": "apps/v1",
+        "kind": target["kind"],
+        "metadata": where,
+        "spec": {"template": {"spec": {"containers": [container]}}},
+    }
+    note = "The rollout starts the new pod beside the old one and needs room for both, unless the strategy is Recreate."
+    return Winner(body, note, f"{target['kind']} {target['name']}")
 
 
 def _port(root: Mapping[str, Any], container: str | None) -> int:

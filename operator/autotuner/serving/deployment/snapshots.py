@@ -7,13 +7,14 @@ template, without labels, the name of the engine's container, and what is known 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from autotuner.hashing import digest
 from autotuner.kubernetes_object import Object, Resource
 from autotuner.serving.backend import MODEL_PATH, EngineTemplate
 from autotuner.serving.deployment.model_source import ModelSource
+from autotuner.serving.target import engine_container
 
 CONTROLLER_REVISION = Resource("apps", "v1", "controllerrevisions", "ControllerRevision")
 CONTAINER = "engine"
@@ -48,27 +49,23 @@ def of_runtime(
     pod["containers"] = [container]
     annotations = engine.get("annotations")
     kept = {"metadata": {"annotations": dict(annotations)}} if annotations else {}
-    return snapshot(name, namespace, {**kept, "spec": pod}, CONTAINER, model_spec)
+    return snapshot(name, namespace, {"container": CONTAINER, "template": {**kept, "spec": pod}, "model": model_spec})
 
 
-def snapshot(
-    name: str, namespace: str, template: Mapping[str, Any], container: str, model_spec: Mapping[str, Any]
-) -> Object:
-    """The ControllerRevision of a pod template, named after its content.
+def snapshot(name: str, namespace: str, data: Mapping[str, Any]) -> Object:
+    """The ControllerRevision of a snapshot's data, named after it.
 
     Args:
         name: that its own begins with.
         namespace: of the task.
-        template: of the pods, without labels.
-        container: that runs the engine.
-        model_spec: what is known of the model.
+        data: `template`, of the pods without labels; `container`, that runs the engine; `model`, what is known of it;
+            and `engine`, where that is read from the container's command, because somebody else wrote it.
     """
-    data = {"container": container, "template": template, "model": model_spec}
     return {
         "apiVersion": CONTROLLER_REVISION.api_version,
         "kind": CONTROLLER_REVISION.kind,
         "metadata": {"name": f"{name}-{digest(data)}", "namespace": namespace},
-        "data": data,
+        "data": dict(data),
         "revision": 1,
     }
 
@@ -77,7 +74,24 @@ def engine_of(data: Mapping[str, Any]) -> EngineTemplate:
     """The engine in a snapshot's data."""
     pod: Mapping[str, Any] = (data.get("template") or {}).get("spec") or {}
     named = [one for one in pod.get("containers") or () if one["name"] == data.get("container")]
-    return EngineTemplate(named[0], pod) if named else EngineTemplate()
+    if not named:
+        return EngineTemplate()
+    if not data.get("engine"):
+        return EngineTemplate(named[0], pod)
+    found = engine_container.find(named, engine=data["engine"])
+    return EngineTemplate({**named[0], "command": list(found.head), "args": list(found.flags)}, pod)
+
+
+def started(data: Mapping[str, Any], args: Sequence[str]) -> dict[str, list[str]]:
+    """The `command` and `args` of the engine's container with other arguments; none keep its own."""
+    pod: Mapping[str, Any] = data["template"]["spec"]
+    container = next(one for one in pod["containers"] if one["name"] == data["container"])
+    if not args:
+        return {field: list(container[field]) for field in ("command", "args") if container.get(field)}
+    if data.get("engine"):
+        return engine_container.find([container], engine=data["engine"]).started_with(args)
+    command = container.get("command")
+    return {**({"command": list(command)} if command else {}), "args": list(args)}
 
 
 def engine_of_runtime(runtime_spec: Mapping[str, Any]) -> EngineTemplate:

@@ -1,0 +1,81 @@
+"""Reads the target of a task: the object that runs today, or the snapshot that was made of it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from autotuner.api.task import TaskSpec
+from autotuner.api.task_status import TaskStatus
+from autotuner.controllers.recent_reads import RecentReads
+from autotuner.kube import PERSISTENT_VOLUME_CLAIM, Kube
+from autotuner.kubernetes_object import Object, content
+from autotuner.policy.target_spec import with_target
+from autotuner.presets import Presets
+from autotuner.serving.backend import Backends
+from autotuner.serving.target import reading
+from autotuner.serving.target.reading import UnusableTargetError
+
+_SHARED = {"ReadWriteMany", "ReadOnlyMany"}
+_HOST = "kubernetes.io/hostname"
+
+
+class ReadTarget(NamedTuple):
+    """A task with what its target stands for.
+
+    Attributes:
+        spec: with a model and a runtime.
+        fault: why the target cannot be copied; empty if it can.
+        changed: it is not any more what the task began with.
+    """
+
+    spec: TaskSpec
+    fault: str = ""
+    changed: bool = False
+
+
+async def read(
+    kube: Kube,
+    recent: RecentReads,
+    backends: Backends,
+    spec: TaskSpec,
+    status: TaskStatus,
+    namespace: str,
+    known: Presets,
+) -> ReadTarget:
+    """Read a task's target. One that has begun keeps to its snapshot."""
+    if spec.target is None:
+        return ReadTarget(spec)
+    backend = backends[spec.target.kind].capabilities
+    live, fault = await kube.get(backend.root, namespace, spec.target.name), ""
+    data: Object | None = None
+    try:
+        data = reading.read(spec.target, live, known)
+    except UnusableTargetError as problem:
+        fault = str(problem)
+    kept = None
+    if status.resolved is not None:
+        snapshot = await recent.get(backend.runtimes["Namespaced"], namespace, status.resolved.runtime, recent=True)
+        kept = content(snapshot)
+    if kept is not None:
+        changed = data is not None and not reading.same(data, kept)
+        return ReadTarget(with_target(spec, kept), changed=changed)
+    if data is not None:
+        fault = await _unshared(kube, namespace, spec, data)
+    return ReadTarget(with_target(spec, data), fault)
+
+
+async def _unshared(kube: Kube, namespace: str, spec: TaskSpec, data: Object) -> str:
+    """Why a copy could not mount what the original mounts; empty if it can."""
+    target = spec.target
+    for name in reading.claims(data):
+        claim = await kube.get(PERSISTENT_VOLUME_CLAIM, namespace, name)
+        modes = set((claim or {}).get("spec", {}).get("accessModes") or ())
+        if claim is None or modes & _SHARED:
+            continue
+        if "ReadWriteOncePod" in modes or _HOST not in (spec.placement.node_selector or {}):
+            return (
+                f"{target and target.kind} {target and target.name} mounts PersistentVolumeClaim {name}, which allows"
+                f" {', '.join(sorted(modes))} alone, and it is in use: copy the files to a claim that many may read, or"
+                f" keep the engines on its node with placement.nodeSelector ({_HOST})"
+            )
+    return ""

@@ -1,0 +1,101 @@
+"""What runs today, read as a task's model and runtime: its pod, its engine with arguments, and what its model is."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from autotuner.api.model_and_runtime import Target
+from autotuner.kubernetes_object import Object
+from autotuner.presets import Presets
+from autotuner.serving.target import engine_container, pod_copy
+from autotuner.serving.target.engine_container import EngineContainer, NoEngineError
+
+_HUB = "hf://"
+
+
+class UnusableTargetError(Exception):
+    """What a task names cannot be copied; the message says why and what to do."""
+
+
+def read(target: Target, found: Mapping[str, Any] | None, known: Presets) -> Object:
+    """The data of a snapshot of a target; see `deployment.snapshots`.
+
+    Args:
+        target: what the task says of it.
+        found: the object; None if there is none.
+        known: presets, whose models tell what a model is by its id on the hub.
+
+    Raises:
+        UnusableTargetError: it cannot be copied.
+    """
+    what = f"{target.kind} {target.name}"
+    if found is None:
+        raise UnusableTargetError(f"{what} does not exist; create it, or name another")
+    if why := _unusable(found):
+        raise UnusableTargetError(f"{what} {why}")
+    template = found["spec"]["template"]
+    try:
+        engine = engine_container.find(template["spec"]["containers"], target.container, target.engine)
+    except NoEngineError as problem:
+        raise UnusableTargetError(f"{what}: {problem}") from problem
+    copied = pod_copy.without_traffic(template)
+    return {
+        "target": {"kind": target.kind, "name": target.name},
+        "container": engine.name,
+        "engine": engine.engine,
+        "template": copied.template,
+        "model": _model(engine, known),
+    }
+
+
+def same(data: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two readings of a target would be measured alike, whatever presets say of its model by now."""
+    return all(data.get(part) == other.get(part) for part in ("container", "engine", "template"))
+
+
+def claims(data: Mapping[str, Any]) -> list[str]:
+    """The claims that its pods mount."""
+    volumes = data["template"]["spec"].get("volumes") or ()
+    return [one["persistentVolumeClaim"]["claimName"] for one in volumes if "persistentVolumeClaim" in one]
+
+
+def _unusable(found: Mapping[str, Any]) -> str:
+    """Why an object is nobody's to tune; empty if it can be."""
+    meta, spec = found["metadata"], found["spec"]
+    if "deletionTimestamp" in meta:
+        return "is being deleted"
+    owners = [owner for owner in meta.get("ownerReferences") or () if owner.get("controller")]
+    if owners:
+        return (
+            f"is made by {owners[0]['kind']} {owners[0]['name']}, which would undo a change of it; tune a copy that is"
+            " your own"
+        )
+    if spec.get("replicas") == 0:
+        return "has no replicas, so nothing runs that could be a baseline; scale it up"
+    return ""
+
+
+def model_name(engine: EngineContainer) -> str:
+    """The model that an engine is told to load: a folder or an id on the hub; empty where nothing tells it."""
+    for flag in ("model", "model-path"):
+        if value := engine.value(flag):
+            return value
+    words = [word for word in engine.head if not word.startswith("-")]
+    after = [word for before, word in itertools.pairwise(words) if before == "serve"]
+    return after[0] if after else ""
+
+
+def _model(engine: EngineContainer, known: Presets) -> Object:
+    """What is known of the model: what a preset says of the same id, without where that one lies."""
+    name = model_name(engine)
+    address = f"{_HUB}{name}" if re.fullmatch(r"[\w.-]+/[\w.-]+", name) else ""
+    for spec in known.models.values():
+        if address and (spec.get("storage") or {}).get("storageUri") == address:
+            return {
+                **{key: value for key, value in spec.items() if key != "storage"},
+                "storage": {"storageUri": address},
+            }
+    return {"displayName": name or "unknown", "storage": {"storageUri": address or f"local://{name}"}}
