@@ -9,6 +9,33 @@ from autotuner.validation_messages import Finding, Kind
 
 TEXTS: list[tuple[Kind, dict[str, object], str]] = [
     (
+        Kind.BACKEND_ABSENT,
+        {"backend": "OME", "why": "no kind"},
+        "OME cannot serve here (no kind); install it, or choose another: Auto takes what there is",
+    ),
+    (
+        Kind.BACKEND_CHOSEN,
+        {"backend": "Deployment", "absent": "OME cannot (no kind)"},
+        "Deployment serves the engines, since OME cannot (no kind)",
+    ),
+    (
+        Kind.BACKEND_LOADS_MODELS,
+        {"backend": "OME"},
+        "OME downloads models itself; remove it, or choose backend Deployment",
+    ),
+    (
+        Kind.DOWNLOAD_TOO_LARGE,
+        {"size": "141", "most": "20"},
+        "each experiment would download 141 GB anew (more than 20 GB): name a folder in overrides.storage.path, a claim"
+        " in volume, a claim as cache (volume.cache: true), or set allowDownload: true",
+    ),
+    (
+        Kind.BACKEND_WITHOUT_OBJECTS,
+        {"backend": "backend Deployment"},
+        "names an object, and backend Deployment knows none; give a preset or custom, or choose another backend in"
+        " spec.backend",
+    ),
+    (
         Kind.PRESET_UNKNOWN,
         {"name": "zzz", "known": ["one", "two"]},
         "no preset is called zzz; there are one, two",
@@ -245,6 +272,7 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
         " runtime.version or runtime.allowUnknownFlags: true if your image's engine has it",
     ),
     (
+        Kind.BACKEND_CHOSEN,
         Kind.PERHAPS_WRONG,
         {"complaint": Finding("field", Kind.VALUE_MISSING)},
         "perhaps wrong, for your image's engine is another release: a value is missing",
@@ -670,6 +698,7 @@ def test_every_kind_is_worded() -> None:
 REASONS = {
     "UnknownPreset": {Kind.PRESET_UNKNOWN, Kind.PRESET_MISSPELT},
     "NotFound": {
+        Kind.BACKEND_ABSENT,
         Kind.OBJECT_MISSING,
         Kind.CREATION_FORBIDDEN,
         Kind.CLAIM_MISSING,

@@ -187,9 +187,11 @@ FreeObject = Annotated[dict[str, Any], WithJsonSchema({"type": "object", "x-kube
 Arguments = Annotated[list[Argument], Field(max_length=128, json_schema_extra=ATOMIC)]
 
 EngineName = Literal["SGLang", "VLLM", "Custom"]
+BackendName = Literal["OME", "Deployment"]
+TaskBackend = Literal["Auto", BackendName]
 ClientBackend = Literal["sglang", "vllm", "openai"]  # what load clients call an engine's API
 ModelKind = Literal["ClusterBaseModel", "BaseModel"]
-RuntimeKind = Literal["ClusterServingRuntime", "ServingRuntime"]
+RuntimeKind = Literal["ClusterServingRuntime", "ServingRuntime", "ControllerRevision"]
 LatencyMetric = Literal["TTFT", "TPOT", "E2ELatency"]
 ThroughputMetric = Literal["OutputThroughput", "OutputThroughputPerGPU", "TotalThroughput", "RequestThroughput"]
 Statistic = Literal["Mean", "P50", "P90", "P95", "P99"]
@@ -274,6 +276,13 @@ class Volume(Model):
         default="/models",
         json_schema_extra=explained("write an absolute path without a colon"),
         description="Where engine and benchmark mount the volume; it becomes the engine's MODEL_PATH.",
+    )
+    cache: Switch = Field(
+        default=False,
+        description=(
+            "true: the volume is no model but a cache of the hub, for engines that load their model from there (backend"
+            " Deployment): what is missing is downloaded into it once. It is mounted for writing."
+        ),
     )
     annotations: Switch = Field(
         default=False,

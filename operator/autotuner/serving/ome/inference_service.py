@@ -38,6 +38,7 @@ def inference_service(experiment: Mapping[str, Any], service: Service) -> Object
         selector[label] = accelerator.product
     resources = {accelerator.resource: str(accelerator.count)} if accelerator.resource else {}
     volume = service.volume
+    assert service.model is not None, "the API demands it where OME serves"
     return render(
         "inferenceservice.yaml.j2",
         name=meta["name"],
