@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
+from autotuner.api.experiment import Accelerator
 from autotuner.serving.nodes import matches, repelling_taint
 
 Labels = Mapping[str, str]
@@ -147,6 +148,12 @@ def product_labels(resource: str) -> tuple[str, ...]:
     names = [f"{prefix}{name}" for prefix in _prefixes(resource) for name in _product_names(resource)]
     on_gke = resource.startswith("nvidia.com/") and not mig_slice(resource)
     return (*names, *([_GKE_PRODUCT] if on_gke else []))
+
+
+def pinning(asked: Accelerator) -> dict[str, str]:
+    """The label that keeps an engine on one model of accelerator; empty where none is known, or no label says it."""
+    label = asked.label or next(iter(product_labels(asked.resource)), "")
+    return {label: asked.product} if asked.product and label else {}
 
 
 def mig_slice(resource: str) -> str:
