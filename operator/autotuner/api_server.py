@@ -16,7 +16,7 @@ from kubernetes.aio.client.rest import RESTResponse
 from kubernetes.aio.config.incluster_config import load_incluster_config
 from kubernetes.aio.config.kube_config import load_kube_config
 
-from autotuner.kube import FIELD_MANAGER, POD, ConflictError, KubeError, RejectedError, refusal
+from autotuner.kube import FIELD_MANAGER, POD, ConflictError, KubeError, Obstacle, RejectedError, refusal
 from autotuner.kubernetes_object import Object, Resource
 from autotuner.log_excerpt import LogExcerpt
 from autotuner.proxies import proxy_for, without_password
@@ -331,11 +331,8 @@ class ApiServer:
             stream.close()
         return True
 
-    async def obstacle(self, resources: Iterable[Resource], namespaces: Sequence[str]) -> str:
-        """Why these kinds cannot be served yet; empty once they can: kopf that starts before stays deaf.
-
-        Discovery lists a kind a moment before its storage answers, so the kinds are read in earnest.
-        """
+    async def obstacle(self, resources: Iterable[Resource], namespaces: Sequence[str]) -> Obstacle | None:
+        """See `Kube`. Discovery lists a kind a moment before its storage answers, so the kinds are read in earnest."""
         what = "the API server"
         try:
             await self.request("GET", "/readyz")
@@ -344,5 +341,5 @@ class ApiServer:
                 for namespace in (namespaces if resource.namespaced else ()) or (None,):
                     await self.request("GET", resource.path(namespace), {"limit": "1"})
         except KubeError as problem:
-            return f"{what}: {problem}"
-        return ""
+            return Obstacle(f"{what}: {problem}", absent=isinstance(problem, RejectedError))
+        return None

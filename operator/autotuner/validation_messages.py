@@ -22,6 +22,24 @@ class Wording(NamedTuple):
 class Kind(Enum):
     """Every kind of finding with its text: what is wrong, and what to write instead."""
 
+    # Backends.
+    BACKEND_ABSENT = Wording(
+        "NotFound", "{backend} cannot serve here ({why}); install it, or choose another: Auto takes what there is"
+    )
+    BACKEND_CHOSEN = Wording("Valid", "{backend} serves the engines, since {absent}")
+    BACKEND_LOADS_MODELS = Wording(
+        "InvalidSpec", "{backend} downloads models itself; remove it, or choose backend Deployment"
+    )
+    DOWNLOAD_TOO_LARGE = Wording(
+        "InvalidSpec",
+        "each experiment would download {size} GB anew (more than {most} GB): name a folder in overrides.storage.path,"
+        " a claim in volume, a claim as cache (volume.cache: true), or set allowDownload: true",
+    )
+    BACKEND_WITHOUT_OBJECTS = Wording(
+        "InvalidSpec",
+        "names an object, and {backend} knows none; give a preset or custom, or choose another backend in spec.backend",
+    )
+
     # Objects.
     PRESET_UNKNOWN = Wording("UnknownPreset", "no preset is called {name}; there are {known}")
     PRESET_MISSPELT = Wording("UnknownPreset", "no preset is called {name}; did you mean {meant}?")
@@ -357,6 +375,11 @@ class Kind(Enum):
     )
     ACCELERATORS_SHARED_KNOWINGLY = Wording(
         "Valid", "{node} shares {resource} among pods ({sharing}): figures depend on what the others do"
+    )
+    EXPERIMENTS_SHARE_ACCELERATORS = Wording(
+        "Valid",
+        "{node} shares {resource} among pods ({sharing}), so that engines of this task may get the same one and slow"
+        " each other down; measure one at a time",
     )
     SPREAD_OVER_SLICES = Wording(
         "InvalidSpec",

@@ -36,7 +36,7 @@ TUNING = rule("autotuner.io", ["tuningtasks", "tuningexperiments"], "create", "p
 OPEN_TUNING = {**TUNING, "apiGroups": [OPEN]}
 # User -> what he may do in the whole cluster, beside creating and editing tasks and experiments.
 USERS: dict[str, list[Object]] = {
-    "platform": [rule("ome.io", OME_CLUSTER_KINDS + OME_KINDS), rule("batch", ["jobs"])],
+    "platform": [rule("ome.io", OME_CLUSTER_KINDS + OME_KINDS), rule("batch", ["jobs"]), rule("apps", ["deployments"])],
     "namespace-owner": [rule("ome.io", OME_KINDS), rule("batch", ["jobs"])],
     "tuner": [],
     OPERATOR: [],
@@ -176,6 +176,13 @@ OWN: list[tuple[dict[str, Any], str]] = [
     ({"spec.benchmark.pod.env": [{"name": "A", "value": "1"}]}, "spec.benchmark.pod: env takes the right to create jo"),
 ]
 PLAIN = {"spec.service.env": None}
+SNAPSHOT = {"kind": "ControllerRevision", "name": "web-5d4f"}
+OWN.append(
+    (
+        {"spec.service.backend": "Deployment", "spec.service.container": "web", "spec.service.runtime": SNAPSHOT},
+        "spec.service.runtime: a ControllerRevision takes the right to create deployments.apps",
+    )
+)
 
 
 @pytest.mark.parametrize(("edits", "complaint"), OWN)
@@ -251,6 +258,14 @@ OF_TASKS: list[tuple[dict[str, Any], str]] = [
     (
         {"spec.model.overrides": {"storage": {"path": "/"}}},
         "spec.model: overrides takes the right to create clusterbasemodels.ome.io",
+    ),
+    (
+        {"spec.backend": "Deployment", "spec.model.overrides": {"storage": {"path": "/"}}},
+        "spec.model: overrides takes the right to create deployments.apps",
+    ),
+    (
+        {"spec.backend": "Deployment", "spec.runtime.image": "registry.example/engine:1"},
+        "spec.runtime: image takes the right to create deployments.apps",
     ),
     ({"spec.runtime": OWN_RUNTIME}, "spec.runtime: custom takes the right to create clusterservingruntimes.ome.io"),
     (

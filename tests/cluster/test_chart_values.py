@@ -18,6 +18,10 @@ from tests.support.chart import CHART, ROOT, helm, is_hook, objects, render, val
 from tests.tools import tool
 
 RIGHTS = yaml.safe_load((ROOT / "packaging" / "rbac.yaml").read_text())
+BACKENDS = RIGHTS["backends"].values()
+NAMESPACED = [*RIGHTS["operatorNamespaced"], *(rule for one in BACKENDS for rule in one["namespaced"])]
+CLUSTER = [*RIGHTS["operatorCluster"], *(rule for one in BACKENDS for rule in one["cluster"])]
+CLUSTER_OBJECTS = [rule for one in BACKENDS for rule in one["clusterObjects"]]
 SETS = value_sets("team-a")
 PODS = ("Deployment", "Job")
 
@@ -76,7 +80,7 @@ def test_crds_can_be_left_out_or_go_with_the_release() -> None:
 
 def test_in_the_whole_cluster_the_operator_may_what_is_written_down() -> None:
     assert granted(render({}), account="autotuner") == {
-        "": RIGHTS["operatorNamespaced"] + RIGHTS["operatorCluster"] + RIGHTS["operatorClusterObjects"],
+        "": NAMESPACED + CLUSTER + CLUSTER_OBJECTS,
         "autotuner": RIGHTS["operatorHome"],
     }
 
@@ -85,10 +89,10 @@ def test_in_chosen_namespaces_it_may_nothing_elsewhere() -> None:
     text = render({"watchNamespaces": ["team-a", "team-b"], "clusterObjects": False})
 
     assert granted(text) == {
-        "": RIGHTS["operatorCluster"],
+        "": CLUSTER,
         "autotuner": RIGHTS["operatorHome"],
-        "team-a": RIGHTS["operatorNamespaced"],
-        "team-b": RIGHTS["operatorNamespaced"],
+        "team-a": NAMESPACED,
+        "team-b": NAMESPACED,
     }
     assert environment(text)["AUTOTUNER_NAMESPACES"] == "team-a,team-b"
     assert environment(text)["AUTOTUNER_CLUSTER_OBJECTS"] == "false"
@@ -97,7 +101,20 @@ def test_in_chosen_namespaces_it_may_nothing_elsewhere() -> None:
 def test_it_may_serve_the_namespace_that_it_lives_in() -> None:
     rules = granted(render({"watchNamespaces": ["autotuner"]}))["autotuner"]
 
-    assert rules == RIGHTS["operatorHome"] + RIGHTS["operatorNamespaced"]
+    assert rules == RIGHTS["operatorHome"] + NAMESPACED
+
+
+@pytest.mark.parametrize("name", ["ome", "deployment"])
+def test_one_backend_has_its_own_rights_alone(name: str) -> None:
+    own = RIGHTS["backends"][name]
+
+    assert granted(render({"backends": [name]}), account="autotuner")[""] == [
+        *RIGHTS["operatorNamespaced"],
+        *own["namespaced"],
+        *RIGHTS["operatorCluster"],
+        *own["cluster"],
+        *own["clusterObjects"],
+    ]
 
 
 @pytest.mark.parametrize("name", SETS)

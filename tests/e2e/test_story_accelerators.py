@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncIterator, Mapping
-
 from autotuner.kubernetes_object import Object
-from testbed.api import Api
+from testbed.node.accelerators import AMD_WHOLE, DESCRIBED, Described, described_nodes
 from tests.e2e.story import Story, condition
-from tests.support.accelerators import AMD_WHOLE, DESCRIBED, Described
 from tests.support.waiting import wait_for
 
 SLICE, AMD, PRODUCT = "nvidia.com/mig-1g.10gb", "amd.com/gpu", "amd.com/gpu.product-name"
@@ -25,29 +21,6 @@ NODES = {
     ),
 }
 ONE: Object = {"spec.parameters": [{"name": "mem-fraction-static", "values": [0.8]}], "spec.search.maxExperiments": 1}
-
-
-@contextlib.asynccontextmanager
-async def described_nodes(api: Api, nodes: Mapping[str, Described]) -> AsyncIterator[None]:
-    """Nodes describe their accelerators so while this is open."""
-    before = {name: await api.get(f"/api/v1/nodes/{name}") for name in nodes}
-
-    async def describe(name: str, labels: Mapping[str, str | None], amounts: Mapping[str, str | None]) -> None:
-        await api.patch(f"/api/v1/nodes/{name}", {"metadata": {"labels": labels}})
-        await api.patch(f"/api/v1/nodes/{name}/status", {"status": {"capacity": amounts, "allocatable": amounts}})
-
-    try:
-        for name, described in nodes.items():
-            await describe(name, described.labels, described.resources)
-        yield
-    finally:
-        for name, described in nodes.items():
-            labels, amounts = before[name]["metadata"]["labels"], before[name]["status"]["capacity"]
-            await describe(
-                name,
-                {key: labels.get(key) for key in described.labels},
-                {key: amounts.get(key) for key in described.resources},
-            )
 
 
 async def test_accelerators_as_nodes_describe_them(story: Story) -> None:

@@ -43,7 +43,14 @@ FLOORS = (
     Floor("what a serving object is, what is said to a benchmark", ("serving", "benchmark.contract")),
     Floor(
         "backends, the benchmark, the space that is searched",
-        ("serving.ome", "benchmark", "benchmark.runner", "benchmark.clients", "search.space"),
+        (
+            "serving.deployment",
+            "serving.ome",
+            "benchmark",
+            "benchmark.runner",
+            "benchmark.clients",
+            "search.space",
+        ),
     ),
     Floor(
         "load clients, the search, the choice of a backend",

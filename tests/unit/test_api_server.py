@@ -11,7 +11,7 @@ import pytest
 from aiohttp import ClientPayloadError, ServerDisconnectedError
 
 from autotuner.api_server import ApiServer
-from autotuner.kube import EXPERIMENT, LEASE, NODE, POD, TASK, ConflictError, KubeError, RejectedError
+from autotuner.kube import EXPERIMENT, LEASE, NODE, POD, TASK, ConflictError, KubeError, Obstacle, RejectedError
 from autotuner.kubernetes_object import Object
 from tests.unit.builders import make_experiment
 
@@ -284,14 +284,20 @@ ABSENT: Answer = (404, "404 page not found")
 @pytest.mark.parametrize(
     ("answers", "want"),
     [
-        ([(200, "ok"), EMPTY, EMPTY], ""),
-        ([(200, "ok"), EMPTY, ABSENT], "tuningexperiments.autotuner.io: 404: 404 page not found"),
-        ([(500, "etcd failed")], "the API server: 500: etcd failed"),
-        ([ServerDisconnectedError()], "the API server: Unreachable: GET /readyz: Server disconnected"),
+        ([(200, "ok"), EMPTY, EMPTY], None),
+        (
+            [(200, "ok"), EMPTY, ABSENT],
+            Obstacle("tuningexperiments.autotuner.io: 404: 404 page not found", absent=True),
+        ),
+        ([(500, "etcd failed")], Obstacle("the API server: 500: etcd failed", absent=False)),
+        (
+            [ServerDisconnectedError()],
+            Obstacle("the API server: Unreachable: GET /readyz: Server disconnected", absent=False),
+        ),
     ],
     ids=["both kinds", "one kind", "not ready", "not there"],
 )
-async def test_what_keeps_our_kinds_from_being_served(answers: list[Answer], want: str) -> None:
+async def test_what_keeps_our_kinds_from_being_served(answers: list[Answer], want: Obstacle | None) -> None:
     kube, _ = connected(*answers)
 
     assert await kube.obstacle((TASK, EXPERIMENT), []) == want
@@ -300,7 +306,7 @@ async def test_what_keeps_our_kinds_from_being_served(answers: list[Answer], wan
 async def test_the_kinds_are_read_where_the_operator_may_read_them() -> None:
     kube, client = connected((200, "ok"), EMPTY, EMPTY, EMPTY, EMPTY, EMPTY)
 
-    assert await kube.obstacle((TASK, EXPERIMENT, NODE), ["a", "b"]) == ""
+    assert await kube.obstacle((TASK, EXPERIMENT, NODE), ["a", "b"]) is None
     paths = [request["path"] for request in client.requests[1:]]
     assert [path.split("/")[5] for path in paths[:4]] == ["a", "b", "a", "b"]
     assert paths[4:] == ["/api/v1/nodes"]

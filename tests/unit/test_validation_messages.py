@@ -9,6 +9,33 @@ from autotuner.validation_messages import Finding, Kind
 
 TEXTS: list[tuple[Kind, dict[str, object], str]] = [
     (
+        Kind.BACKEND_ABSENT,
+        {"backend": "OME", "why": "no kind"},
+        "OME cannot serve here (no kind); install it, or choose another: Auto takes what there is",
+    ),
+    (
+        Kind.BACKEND_CHOSEN,
+        {"backend": "Deployment", "absent": "OME cannot (no kind)"},
+        "Deployment serves the engines, since OME cannot (no kind)",
+    ),
+    (
+        Kind.BACKEND_LOADS_MODELS,
+        {"backend": "OME"},
+        "OME downloads models itself; remove it, or choose backend Deployment",
+    ),
+    (
+        Kind.DOWNLOAD_TOO_LARGE,
+        {"size": "141", "most": "20"},
+        "each experiment would download 141 GB anew (more than 20 GB): name a folder in overrides.storage.path, a claim"
+        " in volume, a claim as cache (volume.cache: true), or set allowDownload: true",
+    ),
+    (
+        Kind.BACKEND_WITHOUT_OBJECTS,
+        {"backend": "backend Deployment"},
+        "names an object, and backend Deployment knows none; give a preset or custom, or choose another backend in"
+        " spec.backend",
+    ),
+    (
         Kind.PRESET_UNKNOWN,
         {"name": "zzz", "known": ["one", "two"]},
         "no preset is called zzz; there are one, two",
@@ -245,6 +272,7 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
         " runtime.version or runtime.allowUnknownFlags: true if your image's engine has it",
     ),
     (
+        Kind.BACKEND_CHOSEN,
         Kind.PERHAPS_WRONG,
         {"complaint": Finding("field", Kind.VALUE_MISSING)},
         "perhaps wrong, for your image's engine is another release: a value is missing",
@@ -550,6 +578,12 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
         "node-a shares nvidia.com/gpu among pods (mps, 4 clients): figures depend on what the others do",
     ),
     (
+        Kind.EXPERIMENTS_SHARE_ACCELERATORS,
+        {"node": "node-a", "resource": "nvidia.com/gpu", "sharing": Sharing("mps", 4)},
+        "node-a shares nvidia.com/gpu among pods (mps, 4 clients), so that engines of this task may get the same one"
+        " and slow each other down; measure one at a time",
+    ),
+    (
         Kind.SPREAD_OVER_SLICES,
         {"what": "tp-size 2, 4", "profile": "1g.10gb"},
         "tp-size 2, 4: an engine cannot spread over MIG slices (1g.10gb), for NCCL does not connect them; write 1, or"
@@ -664,6 +698,7 @@ def test_every_kind_is_worded() -> None:
 REASONS = {
     "UnknownPreset": {Kind.PRESET_UNKNOWN, Kind.PRESET_MISSPELT},
     "NotFound": {
+        Kind.BACKEND_ABSENT,
         Kind.OBJECT_MISSING,
         Kind.CREATION_FORBIDDEN,
         Kind.CLAIM_MISSING,
@@ -698,6 +733,7 @@ REASONS = {
         Kind.BENCHMARKS_SHARE_NODES,
         Kind.EFFECT_DEPENDS_ON_TEXT,
         Kind.ACCELERATORS_SHARED_KNOWINGLY,
+        Kind.EXPERIMENTS_SHARE_ACCELERATORS,
         Kind.RESOURCE_NOWHERE,
         Kind.RESOURCE_MISSPELT,
         Kind.MIG_INVALID,

@@ -156,16 +156,27 @@ OwnAnnotations = Annotated[
 ]
 _DOMAIN = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
 _QUALIFIED = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
-# As the API server has it: a domain, which is none of Kubernetes' own, and a name. Empty is none.
+
+
+def _extended_resource(schema: dict[str, Any]) -> None:
+    """As the API server has one: a domain, which is none of its own, and a name; quotas put a word before it."""
+    explained(
+        "write an extended resource with its domain, for example nvidia.com/gpu, amd.com/gpu or nvidia.com/mig-1g.10gb;"
+        " empty for engines without accelerators"
+    )(schema)
+    schema["x-kubernetes-validations"].append(
+        cel(
+            "!self.startsWith('requests.') && !self.contains('kubernetes.io/')",
+            "must not begin with requests. nor be of Kubernetes' own domain, where no device plugin offers anything",
+        )
+    )
+
+
+# 244: with the word of quotas no longer than 253. Empty is none.
 ResourceName = Annotated[
     str,
-    StringConstraints(pattern=rf"^({_DOMAIN}/{_QUALIFIED})?$", max_length=253),
-    Field(
-        json_schema_extra=explained(
-            "write an extended resource with its domain, for example nvidia.com/gpu, amd.com/gpu or"
-            " nvidia.com/mig-1g.10gb; empty for engines without accelerators"
-        )
-    ),
+    StringConstraints(pattern=rf"^({_DOMAIN}/{_QUALIFIED})?$", max_length=244),
+    Field(json_schema_extra=_extended_resource),
 ]
 LabelKey = Annotated[
     str,
@@ -176,9 +187,11 @@ FreeObject = Annotated[dict[str, Any], WithJsonSchema({"type": "object", "x-kube
 Arguments = Annotated[list[Argument], Field(max_length=128, json_schema_extra=ATOMIC)]
 
 EngineName = Literal["SGLang", "VLLM", "Custom"]
+BackendName = Literal["OME", "Deployment"]
+TaskBackend = Literal["Auto", BackendName]
 ClientBackend = Literal["sglang", "vllm", "openai"]  # what load clients call an engine's API
 ModelKind = Literal["ClusterBaseModel", "BaseModel"]
-RuntimeKind = Literal["ClusterServingRuntime", "ServingRuntime"]
+RuntimeKind = Literal["ClusterServingRuntime", "ServingRuntime", "ControllerRevision"]
 LatencyMetric = Literal["TTFT", "TPOT", "E2ELatency"]
 ThroughputMetric = Literal["OutputThroughput", "OutputThroughputPerGPU", "TotalThroughput", "RequestThroughput"]
 Statistic = Literal["Mean", "P50", "P90", "P95", "P99"]
@@ -263,6 +276,13 @@ class Volume(Model):
         default="/models",
         json_schema_extra=explained("write an absolute path without a colon"),
         description="Where engine and benchmark mount the volume; it becomes the engine's MODEL_PATH.",
+    )
+    cache: Switch = Field(
+        default=False,
+        description=(
+            "true: the volume is no model but a cache of the hub, for engines that load their model from there (backend"
+            " Deployment): what is missing is downloaded into it once. It is mounted for writing."
+        ),
     )
     annotations: Switch = Field(
         default=False,

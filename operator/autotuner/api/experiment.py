@@ -12,6 +12,7 @@ from autotuner.api.common import (
     EXPERIMENT_NAME_MAX,
     WITH_DEFAULTS,
     Arguments,
+    BackendName,
     Concurrency,
     Conditions,
     Count,
@@ -67,7 +68,7 @@ class ModelRef(Model):
 
 
 class RuntimeRef(Model):
-    """The OME serving runtime that starts the engine."""
+    """The OME serving runtime that starts the engine, or the snapshot of its pod: a ControllerRevision."""
 
     kind: RuntimeKind = Field(default="ClusterServingRuntime", description="The kind of the runtime.")
     name: ObjectName = Field(description="The name of the runtime.")
@@ -111,10 +112,27 @@ class Accelerator(Model):
 
 
 class Service(Model):
-    """The engine to deploy: the InferenceService that the experiment creates, fully resolved."""
+    """The engine to deploy, fully resolved."""
 
-    model: ModelRef
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            cel("self.backend == 'OME' || has(self.container)", "required unless OME serves", fieldPath=".container"),
+            cel("self.backend != 'OME' || has(self.model)", "required where OME serves", fieldPath=".model"),
+        )
+    )
+
+    backend: BackendName = Field(
+        default="OME",
+        description=(
+            "What serves the engine. OME: an InferenceService. Deployment: a Deployment and a Service, made of a"
+            " snapshot of the engine's pod."
+        ),
+    )
+    model: ModelRef | None = None
     runtime: RuntimeRef
+    container: Annotated[str, StringConstraints(max_length=63)] | None = Field(
+        default=None, description="The container of the snapshot that runs the engine; absent with backend OME."
+    )
     engine: EngineName = Field(description="The inference engine that the runtime starts.")
     args: Arguments = Field(
         default=[],

@@ -100,6 +100,20 @@ class TaskModel(Model):
             " which nothing is downloaded."
         ),
     )
+    token_secret: SecretKey | None = Field(
+        default=None,
+        description=(
+            "The Secret key that holds an access token of the hub, for engines that load their model from there"
+            " (backend Deployment); gated repositories need one."
+        ),
+    )
+    allow_download: Switch = Field(
+        default=False,
+        description=(
+            "true: each experiment may download a model of more than 20 GB anew. false: such a model needs a folder, a"
+            " claim, or a claim as cache."
+        ),
+    )
     ready_timeout_seconds: Annotated[int, Field(ge=1, le=604800)] = Field(
         default=7200, description="Seconds that the model may take to become Ready on a node; then the task fails."
     )

@@ -21,6 +21,7 @@ from autotuner.api.common import (
     QueueName,
     ResourceName,
     Switch,
+    TaskBackend,
     Tolerations,
     cel,
     explained,
@@ -314,6 +315,14 @@ class TaskSpec(Model):
             " with suspend: true makes a dry run: it shows the search space, the cost and the first InferenceService."
         ),
     )
+    backend: TaskBackend = Field(
+        default="Auto",
+        description=(
+            "What serves the engines of model and runtime presets. OME: an InferenceService. Deployment: a Deployment"
+            " and a Service of the operator's own, with the same command, arguments, probes and resources. Auto: OME"
+            " where its kinds are served, else Deployment."
+        ),
+    )
     model: TaskModel
     runtime: TaskRuntime
     parameters: SearchParameters = Field(
@@ -358,6 +367,7 @@ _UNCHANGED = " && ".join(
     [
         unchanged(field, root="spec.")
         for field in (
+            "backend",
             "model",
             "runtime",
             "parameters",

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 from autotuner.api.common import (
     ATOMIC,
     Arguments,
+    BackendName,
     Concurrency,
     Conditions,
     Count,
@@ -71,6 +72,7 @@ class Resolved(Model):
 
     model: ObjectName = Field(description="The name of the model object that experiments serve.")
     runtime: ObjectName = Field(description="The name of the runtime object that experiments use.")
+    backend: BackendName = Field(default="OME", description="What serves the engines.")
     engine: EngineName = Field(description="The inference engine that the runtime starts.")
     configurations: SpaceSize = Field(description="The number of configurations that the search can choose from.")
     estimated: Switch = Field(

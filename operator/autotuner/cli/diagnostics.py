@@ -217,7 +217,7 @@ def _diagnostic(document: Document, finding: Finding, severity: Severity, words:
 
 def _surroundings(task: Object, spec: TaskSpec, known: AtHand) -> Surroundings:
     namespace = str(task["metadata"].get("namespace", "default"))
-    backend = backend_choice.DEFAULT
+    backend = backend_choice.DEFAULT if spec.backend == "Auto" else backend_choice.BACKENDS[spec.backend]
     kinds = backend.capabilities.references
     live = {
         (body["kind"], body["metadata"]["name"]): body

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from autotuner.serving.nodes import matches
@@ -131,12 +132,14 @@ class Fleet:
 UNKNOWN = Fleet()
 
 
-def product_labels(resource: str) -> list[str]:
+@lru_cache
+def product_labels(resource: str) -> tuple[str, ...]:
     """The labels that may say the model of a resource, the resource's own first; empty without a resource."""
     if not resource:
-        return []
+        return ()
     names = [f"{prefix}{name}" for prefix in _prefixes(resource) for name in _product_names(resource)]
-    return [*names, _GKE_PRODUCT] if resource.startswith("nvidia.com/") and not mig_slice(resource) else names
+    on_gke = resource.startswith("nvidia.com/") and not mig_slice(resource)
+    return (*names, *([_GKE_PRODUCT] if on_gke else []))
 
 
 def mig_slice(resource: str) -> str:
@@ -149,14 +152,14 @@ def read(node: Mapping[str, Any], resource: str, label: str = "") -> NodeAcceler
 
     Args:
         node: a Node object.
-        resource: the extended resource; empty for engines without one: nothing is known then.
+        resource: the extended resource; empty for engines without one: nothing but the model may be known then.
         label: that says the model; empty for the resource's own.
     """
     labels: Labels = node["metadata"].get("labels") or {}
     allocatable = (node.get("status") or {}).get("allocatable") or {}
     name, count = node["metadata"].get("name", ""), _whole(allocatable.get(resource, "")) or 0
-    if not resource:
-        return NodeAccelerators(name)
+    if not resource:  # devices that are claimed another way still have a model where a label says so
+        return NodeAccelerators(name, product=labels.get(label, ""), label=label if labels.get(label) else "")
     told = next((key for key in product_labels(resource) if labels.get(key)), "")
     own = labels.get(told, "")
     profile = mig_slice(resource) or labels.get(_GKE_SLICE, "") or _of_product(own)
@@ -189,14 +192,25 @@ def fleet(
     """
     if not resource:
         return UNKNOWN
-    every = sorted(nodes, key=lambda node: str(node["metadata"].get("name", "")))
-    wanted = {**selector, **(pinned or {})}
-    kinds: dict[NodeAccelerators, NodeAccelerators] = {}
+    every, wanted = list(nodes), {**selector, **(pinned or {})}
+    kinds: dict[tuple[Any, ...], NodeAccelerators] = {}
     for node in every:
-        if matches(node, wanted) and ((found := read(node, resource, label)).count or found.invalid):
-            kinds.setdefault(replace(found, node=""), found)
+        if _concerns(node, resource) and matches(node, wanted):
+            found = read(node, resource, label)
+            kind = tuple(value for name, value in vars(found).items() if name != "node")
+            if kind not in kinds or found.node < kinds[kind].node:
+                kinds[kind] = found
     others = {name for node in every for name in _extended(node) if name != resource}
-    return Fleet(resource, tuple(kinds.values()), tuple(sorted(others)), bool(every))
+    by_name = sorted(kinds.values(), key=lambda one: one.node)
+    return Fleet(resource, tuple(by_name), tuple(sorted(others)), bool(every))
+
+
+def _concerns(node: Mapping[str, Any], resource: str) -> bool:
+    """Whether a node has the resource, or could have it; most of a large cluster have not."""
+    if _whole(((node.get("status") or {}).get("allocatable") or {}).get(resource, "")):
+        return True
+    labels: Labels = node["metadata"].get("labels") or {}
+    return any(labels.get(key, "").endswith(_INVALID_PRODUCT) for key in product_labels(resource))
 
 
 def _extended(node: Mapping[str, Any]) -> Iterator[str]:
@@ -206,16 +220,17 @@ def _extended(node: Mapping[str, Any]) -> Iterator[str]:
             yield name
 
 
-def _prefixes(resource: str) -> list[str]:
+@lru_cache
+def _prefixes(resource: str) -> tuple[str, ...]:
     """With what the labels of a resource may begin, the resource's own name first."""
     domain, _, name = resource.removesuffix(_SHARED_NAME).partition("/")
     if domain == "gpu.intel.com":
-        return ["gpu.intel.com/"]
+        return ("gpu.intel.com/",)
     own = [f"{domain}/{name}."]
     # A resource that its device plugin renamed keeps the labels of a whole GPU; so does a partition of AMD's.
     if domain in ("nvidia.com", "amd.com") and name != "gpu" and not name.startswith("mig-"):
         own.append(f"{domain}/gpu.")
-    return [*own, *(f"beta.{prefix}" for prefix in own if domain == "amd.com")]
+    return (*own, *(f"beta.{prefix}" for prefix in own if domain == "amd.com"))
 
 
 def _product_names(resource: str) -> tuple[str, ...]:

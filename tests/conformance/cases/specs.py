@@ -36,6 +36,8 @@ ENGINE_ALONE = {"spec.runtime.preset": None, "spec.runtime.engine": "SGLang"}
 GOALS = "spec.objectives: Invalid value:"
 GAIN = "spec.search.minExpectedGain: Invalid value: write a percentage from 0.01% to 100%, for example 1%"
 PRICE = 'spec.gpuHourPrice: Invalid value: write a decimal number above zero in quotes, for example "2.50"'
+RESOURCE = "spec.placement.acceleratorResource: Invalid value: write an extended resource with its domain, for"
+NO_RESOURCE = "spec.placement.acceleratorResource: Invalid value: must not begin with requests. nor be of Kubernetes'"
 CONFIRM = {"top": 2, "maxRepeats": 4}
 USERS = {"metric": "MaxConcurrency"}
 SOFT = "spec.slos[0]: Invalid value: weight and steepness go with enforcement: Soft only"
@@ -44,6 +46,14 @@ TWO_SCENARIOS = {f"{B}.scenarios.1": {"name": "other", "load": "D(9,9)"}, f"{B}.
 
 # what is written -> what the refusal says
 REFUSED: dict[str, tuple[Edits, str]] = {
+    "a resource without a domain": ({"spec.placement.acceleratorResource": "gpu"}, RESOURCE),
+    "a resource in words": ({"spec.placement.acceleratorResource": "GPU of mine"}, RESOURCE),
+    "a resource of a quota": ({"spec.placement.acceleratorResource": "requests.nvidia.com/gpu"}, NO_RESOURCE),
+    "a resource of Kubernetes' own": ({"spec.placement.acceleratorResource": "kubernetes.io/gpu"}, NO_RESOURCE),
+    "a label in words": (
+        {"spec.placement.acceleratorLabel": "the model"},
+        "spec.placement.acceleratorLabel: Invalid value: write the key of a label",
+    ),
     "two models": ({"spec.model.name": "mine"}, MODEL),
     "no model": ({"spec.model.preset": None}, MODEL),
     "two runtimes": ({"spec.runtime.name": "mine"}, RUNTIME),
@@ -272,6 +282,13 @@ ACCEPTED: dict[str, Edits] = {
             "nodeSelector": {"pool": "gpu"},
             "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists"}],
             "acceleratorResource": "",
+        }
+    },
+    "slices of a fleet": {
+        "spec.placement": {
+            "acceleratorResource": "nvidia.com/mig-1g.10gb",
+            "acceleratorLabel": "example.com/model",
+            "allowShared": True,
         }
     },
 }

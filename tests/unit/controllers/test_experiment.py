@@ -62,7 +62,7 @@ def finishing() -> FakeKube:
 async def passed(kube: FakeKube) -> float | None:
     client = kube.as_kube()
     controller = ExperimentController(
-        client, backend_choice.DEFAULT, Settings(), RecentReads(client), TurnKeeper(OverallLimits())
+        client, backend_choice.BACKENDS, Settings(), RecentReads(client), TurnKeeper(OverallLimits())
     )
     return await controller.reconcile(KEY)
 

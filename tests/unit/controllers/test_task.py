@@ -15,7 +15,7 @@ from autotuner.controllers.workqueue import ObjectKey
 from autotuner.kube import TASK, ConflictError, KubeError, RejectedError
 from autotuner.kubernetes_object import Object
 from autotuner.policy.turns import OverallLimits
-from autotuner.serving.backend import Backend
+from autotuner.serving.backend import Backends
 from autotuner.settings import Settings
 from tests.unit.builders import after, controller, make_experiment, make_pod, merged, terminated
 from tests.unit.engines.probed import logged, printed
@@ -37,12 +37,12 @@ def world(task: Object, *more: Object) -> FakeKube:
 
 
 async def passed(
-    kube: FakeKube, settings: Settings | None = None, backend: Backend = backend_choice.DEFAULT
+    kube: FakeKube, settings: Settings | None = None, backends: Backends = backend_choice.BACKENDS
 ) -> float | None:
     settings = settings or Settings()
     catalogue = Catalogue(kube.as_kube(), settings, shipped())
     turns, recent = TurnKeeper(OverallLimits()), RecentReads(kube.as_kube())
-    return await TaskController(kube.as_kube(), backend, catalogue, settings, recent, turns).reconcile(KEY)
+    return await TaskController(kube.as_kube(), backends, catalogue, settings, recent, turns).reconcile(KEY)
 
 
 def status_of(kube: FakeKube) -> Object:
@@ -263,7 +263,7 @@ async def test_a_backend_without_namespaced_kinds_hides_nothing() -> None:
     runtime = {"kind": "ClusterServingRuntime", "metadata": {"name": "engine"}, "spec": {"image": "engine:1"}}
     kube = world(make_task(**named), model, runtime)
 
-    await passed(kube, backend=BarePod())
+    await passed(kube, backends=Backends(BarePod()))
 
     assert condition_of(status_of(kube), "Valid")["status"] == "True", status_of(kube)
     assert status_of(kube)["startTime"]
@@ -451,7 +451,7 @@ async def test_a_model_that_is_made_again_is_made_once() -> None:
     catalogue = Catalogue(kube.as_kube(), settings, shipped())
     controller = TaskController(
         kube.as_kube(),
-        backend_choice.DEFAULT,
+        backend_choice.BACKENDS,
         catalogue,
         settings,
         RecentReads(kube.as_kube()),

@@ -17,7 +17,7 @@ from autotuner.serving.accelerators import (
     product_labels,
     read,
 )
-from tests.support.accelerators import DESCRIBED, H100, nvidia
+from testbed.node.accelerators import DESCRIBED, H100, nvidia
 
 GPU, AMD, PRODUCT, AMD_PRODUCT = "nvidia.com/gpu", "amd.com/gpu", "nvidia.com/gpu.product", "amd.com/gpu.product-name"
 SMALL, LARGE = "nvidia.com/mig-1g.10gb", "nvidia.com/mig-3g.40gb"
@@ -94,6 +94,13 @@ def test_a_label_of_the_users_own_says_the_model() -> None:
     assert (found.product, found.label, found.memory_mib) == ("h100", "pool", 81559)
     unlabelled = read(DESCRIBED["two whole GPUs"].node(), GPU, "pool")
     assert (unlabelled.product, unlabelled.label) == ("", "")
+
+
+def test_devices_that_are_claimed_another_way_have_a_model_by_the_users_label() -> None:
+    node = DESCRIBED["no accelerators"].node(pool="h100")
+
+    assert read(node, "", "pool") == says(0, "h100", "pool")
+    assert read(node, "", "else") == says(0)
 
 
 @pytest.mark.parametrize(

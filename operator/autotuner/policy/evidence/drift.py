@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from autotuner.api.experiment import ExperimentStatus
 from autotuner.hashing import digest
-from autotuner.kubernetes_object import Object
+from autotuner.kubernetes_object import Object, content
 from autotuner.policy.experiment.fingerprint import image_digest
 
 _ADVICE = "figures of two deployments cannot be compared"
@@ -53,7 +53,7 @@ def changed_object(first: ExperimentStatus, baseline: str, model: Object | None,
         runtime: as the model.
     """
     for what, live in (("model", model), ("runtime", runtime)):
-        if first.hashes and live is not None and digest(live.get("spec"), 32) != getattr(first.hashes, what):
+        if first.hashes and live is not None and digest(content(live), 32) != getattr(first.hashes, what):
             return (
                 f"{live['kind']} {live['metadata']['name']} was changed since the baseline {baseline} was deployed:"
                 f" {_ADVICE}; create a new TuningTask"

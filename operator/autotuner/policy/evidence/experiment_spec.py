@@ -21,7 +21,7 @@ from autotuner.api.experiment import (
 )
 from autotuner.api.task import TaskSpec
 from autotuner.engines import EngineVersion
-from autotuner.kubernetes_object import Object
+from autotuner.kubernetes_object import Object, content
 from autotuner.ownership import owner_reference
 from autotuner.search.space.configuration import Configuration, Rendered
 from autotuner.search.space.space import Space
@@ -36,6 +36,13 @@ def mark_created_for(body: Object, task: Mapping[str, Any]) -> Object:
     """Write into a shared object for which task it was made; it has no owner and stays when the task goes."""
     annotations = {**body["metadata"].get("annotations", {}), CREATED_FOR: task["metadata"]["uid"]}
     return {**body, "metadata": {**body["metadata"], "annotations": annotations}}
+
+
+def own_snapshot(body: Object, task: Mapping[str, Any]) -> Object:
+    """Make a snapshot the task's own: it goes with the task, and no other uses it."""
+    name = f"{task['metadata']['name']}-{body['metadata']['name'].rpartition('-')[2]}"
+    own = {"name": name, "labels": {TASK_LABEL: task["metadata"]["name"]}, "ownerReferences": [owner_reference(task)]}
+    return {**body, "metadata": {**body["metadata"], **own}}
 
 
 def created_by(live: Mapping[str, Any], task: Mapping[str, Any]) -> bool:
@@ -89,9 +96,14 @@ class Ingredients:
     benchmark_image: str
 
     @property
+    def container(self) -> str | None:
+        """The engine's container in a snapshot; None where the backend has a name for it."""
+        return str(self.template.container["name"]) if self.backend.capabilities.snapshots else None
+
+    @property
     def template(self) -> EngineTemplate:
         """The engine in the runtime."""
-        return self.backend.engine_template(self.runtime.get("spec"))
+        return self.backend.engine_template(content(self.runtime))
 
 
 def _rendered(common: Ingredients, configuration: Configuration | None) -> Rendered:
@@ -240,8 +252,10 @@ def _service(common: Ingredients, configuration: Configuration | None) -> Servic
     spec, placement = common.spec, common.spec.placement
     args, env = arguments(common, configuration)
     return Service(
-        model=ModelRef(kind=common.model["kind"], name=common.model["metadata"]["name"]),
+        backend=common.backend.capabilities.name,
+        model=_model_reference(common),
         runtime=RuntimeRef(kind=common.runtime["kind"], name=common.runtime["metadata"]["name"]),
+        container=common.container,
         engine=engines.get(common.engine).name,
         args=args,
         env=env,
@@ -253,7 +267,7 @@ def _service(common: Ingredients, configuration: Configuration | None) -> Servic
             label=common.pinned.label,
             allow_shared=placement.allow_shared,
         ),
-        volume=spec.model.volume,
+        volume=spec.model.volume if spec.model.volume and not spec.model.volume.cache else None,
         node_selector=placement.node_selector or None,
         tolerations=_tolerations(spec, common.template),
         queue_name=placement.queue_name,
@@ -264,6 +278,13 @@ def _service(common: Ingredients, configuration: Configuration | None) -> Servic
         api_key_secret=spec.runtime.api_key_secret,
         served_model_name=spec.runtime.served_model_name,
     )
+
+
+def _model_reference(common: Ingredients) -> ModelRef | None:
+    """The model's object; None where the engine finds its own."""
+    if not common.backend.capabilities.models:
+        return None
+    return ModelRef(kind=common.model["kind"], name=common.model["metadata"]["name"])
 
 
 def _environment(

@@ -60,6 +60,7 @@ class ObservedTask:
     obstacle: str = ""  # whose the name of the next experiment is, if it could not be created just now
     recommendation_obstacle: str = ""  # why the recommendation could not be written just now
     rejection: tuple[str, str] | None = None  # kind and the API server's words, when it refused to create it just now
+    absent: Mapping[str, str] = field(default_factory=dict)  # backends that cannot serve -> why
     turn: str = ""  # why no experiment may start just now although the task's own limits let it, in words
     unanswered: tuple[str, str] | None = None  # the same when it could not do it: it failed, or a webhook did
 
@@ -129,6 +130,7 @@ class ObservedTask:
             running=(self.settled.status.engine_version or "") if self.settled else "",
             probed=self.probed,
             probe_failure=(self.status.probe.failure or "") if self.status.probe else "",
+            absent=self.absent,
         )
 
     @cached_property

@@ -174,9 +174,8 @@ def _progress(seen: ObservedExperiment, times: Times) -> tuple[ExperimentPhase, 
     if not seen.owns_root:
         if seen.root is not None:
             return "Pending", f"waiting: {waiting.obstacle(seen)}"
-        model = seen.spec.service.model
         if seen.model_state.phase != "Ready":
-            return "Pending", f"waiting for {model.kind} {model.name} to be Ready (it is {seen.model_state})"
+            return "Pending", f"waiting for {seen.model_name} to be Ready (it is {seen.model_state})"
         if seen.runtime is None:
             runtime = seen.spec.service.runtime
             return "Pending", f"waiting for {runtime.kind} {runtime.name}, which does not exist"

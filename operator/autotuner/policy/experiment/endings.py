@@ -93,16 +93,17 @@ def _job_refused(seen: ObservedExperiment, _: datetime) -> Ending | None:
 def _references(seen: ObservedExperiment, _: datetime) -> Ending | None:
     if seen.root is not None:
         return None
-    model, runtime = seen.spec.service.model, seen.spec.service.runtime
-    if seen.model is None and seen.of_task:
+    runtime = seen.spec.service.runtime
+    named = seen.spec.service.model is not None
+    if seen.model is None and named and seen.of_task:
         return None  # the task makes it again if it is the task's own; queueSeconds count
-    if seen.model is None:
-        return Ending("ModelNotReady", f"{model.kind} {model.name} does not exist; create it")
+    if seen.model is None and named:
+        return Ending("ModelNotReady", f"{seen.model_name} does not exist; create it")
     if seen.model_state.phase == "Failed":
-        return Ending("ModelNotReady", f"{model.kind} {model.name} is Failed: {seen.model_state.why}")
+        return Ending("ModelNotReady", f"{seen.model_name} is Failed: {seen.model_state.why}")
     if seen.runtime is None and not seen.of_task:
         return Ending("RuntimeIncompatible", f"{runtime.kind} {runtime.name} does not exist; create it")
-    unreadable = model_files.unreadable(seen, seen.model)
+    unreadable = model_files.unreadable(seen, seen.model or {})
     return Ending("ModelNotReady", unreadable.message) if unreadable else None
 
 

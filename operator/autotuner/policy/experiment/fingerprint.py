@@ -5,7 +5,7 @@ from __future__ import annotations
 from autotuner import engines
 from autotuner.api.experiment import ExperimentSpec, Hashes
 from autotuner.hashing import digest
-from autotuner.kubernetes_object import Object
+from autotuner.kubernetes_object import Object, content
 from autotuner.search.space.command_line import by_flag
 
 # Of the benchmark's pod, what may change the figures.
@@ -16,7 +16,7 @@ def hashes(model: Object | None, runtime: Object | None) -> Hashes | None:
     """The hashes of live model and runtime; None unless both are there."""
     if model is None or runtime is None:
         return None
-    return Hashes(model=digest(model.get("spec"), 32), runtime=digest(runtime.get("spec"), 32))
+    return Hashes(model=digest(content(model), 32), runtime=digest(content(runtime), 32))
 
 
 def image_digest(image_id: str) -> str:

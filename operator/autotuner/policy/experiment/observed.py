@@ -70,14 +70,20 @@ class ObservedExperiment:
         return self.backend.capabilities.root.kind
 
     @property
+    def model_name(self) -> str:
+        """The kind and name of the model's object, for messages."""
+        model = self.spec.service.model
+        return f"{model.kind} {model.name}" if model else "the model"
+
+    @property
     def of_task(self) -> bool:
         """Whether a task made the experiment; it also makes models and runtimes again that somebody deletes."""
         return any(owner.get("controller") for owner in self.object["metadata"].get("ownerReferences") or ())
 
     @cached_property
     def model_state(self) -> ModelState:
-        """How far the model is."""
-        return self.backend.model_state(self.model)
+        """How far the model is; one that no object stands for is always Ready."""
+        return self.backend.model_state(self.model) if self.spec.service.model else ModelState("Ready")
 
     @cached_property
     def serving(self) -> State | None:

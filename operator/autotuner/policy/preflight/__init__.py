@@ -16,6 +16,7 @@ from autotuner.policy.preflight import (
     goals,
     model_files,
     objects,
+    serving_backend,
     side_by_side,
     stopping,
 )
@@ -46,6 +47,8 @@ __all__ = [
 def check(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[Finding]:
     """Everything that is wrong, most basic first; empty if the task can start."""
     case = Case(spec, presets, around)
+    if unserved := list(serving_backend.problems(case)):
+        return unserved
     found = [
         *objects.problems(case),
         *model_files.problems(case, spec.search.parallel_experiments),
@@ -70,6 +73,7 @@ def warnings(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[Fin
     """What works but may mislead; the condition Valid tells it."""
     case = Case(spec, presets, around)
     return [
+        *serving_backend.warnings(case),
         *flags.warnings(case),
         *model_files.warnings(case),
         *benchmark.warnings(case),

@@ -12,6 +12,7 @@ from autotuner.engines.parallelism import neutral
 from autotuner.policy.preflight.checked_task import Case
 from autotuner.search.space.dimensions import DimensionError, of_parameter
 from autotuner.serving import accelerators
+from autotuner.serving.accelerators import NodeAccelerators
 from autotuner.validation_messages import Finding, Kind
 
 _RESOURCE = "placement.acceleratorResource"
@@ -40,19 +41,28 @@ def warnings(case: Case) -> Iterator[Finding]:
         return
     if fleet.looked and not fleet.offering:
         yield _nowhere(case)
-    for one in fleet.nodes:
-        details = {"node": one.node, "resource": fleet.resource}
-        if one.invalid:
-            yield Finding(_RESOURCE, Kind.MIG_INVALID, {**details, "product": one.product})
-        elif one.sharing is not None and placement.allow_shared:
-            yield Finding(
-                "placement.allowShared", Kind.ACCELERATORS_SHARED_KNOWINGLY, {**details, "sharing": one.sharing}
-            )
-        if one.models:
-            yield Finding(_RESOURCE, Kind.ACCELERATORS_MIXED, {**details, "models": one.models})
-        elif one.count and not one.product:
-            label = placement.accelerator_label or accelerators.product_labels(fleet.resource)[0]
-            yield Finding("placement.acceleratorLabel", Kind.ACCELERATORS_UNTOLD, {**details, "label": label})
+    told: set[Kind] = set()
+    for found in (found for one in fleet.nodes for found in _of_node(case, one)):
+        if found.kind not in told:  # nodes of several kinds may lack the same
+            told.add(found.kind)
+            yield found
+
+
+def _of_node(case: Case, one: NodeAccelerators) -> Iterator[Finding]:
+    placement = case.spec.placement
+    details = {"node": one.node, "resource": placement.accelerator_resource}
+    if one.invalid:
+        yield Finding(_RESOURCE, Kind.MIG_INVALID, {**details, "product": one.product})
+    elif one.sharing is not None and placement.allow_shared:
+        shared = {**details, "sharing": one.sharing}
+        yield Finding("placement.allowShared", Kind.ACCELERATORS_SHARED_KNOWINGLY, shared)
+        if case.spec.search.parallel_experiments > 1:
+            yield Finding("search.parallelExperiments", Kind.EXPERIMENTS_SHARE_ACCELERATORS, shared)
+    if one.models:
+        yield Finding(_RESOURCE, Kind.ACCELERATORS_MIXED, {**details, "models": one.models})
+    elif one.count and not one.product:
+        label = placement.accelerator_label or accelerators.product_labels(placement.accelerator_resource)[0]
+        yield Finding("placement.acceleratorLabel", Kind.ACCELERATORS_UNTOLD, {**details, "label": label})
 
 
 def _nowhere(case: Case) -> Finding:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from autotuner import engines
@@ -11,6 +11,7 @@ from autotuner.api.common import EngineName
 from autotuner.api.task import TaskSpec
 from autotuner.engines import EngineVersion
 from autotuner.engines.probed_flags import ProbedFlags
+from autotuner.kubernetes_object import content
 from autotuner.policy import model_and_runtime
 from autotuner.policy.model_and_runtime import Reference
 from autotuner.policy.queueing import ObservedQueue
@@ -37,6 +38,7 @@ class Surroundings:
     running: str = ""  # the version that the engine of experiment 0 told
     probed: ProbedFlags | None = None  # what the image's own parser told
     probe_failure: str = ""  # why it could not be asked
+    absent: Mapping[str, str] = field(default_factory=dict)  # backends that cannot serve -> why
 
 
 def engine_of(spec: TaskSpec, presets: Presets) -> EngineName | None:
@@ -95,8 +97,7 @@ class Case:
     @property
     def _written_runtime(self) -> Mapping[str, Any] | None:
         if self.around.runtime is not None:
-            found: Mapping[str, Any] = self.around.runtime["spec"]
-            return found
+            return content(self.around.runtime)
         return model_and_runtime.runtime_spec(self.spec.runtime, self.presets)
 
     @property

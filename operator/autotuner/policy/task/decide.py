@@ -224,8 +224,10 @@ def _drift(seen: ObservedTask) -> CommonCause | None:
     differing = [drift.explanation(one.name, one.drift, first.name) for one in seen.measured if one.drift]
     if differing:
         return CommonCause("RuntimeChanged", differing[0], certain=True)
-    # A model that was made again may lack what the backend fills in until it is Ready.
-    model = seen.model if seen.model_state.phase == "Ready" else None
+    # A model that was made again may lack what the backend fills in until it is Ready; where no object stands for the
+    # model, the snapshot says all of it.
+    ready = seen.model_state.phase == "Ready" and not seen.backend.capabilities.snapshots
+    model = seen.model if ready else None
     words = drift.changed_object(first.status, first.name, model, seen.runtime)
     return CommonCause("RuntimeChanged", words) if words else None
 

@@ -45,7 +45,7 @@ def _objects(seen: ObservedTask) -> tuple[Object, Object]:
     """Model and runtime, live or as they would be created."""
     model = seen.model or seen.wanted_model
     assert model is not None, "checked by preflight"
-    runtime = seen.runtime or seen.backend.wanted_runtime(seen.spec.runtime, seen.presets, model, seen.namespace)
+    runtime = seen.runtime or seen.backend.wanted_runtime(seen.spec, seen.presets, model, seen.namespace)
     assert runtime is not None, "checked by preflight"
     return model, runtime
 
@@ -79,7 +79,7 @@ def _first_root(seen: ObservedTask, model: Mapping[str, Any], runtime: Mapping[s
     )
     experiment["metadata"]["uid"] = ""
     service = ExperimentSpec.model_validate(experiment["spec"]).service
-    root = seen.backend.render(experiment, service)
+    root = seen.backend.render(experiment, service, runtime)
     del root["metadata"]["ownerReferences"], root["metadata"]["labels"]
     if service.labels:
         root["metadata"]["labels"] = dict(service.labels)

@@ -198,6 +198,7 @@ def resolved(seen: ObservedTask, model: Object, runtime: Object) -> Resolved:
     return Resolved(
         model=model["metadata"]["name"],
         runtime=runtime["metadata"]["name"],
+        backend=seen.backend.capabilities.name,
         engine=seen.engine.name,
         configurations=min(space.size, SPACE_MAX),
         estimated=not space.exact,

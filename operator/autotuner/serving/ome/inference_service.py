@@ -33,10 +33,12 @@ def inference_service(experiment: Mapping[str, Any], service: Service) -> Object
     """The InferenceService of an experiment, as it is created and never touched again."""
     meta, accelerator = experiment["metadata"], service.accelerator
     selector = dict(service.node_selector or {})
-    if accelerator.product:
-        selector[accelerator.label or accelerators.product_labels(accelerator.resource)[0]] = accelerator.product
+    own = next(iter(accelerators.product_labels(accelerator.resource)), None)
+    if accelerator.product and (label := accelerator.label or own):
+        selector[label] = accelerator.product
     resources = {accelerator.resource: str(accelerator.count)} if accelerator.resource else {}
     volume = service.volume
+    assert service.model is not None, "the API demands it where OME serves"
     return render(
         "inferenceservice.yaml.j2",
         name=meta["name"],

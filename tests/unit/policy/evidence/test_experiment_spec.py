@@ -157,6 +157,7 @@ def test_is_fully_resolved() -> None:
         {"name": "mem-fraction-static", "value": "0.8"},
     ]
     assert body["spec"]["service"] == {
+        "backend": "OME",
         "model": {"kind": "ClusterBaseModel", "name": "llama"},
         "runtime": {"kind": "ClusterServingRuntime", "name": "engine-runtime"},
         "engine": "SGLang",

@@ -14,7 +14,7 @@ from autotuner.policy.experiment.reasons import REASONS
 from autotuner.policy.queueing import ObservedQueue
 from autotuner.serving.kueue import Workload
 from autotuner.serving.refusals import Refusal
-from tests.support.accelerators import DESCRIBED
+from testbed.node.accelerators import DESCRIBED
 from tests.unit.builders import (
     after,
     at,

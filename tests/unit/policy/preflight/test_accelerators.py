@@ -11,7 +11,7 @@ from autotuner.kubernetes_object import Object
 from autotuner.policy.preflight import Surroundings, check, warnings
 from autotuner.serving import accelerators
 from autotuner.validation_messages import Finding, Kind
-from tests.support.accelerators import DESCRIBED
+from testbed.node.accelerators import DESCRIBED
 from tests.unit.task_builders import live_model, make_spec, shipped
 
 SMALL = "nvidia.com/mig-1g.10gb"
@@ -141,6 +141,15 @@ DOUBTFUL: list[tuple[str, list[str], Object, list[tuple[str, Kind]]]] = [
         ["two whole GPUs", "time slicing"],
         {"placement": {"allowShared": True}},
         [("placement.allowShared", Kind.ACCELERATORS_SHARED_KNOWINGLY)],
+    ),
+    (
+        "experiments side by side on GPUs that are shared",
+        ["time slicing"],
+        {"placement": {"allowShared": True}, "search": {"parallelExperiments": 2, "strategy": "Random"}},
+        [
+            ("placement.allowShared", Kind.ACCELERATORS_SHARED_KNOWINGLY),
+            ("search.parallelExperiments", Kind.EXPERIMENTS_SHARE_ACCELERATORS),
+        ],
     ),
     (
         "profiles that cannot be handed out",

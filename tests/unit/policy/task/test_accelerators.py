@@ -9,7 +9,7 @@ import pytest
 from autotuner.kubernetes_object import Object
 from autotuner.policy import cost_estimate
 from autotuner.policy.task.plan import TaskPlan
-from tests.support.accelerators import DESCRIBED
+from testbed.node.accelerators import DESCRIBED
 from tests.unit.builders import at, condition, make_level
 from tests.unit.task_builders import Ending, Story, ended, ending, make_task, observed, started
 

@@ -92,12 +92,19 @@ def test_is_placed() -> None:
         ({"resource": "nvidia.com/mig-1g.10gb"}, "nvidia.com/mig-1g.10gb.product"),
         ({"resource": "amd.com/gpu", "label": "beta.amd.com/gpu.product-name"}, "beta.amd.com/gpu.product-name"),
         ({"label": "pool"}, "pool"),
+        ({"resource": "", "label": "pool"}, "pool"),
     ],
 )
 def test_is_pinned_by_the_label_that_says_the_model(accelerator: Object, label: str) -> None:
     engine = service_of(accelerator={**accelerator, "product": "one"})["spec"]["engine"]
 
     assert engine["nodeSelector"] == {label: "one"}
+
+
+def test_is_not_pinned_where_nothing_says_the_model() -> None:
+    engine = service_of(accelerator={"resource": "", "product": "one"})["spec"]["engine"]
+
+    assert not engine.get("nodeSelector")
 
 
 def test_is_queued() -> None:

@@ -6,9 +6,12 @@ and Intel's in their documentation.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 
 from autotuner.kubernetes_object import Object
+from testbed.api import Api
 
 H100 = "NVIDIA-H100-80GB-HBM3"
 
@@ -134,3 +137,26 @@ DESCRIBED = {
     "Gaudi": Described({"habana.ai/gaudi": "8"}),
     "no accelerators": Described({}),
 }
+
+
+@contextlib.asynccontextmanager
+async def described_nodes(api: Api, nodes: Mapping[str, Described]) -> AsyncIterator[None]:
+    """Nodes of a cluster describe their accelerators so while this is open; what else they say stays."""
+    before = {name: await api.get(f"/api/v1/nodes/{name}") for name in nodes}
+
+    async def describe(name: str, labels: Mapping[str, str | None], amounts: Mapping[str, str | None]) -> None:
+        await api.patch(f"/api/v1/nodes/{name}", {"metadata": {"labels": labels}})
+        await api.patch(f"/api/v1/nodes/{name}/status", {"status": {"capacity": amounts, "allocatable": amounts}})
+
+    try:
+        for name, described in nodes.items():
+            await describe(name, described.labels, described.resources)
+        yield
+    finally:
+        for name, described in nodes.items():
+            labels, amounts = before[name]["metadata"]["labels"], before[name]["status"]["capacity"]
+            await describe(
+                name,
+                {key: labels.get(key) for key in described.labels},
+                {key: amounts.get(key) for key in described.resources},
+            )
