@@ -272,7 +272,6 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
         " runtime.version or runtime.allowUnknownFlags: true if your image's engine has it",
     ),
     (
-        Kind.BACKEND_CHOSEN,
         Kind.PERHAPS_WRONG,
         {"complaint": Finding("field", Kind.VALUE_MISSING)},
         "perhaps wrong, for your image's engine is another release: a value is missing",
