@@ -62,6 +62,11 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
         "the spec has no storage.storageUri; OME demands one",
     ),
     (
+        Kind.OBJECT_MISSHAPEN,
+        {"object": "ClusterServingRuntime mine", "what": "engineConfig is no mapping"},
+        "ClusterServingRuntime mine cannot be read: engineConfig is no mapping",
+    ),
+    (
         Kind.RUNTIME_WITHOUT_IMAGE,
         {},
         "engineConfig.runner has no image, so there is no engine to start",
@@ -715,6 +720,7 @@ REASONS = {
     },
     "EmptySpace": {Kind.SPACE_EMPTY},
     "Valid": {
+        Kind.BACKEND_CHOSEN,
         Kind.PERHAPS_WRONG,
         Kind.PROBE_DECIDES,
         Kind.PROBE_FAILED,
