@@ -267,8 +267,8 @@ class Placement(Model):
     annotations: OwnAnnotations | None = Field(
         default=None,
         description=(
-            "Annotations of everything that is made for an experiment: what serves its engine, the Job, and their pods. For"
-            " example karpenter.sh/do-not-disrupt."
+            "Annotations of everything that is made for an experiment: what serves its engine, the Job, and their pods."
+            " For example karpenter.sh/do-not-disrupt."
         ),
     )
 
