@@ -62,6 +62,11 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
         "the spec has no storage.storageUri; OME demands one",
     ),
     (
+        Kind.OBJECT_MISSHAPEN,
+        {"object": "ClusterServingRuntime mine", "what": "engineConfig is no mapping"},
+        "ClusterServingRuntime mine cannot be read: engineConfig is no mapping",
+    ),
+    (
         Kind.RUNTIME_WITHOUT_IMAGE,
         {},
         "engineConfig.runner has no image, so there is no engine to start",
