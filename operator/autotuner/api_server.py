@@ -16,9 +16,10 @@ from kubernetes.aio.client.rest import RESTResponse
 from kubernetes.aio.config.incluster_config import load_incluster_config
 from kubernetes.aio.config.kube_config import load_kube_config
 
-from autotuner.kube import FIELD_MANAGER, POD, ConflictError, KubeError, RejectedError, refusal
+from autotuner.kube import FIELD_MANAGER, POD, ConflictError, KubeError, Obstacle, RejectedError, refusal
 from autotuner.kubernetes_object import Object, Resource
 from autotuner.log_excerpt import LogExcerpt
+from autotuner.proxies import proxy_for, without_password
 
 REQUEST_SECONDS = 30.0
 _LOG_BYTES = 64 * 1024 * 1024  # kubelets keep 10 MiB of a container's log unless they are told otherwise
@@ -42,8 +43,9 @@ def error(status: int, body: str) -> KubeError:
     return refusal(status, reason, message)
 
 
-def _unreachable(method: str, path: str, problem: Exception) -> KubeError:
-    return KubeError(0, "Unreachable", f"{method} {path}: {problem or type(problem).__name__}")
+def in_cluster(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether this process is a pod that talks to its own cluster: no proxy leads there."""
+    return "KUBERNETES_SERVICE_HOST" in environment and "KUBECONFIG" not in environment
 
 
 class ApiServer:
@@ -61,15 +63,18 @@ class ApiServer:
 
         Raises:
             RuntimeError: neither is there.
+            ValueError: the environment names a proxy that is none.
         """
         configuration = Configuration()
-        if "KUBERNETES_SERVICE_HOST" in os.environ and "KUBECONFIG" not in os.environ:
+        if in_cluster():
             load_incluster_config(client_configuration=configuration)
         else:
             try:
                 await load_kube_config(client_configuration=configuration)
             except Exception as problem:
                 raise RuntimeError(f"no cluster: {problem}; set KUBECONFIG or run inside a cluster") from problem
+            configuration.proxy = configuration.proxy or proxy_for(configuration.host)
+        configuration.client_session_kwargs = {"trust_env": False}  # its own reading of NO_PROXY knows no ranges
         return cls(ApiClient(configuration), may_write)
 
     async def close(self) -> None:
@@ -94,7 +99,7 @@ class ApiServer:
         try:
             text: str = (await response.read()).decode(errors="replace")
         except (ClientError, TimeoutError, OSError) as problem:
-            raise _unreachable(method, path, problem) from problem
+            raise self._unreachable(method, path, problem) from problem
         if not 200 <= response.status <= 299:
             raise error(response.status, text)
         return text
@@ -122,7 +127,12 @@ class ApiServer:
         try:
             return await self._client.call_api(*arguments, _request_timeout=seconds)
         except (ClientError, TimeoutError, OSError) as problem:
-            raise _unreachable(method, path, problem) from problem
+            raise self._unreachable(method, path, problem) from problem
+
+    def _unreachable(self, method: str, path: str, problem: Exception) -> KubeError:
+        proxy = self._client.configuration.proxy
+        through = f" (asked through the proxy {without_password(proxy)})" if proxy else ""
+        return KubeError(0, "Unreachable", f"{method} {path}: {problem or type(problem).__name__}{through}")
 
     async def get(self, resource: Resource, namespace: str | None, name: str) -> Object | None:
         """The object, or None if there is none (or its kind is not installed)."""
@@ -321,11 +331,8 @@ class ApiServer:
             stream.close()
         return True
 
-    async def obstacle(self, resources: Iterable[Resource], namespaces: Sequence[str]) -> str:
-        """Why these kinds cannot be served yet; empty once they can: kopf that starts before stays deaf.
-
-        Discovery lists a kind a moment before its storage answers, so the kinds are read in earnest.
-        """
+    async def obstacle(self, resources: Iterable[Resource], namespaces: Sequence[str]) -> Obstacle | None:
+        """See `Kube`. Discovery lists a kind a moment before its storage answers, so the kinds are read in earnest."""
         what = "the API server"
         try:
             await self.request("GET", "/readyz")
@@ -334,5 +341,5 @@ class ApiServer:
                 for namespace in (namespaces if resource.namespaced else ()) or (None,):
                     await self.request("GET", resource.path(namespace), {"limit": "1"})
         except KubeError as problem:
-            return f"{what}: {problem}"
-        return ""
+            return Obstacle(f"{what}: {problem}", absent=isinstance(problem, RejectedError))
+        return None

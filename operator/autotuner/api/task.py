@@ -12,11 +12,16 @@ from autotuner.api.common import (
     TASK_NAME_MAX,
     WITH_DEFAULTS,
     Arguments,
+    LabelKey,
     LabelMap,
     Model,
     ObjectName,
+    OwnAnnotations,
+    OwnLabels,
     QueueName,
+    ResourceName,
     Switch,
+    TaskBackend,
     Tolerations,
     cel,
     explained,
@@ -209,10 +214,25 @@ class Placement(Model):
     tolerations: Tolerations | None = Field(
         default=None, description="Taints of nodes that engines tolerate, and benchmarks that run on the engine's node."
     )
-    accelerator_resource: Annotated[str, StringConstraints(max_length=253)] = Field(
+    accelerator_resource: ResourceName = Field(
         default="nvidia.com/gpu",
         description=(
             "The extended resource that engines request, one for each accelerator; empty: engines request none."
+        ),
+    )
+    accelerator_label: LabelKey | None = Field(
+        default=None,
+        description=(
+            "The node label that says the model of accelerator. All experiments run on the model that the baseline ran"
+            " on. Absent: the resource's own, for example nvidia.com/gpu.product or amd.com/gpu.product-name"
+            " (docs/accelerators.md)."
+        ),
+    )
+    allow_shared: Switch = Field(
+        default=False,
+        description=(
+            "true: also use accelerators that other pods may use at the same time (time slicing, MPS). Figures then"
+            " depend on what these do, and every verdict says so. false: a node that shares them is refused."
         ),
     )
     queue_name: QueueName | None = Field(
@@ -235,6 +255,20 @@ class Placement(Model):
         description=(
             "The WorkloadPriorityClass of engines and benchmarks, which orders Kueue's queue and means nothing to the"
             " scheduler; absent: Kueue goes by the PriorityClass."
+        ),
+    )
+    labels: OwnLabels | None = Field(
+        default=None,
+        description=(
+            "Labels of everything that is made for an experiment: InferenceService, Job, and the pods of both. For"
+            " example a cost centre, or what a policy demands."
+        ),
+    )
+    annotations: OwnAnnotations | None = Field(
+        default=None,
+        description=(
+            "Annotations of everything that is made for an experiment: InferenceService, Job, and the pods of both. For"
+            " example karpenter.sh/do-not-disrupt."
         ),
     )
 
@@ -281,6 +315,14 @@ class TaskSpec(Model):
             " with suspend: true makes a dry run: it shows the search space, the cost and the first InferenceService."
         ),
     )
+    backend: TaskBackend = Field(
+        default="Auto",
+        description=(
+            "What serves the engines of model and runtime presets. OME: an InferenceService. Deployment: a Deployment"
+            " and a Service of the operator's own, with the same command, arguments, probes and resources. Auto: OME"
+            " where its kinds are served, else Deployment."
+        ),
+    )
     model: TaskModel
     runtime: TaskRuntime
     parameters: SearchParameters = Field(
@@ -325,6 +367,7 @@ _UNCHANGED = " && ".join(
     [
         unchanged(field, root="spec.")
         for field in (
+            "backend",
             "model",
             "runtime",
             "parameters",

@@ -3,32 +3,43 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, Literal
-
-import cel
-from pydantic import ValidationError
+from typing import Any, Literal, NamedTuple
 
 from autotuner import backend_choice, engines
 from autotuner.api import crd
 from autotuner.api.common import API_VERSION, GROUP, Model
 from autotuner.api.experiment import TuningExperiment
 from autotuner.api.task import TaskSpec, TuningTask
-from autotuner.cli.documents import Document, Path
+from autotuner.cli.documents import Document
+from autotuner.cli.kubectl_yaml import Path
 from autotuner.engines.probed_flags import ProbedFlags
-from autotuner.kubernetes_object import Object
+from autotuner.kube import EXPERIMENT, TASK
+from autotuner.kubernetes_object import Object, Resource
+from autotuner.memory_api import incoming, kinds
+from autotuner.memory_api.answers import FIELD, UNKNOWN_FIELD, Cause
 from autotuner.policy import cost_estimate, model_and_runtime, preflight
 from autotuner.policy.preflight import Surroundings
 from autotuner.presets import Presets
+from autotuner.serving import accelerators
 from autotuner.validation_messages import Finding
 
 Severity = Literal["error", "warning", "note"]
 
-_KINDS: Mapping[str, type[Model]] = {"TuningTask": TuningTask, "TuningExperiment": TuningExperiment}
-# Errors about a text that the field's description explains better than pydantic does.
-_EXPLAINED = ("string_type", "string_pattern_mismatch")
+_KINDS: Mapping[str, Resource] = {TASK.kind: TASK, EXPERIMENT.kind: EXPERIMENT}
+_MODELS: Mapping[str, type[Model]] = {TASK.kind: TuningTask, EXPERIMENT.kind: TuningExperiment}
+# Mistakes that the field's description explains better than the API server does.
+_EXPLAINED = ("FieldValueTypeInvalid", "FieldValueRequired")
+_WITHOUT_WORDS = {"FieldValueRequired": "required"}
+# How the API server tells a value, and what is wrong with it.
+_IN_BODY = re.compile(rf"^(.*): {FIELD} in body (.*?)(?:: \".*\")?$", re.DOTALL)
+# What a rule is about, before its own words.
+_RULE = re.compile(r'^"(?:object|array|string|integer|number|boolean)": ')
+_SCALARS = ("integer", "number", "boolean")
+_STEPS = re.compile(r"\[[0-9]+\]|[^.\[\]]+")
 
 
 @dataclass(frozen=True)
@@ -70,23 +81,37 @@ class AtHand:
     flags: Mapping[str, ProbedFlags]
 
 
-def diagnose(document: Document, known: AtHand) -> list[Diagnostic]:
-    """Check one document; returns no diagnostics for kinds that are not ours."""
+class Verdict(NamedTuple):
+    """What there is to tell of a document.
+
+    Attributes:
+        diagnostics: what the checks found.
+        summary: how large a valid task's space is, what it costs at most, and whose flags count; empty for others.
+    """
+
+    diagnostics: Sequence[Diagnostic] = ()
+    summary: str = ""
+
+
+def judge(document: Document, known: AtHand) -> Verdict:
+    """Check one document; there is nothing to tell of kinds that are not ours."""
     body = document.body
     if not is_ours(body):
-        return []
+        return Verdict()
     if body.get("apiVersion") != API_VERSION:
-        return [Diagnostic(("apiVersion",), "error", "InvalidSpec", f"write {API_VERSION}")]
+        return Verdict([Diagnostic(("apiVersion",), "error", "InvalidSpec", f"write {API_VERSION}")])
     kind = body["kind"]
-    malformed = list(_check_shape(body, kind))
-    if malformed:
-        return malformed
-    model = _KINDS[kind].model_validate({"spec": body["spec"]}).dump()
-    complete = {**model, "metadata": body.get("metadata") or {}}
-    broken = list(_check_rules(_schema(kind), complete, ()))
-    if broken or kind != "TuningTask":
-        return broken
-    return _check_task(document, known)
+    judgement = incoming.judged(kinds.traits(_KINDS[kind]), body)
+    if judgement.body is None:
+        return Verdict([_refused(cause, kind) for cause in judgement.causes])
+    mistakable = list(_mistakable(document, kind))
+    if kind != TASK.kind:
+        return Verdict(mistakable)
+    spec = TaskSpec.model_validate(judgement.body["spec"])
+    around = _surroundings(judgement.body, spec, known)
+    found = _check_task(document, spec, around, known.presets)
+    complete = not any(one.severity == "error" or one.reason == "NotFound" for one in found)
+    return Verdict([*found, *mistakable], _summary(spec, around, known.presets) if complete else "")
 
 
 def is_ours(body: Object) -> bool:
@@ -95,39 +120,39 @@ def is_ours(body: Object) -> bool:
     return body.get("kind") in tuple(_KINDS) and group == GROUP
 
 
-def _check_shape(body: Object, kind: str) -> Iterator[Diagnostic]:
-    """Check for missing and unknown fields, types and bounds."""
-    if not isinstance(body.get("spec"), dict):
-        wrong = "must be a mapping of fields" if body.get("spec") is not None else "required"
-        yield Diagnostic(("spec",), "error", "InvalidSpec", wrong)
-        return
-    try:
-        _KINDS[kind].model_validate({"spec": body["spec"]})
-    except ValidationError as problems:
-        for problem in problems.errors(include_url=False):
-            path = tuple(step for step in problem["loc"] if step not in ("int", "float"))
-            message = problem["msg"]
-            if problem["type"] == "extra_forbidden":
-                message = _unknown_field(path, kind)
-            elif problem["type"] in _EXPLAINED:
-                message = _explained(message, _part_of_schema(path, kind))
-            yield Diagnostic(path, "error", "InvalidSpec", message)
+def _refused(cause: Cause, kind: str) -> Diagnostic:
+    """What the API server refuses, in words for people."""
+    words = _RULE.sub("", _IN_BODY.sub(r"\2, not \1", cause.message)) or _WITHOUT_WORDS.get(cause.reason, "")
+    path = _path(cause.field)
+    if not path and words.startswith("metadata.name: "):  # of which no rule can be the field
+        path, words = ("metadata", "name"), words.removeprefix("metadata.name: ")
+    if cause.reason == UNKNOWN_FIELD:
+        return Diagnostic(path, "error", "InvalidSpec", _unknown_field(path, kind))
+    words += ": stands there twice; remove one of them" if cause.reason == "FieldValueDuplicate" else ""
+    return Diagnostic(path, "error", "InvalidSpec", f"{words}{_meaning(cause, path, kind)}")
 
 
-def _explained(message: str, schema: Mapping[str, Any]) -> str:
-    """What the API server says of such a text, or else what the field is."""
-    rules = [rule["message"] for rule in schema.get("x-kubernetes-validations", ()) if "self.matches(" in rule["rule"]]
-    if rules:
-        return str(rules[0])
-    meant = schema.get("description")
-    return f"{message}; it is: {meant}" if meant else message
+def _meaning(cause: Cause, path: Path, kind: str) -> str:
+    """What the field is, where the API server says only what it is not."""
+    if cause.reason == "FieldValueTypeInvalid" and path[:1] == ("metadata",):
+        return "; put it in quotes" if cause.message.endswith(tuple(f': "{one}"' for one in _SCALARS)) else ""
+    if cause.reason not in _EXPLAINED and " should match " not in cause.message:
+        return ""
+    meant = _part_of_schema(path, kind).get("description", "")
+    return f"; it is: {meant.partition('. ')[0].rstrip('.')}" if meant else ""
+
+
+def _path(field: str) -> Path:
+    """The path that the API server names: `spec.parameters[0].name`, or `<nil>` for the whole."""
+    steps = _STEPS.findall(field)
+    return tuple(int(step[1:-1]) if step.startswith("[") else step for step in steps)
 
 
 def _unknown_field(path: Path, kind: str) -> str:
     names = sorted(_part_of_schema(path[:-1], kind).get("properties", {}))
     close = difflib.get_close_matches(str(path[-1]), names, n=1)
     hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(names)}"
-    return f"unknown field; {hint}"
+    return f"unknown field; {hint}" if names else "unknown field; remove it"
 
 
 def _part_of_schema(path: Path, kind: str) -> Any:
@@ -140,33 +165,39 @@ def _part_of_schema(path: Path, kind: str) -> Any:
 
 @cache
 def _schema(kind: str) -> Any:
-    return crd.schema(_KINDS[kind])
+    return crd.schema(_MODELS[kind])
 
 
-def _check_rules(schema: Mapping[str, Any], value: Any, path: Path) -> Iterator[Diagnostic]:
-    """Check a value by the CEL rules of its schema, except those that compare it with its value before an edit."""
-    for rule in schema.get("x-kubernetes-validations", []):
-        if "oldSelf" not in rule["rule"] and not _program(rule["rule"]).execute({"self": value}):
-            where = tuple(step for step in rule.get("fieldPath", "").split(".") if step)
-            yield Diagnostic((*path, *where), "error", "InvalidSpec", rule["message"])
+def _mistakable(document: Document, kind: str) -> Iterator[Diagnostic]:
+    """What the API server takes, but not in the way it may be meant, or not from every client."""
+    for path in document.duplicates:
+        words = "stands there twice; kubectl takes the last one, other tools refuse the file: remove one of them"
+        yield Diagnostic(path, "warning", "Valid", words)
+    for path in _nulls(_schema(kind), document.body, ()):
+        words = "null; server-side apply and Argo CD refuse it where it is not the same as absent: remove it"
+        yield Diagnostic(path, "warning", "Valid", words)
+    metadata = document.body.get("metadata") or {}
+    if "name" not in metadata and "generateName" in metadata:
+        words = "kubectl apply takes no generated names; use kubectl create"
+        yield Diagnostic(("metadata", "generateName"), "note", "Valid", words)
+
+
+def _nulls(schema: Mapping[str, Any], value: Any, path: Path) -> Iterator[Path]:
+    """Where a null stands for a field that has no default."""
     if isinstance(value, dict):
-        for name, part in schema.get("properties", {}).items():
-            if name in value:
-                yield from _check_rules(part, value[name], (*path, name))
-    elif isinstance(value, list):
+        for name, part in value.items():
+            below = schema.get("properties", {}).get(name) or schema.get("additionalProperties")
+            if below is not None and part is None and "default" not in below:
+                yield (*path, name)
+            elif below is not None:
+                yield from _nulls(below, part, (*path, name))
+    elif isinstance(value, list) and "items" in schema:
         for index, item in enumerate(value):
-            yield from _check_rules(schema["items"], item, (*path, index))
+            yield from _nulls(schema["items"], item, (*path, index))
 
 
-@cache
-def _program(rule: str) -> Any:
-    return cel.compile(rule)
-
-
-def _check_task(document: Document, known: AtHand) -> list[Diagnostic]:
+def _check_task(document: Document, spec: TaskSpec, around: Surroundings, presets: Presets) -> list[Diagnostic]:
     """Check a task by the operator's preflight, with the objects of the files in place of the cluster's."""
-    spec = TaskSpec.model_validate(document.body["spec"])
-    around, presets = _surroundings(document.body, spec, known), known.presets
     found = []
     for finding in preflight.check(spec, presets, around):
         if finding.reason == "NotFound":
@@ -185,18 +216,30 @@ def _diagnostic(document: Document, finding: Finding, severity: Severity, words:
 
 
 def _surroundings(task: Object, spec: TaskSpec, known: AtHand) -> Surroundings:
-    namespace = str((task.get("metadata") or {}).get("namespace", "default"))
-    backend = backend_choice.DEFAULT
+    namespace = str(task["metadata"].get("namespace", "default"))
+    backend = backend_choice.DEFAULT if spec.backend == "Auto" else backend_choice.BACKENDS[spec.backend]
     kinds = backend.capabilities.references
     live = {
         (body["kind"], body["metadata"]["name"]): body
         for body in (other.body for other in known.documents)
-        if body.get("kind") in kinds and (body.get("metadata") or {}).get("name") and isinstance(body.get("spec"), dict)
+        if _is_usable(body, kinds)
     }
     model = model_and_runtime.model(spec.model, known.presets, namespace, backend)
     runtime = (spec.runtime.kind, spec.runtime.name)
-    around = Surroundings(backend, live.get((model.kind, model.name)) if model else None, live.get(runtime))
+    around = Surroundings(
+        backend,
+        live.get((model.kind, model.name)) if model else None,
+        live.get(runtime),
+        fleet=accelerators.fleet((), spec.placement.accelerator_resource, {}),
+    )
     return replace(around, probed=known.flags.get(_package(spec, known.presets, around)))
+
+
+def _is_usable(body: Object, known: Mapping[str, Any]) -> bool:
+    """Whether an object of a file can stand for a live one: whatever else it has, a kind, a name and a spec."""
+    kind, metadata = body.get("kind"), body.get("metadata")
+    named = isinstance(metadata, dict) and isinstance(metadata.get("name"), str)
+    return named and isinstance(kind, str) and kind in known and isinstance(body.get("spec"), dict)
 
 
 def _package(spec: TaskSpec, presets: Presets, around: Surroundings) -> str:
@@ -205,15 +248,11 @@ def _package(spec: TaskSpec, presets: Presets, around: Surroundings) -> str:
     return engines.get(engine).package if engine else ""
 
 
-def summarize(document: Document, known: AtHand) -> str:
-    """Say how large a valid task's space is, what it costs at most, and whose flags count; empty for anything else."""
-    if not is_ours(document.body) or document.body["kind"] != "TuningTask":
-        return ""
-    spec = TaskSpec.model_validate(document.body["spec"])
-    around, presets = _surroundings(document.body, spec, known), known.presets
+def _summary(spec: TaskSpec, around: Surroundings, presets: Presets) -> str:
     engine = preflight.engine(spec, presets, around)
     if engine is None:
         return ""
     space = preflight.space(spec, presets, around, engine)
-    size = f"{space.amount} configurations, at most {cost_estimate.gpu_hours(spec, space, engine):g} GPU-hours"
+    hours = cost_estimate.gpu_hours(spec, space, engine)
+    size = f"{space.amount} configurations" + (f", at most {hours:g} GPU-hours" if hours is not None else "")
     return "; ".join(filter(None, (size, preflight.judged_by(spec, presets, around))))

@@ -1,4 +1,4 @@
-"""YAML documents that remember the line and column of each field."""
+"""The objects of a file, which remember the line and column of each field."""
 
 from __future__ import annotations
 
@@ -7,21 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import yaml
-
+from autotuner.cli import kubectl_yaml
+from autotuner.cli.kubectl_yaml import NotYamlError, Path, Position, Reading
 from autotuner.kubernetes_object import Object
 
-Path = tuple[str | int, ...]
-
 _STEP = re.compile(r"([^.\[\]]+)|\[([^\]]*)\]")
-
-
-@dataclass(frozen=True)
-class Position:
-    """A line and a column of a file, both counted from 1."""
-
-    line: int
-    column: int
 
 
 @dataclass(frozen=True)
@@ -31,10 +21,12 @@ class Document:
     Attributes:
         body: the object.
         marks: the position of each of its values, by path; that of a mapping's value is the position of its key.
+        duplicates: the paths of keys that stand there twice.
     """
 
     body: Object
     marks: dict[Path, Position] = field(repr=False)
+    duplicates: Sequence[Path] = ()
 
     def position(self, path: Path) -> Position:
         """Return the position of a field, or of the nearest field around it that the file has."""
@@ -81,55 +73,27 @@ def read(text: str) -> list[Document]:
     """Return all objects of a text, those of a List one by one; empty documents are left out.
 
     Raises:
-        ValueError: it is not YAML, or a document is not a mapping.
+        NotYamlError: kubectl could not read it, or a document is not a mapping.
     """
-    try:
-        return list(_documents(text))
-    except yaml.YAMLError as problem:
-        raise ValueError(f"not YAML: {problem}") from problem
+    return [document for reading in kubectl_yaml.read(text) for document in _documents(reading)]
 
 
-def _documents(text: str) -> Iterator[Document]:
-    for node in yaml.compose_all(text, yaml.SafeLoader):
-        if node is None or node.tag == "tag:yaml.org,2002:null":
-            continue
-        body = _value(node)
-        if not isinstance(body, dict):
-            raise ValueError(f"line {node.start_mark.line + 1}: a document is a mapping with apiVersion and kind")
-        marks = dict(_marks(node, ()))
-        if body.get("kind") == "List":
-            for index, item in enumerate(body.get("items") or []):
-                yield _item(item, marks, ("items", index))
-        else:
-            yield Document(body, marks)
+def _documents(reading: Reading) -> Iterator[Document]:
+    body = reading.value
+    whole = _document(reading, body, ())
+    kind = body.get("kind") if isinstance(body, dict) else None
+    items = body.get("items") if isinstance(kind, str) and kind.endswith("List") else None
+    if not isinstance(items, list):
+        yield whole
+        return
+    for index, item in enumerate(items):
+        yield _document(reading, item, ("items", index))
 
 
-def _value(node: yaml.Node) -> Any:
-    loader = yaml.SafeLoader("")
-    try:
-        return loader.construct_document(node)
-    finally:
-        loader.dispose()
-
-
-def _item(body: Object, marks: dict[Path, Position], prefix: Path) -> Document:
-    own = {path[len(prefix) :]: mark for path, mark in marks.items() if path[: len(prefix)] == prefix}
-    return Document(body, own)
-
-
-def _marks(node: yaml.Node, path: Path) -> Iterator[tuple[Path, Position]]:
-    if not path:
-        yield path, _position(node)
-    if isinstance(node, yaml.MappingNode):
-        pairs: Sequence[tuple[yaml.Node, yaml.Node]] = node.value
-        for key, value in pairs:
-            yield (*path, str(key.value)), _position(key)
-            yield from _marks(value, (*path, str(key.value)))
-    elif isinstance(node, yaml.SequenceNode):
-        for index, item in enumerate(node.value):
-            yield (*path, index), _position(item)
-            yield from _marks(item, (*path, index))
-
-
-def _position(node: yaml.Node) -> Position:
-    return Position(node.start_mark.line + 1, node.start_mark.column + 1)
+def _document(reading: Reading, body: Any, prefix: Path) -> Document:
+    if not isinstance(body, dict):
+        mark = reading.marks[prefix]
+        raise NotYamlError("a document is a mapping with apiVersion and kind", mark.line, mark.column)
+    marks = {path[len(prefix) :]: mark for path, mark in reading.marks.items() if path[: len(prefix)] == prefix}
+    twice = [path[len(prefix) :] for path in reading.duplicates if path[: len(prefix)] == prefix]
+    return Document(body, marks, twice)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -48,8 +48,10 @@ class Checked:
     @property
     def name(self) -> str:
         """Kind and name of the object, for people."""
-        body = self.document.body
-        return f"{body.get('kind', '?')} {(body.get('metadata') or {}).get('name', '?')}"
+        body, metadata = self.document.body, self.document.body.get("metadata")
+        named = metadata if isinstance(metadata, dict) else {}
+        generated = f"{named['generateName']}..." if named.get("generateName") else "?"
+        return f"{body.get('kind', '?')} {named.get('name') or generated}"
 
     @property
     def errors(self) -> int:
@@ -75,45 +77,75 @@ def run(
     Exit code: 0 all valid, 1 something is wrong, 2 a file cannot be read.
     """
     try:
-        sources, known = _read(files, presets)
-        told = _read_flags(flags or ())
+        known, told = _presets(presets), _read_flags(flags or ())
     except (OSError, ValueError) as problem:
         echo(f"autotuner: {problem}", err=True)
         raise Exit(UNREADABLE) from None
+    sources, unreadable = _read(files)
     checked = _check(sources, known, told)
-    echo(_json(checked) if output == "json" else _text(checked), nl=False)
+    if output == "json":
+        echo(_json(checked, unreadable), nl=False)
+    else:
+        echo(_text(checked), nl=False)
+        for one in unreadable:
+            echo(f"autotuner: {one.file}: {one.why}", err=True)
+    if unreadable:
+        raise Exit(UNREADABLE)
     if any(one.errors for one in checked):
         raise Exit(INVALID)
 
 
-def _read(files: Sequence[str], own_presets: Path | None) -> tuple[list[tuple[str, Document]], Presets]:
-    """Read the objects of all files, each with the name of its file, and the presets.
+@dataclass(frozen=True)
+class Unreadable:
+    """A file that says nothing, and why; line and column count from 1."""
+
+    file: str
+    why: str
+    line: int = 1
+    column: int = 1
+
+
+def _presets(own: Path | None) -> Presets:
+    """The presets, with those of a folder of the user's own before them.
 
     Raises:
-        OSError: a file cannot be read.
-        ValueError: a file is not YAML of objects, there is no object, or a preset is broken.
+        OSError, ValueError: a preset is broken.
     """
     from autotuner import presets
 
     known = presets.load(presets.default_folder())
-    if own_presets:
-        known = known.under(presets.load(own_presets, known))
-    sources = [source for file in files for source in _read_file(file)]
-    if not sources:
-        raise ValueError("no objects in these files")
-    return sources, known
+    return known.under(presets.load(own, known)) if own else known
 
 
-def _read_file(file: str) -> Iterator[tuple[str, Document]]:
+def _read(files: Sequence[str]) -> tuple[list[tuple[str, Document]], list[Unreadable]]:
+    """Read the objects of all files, each with the name of its file, and which files cannot be read."""
+    sources: list[tuple[str, Document]] = []
+    unreadable: list[Unreadable] = []
+    for file in files:
+        name = "<stdin>" if file == "-" else file
+        found = _read_file(file, name)
+        if isinstance(found, Unreadable):
+            unreadable.append(found)
+        else:
+            sources += [(name, document) for document in found]
+    if not sources and not unreadable:
+        unreadable.append(Unreadable(files[0], "no objects in these files"))
+    return sources, unreadable
+
+
+def _read_file(file: str, name: str) -> list[Document] | Unreadable:
     from autotuner.cli import documents
+    from autotuner.cli.kubectl_yaml import NotYamlError
 
-    name = "<stdin>" if file == "-" else file
     try:
-        text = sys.stdin.read() if file == "-" else Path(file).read_text()
-        for document in documents.read(text):
-            yield name, document
-    except ValueError as problem:
-        raise ValueError(f"{name}: {problem}") from problem
+        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        return documents.read(data.decode())
+    except OSError as problem:
+        return Unreadable(name, problem.strerror or str(problem))
+    except UnicodeDecodeError as problem:
+        return Unreadable(name, f"not text: byte {problem.start} is no UTF-8")
+    except NotYamlError as problem:
+        return Unreadable(name, str(problem), problem.position.line, problem.position.column)
 
 
 def _read_flags(files: Sequence[Path]) -> dict[str, ProbedFlags]:
@@ -141,15 +173,13 @@ def _check(
     sources: Sequence[tuple[str, Document]], presets: Presets, flags: Mapping[str, ProbedFlags]
 ) -> list[Checked]:
     """Check each object, with all others at hand."""
-    from autotuner.cli.diagnostics import AtHand, diagnose, is_ours, summarize
+    from autotuner.cli.diagnostics import AtHand, is_ours, judge
 
     known = AtHand([document for _, document in sources], presets, flags)
     checked = []
     for file, document in sources:
-        found = diagnose(document, known)
-        complete = not any(one.severity == "error" or one.reason == "NotFound" for one in found)
-        summary = summarize(document, known) if complete else ""
-        checked.append(Checked(file, document, is_ours(document.body), found, summary))
+        verdict = judge(document, known)
+        checked.append(Checked(file, document, is_ours(document.body), verdict.diagnostics, verdict.summary))
     return checked
 
 
@@ -171,9 +201,22 @@ def _line(checked: Checked, diagnostic: Diagnostic) -> str:
     return f"{checked.file}:{at.line}:{at.column}: {severity}{field}{diagnostic.message}"
 
 
-def _json(checked: Sequence[Checked]) -> str:
+def _json(checked: Sequence[Checked], unreadable: Sequence[Unreadable]) -> str:
     items = [_item(one, diagnostic) for one in checked for diagnostic in one.diagnostics]
-    return json.dumps(items, indent=2) + "\n"
+    return json.dumps([*map(_unreadable_item, unreadable), *items], indent=2) + "\n"
+
+
+def _unreadable_item(one: Unreadable) -> dict[str, Any]:
+    return {
+        "file": one.file,
+        "line": one.line,
+        "column": one.column,
+        "object": "",
+        "field": "",
+        "severity": "error",
+        "reason": "Unreadable",
+        "message": one.why,
+    }
 
 
 def _item(checked: Checked, diagnostic: Diagnostic) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from autotuner.kubernetes_object import Resource
 
 # Stands for the field's path in the message of a cause, until it is known.
 FIELD = "\0"
+# The reason of a field that the kind does not have, among causes; on the wire such a request is a bad one.
+UNKNOWN_FIELD = "FieldUnknown"
 
 
 class Cause(NamedTuple):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from typing import NamedTuple
 
 from autotuner.kube import KubeError
 from autotuner.kubernetes_object import Object, Resource
 from autotuner.memory_api import answers, object_metadata
-from autotuner.memory_api.answers import Cause, InvalidError
+from autotuner.memory_api.answers import UNKNOWN_FIELD, Cause, InvalidError
 from autotuner.memory_api.json_values import copied
 from autotuner.memory_api.kinds import Traits
 
@@ -22,6 +23,47 @@ _UNCHECKED = Cause(
     "null: some validation rules were not checked because the object was invalid; correct the existing errors to"
     " complete validation",
 )
+
+
+class Judgement(NamedTuple):
+    """What would come of creating an object.
+
+    Attributes:
+        body: the object with its defaults; None where something is wrong with it.
+        causes: all that is wrong. The API server would tell unknown fields first and the rest once these are gone.
+    """
+
+    body: Object | None
+    causes: tuple[Cause, ...]
+
+
+def judged(kind: Traits, body: Object) -> Judgement:
+    """Judge an object of a kind with a schema before anybody creates it; any value of JSON will do.
+
+    Args:
+        kind: the traits of its kind.
+        body: the object; its apiVersion and kind count as right.
+    """
+    assert kind.schema is not None, "kinds of ours have one"
+    given = body.get("metadata")
+    causes = [
+        Cause("FieldValueTypeInvalid", f".metadata{at}", words) for at, words in object_metadata.unreadable(given)
+    ]
+    unknown: list[str] = []
+    metadata = {} if causes else object_metadata.taken(given or {}, unknown)
+    unknown = [f".metadata{path}" for path in unknown]
+    rest = kind.schema.taken({key: value for key, value in body.items() if key not in _IDENTITY}, unknown)
+    rest.pop("status", None)
+    if "name" not in metadata and "generateName" in metadata:
+        metadata["name"] = object_metadata.generated_name(metadata["generateName"], "x" * 5)
+    new = kind.schema.filled({**{key: body.get(key) for key in _IDENTITY}, "metadata": metadata, **rest})
+    causes += [Cause(UNKNOWN_FIELD, path, "unknown field") for path in unknown]
+    causes += [] if causes and not metadata else object_metadata.faults(metadata, None)
+    kind.schema.faults(new, None, causes)
+    if not unknown and not any(one.reason in _BLOCKING for one in causes):
+        kind.schema.broken_rules(new, None, causes)
+    told = tuple(one._replace(field=one.field.removeprefix(".")) for one in causes)
+    return Judgement(None if told else new, told)
 
 
 def taken(resource: Resource, kind: Traits, namespace: str | None, body: Object, *, strict: bool) -> Object:

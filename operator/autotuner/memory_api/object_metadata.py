@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from autotuner.kubernetes_object import Object
 from autotuner.memory_api import answers
-from autotuner.memory_api.answers import Cause
+from autotuner.memory_api.answers import FIELD, Cause
 from autotuner.memory_api.json_values import copied
 
 # What the server alone writes.
@@ -18,11 +18,68 @@ OWN_FIELDS = (
 )
 _GIVEN = ("name", "generateName", "namespace", "labels", "annotations", "ownerReferences", "finalizers")
 _TEXT_MAPS = ("labels", "annotations")
+_OWNER_FIELDS = ("apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion")
+_TYPES = {str: "string", dict: "object", list: "array", bool: "boolean", int: "integer"}
+_FORMS: Mapping[str, type] = {
+    **dict.fromkeys(("name", "generateName", "namespace", "uid", "resourceVersion", "selfLink"), str),
+    **dict.fromkeys(("creationTimestamp", "deletionTimestamp"), str),
+    **dict.fromkeys(("generation", "deletionGracePeriodSeconds"), int),
+    **dict.fromkeys(_TEXT_MAPS, dict),
+    **dict.fromkeys(("ownerReferences", "finalizers", "managedFields"), list),
+}
+_TIMES = ("creationTimestamp", "deletionTimestamp")
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[-+]\d\d:\d\d)\Z", re.ASCII)
+_PREFIX_MAX = 58  # of names that are generated
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\Z")
 _PREFIX = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\Z")
 _KEY = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?\Z")
 _ANNOTATION_BYTES = 256 * 1024
+
+
+def unreadable(metadata: Any) -> Iterator[tuple[str, str]]:
+    """What of a request's metadata has another type than it should: the path below, as `.name`, and words."""
+    if metadata is None:
+        return
+    if not isinstance(metadata, Mapping):
+        yield "", _type_words("object", metadata)
+        return
+    for key, value in metadata.items():
+        wanted = _FORMS.get(key)
+        if wanted is None or value is None:
+            continue
+        if _odd(value, wanted):
+            yield f".{key}", _type_words(_TYPES[wanted], value)
+        elif key in _TIMES and not _TIME.match(str(value)):
+            yield f".{key}", f'"{value}": a time is wanted, such as 2026-01-31T00:00:00Z'
+        else:
+            yield from _odd_parts(key, value)
+
+
+def _odd_parts(key: str, value: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        parts: Iterable[tuple[str, Any, type]] = ((f".{name}", part, str) for name, part in value.items())
+    elif isinstance(value, list):
+        parts = ((f"[{at}]", part, str if key == "finalizers" else dict) for at, part in enumerate(value))
+    else:
+        return
+    for at, part, wanted in parts:
+        if part is not None and _odd(part, wanted):
+            yield f".{key}{at}", _type_words(_TYPES[wanted], part)
+
+
+def _odd(value: Any, form: type) -> bool:
+    return not isinstance(value, form) or (isinstance(value, bool) and form is int)
+
+
+def _type_words(wanted: str, value: Any) -> str:
+    kind = _TYPES.get(type(value), "number")
+    return f'"{kind}": {FIELD} in body must be of type {wanted}: "{kind}"'
+
+
+def generated_name(prefix: str, suffix: str) -> str:
+    """The name that the server makes of `metadata.generateName` and five characters."""
+    return prefix[:_PREFIX_MAX] + suffix
 
 
 def taken(metadata: Any, unknown: list[str]) -> Object:
@@ -35,8 +92,8 @@ def taken(metadata: Any, unknown: list[str]) -> Object:
     Raises:
         RejectedError: it is no metadata.
     """
-    if not isinstance(metadata, Mapping):
-        raise answers.bad_request("metadata: an object is wanted")
+    for path, words in unreadable(metadata):
+        raise answers.bad_request(f"metadata{path}: {words.replace(FIELD, f'metadata{path}')}")
     result: Object = {}
     for key, value in metadata.items():
         if key in _GIVEN:
@@ -45,9 +102,10 @@ def taken(metadata: Any, unknown: list[str]) -> Object:
         elif key not in OWN_FIELDS:
             unknown.append(f".{key}")
     for key in _TEXT_MAPS:
-        for name, value in result.get(key, {}).items():
-            if not isinstance(value, str):
-                raise answers.bad_request(f"metadata.{key}.{name}: cannot unmarshal {value!r} into a string")
+        if key in result:
+            result[key] = {name: "" if value is None else value for name, value in result[key].items()}
+    for place, owner in enumerate(result.get("ownerReferences", ())):
+        unknown += [f".ownerReferences[{place}].{key}" for key in owner or () if key not in _OWNER_FIELDS]
     return result
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from autotuner.memory_api.cel_rules import Rule
 from autotuner.memory_api.json_values import copied, scalar
 
 _ABSENT = object()
+_TWICE = 2
 _TYPES = {dict: "object", list: "array", str: "string", bool: "boolean", int: "integer", float: "number"}
 _SCALARS: dict[str, set[type]] = {"string": {str}, "boolean": {bool}, "integer": {int}, "number": {int, float}}
 _LIMITS = {
@@ -105,6 +107,9 @@ class Schema:
             return self._taken_object(value, unknown)
         if kind is list and self.items is not None:
             return self._taken_list(self.items, value, unknown)
+        if kind is dict and self._type and not self._keeps_unknown:
+            unknown.extend(f".{name}" for name in value)  # where no field is, none is known
+            return {}
         return copied(value) if kind is dict or kind is list else scalar(value)
 
     def _taken_object(self, value: dict[str, Any], unknown: list[str]) -> dict[str, Any]:
@@ -193,13 +198,13 @@ class Schema:
                 _put_below(f".{name}", causes, before)
 
     def _faults_of_list(self, schema: Schema, value: list[Any], old: Any, causes: list[Cause]) -> None:
-        known, seen = self._correlated(old), set()
+        known, seen = self._correlated(old), Counter[Any]()
         for place, one in enumerate(value):
             identity = self.identity(one)
             if identity is not None:
-                if identity in seen:
+                seen[identity] += 1
+                if seen[identity] == _TWICE:  # once for all of them
                     causes.append(Cause("FieldValueDuplicate", f"[{place}]", self._told(one)))
-                seen.add(identity)
             if self.list_type == "map" and type(one) is not dict:
                 words = "must be an object for an array of list-type map"
                 causes.append(Cause("FieldValueInvalid", f"[{place}]", words))

@@ -248,7 +248,8 @@ class Store:
         """The record of a new object, without a version and without owners of its fields."""
         meta, kind = new["metadata"], table.traits
         if "name" not in meta and "generateName" in meta:
-            meta["name"] = meta["generateName"][:58] + "".join(self._random.choices(_SUFFIX, k=5))
+            suffix = "".join(self._random.choices(_SUFFIX, k=5))
+            meta["name"] = object_metadata.generated_name(meta["generateName"], suffix)
         if kind.status:
             new.pop("status", None)
         new = updates.filled(kind, new)

@@ -208,5 +208,5 @@ async def a_container_without_a_log(server: Server) -> None:
 
 
 async def kinds_that_are_served(server: Server) -> None:
-    assert await server.kube.obstacle((TASK, EXPERIMENT, POD), [server.namespace]) == ""
-    assert await server.kube.obstacle((TASK,), []) == ""
+    assert await server.kube.obstacle((TASK, EXPERIMENT, POD), [server.namespace]) is None
+    assert await server.kube.obstacle((TASK,), []) is None

@@ -249,7 +249,7 @@ def test_defaults_are_those_of_the_design() -> None:
     assert (task["benchmark"]["maxMinutesPerLevel"], task["benchmark"]["maxRequestsPerLevel"]) == (2, 400)
     assert task["benchmark"]["task"] == "text-to-text"
     assert task["search"]["seed"] == 0
-    assert task["placement"] == {"acceleratorResource": "nvidia.com/gpu"}
+    assert task["placement"] == {"acceleratorResource": "nvidia.com/gpu", "allowShared": False}
     assert task["timeouts"] == {
         "queueSeconds": 3600,
         "pullSeconds": 1800,

@@ -170,9 +170,13 @@ WRONG: list[tuple[str, Object, str]] = [
     (
         "a limit without a unit",
         {"slos": [{"metric": "TTFT", "max": 400}]},
-        "spec.slos[0].max: Input should be a valid string; it is: The highest value allowed, with its unit,",
+        'spec.slos[0].max: must be of type string, not "integer"; it is: The highest value allowed, with its unit,',
     ),
-    ("a bound", {"search": {"maxExperiments": 0}}, "spec.search.maxExperiments: Input should be greater than or equal"),
+    (
+        "a bound",
+        {"search": {"maxExperiments": 0}},
+        "spec.search.maxExperiments: should be greater than or equal to 1, not 0",
+    ),
     ("an unknown preset", {"runtime": {"preset": "simulated-sglan"}}, "spec.runtime.preset: no preset is called"),
     (
         "an unknown flag",
@@ -302,12 +306,12 @@ def test_another_version_and_none_are_refused(run: Run, version: str | None) -> 
     assert "task.yaml:1:1: apiVersion: write autotuner.io/v1alpha1\n" in said
 
 
-@pytest.mark.parametrize(("spec", "words"), [(5, "must be a mapping of fields"), (None, "required")])
+@pytest.mark.parametrize(("spec", "words"), [(5, 'must be of type object, not "integer"'), (None, "required")])
 def test_a_spec_that_is_no_mapping_is_refused(run: Run, spec: int | None, words: str) -> None:
     code, said = run({**task(), "spec": spec})
 
     assert code == 1
-    assert f": spec: {words}\n" in said
+    assert f": spec: {words}; it is: What to tune, with which traffic" in said
 
 
 def test_machines_read_json(run: Run) -> None:
@@ -331,7 +335,7 @@ def test_machines_read_json(run: Run) -> None:
     ("text", "words"),
     [
         ("a: [", "task.yaml: not YAML"),
-        ("- a\n", "task.yaml: line 1: a document is a mapping"),
+        ("- a\n", "task.yaml: not YAML: line 1: a document is a mapping"),
         ("", "no objects in these files"),
     ],
 )
@@ -340,6 +344,96 @@ def test_a_file_that_cannot_be_read_is_another_failure(run: Run, text: str, word
 
     assert code == 2
     assert words in said
+
+
+@pytest.mark.parametrize("text", ["a: [", "- a\n", "", "\x00", "a: &x [*x]", "items: 5\nkind: List"])
+def test_machines_read_why_a_file_cannot_be_read(run: Run, text: str) -> None:
+    code, said = run(text, options=("-o", "json"))
+    found = json.loads(said)
+
+    assert code == 2 or found == []
+    assert [(one["file"], one["reason"], one["line"]) for one in found] in ([("task.yaml", "Unreadable", 1)], [])
+
+
+def test_a_file_that_cannot_be_read_hides_no_other(tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.yaml", tmp_path / "bad.yaml"
+    good.write_text(yaml.safe_dump(task()))
+    bad.write_text("a: [")
+    code, said = autotuner("validate", str(bad), str(tmp_path / "absent.yaml"), str(good))
+
+    assert code == 2
+    assert f"{good}: TuningTask chat: valid" in said
+    assert f"autotuner: {bad}: not YAML: line 1: " in said
+    assert "absent.yaml: No such file" in said
+
+
+# Of metadata and of a spec, what is odd and what is said about it.
+ODD: list[tuple[str, Object, int, str]] = [
+    ("a generated name", {"metadata": {"generateName": "sweep-"}}, 0, "TuningTask sweep-...: valid"),
+    ("a generated name that is too long", {"metadata": {"generateName": "x" * 40}}, 1, "metadata.name: use at most 40"),
+    ("a generated name of capitals", {"metadata": {"generateName": "Sweep-"}}, 1, ": metadata.name: "),
+    ("no name", {"metadata": {}}, 1, ": metadata.name: name or generateName is required"),
+    ("no metadata", {"metadata": None}, 1, ": metadata.name: "),
+    (
+        "a name that is a number",
+        {"metadata": {"name": 5}},
+        1,
+        'metadata.name: must be of type string, not "integer"; put it in quotes',
+    ),
+    ("metadata that is none", {"metadata": 5}, 1, 'metadata: must be of type object, not "integer"'),
+    ("a label that is a boolean", {"metadata": {"name": "a", "labels": {"x": True}}}, 1, "metadata.labels.x: must be"),
+    ("labels that are none", {"metadata": {"name": "a", "labels": [1]}}, 1, "metadata.labels: must be of type object"),
+    ("unknown metadata", {"metadata": {"name": "a", "foo": 1}}, 1, "metadata.foo: unknown field"),
+    ("a status that is none", {"status": 5}, 0, "valid"),
+    ("another field", {"foo": 5}, 1, "foo: unknown field; there are "),
+]
+
+
+@pytest.mark.parametrize(("change", "code", "words"), [row[1:] for row in ODD], ids=[row[0] for row in ODD])
+def test_whatever_the_file_says_there_is_an_answer(run: Run, change: Object, code: int, words: str) -> None:
+    ended, said = run({**task(), **change})
+
+    assert (ended, words in said) == (code, True), said
+    assert run({**task(), **change}, options=("-o", "json"))[0] == code
+
+
+# As the API server has them, which knows no other numbers than these.
+STRICT: list[tuple[Object, str]] = [
+    ({"benchmark": {"concurrency": ["4"]}}, "spec.benchmark.concurrency[0]: must be of type integer"),
+    ({"search": {"maxExperiments": "4"}}, "spec.search.maxExperiments: must be of type integer"),
+    ({"search": {"maxExperiments": 4.5}}, "spec.search.maxExperiments: must be of type integer"),
+    ({"search": {"maxExperiments": True}}, "spec.search.maxExperiments: must be of type integer"),
+    ({"budget": {"maxGPUHours": "12"}}, "spec.budget.maxGPUHours: must be of type number"),
+    ({"parameters": [{"name": "a", "values": [2e12]}]}, "spec.parameters[0].values[0]: should be less than or equal"),
+    ({"parameters": [{"name": "a", "values": [1, None]}]}, "spec.parameters[0].values[1]: must be of type number"),
+    ({"parameters": [{"name": "a", "choices": ["x", "x"]}]}, 'spec.parameters[0].choices[1]: "x": stands there twice'),
+    ({"parameters": [{"name": "a", "values": [1]}] * 2}, 'spec.parameters[1]: {"name":"a"}: stands there twice'),
+    ({"quantization": {"weights": ["auto", "auto"]}}, 'spec.quantization.weights[1]: "auto": stands there twice'),
+    ({"gpuHourPrice": 2.5}, "spec.gpuHourPrice: must be of type string"),
+]
+
+
+@pytest.mark.parametrize(("change", "words"), STRICT)
+def test_numbers_sets_and_maps_are_those_of_the_api_server(run: Run, change: Object, words: str) -> None:
+    code, said = run(task(**change))
+
+    assert (code, words in said) == (1, True), said
+
+
+def test_a_whole_number_may_be_written_with_an_exponent(run: Run) -> None:
+    text = TYPO.replace("valeus: [1, 2]", "values: [1e0, 0o2]").replace("maxExperiments: 3", "maxExperiments: 3.0")
+
+    assert run(text) == (0, "task.yaml: TuningTask chat: valid; 2 configurations, at most 2.62 GPU-hours\n")
+
+
+def test_what_may_be_meant_otherwise_is_a_warning(run: Run) -> None:
+    text = TYPO.replace("valeus: [1, 2]", "values: [1, 2]").replace("kind: ", "kind: TuningTask\nkind: ")
+    code, said = run(f"{text}  slos: null\n  suspend: null\n")
+
+    assert code == 0, said
+    assert "task.yaml:3:1: warning: kind: stands there twice; kubectl takes the last one" in said
+    assert "warning: spec.slos: null; server-side apply and Argo CD refuse it" in said
+    assert said.count("warning: ") == 2
 
 
 def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
@@ -375,7 +469,7 @@ def test_names_are_printed_as_they_are_written(run: Run) -> None:
     body = task(search={"maxExperiments": 0})
     body["metadata"]["name"] = "[red]chat[/red] :boom: [link=x]"
 
-    assert "task.yaml: TuningTask [red]chat[/red] :boom: [link=x]: 1 error\n" in run(body)[1]
+    assert "task.yaml: TuningTask [red]chat[/red] :boom: [link=x]: 3 errors\n" in run(body)[1]
 
 
 def engine_task(image: str, *args: str, preset: str = "sglang-llama-small", **runtime: Any) -> Object:

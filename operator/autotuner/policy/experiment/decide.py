@@ -91,7 +91,7 @@ def _advance(seen: ObservedExperiment, now: datetime) -> Plan:
             "times": times,
             "node": pod.node if pod else seen.status.node,
             "benchmark_node": seen.benchmark.node if seen.benchmark else seen.status.benchmark_node,
-            "accelerator_product": seen.product,
+            **_of_accelerators(seen),
             "image": pod.image if pod else seen.status.image,
             "image_id": (pod.image_id or None) if pod else seen.status.image_id,
             "hashes": seen.status.hashes or (hashes(seen.model, seen.runtime) if deployed else None),
@@ -120,6 +120,16 @@ def _advance(seen: ObservedExperiment, now: datetime) -> Plan:
         events=_step_events(seen, phase, message),
         look_again=_next_look(seen, now),
     )
+
+
+def _of_accelerators(seen: ObservedExperiment) -> dict[str, int | str | None]:
+    """What the status tells of the accelerators; kept from when the engine came to its node."""
+    return {
+        "accelerators": seen.spec.service.accelerator.held,
+        "accelerator_product": seen.accelerators.product or None,
+        "accelerator_label": seen.accelerators.label or None,
+        "accelerator_sharing": seen.sharing,
+    }
 
 
 def _may_create(seen: ObservedExperiment) -> bool:
@@ -164,9 +174,8 @@ def _progress(seen: ObservedExperiment, times: Times) -> tuple[ExperimentPhase, 
     if not seen.owns_root:
         if seen.root is not None:
             return "Pending", f"waiting: {waiting.obstacle(seen)}"
-        model = seen.spec.service.model
         if seen.model_state.phase != "Ready":
-            return "Pending", f"waiting for {model.kind} {model.name} to be Ready (it is {seen.model_state})"
+            return "Pending", f"waiting for {seen.model_name} to be Ready (it is {seen.model_state})"
         if seen.runtime is None:
             runtime = seen.spec.service.runtime
             return "Pending", f"waiting for {runtime.kind} {runtime.name}, which does not exist"
@@ -252,7 +261,7 @@ def _fingerprint(seen: ObservedExperiment, ending: Ending, status: ExperimentSta
         return None
     if status.hashes is None or status.hashes != hashes(seen.model, seen.runtime):
         return None
-    return fingerprint(seen.spec, status.hashes, status.image_id or "", seen.product)
+    return fingerprint(seen.spec, status.hashes, status.image_id or "", status.accelerator_product, seen.sharing)
 
 
 def judge(seen: ObservedExperiment, ending: Ending) -> Ending:

@@ -40,7 +40,7 @@ def _tokenizer(case: Case) -> Iterator[Finding]:
     source = case.spec.benchmark.tokenizer.source
     if source == "Builtin" and case.runtime_spec is not None and not case.template.simulated:
         yield Finding("benchmark.tokenizer.source", Kind.TOKENIZER_COUNTS_BYTES)
-    has_files = case.spec.model.volume or case.weights.path or case.weights.claim
+    has_files = case.spec.model.volume or case.weights.path or case.weights.claim or not case.knows_model
     if source == "ModelVolume" and not has_files:
         yield Finding("benchmark.tokenizer.source", Kind.TOKENIZER_WITHOUT_FILES, {"volume": "model.volume"})
 

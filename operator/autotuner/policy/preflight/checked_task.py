@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from autotuner import engines
@@ -11,13 +11,14 @@ from autotuner.api.common import EngineName
 from autotuner.api.task import TaskSpec
 from autotuner.engines import EngineVersion
 from autotuner.engines.probed_flags import ProbedFlags
+from autotuner.kubernetes_object import content
 from autotuner.policy import model_and_runtime
 from autotuner.policy.model_and_runtime import Reference
 from autotuner.policy.queueing import ObservedQueue
 from autotuner.policy.volume_claims import Storage
 from autotuner.presets import Presets
+from autotuner.serving.accelerators import UNKNOWN, Fleet
 from autotuner.serving.backend import Backend, EngineTemplate, Weights
-from autotuner.serving.nodes import UNKNOWN, Capacity
 from autotuner.validation_messages import Finding
 
 
@@ -30,13 +31,14 @@ class Surroundings:
     runtime: Mapping[str, Any] | None  # live: the one meant, if that is known already
     shadow: Finding | None = None  # a namespaced object that the backend would prefer to the one chosen
     may_create: bool = True
-    capacity: Capacity = UNKNOWN
+    fleet: Fleet = UNKNOWN  # what the nodes that engines may run on say of their accelerators
     most_accelerators: int | None = None  # that the experiments of all tasks may hold together
     storage: Storage | None = None  # None: nothing is known of namespace and claim
     queue: ObservedQueue | None = None  # None: the task names none, or nothing is known
     running: str = ""  # the version that the engine of experiment 0 told
     probed: ProbedFlags | None = None  # what the image's own parser told
     probe_failure: str = ""  # why it could not be asked
+    absent: Mapping[str, str] = field(default_factory=dict)  # backends that cannot serve -> why
 
 
 def engine_of(spec: TaskSpec, presets: Presets) -> EngineName | None:
@@ -83,10 +85,19 @@ class Case:
 
     @property
     def runtime_spec(self) -> Mapping[str, Any] | None:
-        """The runtime's spec, live or as it would be created; None if there is none."""
+        """The runtime's spec, live or as it would be created; None if there is none, or none that can be read."""
+        written = self._written_runtime
+        return None if written is None or self.backend.misshapen_runtime(written) else written
+
+    @property
+    def misshapen_runtime(self) -> Sequence[str]:
+        """What of the runtime's spec has no shape that can be read, in words."""
+        return () if self._written_runtime is None else self.backend.misshapen_runtime(self._written_runtime)
+
+    @property
+    def _written_runtime(self) -> Mapping[str, Any] | None:
         if self.around.runtime is not None:
-            found: Mapping[str, Any] = self.around.runtime["spec"]
-            return found
+            return content(self.around.runtime)
         return model_and_runtime.runtime_spec(self.spec.runtime, self.presets)
 
     @property
@@ -96,7 +107,22 @@ class Case:
 
     @property
     def model_spec(self) -> Mapping[str, Any]:
-        """The model's spec, live or as it would be created; empty if there is none."""
+        """The model's spec, live or as it would be created; empty if there is none, or none that can be read."""
+        written = self._written_model
+        return {} if self.backend.misshapen_model(written) else written
+
+    @property
+    def knows_model(self) -> bool:
+        """Whether the model's spec can be read: of one that is not found, or not looked for, nothing is known."""
+        return bool(self.model_spec)
+
+    @property
+    def misshapen_model(self) -> Sequence[str]:
+        """What of the model's spec has no shape that can be read, in words."""
+        return self.backend.misshapen_model(self._written_model)
+
+    @property
+    def _written_model(self) -> Mapping[str, Any]:
         if self.around.model is not None:
             found: Mapping[str, Any] = self.around.model["spec"]
             return found

@@ -34,6 +34,10 @@ def _model(case: Case) -> Iterator[Finding]:
         return
     reference = case.model_reference
     assert reference is not None
+    if misshapen := case.misshapen_model:
+        field = "model.custom.spec" if model.custom else "model.overrides" if model.overrides else reference.field
+        yield Finding(field, Kind.OBJECT_MISSHAPEN, {"object": str(reference), "what": "; ".join(misshapen)})
+        return
     if around.model is not None:
         return
     if model.name is not None:
@@ -49,7 +53,12 @@ def _runtime(case: Case) -> Iterator[Finding]:
     if runtime.preset is not None and runtime.preset not in case.presets.runtimes:
         yield _unknown("runtime.preset", runtime.preset, case.presets.runtimes)
         return
-    if around.runtime is not None and around.model is not None:
+    if misshapen := case.misshapen_runtime:
+        field = "name" if runtime.name else "custom.spec" if runtime.custom else "overrides"
+        details = {"object": "the runtime", "what": "; ".join(misshapen)}
+        yield Finding(f"runtime.{field}", Kind.OBJECT_MISSHAPEN, details)
+        return
+    if around.runtime is not None and around.model is not None and not case.misshapen_model:
         field = "name" if runtime.name else "custom" if runtime.custom else "preset"
         if why := case.backend.incompatible(around.model, around.runtime):
             yield Finding(f"runtime.{field}", Kind.RUNTIME_INCOMPATIBLE, {"mismatch": why})

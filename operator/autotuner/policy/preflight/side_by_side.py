@@ -14,6 +14,8 @@ _ROUNDS = 3
 
 def problems(case: Case) -> Iterator[Finding]:
     """What could never be measured within the GPUs that may be held."""
+    if not case.spec.placement.accelerator_resource:
+        return
     needed, own, all_tasks = _of_baseline(case), case.spec.search.max_gpus, case.around.most_accelerators
     if own is not None and needed > own:
         yield Finding("search.maxGPUs", Kind.BASELINE_BEYOND_MAX_GPUS, {"needed": needed, "limit": own})
@@ -38,6 +40,8 @@ def warnings(case: Case) -> Iterator[Finding]:
 def _of_baseline(case: Case) -> int:
     """The accelerators of the baseline, whose flags were checked before."""
     assert case.engine is not None
+    if case.runtime_spec is None:
+        return 1
     spec, template, engine = case.spec, case.template, engines.get(case.engine)
     own = spec.baseline.args if spec.baseline else []
     return engine.accelerators(engine.merge(template.args, own, spec.runtime.extra_args or []), template.command)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -132,18 +132,19 @@ def assemble(offer: Offer, which: EngineName | engines.EngineVersion, fixed: Seq
         tuple(pieces.dimensions),
         tuple(writers),
         Activity(on_and_off),
-        (
-            *pieces.rules,
-            *constraints,
-            *rules.of_engine(engine, flag_rules),
-            *rules.of_model(engine, flag_rules, facts),
-            *rules.of_traffic(engine, flag_rules, facts),
-            *rules.of_hardware(engine, flag_rules, facts),
-        ),
+        (*pieces.rules, *constraints, *(_of_command_lines(engine, flag_rules, facts) if facts.arguments_known else ())),
         line,
         engine.usual(engines.Accelerator(facts.memory_mib, facts.product)),
         (*pieces.findings, *wrong, *wrong_too),
     )
+
+
+def _of_command_lines(engine: engines.Engine, flag_rules: rules.CommandLineRules, facts: Facts) -> Iterator[Rule]:
+    """The rules about complete command lines."""
+    yield from rules.of_engine(engine, flag_rules)
+    yield from rules.of_model(engine, flag_rules, facts)
+    yield from rules.of_traffic(engine, flag_rules, facts)
+    yield from rules.of_hardware(engine, flag_rules, facts)
 
 
 def _add_parameters(pieces: _Pieces, parameters: Sequence[SearchParameter], engine: engines.Engine) -> None:

@@ -242,6 +242,13 @@ class TestRelease:
         assert (plan.status.times.pods_gone, plan.status.times.released) == (at(103), at(103))
         assert plan.events == (("Normal", "Released", "everything is deleted; it held its node for 100 s"),)
 
+    def test_an_engine_without_accelerators_used_none(self) -> None:
+        without = merged(EXPERIMENT, {"spec": {"service": {"accelerator": {"resource": ""}}}})
+        state = seen(without | {"status": MEASURING["status"]}, **OURS, engine=[READY], benchmark=[MEASURED])
+        plan = decide(seen(written(without, decide(state, after(61)).status)), after(103))
+
+        assert (finished(plan.status), plan.status.accelerators, plan.status.gpu_seconds) == (True, 0, None)
+
     SILENT = make_result(failure="EngineNotServing", message="the engine stopped answering")
     SHED = make_result(make_level(8), make_level(16, errors=5))
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from autotuner.api.task import TaskSpec
-from autotuner.cli import diagnostics, documents
+from autotuner.cli import diagnostics, documents, kubectl_yaml
 from autotuner.kubernetes_object import Object
 from autotuner.policy.task.decide import decide
 from tests.unit.builders import after
@@ -125,10 +125,9 @@ def written(parts: Object) -> Object:
 
 
 def refused_by_shape(body: Object) -> list[diagnostics.Diagnostic]:
-    document = documents.Document({**body, "metadata": {"name": "chat"}}, {(): documents.Position(1, 1)})
-    return [
-        one for one in diagnostics.diagnose(document, diagnostics.AtHand([], shipped(), {})) if one.severity == "error"
-    ]
+    document = documents.Document({**body, "metadata": {"name": "chat"}}, {(): kubectl_yaml.Position(1, 1)})
+    verdict = diagnostics.judge(document, diagnostics.AtHand([], shipped(), {}))
+    return [one for one in verdict.diagnostics if one.severity == "error"]
 
 
 @settings(max_examples=1500, deadline=None)

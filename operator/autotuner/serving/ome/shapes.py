@@ -1,0 +1,62 @@
+"""The shape of the parts of OME's models and runtimes that are read here: what a user may write wrong in free objects.
+
+OME's own definitions refuse the same, but only once the object is created; until then a task has it as it was written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+# A type, a list of one form, or the fields of an object; what is not named is left to OME.
+Form = Any
+_NAMED = {"name": str, "version": str}
+_ENV: Form = [{"name": str, "value": str}]
+RUNTIME: Form = {
+    "disabled": bool,
+    "supportedModelFormats": [{"modelFormat": _NAMED, "modelFramework": _NAMED, "modelArchitecture": str}],
+    "engineConfig": {
+        "runner": {
+            "name": str,
+            "image": str,
+            "command": [str],
+            "args": [str],
+            "env": _ENV,
+            "ports": [{"containerPort": int}],
+            "volumeMounts": [{"name": str, "mountPath": str}],
+            "resources": {"requests": {}, "limits": {}},
+        },
+        "volumes": [{"name": str}],
+        "tolerations": [{"key": str}],
+        "nodeSelector": {},
+    },
+}
+MODEL: Form = {
+    "storage": {"storageUri": str, "path": str, "key": str, "nodeSelector": {}},
+    "modelFormat": _NAMED,
+    "modelFramework": _NAMED,
+    "modelArchitecture": str,
+    "quantization": str,
+    "maxTokens": int,
+    "modelConfiguration": {},
+}
+_WORDS = {str: "a text", int: "a whole number", bool: "true or false"}
+
+
+def wrong(value: Any, form: Form, path: str = "") -> Iterator[str]:
+    """What has another shape, each as `field: what it must be`; a field that is null counts as absent."""
+    if isinstance(form, dict):
+        if not isinstance(value, Mapping):
+            yield f"{path} must be an object"
+            return
+        for name, part in form.items():
+            if value.get(name) is not None:
+                yield from wrong(value[name], part, f"{path}.{name}".removeprefix("."))
+    elif isinstance(form, list):
+        if not isinstance(value, list):
+            yield f"{path} must be a list"
+            return
+        for index, item in enumerate(value):
+            yield from wrong(item, form[0], f"{path}[{index}]")
+    elif not isinstance(value, form) or (form is int and isinstance(value, bool)):
+        yield f"{path} must be {_WORDS[form]}"
