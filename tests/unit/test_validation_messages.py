@@ -62,6 +62,11 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
         "the spec has no storage.storageUri; OME demands one",
     ),
     (
+        Kind.OBJECT_MISSHAPEN,
+        {"object": "ClusterServingRuntime mine", "what": "engineConfig is no mapping"},
+        "ClusterServingRuntime mine cannot be read: engineConfig is no mapping",
+    ),
+    (
         Kind.RUNTIME_WITHOUT_IMAGE,
         {},
         "engineConfig.runner has no image, so there is no engine to start",
@@ -272,7 +277,6 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
         " runtime.version or runtime.allowUnknownFlags: true if your image's engine has it",
     ),
     (
-        Kind.BACKEND_CHOSEN,
         Kind.PERHAPS_WRONG,
         {"complaint": Finding("field", Kind.VALUE_MISSING)},
         "perhaps wrong, for your image's engine is another release: a value is missing",
@@ -716,6 +720,7 @@ REASONS = {
     },
     "EmptySpace": {Kind.SPACE_EMPTY},
     "Valid": {
+        Kind.BACKEND_CHOSEN,
         Kind.PERHAPS_WRONG,
         Kind.PROBE_DECIDES,
         Kind.PROBE_FAILED,
