@@ -94,7 +94,7 @@ class ObservedTask:
         # The name is fixed by the start: an upgrade that changes a preset must not split a task.
         fixed = resolved.runtime if resolved and self.status.start_time else ""
         name = fixed or (wanted["metadata"]["name"] if wanted else "")
-        if spec.custom is not None:
+        if spec.custom is not None and not self.backend.capabilities.snapshots:
             name = spec.custom.name
         kind = model_and_runtime.runtime_kind(spec, self.backend)
         return model_and_runtime.reference_to(kind, name, field, self.backend) if name else None

@@ -166,7 +166,9 @@ def _runtime_ready(builder: PlanBuilder) -> TaskPlan | None:
     if why := seen.backend.incompatible(seen.model, seen.runtime):
         builder.conditions.set("RuntimeReady", "False", "Incompatible", why)
         return builder.end(False, "RuntimeIncompatible", why)
-    wanted = seen.wanted_runtime if seen.spec.runtime.custom else None  # others are named after their content
+    # Others are named after their content.
+    named = seen.spec.runtime.custom and not seen.backend.capabilities.snapshots
+    wanted = seen.wanted_runtime if named else None
     _ready(builder, "RuntimeReady", "RuntimeDiffers", wanted, seen.runtime)
     builder.changes["resolved"] = resolved(seen, seen.model, seen.runtime)
     return None
