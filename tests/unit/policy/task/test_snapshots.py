@@ -12,8 +12,8 @@ from autotuner.kubernetes_object import Object
 from autotuner.policy.evidence import experiment_spec
 from autotuner.policy.evidence.observed import ObservedTask
 from autotuner.policy.task.decide import decide
-from tests.unit.builders import after
-from tests.unit.task_builders import condition, make_task, observed, shipped, started
+from tests.unit.builders import after, condition
+from tests.unit.task_builders import make_task, observed, shipped, started
 
 BACKEND = backend_choice.BACKENDS["Deployment"]
 ENGINE = {"image": "engine:1", "command": ["engine"], "args": ["--tp-size=1"]}
