@@ -136,13 +136,16 @@ class ObservedTask:
     @cached_property
     def fleet(self) -> Fleet:
         """What the nodes that its engines may run on say of their accelerators."""
-        asked = self.spec.placement
+        asked, runtime = self.spec.placement, self.runtime or self.wanted_runtime
+        readable = runtime is not None and not self.backend.misshapen_runtime(runtime["spec"])
+        own = self.backend.engine_template(runtime["spec"]).pod.get("tolerations") if runtime and readable else None
         return accelerators.fleet(
             self.nodes,
             asked.accelerator_resource,
             asked.node_selector or {},
-            asked.accelerator_label or "",
-            self.pinned.selector,
+            label=asked.accelerator_label or "",
+            pinned=self.pinned.selector,
+            tolerations=[*(own or ()), *(one.dump() for one in asked.tolerations or ())],
         )
 
     @cached_property

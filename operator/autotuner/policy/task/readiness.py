@@ -16,6 +16,7 @@ from autotuner.policy.evidence.observed import ObservedTask
 from autotuner.policy.model_and_runtime import Reference
 from autotuner.policy.task import model_obstacles
 from autotuner.policy.task.plan import PlanBuilder, TaskPlan
+from autotuner.serving import refusals
 
 _POLL = timedelta(seconds=2)  # models and runtimes are not watched
 
@@ -31,7 +32,8 @@ def prepare(builder: PlanBuilder) -> TaskPlan | None:
         for condition, kinds in (("ModelReady", known.models), ("RuntimeReady", known.runtimes)):
             if kind in (resource.kind for resource in kinds.values()):
                 builder.conditions.set(condition, "False", "Failed", message)
-        return builder.end(False, "AdmissionRejected", message)
+        goes = refusals.namespace_goes(seen.rejection[1])
+        return builder.end(False, "NamespaceDeleted" if goes else "AdmissionRejected", message)
     return _model_ready(builder) or _runtime_ready(builder)
 
 
