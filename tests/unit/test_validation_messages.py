@@ -34,6 +34,11 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
         "the spec has no storage.storageUri; OME demands one",
     ),
     (
+        Kind.OBJECT_MISSHAPEN,
+        {"object": "the runtime", "what": "engineConfig must be an object"},
+        "the runtime cannot be read: engineConfig must be an object",
+    ),
+    (
         Kind.RUNTIME_WITHOUT_IMAGE,
         {},
         "engineConfig.runner has no image, so there is no engine to start",
@@ -65,6 +70,11 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
         {"queue": "gpus", "cluster_queue": "shared"},
         "LocalQueue gpus leads to ClusterQueue shared, which does not exist; ask for it to be created, or name another"
         " queue",
+    ),
+    (
+        Kind.LABEL_KEY_MALFORMED,
+        {"key": "'a b'"},
+        "'a b' is no key of a label; write a name of at most 63 characters, perhaps after a domain and /",
     ),
     (
         Kind.OBJECT_PRUNED,
@@ -392,8 +402,8 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
         "16 is not on the ladder; choose one of 4, 8",
     ),
     (
-        Kind.REQUEST_PARAMETER_RESERVED,
-        {},
+        Kind.REQUEST_PARAMETER_REFUSED,
+        {"why": "set by the benchmark itself; remove it"},
         "set by the benchmark itself; remove it",
     ),
     (
@@ -570,6 +580,11 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
         {"argument": "--tp=2", "section": "parallelism"},
         "--tp=2: the flag is set by parallelism too; remove one of them",
     ),
+    (
+        Kind.VALUE_NEVER_TRIED,
+        {"value": "ngram", "rule": "constraints[0]", "reason": "its words"},
+        "no configuration has ngram: constraints[0] removes all with it (its words); offer others, or change the rule",
+    ),
     (Kind.START_POINT_WRONG, {"obstacle": "its words"}, "its words"),
     (
         Kind.SPACE_EMPTY,
@@ -608,6 +623,7 @@ REASONS = {
     },
     "EmptySpace": {Kind.SPACE_EMPTY},
     "Valid": {
+        Kind.VALUE_NEVER_TRIED,
         Kind.PERHAPS_WRONG,
         Kind.PROBE_DECIDES,
         Kind.PROBE_FAILED,

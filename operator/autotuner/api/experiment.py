@@ -18,6 +18,7 @@ from autotuner.api.common import (
     Environment,
     ImageRef,
     LabelMap,
+    LabelValue,
     Model,
     ModelKind,
     ObjectName,
@@ -25,6 +26,8 @@ from autotuner.api.common import (
     Parameter,
     QueueName,
     Real,
+    ResourceMap,
+    ResourceName,
     RuntimeKind,
     ShortName,
     Switch,
@@ -67,13 +70,13 @@ class RuntimeRef(Model):
 class Accelerator(Model):
     """The accelerators that the engine's pod requests."""
 
-    resource: Annotated[str, StringConstraints(max_length=253)] = Field(
+    resource: ResourceName = Field(
         default="nvidia.com/gpu", description="The extended resource to request; empty: the pod requests none."
     )
     count: Annotated[int, Field(ge=1, le=ACCELERATORS_MAX)] = Field(
         default=1, description="The number of accelerators of the engine. Figures per GPU are divided by it."
     )
-    product: Annotated[str, StringConstraints(max_length=63)] | None = Field(
+    product: LabelValue | None = Field(
         default=None,
         description=(
             "The accelerator product that a node must have as label nvidia.com/gpu.product, so that all experiments run"
@@ -119,8 +122,8 @@ class Service(Model):
 class Resources(Model):
     """The resources of the benchmark's container."""
 
-    requests: LabelMap | None = Field(default=None, description="Resources that the container requests.")
-    limits: LabelMap | None = Field(default=None, description="Resources that the container may use at most.")
+    requests: ResourceMap | None = Field(default=None, description="Resources that the container requests.")
+    limits: ResourceMap | None = Field(default=None, description="Resources that the container may use at most.")
 
 
 class Benchmark(Traffic):

@@ -15,6 +15,7 @@ from autotuner.api.common import (
     Model,
     ObjectName,
     QueueName,
+    ResourceName,
     Switch,
     Tolerations,
     cel,
@@ -200,7 +201,7 @@ class Placement(Model):
     tolerations: Tolerations | None = Field(
         default=None, description="Taints of nodes that engines tolerate, and benchmarks that run on the engine's node."
     )
-    accelerator_resource: Annotated[str, StringConstraints(max_length=253)] = Field(
+    accelerator_resource: ResourceName = Field(
         default="nvidia.com/gpu",
         description=(
             "The extended resource that engines request, one for each accelerator; empty: engines request none."

@@ -11,6 +11,7 @@ def confirm(builder: PlanBuilder) -> None:
     """Set Valid to True, with what there is to tell."""
     seen = builder.seen
     misleading = preflight.warnings(seen.spec, seen.presets, seen.surroundings)
+    misleading += preflight.never_tried(seen.spec, seen.presets, seen.surroundings)
     warnings = [*(finding.message for finding in misleading), *limits.warnings(seen)]
     judged_by = preflight.judged_by(seen.spec, seen.presets, seen.surroundings)
     builder.conditions.set("Valid", "True", "Valid", "; ".join(filter(None, (*warnings, judged_by))))
