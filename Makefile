@@ -7,7 +7,7 @@ COMPARE = $(if $(AGAINST),--against $(AGAINST))
 VENV := $(UV) venv --quiet --allow-existing --python '>=3.11,<3.13'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-system demo test test-full unit soak soak-specs e2e realnode engine-stories vllm-cpu lint generate engine-flags lock \
+.PHONY: help setup setup-system demo test test-full unit soak soak-specs e2e realnode matrix engine-stories vllm-cpu lint generate engine-flags lock \
         verify bench bench-search bench-rivals clean
 
 help:  ## what one can do here
@@ -71,6 +71,9 @@ e2e: setup  ## the end-to-end tests alone; with KUBECONFIG, the stories for any 
 
 realnode: setup  ## the stories on a real node of this machine alone
 	@env -u KUBECONFIG $(PYTHON) -m tests.suite realnode
+
+matrix: setup  ## the cluster tests and a whole task on each Kubernetes that is supported, 15 minutes each, and builds
+	@$(PYTHON) -m tests.matrix $(KUBERNETES)
 
 engine-stories: setup  ## a real vLLM under the operator, every wrong start of it (RECORD=1 keeps what they print)
 	@$(if $(RECORD),AUTOTUNER_RECORD=1) $(PYTHON) -m tests.suite --full engine

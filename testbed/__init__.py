@@ -37,6 +37,7 @@ class Testbed:
         folder: Path | None = None,
         vllm: bool = False,
         kueue: bool = False,
+        ipv6: bool = False,
     ) -> Testbed:
         """Starts a testbed and returns when it can be used: seconds, but minutes when the control plane is not built.
 
@@ -46,12 +47,14 @@ class Testbed:
             keep: let it outlive this process; ``python -m testbed down FOLDER`` stops it.
             vllm: with a real vLLM as image ``vllm/vllm-openai-cpu``; it is installed if it is not there.
             kueue: with the real Kueue and a ClusterQueue ``gpus``; it is built if it is not there.
+            ipv6: services have IPv6 addresses alone; the pods' processes keep IPv4.
             folder: its folder, which must be empty; a new temporary one by default.
 
         Raises:
             TestbedError: it did not start.
         """
         flags = {"--no-ome": not ome, "--audit": audit, "--keep": keep, "--vllm": vllm, "--kueue": kueue}
+        flags["--ipv6"] = ipv6
         words = [sys.executable, "-m", "testbed", "up", "--control", *(flag for flag, on in flags.items() if on)]
         if folder is not None:
             words += ["--dir", str(folder)]

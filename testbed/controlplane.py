@@ -1,7 +1,7 @@
 """A real Kubernetes control plane: where its programs are and how they are started.
 
 The programs come from `KUBEBUILDER_ASSETS` where that names a folder with etcd and kube-apiserver, else they are
-built, once, by `testbed.kubernetes`.
+built, once, by `testbed.kubernetes`, in the version that `TESTBED_KUBERNETES` names.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from testbed.gomodule import SetupError
-from testbed.kubernetes import build
+from testbed.kubernetes import Version, build, chosen
 
 PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 
@@ -35,7 +35,8 @@ def find_programs(environment: Mapping[str, str] = os.environ) -> dict[str, list
     """Returns how each of PROGRAMS is called.
 
     Raises:
-        SetupError: KUBEBUILDER_ASSETS names a folder without etcd and kube-apiserver, or nothing can be built.
+        SetupError: KUBEBUILDER_ASSETS names a folder without etcd and kube-apiserver, there is no such version, or
+            nothing can be built.
     """
     calls: dict[str, list[str]] = {}
     if assets := environment.get("KUBEBUILDER_ASSETS"):
@@ -43,7 +44,7 @@ def find_programs(environment: Mapping[str, str] = os.environ) -> dict[str, list
         if "etcd" not in calls or "kube-apiserver" not in calls:
             raise SetupError(f"KUBEBUILDER_ASSETS={assets}: no etcd and kube-apiserver there")
     if len(calls) < len(PROGRAMS):
-        own = str(build("controlplane"))
+        own = str(build("controlplane", chosen(environment)))
         calls = {name: calls.get(name, [own, name]) for name in PROGRAMS}
     return calls
 
@@ -68,9 +69,11 @@ class ControlPlane:
     port: int
     tokens: dict[str, str]
     audit: bool
+    ipv6: bool
+    version: Version
 
     @classmethod
-    def prepare(cls, folder: Path, audit: bool = False) -> ControlPlane:
+    def prepare(cls, folder: Path, version: Version, audit: bool = False, ipv6: bool = False) -> ControlPlane:
         """Chooses ports and tokens and writes what the API server reads at its start."""
         users = {
             "admin": "system:masters",
@@ -80,7 +83,10 @@ class ControlPlane:
             "system:kube-scheduler": "",
         }
         plane = cls(
-            folder, free_port(), free_port(), free_port(), {user: secrets.token_hex(16) for user in users}, audit
+            folder,
+            *(free_port(), free_port(), free_port()),
+            {user: secrets.token_hex(16) for user in users},
+            *(audit, ipv6, version),
         )
         plane.keys.mkdir(mode=0o700)
         lines = (f'{plane.tokens[user]},{user},{user},"{group}"\n' for user, group in users.items())
@@ -136,7 +142,7 @@ class ControlPlane:
                 "--use-service-account-credentials=true",
                 f"--service-account-private-key-file={self.key}",
                 f"--root-ca-file={self.certificate}",
-                "--controllers=*,-nodeipam,-node-route-controller,-service-lb-controller,-cloud-node-lifecycle-controller",
+                f"--controllers=*,{','.join(f'-{name}' for name in self.version.without_controllers)}",
                 "--concurrent-job-syncs=20",
                 *fast,
             ],
@@ -147,15 +153,13 @@ class ControlPlane:
         flags = [
             f"--etcd-servers={etcd}",
             "--bind-address=127.0.0.1",
-            "--advertise-address=127.0.0.1",
+            f"--advertise-address={'fd00:10::1' if self.ipv6 else '127.0.0.1'}",  # of the services' family
             f"--secure-port={self.port}",
             "--endpoint-reconciler-type=none",  # a loopback address is refused as an endpoint
-            "--service-cluster-ip-range=10.96.0.0/16",
+            f"--service-cluster-ip-range={'fd00:10:96::/112' if self.ipv6 else '10.96.0.0/16'}",
             "--authorization-mode=RBAC",
             "--enable-admission-plugins=OwnerReferencesPermissionEnforcement",  # as on OpenShift
-            # Policies that change what is created, as queues and platform teams do; served by default from 1.36 on.
-            "--feature-gates=MutatingAdmissionPolicy=true",
-            "--runtime-config=admissionregistration.k8s.io/v1beta1=true",
+            *self.version.api_flags,
             f"--token-auth-file={self.keys / 'tokens.csv'}",
             f"--cert-dir={self.keys}",
             "--service-account-issuer=https://kubernetes.default.svc.cluster.local",

@@ -39,12 +39,14 @@ class GoModule:
     """A Go module; what its programs are built from.
 
     Args:
-        folder: the module's. All its Go files, `go.mod` and `go.sum` decide about the result.
+        folder: the module's. All its Go files, the module file and its sums decide about the result.
         linker_flags: of ``go build``. All modules are built with the same other flags, so that they share packages.
+        module_file: in the folder; another one than ``go.mod`` builds the same sources from other modules.
     """
 
     folder: Path
     linker_flags: str = "-s -w"
+    module_file: str = "go.mod"
 
     def build(self, name: str, title: str, *, package: str = ".", instead: str = "") -> Path:
         """Returns the program (for the package ``tool``: the folder of programs); builds it where the cache has none.
@@ -74,7 +76,8 @@ class GoModule:
 
     def _key(self, go: str) -> str:
         version = subprocess.run([go, "version"], cwd=self.folder, capture_output=True, text=True, check=True).stdout
-        sources = [self.folder / "go.mod", self.folder / "go.sum", *sorted(self.folder.rglob("*.go"))]
+        modules = self.folder / self.module_file
+        sources = [modules, modules.with_suffix(".sum"), *sorted(self.folder.rglob("*.go"))]
         parts = [path.read_bytes() for path in sources if path.exists()]  # a module that needs no other has no go.sum
         return hashlib.sha256(b"\0".join([*parts, version.encode(), self.linker_flags.encode()])).hexdigest()[:16]
 
@@ -83,7 +86,10 @@ class GoModule:
         unfinished = result.with_suffix(f".{os.getpid()}")
         output = f"{unfinished}/" if package == "tool" else str(unfinished)
         ended = subprocess.run(
-            [go, "build", "-buildvcs=false", "-ldflags", self.linker_flags, "-o", output, package],
+            [
+                *(go, "build", "-buildvcs=false", f"-modfile={self.module_file}"),
+                *("-ldflags", self.linker_flags, "-o", output, package),
+            ],
             cwd=self.folder,
             env={**os.environ, "CGO_ENABLED": "0"},
             check=False,

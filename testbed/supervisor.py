@@ -23,6 +23,7 @@ from testbed import kubeconfig, processes
 from testbed.api import Api, ApiError, install_crds
 from testbed.controlplane import ControlPlane, find_programs, free_port
 from testbed.gomodule import SetupError
+from testbed.kubernetes import chosen
 from testbed.kueue import build as build_kueue
 from testbed.kueue import install as kueue
 from testbed.kueue import shipped as shipped_with_kueue
@@ -46,6 +47,7 @@ class Options:
     audit: bool = False
     vllm: bool = False
     kueue: bool = False
+    ipv6: bool = False
 
 
 def say(text: str) -> None:
@@ -225,7 +227,8 @@ class Supervisor:
 
     async def _start_apiserver(self) -> None:
         programs = await asyncio.to_thread(find_programs)
-        plane = self._plane = ControlPlane.prepare(self.folder, self._options.audit)
+        options = self._options
+        plane = self._plane = ControlPlane.prepare(self.folder, chosen(), options.audit, options.ipv6)
         configs = {user: plane.keys / f"{user.replace(':', '-')}.kubeconfig" for user in plane.tokens}
         configs["admin"] = self.kubeconfig
         flags = plane.flags(configs)

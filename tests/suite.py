@@ -86,6 +86,8 @@ COMMANDS = {
                 "tests.suite",
                 "-m",
                 "tests.build",
+                "-m",
+                "tests.matrix",
             ),
             ("mypy", "-p", "tests.tools", "-p", "tests.realnode"),
             ("mypy", "-p", "tests.house", "-m", "tests.benchmarks.against", "-m", "tests.benchmarks.checkout"),

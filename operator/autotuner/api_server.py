@@ -16,17 +16,21 @@ from kubernetes.aio.client.rest import RESTResponse
 from kubernetes.aio.config.incluster_config import load_incluster_config
 from kubernetes.aio.config.kube_config import load_kube_config
 
-from autotuner.kube import FIELD_MANAGER, POD, ConflictError, KubeError, RejectedError, refusal
+from autotuner.kube import FIELD_MANAGER, POD, ConflictError, KubeError, Obstacle, RejectedError, refusal
 from autotuner.kubernetes_object import Object, Resource
 from autotuner.log_excerpt import LogExcerpt
+from autotuner.proxies import proxy_for, without_password
 
 REQUEST_SECONDS = 30.0
 _LOG_BYTES = 64 * 1024 * 1024  # kubelets keep 10 MiB of a container's log unless they are told otherwise
 _LOG_TAIL_LINES = 1000
 
 _JSON = "application/json, */*"
+_FEW = 100  # of what is only looked over
 _PAGE = 500  # objects of an answer; ten thousand experiments in one would be a hundred megabytes
 _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+_CHANGED_METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+_WATCH_SECONDS = 300
 
 
 def error(status: int, body: str) -> KubeError:
@@ -39,8 +43,9 @@ def error(status: int, body: str) -> KubeError:
     return refusal(status, reason, message)
 
 
-def _unreachable(method: str, path: str, problem: Exception) -> KubeError:
-    return KubeError(0, "Unreachable", f"{method} {path}: {problem or type(problem).__name__}")
+def in_cluster(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether this process is a pod that talks to its own cluster: no proxy leads there."""
+    return "KUBERNETES_SERVICE_HOST" in environment and "KUBECONFIG" not in environment
 
 
 class ApiServer:
@@ -58,15 +63,18 @@ class ApiServer:
 
         Raises:
             RuntimeError: neither is there.
+            ValueError: the environment names a proxy that is none.
         """
         configuration = Configuration()
-        if "KUBERNETES_SERVICE_HOST" in os.environ and "KUBECONFIG" not in os.environ:
+        if in_cluster():
             load_incluster_config(client_configuration=configuration)
         else:
             try:
                 await load_kube_config(client_configuration=configuration)
             except Exception as problem:
                 raise RuntimeError(f"no cluster: {problem}; set KUBECONFIG or run inside a cluster") from problem
+            configuration.proxy = configuration.proxy or proxy_for(configuration.host)
+        configuration.client_session_kwargs = {"trust_env": False}  # its own reading of NO_PROXY knows no ranges
         return cls(ApiClient(configuration), may_write)
 
     async def close(self) -> None:
@@ -91,7 +99,7 @@ class ApiServer:
         try:
             text: str = (await response.read()).decode(errors="replace")
         except (ClientError, TimeoutError, OSError) as problem:
-            raise _unreachable(method, path, problem) from problem
+            raise self._unreachable(method, path, problem) from problem
         if not 200 <= response.status <= 299:
             raise error(response.status, text)
         return text
@@ -104,6 +112,7 @@ class ApiServer:
         body: Object | None = None,
         content_type: str = "application/json",
         accept: str = _JSON,
+        seconds: float = REQUEST_SECONDS,
     ) -> RESTResponse:
         if method != "GET" and not self._may_write():
             raise KubeError(0, "NotLeader", f"{method} {path}: not sent, another operator may act by now")
@@ -116,9 +125,14 @@ class ApiServer:
             auth_settings=["BearerToken"],
         )
         try:
-            return await self._client.call_api(*arguments, _request_timeout=REQUEST_SECONDS)
+            return await self._client.call_api(*arguments, _request_timeout=seconds)
         except (ClientError, TimeoutError, OSError) as problem:
-            raise _unreachable(method, path, problem) from problem
+            raise self._unreachable(method, path, problem) from problem
+
+    def _unreachable(self, method: str, path: str, problem: Exception) -> KubeError:
+        proxy = self._client.configuration.proxy
+        through = f" (asked through the proxy {without_password(proxy)})" if proxy else ""
+        return KubeError(0, "Unreachable", f"{method} {path}: {problem or type(problem).__name__}{through}")
 
     async def get(self, resource: Resource, namespace: str | None, name: str) -> Object | None:
         """The object, or None if there is none (or its kind is not installed)."""
@@ -147,16 +161,63 @@ class ApiServer:
 
         Without what the API server notes of who wrote which field: half of an object that nobody here reads.
         """
-        more: dict[str, str] = {}
-        while True:
-            text = await self.request("GET", path, {**query, "limit": str(_PAGE), **more}, accept=accept)
-            document = json.loads(text)
+        async for document in self._pages(path, query, accept, _PAGE):
             for item in document["items"] or []:
                 item["metadata"].pop("managedFields", None)
                 yield item
+
+    async def _pages(self, path: str, query: Mapping[str, str], accept: str, size: int) -> AsyncIterator[Object]:
+        more: dict[str, str] = {}
+        while True:
+            text = await self.request("GET", path, {**query, "limit": str(size), **more}, accept=accept)
+            document: Object = json.loads(text)
+            yield document
             if not (token := document.get("metadata", {}).get("continue")):
                 return
             more = {"continue": token}
+
+    async def follow_metadata(self, resource: Resource, namespace: str | None, labels: str) -> AsyncIterator[Object]:
+        """The metadata of all objects that match, then of each that changes, for ever.
+
+        For objects that are many and seldom change: only one page of them is in memory at a time.
+
+        Yields:
+            Metadata. What is deleted is not told.
+
+        Raises:
+            KubeError: the API server does not answer, or refuses; it has to be begun again.
+        """
+        path, query, version = resource.path(namespace), {"labelSelector": labels}, ""
+        async for document in self._pages(path, query, _METADATA_ONLY, _FEW):
+            version = document["metadata"]["resourceVersion"]
+            for item in document["items"] or []:
+                yield item["metadata"]
+        while True:
+            since = {**query, "resourceVersion": version, "watch": "true", "allowWatchBookmarks": "true"}
+            async for event in self._watch(path, {**since, "timeoutSeconds": str(_WATCH_SECONDS)}):
+                if event["type"] == "ERROR":
+                    raise error(event["object"].get("code", 0), json.dumps(event["object"]))
+                version = event["object"]["metadata"]["resourceVersion"]
+                if event["type"] in ("ADDED", "MODIFIED"):
+                    yield event["object"]["metadata"]
+
+    async def _watch(self, path: str, query: Mapping[str, str]) -> AsyncIterator[Object]:
+        """The events of a watch until the API server ends it; it breaks off like that, too."""
+        seconds = _WATCH_SECONDS + REQUEST_SECONDS
+        response = await self._open("GET", path, query, accept=_CHANGED_METADATA_ONLY, seconds=seconds)
+        if not 200 <= response.status <= 299:
+            raise error(response.status, (await response.read()).decode(errors="replace"))
+        stream = response.response
+        unfinished = b""
+        try:
+            async for piece in stream.content.iter_any():
+                *lines, unfinished = (unfinished + piece).split(b"\n")
+                for line in lines:
+                    yield json.loads(line)
+        except (ClientError, TimeoutError, OSError):
+            return
+        finally:
+            stream.close()
 
     async def create(self, resource: Resource, namespace: str | None, body: Object) -> Object:
         """POST, strictly validated.
@@ -270,11 +331,8 @@ class ApiServer:
             stream.close()
         return True
 
-    async def obstacle(self, resources: Iterable[Resource], namespaces: Sequence[str]) -> str:
-        """Why these kinds cannot be served yet; empty once they can: kopf that starts before stays deaf.
-
-        Discovery lists a kind a moment before its storage answers, so the kinds are read in earnest.
-        """
+    async def obstacle(self, resources: Iterable[Resource], namespaces: Sequence[str]) -> Obstacle | None:
+        """See `Kube`. Discovery lists a kind a moment before its storage answers, so the kinds are read in earnest."""
         what = "the API server"
         try:
             await self.request("GET", "/readyz")
@@ -283,5 +341,5 @@ class ApiServer:
                 for namespace in (namespaces if resource.namespaced else ()) or (None,):
                     await self.request("GET", resource.path(namespace), {"limit": "1"})
         except KubeError as problem:
-            return f"{what}: {problem}"
-        return ""
+            return Obstacle(f"{what}: {problem}", absent=isinstance(problem, RejectedError))
+        return None

@@ -1,8 +1,10 @@
-"""Which backend serves: the one place that names an implementation."""
+"""The backends that there are: the one place that names implementations."""
 
 from __future__ import annotations
 
-from autotuner.serving.backend import Backend
+from autotuner.serving.backend import Backends
+from autotuner.serving.deployment.deployments import Deployments
 from autotuner.serving.ome.adapter import Ome
 
-DEFAULT: Backend = Ome()
+BACKENDS = Backends(Ome(), Deployments())
+DEFAULT = BACKENDS["OME"]

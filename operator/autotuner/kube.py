@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from autotuner.api.common import EXPERIMENTS, GROUP, TASKS, VERSION
 from autotuner.kubernetes_object import Object, Resource
@@ -63,6 +63,18 @@ def refusal(status: int, reason: str, message: str) -> KubeError:
     if status in (400, 403, 404, 405, 422) and _KIND_UNHEARD_OF not in message:
         return RejectedError(status, reason, message)
     return KubeError(status, reason, message)
+
+
+class Obstacle(NamedTuple):
+    """Why kinds cannot be read.
+
+    Attributes:
+        words: which kind, and what the API server says.
+        absent: it is not there, or may not be read; else it cannot be told.
+    """
+
+    words: str
+    absent: bool
 
 
 class Kube(Protocol):
@@ -125,5 +137,5 @@ class Kube(Protocol):
     async def logs(self, namespace: str, pod: str, container: str, *, previous: bool) -> str:
         """What a container's log says of its end, as `LogExcerpt` keeps it; empty when there is none any more."""
 
-    async def obstacle(self, resources: Iterable[Resource], namespaces: Sequence[str]) -> str:
-        """Why these kinds cannot be served yet; empty once they can: a watch that starts before stays deaf."""
+    async def obstacle(self, resources: Iterable[Resource], namespaces: Sequence[str]) -> Obstacle | None:
+        """Why these kinds cannot be served yet; None once they can: a watch that starts before stays deaf."""

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 Object = dict[str, Any]
+
+
+def content(body: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """What an object says: its `spec`, or the `data` of a ControllerRevision; None of no object."""
+    found: Mapping[str, Any] | None = None if body is None else body.get("spec", body.get("data"))
+    return found
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,14 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import kopf
 
 from autotuner import backend_choice, log_format, metrics, ownership
-from autotuner.api_server import ApiServer
+from autotuner.api.common import TASK_LABEL
+from autotuner.api_server import ApiServer, in_cluster
 from autotuner.controllers import relevant_changes
 from autotuner.controllers.needed_objects import NeededObjects
 from autotuner.controllers.observe import is_over
@@ -29,12 +31,16 @@ from autotuner.process.cancel import UnfinishedError, cancel_all
 from autotuner.process.leader import LeadershipLostError
 from autotuner.process.machinery import Listeners
 from autotuner.process.silent_watches import selectors
-from autotuner.serving.backend import Backend
+from autotuner.proxies import proxy_for
+from autotuner.serving.backend import Backend, Backends
 from autotuner.settings import Settings, from_environment
 
 log = logging.getLogger("autotuner")
 
 Wake = Callable[[Mapping[str, Any], bool], None]
+# How `cancel` ends when its time is over: the chart's Job is repeated after every other failure (an eviction, a node
+# that went away), not after this one.
+UNFINISHED = 3
 # Changes come in bursts: a root, its pod and the pod's node within a tenth of a second. One look answers for all.
 _AFTER_A_CHANGE = 0.1
 # The garbage collector deletes what owned a pod some 20 to 70 ms after it.
@@ -56,13 +62,17 @@ def _needed_by_tasks(resource: Resource, needed: NeededObjects, listeners: Liste
     return reference
 
 
-def watches(backend: Backend, listeners: Listeners) -> dict[Resource, Wake]:
+def _references(backends: Backends) -> list[Resource]:
+    return [resource for backend in backends.served for resource in backend.capabilities.references.values()]
+
+
+def watches(backends: Backends, listeners: Listeners) -> dict[Resource, Wake]:
     """What is watched, and whom a change of it wakes, given the object and whether it is gone.
 
     An event carries nothing but *look again*; only metrics read the object, and who keeps the turns.
     """
     tasks, experiments, watchfulness = listeners.tasks, listeners.experiments, listeners.watchfulness
-    needed = NeededObjects()
+    needed = listeners.needed
 
     def task(body: Mapping[str, Any], gone: bool) -> None:
         meta = body["metadata"]
@@ -92,12 +102,16 @@ def watches(backend: Backend, listeners: Listeners) -> dict[Resource, Wake]:
 
         return child
 
-    root = backend.capabilities.root
     return {
-        **{kind: _needed_by_tasks(kind, needed, listeners) for kind in backend.capabilities.references.values()},
+        **{kind: _needed_by_tasks(kind, needed, listeners) for kind in _references(backends)},
         TASK: task,
         EXPERIMENT: experiment,
-        root: children(root, RelevantChanges(relevant_changes.of_root(backend))),
+        **{
+            backend.capabilities.root: children(
+                backend.capabilities.root, RelevantChanges(relevant_changes.of_root(backend))
+            )
+            for backend in backends.served
+        },
         JOB: children(JOB, RelevantChanges(relevant_changes.of_job)),
         POD: children(POD, RelevantChanges(relevant_changes.of_pod), _AFTER_A_POD),
     }
@@ -109,7 +123,11 @@ def _registry(handlers: Mapping[Resource, Wake]) -> kopf.OperatorRegistry:
     # By file, not by client library: importing the typed API classes costs 100 MB.
     @kopf.on.login(registry=registry)
     def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
-        return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
+        if in_cluster():
+            return kopf.login_with_service_account(**kwargs)
+        found = kopf.login_with_kubeconfig(**kwargs)
+        # The same way as the requests': else one half of the operator works where the other hears nothing.
+        return found and replace(found, proxy_url=found.proxy_url or proxy_for(found.server), trust_env=False)
 
     def register(resource: Resource, wake: Wake) -> None:
         @kopf.on.event(*_address(resource), id=resource.plural, registry=registry)
@@ -159,7 +177,7 @@ class _NoDiffBase(kopf.DiffBaseStorage):
         """Nothing is stored."""
 
 
-def _kopf_settings(backend: Backend) -> kopf.OperatorSettings:
+def _kopf_settings(backends: Backends) -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False
     settings.persistence.progress_storage = _NoProgress()
@@ -171,22 +189,30 @@ def _kopf_settings(backend: Backend) -> kopf.OperatorSettings:
     settings.networking.request_timeout = 60
     # Else a thousand tasks come in one answer, and a process seldom gives the memory for it back.
     settings.watching.chunk_size = 100
-    for resource, labels in selectors(backend).items():
+    for resource, labels in selectors(backends).items():
         if labels:
             settings.watching.label_selectors[_address(resource)] = labels
+    for backend in backends:
+        if backend.capabilities.snapshots:  # of a kind that others make many of
+            for resource in backend.capabilities.references.values():
+                settings.watching.label_selectors[_address(resource)] = TASK_LABEL
     return settings
 
 
 async def watch(
-    settings: Settings, backend: Backend, listeners: Listeners, unwatch: asyncio.Event
+    settings: Settings, backends: Backends, listeners: Listeners, unwatch: asyncio.Event, only: Backend | None = None
 ) -> asyncio.Task[None]:
     """Start kopf; see `process.lifecycle.Watch`."""
     others = asyncio.all_tasks()
+    handlers = watches(backends, listeners)
+    if only is not None:
+        kinds = {only.capabilities.root, *only.capabilities.references.values()}
+        handlers = {kind: wake for kind, wake in handlers.items() if kind in kinds}
     # Else kopf asks for the user's name, and the one of the container has none. Its type for it is private.
     identity: Any = settings.identity
     roots = await kopf.spawn_tasks(
-        registry=_registry(watches(backend, listeners)),
-        settings=_kopf_settings(backend),
+        registry=_registry(handlers),
+        settings=_kopf_settings(backends),
         standalone=True,
         identity=identity,
         clusterwide=not settings.namespaces,
@@ -228,8 +254,11 @@ def main() -> None:
         if arguments.command == "cancel":
             asyncio.run(_cancel(settings, arguments.namespace, arguments.timeout))
         else:
-            asyncio.run(lifecycle.run(settings, backend_choice.DEFAULT, watch))
-    except (RuntimeError, OSError, ValueError, KubeError, LeadershipLostError, UnfinishedError) as problem:
+            asyncio.run(lifecycle.run(settings, backend_choice.BACKENDS, watch))
+    except UnfinishedError as problem:
+        sys.stderr.write(f"autotuner: {problem}\n")
+        sys.exit(UNFINISHED)
+    except (RuntimeError, OSError, ValueError, KubeError, LeadershipLostError) as problem:
         sys.exit(f"autotuner: {problem}")
 
 

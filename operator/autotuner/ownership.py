@@ -16,15 +16,20 @@ def labels(name: str, uid: str) -> dict[str, str]:
     return {EXPERIMENT_LABEL: name, EXPERIMENT_UID_LABEL: uid}
 
 
-def owner_reference(owner: Mapping[str, Any]) -> Object:
-    """A controller reference to the owner, which the garbage collector follows even without us."""
+def owner_reference(owner: Mapping[str, Any], *, blocks: bool = True) -> Object:
+    """A controller reference to the owner, which the garbage collector follows even without us.
+
+    Args:
+        owner: the object.
+        blocks: its deletion in the foreground waits for the child; some clusters demand a right of its own for that.
+    """
     return {
         "apiVersion": owner["apiVersion"],
         "kind": owner["kind"],
         "name": owner["metadata"]["name"],
         "uid": owner["metadata"]["uid"],
         "controller": True,
-        "blockOwnerDeletion": True,
+        "blockOwnerDeletion": blocks,
     }
 
 

@@ -10,7 +10,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from autotuner import __version__, clock
+from autotuner.api.task_defaults import TaskDefaults
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,7 @@ class Settings:
     presets: Path | None = None  # a folder of more; they win over those shipped
     model_root: str = "/raid/models"  # where nodes hold the models of the presets shipped
     cluster_objects: bool = True  # may cluster-scoped models and runtimes be created from presets?
+    task_defaults: TaskDefaults = field(default_factory=TaskDefaults)  # what every task says unless it says otherwise
     hub_endpoint: str = ""  # a mirror of the Hugging Face hub, for the benchmark's tokenizer
     serving_seconds: int = 60  # how long a new root may have no engine's pod
     resync_seconds: float = 600.0
@@ -84,6 +88,14 @@ class _Variables:
             raise ValueError(f"AUTOTUNER_{name}: {value!r} is none of {', '.join(allowed)}")
         return value
 
+    def defaults(self, name: str) -> TaskDefaults:
+        try:
+            return TaskDefaults.model_validate_json(self.text(name) or "{}")
+        except ValidationError as problem:
+            first = problem.errors(include_url=False, include_input=False)[0]
+            where = ".".join(("taskDefaults", *(str(step) for step in first["loc"])))
+            raise ValueError(f"AUTOTUNER_{name}: {where}: {first['msg'].removeprefix('Value error, ')}") from None
+
     def flag(self, name: str, default: str) -> bool:
         return self.choice(name, default, "true", "false") == "true"
 
@@ -106,6 +118,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         presets=Path(presets) if presets else None,
         model_root=variables.text("MODEL_ROOT", defaults.model_root),
         cluster_objects=variables.flag("CLUSTER_OBJECTS", "true"),
+        task_defaults=variables.defaults("TASK_DEFAULTS"),
         hub_endpoint=variables.text("HUB_ENDPOINT"),
         serving_seconds=variables.whole("SERVING_SECONDS", defaults.serving_seconds),
         resync_seconds=variables.number("RESYNC_SECONDS", defaults.resync_seconds),

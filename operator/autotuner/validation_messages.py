@@ -22,6 +22,24 @@ class Wording(NamedTuple):
 class Kind(Enum):
     """Every kind of finding with its text: what is wrong, and what to write instead."""
 
+    # Backends.
+    BACKEND_ABSENT = Wording(
+        "NotFound", "{backend} cannot serve here ({why}); install it, or choose another: Auto takes what there is"
+    )
+    BACKEND_CHOSEN = Wording("Valid", "{backend} serves the engines, since {absent}")
+    BACKEND_LOADS_MODELS = Wording(
+        "InvalidSpec", "{backend} downloads models itself; remove it, or choose backend Deployment"
+    )
+    DOWNLOAD_TOO_LARGE = Wording(
+        "InvalidSpec",
+        "each experiment would download {size} GB anew (more than {most} GB): name a folder in overrides.storage.path,"
+        " a claim in volume, a claim as cache (volume.cache: true), or set allowDownload: true",
+    )
+    BACKEND_WITHOUT_OBJECTS = Wording(
+        "InvalidSpec",
+        "names an object, and {backend} knows none; give a preset or custom, or choose another backend in spec.backend",
+    )
+
     # Objects.
     PRESET_UNKNOWN = Wording("UnknownPreset", "no preset is called {name}; there are {known}")
     PRESET_MISSPELT = Wording("UnknownPreset", "no preset is called {name}; did you mean {meant}?")
@@ -51,6 +69,11 @@ class Kind(Enum):
         "NotFound",
         "LocalQueue {queue} leads to ClusterQueue {cluster_queue}, which does not exist; ask for it to be created, or"
         " name another queue",
+    )
+    DEFAULTS_DO_NOT_FIT = Wording(
+        "InvalidSpec",
+        "together with the operator's taskDefaults this is more than a task may say: {why}; say less here, or ask for"
+        " fewer defaults",
     )
     LABEL_KEY_MALFORMED = Wording(
         "InvalidSpec", "{key} is no key of a label; write a name of at most 63 characters, perhaps after a domain and /"
@@ -345,6 +368,66 @@ class Kind(Enum):
         "Valid",
         "up to {parallel} engines and their benchmarks may share the CPUs of a node and slow each other down; set"
         " OtherNode or Any, or measure one at a time, if experiments end as ClientOverloaded",
+    )
+
+    # Accelerators.
+    ACCELERATORS_SHARED = Wording(
+        "InvalidSpec",
+        "{node} shares {resource} among pods ({sharing}), and figures would depend on what the others do; choose other"
+        " nodes with placement.nodeSelector, or set true: then every verdict says so",
+    )
+    ACCELERATORS_SHARED_KNOWINGLY = Wording(
+        "Valid", "{node} shares {resource} among pods ({sharing}): figures depend on what the others do"
+    )
+    EXPERIMENTS_SHARE_ACCELERATORS = Wording(
+        "Valid",
+        "{node} shares {resource} among pods ({sharing}), so that engines of this task may get the same one and slow"
+        " each other down; measure one at a time",
+    )
+    SPREAD_OVER_SLICES = Wording(
+        "InvalidSpec",
+        "{what}: an engine cannot spread over MIG slices ({profile}), for NCCL does not connect them; write 1, or ask"
+        " for whole GPUs in placement.acceleratorResource",
+    )
+    RESOURCE_NOWHERE = Wording(
+        "Valid",
+        "no node that engines may run on has {resource} (nodes have {known}): engines wait for one, at most"
+        " timeouts.queueSeconds",
+    )
+    RESOURCE_MISSPELT = Wording(
+        "Valid",
+        "no node that engines may run on has {resource}; did you mean {meant}? Engines wait for one, at most"
+        " timeouts.queueSeconds",
+    )
+    MIG_INVALID = Wording(
+        "Valid",
+        "{node} hands out no {resource}: its MIG profiles differ, and its strategy wants one for all ({product}); give"
+        " its GPUs the same profile, or use the strategy mixed and ask for a profile's own resource",
+    )
+    ACCELERATORS_MIXED = Wording(
+        "Valid",
+        "{node} has several models of {resource} ({models}), and nobody knows which one an engine gets; exclude the"
+        " node with placement.nodeSelector",
+    )
+    ACCELERATORS_UNTOLD = Wording(
+        "Valid",
+        "{node} does not tell the model of its {resource} (no label {label}): it is unknown, and nothing keeps all"
+        " experiments on the same; install the labeller of your accelerators, or name the label that tells it",
+    )
+    NO_GPU_HOURS = Wording(
+        "InvalidSpec",
+        "engines ask for no accelerators (placement.acceleratorResource is empty), so nothing counts against it; remove"
+        " it, or limit the time with maxHours",
+    )
+    NO_GPUS = Wording(
+        "InvalidSpec",
+        "engines ask for no accelerators (placement.acceleratorResource is empty), so nothing counts against it; remove"
+        " it, or limit what runs side by side with parallelExperiments",
+    )
+    FIGURE_PER_NO_GPU = Wording(
+        "Valid",
+        "engines ask for no accelerators (placement.acceleratorResource is empty); {metric} counts one for each process"
+        " that the parallel degrees make",
     )
 
     # Search space.

@@ -16,6 +16,9 @@ from testbed.api import AWAY, Api, ApiError
 from testbed.node.container import now
 from testbed.node.images import Images
 
+# By which a pod reaches services here: its network, which it cannot choose.
+NETWORK = ("http_proxy", "HTTP_PROXY", "no_proxy", "NO_PROXY")
+
 
 class Addresses:
     """Pod addresses of one node: 10.NET.NODE.x in the API, 127.NET.NODE.x for the processes.
@@ -58,7 +61,7 @@ class Context:
     addresses: Addresses
     folder: Path
     logs: Path
-    variables: dict[str, str]
+    variables: dict[str, str]  # of every container
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

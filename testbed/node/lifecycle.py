@@ -13,7 +13,7 @@ from testbed import kubeconfig
 from testbed.api import AWAY, ApiError
 from testbed.node import podspec
 from testbed.node.container import Container, Run
-from testbed.node.context import Context
+from testbed.node.context import NETWORK, Context
 from testbed.node.images import Environment, ImageError
 from testbed.node.probes import Prober
 from testbed.node.volumes import make_sub_paths, read_source
@@ -190,6 +190,7 @@ class Lifecycle:
             for source, content in zip(wanted, found, strict=True)
         }
         variables = podspec.environment(pod, spec, base, self._address, data)
+        variables |= {name: base[name] for name in NETWORK if name in base}
         words = podspec.command_line(spec, variables, paths)
         return {
             name: value if base.get(name) == value else podspec.localize(value, paths)

@@ -14,7 +14,7 @@ from testbed.api import AWAY, STRATEGIC, ApiError
 from testbed.node.container import Container, now
 from testbed.node.context import Context, local
 from testbed.node.lifecycle import Lifecycle
-from testbed.node.status import Verdict, conditions, phase
+from testbed.node.status import Verdict, conditions, entries, phase
 from testbed.node.volumes import VolumeError, Volumes
 
 log = logging.getLogger(__name__)
@@ -185,16 +185,17 @@ class Pod:
         final = self._final or self._verdict is not None
         now_phase = "Failed" if self._verdict else phase(policy, self.inits, self.containers, final)
         self._conditions = conditions(now_phase, self.inits, self.containers, self._conditions, now())
+        count = len(self.inits) + len(self.containers)
         status: Object = {
             "phase": now_phase,
             "conditions": self._conditions,
             "startTime": self._started,
             "hostIP": "127.0.0.1",
             "hostIPs": [{"ip": "127.0.0.1"}],
-            "containerStatuses": [container.status() for container in self.containers],
+            "containerStatuses": entries(self.containers, count),
         }
         if self.inits:
-            status["initContainerStatuses"] = [container.status() for container in self.inits]
+            status["initContainerStatuses"] = entries(self.inits, count)
         if self._address is not None:
             status |= {"podIP": self._address, "podIPs": [{"ip": self._address}]}
         if self._verdict is not None:

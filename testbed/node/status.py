@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from autotuner.kubernetes_object import Object
 from testbed.node.container import Container
+
+MESSAGE_BYTES = 12 * 1024  # of all containers of a pod together
+
+
+def entries(containers: Sequence[Container], of_pod: int) -> list[Object]:
+    """Returns containers' statuses; each termination message is cut to its share, as the kubelet's status manager does.
+
+    Args:
+        containers: the init containers, or the others.
+        of_pod: how many containers the pod has in all.
+    """
+    share, found = MESSAGE_BYTES // of_pod, [copy.deepcopy(container.status()) for container in containers]
+    for entry in found:
+        for ended in (entry[state].get("terminated") for state in ("state", "lastState")):
+            if ended and "message" in ended:
+                ended["message"] = ended["message"].encode()[:share].decode(errors="ignore")
+    return found
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ _NO_NAMES = {"busybox", "wget", "nslookup"}  # a static busybox cannot resolve n
 _CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 _ENVIRONMENT = ["PATH=/usr/local/bin:/usr/bin:/bin", "PYTHONUNBUFFERED=1", "LANG=C.UTF-8"]
 _LDD_BATCH = 50
+_USER = "65532:65532"  # the Dockerfile's
 
 
 class ImageError(Exception):
@@ -64,7 +65,7 @@ def save_packages(out: Path, name: str, base: Path, arguments: Sequence[str], wo
         layers, config = load(base, Path(folder))
         site = Path(folder) / "site"
         _install(site, arguments, working_folder)
-        save(out, name, [*layers, _packages(site).write(Path(folder) / "layer")], config)
+        save(out, name, [*layers, _packages(site).write(Path(folder) / "layer")], {**config, "User": _USER})
 
 
 def _skeleton(layer: Layer) -> None:

@@ -36,7 +36,7 @@ TUNING = rule("autotuner.io", ["tuningtasks", "tuningexperiments"], "create", "p
 OPEN_TUNING = {**TUNING, "apiGroups": [OPEN]}
 # User -> what he may do in the whole cluster, beside creating and editing tasks and experiments.
 USERS: dict[str, list[Object]] = {
-    "platform": [rule("ome.io", OME_CLUSTER_KINDS + OME_KINDS), rule("batch", ["jobs"])],
+    "platform": [rule("ome.io", OME_CLUSTER_KINDS + OME_KINDS), rule("batch", ["jobs"]), rule("apps", ["deployments"])],
     "namespace-owner": [rule("ome.io", OME_KINDS), rule("batch", ["jobs"])],
     "tuner": [],
     OPERATOR: [],
@@ -144,7 +144,7 @@ async def users(bed: Testbed, tokens: dict[str, str], tmp_path: Path, namespace:
     own_image = make_experiment(edits={"spec.service.image": "registry.example/engine:1"})
 
     own_model = make_task(edits={"spec.model": OWN_MODEL})
-    own_benchmark = open_task({"spec.benchmark.image": "registry.example/bench:1"})
+    own_benchmark = open_task({"spec.benchmark.pod.image": "registry.example/bench:1"})
 
     async def enforced() -> bool:
         refused = [
@@ -172,9 +172,17 @@ async def refusal(api: Api, path: str, body: Object) -> str:
 OWN: list[tuple[dict[str, Any], str]] = [
     ({"spec.service.image": "registry.example/engine:1"}, "spec.service: image takes the right to create clusterserv"),
     ({"spec.service.env": [{"name": "A", "value": "1"}]}, "spec.service: env takes the right to create clusterserv"),
-    ({"spec.benchmark.image": "registry.example/bench:1"}, "spec.benchmark: image takes the right to create jobs"),
+    ({"spec.benchmark.pod.image": "registry.example/bench:1"}, "spec.benchmark.pod: image takes the right to create"),
+    ({"spec.benchmark.pod.env": [{"name": "A", "value": "1"}]}, "spec.benchmark.pod: env takes the right to create jo"),
 ]
 PLAIN = {"spec.service.env": None}
+SNAPSHOT = {"kind": "ControllerRevision", "name": "web-5d4f"}
+OWN.append(
+    (
+        {"spec.service.backend": "Deployment", "spec.service.container": "web", "spec.service.runtime": SNAPSHOT},
+        "spec.service.runtime: a ControllerRevision takes the right to create deployments.apps",
+    )
+)
 
 
 @pytest.mark.parametrize(("edits", "complaint"), OWN)
@@ -251,6 +259,14 @@ OF_TASKS: list[tuple[dict[str, Any], str]] = [
         {"spec.model.overrides": {"storage": {"path": "/"}}},
         "spec.model: overrides takes the right to create clusterbasemodels.ome.io",
     ),
+    (
+        {"spec.backend": "Deployment", "spec.model.overrides": {"storage": {"path": "/"}}},
+        "spec.model: overrides takes the right to create deployments.apps",
+    ),
+    (
+        {"spec.backend": "Deployment", "spec.runtime.image": "registry.example/engine:1"},
+        "spec.runtime: image takes the right to create deployments.apps",
+    ),
     ({"spec.runtime": OWN_RUNTIME}, "spec.runtime: custom takes the right to create clusterservingruntimes.ome.io"),
     (
         {"spec.runtime.overrides": {"disabled": False}, "spec.runtime.env": [{"name": "A"}]},
@@ -278,10 +294,10 @@ async def test_what_a_task_brings_of_its_own_takes_the_right(
 
 
 async def test_fields_to_come_are_asked_about(users: Users, namespace: str) -> None:
-    body = open_task({"spec.benchmark.image": "registry.example/bench:1"})
+    body = open_task({"spec.benchmark.pod.image": "registry.example/bench:1"})
 
     told = await refusal(await users("tuner"), open_tasks(namespace), body)
-    assert "spec.benchmark: image takes the right to create jobs.batch" in told
+    assert "spec.benchmark.pod: image takes the right to create jobs.batch" in told
     assert await refusal(await users("platform"), open_tasks(namespace), body) == ""
 
 

@@ -72,7 +72,7 @@ async def test_defaults_are_written_by_the_api_server(api: Api) -> None:
         "seed": 0,
         "confirm": {"top": 2, "maxRepeats": 4, "sameNode": False},
     }
-    assert spec["placement"] == {"acceleratorResource": "nvidia.com/gpu"}
+    assert spec["placement"] == {"acceleratorResource": "nvidia.com/gpu", "allowShared": False}
     assert spec["model"]["readyTimeoutSeconds"] == 7200
     assert spec["timeouts"]["queueSeconds"] == 3600
     assert spec["suspend"] is False
@@ -106,6 +106,7 @@ async def test_columns_of_a_task(api: Api, namespace: str) -> None:
             "level": {"scenario": "chat", "concurrency": 4},
             "metrics": level,
         },
+        "columns": {"objectives": "OutputThroughputPerGPU, TTFT P99", "best": "1894 tok/s/GPU"},
     }  # fmt: skip
     await api.patch(f"{tasks(namespace)}/chat/status", {"status": status}, fieldValidation="Strict")
     shown, wide = await show(api, tasks(namespace))
@@ -115,12 +116,12 @@ async def test_columns_of_a_task(api: Api, namespace: str) -> None:
         "Runtime": "sglang-12345678",
         "Phase": "Running",
         "Experiments": "1/4",
-        "Best": 1893.5,
+        "Best": "1894 tok/s/GPU",
         "Gain": "+31.0%",
     }
     assert wide == {
         "Running": 1,
-        "Objective": "OutputThroughput",
+        "Objective": "OutputThroughputPerGPU, TTFT P99",
         "Reason": "Running",
         "Message": "experiment 2 of 4 benchmarking",
     }
@@ -135,6 +136,7 @@ async def test_columns_of_an_experiment(api: Api, namespace: str) -> None:
         "message": "2 levels measured",
         "levels": [level_of("chat", 1), level_of("chat", 4)],
         "ladder": "Complete",
+        "accelerators": 2,
     }
     await api.patch(f"{experiments(namespace)}/chat-1/status", {"status": status}, fieldValidation="Strict")
     shown, wide = await show(api, experiments(namespace))

@@ -9,13 +9,21 @@ import pytest
 import yaml
 
 from autotuner import presets
+from autotuner.api.task_defaults import TaskDefaults
 from autotuner.controllers.preset_catalogue import LABEL
 from autotuner.kubernetes_object import Object
+from autotuner.settings import from_environment
+from testbed.node.podspec import expand
 from tests.support.chart import CHART, ROOT, helm, is_hook, objects, render, value_sets
 from tests.tools import tool
 
 RIGHTS = yaml.safe_load((ROOT / "packaging" / "rbac.yaml").read_text())
+BACKENDS = RIGHTS["backends"].values()
+NAMESPACED = [*RIGHTS["operatorNamespaced"], *(rule for one in BACKENDS for rule in one["namespaced"])]
+CLUSTER = [*RIGHTS["operatorCluster"], *(rule for one in BACKENDS for rule in one["cluster"])]
+CLUSTER_OBJECTS = [rule for one in BACKENDS for rule in one["clusterObjects"]]
 SETS = value_sets("team-a")
+PODS = ("Deployment", "Job")
 
 
 def only(text: str, kind: str) -> Object:
@@ -72,7 +80,7 @@ def test_crds_can_be_left_out_or_go_with_the_release() -> None:
 
 def test_in_the_whole_cluster_the_operator_may_what_is_written_down() -> None:
     assert granted(render({}), account="autotuner") == {
-        "": RIGHTS["operatorNamespaced"] + RIGHTS["operatorCluster"] + RIGHTS["operatorClusterObjects"],
+        "": NAMESPACED + CLUSTER + CLUSTER_OBJECTS,
         "autotuner": RIGHTS["operatorHome"],
     }
 
@@ -81,10 +89,10 @@ def test_in_chosen_namespaces_it_may_nothing_elsewhere() -> None:
     text = render({"watchNamespaces": ["team-a", "team-b"], "clusterObjects": False})
 
     assert granted(text) == {
-        "": RIGHTS["operatorCluster"],
+        "": CLUSTER,
         "autotuner": RIGHTS["operatorHome"],
-        "team-a": RIGHTS["operatorNamespaced"],
-        "team-b": RIGHTS["operatorNamespaced"],
+        "team-a": NAMESPACED,
+        "team-b": NAMESPACED,
     }
     assert environment(text)["AUTOTUNER_NAMESPACES"] == "team-a,team-b"
     assert environment(text)["AUTOTUNER_CLUSTER_OBJECTS"] == "false"
@@ -93,7 +101,20 @@ def test_in_chosen_namespaces_it_may_nothing_elsewhere() -> None:
 def test_it_may_serve_the_namespace_that_it_lives_in() -> None:
     rules = granted(render({"watchNamespaces": ["autotuner"]}))["autotuner"]
 
-    assert rules == RIGHTS["operatorHome"] + RIGHTS["operatorNamespaced"]
+    assert rules == RIGHTS["operatorHome"] + NAMESPACED
+
+
+@pytest.mark.parametrize("name", ["ome", "deployment"])
+def test_one_backend_has_its_own_rights_alone(name: str) -> None:
+    own = RIGHTS["backends"][name]
+
+    assert granted(render({"backends": [name]}), account="autotuner")[""] == [
+        *RIGHTS["operatorNamespaced"],
+        *own["namespaced"],
+        *RIGHTS["operatorCluster"],
+        *own["cluster"],
+        *own["clusterObjects"],
+    ]
 
 
 @pytest.mark.parametrize("name", SETS)
@@ -161,6 +182,28 @@ def test_settings_reach_the_operator() -> None:
     assert images == {"registry.example/mirror/operator:1.2.3"}
 
 
+def test_task_defaults_reach_the_operator_as_they_are_written() -> None:
+    given = {
+        "benchmark": {"pod": {"securityContext": "Platform", "env": [{"name": "X", "value": "$(HOME) & \"<x>\" 'y'"}]}},
+        "placement": {"labels": {"cost-centre": "4711"}},
+    }
+    written = environment(render({"taskDefaults": given}))["AUTOTUNER_TASK_DEFAULTS"]
+    told = from_environment({"AUTOTUNER_TASK_DEFAULTS": expand(written, {"HOME": "/home/x"})}).task_defaults
+
+    assert told == TaskDefaults.model_validate(given)
+    assert "AUTOTUNER_TASK_DEFAULTS" not in environment(render({}))
+
+
+def test_the_platform_may_choose_the_user() -> None:
+    def contexts(values: Object) -> list[Object]:
+        pods = [item["spec"]["template"]["spec"] for item in objects(render(values)) if item["kind"] in PODS]
+        return [pod["securityContext"] for pod in pods]
+
+    kept = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    assert contexts({"securityContext": "Platform"}) == [kept, kept]
+    assert contexts({}) == [{**kept, "runAsUser": 65532, "runAsGroup": 65532}] * 2
+
+
 def test_what_is_switched_off_is_not_there() -> None:
     text = render(SETS["bare"])
 
@@ -190,6 +233,9 @@ def test_several_replicas_prefer_several_nodes() -> None:
     [
         ({"replicas": 2, "leaderElection": False}, "several operators without leaderElection"),
         ({"replica": 2}, "replica"),
+        ({"securityContext": "Open"}, "securityContext"),
+        ({"taskDefaults": {"benchmark": {"pod": {"securityContext": "Open"}}}}, "securityContext"),
+        ({"taskDefaults": {"placement": {"acceleratorResource": "amd.com/gpu"}}}, "acceleratorResource"),
         ({"logFormat": "yaml"}, "logFormat"),
         ({"watchNamespaces": ["Team_A"]}, "watchNamespaces"),
         ({"watchNamespaces": "team-a"}, "watchNamespaces"),

@@ -86,7 +86,7 @@ JOBS: dict[str, Object] = {
     "with the model's volume": {"spec.benchmark.tokenizer": {"source": "ModelVolume"}},
     "beside the engine": {"spec.benchmark.placement": "SameNode"},
     "away from the engine": {"spec.benchmark.placement": "OtherNode"},
-    "with resources": {"spec.benchmark.resources": {"requests": {"cpu": "2"}, "limits": {"memory": "2Gi"}}},
+    "with resources": {"spec.benchmark.pod.resources": {"requests": {"cpu": "2"}, "limits": {"memory": "2Gi"}}},
 }
 
 

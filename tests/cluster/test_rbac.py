@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -19,8 +20,17 @@ from tests.e2e.story import ENDLESS, SWITCH, Story, condition, traffic
 from tests.support.accounts import Right, account_kubeconfig, audited, make_account, needed, rights
 from tests.support.waiting import wait_for
 
-RULES: dict[str, list[Object]] = yaml.safe_load((ROOT / "packaging" / "rbac.yaml").read_text())
-CLUSTER = RULES["operatorCluster"] + RULES["operatorClusterObjects"]
+RULES: dict[str, Any] = yaml.safe_load((ROOT / "packaging" / "rbac.yaml").read_text())
+BACKENDS: dict[str, dict[str, list[Object]]] = RULES["backends"]
+
+
+def of_backends(kind: str) -> list[Object]:
+    """The rules of this kind that any backend needs."""
+    return [rule for one in BACKENDS.values() for rule in one[kind]]
+
+
+SERVED: list[Object] = RULES["operatorNamespaced"] + of_backends("namespaced")
+CLUSTER: list[Object] = RULES["operatorCluster"] + of_backends("cluster") + of_backends("clusterObjects")
 # Asked for beside the request itself: by an admission plug-in, and by a server-side apply that creates.
 IMPLIED = {Right("autotuner.io", f"{plural}/finalizers", "update") for plural in ("tuningtasks", "tuningexperiments")}
 IMPLIED |= {Right("", "configmaps", "create")}
@@ -35,6 +45,11 @@ NAMESPACED = {
     },
     "spec.runtime": {"preset": "simulated-sglang", "overrides": {"disabled": False}, "scope": "Namespaced"},
     "spec.placement": {"queueName": "team", "priorityClassName": "low", "workloadPriorityClassName": "low"},
+}
+PLAIN = {
+    "spec.search": NAMESPACED["spec.search"],
+    "spec.backend": "Deployment",
+    "spec.model": {"preset": "llama-3-2-1b-instruct"},
 }
 # What every user may read: discovery.
 PUBLIC = ("/api", "/apis", "/readyz", "/version")
@@ -120,6 +135,15 @@ async def make_queue(story: Story) -> None:
     )
 
 
+async def own_deployment(story: Story) -> None:
+    """A task whose engine runs in a Deployment, where somebody else has a Service of its name."""
+    port = {"spec": {"ports": [{"port": 80}]}}
+    await story.api.create(f"/api/v1/namespaces/{story.namespace}/services", {"metadata": {"name": "plain-0"}, **port})
+    await story.create_task(PLAIN, name="plain")
+    assert (await story.experiment_finished("plain-0"))["status"]["reason"] == "JobRefused"
+    await story.task_finished("plain")
+
+
 async def previewed(story: Story, name: str) -> bool:
     return "preview" in (await story.task(name)).get("status", {})
 
@@ -138,7 +162,7 @@ def check(bed: Testbed, user: str, granted: set[Right]) -> None:
 
 async def test_every_right_is_used_and_none_is_missing(bed: Testbed, api: Api, story: Story, tmp_path: Path) -> None:
     home = {story.namespace: RULES["operatorHome"]}
-    user = await make_account(api, story.namespace, "operator", CLUSTER + RULES["operatorNamespaced"], home)
+    user = await make_account(api, story.namespace, "operator", CLUSTER + SERVED, home)
     hook = await make_account(
         api, story.namespace, "hook", RULES["cancelNamespaced"], {story.namespace: RULES["cancelHome"]}
     )
@@ -162,6 +186,7 @@ async def test_every_right_is_used_and_none_is_missing(bed: Testbed, api: Api, s
         await wait_for(lambda: previewed(story, "own"), "a preview is shown")
         await story.patch_task({"suspend": False}, name="own")
         assert (await story.task_finished("own"))["status"]["phase"] == "Succeeded"
+        await own_deployment(story)
         await story.make_runtime()
         await story.create_experiment("alone-1", {"spec.benchmark": traffic(ENDLESS)})
         await story.in_phase("alone-1", "Benchmarking")
@@ -175,14 +200,14 @@ async def test_every_right_is_used_and_none_is_missing(bed: Testbed, api: Api, s
         assert operator.terminate() == 0
     await api.delete(f"/apis/coordination.k8s.io/v1/namespaces/{story.namespace}/leases/autotuner")
     await release(story, tmp_path / f"{story.namespace}-hook.kubeconfig")
-    check(bed, user, rights(CLUSTER + RULES["operatorNamespaced"] + RULES["operatorHome"]))
+    check(bed, user, rights(CLUSTER + SERVED + RULES["operatorHome"]))
     check(bed, hook, rights(RULES["cancelNamespaced"] + RULES["cancelHome"]))
     assert not operator.errors()
 
 
 async def test_one_namespace_needs_no_rights_elsewhere(bed: Testbed, api: Api, story: Story, tmp_path: Path) -> None:
-    home = {story.namespace: RULES["operatorNamespaced"] + RULES["operatorHome"]}
-    user = await make_account(api, story.namespace, "operator", RULES["operatorCluster"], home)
+    home = {story.namespace: SERVED + RULES["operatorHome"]}
+    user = await make_account(api, story.namespace, "operator", RULES["operatorCluster"] + of_backends("cluster"), home)
     kubeconfig = await account_kubeconfig(api, bed, user, tmp_path)
     operator = started(story, kubeconfig, AUTOTUNER_NAMESPACES=story.namespace, AUTOTUNER_CLUSTER_OBJECTS="false")
     try:
@@ -202,8 +227,8 @@ async def test_owner_references_need_the_right_to_block_the_owner(
     bed: Testbed, api: Api, story: Story, tmp_path: Path
 ) -> None:
     """Where the admission plug-in is on, as in this testbed."""
-    rules = [rule for rule in RULES["operatorNamespaced"] if not any("finalizers" in it for it in rule["resources"])]
-    assert len(rules) == len(RULES["operatorNamespaced"]) - 1
+    rules = [rule for rule in SERVED if not any("finalizers" in it for it in rule["resources"])]
+    assert len(rules) == len(SERVED) - 1
     owner = await story.create_experiment("alone-1")
     reference = {
         **{key: owner[key] for key in ("apiVersion", "kind")},
@@ -218,7 +243,7 @@ async def test_owner_references_need_the_right_to_block_the_owner(
         "spec": {"model": {"name": story.namespace}},
     }
     path = f"/apis/ome.io/v1beta1/namespaces/{story.namespace}/inferenceservices"
-    for name, granted in (("less", rules), ("enough", RULES["operatorNamespaced"])):
+    for name, granted in (("less", rules), ("enough", SERVED)):
         user = await make_account(api, story.namespace, name, [], {story.namespace: granted})
         async with Api(await account_kubeconfig(api, bed, user, tmp_path), agent="test") as client:
             if name == "less":

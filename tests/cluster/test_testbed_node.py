@@ -62,6 +62,14 @@ async def test_a_long_message_keeps_its_last_4096_bytes(pods: Pods) -> None:
     assert message.endswith("xend")
 
 
+async def test_containers_of_a_pod_share_the_room_for_messages(pods: Pods) -> None:
+    script = "head -c 4000 /dev/zero | tr '\\0' x > /dev/termination-log"
+    first = [shell(script) | {"name": f"first-{number}"} for number in range(5)]
+    found = await pods.run(pod(shell(script), initContainers=first), DONE)
+    entries = [*found["status"]["initContainerStatuses"], *found["status"]["containerStatuses"]]
+    assert [len(entry["state"]["terminated"]["message"]) for entry in entries] == [2048] * 6
+
+
 async def test_variables_come_from_secrets_config_maps_and_fields(api: Api, namespace: str, pods: Pods) -> None:
     await api.create(
         f"/api/v1/namespaces/{namespace}/configmaps", {"metadata": {"name": "c"}, "data": {"A": "1", "B": "2"}}

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,8 +69,10 @@ class BenchmarkRun:
             self.process.wait(10)
 
 
-def start_benchmark(folder: Path, url: str, environment: dict[str, str] | None = None, **changes: Any) -> BenchmarkRun:
-    """Start a runner with a spec of two short levels, changed as given (camelCase)."""
+def start_benchmark(
+    folder: Path, url: str, environment: dict[str, str] | None = None, *, under: Sequence[str] = (), **changes: Any
+) -> BenchmarkRun:
+    """Start a runner with a spec of two short levels, changed as given (camelCase), perhaps under another program."""
     spec: dict[str, Any] = {
         "apiBase": url,
         "backend": "sglang",
@@ -97,7 +99,7 @@ def start_benchmark(folder: Path, url: str, environment: dict[str, str] | None =
     }
     with (folder / "log.txt").open("wb") as log:
         process = subprocess.Popen(
-            [str(PYTHON), "-B", "-m", "autotuner.benchmark.runner"],
+            [*under, str(PYTHON), "-B", "-m", "autotuner.benchmark.runner"],
             env=variables,
             cwd=folder / "cwd",
             stdout=log,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,12 +38,23 @@ class FakeHub:
             return 401, {"X-Error-Code": "RepoNotFound", "X-Error-Message": "Repository not found"}, b""
         if self.token and authorization != f"Bearer {self.token}":
             return 401, {"X-Error-Code": "GatedRepo", "X-Error-Message": "Access to this model is restricted"}, b""
+        files = [path for path in sorted(self.folder.iterdir()) if path.is_file()]
+        if rest[:1] == ["revision"]:
+            siblings = [{"rfilename": path.name} for path in files]
+            return _json({"id": self.repository, "sha": COMMIT, "siblings": siblings})
+        if rest[:1] == ["tree"]:
+            sizes = [(path.name, path.stat().st_size) for path in files]
+            return _json([{"type": "file", "path": name, "size": size, "oid": COMMIT} for name, size in sizes])
         file = self.folder / rest[-1] if rest[:1] == ["resolve"] else None
         if file is None or not file.is_file():
             return 404, {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": COMMIT}, b""
         body = file.read_bytes()
         self.served.append(file.name)
         return 200, {"ETag": f'"{hashlib.sha256(body).hexdigest()}"', "X-Repo-Commit": COMMIT}, body
+
+
+def _json(body: object) -> tuple[int, dict[str, str], bytes]:
+    return 200, {"Content-Type": "application/json"}, json.dumps(body).encode()
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from tests.tools import tool
 # Documents that are read on one cluster; whatever is installed in the first is there for the next.
 READINGS = (
     ("README.md", "docs/gitops.md", "docs/metrics.md", "docs/operations.md"),
-    ("docs/installation.md",),
+    ("docs/installation.md", "docs/platforms.md"),
 )
 # Kinds of the surroundings, whose controllers are not needed to see that our objects are taken.
 FOREIGN = {

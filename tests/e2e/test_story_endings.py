@@ -119,7 +119,7 @@ async def test_endings_before_the_engine_runs(story: Story) -> None:
                 "pull-benchmark-1",
                 "ImagePullFailed",
                 f"the benchmark's image {UNKNOWN_IMAGE} cannot be pulled: ImagePullBackOff: .*not found",
-                {"spec.benchmark.image": UNKNOWN_IMAGE},
+                {"spec.benchmark.pod.image": UNKNOWN_IMAGE},
             ),
         ],
     )

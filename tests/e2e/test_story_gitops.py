@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import json
+import asyncio
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from autotuner.kubernetes_object import Object
+from testbed import Testbed
 from testbed.api import ApiError
 from tests.e2e.story import BRIEF, ENDLESS, OME, Story, condition, traffic
-from tests.support.gitops import flux, health
-from tests.support.objects import edited, make_task, tasks
+from tests.support.gitops import MANAGER, Deployers, described, flux, health
+from tests.support.objects import edited, experiments, make_task, tasks
 from tests.support.waiting import wait_for
 
-MANAGER = "argocd-controller"  # what Argo CD calls itself when it applies server-side
 SYNC_SECONDS = 0.5
 TRACKED: Object = {
     "metadata.annotations": {"argocd.argoproj.io/tracking-id": "llm:autotuner.io/TuningTask:team/chat"},
@@ -24,26 +25,34 @@ TRACKED: Object = {
 }
 
 
+@pytest.fixture(scope="module")
+def deployers(bed: Testbed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployers]:
+    with Deployers(asyncio.run(described(bed.kubeconfig, tmp_path_factory.mktemp("openapi")))) as program:
+        yield program
+
+
 @dataclass
 class Repository:
     """A task in Git and who syncs it."""
 
     story: Story
+    deployers: Deployers
     manifest: Object
     syncs: int = 0
     verdicts: list[tuple[str, str]] = field(default_factory=list)  # of Argo CD and of Flux, when they changed
     _last: float = 0.0
 
     @classmethod
-    def of(cls, story: Story, **edits: Any) -> Repository:
+    def of(cls, story: Story, deployers: Deployers, **edits: Any) -> Repository:
         own = {
             "spec.model": {"name": story.namespace},
             "spec.parameters": [{"name": "tp-size", "values": [1, 2]}],
             "spec.benchmark": traffic(BRIEF),
-            "spec.slos": None,
+            "spec.slos": [{"metric": "TTFT", "max": "60s"}, {"metric": "ErrorRate", "max": "50%"}],
+            "spec.constraints": [{"rule": "p.tp_size < 4"}],
             "spec.search": {"strategy": "Grid", "maxExperiments": 1, "confirm": {"maxRepeats": 0}},
         }
-        return cls(story, edited(make_task("chat", {**TRACKED, **own}), edits))
+        return cls(story, deployers, edited(make_task("chat", {**TRACKED, **own}), edits))
 
     @property
     def path(self) -> str:
@@ -57,8 +66,8 @@ class Repository:
         live = await self.apply()
         predicted = await self.apply(dryRun="All")
         self.syncs += 1
-        assert difference(predicted, live) == []
-        assert holds(live["spec"], self.manifest["spec"])
+        found = self.deployers.out_of_sync(self.manifest, without_status(live), without_status(predicted))
+        assert found == {}
         meta, wanted = live["metadata"], self.manifest["metadata"]
         assert (meta["labels"], meta["annotations"]) == (wanted["labels"], wanted["annotations"])
         assert meta.keys().isdisjoint({"finalizers", "ownerReferences"})
@@ -80,23 +89,9 @@ class Repository:
         return await wait_for(look, "the task finishes", 120)
 
 
-def holds(found: Any, wanted: Any) -> bool:
-    """Whether everything wanted is there as it was written; more fields of an object are defaults."""
-    if isinstance(wanted, dict):
-        return isinstance(found, dict) and all(key in found and holds(found[key], wanted[key]) for key in wanted)
-    if isinstance(wanted, list):
-        return len(found) == len(wanted) and all(map(holds, found, wanted))
-    return bool(found == wanted)
-
-
-def difference(predicted: Object, live: Object) -> list[str]:
-    """Fields in which an apply would change an object, by Argo CD's server-side diff; its own bookkeeping aside."""
-    one, other = (json.loads(json.dumps(body)) for body in (predicted, live))
-    for body in (one, other):
-        body["metadata"].pop("managedFields", None)
-        body["metadata"].pop("resourceVersion", None)
-        body.pop("status", None)  # the operator may have written it in between
-    return [name for name in one.keys() | other.keys() if one.get(name) != other.get(name)]
+def without_status(body: Object) -> Object:
+    """An object as Argo CD compares it: the operator may have written the status in between."""
+    return {key: part for key, part in body.items() if key != "status"}
 
 
 def owners(body: Object) -> set[tuple[str, str]]:
@@ -121,8 +116,8 @@ async def children(story: Story) -> list[Object]:
     return found
 
 
-async def test_a_task_synced_all_the_time_is_never_out_of_sync(story: Story) -> None:
-    repository = Repository.of(story)
+async def test_a_task_synced_all_the_time_is_never_out_of_sync(story: Story, deployers: Deployers) -> None:
+    repository = Repository.of(story, deployers)
     async with story.recorder() as recorder:
         task = await repository.sync_until_finished()
     assert repository.syncs > 10
@@ -141,8 +136,8 @@ async def test_a_task_synced_all_the_time_is_never_out_of_sync(story: Story) -> 
     assert (await repository.apply())["metadata"]["resourceVersion"] == version
 
 
-async def test_a_task_that_is_over_stays_over_whatever_is_synced(story: Story) -> None:
-    repository = Repository.of(story)
+async def test_a_task_that_is_over_stays_over_whatever_is_synced(story: Story, deployers: Deployers) -> None:
+    repository = Repository.of(story, deployers)
     before = await repository.sync_until_finished()
     known = await story.experiments()
 
@@ -163,8 +158,25 @@ async def test_a_task_that_is_over_stays_over_whatever_is_synced(story: Story) -
     assert (await story.event_seen("TuningTask", "chat", "AlreadyFinished"))["type"] == "Warning"
 
 
-async def test_a_sync_cannot_change_a_search_that_has_started(story: Story) -> None:
-    repository = Repository.of(story, **{"spec.benchmark": traffic(ENDLESS)})
+async def test_a_cancellation_that_comes_too_late_is_acknowledged(story: Story, deployers: Deployers) -> None:
+    """Else `kubectl wait` and kstatus, which compare generations, wait for ever."""
+    await Repository.of(story, deployers).sync_until_finished()
+    path = f"{experiments(story.namespace)}/chat-0"
+    before = await story.api.patch(path, {"spec": {"cancel": True}})
+    assert (before["metadata"]["generation"], before["status"]["observedGeneration"]) == (2, 1)
+
+    async def acknowledged() -> Object | None:
+        found = await story.api.get(path)
+        return found if found["status"]["observedGeneration"] == 2 else None
+
+    after = await wait_for(acknowledged, "the operator has seen the cancellation", 20)
+    assert {one["observedGeneration"] for one in after["status"]["conditions"]} == {2}
+    assert after["status"]["reason"] == before["status"]["reason"]
+    assert (await story.event_seen("TuningExperiment", "chat-0", "AlreadyFinished"))["type"] == "Warning"
+
+
+async def test_a_sync_cannot_change_a_search_that_has_started(story: Story, deployers: Deployers) -> None:
+    repository = Repository.of(story, deployers, **{"spec.benchmark": traffic(ENDLESS)})
     await repository.apply()
     await story.in_phase("chat-0", "Benchmarking")
     before = await story.task()
@@ -178,8 +190,8 @@ async def test_a_sync_cannot_change_a_search_that_has_started(story: Story) -> N
     assert (await story.task())["spec"] == before["spec"]
 
 
-async def test_a_pruned_task_leaves_nothing(story: Story) -> None:
-    repository = Repository.of(story, **{"spec.benchmark": traffic(ENDLESS)})
+async def test_a_pruned_task_leaves_nothing(story: Story, deployers: Deployers) -> None:
+    repository = Repository.of(story, deployers, **{"spec.benchmark": traffic(ENDLESS)})
     await repository.apply()
     await story.mid_benchmark("chat-0")
     assert len(await children(story)) == 5  # experiment, InferenceService, Job and two pods

@@ -27,7 +27,7 @@ class Floor:
 FLOORS = (
     Floor(
         "what needs nothing",
-        ("autotuner", "clock", "hashing", "log_excerpt", "log_format", "kubernetes_object", "yaml_text"),
+        ("autotuner", "clock", "hashing", "log_excerpt", "log_format", "kubernetes_object", "proxies", "yaml_text"),
     ),
     Floor(
         "the API, manifests, and the simulated engine, which is a program of its own",
@@ -43,7 +43,14 @@ FLOORS = (
     Floor("what a serving object is, what is said to a benchmark", ("serving", "benchmark.contract")),
     Floor(
         "backends, the benchmark, the space that is searched",
-        ("serving.ome", "benchmark", "benchmark.runner", "benchmark.clients", "search.space"),
+        (
+            "serving.deployment",
+            "serving.ome",
+            "benchmark",
+            "benchmark.runner",
+            "benchmark.clients",
+            "search.space",
+        ),
     ),
     Floor(
         "load clients, the search, the choice of a backend",
@@ -176,6 +183,10 @@ TWINS = (
     Twins(("main", "benchmark.clients.genai_bench.main"), "where a process begins: the operator, the load client"),
     Twins(("metrics", "simulator.metrics"), "a page of Prometheus metrics: the operator's, the engine's"),
     Twins(("policy.experiment.decide", "policy.task.decide"), "what a reconcile does next"),
+    Twins(
+        ("policy.preflight.accelerators", "serving.accelerators"),
+        "accelerators: what a task may ask of them, what nodes say of them",
+    ),
     Twins(
         ("policy.experiment.model_files", "policy.preflight.model_files"),
         "can the weights be read: in an experiment, before a task",

@@ -50,7 +50,7 @@ async def test_endings_on_a_real_node(story: RealStory) -> None:
                 "pull-benchmark-1",
                 "ImagePullFailed",
                 f"the benchmark's image {NOWHERE} cannot be pulled: (ErrImagePull|ImagePullBackOff): .*",
-                {"spec.benchmark.image": NOWHERE},
+                {"spec.benchmark.pod.image": NOWHERE},
             ),
             Case(
                 "queue-1",

@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from autotuner.kube import EVENT, Kube, KubeError, RejectedError
+from autotuner.kube import EVENT, Kube, KubeError, Obstacle, RejectedError
 from autotuner.kubernetes_object import Object, Resource
 from autotuner.serving.ome.resource_kinds import INFERENCE_SERVICE
 from tests.simulation.cluster import Cluster
@@ -61,7 +61,7 @@ class Connection:
 
         return await self._read(answer)
 
-    async def obstacle(self, resources: Iterable[Resource], namespaces: Sequence[str]) -> str:
+    async def obstacle(self, resources: Iterable[Resource], namespaces: Sequence[str]) -> Obstacle | None:
         return await self._read(lambda: self._kube.obstacle(resources, namespaces))
 
     async def create(self, resource: Resource, namespace: str | None, body: Object) -> Object:

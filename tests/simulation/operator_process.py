@@ -59,7 +59,7 @@ class Operator:
 
     def start(self) -> None:
         """Begin to work."""
-        kube, backend = self._connection, backend_choice.DEFAULT
+        kube, backends = self._connection, backend_choice.BACKENDS
         max_gpus, max_experiments = self._cluster.history.limits
         settings = Settings(
             comparison_seconds=self._cluster.history.resync,
@@ -68,9 +68,9 @@ class Operator:
             max_experiments=max_experiments,
         )
         self._machinery = machinery = Machinery(
-            kube, backend, settings, _presets(), around_tasks=self._watched, around_experiments=self._watched
+            kube, backends, settings, _presets(), around_tasks=self._watched, around_experiments=self._watched
         )
-        self._duties = [self._cluster.start(self._begin(machinery, watches(backend, machinery.listeners)))]
+        self._duties = [self._cluster.start(self._begin(machinery, watches(backends, machinery.listeners)))]
 
     async def _begin(self, machinery: Machinery, wakes: Wakes) -> None:
         """Read who holds what, then watch; a process that cannot is started again."""

@@ -94,7 +94,10 @@ LISTED: list[Listed] = [
     _experiment("a length in an experiment", {_PARAMS: {"max_tokens": 5}}, f"{_PARAMS}.max_tokens"),
     _experiment("no ignore_eos in an experiment", {_PARAMS: {"ignore_eos": False}}, f"{_PARAMS}.ignore_eos"),
     # Names of the platform.
-    _task("a MIG slice", {_PLACEMENT: {"acceleratorResource": "nvidia.com/mig-1g.10gb"}}),
+    _task(
+        "a MIG slice",
+        {_PLACEMENT: {"acceleratorResource": "nvidia.com/mig-1g.10gb"}, "spec.parameters.0.values": [1]},
+    ),
     _task("no accelerators", {_PLACEMENT: {"acceleratorResource": ""}}),
     _task("a resource of ours", {_PLACEMENT: {"acceleratorResource": "gpu"}}, f"{_PLACEMENT}.acceleratorResource"),
     _task(

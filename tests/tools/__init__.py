@@ -1,7 +1,7 @@
 """Programs that the tests call, each built once: `python -m tests.tools NAME` prints where one is.
 
-`charts` holds helm, kubeconform and kustomize, whose sources need no line of ours; `promql` is a small program on
-Prometheus' own query engine.
+`charts` holds helm (3 and 4), kubeconform and kustomize, whose sources need no line of ours; `promql` is a small
+program on Prometheus' own query engine, `gitops` one on Argo CD's diff and on kstatus.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ _CHARTS = GoModule(
     _FOLDER / "charts", f"-s -w -X {_CAPABILITIES}.k8sVersionMajor=1 -X {_CAPABILITIES}.k8sVersionMinor=34"
 )
 _PROMQL = GoModule(_FOLDER / "promql")
+_GITOPS = GoModule(_FOLDER / "gitops")
 
 
 def _chart_tool(name: str) -> Callable[[], Path]:
@@ -35,9 +36,11 @@ def _kubectl() -> Path:
 
 PROGRAMS: dict[str, Callable[[], Path]] = {
     "helm": _chart_tool("helm"),
+    "helm4": lambda: _CHARTS.build("helm4", "Helm 4", package="helm.sh/helm/v4/cmd/helm"),
     "kubeconform": _chart_tool("kubeconform"),
     "kustomize": _chart_tool("kustomize"),
     "promql": lambda: _PROMQL.build("promql", "Prometheus' query engine"),
+    "gitops": lambda: _GITOPS.build("gitops", "Argo CD's diff and kstatus"),
     "kubectl": _kubectl,
 }
 

@@ -153,7 +153,7 @@ _EXPERIMENT_SPEC: Object = {
         "scenarios": [{"name": "chat", "load": "D(100,250)"}],
         "concurrency": [8],
         "tokenizer": {"source": "Builtin"},
-        "image": "benchmark:1",
+        "pod": {"image": "benchmark:1"},
     },
 }
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from aiohttp import ClientPayloadError, ServerDisconnectedError
 
 from autotuner.api_server import ApiServer
-from autotuner.kube import EXPERIMENT, LEASE, NODE, POD, TASK, ConflictError, KubeError, RejectedError
+from autotuner.kube import EXPERIMENT, LEASE, NODE, POD, TASK, ConflictError, KubeError, Obstacle, RejectedError
 from autotuner.kubernetes_object import Object
 from tests.unit.builders import make_experiment
 
@@ -40,8 +41,9 @@ class Response:
 class Client:
     """Plays the generated client: keeps the requests, gives the answers in turn."""
 
-    def __init__(self, *answers: Answer) -> None:
+    def __init__(self, *answers: Answer, proxy: str | None = None) -> None:
         self.requests: list[Object] = []
+        self.configuration = SimpleNamespace(proxy=proxy)
         self._answers = list(answers)
 
     async def param_serialize(self, method: str, path: str, **more: Any) -> tuple[Object]:
@@ -118,6 +120,43 @@ async def test_a_long_list_is_read_in_pages() -> None:
     assert [item["metadata"] for item in await kube.list(POD, "team", labels="a=b")] == [{"name": "a"}, {"name": "b"}]
     common = [("labelSelector", "a=b"), ("limit", "500")]
     assert [one["query_params"] for one in client.requests] == [common, [*common, ("continue", "more")]]
+
+
+def lines(*events: Object) -> str:
+    return "".join(json.dumps(event) + "\n" for event in events)
+
+
+def event(kind: str, name: str, version: str) -> Object:
+    return {"type": kind, "object": {"metadata": {"name": name, "resourceVersion": version}}}
+
+
+async def test_metadata_is_followed_from_the_list_on() -> None:
+    first = {"metadata": {"resourceVersion": "7", "continue": "more"}, "items": [{"metadata": {"name": "a"}}]}
+    second = {"metadata": {"resourceVersion": "7"}, "items": [{"metadata": {"name": "b"}}]}
+    ends = lines(event("MODIFIED", "a", "8"), event("DELETED", "a", "9"), event("BOOKMARK", "", "12"))
+    breaks_off = (200, lines(event("ADDED", "c", "13")) + '{"type": "MODIF', ClientPayloadError("broken"))
+    too_old = lines({"type": "ERROR", "object": {"code": 410, "reason": "Expired", "message": "too old"}})
+    kube, client = connected((200, first), (200, second), (200, ends), breaks_off, (200, too_old))
+
+    names: list[str] = []
+    with pytest.raises(KubeError, match="Expired: too old"):
+        async for meta in kube.follow_metadata(EXPERIMENT, None, "over"):
+            names += [meta["name"]]
+
+    assert names == ["a", "b", "a", "c"]
+    asked = [dict(one["query_params"]) for one in client.requests]
+    assert [one.get("resourceVersion") for one in asked] == [None, None, "7", "12", "13"]
+    assert {one["labelSelector"] for one in asked} == {"over"}
+    assert {one["limit"] for one in asked[:2]} == {"100"}
+    accepted = [one["header_params"]["Accept"].split(";")[1] for one in client.requests]
+    assert accepted == ["as=PartialObjectMetadataList"] * 2 + ["as=PartialObjectMetadata"] * 3
+
+
+async def test_metadata_that_cannot_be_followed_is_an_error() -> None:
+    kube, _ = connected((200, {"metadata": {"resourceVersion": "7"}, "items": []}), (403, {"reason": "Forbidden"}))
+
+    with pytest.raises(RejectedError):
+        await anext(kube.follow_metadata(EXPERIMENT, "team", "over"))
 
 
 async def test_a_status_is_applied_to_what_was_seen_only() -> None:
@@ -245,14 +284,20 @@ ABSENT: Answer = (404, "404 page not found")
 @pytest.mark.parametrize(
     ("answers", "want"),
     [
-        ([(200, "ok"), EMPTY, EMPTY], ""),
-        ([(200, "ok"), EMPTY, ABSENT], "tuningexperiments.autotuner.io: 404: 404 page not found"),
-        ([(500, "etcd failed")], "the API server: 500: etcd failed"),
-        ([ServerDisconnectedError()], "the API server: Unreachable: GET /readyz: Server disconnected"),
+        ([(200, "ok"), EMPTY, EMPTY], None),
+        (
+            [(200, "ok"), EMPTY, ABSENT],
+            Obstacle("tuningexperiments.autotuner.io: 404: 404 page not found", absent=True),
+        ),
+        ([(500, "etcd failed")], Obstacle("the API server: 500: etcd failed", absent=False)),
+        (
+            [ServerDisconnectedError()],
+            Obstacle("the API server: Unreachable: GET /readyz: Server disconnected", absent=False),
+        ),
     ],
     ids=["both kinds", "one kind", "not ready", "not there"],
 )
-async def test_what_keeps_our_kinds_from_being_served(answers: list[Answer], want: str) -> None:
+async def test_what_keeps_our_kinds_from_being_served(answers: list[Answer], want: Obstacle | None) -> None:
     kube, _ = connected(*answers)
 
     assert await kube.obstacle((TASK, EXPERIMENT), []) == want
@@ -261,7 +306,14 @@ async def test_what_keeps_our_kinds_from_being_served(answers: list[Answer], wan
 async def test_the_kinds_are_read_where_the_operator_may_read_them() -> None:
     kube, client = connected((200, "ok"), EMPTY, EMPTY, EMPTY, EMPTY, EMPTY)
 
-    assert await kube.obstacle((TASK, EXPERIMENT, NODE), ["a", "b"]) == ""
+    assert await kube.obstacle((TASK, EXPERIMENT, NODE), ["a", "b"]) is None
     paths = [request["path"] for request in client.requests[1:]]
     assert [path.split("/")[5] for path in paths[:4]] == ["a", "b", "a", "b"]
     assert paths[4:] == ["/api/v1/nodes"]
+
+
+async def test_a_proxy_that_was_asked_is_named_without_its_password() -> None:
+    kube = ApiServer(Client(OSError("refused"), proxy="http://me:secret@proxy:3128"))
+
+    with pytest.raises(KubeError, match=r"GET /readyz: refused \(asked through the proxy http://proxy:3128\)"):
+        await kube.request("GET", "/readyz")

@@ -48,7 +48,7 @@ def woken(
     """What a change has the queues of tasks and of experiments look at."""
     tasks, experiments = Queue(), Queue()
     queues = (cast(WorkQueue, tasks), cast(WorkQueue, experiments))
-    watches(backend_choice.DEFAULT, listeners(queues))[resource](body, gone)
+    watches(backend_choice.BACKENDS, listeners(queues))[resource](body, gone)
     return tasks.added, experiments.added
 
 
@@ -118,7 +118,7 @@ def test_a_model_that_is_deleted_wakes_the_tasks_that_need_it(
 ) -> None:
     tasks = Queue()
     queues = (cast(WorkQueue, tasks), cast(WorkQueue, Queue()))
-    handlers = watches(backend_choice.DEFAULT, listeners(queues))
+    handlers = watches(backend_choice.BACKENDS, listeners(queues))
     status = {"conditions": [conditions("Finished", "True" if over else "False", "Completed")]}
     owned = {
         "metadata": {"ownerReferences": [controller(make_task())]},

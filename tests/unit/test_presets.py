@@ -117,6 +117,16 @@ def test_images_exist_for_every_processor_architecture() -> None:
     assert not [tag for tag in tags if "amd64" in tag or "arm64" in tag or tag == "latest"]
 
 
+@pytest.mark.parametrize("runtime", shipped().runtimes.values(), ids=lambda one: one.name)
+def test_an_engine_listens_where_its_pod_is_asked(runtime: presets.RuntimePreset) -> None:
+    """With IPv4, IPv6 and both; 0.0.0.0 and :: are each deaf in some clusters."""
+    template = engine_template(runtime.spec)
+    command, env = " ".join(template.command).replace("=", " "), template.container.get("env") or []
+
+    assert "--host $(POD_IP) " in command
+    assert {"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}} in env
+
+
 def test_images_are_pinned_in_one_place() -> None:
     texts = [path.read_text() for path in presets.default_folder().glob("runtimes/*.yaml")]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from autotuner import api_server, clock, kube
+from autotuner.api.task_defaults import TaskDefaults
 from autotuner.kube import AlreadyExistsError, ConflictError, KubeError, RejectedError
 from autotuner.kubernetes_object import Resource
 from autotuner.settings import Settings, from_environment
@@ -30,6 +31,7 @@ class TestSettings:
                 "AUTOTUNER_PRESETS": "/presets",
                 "AUTOTUNER_CLUSTER_OBJECTS": "false",
                 "AUTOTUNER_HUB_ENDPOINT": "http://hub",
+                "AUTOTUNER_TASK_DEFAULTS": '{"placement": {"labels": {"team": "ml"}}}',
                 "AUTOTUNER_SERVING_SECONDS": "5",
                 "AUTOTUNER_RESYNC_SECONDS": "0.5",
                 "AUTOTUNER_COMPARISON_SECONDS": "0.25",
@@ -52,6 +54,7 @@ class TestSettings:
             presets=Path("/presets"),
             cluster_objects=False,
             hub_endpoint="http://hub",
+            task_defaults=TaskDefaults.model_validate({"placement": {"labels": {"team": "ml"}}}),
             serving_seconds=5,
             resync_seconds=0.5,
             comparison_seconds=0.25,
@@ -70,6 +73,13 @@ class TestSettings:
     @pytest.mark.parametrize(
         ("name", "value", "words"),
         [
+            ("TASK_DEFAULTS", "{", "taskDefaults: Invalid JSON: EOF while parsing an object at line 1 column 1"),
+            (
+                "TASK_DEFAULTS",
+                '{"benchmark": {"pod": {"securityContext": "Open"}}}',
+                "taskDefaults.benchmark.pod.securityContext: Input should be 'Restricted' or 'Platform'",
+            ),
+            ("TASK_DEFAULTS", '{"search": {}}', "taskDefaults.search: Extra inputs are not permitted"),
             ("RESYNC_SECONDS", "soon", "'soon' is not a number above 0"),
             ("RESYNC_SECONDS", "0", "'0' is not a number above 0"),
             ("RESYNC_SECONDS", "nan", "'nan' is not a number above 0"),

@@ -4,9 +4,37 @@ from __future__ import annotations
 
 import pytest
 
+from autotuner.serving.accelerators import Sharing
 from autotuner.validation_messages import Finding, Kind
 
 TEXTS: list[tuple[Kind, dict[str, object], str]] = [
+    (
+        Kind.BACKEND_ABSENT,
+        {"backend": "OME", "why": "no kind"},
+        "OME cannot serve here (no kind); install it, or choose another: Auto takes what there is",
+    ),
+    (
+        Kind.BACKEND_CHOSEN,
+        {"backend": "Deployment", "absent": "OME cannot (no kind)"},
+        "Deployment serves the engines, since OME cannot (no kind)",
+    ),
+    (
+        Kind.BACKEND_LOADS_MODELS,
+        {"backend": "OME"},
+        "OME downloads models itself; remove it, or choose backend Deployment",
+    ),
+    (
+        Kind.DOWNLOAD_TOO_LARGE,
+        {"size": "141", "most": "20"},
+        "each experiment would download 141 GB anew (more than 20 GB): name a folder in overrides.storage.path, a claim"
+        " in volume, a claim as cache (volume.cache: true), or set allowDownload: true",
+    ),
+    (
+        Kind.BACKEND_WITHOUT_OBJECTS,
+        {"backend": "backend Deployment"},
+        "names an object, and backend Deployment knows none; give a preset or custom, or choose another backend in"
+        " spec.backend",
+    ),
     (
         Kind.PRESET_UNKNOWN,
         {"name": "zzz", "known": ["one", "two"]},
@@ -70,6 +98,12 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
         {"queue": "gpus", "cluster_queue": "shared"},
         "LocalQueue gpus leads to ClusterQueue shared, which does not exist; ask for it to be created, or name another"
         " queue",
+    ),
+    (
+        Kind.DEFAULTS_DO_NOT_FIT,
+        {"why": "at most 16 items"},
+        "together with the operator's taskDefaults this is more than a task may say: at most 16 items; say less here,"
+        " or ask for fewer defaults",
     ),
     (
         Kind.LABEL_KEY_MALFORMED,
@@ -248,6 +282,7 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
         " runtime.version or runtime.allowUnknownFlags: true if your image's engine has it",
     ),
     (
+        Kind.BACKEND_CHOSEN,
         Kind.PERHAPS_WRONG,
         {"complaint": Finding("field", Kind.VALUE_MISSING)},
         "perhaps wrong, for your image's engine is another release: a value is missing",
@@ -541,6 +576,78 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
         "up to 4 engines and their benchmarks may share the CPUs of a node and slow each other down; set OtherNode or"
         " Any, or measure one at a time, if experiments end as ClientOverloaded",
     ),
+    (
+        Kind.ACCELERATORS_SHARED,
+        {"node": "node-a", "resource": "nvidia.com/gpu", "sharing": Sharing("mps", 4)},
+        "node-a shares nvidia.com/gpu among pods (mps, 4 clients), and figures would depend on what the others do;"
+        " choose other nodes with placement.nodeSelector, or set true: then every verdict says so",
+    ),
+    (
+        Kind.ACCELERATORS_SHARED_KNOWINGLY,
+        {"node": "node-a", "resource": "nvidia.com/gpu", "sharing": Sharing("mps", 4)},
+        "node-a shares nvidia.com/gpu among pods (mps, 4 clients): figures depend on what the others do",
+    ),
+    (
+        Kind.EXPERIMENTS_SHARE_ACCELERATORS,
+        {"node": "node-a", "resource": "nvidia.com/gpu", "sharing": Sharing("mps", 4)},
+        "node-a shares nvidia.com/gpu among pods (mps, 4 clients), so that engines of this task may get the same one"
+        " and slow each other down; measure one at a time",
+    ),
+    (
+        Kind.SPREAD_OVER_SLICES,
+        {"what": "tp-size 2, 4", "profile": "1g.10gb"},
+        "tp-size 2, 4: an engine cannot spread over MIG slices (1g.10gb), for NCCL does not connect them; write 1, or"
+        " ask for whole GPUs in placement.acceleratorResource",
+    ),
+    (
+        Kind.RESOURCE_NOWHERE,
+        {"resource": "amd.com/gpu", "known": ["nvidia.com/gpu"]},
+        "no node that engines may run on has amd.com/gpu (nodes have nvidia.com/gpu): engines wait for one, at most"
+        " timeouts.queueSeconds",
+    ),
+    (
+        Kind.RESOURCE_MISSPELT,
+        {"resource": "nvidia.com/gpus", "meant": "nvidia.com/gpu"},
+        "no node that engines may run on has nvidia.com/gpus; did you mean nvidia.com/gpu? Engines wait for one, at"
+        " most timeouts.queueSeconds",
+    ),
+    (
+        Kind.MIG_INVALID,
+        {"node": "node-a", "resource": "nvidia.com/gpu", "product": "H100-MIG-INVALID"},
+        "node-a hands out no nvidia.com/gpu: its MIG profiles differ, and its strategy wants one for all"
+        " (H100-MIG-INVALID); give its GPUs the same profile, or use the strategy mixed and ask for a profile's own"
+        " resource",
+    ),
+    (
+        Kind.ACCELERATORS_MIXED,
+        {"node": "node-a", "resource": "amd.com/gpu", "models": ("MI210", "MI300X")},
+        "node-a has several models of amd.com/gpu (MI210, MI300X), and nobody knows which one an engine gets; exclude"
+        " the node with placement.nodeSelector",
+    ),
+    (
+        Kind.ACCELERATORS_UNTOLD,
+        {"node": "node-a", "resource": "amd.com/gpu", "label": "pool"},
+        "node-a does not tell the model of its amd.com/gpu (no label pool): it is unknown, and nothing keeps all"
+        " experiments on the same; install the labeller of your accelerators, or name the label that tells it",
+    ),
+    (
+        Kind.NO_GPU_HOURS,
+        {},
+        "engines ask for no accelerators (placement.acceleratorResource is empty), so nothing counts against it; remove"
+        " it, or limit the time with maxHours",
+    ),
+    (
+        Kind.NO_GPUS,
+        {},
+        "engines ask for no accelerators (placement.acceleratorResource is empty), so nothing counts against it; remove"
+        " it, or limit what runs side by side with parallelExperiments",
+    ),
+    (
+        Kind.FIGURE_PER_NO_GPU,
+        {"metric": "CostPerMillionTokens"},
+        "engines ask for no accelerators (placement.acceleratorResource is empty); CostPerMillionTokens counts one for"
+        " each process that the parallel degrees make",
+    ),
     (Kind.NOTHING_TO_SEARCH, {}, "there is nothing to search; give parameters, parallelism or quantization"),
     (Kind.RANGE_WRONG, {"mistake": "its words"}, "its words"),
     (Kind.RULE_WRONG, {"complaint": "its words"}, "its words"),
@@ -606,6 +713,7 @@ def test_every_kind_is_worded() -> None:
 REASONS = {
     "UnknownPreset": {Kind.PRESET_UNKNOWN, Kind.PRESET_MISSPELT},
     "NotFound": {
+        Kind.BACKEND_ABSENT,
         Kind.OBJECT_MISSING,
         Kind.CREATION_FORBIDDEN,
         Kind.CLAIM_MISSING,
@@ -640,6 +748,14 @@ REASONS = {
         Kind.BATCH_LEARNS_LITTLE,
         Kind.BENCHMARKS_SHARE_NODES,
         Kind.EFFECT_DEPENDS_ON_TEXT,
+        Kind.ACCELERATORS_SHARED_KNOWINGLY,
+        Kind.EXPERIMENTS_SHARE_ACCELERATORS,
+        Kind.RESOURCE_NOWHERE,
+        Kind.RESOURCE_MISSPELT,
+        Kind.MIG_INVALID,
+        Kind.ACCELERATORS_MIXED,
+        Kind.ACCELERATORS_UNTOLD,
+        Kind.FIGURE_PER_NO_GPU,
     },
 }
 

@@ -5,15 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from autotuner.api.common import (
     ATOMIC,
     UNIQUE,
     Concurrency,
+    Environment,
+    EnvironmentVariable,
+    ImageRef,
+    LabelMap,
     Model,
+    ObjectName,
+    OwnAnnotations,
+    OwnLabels,
+    Reserved,
+    ResourceMap,
     SecretKey,
     ShortName,
+    Tolerations,
     cel,
     explained,
     list_map,
@@ -126,6 +136,87 @@ class Tokenizer(Model):
     )
 
 
+class Resources(Model):
+    """The resources of the benchmark's container."""
+
+    requests: ResourceMap | None = Field(default=None, description="Resources that the container requests.")
+    limits: ResourceMap | None = Field(default=None, description="Resources that the container may use at most.")
+
+
+class PullSecret(Model):
+    """A Secret of the same namespace with which nodes pull images."""
+
+    name: ObjectName = Field(description="The Secret's name.")
+
+
+_RESERVED_VARIABLES = Reserved(
+    ("AUTOTUNER_",),
+    ("HOME", "HF_TOKEN", "PYTHONHOME", "PYTHONPATH", "TERMINATION_LOG"),
+    "AUTOTUNER_*, HOME, HF_TOKEN, PYTHONHOME, PYTHONPATH and TERMINATION_LOG are set by the operator or the image;"
+    " remove them (a token of the hub is named in benchmark.tokenizer.tokenSecret, an engine's key in apiKeySecret)",
+)
+
+
+def _unreserved(given: list[EnvironmentVariable]) -> list[EnvironmentVariable]:
+    _RESERVED_VARIABLES.refuse(variable.name for variable in given)
+    return given
+
+
+class BenchmarkPod(Model):
+    """The pod that measures an engine: what a cluster or a team demands of its pods."""
+
+    image: ImageRef = Field(default="", description="The benchmark's container image; empty: the operator's default.")
+    resources: Resources | None = None
+    node_selector: LabelMap | None = Field(
+        default=None, description="Labels that a node must have to run the benchmark, for example kubernetes.io/arch."
+    )
+    tolerations: Tolerations | None = Field(
+        default=None,
+        description=(
+            "Taints of nodes that the benchmark tolerates, beside those of placement where it runs on the engine's"
+            " node."
+        ),
+    )
+    env: (
+        Annotated[
+            Environment,
+            Field(
+                json_schema_extra=rules(
+                    _RESERVED_VARIABLES.rule("self.map(e, e.name).all(k, {})"),
+                )
+            ),
+            AfterValidator(_unreserved),
+        ]
+        | None
+    ) = Field(
+        default=None,
+        description=(
+            "Environment variables of the benchmark's container, for example a proxy for the download of a tokenizer."
+            " Requests to the engine never go through a proxy."
+        ),
+    )
+    image_pull_secrets: Annotated[list[PullSecret], Field(max_length=8, json_schema_extra=list_map("name"))] | None = (
+        Field(default=None, description="Secrets of the namespace with which nodes pull the benchmark's image.")
+    )
+    labels: OwnLabels | None = Field(
+        default=None, description="Labels of the benchmark's pod, beside those of placement.labels."
+    )
+    annotations: OwnAnnotations | None = Field(
+        default=None, description="Annotations of the benchmark's pod, beside those of placement.annotations."
+    )
+    priority_class_name: ObjectName | None = Field(
+        default=None, description="The PriorityClass of the benchmark's pod; absent: that of placement."
+    )
+    security_context: Literal["Restricted", "Platform"] | None = Field(
+        default=None,
+        description=(
+            "Who decides as which user the pod runs. Restricted: user, group and fsGroup 65532. Platform: the platform"
+            " does, as OpenShift's restricted-v2 demands; the pod names no user, group or fsGroup. Absent: Restricted."
+            " Both keep Pod Security's level restricted."
+        ),
+    )
+
+
 class Traffic(Model):
     """The requests that the benchmark sends to the engine; they are equal for every experiment of a task."""
 
@@ -163,6 +254,7 @@ class Traffic(Model):
             " clients do. Any: wherever the scheduler puts it."
         ),
     )
+    pod: BenchmarkPod | None = None
 
 
 class Timeouts(Model):

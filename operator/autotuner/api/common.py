@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
 GROUP = "autotuner.io"
@@ -58,6 +58,33 @@ def list_map(*keys: str) -> dict[str, Any]:
     return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}
 
 
+class Reserved:
+    """Names that a user cannot give because the operator, or what it relies on, sets them.
+
+    Attributes:
+        prefixes: of such names.
+        names: in full.
+        message: what the API server and the models say of one.
+    """
+
+    def __init__(self, prefixes: tuple[str, ...], names: tuple[str, ...], message: str) -> None:
+        self._prefixes, self._names, self.message = prefixes, names, message
+
+    def rule(self, items: str) -> dict[str, str]:
+        """The rule in CEL; `items` is a macro over the names such as `self.all(k, {})`, with the name as `k`."""
+        tests = [f"!k.startsWith('{prefix}')" for prefix in self._prefixes] + [f"k != '{name}'" for name in self._names]
+        return cel(items.format(" && ".join(tests)), self.message)
+
+    def refuse(self, names: Iterable[str]) -> None:
+        """The same for the models.
+
+        Raises:
+            ValueError: one of the names is reserved.
+        """
+        if any(name.startswith(self._prefixes) or name in self._names for name in names):
+            raise ValueError(self.message)
+
+
 ATOMIC: dict[str, Any] = {"x-kubernetes-list-type": "atomic"}
 # Never `set` for numbers: CEL finds an unchanged set of whole numbers unequal.
 UNIQUE = rules(cel("self.all(v, self.exists_one(w, w == v))", "must not repeat a value"))
@@ -83,15 +110,6 @@ TaintKey = Annotated[
     StringConstraints(pattern=rf"^(({_SUBDOMAIN}/)?{_LABEL_NAME})?$", max_length=317),
     Field(json_schema_extra=explained("write the key of a taint, for example nvidia.com/gpu")),
 ]
-ResourceName = Annotated[
-    str,
-    StringConstraints(pattern=rf"^({_SUBDOMAIN}/{_LABEL_NAME})?$", max_length=253),
-    Field(
-        json_schema_extra=explained(
-            "write the resource with its domain, as nodes list it, for example nvidia.com/gpu; empty for none"
-        )
-    ),
-]
 Amount = Annotated[
     str,
     StringConstraints(
@@ -112,6 +130,7 @@ ImageRef = Annotated[
     ),
     Field(json_schema_extra=explained("write an image as a pod does, for example registry.example/team/engine:v1")),
 ]
+ServedName = Annotated[str, StringConstraints(min_length=1, max_length=253)]
 Argument = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 FlagName = Annotated[
     str,
@@ -134,19 +153,93 @@ Concurrency = Annotated[int, Field(ge=1, le=4096)]
 # Keys are checked by the operator: a schema says nothing of them.
 LabelMap = Annotated[dict[str, LabelValue], Field(max_length=16)]
 ResourceMap = Annotated[dict[str, Amount], Field(max_length=16)]
+_RESERVED_LABELS = Reserved(
+    (f"{GROUP}/", "ome.io/", "batch.kubernetes.io/", "kueue.x-k8s.io/", "argocd.argoproj.io/"),
+    ("app.kubernetes.io/instance", "job-name", "controller-uid", "networking.knative.dev/visibility"),
+    "labels of autotuner.io, ome.io, batch.kubernetes.io, kueue.x-k8s.io and argocd.argoproj.io, job-name,"
+    " controller-uid, app.kubernetes.io/instance and networking.knative.dev/visibility are set by controllers and"
+    " would mislead them; remove them (a queue is named in placement.queueName)",
+)
+_RESERVED_ANNOTATIONS = Reserved(
+    (f"{GROUP}/", "ome.io/", "batch.kubernetes.io/", "argocd.argoproj.io/"),
+    ("kubectl.kubernetes.io/last-applied-configuration",),
+    "annotations of autotuner.io, ome.io, batch.kubernetes.io and argocd.argoproj.io, and kubectl's"
+    " last-applied-configuration, are set by controllers and would mislead them; remove them",
+)
+
+
+def _unreserved(reserved: Reserved) -> AfterValidator:
+    def check(given: dict[str, str]) -> dict[str, str]:
+        reserved.refuse(given)
+        return given
+
+    return AfterValidator(check)
+
+
+# Of what the operator makes in the name of a user.
+OwnLabels = Annotated[
+    LabelMap,
+    Field(json_schema_extra=rules(_RESERVED_LABELS.rule("self.all(k, {})"))),
+    _unreserved(_RESERVED_LABELS),
+]
+OwnAnnotations = Annotated[
+    dict[str, Annotated[str, StringConstraints(max_length=2048)]],
+    Field(max_length=16, json_schema_extra=rules(_RESERVED_ANNOTATIONS.rule("self.all(k, {})"))),
+    _unreserved(_RESERVED_ANNOTATIONS),
+]
+
+
+def _extended_resource(schema: dict[str, Any]) -> None:
+    """As the API server has one: a domain, which is none of its own, and a name; quotas put a word before it."""
+    explained(
+        "write an extended resource with its domain, for example nvidia.com/gpu, amd.com/gpu or nvidia.com/mig-1g.10gb;"
+        " empty for engines without accelerators"
+    )(schema)
+    schema["x-kubernetes-validations"].append(
+        cel(
+            "!self.startsWith('requests.') && !self.contains('kubernetes.io/')",
+            "must not begin with requests. nor be of Kubernetes' own domain, where no device plugin offers anything",
+        )
+    )
+
+
+# 244: with the word of quotas no longer than 253. Empty is none.
+ResourceName = Annotated[
+    str,
+    StringConstraints(pattern=rf"^({_SUBDOMAIN}/{_LABEL_NAME})?$", max_length=244),
+    Field(json_schema_extra=_extended_resource),
+]
+LabelKey = Annotated[
+    str,
+    StringConstraints(pattern=rf"^({_SUBDOMAIN}/)?{_LABEL_NAME}$", max_length=317),
+    Field(json_schema_extra=explained("write the key of a label, for example nvidia.com/gpu.product")),
+]
 FreeObject = Annotated[dict[str, Any], WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True})]
 Arguments = Annotated[list[Argument], Field(max_length=128, json_schema_extra=ATOMIC)]
 
 EngineName = Literal["SGLang", "VLLM", "Custom"]
+BackendName = Literal["OME", "Deployment"]
+TaskBackend = Literal["Auto", BackendName]
 ClientBackend = Literal["sglang", "vllm", "openai"]  # what load clients call an engine's API
 ModelKind = Literal["ClusterBaseModel", "BaseModel"]
-RuntimeKind = Literal["ClusterServingRuntime", "ServingRuntime"]
+RuntimeKind = Literal["ClusterServingRuntime", "ServingRuntime", "ControllerRevision"]
 LatencyMetric = Literal["TTFT", "TPOT", "E2ELatency"]
 ThroughputMetric = Literal["OutputThroughput", "OutputThroughputPerGPU", "TotalThroughput", "RequestThroughput"]
 Statistic = Literal["Mean", "P50", "P90", "P95", "P99"]
 LATENCY_METRICS = ("TTFT", "TPOT", "E2ELatency")
 # Of objectives, which say more than levels do.
 DerivedMetric = Literal["CostPerMillionTokens", "MaxConcurrency"]
+
+
+# Who judges an object by its generation has to see that nobody has looked at a new one: an absent number would pass.
+WITH_DEFAULTS: dict[str, Any] = {"default": {}}
+ObservedGeneration = Annotated[
+    Count | None,
+    Field(
+        json_schema_extra={"default": 0},
+        description="The metadata.generation that this status is about; 0 until the operator has looked at the object.",
+    ),
+]
 
 
 class Toleration(Model):
@@ -210,7 +303,7 @@ Conditions = Annotated[list[Condition], Field(max_length=10, json_schema_extra=l
 
 
 class EnvironmentVariable(Model):
-    """An environment variable of the engine."""
+    """An environment variable of a container."""
 
     # Not explained by a rule: variants may have so many that the API server would not afford one for each.
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=253)] = Field(
@@ -235,6 +328,13 @@ class Volume(Model):
         default="/models",
         json_schema_extra=explained("write an absolute path without a colon"),
         description="Where engine and benchmark mount the volume; it becomes the engine's MODEL_PATH.",
+    )
+    cache: Switch = Field(
+        default=False,
+        description=(
+            "true: the volume is no model but a cache of the hub, for engines that load their model from there (backend"
+            " Deployment): what is missing is downloaded into it once. It is mounted for writing."
+        ),
     )
     annotations: Switch = Field(
         default=False,
@@ -281,3 +381,23 @@ def unchanged(field: str, *, optional: bool = False, root: str = "") -> str:
     if not optional:
         return f"{new} == {old}"
     return f"(has({new}) == has({old}) && (!has({new}) || {new} == {old}))"
+
+
+def unchanged_items(field: str, texts: Sequence[str], *, root: str = "") -> str:
+    """CEL that holds when an optional list means what it meant, item by item.
+
+    Earlier versions of the schema wrote defaults into such items: what is absent and what is its default are the same.
+
+    Args:
+        field: below self and `root`.
+        texts: CEL over x, an item: strings that say all of it.
+        root: where the field is.
+    """
+    new, old, item = f"self.{root}{field}", f"oldSelf.{root}{field}", ", ".join(texts)
+    same = f"{new}.map(x, [{item}]) == {old}.map(x, [{item}])"
+    return f"(has({new}) == has({old}) && (!has({new}) || {same}))"
+
+
+def or_absent(field: str, default: str = "") -> str:
+    """CEL for an optional field of x as a string."""
+    return f"has(x.{field}) ? string(x.{field}) : '{default}'"

@@ -39,7 +39,16 @@ def schema(model: type[Model]) -> dict[str, Any]:
     return _structural(document, document.get("$defs", {}))
 
 
-def _structural(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+def _structural(node: dict[str, Any], definitions: dict[str, Any], *, replaced: bool = False) -> dict[str, Any]:
+    """The schema of a node.
+
+    Args:
+        node: of the model's JSON schema.
+        definitions: what its references mean.
+        replaced: the node is inside a list of type atomic, which every apply replaces as a whole. It gets no default:
+            a client that predicts an apply by structured merge, such as Argo CD, would not see the default in its own
+            list and report a difference for ever. Whoever reads the object takes absence for the default.
+    """
     node = _resolved(node, definitions)
     result = {key: node[key] for key in _KEPT if key in node}
     result |= {key: value for key, value in node.items() if key.startswith("x-kubernetes-")}
@@ -51,14 +60,19 @@ def _structural(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, 
         result["enum"] = [node["const"]]
     if result.get("default", "") is None:
         del result["default"]
+    if replaced:
+        result.pop("default", None)
     if isinstance(result.get("default"), dict):
         result["default"] = {}  # the parts bring their own defaults
     if "properties" in node:
-        result["properties"] = {name: _structural(part, definitions) for name, part in node["properties"].items()}
+        result["properties"] = {
+            name: _structural(part, definitions, replaced=replaced) for name, part in node["properties"].items()
+        }
     elif isinstance(node.get("additionalProperties"), dict):
-        result["additionalProperties"] = _structural(node["additionalProperties"], definitions)
+        result["additionalProperties"] = _structural(node["additionalProperties"], definitions, replaced=replaced)
     if "items" in node:
-        result["items"] = _structural(node["items"], definitions)
+        atomic = result.get("x-kubernetes-list-type", "atomic") == "atomic"
+        result["items"] = _structural(node["items"], definitions, replaced=replaced or atomic)
     if "type" not in result:
         raise ValueError(f"not expressible as a structural schema: {node}")
     return result
@@ -91,18 +105,18 @@ _TASK_COLUMNS = [
     _column("Runtime", ".status.resolved.runtime"),
     _column("Phase", ".status.phase"),
     _column("Experiments", ".status.experiments.summary"),
-    _column("Best", ".status.best.value", "number"),
+    _column("Best", ".status.columns.best"),
     _column("Gain", ".status.best.gain"),
     _column("Age", ".metadata.creationTimestamp", "date"),
     _column("Running", ".status.experiments.running", "integer", wide=True),
-    _column("Objective", ".spec.objectives[*].metric", wide=True),
+    _column("Objective", ".status.columns.objectives", wide=True),
     _column("Reason", _REASON, wide=True),
     _column("Message", ".status.message", wide=True),
 ]
 _EXPERIMENT_COLUMNS = [
     _column("Phase", ".status.phase"),
     _column("Reason", ".status.reason"),
-    _column("GPUs", ".spec.service.accelerator.count", "integer"),
+    _column("GPUs", ".status.accelerators", "integer"),
     _column("Node", ".status.node"),
     _column("Age", ".metadata.creationTimestamp", "date"),
     _column("Purpose", ".spec.purpose", wide=True),

@@ -10,25 +10,32 @@ from autotuner.api.benchmark import LADDER_RULE, Timeouts, Traffic
 from autotuner.api.common import (
     ATOMIC,
     EXPERIMENT_NAME_MAX,
+    WITH_DEFAULTS,
     Arguments,
+    BackendName,
     Concurrency,
     Conditions,
     Count,
     EngineName,
     Environment,
     ImageRef,
+    LabelKey,
     LabelMap,
     LabelValue,
     Model,
     ModelKind,
     ObjectName,
+    ObservedGeneration,
     OnlyTrue,
+    OwnAnnotations,
+    OwnLabels,
     Parameter,
     QueueName,
     Real,
-    ResourceMap,
     ResourceName,
     RuntimeKind,
+    SecretKey,
+    ServedName,
     ShortName,
     Switch,
     ThroughputMetric,
@@ -41,8 +48,9 @@ from autotuner.api.common import (
     name_rule,
     rules,
     unchanged,
+    unchanged_items,
 )
-from autotuner.api.goals import SLOS_MAX, Slo
+from autotuner.api.goals import SLO_TEXTS, SLOS_MAX, Slo
 
 ACCELERATORS_MAX = 1024
 Purpose = Literal["Baseline", "Start", "Search", "Confirm"]
@@ -61,7 +69,7 @@ class ModelRef(Model):
 
 
 class RuntimeRef(Model):
-    """The OME serving runtime that starts the engine."""
+    """The OME serving runtime that starts the engine, or the snapshot of its pod: a ControllerRevision."""
 
     kind: RuntimeKind = Field(default="ClusterServingRuntime", description="The kind of the runtime.")
     name: ObjectName = Field(description="The name of the runtime.")
@@ -79,17 +87,53 @@ class Accelerator(Model):
     product: LabelValue | None = Field(
         default=None,
         description=(
-            "The accelerator product that a node must have as label nvidia.com/gpu.product, so that all experiments run"
-            " on equal ones; absent: any product."
+            "The model of accelerator that the label of a node must say, so that all experiments run on equal ones;"
+            " absent: any model."
+        ),
+    )
+    label: LabelKey | None = Field(
+        default=None,
+        description=(
+            "The node label that says the model of accelerator; absent: the resource's own, for example"
+            " nvidia.com/gpu.product or amd.com/gpu.product-name."
+        ),
+    )
+    allow_shared: Switch = Field(
+        default=False,
+        description=(
+            "true: also run on accelerators that other pods may use at the same time (time slicing, MPS), whose figures"
+            " depend on what these do; false: end as AcceleratorShared there."
         ),
     )
 
+    @property
+    def held(self) -> int:
+        """The accelerators that the engine's pod takes away from others: none where it requests none."""
+        return self.count if self.resource else 0
+
 
 class Service(Model):
-    """The engine to deploy: the InferenceService that the experiment creates, fully resolved."""
+    """The engine to deploy, fully resolved."""
 
-    model: ModelRef
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            cel("self.backend == 'OME' || has(self.container)", "required unless OME serves", fieldPath=".container"),
+            cel("self.backend != 'OME' || has(self.model)", "required where OME serves", fieldPath=".model"),
+        )
+    )
+
+    backend: BackendName = Field(
+        default="OME",
+        description=(
+            "What serves the engine. OME: an InferenceService. Deployment: a Deployment and a Service, made of a"
+            " snapshot of the engine's pod."
+        ),
+    )
+    model: ModelRef | None = None
     runtime: RuntimeRef
+    container: Annotated[str, StringConstraints(max_length=63)] | None = Field(
+        default=None, description="The container of the snapshot that runs the engine; absent with backend OME."
+    )
     engine: EngineName = Field(description="The inference engine that the runtime starts.")
     args: Arguments = Field(
         default=[],
@@ -117,13 +161,20 @@ class Service(Model):
     workload_priority_class_name: QueueName | None = Field(
         default=None, description="The WorkloadPriorityClass by which Kueue orders the engine and the benchmark."
     )
-
-
-class Resources(Model):
-    """The resources of the benchmark's container."""
-
-    requests: ResourceMap | None = Field(default=None, description="Resources that the container requests.")
-    limits: ResourceMap | None = Field(default=None, description="Resources that the container may use at most.")
+    labels: OwnLabels | None = Field(
+        default=None, description="Labels of the InferenceService, the benchmark's Job, and the pods of both."
+    )
+    annotations: OwnAnnotations | None = Field(
+        default=None, description="Annotations of the InferenceService, the benchmark's Job, and the pods of both."
+    )
+    api_key_secret: SecretKey | None = Field(
+        default=None,
+        description="The Secret key that holds the API key with which the benchmark asks the engine; absent: none.",
+    )
+    served_model_name: ServedName | None = Field(
+        default=None,
+        description="The name of the model to measure, for an engine that lists several; absent: the only one.",
+    )
 
 
 class Benchmark(Traffic):
@@ -134,8 +185,6 @@ class Benchmark(Traffic):
     seed: Annotated[str, StringConstraints(max_length=63)] = Field(
         default="", description="The seed of the prompts: equal seeds send equal prompts."
     )
-    image: ImageRef = Field(default="", description="The benchmark's container image; empty: the operator's default.")
-    resources: Resources | None = None
 
 
 THRESHOLD_MIN, THRESHOLD_MAX = 0.001, 1e15
@@ -179,9 +228,17 @@ class Stop(Model):
     )
 
 
+_STOP_UNCHANGED = " && ".join(
+    [
+        unchanged_items("slos", SLO_TEXTS, root="stop."),
+        *(unchanged(field, root="stop.", optional=True) for field in ("metric", "threshold")),
+        unchanged("noiseMargin", root="stop."),
+    ]
+)
 _UNCHANGED = " && ".join(
     [unchanged(field) for field in ("purpose", "block", "service", "benchmark", "timeouts")]
-    + [unchanged(field, optional=True) for field in ("retryOf", "parameters", "stop")]
+    + [unchanged(field, optional=True) for field in ("retryOf", "parameters")]
+    + [f"has(self.stop) == has(oldSelf.stop) && (!has(self.stop) || ({_STOP_UNCHANGED}))"]
 )
 
 
@@ -346,9 +403,7 @@ Notes = Annotated[
 class ExperimentStatus(Model):
     """What the operator observed and measured for this experiment."""
 
-    observed_generation: Count | None = Field(
-        default=None, description="The metadata.generation that this status is about."
-    )
+    observed_generation: ObservedGeneration = None
     phase: ExperimentPhase | None = Field(
         default=None, description="Where the experiment stands, in one word. Programs should read the conditions."
     )
@@ -388,8 +443,19 @@ class ExperimentStatus(Model):
     times: Times | None = None
     node: ObjectName | None = Field(default=None, description="The node that ran the engine.")
     benchmark_node: ObjectName | None = Field(default=None, description="The node that ran the benchmark.")
+    accelerators: Count | None = Field(
+        default=None, description="The accelerators that the engine requests; 0 for an engine without."
+    )
     accelerator_product: Word | None = Field(
-        default=None, description="The accelerator product of the engine's node, if the node names it."
+        default=None, description="The model of the accelerators on the engine's node, if a label names it."
+    )
+    accelerator_label: LabelKey | None = Field(default=None, description="The label of the node that names it.")
+    accelerator_sharing: Word | None = Field(
+        default=None,
+        description=(
+            "How other pods may use the engine's accelerators at the same time, for example time-slicing, 4 clients;"
+            " absent: they are its own, or the node does not say."
+        ),
     )
     image: ImageRef | None = Field(default=None, description="The engine's container image as the pod names it.")
     image_id: ImageRef | None = Field(
@@ -409,7 +475,10 @@ class ExperimentStatus(Model):
         ),
     )
     gpu_seconds: Real | None = Field(
-        default=None, description="The seconds from scheduled to podsGone, times the number of accelerators."
+        default=None,
+        description=(
+            "The seconds from scheduled to podsGone, times the number of accelerators; absent for an engine without."
+        ),
     )
     evidence: Evidence | None = None
     notes: Notes | None = Field(
@@ -427,4 +496,4 @@ class TuningExperiment(Model):
     model_config = ConfigDict(json_schema_extra=rules(name_rule(EXPERIMENT_NAME_MAX)))
 
     spec: ExperimentSpec
-    status: ExperimentStatus | None = None
+    status: ExperimentStatus | None = Field(default=None, json_schema_extra=WITH_DEFAULTS)

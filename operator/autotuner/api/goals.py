@@ -16,6 +16,7 @@ from autotuner.api.common import (
     Statistic,
     ThroughputMetric,
     cel,
+    or_absent,
     rules,
 )
 
@@ -40,10 +41,11 @@ _SLO_RULES = rules(
         " req/s for RequestThroughput, tok/s for the other throughputs (for example 500ms)",
     ),
     cel(
-        "self.enforcement == 'Soft' || (!has(self.weight) && !has(self.steepness))",
+        "(has(self.enforcement) && self.enforcement == 'Soft') || (!has(self.weight) && !has(self.steepness))",
         "weight and steepness go with enforcement: Soft only; a Hard promise is kept or broken",
     ),
 )
+_OPTIONAL = ("statistic", "max", "min", "weight", "steepness")
 SOFT_WEIGHT = 1.0
 SOFT_STEEPNESS = 0.1
 
@@ -71,8 +73,8 @@ class Slo(Model):
     enforcement: Literal["Hard", "Soft"] = Field(
         default="Hard",
         description=(
-            "Hard: a level that breaks the SLO does not count. Soft: it counts with a worse value; the further it is"
-            " beyond the limit, the worse."
+            "Hard (if absent): a level that breaks the SLO does not count. Soft: it counts with a worse value; the"
+            " further it is beyond the limit, the worse."
         ),
     )
     weight: Annotated[float, Field(ge=0.01, le=100)] | None = Field(
@@ -92,6 +94,7 @@ class Slo(Model):
 
 
 SLOS_MAX = 10
+SLO_TEXTS = ("x.metric", or_absent("enforcement", "Hard"), *map(or_absent, _OPTIONAL))
 Slos = Annotated[list[Slo], Field(max_length=SLOS_MAX, json_schema_extra=ATOMIC)]
 
 

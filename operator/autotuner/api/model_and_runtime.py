@@ -17,6 +17,8 @@ from autotuner.api.common import (
     ModelKind,
     ObjectName,
     RuntimeKind,
+    SecretKey,
+    ServedName,
     Switch,
     Volume,
     cel,
@@ -94,6 +96,20 @@ class TaskModel(Model):
             " which nothing is downloaded."
         ),
     )
+    token_secret: SecretKey | None = Field(
+        default=None,
+        description=(
+            "The Secret key that holds an access token of the hub, for engines that load their model from there"
+            " (backend Deployment); gated repositories need one."
+        ),
+    )
+    allow_download: Switch = Field(
+        default=False,
+        description=(
+            "true: each experiment may download a model of more than 20 GB anew. false: such a model needs a folder, a"
+            " claim, or a claim as cache."
+        ),
+    )
     ready_timeout_seconds: Annotated[int, Field(ge=1, le=604800)] = Field(
         default=7200, description="Seconds that the model may take to become Ready on a node; then the task fails."
     )
@@ -169,6 +185,20 @@ class TaskRuntime(Model):
         description=(
             "Engine flags that every experiment gets, the baseline included, and that the search leaves alone. Example:"
             ' ["--context-length=8192"].'
+        ),
+    )
+    api_key_secret: SecretKey | None = Field(
+        default=None,
+        description=(
+            "The Secret key that holds the API key of an engine that wants one: the benchmark sends it with each"
+            " request. The engine's own key is set in the runtime. Absent: requests without a key."
+        ),
+    )
+    served_model_name: ServedName | None = Field(
+        default=None,
+        description=(
+            "The name of the model to measure, for an engine that lists several, for example with LoRA adapters;"
+            " absent: the only one that it lists."
         ),
     )
     allow_unknown_flags: Switch = Field(

@@ -21,6 +21,7 @@ from autotuner.api.common import (
     Text,
     cel,
     list_map,
+    or_absent,
     rules,
 )
 
@@ -122,7 +123,9 @@ class Constraint(Model):
             " switched off by when, is absent: ask with has(p.x). Example: p.tp_size * p.dp_size <= 8."
         )
     )
-    message: Text = Field(default="", description="Why the rule exists; messages and reports quote it.")
+    message: Text = Field(
+        default="", description="Why the rule exists; messages and reports quote it. Absent: they quote the rule alone."
+    )
 
 
 Degree = Annotated[int, Field(ge=1, le=1024)]
@@ -229,5 +232,6 @@ class StartPoint(Model):
 
 
 SearchParameters = Annotated[list[SearchParameter], Field(max_length=32, json_schema_extra=list_map("name"))]
+CONSTRAINT_TEXTS = ("x.rule", or_absent("message"))
 Constraints = Annotated[list[Constraint], Field(min_length=1, max_length=32, json_schema_extra=ATOMIC)]
 StartPoints = Annotated[list[StartPoint], Field(min_length=1, max_length=16, json_schema_extra=ATOMIC)]

@@ -10,23 +10,36 @@ from autotuner.api.benchmark import LADDER_RULE, Timeouts, Traffic
 from autotuner.api.common import (
     ATOMIC,
     TASK_NAME_MAX,
+    WITH_DEFAULTS,
     Arguments,
+    LabelKey,
     LabelMap,
     Model,
     ObjectName,
+    OwnAnnotations,
+    OwnLabels,
     QueueName,
     ResourceName,
     Switch,
+    TaskBackend,
     Tolerations,
     cel,
     explained,
     name_rule,
     rules,
     unchanged,
+    unchanged_items,
 )
-from autotuner.api.goals import Objective, Slos
+from autotuner.api.goals import SLO_TEXTS, Objective, Slos
 from autotuner.api.model_and_runtime import TaskModel, TaskRuntime
-from autotuner.api.parameters import Constraints, Parallelism, Quantization, SearchParameters, StartPoints
+from autotuner.api.parameters import (
+    CONSTRAINT_TEXTS,
+    Constraints,
+    Parallelism,
+    Quantization,
+    SearchParameters,
+    StartPoints,
+)
 from autotuner.api.task_status import TaskStatus
 
 GpuHourPrice = Annotated[
@@ -207,6 +220,21 @@ class Placement(Model):
             "The extended resource that engines request, one for each accelerator; empty: engines request none."
         ),
     )
+    accelerator_label: LabelKey | None = Field(
+        default=None,
+        description=(
+            "The node label that says the model of accelerator. All experiments run on the model that the baseline ran"
+            " on. Absent: the resource's own, for example nvidia.com/gpu.product or amd.com/gpu.product-name"
+            " (docs/accelerators.md)."
+        ),
+    )
+    allow_shared: Switch = Field(
+        default=False,
+        description=(
+            "true: also use accelerators that other pods may use at the same time (time slicing, MPS). Figures then"
+            " depend on what these do, and every verdict says so. false: a node that shares them is refused."
+        ),
+    )
     queue_name: QueueName | None = Field(
         default=None,
         description=(
@@ -227,6 +255,20 @@ class Placement(Model):
         description=(
             "The WorkloadPriorityClass of engines and benchmarks, which orders Kueue's queue and means nothing to the"
             " scheduler; absent: Kueue goes by the PriorityClass."
+        ),
+    )
+    labels: OwnLabels | None = Field(
+        default=None,
+        description=(
+            "Labels of everything that is made for an experiment: InferenceService, Job, and the pods of both. For"
+            " example a cost centre, or what a policy demands."
+        ),
+    )
+    annotations: OwnAnnotations | None = Field(
+        default=None,
+        description=(
+            "Annotations of everything that is made for an experiment: InferenceService, Job, and the pods of both. For"
+            " example karpenter.sh/do-not-disrupt."
         ),
     )
 
@@ -253,7 +295,8 @@ class TaskSpec(Model):
             ),
             cel(
                 "!self.objectives.exists(o, o.metric == 'MaxConcurrency')"
-                " || (has(self.slos) && self.slos.exists(s, has(s.max) && s.enforcement == 'Hard'))",
+                " || (has(self.slos) && self.slos.exists(s, has(s.max)"
+                " && (!has(s.enforcement) || s.enforcement == 'Hard')))",
                 "the objective MaxConcurrency counts the users within the hard SLOs: give one with max",
                 fieldPath=".objectives",
             ),
@@ -270,6 +313,14 @@ class TaskSpec(Model):
         description=(
             "true: start nothing, cancel running experiments and free their GPUs; false: go on. A task that is created"
             " with suspend: true makes a dry run: it shows the search space, the cost and the first InferenceService."
+        ),
+    )
+    backend: TaskBackend = Field(
+        default="Auto",
+        description=(
+            "What serves the engines of model and runtime presets. OME: an InferenceService. Deployment: a Deployment"
+            " and a Service of the operator's own, with the same command, arguments, probes and resources. Auto: OME"
+            " where its kinds are served, else Deployment."
         ),
     )
     model: TaskModel
@@ -316,6 +367,7 @@ _UNCHANGED = " && ".join(
     [
         unchanged(field, root="spec.")
         for field in (
+            "backend",
             "model",
             "runtime",
             "parameters",
@@ -330,16 +382,18 @@ _UNCHANGED = " && ".join(
     + [
         unchanged(field, root="spec.", optional=True)
         for field in (
-            "constraints",
             "parallelism",
             "quantization",
             "baseline",
-            "slos",
             "gpuHourPrice",
             "search.startPoints",
             "search.minExpectedGain",
             "search.reuse",
         )
+    ]
+    + [
+        unchanged_items("constraints", CONSTRAINT_TEXTS, root="spec."),
+        unchanged_items("slos", SLO_TEXTS, root="spec."),
     ]
 )
 
@@ -362,4 +416,4 @@ class TuningTask(Model):
     )
 
     spec: TaskSpec
-    status: TaskStatus | None = None
+    status: TaskStatus | None = Field(default=None, json_schema_extra=WITH_DEFAULTS)

@@ -9,14 +9,17 @@ from pydantic import AfterValidator, Field, StringConstraints
 from autotuner.api.common import (
     ATOMIC,
     Arguments,
+    BackendName,
     Concurrency,
     Conditions,
     Count,
     EngineName,
     FlagName,
+    FreeObject,
     ImageRef,
     Model,
     ObjectName,
+    ObservedGeneration,
     Parameter,
     Real,
     ShortName,
@@ -80,6 +83,7 @@ class Resolved(Model):
 
     model: ObjectName = Field(description="The name of the model object that experiments serve.")
     runtime: ObjectName = Field(description="The name of the runtime object that experiments use.")
+    backend: BackendName = Field(default="OME", description="What serves the engines.")
     engine: EngineName = Field(description="The inference engine that the runtime starts.")
     configurations: SpaceSize = Field(description="The number of configurations that the search can choose from.")
     estimated: Switch = Field(
@@ -93,7 +97,7 @@ class Resolved(Model):
     accelerator: Word | None = Field(
         default=None,
         description=(
-            "The accelerator product that the baseline ran on; all experiments of the task run on this product."
+            "The model of accelerator that the baseline ran on; all experiments of the task run on this model."
         ),
     )
 
@@ -225,6 +229,13 @@ class Best(Model):
     confidence: Confidence
     level: BestLevel
     metrics: Level = Field(description="Everything that was measured at the level of the value, in SI units.")
+    accelerator_sharing: Word | None = Field(
+        default=None,
+        description=(
+            "How other pods could use the accelerators while this was measured, for example time-slicing, 4 clients:"
+            " the figures depend on what they did. Absent: the accelerators were the engine's own, or no node says."
+        ),
+    )
     numerics_changed: Annotated[list[FlagName], Field(max_length=16, json_schema_extra=ATOMIC)] | None = Field(
         default=None,
         description=(
@@ -241,9 +252,26 @@ class ObjectiveValue(Model):
     statistic: Statistic | None = Field(default=None, description="The statistic of a latency, for example P99.")
     concurrency: Concurrency | None = Field(
         default=None,
-        description="The concurrency at which a latency is judged; the highest in benchmark.concurrency if absent.",
+        description=(
+            "The number of users at which the value was measured; of MaxConcurrency the last level within the SLOs."
+        ),
     )
     value: Figure = Field(description="The value in SI units: seconds, tokens/s, requests/s, users or cost.")
+
+
+class Columns(Model):
+    """Texts for `kubectl get`, which can print one field for each column."""
+
+    objectives: Annotated[str, StringConstraints(max_length=253)] = Field(
+        description="All objectives, for example OutputThroughputPerGPU, TTFT P99 at 8."
+    )
+    best: Word | None = Field(
+        default=None,
+        description=(
+            "The best value with its unit, for example 1893 tok/s/GPU; with several objectives, the number of"
+            " configurations of the Pareto front."
+        ),
+    )
 
 
 class FrontPoint(Model):
@@ -299,7 +327,12 @@ class Preview(Model):
     config_map: ObjectName = Field(
         description="The name of the ConfigMap that holds the InferenceService of the first experiment."
     )
-    gpu_hours: Real = Field(description="A rough estimate of the GPU-hours that the whole task would use.")
+    gpu_hours: Real | None = Field(
+        default=None,
+        description=(
+            "A rough estimate of the GPU-hours that the whole task would use; absent for engines without accelerators."
+        ),
+    )
 
 
 class Probe(Model):
@@ -326,7 +359,7 @@ class Probe(Model):
 
 
 class Usage(Model):
-    """What the task has used so far. Running experiments count when they end."""
+    """What the task has used so far; absent without accelerators. Running experiments count when they end."""
 
     gpu_hours: Real = Field(
         description=("The GPU-hours that finished experiments used, the baseline and repeats included.")
@@ -341,9 +374,7 @@ class Usage(Model):
 class TaskStatus(Model):
     """What the operator observed and decided for this task."""
 
-    observed_generation: Count | None = Field(
-        default=None, description="The metadata.generation that this status is about."
-    )
+    observed_generation: ObservedGeneration = None
     phase: TaskPhase | None = Field(
         default=None,
         description=(
@@ -367,6 +398,7 @@ class TaskStatus(Model):
     experiments: ExperimentCounts | None = None
     baseline: BaselineResult | None = None
     best: Best | None = None
+    columns: Columns | None = None
     front: Annotated[list[FrontPoint], Field(max_length=FRONT_MAX, json_schema_extra=list_map("experiment"))] | None = (
         Field(
             default=None,
@@ -390,6 +422,13 @@ class TaskStatus(Model):
     )
     probe: Probe | None = None
     usage: Usage | None = None
+    defaults: FreeObject | None = Field(
+        default=None,
+        description=(
+            "What the task took of the operator's taskDefaults when it started, because its spec did not say it, as a"
+            " spec has it. Later changes of the taskDefaults do not reach a task that has started."
+        ),
+    )
     start_time: Timestamp | None = Field(
         default=None,
         description="When the task started: from then on its search is fixed, and budget.maxHours counts.",

@@ -111,6 +111,6 @@ def short_of_cpu(job: Mapping[str, Any]) -> str:
     if limit is None or quantity(limit) >= 1:
         return ""
     return (
-        f"the benchmark may use only {limit} of CPU, by the namespace's LimitRange or benchmark.resources: it needs a"
-        " whole core, or it measures itself"
+        f"the benchmark may use only {limit} of CPU, by the namespace's LimitRange or benchmark.pod.resources: it"
+        " needs a whole core, or it measures itself"
     )

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from autotuner import engines
 from autotuner.api import quantity
+from autotuner.api.benchmark import BenchmarkPod
 from autotuner.api.common import EXPERIMENT_UID_LABEL, Volume
 from autotuner.api.experiment import NOISE_MARGIN, ExperimentSpec
 from autotuner.api.goals import Slo
 from autotuner.benchmark.container_resources import fitted
 from autotuner.benchmark.contract.spec import (
     DEFAULT_TERMINATION_LOG,
+    KEY_VARIABLE,
     SPEC_VARIABLE,
     TERMINATION_LOG_VARIABLE,
     RequiredThroughput,
@@ -33,8 +35,11 @@ from autotuner.serving.volumes import claim_mount, claim_volume
 CONTAINER = "benchmark"
 WORK_DIR = "/var/run/autotuner-benchmark"
 GRACE_SECONDS = 10
+USER = 65532  # of the image, and its group; not on platforms that choose one
 # Beyond all clocks of the operator, which name the cause; this one only catches a Job that nobody watches any more.
 DEADLINE_SLACK_SECONDS = 600
+_HUB = "HF_ENDPOINT"
+_NO_PROXY = ("NO_PROXY", "no_proxy")  # clients differ in which one they read
 _MODEL = "model"  # the volume
 _JOB_LABEL = "batch.kubernetes.io/job-name"  # Kubernetes sets it on the pods of Jobs
 
@@ -55,17 +60,17 @@ def benchmark_job(experiment: Mapping[str, Any], spec: ExperimentSpec, around: J
     """The Job that measures this experiment."""
     meta, benchmark, timeouts = experiment["metadata"], spec.benchmark, spec.timeouts
     reads_model = benchmark.tokenizer.source == "ModelVolume"
-    on_node = reads_model and _claim(spec, around) is None
-    follows_engine = reads_model or benchmark.placement == "SameNode"
-    resources = benchmark.resources.dump() if benchmark.resources else fitted(around.limit_ranges)
-    own = labels(meta["name"], meta["uid"])
+    pod, own = benchmark.pod or BenchmarkPod(), labels(meta["name"], meta["uid"])
+    given, annotations = spec.service.labels or {}, spec.service.annotations or {}
     return render(
         "benchmark-job.yaml.j2",
         name=meta["name"],
         namespace=meta["namespace"],
-        labels=own,
-        job_labels={**own, **kueue.labels(spec.service)},
-        priority_class=spec.service.priority_class_name,
+        labels={**given, **(pod.labels or {}), **own},
+        annotations={**annotations, **(pod.annotations or {})},
+        job_labels={**given, **own, **kueue.labels(spec.service)},
+        job_annotations=annotations,
+        priority_class=pod.priority_class_name or spec.service.priority_class_name,
         owner=owner_reference(experiment),
         deadline_seconds=timeouts.pull_seconds
         + timeouts.startup_seconds
@@ -73,15 +78,33 @@ def benchmark_job(experiment: Mapping[str, Any], spec: ExperimentSpec, around: J
         + DEADLINE_SLACK_SECONDS,
         grace_seconds=GRACE_SECONDS,
         affinity=_affinity(benchmark.placement, meta["uid"]),
-        node_selector={around.model_node_label: "Ready"} if on_node and around.model_node_label else {},
-        tolerations=[t.dump() for t in spec.service.tolerations or []] if follows_engine else [],
+        node_selector=_node_selector(spec, pod, around),
+        tolerations=_tolerations(spec, pod),
+        pull_secrets=[secret.dump() for secret in pod.image_pull_secrets or []],
+        user=None if pod.security_context == "Platform" else USER,
         container=CONTAINER,
-        image=benchmark.image or around.image,
+        image=pod.image or around.image,
         env=_environment(runner_spec(experiment, spec, around), spec, around),
-        resources=resources,
+        resources=pod.resources.dump() if pod.resources else fitted(around.limit_ranges),
         work_dir=WORK_DIR,
         model=_model(spec, around) if reads_model else None,
     )
+
+
+def _node_selector(spec: ExperimentSpec, pod: BenchmarkPod, around: JobSurroundings) -> dict[str, str]:
+    """What the user says, and the node's label where the model's own files are read from a node."""
+    on_node = spec.benchmark.tokenizer.source == "ModelVolume" and _claim(spec, around) is None
+    label = around.model_node_label if on_node else ""
+    return {**(pod.node_selector or {}), **({label: "Ready"} if label else {})}
+
+
+def _tolerations(spec: ExperimentSpec, pod: BenchmarkPod) -> list[Object]:
+    """The pod's own, and the engine's where the benchmark has to go where the engine may be."""
+    benchmark = spec.benchmark
+    follows_engine = benchmark.tokenizer.source == "ModelVolume" or benchmark.placement == "SameNode"
+    engine = spec.service.tolerations or [] if follows_engine else []
+    own = pod.tolerations or []
+    return [toleration.dump() for toleration in (*engine, *(one for one in own if one not in engine))]
 
 
 def measures(pod: Object) -> bool:
@@ -120,6 +143,7 @@ def runner_spec(experiment: Mapping[str, Any], spec: ExperimentSpec, around: Job
     engine = engines.get(spec.service.engine)
     return RunnerSpec(
         api_base=str(around.engine),
+        model=spec.service.served_model_name or "",
         backend=engine.client_backend,
         cache_flush=engine.cache_flush,
         version_calls=list(engine.version_calls),
@@ -175,11 +199,24 @@ def _environment(runner: RunnerSpec, spec: ExperimentSpec, around: JobSurroundin
         {"name": TERMINATION_LOG_VARIABLE, "value": DEFAULT_TERMINATION_LOG},
         {"name": "HOME", "value": WORK_DIR},
     ]
-    if around.hub_endpoint:
-        env.append({"name": "HF_ENDPOINT", "value": around.hub_endpoint})
+    pod = spec.benchmark.pod or BenchmarkPod()
+    given = [variable.dump() for variable in pod.env or []]
+    if around.hub_endpoint and not any(variable["name"] == _HUB for variable in given):
+        env.append({"name": _HUB, "value": around.hub_endpoint})
+    env += [variable for variable in given if variable["name"] not in _NO_PROXY]
+    env += _direct(given, around.engine.host)
+    if secret := spec.service.api_key_secret:
+        env.append({"name": KEY_VARIABLE, "valueFrom": {"secretKeyRef": secret.dump()}})
     if secret := spec.benchmark.tokenizer.token_secret:
         env.append({"name": "HF_TOKEN", "valueFrom": {"secretKeyRef": secret.dump()}})
     return env
+
+
+def _direct(given: Sequence[Object], host: str) -> list[Object]:
+    """What keeps proxies away from the engine: they may not know it, and would be measured with it."""
+    said = [str(variable.get("value") or "") for variable in given if variable["name"] in _NO_PROXY]
+    spared = ",".join(dict.fromkeys(filter(None, (*said, host))))
+    return [{"name": name, "value": spared} for name in _NO_PROXY]
 
 
 def _affinity(placement: str, uid: str) -> Object:

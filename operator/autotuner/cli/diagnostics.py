@@ -24,6 +24,7 @@ from autotuner.memory_api.answers import FIELD, UNKNOWN_FIELD, Cause
 from autotuner.policy import cost_estimate, model_and_runtime, preflight
 from autotuner.policy.preflight import Surroundings
 from autotuner.presets import Presets
+from autotuner.serving import accelerators
 from autotuner.validation_messages import Finding
 
 Severity = Literal["error", "warning", "note"]
@@ -219,7 +220,7 @@ def _diagnostic(document: Document, finding: Finding, severity: Severity, words:
 
 def _surroundings(task: Object, spec: TaskSpec, known: AtHand) -> Surroundings:
     namespace = str(task["metadata"].get("namespace", "default"))
-    backend = backend_choice.DEFAULT
+    backend = backend_choice.DEFAULT if spec.backend == "Auto" else backend_choice.BACKENDS[spec.backend]
     kinds = backend.capabilities.references
     live = {
         (body["kind"], body["metadata"]["name"]): body
@@ -228,7 +229,12 @@ def _surroundings(task: Object, spec: TaskSpec, known: AtHand) -> Surroundings:
     }
     model = model_and_runtime.model(spec.model, known.presets, namespace, backend)
     runtime = (spec.runtime.kind, spec.runtime.name)
-    around = Surroundings(backend, live.get((model.kind, model.name)) if model else None, live.get(runtime))
+    around = Surroundings(
+        backend,
+        live.get((model.kind, model.name)) if model else None,
+        live.get(runtime),
+        fleet=accelerators.fleet((), spec.placement.accelerator_resource, {}),
+    )
     return replace(around, probed=known.flags.get(_package(spec, known.presets, around)))
 
 
@@ -250,5 +256,6 @@ def _summary(spec: TaskSpec, around: Surroundings, presets: Presets) -> str:
     if engine is None:
         return ""
     space = preflight.space(spec, presets, around, engine)
-    size = f"{space.amount} configurations, at most {cost_estimate.gpu_hours(spec, space, engine):g} GPU-hours"
+    hours = cost_estimate.gpu_hours(spec, space, engine)
+    size = f"{space.amount} configurations" + (f", at most {hours:g} GPU-hours" if hours is not None else "")
     return "; ".join(filter(None, (size, preflight.judged_by(spec, presets, around))))

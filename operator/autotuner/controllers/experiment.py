@@ -10,7 +10,8 @@ from datetime import datetime
 
 from autotuner import clock, metrics, ownership
 from autotuner.api.common import EXPERIMENT_UID_LABEL, FINISHED_LABEL, TASK_LABEL
-from autotuner.api.experiment import ExperimentSpec, ExperimentStatus, ModelRef, RuntimeRef, Service
+from autotuner.api.experiment import ExperimentSpec, ExperimentStatus, ModelRef, RuntimeRef
+from autotuner.benchmark.contract.result import is_result
 from autotuner.benchmark.job import CONTAINER, JobSurroundings, benchmark_job, measures
 from autotuner.controllers import events, read_kueue, release, repeated_failures
 from autotuner.controllers.benchmark_admission import BenchmarkAdmission
@@ -30,14 +31,14 @@ from autotuner.kube import (
     KubeError,
     RejectedError,
 )
-from autotuner.kubernetes_object import Object
+from autotuner.kubernetes_object import Object, content
 from autotuner.policy import trouble
 from autotuner.policy.experiment import deadlines, silent_nodes
 from autotuner.policy.experiment.decide import Plan, decide, finished
 from autotuner.policy.experiment.observed import ObservedExperiment
 from autotuner.policy.volume_claims import wanted_claim
 from autotuner.serving import pods, refusals
-from autotuner.serving.backend import Backend, Endpoint, read_events
+from autotuner.serving.backend import Backend, Backends, Endpoint, read_events
 from autotuner.serving.pods import PodView
 from autotuner.serving.refusals import Refusal
 from autotuner.settings import Settings
@@ -52,9 +53,9 @@ class ExperimentController:
     """Deploys, waits, benchmarks and releases; knows nothing of search."""
 
     def __init__(
-        self, kube: Kube, backend: Backend, settings: Settings, recent: RecentReads, turns: TurnKeeper
+        self, kube: Kube, backends: Backends, settings: Settings, recent: RecentReads, turns: TurnKeeper
     ) -> None:
-        self._kube, self._backend, self._settings, self._turns = kube, backend, settings, turns
+        self._kube, self._backends, self._settings, self._turns = kube, backends, settings, turns
         self._admission, self._recent = BenchmarkAdmission(kube), recent
         self.own_writes = OwnWrites()
 
@@ -90,7 +91,7 @@ class ExperimentController:
             experiment,
             spec,
             status,
-            self._backend,
+            self._backends[spec.service.backend],
             model=None,
             runtime=None,
             serving_seconds=self._settings.serving_seconds,
@@ -103,12 +104,14 @@ class ExperimentController:
         uid = experiment["metadata"]["uid"]
         begun = status.times is not None and status.times.created is not None
         root, job, (engine_pods, benchmark_pods), model, runtime = await asyncio.gather(
-            self._kube.get(self._backend.capabilities.root, namespace, seen.root_name),
+            self._kube.get(seen.backend.capabilities.root, namespace, seen.root_name),
             self._kube.get(JOB, namespace, name),
-            self._pods(experiment, spec.service),
-            self._referenced(spec.service.model, namespace, recent=begun),
-            self._referenced(spec.service.runtime, namespace, recent=begun),
+            self._pods(seen),
+            self._referenced(seen.backend, spec.service.model, namespace, recent=begun),
+            self._referenced(seen.backend, spec.service.runtime, namespace, recent=begun),
         )
+        if spec.service.model is None and runtime is not None:
+            model = {"metadata": {}, "spec": (content(runtime) or {}).get("model") or {}}
         seen = replace(
             seen,
             model=model,
@@ -121,23 +124,27 @@ class ExperimentController:
             benchmark_pods=benchmark_pods,
         )
         if root is None:
-            own = self._backend.weights((model or {}).get("spec") or {}).claim
+            own = seen.backend.weights((model or {}).get("spec") or {}).claim
             claim = wanted_claim(spec.service.volume, own, namespace)
             seen = replace(seen, storage=await read_storage(self._kube, namespace, claim, labels=False))
             seen = replace(seen, queue=await read_kueue.read_queue(self._kube, namespace, spec.service))
         return await self._look_closer(seen, now)
 
-    async def _pods(self, experiment: Object, service: Service) -> tuple[tuple[PodView, ...], tuple[PodView, ...]]:
+    async def _pods(self, seen: ObservedExperiment) -> tuple[tuple[PodView, ...], tuple[PodView, ...]]:
         """The pods of the engine and of the benchmark."""
-        meta, container = experiment["metadata"], self._backend.container(service)
+        meta, container = seen.object["metadata"], seen.backend.container(seen.spec.service)
         found = await self._kube.list(POD, meta["namespace"], labels=f"{EXPERIMENT_UID_LABEL}={meta['uid']}")
         return (
             tuple(pods.view(pod, container) for pod in found if not measures(pod)),
             tuple(pods.view(pod, CONTAINER) for pod in found if measures(pod)),
         )
 
-    async def _referenced(self, reference: ModelRef | RuntimeRef, namespace: str, *, recent: bool) -> Object | None:
-        resource = self._backend.capabilities.references[reference.kind]
+    async def _referenced(
+        self, backend: Backend, reference: ModelRef | RuntimeRef | None, namespace: str, *, recent: bool
+    ) -> Object | None:
+        if reference is None:
+            return None
+        resource = backend.capabilities.references[reference.kind]
         return await self._recent.get(resource, namespace, reference.name, recent=recent)
 
     async def _look_closer(self, seen: ObservedExperiment, now: datetime) -> ObservedExperiment:
@@ -153,16 +160,17 @@ class ExperimentController:
         pod = seen.engine
         measured = seen.benchmark.ended if seen.benchmark else None
         failed = measured is not None and measured.exit_code != 0
+        cut = measured is not None and not is_result(measured.message)
         if pod and pod.node and (failed or pod.node != seen.status.node):
             seen = replace(seen, node=await self._kube.get(NODE, None, pod.node))
         if suspects := silent_nodes.suspects(seen, now):
             seen = replace(seen, silent_nodes=await self._silent(suspects))
         if pod and (pod.ended or measured or deadlines.startup_overdue(seen, now)):
-            previous, container = pod.running and pod.ended is not None, self._backend.container(seen.spec.service)
+            previous, container = pod.running and pod.ended is not None, seen.backend.container(seen.spec.service)
             log_text = await self._kube.logs(namespace, pod.name, container, previous=previous)
             seen = replace(seen, engine_log=log_text)
         pod = seen.benchmark
-        if pod and (failed or (pod.started and deadlines.benchmark_overdue(seen, now))):
+        if pod and (failed or cut or (pod.started and deadlines.benchmark_overdue(seen, now))):
             log_text = await self._kube.logs(namespace, pod.name, CONTAINER, previous=False)
             seen = replace(seen, benchmark_log=log_text)
         return seen
@@ -201,7 +209,7 @@ class ExperimentController:
         self, seen: ObservedExperiment, root: Object, now: datetime
     ) -> ObservedExperiment:
         namespace = seen.object["metadata"]["namespace"]
-        reading = [self._kube.get(resource, namespace, name) for resource, name in self._backend.related(seen.object)]
+        reading = [self._kube.get(resource, namespace, name) for resource, name in seen.backend.related(seen.object)]
         found, related = await asyncio.gather(
             self._kube.list(EVENT, namespace, fields=f"involvedObject.uid={root['metadata']['uid']}"),
             asyncio.gather(*reading),
@@ -210,7 +218,7 @@ class ExperimentController:
         if not deadlines.silence_overdue(seen, now):
             return seen
         # A quota that has just become free takes its words back only after there is a pod: look at the pods again.
-        engine_pods, _ = await self._pods(seen.object, seen.spec.service)
+        engine_pods, _ = await self._pods(seen)
         return replace(seen, engine_pods=engine_pods)
 
     async def _create(self, seen: ObservedExperiment, plan: Plan, turn: Asking) -> ObservedExperiment | None:
@@ -221,10 +229,13 @@ class ExperimentController:
             return replace(seen, turn=words)
         try:
             if plan.create_root:
-                body = self._backend.render(seen.object, seen.spec.service)
-                await self._kube.create(self._backend.capabilities.root, namespace, body)
+                assert seen.runtime is not None, "checked before"
+                body = seen.backend.render(seen.object, seen.spec.service, seen.runtime)
+                await self._kube.create(seen.backend.capabilities.root, namespace, body)
             if plan.create_job:
                 what = "job"
+                if taken := await self._create_companions(seen):
+                    return replace(seen, job_refusal=Refusal("Policy", taken))
                 limits = await self._admission.limit_ranges(namespace)
                 await self._kube.create(JOB, namespace, self._job(seen, limits))
         except AlreadyExistsError:
@@ -242,14 +253,29 @@ class ExperimentController:
             return replace(seen, unanswered=problem.message)
         return None
 
+    async def _create_companions(self, seen: ObservedExperiment) -> str:
+        """Create what the engine needs besides its root; returns why that is impossible, empty if it is there."""
+        assert seen.root is not None, "there is an engine"
+        for resource, body in seen.backend.companions(seen.object, seen.spec.service, seen.root):
+            namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]
+            try:
+                await self._kube.create(resource, namespace, body)
+            except AlreadyExistsError:
+                found = await self._kube.get(resource, namespace, name)
+                if found is not None and not ownership.controlled_by(found, seen.root["metadata"]["uid"]):
+                    return f"a {resource.kind} {name} exists already and belongs to somebody else; remove or rename it"
+        return ""
+
     def _job(self, seen: ObservedExperiment, limit_ranges: Sequence[Object]) -> Object:
-        engine = self._backend.endpoint(seen.object, seen.engine) if seen.engine else _NO_ENGINE_YET
+        engine = seen.backend.endpoint(seen.object, seen.engine) if seen.engine else _NO_ENGINE_YET
         around = JobSurroundings(
             engine=engine,
             limit_ranges=tuple(limit_ranges),
             image=self._settings.benchmark_image,
-            weights=self._backend.weights((seen.model or {}).get("spec") or {}),
-            model_node_label=self._backend.node_label(seen.spec.service.model, seen.object["metadata"]["namespace"]),
+            weights=seen.backend.weights((seen.model or {}).get("spec") or {}),
+            model_node_label=seen.backend.node_label(seen.spec.service.model, seen.object["metadata"]["namespace"])
+            if seen.spec.service.model
+            else "",
             hub_endpoint=self._settings.hub_endpoint,
         )
         return benchmark_job(seen.object, seen.spec, around)

@@ -31,7 +31,7 @@ class NeededObjects:
             self._needs.pop(meta["uid"], None)
             return
         service = experiment["spec"]["service"]
-        names = frozenset(service[one]["name"] for one in ("model", "runtime"))
+        names = frozenset(service[one]["name"] for one in ("model", "runtime") if one in service)
         if task := ownership.task_of(meta):
             self._needs[meta["uid"]] = _Need(ObjectKey(meta["namespace"], task), names)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from autotuner.api.common import FINISHED_LABEL, TASK_LABEL
 from autotuner.api.task import TaskSpec
+from autotuner.api.task_defaults import TaskDefaults
 from autotuner.api.task_status import TaskStatus
 from autotuner.controllers import monotonic_clock
 from autotuner.controllers.read_kueue import read_queue
@@ -24,15 +25,16 @@ from autotuner.kube import (
 )
 from autotuner.kubernetes_object import Object
 from autotuner.ownership import controlled_by
+from autotuner.policy import spec_completion
 from autotuner.policy.evidence import experiment_spec
 from autotuner.policy.evidence.measurements import Readings
 from autotuner.policy.evidence.observed import ObservedTask
-from autotuner.policy.model_and_runtime import Reference
+from autotuner.policy.model_and_runtime import Reference, chosen_backend
 from autotuner.policy.task import preview
 from autotuner.policy.task.decide import finished
 from autotuner.policy.volume_claims import wanted_claim
 from autotuner.presets import Presets
-from autotuner.serving.backend import Backend
+from autotuner.serving.backend import Backends
 from autotuner.settings import Settings
 from autotuner.validation_messages import Finding, Kind
 
@@ -46,12 +48,12 @@ class Observer:
     def __init__(
         self,
         kube: Kube,
-        backend: Backend,
+        backends: Backends,
         settings: Settings,
         recent: RecentReads,
         now: Callable[[], float] = monotonic_clock.seconds,
     ) -> None:
-        self._kube, self._backend, self._settings, self._now = kube, backend, settings, now
+        self._kube, self._backends, self._settings, self._now = kube, backends, settings, now
         self._recent = recent
         self._readings: OrderedDict[str, Readings] = OrderedDict()
         self._nodes: list[Object] = []
@@ -63,19 +65,8 @@ class Observer:
         Raises:
             ValidationError: its spec cannot be read.
         """
-        spec = TaskSpec.model_validate(task["spec"])
-        status = TaskStatus.model_validate(task.get("status") or {})
-        seen = ObservedTask(
-            task,
-            spec,
-            status,
-            known,
-            self._backend,
-            may_create=self._settings.cluster_objects,
-            most_accelerators=self._settings.max_gpus,
-            benchmark_image=self._settings.benchmark_image,
-            readings=self._readings_of(task["metadata"]["uid"]),
-        )
+        seen = self._read(task, known)
+        spec, status = seen.spec, seen.status
         if finished(status):
             return seen
         namespace, meta = seen.namespace, task["metadata"]
@@ -85,15 +76,14 @@ class Observer:
         owned = tuple(child for child in children if controlled_by(child, meta["uid"]))
         # What an experiment is measured with matters before and after it.
         following = any(not is_over(child) for child in owned)
-        model = await self._get(seen.model_reference, namespace, recent=following)
-        seen = replace(seen, experiments=owned, model=model, nodes=tuple(nodes))
-        if (wanted := self._backend.wanted_model(spec.model, known, namespace)) is not None:
-            seen = replace(seen, wanted_model=experiment_spec.mark_created_for(wanted, task))
+        seen = replace(seen, experiments=owned, nodes=tuple(nodes))
+        seen = await self._with_model(seen, recent=following)
+        model = seen.model
         seen = await self._with_runtime(seen, recent=following)
         if spec.search.reuse is not None and seen.settled is not None:
             finished_ones = await self._kube.list(EXPERIMENT, namespace, labels=f"{FINISHED_LABEL}=true")
             seen = replace(seen, foreign=tuple(finished_ones))
-        own = self._backend.weights((model or {}).get("spec") or {}).claim
+        own = seen.backend.weights((model or {}).get("spec") or {}).claim
         claim = wanted_claim(spec.model.volume, own, namespace)
         storage = await read_storage(self._kube, namespace, claim, labels=status.start_time is None)
         seen = replace(seen, storage=storage)
@@ -106,6 +96,35 @@ class Observer:
             seen = replace(seen, preview=await self._kube.get(CONFIG_MAP, namespace, preview.name(task)))
         return seen
 
+    def _read(self, task: Object, known: Presets) -> ObservedTask:
+        """The task itself, with the operator's settings.
+
+        Raises:
+            ValidationError: its spec cannot be read.
+        """
+        own, status = TaskSpec.model_validate(task["spec"]), TaskStatus.model_validate(task.get("status") or {})
+        spec, defaults, problem = spec_completion.completed(own, self._defaults(status))
+        return ObservedTask(
+            task,
+            spec,
+            status,
+            known,
+            self._backends[chosen_backend(spec, status, self._backends)],
+            absent=dict(self._backends.absent),
+            may_create=self._settings.cluster_objects,
+            most_accelerators=self._settings.max_gpus,
+            benchmark_image=self._settings.benchmark_image,
+            defaults=defaults,
+            defaults_problem=problem,
+            readings=self._readings_of(task["metadata"]["uid"]),
+        )
+
+    def _defaults(self, status: TaskStatus) -> TaskDefaults:
+        """The operator's for a task that has not started; those that it took for one that has."""
+        if status.start_time is None:
+            return self._settings.task_defaults
+        return TaskDefaults.model_validate(status.defaults or {})
+
     def _readings_of(self, uid: str) -> Readings:
         """What was read of a task's experiments; of the tasks that were looked at last."""
         readings = self._readings.setdefault(uid, Readings())
@@ -114,29 +133,44 @@ class Observer:
             self._readings.popitem(last=False)
         return readings
 
-    async def _get(self, reference: Reference | None, namespace: str, *, recent: bool) -> Object | None:
+    async def _get(self, seen: ObservedTask, reference: Reference | None, *, recent: bool) -> Object | None:
         if reference is None:
             return None
-        resource = self._backend.capabilities.references[reference.kind]
+        namespace = seen.namespace
+        resource = seen.backend.capabilities.references[reference.kind]
         found = await self._recent.get(resource, namespace, reference.name, recent=recent)
         if found is None and recent:  # what was missing a moment ago may have been made since, by this very task
             found = await self._recent.get(resource, namespace, reference.name, recent=False)
         return found
 
+    async def _with_model(self, seen: ObservedTask, *, recent: bool) -> ObservedTask:
+        """Add the live model, and the one that the task wants; what no object stands for is as it is wanted."""
+        wanted = seen.backend.wanted_model(seen.spec.model, seen.presets, seen.namespace)
+        if not seen.backend.capabilities.models:
+            return replace(seen, model=wanted)
+        model = await self._get(seen, seen.model_reference, recent=recent)
+        marked = experiment_spec.mark_created_for(wanted, seen.object) if wanted is not None else None
+        return replace(seen, model=model, wanted_model=marked)
+
     async def _with_runtime(self, seen: ObservedTask, *, recent: bool) -> ObservedTask:
         """Add the live runtime, and the one that is wanted for the live model."""
-        spec, namespace = seen.spec.runtime, seen.namespace
+        namespace = seen.namespace
         if seen.model is not None and seen.model_state.phase == "Ready":
-            wanted = self._backend.wanted_runtime(spec, seen.presets, seen.model, namespace)
+            wanted = seen.backend.wanted_runtime(seen.spec, seen.presets, seen.model, namespace)
             if wanted is not None:
-                seen = replace(seen, wanted_runtime=experiment_spec.mark_created_for(wanted, seen.object))
+                own = (
+                    experiment_spec.own_snapshot
+                    if seen.backend.capabilities.snapshots
+                    else experiment_spec.mark_created_for
+                )
+                seen = replace(seen, wanted_runtime=own(wanted, seen.object))
         reference = seen.runtime_reference
-        runtime = await self._get(reference, namespace, recent=recent)
+        runtime = await self._get(seen, reference, recent=recent)
         return replace(seen, runtime=runtime, shadow=await self._shadow(seen, reference))
 
     async def _shadow(self, seen: ObservedTask, runtime: Reference | None) -> Finding | None:
         """What hides a chosen object: namespaced ones come first, whatever kind was meant; None for nothing."""
-        known = self._backend.capabilities
+        known = seen.backend.capabilities
         for reference, kinds in ((seen.model_reference, known.models), (runtime, known.runtimes)):
             if reference is None or not reference.clusterwide:
                 continue

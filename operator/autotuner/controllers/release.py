@@ -45,8 +45,8 @@ async def observe(kube: Kube, recent: RecentReads, seen: ObservedExperiment, now
         engine_pods=tuple(pods.view(pod, container) for pod in found if not measures(pod)),
         benchmark_pods=tuple(pods.view(pod, CONTAINER) for pod in found if measures(pod)),
     )
-    if root is not None:  # else the model holds up nothing
-        model = seen.spec.service.model
+    model = seen.spec.service.model
+    if root is not None and model is not None:  # else the model holds up nothing
         resource = backend.capabilities.references[model.kind]
         seen = replace(seen, model=await recent.get(resource, namespace, model.name, recent=True))
     seen = replace(seen, lost_nodes=await _lost_nodes(recent, seen))

@@ -32,7 +32,7 @@ from autotuner.policy import trouble
 from autotuner.policy.evidence.observed import ObservedTask
 from autotuner.policy.task.decide import decide, finished, refuse
 from autotuner.policy.task.plan import TaskPlan
-from autotuner.serving.backend import Backend
+from autotuner.serving.backend import Backends
 from autotuner.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -44,16 +44,16 @@ class TaskController:
     def __init__(
         self,
         kube: Kube,
-        backend: Backend,
+        backends: Backends,
         catalogue: Catalogue,
         settings: Settings,
         recent: RecentReads,
         turns: TurnKeeper,
     ) -> None:
         self._kube, self._catalogue, self._settings, self._turns = kube, catalogue, settings, turns
-        self._observer = Observer(kube, backend, settings, recent)
+        self._observer = Observer(kube, backends, settings, recent)
         self.own_writes = OwnWrites()
-        self._kinds = {**backend.capabilities.references, EXPERIMENT.kind: EXPERIMENT, JOB.kind: JOB}
+        self._kinds = {**backends.references, EXPERIMENT.kind: EXPERIMENT, JOB.kind: JOB}
 
     async def reconcile(self, key: ObjectKey) -> float | None:
         """Reconcile one task; see `workqueue.Reconcile`."""

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from autotuner.api.common import FINISHED_LABEL
+from autotuner.api.experiment import Accelerator
 from autotuner.controllers import monotonic_clock
 from autotuner.controllers.observe import is_over
 from autotuner.controllers.workqueue import ObjectKey
@@ -170,8 +171,8 @@ def _key(experiment: Mapping[str, Any]) -> ObjectKey:
 
 
 def accelerators(experiment: Mapping[str, Any]) -> int:
-    """The number of accelerators of an experiment as the API server has it."""
-    return int((experiment["spec"]["service"].get("accelerator") or {}).get("count", 1))
+    """The accelerators that an experiment as the API server has it takes away from others."""
+    return Accelerator.model_validate(experiment["spec"]["service"].get("accelerator") or {}).held
 
 
 def of_task(experiment: Mapping[str, Any]) -> bool:

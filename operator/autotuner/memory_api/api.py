@@ -89,9 +89,9 @@ class MemoryApi:
         """Do what the garbage collector would do now; returns how many objects it wrote or deleted."""
         return garbage.collect(self.store)
 
-    async def obstacle(self, resources: Iterable[Resource], namespaces: Sequence[str]) -> str:  # noqa: ARG002
+    async def obstacle(self, resources: Iterable[Resource], namespaces: Sequence[str]) -> None:  # noqa: ARG002
         """See `Kube`; every kind is served."""
-        return ""
+        return
 
     async def watch(
         self, resource: Resource, namespace: str | None, version: str = "", *, labels: str = "", seconds: float = 600

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -12,6 +12,14 @@ from autotuner.api.common import Condition
 
 Status = Literal["True", "False", "Unknown"]
 MESSAGE_MAX = 1024
+# Of kstatus, by which Helm, Flux and others judge kinds that they do not know: True is a failure, absence is none.
+STALLED = "Stalled"
+# Conditions that, where False for such a reason, are a failure.
+_STALLING: dict[str, Callable[[str], bool]] = {
+    "Valid": lambda _: True,
+    "Succeeded": lambda reason: reason != "Cancelled",
+    "Released": lambda reason: reason == "TeardownStuck",
+}
 _NUMBER = re.compile(r"\d+")
 
 
@@ -55,8 +63,23 @@ class ConditionSet:
         return self._conditions.get(kind)
 
     def list(self) -> list[Condition]:
-        """All conditions, in the order in which they were first set."""
+        """All conditions, in the order in which they were first set, Stalled last and only where it is so."""
+        cause = next(filter(None, map(self._stalling, _STALLING)), None)
+        if cause is None:
+            self._conditions.pop(STALLED, None)
+        else:
+            self.set(STALLED, "True", cause.reason, cause.message)
         return list(self._conditions.values())
+
+    def acknowledge(self) -> None:
+        """Note that the present generation changes nothing of what the conditions say."""
+        for condition in [*self._conditions.values()]:
+            self.set(condition.type, condition.status, condition.reason, condition.message)
+
+    def _stalling(self, kind: str) -> Condition | None:
+        """The condition of this type if it says that somebody has to do something, or that this has failed."""
+        found = self._conditions.get(kind)
+        return found if found and found.status == "False" and _STALLING[kind](found.reason) else None
 
 
 def find(conditions: Sequence[Condition] | None, kind: str) -> Condition | None:

@@ -24,14 +24,18 @@ def benchmark_seconds(spec: TaskSpec) -> float:
     return levels * spec.benchmark.max_minutes_per_level * 60.0
 
 
-def gpu_hours(spec: TaskSpec, space: Space, engine: EngineName | EngineVersion) -> float:
+def gpu_hours(spec: TaskSpec, space: Space, engine: EngineName | EngineVersion) -> float | None:
     """GPU-hours of the whole task with its repeats, if every level takes as long as it may.
+
+    None where its engines have no accelerators.
 
     Args:
         spec: of the task.
         space: its search space.
         engine: whose arguments they are.
     """
+    if not spec.placement.accelerator_resource:
+        return None
     searched = min(spec.search.max_experiments, space.most)
     experiments = 1 + searched + _repeats(spec, searched)
     seconds = benchmark_seconds(spec) + _STARTUP_SECONDS
@@ -47,7 +51,7 @@ def least(spec: TaskSpec, space: Space, engine: EngineName | EngineVersion) -> t
         engine: whose arguments they are.
     """
     hours = (2 + _repeats(spec, 1)) * (benchmark_seconds(spec) + _STARTUP_SECONDS) / 3600
-    return hours * _mean_accelerators(space, engine), hours
+    return hours * (_mean_accelerators(space, engine) if spec.placement.accelerator_resource else 0), hours
 
 
 def _repeats(spec: TaskSpec, searched: int) -> int:

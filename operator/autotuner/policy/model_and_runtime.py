@@ -9,9 +9,10 @@ from typing import Any
 from autotuner import engines, presets
 from autotuner.api.model_and_runtime import TaskModel, TaskRuntime
 from autotuner.api.task import TaskSpec
+from autotuner.api.task_status import TaskStatus
 from autotuner.engines import EngineVersion
 from autotuner.presets import Presets
-from autotuner.serving.backend import Backend
+from autotuner.serving.backend import Backend, Backends
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,17 @@ def reference_to(kind: str, name: str, field: str, backend: Backend) -> Referenc
     return Reference(kind, name, field, not backend.capabilities.references[kind].namespaced)
 
 
+def chosen_backend(spec: TaskSpec, status: TaskStatus, backends: Backends) -> str:
+    """The name of the backend that serves a task's engines; a task that has begun keeps its own."""
+    if status.resolved is not None:
+        return status.resolved.backend
+    return backends.usual if spec.backend == "Auto" else spec.backend
+
+
 def model(spec: TaskModel, known: Presets, namespace: str, backend: Backend) -> Reference | None:
     """The model that the task means; None if its preset is unknown."""
+    if not backend.capabilities.models:
+        return _without_object(spec, known, namespace, backend)
     if spec.name is not None:
         return reference_to(spec.kind, spec.name, "model.name", backend)
     wanted = backend.wanted_model(spec, known, namespace)
@@ -48,6 +58,15 @@ def model(spec: TaskModel, known: Presets, namespace: str, backend: Backend) -> 
         return None
     field = f"model.{'custom' if spec.custom else 'preset'}"
     return reference_to(wanted["kind"], wanted["metadata"]["name"], field, backend)
+
+
+def _without_object(spec: TaskModel, known: Presets, namespace: str, backend: Backend) -> Reference | None:
+    """The model where no object stands for it."""
+    wanted = backend.wanted_model(spec, known, namespace)
+    if wanted is None:
+        return None
+    field = f"model.{'custom' if spec.custom else 'preset'}"
+    return Reference(wanted["kind"], wanted["metadata"]["name"], field, clusterwide=False)
 
 
 def runtime_kind(spec: TaskRuntime, backend: Backend) -> str:

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from autotuner.api.benchmark import Timeouts
+from autotuner.benchmark.job import USER
 from autotuner.engines import probed_flags
 from autotuner.kubernetes_object import Object
 from autotuner.manifest_rendering import render
@@ -25,8 +26,8 @@ _ENV = (
     # Libraries ask who they are, and the image has no name for the pod's user.
     {"name": "USER", "value": "autotuner"},
 )
-# vLLM's imports take 1 GiB.
-_RESOURCES = {"requests": {"cpu": "500m", "memory": "1Gi"}, "limits": {"memory": "8Gi"}}
+# vLLM's imports take 1 GiB. Policies demand limits of both; of CPU it is more than the imports use.
+_RESOURCES = {"requests": {"cpu": "500m", "memory": "1Gi"}, "limits": {"cpu": "2", "memory": "8Gi"}}
 
 
 @dataclass(frozen=True)
@@ -37,19 +38,25 @@ class Place:
         name: of the Job.
         namespace: of the Job; empty where whoever applies it says so.
         labels: of the Job and its pod.
+        annotations: of the Job and its pod.
         owner: its owner reference; None for none.
         node_selector: of its pod.
         tolerations: of its pod, as Kubernetes writes them.
         pull_secrets: of its pod, as Kubernetes writes them.
+        priority_class: of its pod; empty for the cluster's default.
+        user: and group that its pod runs as; None where the platform chooses them.
     """
 
     name: str
     namespace: str = ""
     labels: Mapping[str, str] | None = None
+    annotations: Mapping[str, str] | None = None
     owner: Object | None = None
     node_selector: Mapping[str, str] | None = None
     tolerations: Sequence[Mapping[str, Any]] = ()
     pull_secrets: Sequence[Mapping[str, Any]] = ()
+    priority_class: str = ""
+    user: int | None = USER
 
 
 def deadline_seconds(pull_seconds: int) -> int:
@@ -82,6 +89,9 @@ def probe_job(
         name=place.name,
         namespace=place.namespace,
         labels=dict(place.labels or {}),
+        annotations=dict(place.annotations or {}),
+        priority_class=place.priority_class,
+        user=place.user,
         owner=place.owner,
         deadline_seconds=deadline_seconds(pull_seconds),
         kept_seconds=KEPT_SECONDS,

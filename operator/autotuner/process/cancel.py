@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from autotuner.api.common import FINISHED_LABEL
-from autotuner.kube import EXPERIMENT, Kube, KubeError, RejectedError
+from autotuner.kube import EXPERIMENT, Kube, KubeError
 from autotuner.kubernetes_object import Object
 from autotuner.ownership import WITHDRAWN_ANNOTATION
 from autotuner.process import search_pause
@@ -47,6 +47,9 @@ async def cancel_all(
 ) -> int:
     """Cancel every unfinished experiment and wait until each has released its GPUs; returns how many there were.
 
+    Whatever the API server answers is asked again until `timeout`: a service account that is seconds old gets 401 and
+    403, and an uninstall should not fail for a server that restarts.
+
     Args:
         kube: the connection.
         home: the operator's namespace.
@@ -55,18 +58,18 @@ async def cancel_all(
         now: seconds of a monotonic clock.
 
     Raises:
-        UnfinishedError: not within `timeout`.
+        UnfinishedError: not within `timeout`; the message says what was in the way.
     """
-    begun, told, cancelled = now(), "", set[str]()
-    await search_pause.request(kube, home, timeout + AFTERWARDS_SECONDS)
+    begun, told = now(), ""
+    work = _Cancellation(kube, home, namespaces, timeout, now)
     while True:
-        # Sooner, a task that knows nothing of the pause would answer the cancellation with the next experiment.
-        settled = now() - begun >= SETTLE_SECONDS
-        obstacle = await _push(kube, namespaces, cancelled) if settled else "waiting for the operator to pause"
+        try:
+            obstacle = await work.go_on()
+        except KubeError as problem:
+            obstacle = str(problem)
         if not obstacle:
-            await search_pause.request(kube, home, AFTERWARDS_SECONDS)
-            return len(cancelled)
-        if obstacle and obstacle != told:
+            return len(work.cancelled)
+        if obstacle != told:
             log.info("%s", obstacle)
         told = obstacle
         if now() - begun >= timeout:
@@ -74,17 +77,52 @@ async def cancel_all(
         await asyncio.sleep(POLL_SECONDS)
 
 
-async def _push(kube: Kube, namespaces: Sequence[str], cancelled: set[str]) -> str:
-    """Cancel what is not finished; returns the experiments to wait for."""
-    try:
-        left = await _unfinished(kube, namespaces)
-        for experiment in left:
-            await _cancel(kube, experiment, cancelled)
-    except RejectedError:
-        raise
-    except KubeError as problem:
-        return str(problem)
-    return f"waiting for the operator to release {_names(left)}" if left else ""
+class _Cancellation:
+    """What was done so far.
+
+    Attributes:
+        cancelled: uids of experiments.
+    """
+
+    def __init__(
+        self, kube: Kube, home: str, namespaces: Sequence[str], timeout: float, now: Callable[[], float]
+    ) -> None:
+        self._kube, self._home, self._namespaces, self._timeout, self._now = kube, home, namespaces, timeout, now
+        self._paused: float | None = None
+        self.cancelled: set[str] = set()
+
+    async def go_on(self) -> str:
+        """Do what can be done now; returns what is waited for, empty when all is done.
+
+        Raises:
+            KubeError: as the API server says; the next call begins there.
+        """
+        if self._paused is None:
+            await search_pause.request(self._kube, self._home, self._timeout + AFTERWARDS_SECONDS)
+            self._paused = self._now()
+        # Sooner, a task that knows nothing of the pause would answer the cancellation with the next experiment.
+        if self._now() - self._paused < SETTLE_SECONDS:
+            return "waiting for the operator to pause"
+        left = await _unfinished(self._kube, self._namespaces)
+        problems = [problem for item in left if (problem := await self._cancel(item))]
+        if problems:
+            raise problems[0]
+        if left:
+            return f"waiting for the operator to release {_names(left)}"
+        await search_pause.request(self._kube, self._home, AFTERWARDS_SECONDS)
+        return ""
+
+    async def _cancel(self, experiment: Object) -> KubeError | None:
+        """Cancel one; what is refused keeps nobody from cancelling the others."""
+        meta = experiment["metadata"]
+        self.cancelled.add(meta["uid"])
+        if experiment["spec"].get("cancel") or "deletionTimestamp" in meta:
+            return None
+        try:
+            await self._kube.merge(EXPERIMENT, meta["namespace"], meta["name"], withdrawal(experiment))
+        except KubeError as problem:
+            return None if problem.status == 404 else problem  # deleted since it was listed
+        return None
 
 
 def _names(experiments: Sequence[Object]) -> str:
@@ -96,15 +134,3 @@ async def _unfinished(kube: Kube, namespaces: Sequence[str]) -> list[Object]:
     for namespace in namespaces or (None,):
         found += await kube.list(EXPERIMENT, namespace, labels=f"!{FINISHED_LABEL}")
     return found
-
-
-async def _cancel(kube: Kube, experiment: Object, cancelled: set[str]) -> None:
-    meta = experiment["metadata"]
-    cancelled.add(meta["uid"])
-    if experiment["spec"].get("cancel") or "deletionTimestamp" in meta:
-        return
-    try:
-        await kube.merge(EXPERIMENT, meta["namespace"], meta["name"], withdrawal(experiment))
-    except RejectedError as problem:
-        if problem.status != 404:  # deleted since it was listed
-            raise

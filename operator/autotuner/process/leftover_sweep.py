@@ -16,7 +16,7 @@ from autotuner.kube import EXPERIMENT, JOB, POD, Kube
 from autotuner.kubernetes_object import Object, Resource
 from autotuner.policy.experiment import leftovers
 from autotuner.process.silent_watches import Listed
-from autotuner.serving.backend import Backend
+from autotuner.serving.backend import Backends
 
 log = logging.getLogger(__name__)
 
@@ -36,9 +36,9 @@ class _Labelled:
 class Sweep:
     """Deletes what ended experiments still own, and tells of what only bears their labels."""
 
-    def __init__(self, kube: Kube, backend: Backend) -> None:
+    def __init__(self, kube: Kube, backends: Backends) -> None:
         self._kube = kube
-        self._resources = tuple(dict.fromkeys((backend.capabilities.root, JOB, POD)))
+        self._backends = backends
         self._doubtful: set[str] = set()
         self._told: set[str] = set()
 
@@ -52,7 +52,8 @@ class Sweep:
         Raises:
             KubeError: the API server does not answer.
         """
-        found = [_Labelled(resource, meta) for resource in self._resources for meta in listed[resource]]
+        kinds = dict.fromkeys((*self._backends.roots, JOB, POD))
+        found = [_Labelled(resource, meta) for resource in kinds for meta in listed.get(resource, ())]
         live = {meta["uid"] for meta in listed[EXPERIMENT]}
         foreign, doubtful = [], set()
         for item in found:
@@ -70,7 +71,7 @@ class Sweep:
         await self._tell(foreign)
 
     async def _judge(self, item: _Labelled, live: set[str]) -> leftovers.Verdict:
-        others = item.resource == POD and self._resources[0] != POD
+        others = item.resource == POD and POD not in self._backends.roots
         name = leftovers.to_read(item.meta, made_by_others=others, live=live)
         known = await self._kube.get(EXPERIMENT, item.meta["namespace"], name) if name else None
         meta = known["metadata"] if known is not None else None

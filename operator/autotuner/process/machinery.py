@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from autotuner import ownership
 from autotuner.controllers.experiment import ExperimentController
+from autotuner.controllers.needed_objects import NeededObjects
 from autotuner.controllers.preset_catalogue import Catalogue
 from autotuner.controllers.recent_reads import RecentReads
 from autotuner.controllers.repeated_failures import teller
@@ -23,7 +24,7 @@ from autotuner.presets import Presets
 from autotuner.process import silent_watches
 from autotuner.process.leftover_sweep import Sweep
 from autotuner.process.silent_watches import Listed, Watchfulness, look_around
-from autotuner.serving.backend import Backend
+from autotuner.serving.backend import Backends
 from autotuner.settings import Settings
 
 
@@ -36,6 +37,7 @@ class Listeners:
     watchfulness: Watchfulness
     recent: RecentReads
     turns: TurnKeeper
+    needed: NeededObjects = field(default_factory=NeededObjects)
 
 
 class Machinery:
@@ -48,7 +50,7 @@ class Machinery:
     def __init__(
         self,
         kube: Kube,
-        backend: Backend,
+        backends: Backends,
         settings: Settings,
         known: Presets,
         *,
@@ -59,17 +61,17 @@ class Machinery:
 
         Args:
             kube: where objects are read and written.
-            backend: which serves.
+            backends: that serve.
             settings: of the process.
             known: the presets that are shipped.
             around_tasks: what is done before and after a task is reconciled.
             around_experiments: what is done before and after an experiment is reconciled.
         """
-        self._kube, self._backend, self._settings = kube, backend, settings
+        self._kube, self._backends, self._settings = kube, backends, settings
         recent, turns = RecentReads(kube), TurnKeeper(OverallLimits(settings.max_gpus, settings.max_experiments))
         catalogue = Catalogue(kube, settings, known)
-        proposing = TaskController(kube, backend, catalogue, settings, recent, turns)
-        experimenting = ExperimentController(kube, backend, settings, recent, turns)
+        proposing = TaskController(kube, backends, catalogue, settings, recent, turns)
+        experimenting = ExperimentController(kube, backends, settings, recent, turns)
         workers = settings.workers
         tasks = WorkQueue("tasks", around_tasks(proposing.reconcile), workers, teller(kube, TASK), proposing.own_writes)
         experiments = WorkQueue(
@@ -92,14 +94,14 @@ class Machinery:
 
     async def look_around(self) -> None:
         """Compare the watches with the API server's lists, have turns of the gone free, and sweep; for ever."""
-        sweep, listeners = Sweep(self._kube, self._backend), self.listeners
+        sweep, listeners = Sweep(self._kube, self._backends), self.listeners
 
         async def answered(found: Listed, begun: float) -> None:
             unfinished = {ObjectKey(meta["namespace"], meta["name"]) for meta in found[EXPERIMENT]}
             listeners.turns.prune(unfinished, begun)
             await sweep.once(found)
 
-        look = partial(silent_watches.listed, self._kube, self._backend, self._settings.namespaces)
+        look = partial(silent_watches.listed, self._kube, self._backends, self._settings.namespaces)
         wake = waker(listeners.tasks, listeners.experiments)
         await look_around(look, listeners.watchfulness, wake, answered, self._settings.comparison_seconds)
 

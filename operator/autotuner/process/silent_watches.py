@@ -18,7 +18,7 @@ from autotuner.api.common import EXPERIMENT_UID_LABEL, FINISHED_LABEL
 from autotuner.controllers import monotonic_clock
 from autotuner.kube import EXPERIMENT, JOB, POD, TASK, Kube, KubeError
 from autotuner.kubernetes_object import Object, Resource
-from autotuner.serving.backend import Backend
+from autotuner.serving.backend import Backends
 
 log = logging.getLogger(__name__)
 
@@ -31,12 +31,12 @@ Listed = Mapping[Resource, Sequence[Object]]
 Wake = Callable[[Resource, Mapping[str, Any]], None]
 
 
-def selectors(backend: Backend) -> dict[Resource, str]:
+def selectors(backends: Backends) -> dict[Resource, str]:
     """What is watched, as label selectors: what experiments made, all tasks, and experiments until they are finished.
 
     Experiments come last: who lists in this order finds the experiment of whatever it found before.
     """
-    made = dict.fromkeys((backend.capabilities.root, JOB, POD), EXPERIMENT_UID_LABEL)
+    made = {**backends.roots, **dict.fromkeys((JOB, POD), EXPERIMENT_UID_LABEL)}
     return {**made, TASK: "", EXPERIMENT: f"!{FINISHED_LABEL}"}
 
 
@@ -104,7 +104,7 @@ class Watchfulness:
         return self._compared if uid in self._delivered and self._delivered[uid].at > before else before
 
 
-async def listed(kube: Kube, backend: Backend, namespaces: Sequence[str]) -> Listed:
+async def listed(kube: Kube, backends: Backends, namespaces: Sequence[str]) -> Listed:
     """The metadata of all that the watches should have delivered.
 
     Raises:
@@ -116,7 +116,7 @@ async def listed(kube: Kube, backend: Backend, namespaces: Sequence[str]) -> Lis
             for namespace in namespaces or (None,)
             for meta in await kube.list_metadata(resource, namespace, labels)
         ]
-        for resource, labels in selectors(backend).items()
+        for resource, labels in selectors(backends).items()
     }
 
 

@@ -36,6 +36,7 @@ class Score:
         worths: the same with the cost of broken soft SLOs, which is what comparisons and the search go by.
         rungs: what was measured, rung by rung, for the search's model; of any outcome but unknown.
         boundary: if the objective is one, where it lies, for the search's model too.
+        at: the concurrency that each value was measured at; of MaxConcurrency the last that keeps the hard SLOs.
         level: scenario and concurrency that the first value was measured at (the first scenario), or that came nearest
             to the SLOs (the scenario of its worst violation); None if nothing can be said.
         metrics: that level.
@@ -47,6 +48,7 @@ class Score:
     outcome: ScoreOutcome
     values: tuple[float, ...] = ()
     worths: tuple[float, ...] = ()
+    at: tuple[int, ...] = ()
     rungs: tuple[JudgedRung, ...] = ()
     boundary: UserBoundary | None = None
     level: tuple[str, int] | None = None
@@ -124,6 +126,7 @@ def _scored(
         "value",
         tuple(one.value for one in found),
         tuple(one.worth for one in found),
+        tuple(one.rung.concurrency for one in found),
         level=(level.scenario, level.concurrency),
         metrics=level,
         broken_soft=tuple(slos.broken_soft(found[0].rung.levels, goal.slos, gpus)),

@@ -7,13 +7,14 @@ a backend is pure: it reads and writes objects as data, and the controllers talk
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
 
-from autotuner.api.common import Volume
+from autotuner.api.common import EXPERIMENT_UID_LABEL, Volume
 from autotuner.api.experiment import ModelRef, Service
-from autotuner.api.model_and_runtime import Scope, TaskModel, TaskRuntime
+from autotuner.api.model_and_runtime import Scope, TaskModel
+from autotuner.api.task import TaskSpec
 from autotuner.kubernetes_object import Object, Resource
 from autotuner.presets import SIMULATOR_MODULE, Presets
 from autotuner.serving.pods import PodView
@@ -28,10 +29,12 @@ class Capabilities:
     """What a backend needs and how its objects behave.
 
     Attributes:
-        name: of the product, in messages.
+        name: of the product, in messages; tasks and experiments choose by it.
         root: kind of the object that serves one engine; must be served, and changes of it wake its experiment.
-        models: kinds of model; of two of one name the namespaced one is used.
+        models: kinds of model; of two of one name the namespaced one is used. None: the engine finds its own.
         runtimes: kinds of runtime; of two of one name the namespaced one is used.
+        snapshots: runtimes are snapshots, each made by the task that uses it.
+        selector: of the labels that only its roots have, among all objects of their kind.
         replaces_arguments: an experiment's arguments replace the runtime's own, which an empty list keeps.
     """
 
@@ -40,6 +43,8 @@ class Capabilities:
     models: Mapping[Scope, Resource]
     runtimes: Mapping[Scope, Resource]
     replaces_arguments: bool
+    snapshots: bool = False
+    selector: str = EXPERIMENT_UID_LABEL
 
     @property
     def references(self) -> dict[str, Resource]:
@@ -212,7 +217,7 @@ class ModelsAndRuntimes(Protocol):
         """The model to create if it is missing; None for an existing one, or a preset that is unknown."""
 
     def wanted_runtime(
-        self, spec: TaskRuntime, known: Presets, live_model: Mapping[str, Any], namespace: str
+        self, spec: TaskSpec, known: Presets, live_model: Mapping[str, Any], namespace: str
     ) -> Object | None:
         """The runtime to create if it is missing, fitting a live model; None as for `wanted_model`."""
 
@@ -257,11 +262,16 @@ class Backend(ModelsAndRuntimes, Protocol):
     def container(self, service: Service) -> str:
         """The engine's container in the pods of this service."""
 
-    def render(self, experiment: Mapping[str, Any], service: Service) -> Object:
+    def render(self, experiment: Mapping[str, Any], service: Service, runtime: Mapping[str, Any]) -> Object:
         """The root of an experiment, with its owner reference, as it is created and never touched again.
 
         All pods that come from it carry `ownership.labels` of the experiment.
         """
+
+    def companions(
+        self, experiment: Mapping[str, Any], service: Service, root: Mapping[str, Any]
+    ) -> Sequence[tuple[Resource, Object]]:
+        """What the engine needs besides its root, which owns it and takes it along."""
 
     def related(self, experiment: Mapping[str, Any]) -> Sequence[Named]:
         """Objects that explain why a root has no pod, to be read while it has none."""
@@ -281,5 +291,41 @@ class Backend(ModelsAndRuntimes, Protocol):
     def release_advice(self, service: Service, root: Mapping[str, Any], model: Object | None) -> str:
         """What holds up the deletion of a root, and what to do, if the product itself is the cause; else empty."""
 
-    def winner(self, experiment: Mapping[str, Any], service: Service, name: str) -> Winner:
+    def winner(self, experiment: Mapping[str, Any], service: Service, runtime: Mapping[str, Any], name: str) -> Winner:
         """What serves a measured configuration for good, ready to apply under this name."""
+
+
+class Backends:
+    """All backends that an operator knows."""
+
+    def __init__(self, *backends: Backend) -> None:
+        """Know these; the first is the one that is meant where nothing else is said."""
+        self._by_name = {backend.capabilities.name: backend for backend in backends}
+        self.absent: dict[str, str] = {}  # whose kinds are not served, by name, and the API server's words
+
+    def __iter__(self) -> Iterator[Backend]:
+        return iter(self._by_name.values())
+
+    def __getitem__(self, name: str) -> Backend:
+        return self._by_name[name]
+
+    @property
+    def usual(self) -> str:
+        """The name of the first that can serve."""
+        names = list(self._by_name)
+        return next((name for name in names if name not in self.absent), names[0])
+
+    @property
+    def roots(self) -> dict[Resource, str]:
+        """The kinds of object that serve an engine, with the selector of the labels that only these have."""
+        return {backend.capabilities.root: backend.capabilities.selector for backend in self.served}
+
+    @property
+    def references(self) -> dict[str, Resource]:
+        """The kinds of model and runtime by their name."""
+        return {kind: resource for backend in self for kind, resource in backend.capabilities.references.items()}
+
+    @property
+    def served(self) -> list[Backend]:
+        """Those that can serve."""
+        return [backend for backend in self if backend.capabilities.name not in self.absent]

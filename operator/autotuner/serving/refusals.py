@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 RefusalKind = Literal["Quota", "Policy", "Passing"]
 
@@ -67,3 +68,11 @@ def of_an_answer(words: str) -> Refusal:
     """The refusal in an answer to the operator itself, which sending the same again would not change."""
     found = read(words)
     return found if found.kind == "Quota" else Refusal("Policy", found.words)
+
+
+def replica_failure(deployment: Mapping[str, Any]) -> str:
+    """Why a Deployment cannot make pods (quota, Pod Security), in the API server's words; empty if it can."""
+    for condition in (deployment.get("status") or {}).get("conditions", []):
+        if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
+            return f"{condition.get('reason', '')}: {condition.get('message', '')}"
+    return ""

@@ -17,7 +17,7 @@ from autotuner.kube import (
     KubeError,
     RejectedError,
 )
-from tests.conformance.cases.objects import config_map, event, lease, pod, reference, version
+from tests.conformance.cases.objects import UNSEEN, config_map, event, lease, pod, reference, version
 from tests.conformance.server import UID, Server
 from tests.support.objects import edited, make_experiment, make_task
 
@@ -103,7 +103,10 @@ async def a_status_belongs_to_what_was_seen(server: Server) -> None:
     first = await kube.apply_status(TASK, seen, {"phase": "Running", "message": "a"})
     second = await kube.apply_status(TASK, first, {"phase": "Running"})
 
-    assert (first["status"], second["status"]) == ({"phase": "Running", "message": "a"}, {"phase": "Running"})
+    assert (first["status"], second["status"]) == (
+        {**UNSEEN, "phase": "Running", "message": "a"},
+        {**UNSEEN, "phase": "Running"},
+    )
     assert await _error(kube.apply_status(TASK, first, {"phase": "Failed"})) == (ConflictError, 409, "Conflict")
     unchanged = await kube.apply_status(TASK, second, {"phase": "Running"})
     assert version(unchanged) == version(second)
@@ -205,5 +208,5 @@ async def a_container_without_a_log(server: Server) -> None:
 
 
 async def kinds_that_are_served(server: Server) -> None:
-    assert await server.kube.obstacle((TASK, EXPERIMENT, POD), [server.namespace]) == ""
-    assert await server.kube.obstacle((TASK,), []) == ""
+    assert await server.kube.obstacle((TASK, EXPERIMENT, POD), [server.namespace]) is None
+    assert await server.kube.obstacle((TASK,), []) is None

@@ -7,6 +7,7 @@ from typing import Any
 
 from autotuner.kube import EXPERIMENT, TASK
 from autotuner.kubernetes_object import Object, Resource
+from tests.conformance.cases.objects import UNSEEN
 from tests.conformance.server import RefusedError, Server
 from tests.support.objects import edited, make_experiment, make_task
 
@@ -53,6 +54,8 @@ FIXED_AT_START: dict[str, Edits] = {
     "objectives": {"spec.objectives.0.metric": "TotalThroughput"},
     "slos": {"spec.slos.0.max": "501ms"},
     "slos, removed": {"spec.slos": None},
+    "slos, the default for another": {"spec.slos.0.enforcement": "Soft"},
+    "slos, one more": {"spec.slos.1": {"metric": "ErrorRate", "max": "1%"}},
     "search.strategy": {"spec.search.strategy": "Random"},
     "search.minExpectedGain": {"spec.search.minExpectedGain": "1%"},
     "search.reuse": {"spec.search.reuse": {"maxAgeHours": 24}},
@@ -176,7 +179,7 @@ async def after_the_start_suspend_and_status_pass(server: Server) -> None:
         suspended = await server.merge(TASK, "chat", {"spec": {"suspend": True}})
         assert suspended["spec"]["suspend"] is True, space
         merged = await server.merge(TASK, "chat", {"status": {"message": "on it"}}, subresource="status")
-        assert merged["status"] == {"startTime": START, "phase": "Running", "message": "on it"}, space
+        assert merged["status"] == {**UNSEEN, "startTime": START, "phase": "Running", "message": "on it"}, space
         await server.delete(TASK, "chat")
 
 
@@ -185,6 +188,23 @@ async def after_the_start_the_same_manifest_applies_again(server: Server) -> Non
     await server.merge(TASK, "chat", {"status": {"startTime": START}}, subresource="status")
 
     assert (await server.apply(TASK, make_task("chat"), manager="kubectl"))["metadata"]["generation"] == 1
+
+
+async def what_an_earlier_schema_filled_in_may_go_after_the_start(server: Server) -> None:
+    written = {"spec.constraints": [{"rule": "p.tp_size > 0"}], "spec.slos": [{"metric": "TTFT", "max": "1s"}]}
+    filled = {"spec.constraints.0.message": "", "spec.slos.0.enforcement": "Hard"}
+    await _start(server, {**written, **filled})
+
+    assert await _said(server, TASK, "chat", written) == ""
+    for change in ({"spec.constraints.0.message": "why"}, {"spec.slos.0.enforcement": "Soft"}):
+        assert STARTED in await _said(server, TASK, "chat", change)
+
+    stop = make_experiment("chat-1")["spec"]["stop"]
+    slos = [{"metric": "TTFT", "max": "1s", "enforcement": "Hard"}]
+    await server.create(EXPERIMENT, make_experiment("chat-1", {"spec.stop": {**stop, "slos": slos}}))
+    without = {"spec.stop.slos": [{"metric": "TTFT", "max": "1s"}]}
+    assert await _said(server, EXPERIMENT, "chat-1", without) == ""
+    assert UNCHANGEABLE in await _said(server, EXPERIMENT, "chat-1", {"spec.stop.slos.0.max": "2s"})
 
 
 async def the_order_of_choices_and_parameters_is_no_change(server: Server) -> None:
@@ -200,7 +220,7 @@ async def without_its_status_a_started_task_is_still_started(server: Server) -> 
     await _write(server, TASK, "chat", {"status": None, "spec.suspend": True})
     await server.merge(TASK, "chat", {"status": {"startTime": None, "phase": "Pending"}})
 
-    assert (await server.get(TASK, "chat"))["status"] == {"startTime": START, "phase": "Running"}
+    assert (await server.get(TASK, "chat"))["status"] == {**UNSEEN, "startTime": START, "phase": "Running"}
     assert STARTED in await _said(server, TASK, "chat", {"status": None, "spec.search.seed": 1})
 
 

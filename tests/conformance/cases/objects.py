@@ -5,7 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from autotuner.kube import TASK
 from autotuner.kubernetes_object import Object, Resource
+from tests.conformance.server import Server
+from tests.support.objects import make_task
+
+# The status of one of our objects before anybody has written it.
+UNSEEN: Object = {"observedGeneration": 0}
+
+
+async def create_seen(server: Server, name: str = "chat", **options: Any) -> Object:
+    """A task whose status somebody has written, if only a word.
+
+    Before, a real API server keeps no status, shows its default, and keeps that with the first write of anything: a
+    write that changes nothing has a new version once.
+    """
+    await server.create(TASK, make_task(name), **options)
+    return await server.merge(TASK, name, {"status": {"message": "seen"}}, subresource="status")
 
 
 def config_map(name: str = "notes", data: Mapping[str, str] | None = None, **metadata: Any) -> Object:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from autotuner.kube import CONFIG_MAP, POD, TASK
-from tests.conformance.cases.objects import config_map, pod, version
+from tests.conformance.cases.objects import UNSEEN, config_map, create_seen, pod, version
 from tests.conformance.server import RefusedError, Server, Told, refused
 from tests.support.objects import edited, make_task
 
@@ -25,7 +25,7 @@ async def a_watch_tells_in_order_what_happened_since_a_version(server: Server) -
     assert _told(events) == [("ADDED", "b"), ("MODIFIED", "a"), ("MODIFIED", "a"), ("DELETED", "b")]
     versions = [int(version(event.object)) for event in events]
     assert versions == sorted(set(versions))
-    assert [event.object.get("status") for event in events[1:3]] == [None, {"phase": "Running"}]
+    assert [event.object.get("status") for event in events[1:3]] == [UNSEEN, {**UNSEEN, "phase": "Running"}]
     assert (events[0].object["kind"], events[0].object["apiVersion"]) == ("TuningTask", TASK.api_version)
 
 
@@ -55,7 +55,7 @@ async def a_watch_is_about_its_kind_alone(server: Server) -> None:
 
 
 async def a_write_that_changes_nothing_is_not_told(server: Server) -> None:
-    first = await server.create(TASK, make_task("a"))
+    first = await create_seen(server, "a")
     await server.replace(TASK, first)
     await server.merge(TASK, "a", {"spec": {"suspend": False}})
     await server.create(TASK, make_task("b"), dry_run=True)

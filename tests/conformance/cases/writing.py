@@ -6,7 +6,7 @@ import copy
 import re
 
 from autotuner.kube import CONFIG_MAP, EVENT, EXPERIMENT, LEASE, POD, TASK
-from tests.conformance.cases.objects import config_map, event, lease, pod, version
+from tests.conformance.cases.objects import UNSEEN, config_map, create_seen, event, lease, pod, version
 from tests.conformance.server import UID, UNCHECKED, RefusedError, Server, invalid, refused
 from tests.support.objects import edited, make_experiment, make_task
 
@@ -43,7 +43,7 @@ async def what_the_server_writes_itself_is_not_taken_of_a_request(server: Server
     assert made["metadata"]["generation"] == 1
     assert not made["metadata"]["creationTimestamp"].startswith("2001")
     assert "deletionTimestamp" not in made["metadata"]
-    assert "status" not in made
+    assert made["status"] == UNSEEN
 
 
 async def kinds_without_content_that_counts_have_no_generation(server: Server) -> None:
@@ -175,7 +175,7 @@ async def a_generation_counts_changes_of_the_spec(server: Server) -> None:
 
 
 async def a_write_that_changes_nothing_has_no_new_version(server: Server) -> None:
-    first = await server.create(TASK, make_task())
+    first = await create_seen(server)
     written = [
         await server.replace(TASK, first),
         await server.replace(TASK, edited(first, {"metadata.generation": 9})),
@@ -210,8 +210,8 @@ async def a_write_of_the_status_leaves_all_else_alone(server: Server) -> None:
     patch = {"spec": {"suspend": True}, "metadata": {"labels": {"a": "b"}}, "status": {"message": "so"}}
     merged = await server.merge(TASK, "chat", patch, subresource="status")
 
-    assert replaced["status"] == {"phase": "Running"}
-    assert merged["status"] == {"phase": "Running", "message": "so"}
+    assert replaced["status"] == {**UNSEEN, "phase": "Running"}
+    assert merged["status"] == {**UNSEEN, "phase": "Running", "message": "so"}
     for one in (replaced, merged):
         assert (one["spec"], one["metadata"].get("labels")) == (made["spec"], None)
 
@@ -221,7 +221,7 @@ async def a_status_can_be_taken_away(server: Server) -> None:
     written = await server.merge(TASK, "chat", {"status": {"phase": "Running"}}, subresource="status")
     del written["status"]
 
-    assert "status" not in await server.replace(TASK, written, subresource="status")
+    assert (await server.replace(TASK, written, subresource="status"))["status"] == UNSEEN
 
 
 async def a_merge_patch_takes_away_what_it_calls_null(server: Server) -> None:
@@ -262,7 +262,7 @@ async def a_patch_for_another_object_of_the_name(server: Server) -> None:
     assert await refused(server.apply(TASK, edited(make_task("b"), {"metadata.uid": UID}))) == CONFLICT
     # Of a patch of the status, nothing but the status counts.
     status = {"metadata": {"uid": UID}, "status": {"phase": "Running"}}
-    assert (await server.merge(TASK, "chat", status, subresource="status"))["status"] == {"phase": "Running"}
+    assert (await server.merge(TASK, "chat", status, subresource="status"))["status"] == {**UNSEEN, "phase": "Running"}
 
 
 async def a_patch_cannot_rename_or_move(server: Server) -> None:

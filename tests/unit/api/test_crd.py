@@ -113,6 +113,46 @@ def test_a_list_says_how_it_is_merged(node: Object) -> None:
             assert required or "default" in node["items"]["properties"][key]
 
 
+def defaults_in_atomic_lists(node: Object, path: str = "", *, replaced: bool = False) -> list[str]:
+    """Where a schema has a default that an apply of the list around it takes away and brings back.
+
+    Argo CD's structured-merge diff predicts the first half only, so the object is out of sync for ever.
+    """
+    found = [path] if replaced and "default" in node else []
+    for name, part in node.get("properties", {}).items():
+        found += defaults_in_atomic_lists(part, f"{path}.{name}", replaced=replaced)
+    if isinstance(node.get("additionalProperties"), dict):
+        found += defaults_in_atomic_lists(node["additionalProperties"], f"{path}{{}}", replaced=replaced)
+    if "items" in node:
+        replaced = replaced or node.get("x-kubernetes-list-type", "atomic") == "atomic"
+        found += defaults_in_atomic_lists(node["items"], f"{path}[]", replaced=replaced)
+    return found
+
+
+@pytest.mark.parametrize("definition", DEFINITIONS.values(), ids=DEFINITIONS)
+def test_what_is_inside_an_atomic_list_has_no_default(definition: Object) -> None:
+    assert defaults_in_atomic_lists(root_of(definition)) == []
+
+
+def test_the_walk_finds_defaults_inside_atomic_lists_alone() -> None:
+    named = {"type": "object", "properties": {"x": {"type": "string", "default": ""}}}
+    atomic = {"type": "array", "x-kubernetes-list-type": "atomic", "default": [], "items": named}
+    merged = {"type": "array", "x-kubernetes-list-type": "map", "items": named}
+    within = {**merged, "items": {"properties": {"args": {**merged, "x-kubernetes-list-type": "atomic"}}}}
+    root = {"properties": {"atomic": atomic, "merged": merged, "within": within, "implied": {"items": named}}}
+
+    assert defaults_in_atomic_lists(root) == [".atomic[].x", ".within[].args[].x", ".implied[].x"]
+
+
+def test_absence_in_an_atomic_list_means_the_default() -> None:
+    spec = make_task(slos=[{"metric": "TTFT", "max": "1s"}], constraints=[{"rule": "p.x > 1"}])["spec"]
+    task = TuningTask.model_validate({"spec": spec}).spec
+
+    assert task.slos is not None
+    assert task.constraints is not None
+    assert (task.slos[0].enforcement, task.constraints[0].message) == ("Hard", "")
+
+
 def flaw(node: Object) -> str:
     """What is wrong with the text that `kubectl explain` shows of a field; empty if it stands alone."""
     text = node.get("description", "")
@@ -209,7 +249,7 @@ def test_defaults_are_those_of_the_design() -> None:
     assert (task["benchmark"]["maxMinutesPerLevel"], task["benchmark"]["maxRequestsPerLevel"]) == (2, 400)
     assert task["benchmark"]["task"] == "text-to-text"
     assert task["search"]["seed"] == 0
-    assert task["placement"] == {"acceleratorResource": "nvidia.com/gpu"}
+    assert task["placement"] == {"acceleratorResource": "nvidia.com/gpu", "allowShared": False}
     assert task["timeouts"] == {
         "queueSeconds": 3600,
         "pullSeconds": 1800,

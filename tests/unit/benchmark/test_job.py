@@ -15,7 +15,7 @@ from autotuner.serving.backend import Claim, Endpoint, Weights
 from testbed.node.podspec import expand
 from tests.unit.builders import make_experiment
 
-ENGINE_AT = Endpoint("http", "chat-1-engine.team.svc.cluster.local", 30000)
+ENGINE_AT = Endpoint("http", "chat-1-engine.team.svc", 30000)
 AROUND = JobSurroundings(ENGINE_AT, image="operator/benchmark:1")
 
 
@@ -83,7 +83,7 @@ def test_tells_the_runner_all_it_needs() -> None:
         )
     )
 
-    assert spec.api_base == "http://chat-1-engine.team.svc.cluster.local:30000"
+    assert spec.api_base == "http://chat-1-engine.team.svc:30000"
     assert spec.backend == "sglang"
     assert (spec.seed, spec.block, spec.concurrency) == ("s", 2, [4, 8])
     assert spec.request_params == {"temperature": 0}
@@ -133,7 +133,7 @@ def test_no_variable_is_expanded_in_what_the_runner_is_told(text: str) -> None:
     ("image", "want"), [("", "operator/benchmark:1"), ("my/benchmark:2", "my/benchmark:2")], ids=["default", "own"]
 )
 def test_image(image: str, want: str) -> None:
-    assert pod_of(benchmark={"image": image})["containers"][0]["image"] == want
+    assert pod_of(benchmark={"pod": {"image": image}})["containers"][0]["image"] == want
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_image(image: str, want: str) -> None:
     ids=["a whole core, and no limit that would throttle it", "as the experiment says"],
 )
 def test_resources(resources: Object | None, want: Object) -> None:
-    assert pod_of(benchmark={"resources": resources})["containers"][0]["resources"] == want
+    assert pod_of(benchmark={"pod": {"resources": resources}})["containers"][0]["resources"] == want
 
 
 BOUNDS: Object = {"spec": {"limits": [{"type": "Container", "default": {"cpu": "500m"}}]}}
@@ -158,7 +158,7 @@ def test_only_its_own_resources_are_made_to_fit_a_limit_range(
     resources: Object | None, cpu: tuple[str, str | None]
 ) -> None:
     around = JobSurroundings(ENGINE_AT, "x", limit_ranges=(BOUNDS,))
-    found = pod_of(around, benchmark={"resources": resources})["containers"][0]["resources"]
+    found = pod_of(around, benchmark={"pod": {"resources": resources}})["containers"][0]["resources"]
 
     assert (found["requests"]["cpu"], found.get("limits", {}).get("cpu")) == cpu
 
@@ -168,7 +168,8 @@ HUB: Object = {"source": "Hub", "id": "org/model", "tokenSecret": {"name": "hf",
 
 class TestTokenizer:
     def test_built_in_needs_nothing(self) -> None:
-        assert set(variables(pod_of(AROUND))) == {"AUTOTUNER_BENCHMARK", "TERMINATION_LOG", "HOME"}
+        own = {"AUTOTUNER_BENCHMARK", "TERMINATION_LOG", "HOME", "NO_PROXY", "no_proxy"}
+        assert set(variables(pod_of(AROUND))) == own
 
     def test_of_the_hub_is_named_and_its_token_never_read(self) -> None:
         pod = pod_of(benchmark={"tokenizer": HUB})
@@ -243,6 +244,92 @@ def test_is_queued_as_its_engine() -> None:
     assert job["spec"]["template"]["spec"]["priorityClassName"] == "low"
     # A pod of a Job in a queue is not queued by itself.
     assert not queued.keys() & job["spec"]["template"]["metadata"]["labels"].keys()
+
+
+class TestPod:
+    """What a cluster demands of pods."""
+
+    def test_goes_where_it_is_told(self) -> None:
+        own = [{"key": "dedicated", "operator": "Exists"}]
+        pod = pod_of(benchmark={"pod": {"nodeSelector": {"kubernetes.io/arch": "arm64"}, "tolerations": own}})
+
+        assert pod["nodeSelector"] == {"kubernetes.io/arch": "arm64"}
+        assert pod["tolerations"] == own
+
+    def test_beside_its_engine_it_also_goes_where_that_may_go(self) -> None:
+        both, own = {"key": "gpu", "operator": "Exists"}, {"key": "dedicated", "operator": "Exists"}
+        around = JobSurroundings(ENGINE_AT, "x", weights=Weights("/raid/llama"), model_node_label="models.ome.io/m")
+        benchmark = {
+            "tokenizer": {"source": "ModelVolume"},
+            "pod": {"nodeSelector": {"pool": "x"}, "tolerations": [own, both]},
+        }
+        pod = pod_of(around, benchmark=benchmark, service={"tolerations": [both]})
+
+        assert pod["nodeSelector"] == {"pool": "x", "models.ome.io/m": "Ready"}
+        assert pod["tolerations"] == [both, own]
+
+    def test_has_its_own_environment_before_what_the_runner_is_told(self) -> None:
+        env = [{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}, {"name": "HF_ENDPOINT", "value": "http://own"}]
+        around = JobSurroundings(ENGINE_AT, "x", hub_endpoint="http://mirror")
+        found = pod_of(around, benchmark={"pod": {"env": env}})["containers"][0]["env"]
+
+        assert [one for one in found if one["name"] in ("HTTPS_PROXY", "HF_ENDPOINT")] == env
+
+    @pytest.mark.parametrize(
+        ("given", "expected"),
+        [
+            ([], ENGINE_AT.host),
+            ([("NO_PROXY", "10.0.0.0/8")], f"10.0.0.0/8,{ENGINE_AT.host}"),
+            ([("no_proxy", ".corp"), ("NO_PROXY", ".corp")], f".corp,{ENGINE_AT.host}"),
+        ],
+    )
+    def test_asks_its_engine_through_no_proxy(self, given: list[tuple[str, str]], expected: str) -> None:
+        env = [{"name": "HTTP_PROXY", "value": "http://proxy"}, *({"name": n, "value": v} for n, v in given)]
+        found = pod_of(benchmark={"pod": {"env": env}})["containers"][0]["env"]
+
+        spared = [(one["name"], one["value"]) for one in found if one["name"].upper() == "NO_PROXY"]
+        assert spared == [("NO_PROXY", expected), ("no_proxy", expected)]
+
+    def test_pulls_with_secrets(self) -> None:
+        pod = pod_of(benchmark={"pod": {"imagePullSecrets": [{"name": "registry"}]}})
+
+        assert pod["imagePullSecrets"] == [{"name": "registry"}]
+        assert "imagePullSecrets" not in pod_of()
+
+    def test_has_a_priority_of_its_own(self) -> None:
+        own = {"pod": {"priorityClassName": "high"}}
+
+        assert pod_of(benchmark=own, service={"priorityClassName": "low"})["priorityClassName"] == "high"
+
+    def test_names_no_user_where_the_platform_chooses_one(self) -> None:
+        kept = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+        ours = {"runAsUser": 65532, "runAsGroup": 65532, "fsGroup": 65532}
+
+        assert pod_of(benchmark={"pod": {"securityContext": "Platform"}})["securityContext"] == kept
+        assert pod_of(benchmark={"pod": {"securityContext": "Restricted"}})["securityContext"] == kept | ours
+
+    def test_is_labelled_with_all_that_was_given_and_still_ours(self) -> None:
+        job = job_of(
+            service={"labels": {"cost": "1", "team": "a"}, "annotations": {"note": "x"}, "queueName": "gpus"},
+            benchmark={"pod": {"labels": {"cost": "2"}, "annotations": {"sidecar.istio.io/inject": "false"}}},
+        )
+        own = {"autotuner.io/experiment": "chat-1", "autotuner.io/experiment-uid": "uid-chat-1"}
+        pod = job["spec"]["template"]["metadata"]
+
+        assert job["metadata"]["labels"] == {"cost": "1", "team": "a", "kueue.x-k8s.io/queue-name": "gpus", **own}
+        assert job["metadata"]["annotations"] == {"note": "x"}
+        assert pod == {
+            "labels": {"cost": "2", "team": "a", **own},
+            "annotations": {"note": "x", "sidecar.istio.io/inject": "false"},
+        }
+
+    def test_asks_an_engine_with_a_key_that_only_the_pod_sees(self) -> None:
+        secret = {"name": "engine-key", "key": "token"}
+        pod = pod_of(service={"apiKeySecret": secret, "servedModelName": "base"})
+
+        assert variables(pod)["AUTOTUNER_API_KEY"]["valueFrom"] == {"secretKeyRef": secret}
+        assert runner_spec(pod).model == "base"
+        assert runner_spec(pod_of()).model == ""
 
 
 ENGINE: Object = {

@@ -99,7 +99,7 @@ async def test_asks_once_for_experiments_that_differ_only_in_what_their_pods_are
 
 @pytest.mark.parametrize(
     ("benchmark", "questions"),
-    [({"image": "other:2"}, 2), ({"placement": "SameNode"}, 2), ({"seed": "other"}, 1)],
+    [({"pod": {"image": "other:2"}}, 2), ({"placement": "SameNode"}, 2), ({"seed": "other"}, 1)],
 )
 async def test_asks_again_for_another_pod(benchmark: Object, questions: int) -> None:
     kube = FakeKube(FREE)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 
 from autotuner import backend_choice, clock
+from autotuner.benchmark.contract.result import log_lines
 from autotuner.controllers.experiment import ExperimentController
 from autotuner.controllers.recent_reads import RecentReads
 from autotuner.controllers.repeated_failures import teller
@@ -59,7 +62,7 @@ def finishing() -> FakeKube:
 async def passed(kube: FakeKube) -> float | None:
     client = kube.as_kube()
     controller = ExperimentController(
-        client, backend_choice.DEFAULT, Settings(), RecentReads(client), TurnKeeper(OverallLimits())
+        client, backend_choice.BACKENDS, Settings(), RecentReads(client), TurnKeeper(OverallLimits())
     )
     return await controller.reconcile(KEY)
 
@@ -99,6 +102,20 @@ async def test_writes_the_results_before_it_deletes_anything() -> None:
     assert sorted(kube.writes[1:]) == ["delete InferenceService", "delete Job"]
     assert status_of(kube)["levels"]
     assert kube.events == ["Completed"]
+
+
+async def test_reads_the_log_where_the_kubelet_has_cut_the_result() -> None:
+    message = make_result(make_level())["message"]
+    cut = copy.deepcopy(MEASURED)
+    cut["status"]["containerStatuses"][0]["state"]["terminated"]["message"] = message[:200]
+    kube = world(make_isvc(EXPERIMENT), make_job(EXPERIMENT), labelled(READY), labelled(cut))
+
+    await passed(kube)
+    assert "reason" not in status_of(kube)  # the log may be there a moment later
+    kube.log = "\n".join(log_lines(message))
+    await passed(kube)
+
+    assert (status_of(kube)["reason"], len(status_of(kube)["levels"])) == ("Completed", 1)
 
 
 @pytest.mark.parametrize(

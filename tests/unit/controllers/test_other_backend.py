@@ -13,6 +13,7 @@ from autotuner.controllers.turn_keeper import TurnKeeper
 from autotuner.controllers.workqueue import ObjectKey
 from autotuner.kubernetes_object import Object
 from autotuner.policy.turns import OverallLimits
+from autotuner.serving.backend import Backends
 from autotuner.settings import Settings
 from tests.unit.builders import (
     after,
@@ -47,7 +48,7 @@ def kube() -> FakeKube:
 async def passed(kube: FakeKube) -> Object:
     """One pass; returns the status after it."""
     client, turns = kube.as_kube(), TurnKeeper(OverallLimits())
-    controller = ExperimentController(client, BarePod(), Settings(), RecentReads(client), turns)
+    controller = ExperimentController(client, Backends(BarePod()), Settings(), RecentReads(client), turns)
     await controller.reconcile(ObjectKey("team", "chat-1"))
     found: Object = kube.objects[EXPERIMENT]["status"]
     return found

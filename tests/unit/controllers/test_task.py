@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from autotuner import backend_choice, clock
+from autotuner.api.task_defaults import TaskDefaults
 from autotuner.controllers.preset_catalogue import Catalogue
 from autotuner.controllers.recent_reads import RecentReads
 from autotuner.controllers.repeated_failures import teller
@@ -14,7 +15,7 @@ from autotuner.controllers.workqueue import ObjectKey
 from autotuner.kube import TASK, ConflictError, KubeError, RejectedError
 from autotuner.kubernetes_object import Object
 from autotuner.policy.turns import OverallLimits
-from autotuner.serving.backend import Backend
+from autotuner.serving.backend import Backends
 from autotuner.settings import Settings
 from tests.unit.builders import after, controller, make_experiment, make_pod, merged, terminated
 from tests.unit.engines.probed import logged, printed
@@ -36,12 +37,12 @@ def world(task: Object, *more: Object) -> FakeKube:
 
 
 async def passed(
-    kube: FakeKube, settings: Settings | None = None, backend: Backend = backend_choice.DEFAULT
+    kube: FakeKube, settings: Settings | None = None, backends: Backends = backend_choice.BACKENDS
 ) -> float | None:
     settings = settings or Settings()
     catalogue = Catalogue(kube.as_kube(), settings, shipped())
     turns, recent = TurnKeeper(OverallLimits()), RecentReads(kube.as_kube())
-    return await TaskController(kube.as_kube(), backend, catalogue, settings, recent, turns).reconcile(KEY)
+    return await TaskController(kube.as_kube(), backends, catalogue, settings, recent, turns).reconcile(KEY)
 
 
 def status_of(kube: FakeKube) -> Object:
@@ -90,6 +91,20 @@ async def test_creates_model_runtime_and_baseline_one_after_the_other() -> None:
     ]
     assert status_of(kube)["created"] == {"clusterBaseModel": MODEL, "clusterServingRuntime": RUNTIME}
     assert ("TuningExperiment", "chat-0") in kube.objects
+
+
+async def test_what_it_took_of_the_operators_defaults_stays_when_those_change() -> None:
+    kube = world(make_task(), live_model(), live_runtime())
+    first, second = (
+        Settings(task_defaults=TaskDefaults.model_validate({"placement": {"labels": {"cost-centre": one}}}))
+        for one in ("4711", "0815")
+    )
+    await passed(kube, first)
+    for _ in range(3):
+        await passed(kube, second)
+
+    assert kube.objects["TuningExperiment", "chat-0"]["spec"]["service"]["labels"] == {"cost-centre": "4711"}
+    assert "from the operator's taskDefaults: placement.labels" in condition_of(status_of(kube), "Valid")["message"]
 
 
 async def test_looks_first_and_says_that_it_created_nothing() -> None:
@@ -248,7 +263,7 @@ async def test_a_backend_without_namespaced_kinds_hides_nothing() -> None:
     runtime = {"kind": "ClusterServingRuntime", "metadata": {"name": "engine"}, "spec": {"image": "engine:1"}}
     kube = world(make_task(**named), model, runtime)
 
-    await passed(kube, backend=BarePod())
+    await passed(kube, backends=Backends(BarePod()))
 
     assert condition_of(status_of(kube), "Valid")["status"] == "True", status_of(kube)
     assert status_of(kube)["startTime"]
@@ -436,7 +451,7 @@ async def test_a_model_that_is_made_again_is_made_once() -> None:
     catalogue = Catalogue(kube.as_kube(), settings, shipped())
     controller = TaskController(
         kube.as_kube(),
-        backend_choice.DEFAULT,
+        backend_choice.BACKENDS,
         catalogue,
         settings,
         RecentReads(kube.as_kube()),

@@ -102,7 +102,7 @@ async def passed(kube: FakeKube, keeper: TurnKeeper) -> None:
     settings = Settings()
     catalogue = Catalogue(kube.as_kube(), settings, shipped())
     await TaskController(
-        kube.as_kube(), backend_choice.DEFAULT, catalogue, settings, RecentReads(kube.as_kube()), keeper
+        kube.as_kube(), backend_choice.BACKENDS, catalogue, settings, RecentReads(kube.as_kube()), keeper
     ).reconcile(TASK_KEY)
 
 
@@ -140,7 +140,7 @@ async def test_an_experiment_without_a_task_waits_before_its_engine() -> None:
     kube, woken = FakeKube(alone, make_model(), make_runtime()), Woken()
     woken.claim("other")
     controller_of_it = ExperimentController(
-        kube.as_kube(), backend_choice.DEFAULT, Settings(), RecentReads(kube.as_kube()), woken.keeper
+        kube.as_kube(), backend_choice.BACKENDS, Settings(), RecentReads(kube.as_kube()), woken.keeper
     )
     await controller_of_it.reconcile(ALONE)
 

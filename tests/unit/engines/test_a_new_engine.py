@@ -25,8 +25,8 @@ from autotuner.policy.recommendation import quality_warning
 from autotuner.presets import Presets, RuntimePreset
 from autotuner.search.advised_starts import advised
 from autotuner.search.space.space import Space
+from autotuner.serving.accelerators import Fleet, NodeAccelerators
 from autotuner.serving.backend import Endpoint
-from autotuner.serving.nodes import Capacity
 from autotuner.validation_messages import Kind
 from tests.unit.builders import make_experiment
 from tests.unit.engines.made_up_engine import NAME, QUILL
@@ -41,7 +41,7 @@ RUNNER: Object = {
 PRESETS = shipped().under(
     Presets(runtimes={"quill": RuntimePreset("quill", NAME, {"engineConfig": {"runner": RUNNER}})})
 )
-CAPACITY = Capacity(accelerators=8, memory_mib=81559)
+FLEET = Fleet("nvidia.com/gpu", (NodeAccelerators("node-a", 8, "H100", memory_mib=81559),), looked=True)
 
 
 @pytest.fixture(autouse=True)
@@ -67,7 +67,7 @@ ENDPOINT = Endpoint("http", "chat-1.team.svc", 8080)
 def around(size: str = "8B") -> Surroundings:
     model = live_model()
     sized = {**model, "spec": {**model["spec"], "modelParameterSize": size}}
-    return Surroundings(backend_choice.DEFAULT, sized, None, capacity=CAPACITY)
+    return Surroundings(backend_choice.DEFAULT, sized, None, fleet=FLEET)
 
 
 def told(spec: TaskSpec) -> list[str]:
@@ -172,7 +172,7 @@ def test_weights_that_do_not_fit_are_left_out() -> None:
     assert removed(space_of(offered)) == {}
     assert removed(space_of(offered, "70B")) == {"weights fit": 4}
     assert "140 GB of weights per GPU do not fit into 75 GB (0.9 of" in (
-        QUILL.memory.too_large({"shards": "1"}, {"modelParameterSize": "70B"}, CAPACITY.memory_mib) or ""
+        QUILL.memory.too_large({"shards": "1"}, {"modelParameterSize": "70B"}, FLEET.memory_mib) or ""
     )
 
 

@@ -163,7 +163,7 @@ def test_many_writes_between_two_applies_are_not_forgotten(subresource: str, mes
         store.merge(TASK, "team", "chat", patch, subresource=subresource)
     applied = store.apply(TASK, {**body, "status": {"phase": "Failed"}}, subresource="status", manager="other")
 
-    assert applied["status"] == {"phase": "Failed", "message": message}
+    assert applied["status"] == {"observedGeneration": 0, "phase": "Failed", "message": message}
 
 
 async def test_a_watch_hears_of_what_is_written_while_it_waits() -> None:

@@ -14,6 +14,8 @@ import pytest
 import yaml
 
 from autotuner import __version__
+from autotuner.api import crd
+from autotuner.api.task_defaults import TaskDefaults
 from autotuner.settings import Settings
 
 ROOT = Path(__file__).parents[3]
@@ -92,6 +94,18 @@ def test_every_value_has_a_schema_and_every_schema_a_value() -> None:
         if described.get("properties") and value:
             optional = {"requests", "limits"}
             assert set(value) | optional == set(described["properties"]) | optional, name
+
+
+def test_the_charts_task_defaults_are_those_that_the_operator_takes() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text())["properties"]["taskDefaults"]["properties"]
+    takes = crd.schema(TaskDefaults)["properties"]
+    every_task_says = {name for name, field in takes["placement"]["properties"].items() if "default" in field}
+
+    assert set(schema) == set(takes)
+    assert set(schema["benchmark"]["properties"]["pod"]["properties"]) == set(
+        takes["benchmark"]["properties"]["pod"]["properties"]
+    )
+    assert set(schema["placement"]["properties"]) == set(takes["placement"]["properties"]) - every_task_says
 
 
 def test_the_image_recipe_installs_what_the_dockerfile_has_in_its_context() -> None:

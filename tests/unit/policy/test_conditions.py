@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from autotuner.kubernetes_object import Object
-from autotuner.policy.conditions import ConditionSet, find, is_true, shorten
+from autotuner.policy.conditions import STALLED, ConditionSet, Status, find, is_true, shorten
 from autotuner.policy.task import best_so_far, status_message
 from tests.unit.builders import after, at, make_level
 from tests.unit.task_builders import Story, ended, ending, make_task, observed, reaching, started
@@ -31,12 +31,12 @@ def test_the_transition_time_moves_only_with_the_status() -> None:
 
 def test_conditions_keep_their_order_and_those_not_set() -> None:
     before = ConditionSet(None, 1, after(0))
-    for kind in ("Valid", "ModelReady", "Finished"):
+    for kind in ("Scheduled", "ModelReady", "Finished"):
         before.set(kind, "False", "Waiting")
     now = ConditionSet(before.list(), 1, after(5))
     now.set("ModelReady", "True", "Ready")
 
-    assert [one.type for one in now.list()] == ["Valid", "ModelReady", "Finished"]
+    assert [one.type for one in now.list()] == ["Scheduled", "ModelReady", "Finished"]
     assert now.get("Valid") == before.get("Valid")
     assert now.get("Other") is None
 
@@ -134,3 +134,47 @@ def test_nothing_that_gave_no_output_is_the_best() -> None:
 
     assert status.best is None
     assert (status.message or "").startswith("no configuration gave any output; last, chat-3")
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "reason", "stalled"),
+    [
+        ("Valid", "False", "InvalidSpec", True),
+        ("Valid", "True", "Valid", False),
+        ("Succeeded", "False", "NoFeasibleConfiguration", True),
+        ("Succeeded", "False", "Cancelled", False),
+        ("Succeeded", "Unknown", "Running", False),
+        ("Released", "False", "TeardownStuck", True),
+        ("Released", "False", "Releasing", False),
+        ("ModelReady", "False", "Waiting", False),
+    ],
+)
+def test_what_has_failed_or_needs_somebody_is_stalled(kind: str, status: Status, reason: str, stalled: bool) -> None:
+    conditions = ConditionSet(None, 3, after(0))
+    conditions.set(kind, status, reason, "why")
+
+    found = find(conditions.list(), STALLED)
+
+    assert (found is not None) == stalled
+    assert found is None or (found.status, found.reason, found.message) == ("True", reason, "why")
+
+
+def test_what_goes_on_is_stalled_no_more() -> None:
+    before = ConditionSet(None, 1, after(0))
+    before.set("Released", "False", "TeardownStuck")
+    now = ConditionSet(before.list(), 1, after(5))
+    now.set("Released", "True", "Released")
+
+    assert [one.type for one in now.list()] == ["Released"]
+
+
+def test_an_acknowledged_generation_is_in_every_condition_and_changes_nothing_else() -> None:
+    before = ConditionSet(None, 1, after(0))
+    before.set("Succeeded", "False", "OutOfMemory", "no memory")
+    before.set("Finished", "True", "OutOfMemory")
+    now = ConditionSet(before.list(), 2, after(5))
+
+    now.acknowledge()
+
+    assert [one.observed_generation for one in now.list()] == [2, 2, 2]
+    assert [one.model_copy(update={"observed_generation": 1}) for one in now.list()] == before.list()

@@ -10,7 +10,7 @@ import pytest
 from autotuner import clock
 from autotuner.controllers.workqueue import ObjectKey
 from autotuner.kube import ConflictError, KubeError, RejectedError
-from autotuner.kubernetes_object import Object
+from autotuner.kubernetes_object import Object, Resource
 from autotuner.process import cancel, search_pause
 from autotuner.process.cancel import SETTLE_SECONDS, UnfinishedError, cancel_all
 from autotuner.process.search_pause import ANNOTATION, Pause
@@ -120,9 +120,22 @@ async def test_it_does_not_believe_in_an_end_before_the_operator_knows(world: Ca
     assert here.seconds >= SETTLE_SECONDS
 
 
-async def test_an_api_server_that_is_away_for_a_moment(world: Callable[..., World]) -> None:
+UNREACHABLE = KubeError(0, "Unreachable", "away")
+TOO_YOUNG = KubeError(401, "Unauthorized", "Unauthorized")  # a service account that is seconds old
+NO_RIGHT_YET = RejectedError(403, "Forbidden", "no")
+
+
+@pytest.mark.parametrize("problem", [UNREACHABLE, TOO_YOUNG, NO_RIGHT_YET], ids=lambda one: one.reason)
+@pytest.mark.parametrize(
+    "request_",
+    [("get", "Lease"), ("replace", "Lease"), ("list", "TuningExperiment"), ("merge", "TuningExperiment")],
+    ids=" ".join,
+)
+async def test_whatever_is_refused_for_a_moment_is_asked_again(
+    world: Callable[..., World], request_: tuple[str, str], problem: KubeError
+) -> None:
     here = world(make_lease(), make_experiment("alone-1"))
-    here.kube.refuse["list", "TuningExperiment"] = KubeError(0, "Unreachable", "away")
+    here.kube.refuse[request_] = problem
 
     def answer(seconds: float) -> None:
         if seconds == 10:
@@ -130,14 +143,31 @@ async def test_an_api_server_that_is_away_for_a_moment(world: Callable[..., Worl
 
     here.at_sleep = answer
     assert await here.cancel() == 1
+    assert search_pause.until(here.kube.objects["Lease", "autotuner"]) > clock.now()
 
 
-async def test_a_missing_right_is_told(world: Callable[..., World]) -> None:
+async def test_what_is_refused_to_the_end_is_told(world: Callable[..., World]) -> None:
     here = world(make_lease(), make_experiment("alone-1"))
-    here.kube.refuse["merge", "TuningExperiment"] = RejectedError(403, "Forbidden", "no")
+    here.kube.refuse["merge", "TuningExperiment"] = NO_RIGHT_YET
 
-    with pytest.raises(RejectedError, match="Forbidden"):
+    with pytest.raises(UnfinishedError, match="not over within 30 s: Forbidden: no"):
         await here.cancel()
+
+
+async def test_a_refusal_keeps_no_other_experiment_running(world: Callable[..., World]) -> None:
+    here = world(make_lease(), make_experiment("a-1"), make_experiment("b-1"))
+    merge = here.kube.merge
+
+    async def refuse_one(resource: Resource, namespace: str, name: str, body: Object) -> Object:
+        if name == "a-1":
+            raise NO_RIGHT_YET
+        return await merge(resource, namespace, name, body)
+
+    here.kube.merge = refuse_one  # type: ignore[method-assign]
+    with pytest.raises(UnfinishedError, match="Forbidden"):
+        await here.cancel()
+
+    assert here.kube.objects["TuningExperiment", "b-1"]["metadata"]["labels"].items() >= FINISHED.items()
 
 
 async def test_an_experiment_that_goes_meanwhile_is_fine(world: Callable[..., World]) -> None:

@@ -32,10 +32,10 @@ class Sweeping:
     """Sweeps over what there is."""
 
     def __init__(self, kube: FakeKube) -> None:
-        self._kube, self._sweep = kube, Sweep(kube.as_kube(), backend_choice.DEFAULT)
+        self._kube, self._sweep = kube, Sweep(kube.as_kube(), backend_choice.BACKENDS)
 
     async def once(self) -> None:
-        await self._sweep.once(await listed(self._kube.as_kube(), backend_choice.DEFAULT, ()))
+        await self._sweep.once(await listed(self._kube.as_kube(), backend_choice.BACKENDS, ()))
 
 
 def sweeping(kube: FakeKube) -> Sweeping:
@@ -69,7 +69,7 @@ async def test_what_goes_on_is_left_alone_and_nothing_is_read_besides_the_lists(
 
     await sweeping(kube).once()
 
-    kinds = ("InferenceService", "Job", "Pod", "TuningTask", "TuningExperiment")
+    kinds = ("InferenceService", "Deployment", "Job", "Pod", "TuningTask", "TuningExperiment")
     assert kube.calls == [("list", kind) for kind in kinds]
 
 

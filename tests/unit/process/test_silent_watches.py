@@ -145,7 +145,7 @@ async def looked(kube: FakeKube, watching: Watchfulness, monkeypatch: pytest.Mon
                 raise asyncio.CancelledError
 
     monkeypatch.setattr(silent_watches, "asyncio", Twice)
-    look = partial(listed, kube.as_kube(), backend_choice.DEFAULT, ())
+    look = partial(listed, kube.as_kube(), backend_choice.BACKENDS, ())
     with pytest.raises(asyncio.CancelledError):
         await look_around(look, watching, waker(tasks, experiments), answered, 30.0)
     return added

@@ -7,7 +7,8 @@ from typing import Any
 
 from autotuner import ownership
 from autotuner.api.experiment import ModelRef, Service
-from autotuner.api.model_and_runtime import TaskModel, TaskRuntime
+from autotuner.api.model_and_runtime import TaskModel
+from autotuner.api.task import TaskSpec
 from autotuner.kube import POD
 from autotuner.kubernetes_object import Object, Resource
 from autotuner.presets import Presets
@@ -36,7 +37,7 @@ RUNTIME = Resource("bare.example", "v1", "clusterservingruntimes", "ClusterServi
 class BarePod(Backend):
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities("Bare", POD, {"Cluster": MODEL}, {"Cluster": RUNTIME}, replaces_arguments=True)
+        return Capabilities("OME", POD, {"Cluster": MODEL}, {"Cluster": RUNTIME}, replaces_arguments=True)
 
     def root_name(self, experiment: Mapping[str, Any]) -> str:
         return f"{experiment['metadata']['name']}-bare"
@@ -44,7 +45,7 @@ class BarePod(Backend):
     def container(self, service: Service) -> str:
         return service.engine.lower()
 
-    def render(self, experiment: Mapping[str, Any], service: Service) -> Object:
+    def render(self, experiment: Mapping[str, Any], service: Service, runtime: Mapping[str, Any]) -> Object:
         meta = experiment["metadata"]
         engine = {
             "name": self.container(service),
@@ -64,6 +65,11 @@ class BarePod(Backend):
             "spec": {"containers": [engine]},
         }
 
+    def companions(
+        self, experiment: Mapping[str, Any], service: Service, root: Mapping[str, Any]
+    ) -> Sequence[tuple[Resource, Object]]:
+        return []
+
     def related(self, experiment: Mapping[str, Any]) -> Sequence[Named]:
         return []
 
@@ -76,15 +82,15 @@ class BarePod(Backend):
     def release_advice(self, service: Service, root: Mapping[str, Any], model: Object | None) -> str:
         return ""
 
-    def winner(self, experiment: Mapping[str, Any], service: Service, name: str) -> Winner:
-        body = self.render(experiment, service)
+    def winner(self, experiment: Mapping[str, Any], service: Service, runtime: Mapping[str, Any], name: str) -> Winner:
+        body = self.render(experiment, service, runtime)
         return Winner({**body, "metadata": {"name": name}}, "One pod.")
 
     def wanted_model(self, spec: TaskModel, known: Presets, namespace: str) -> Object | None:
         return None
 
     def wanted_runtime(
-        self, spec: TaskRuntime, known: Presets, live_model: Mapping[str, Any], namespace: str
+        self, spec: TaskSpec, known: Presets, live_model: Mapping[str, Any], namespace: str
     ) -> Object | None:
         return None
 

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from testbed.controlplane import PROGRAMS, find_programs
+from testbed.controlplane import PROGRAMS, ControlPlane, find_programs
 from testbed.gomodule import SetupError
-from testbed.kubernetes import build
+from testbed.kubernetes import VERSIONS, Version, build, chosen
 from testbed.node.container import Container
 from testbed.node.context import Addresses, local
 from testbed.node.images import ImageError, Images
 from testbed.node.proxy import Directory, UnreachableError, rewrite
 from testbed.node.status import conditions, phase
-from testbed.supervisor import _listened_nets, foreign_kubeconfig
+from testbed.supervisor import ROOT, _listened_nets, foreign_kubeconfig
 
 RUNNING: dict[str, Any] = {"running": {}}
 WAITING: dict[str, Any] = {"waiting": {"reason": "ContainerCreating"}}
@@ -232,6 +232,44 @@ def test_given_programs_have_to_be_there(tmp_path: Path) -> None:
     (tmp_path / "etcd").touch()
     with pytest.raises(SetupError, match="no etcd and kube-apiserver there"):
         find_programs({"KUBEBUILDER_ASSETS": str(tmp_path)})
+
+
+@pytest.mark.parametrize(
+    ("environment", "number"),
+    [
+        ({}, "1.34.4"),
+        ({"TESTBED_KUBERNETES": ""}, "1.34.4"),
+        ({"TESTBED_KUBERNETES": "1.30"}, "1.30.14"),
+        ({"TESTBED_KUBERNETES": "1.37"}, "1.37.2"),
+    ],
+)
+def test_the_environment_names_the_version(environment: dict[str, str], number: str) -> None:
+    assert chosen(environment).number == number
+
+
+def test_an_unknown_version_is_told_with_those_that_there_are() -> None:
+    with pytest.raises(SetupError, match=r"TESTBED_KUBERNETES=1\.99: the testbed has .* 1\.30, 1\.34, 1\.37"):
+        chosen({"TESTBED_KUBERNETES": "1.99"})
+
+
+@pytest.mark.parametrize("version", VERSIONS, ids=lambda version: version.minor)
+def test_each_version_has_modules_of_its_own(version: Version) -> None:
+    text = (ROOT / "testbed" / "kubernetes" / version.module_file).read_text()
+    assert f"k8s.io/kubernetes v{version.number}\n" in text
+    staging = version.number.replace("1.", "0.", 1)
+    assert f"k8s.io/api => k8s.io/api v{staging}\n" in text
+
+
+@pytest.mark.parametrize(
+    ("minor", "controllers", "gated"),
+    [("1.30", 4, False), ("1.34", 4, True), ("1.37", 1, False)],
+)
+def test_the_flags_are_those_that_the_version_has(tmp_path: Path, minor: str, controllers: int, gated: bool) -> None:
+    plane = ControlPlane.prepare(tmp_path, chosen({"TESTBED_KUBERNETES": minor}))
+    flags = plane.flags(dict.fromkeys(plane.tokens, tmp_path))
+    without = next(flag for flag in flags["kube-controller-manager"] if flag.startswith("--controllers="))
+    assert without.count(",-") == controllers
+    assert ("--feature-gates=MutatingAdmissionPolicy=true" in flags["kube-apiserver"]) == gated
 
 
 def test_a_missing_go_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

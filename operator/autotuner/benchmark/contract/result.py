@@ -1,10 +1,16 @@
-"""The result of a benchmark, and its form in the container's termination message (at most 4096 bytes)."""
+"""The result of a benchmark, and its form in the container's termination message (at most 4096 bytes).
+
+All containers of a pod share 12,288 bytes of termination messages: where a mesh and others add theirs, the kubelet cuts
+each to 12,288 / (number of containers, init containers included) bytes. So the log holds the result a second time.
+"""
 
 from __future__ import annotations
 
 import base64
 import json
+import re
 import zlib
+from collections.abc import Iterator
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -16,6 +22,9 @@ MAX_MESSAGE = 900
 MAX_WARNINGS = 6
 MAX_WARNING = 240
 _COMPRESSED = "z:"
+# Readers of logs cut long lines.
+_PIECE = 2000
+_IN_LOG = re.compile(r"^result, part (\d+) of (\d+): (.*)\n?", re.MULTILINE)
 _VERSION = 1
 MAX_VERSION = 32
 _STATISTICS = ("mean", "p50", "p90", "p95", "p99")
@@ -116,6 +125,41 @@ def decode(text: str) -> Result:
         )
     except (KeyError, TypeError, IndexError, UnicodeDecodeError, zlib.error, ValidationError) as error:
         raise ValueError(f"not a benchmark result: {error}") from error
+
+
+def log_lines(text: str) -> Iterator[str]:
+    """The lines by which a log holds an encoded result."""
+    pieces = [text[start : start + _PIECE] for start in range(0, len(text), _PIECE)]
+    for number, piece in enumerate(pieces, 1):
+        yield f"result, part {number} of {len(pieces)}: {piece}"
+
+
+def decode_log(log: str) -> Result:
+    """The result in a log; of several the last one.
+
+    Raises:
+        ValueError: the log holds no whole result.
+    """
+    parts = _IN_LOG.findall(log)
+    count = int(parts[-1][1]) if parts else 0
+    last = parts[-count:] if count else []
+    if not last or [number for number, _, _ in last] != [str(number) for number in range(1, count + 1)]:
+        raise ValueError("the log holds no whole result")
+    return decode("".join(piece for _, _, piece in last))
+
+
+def without_result(log: str) -> str:
+    """The log as people read it: without the second copy of the result."""
+    return _IN_LOG.sub("", log)
+
+
+def is_result(text: str) -> bool:
+    """Whether a text is a whole result."""
+    try:
+        decode(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _as_json(result: Result, warnings: int, message: int) -> str:

@@ -126,6 +126,23 @@ class RunnerSpec(_Model):
         return self.model_dump_json(by_alias=True, exclude_none=True)
 
 
+def api_key(environment: Mapping[str, str]) -> str:
+    """The engine's API key in the environment's AUTOTUNER_API_KEY, without white space around it; empty for none.
+
+    A Secret made of a file or by `echo` ends with a line break, which no HTTP header can carry.
+
+    Raises:
+        ValueError: no HTTP header can carry it; the message does not quote it.
+    """
+    key = environment.get(KEY_VARIABLE, "").strip()
+    if not (key.isascii() and key.isprintable()):
+        raise ValueError(
+            "the API key of runtime.apiKeySecret (of a TuningExperiment: service.apiKeySecret) has characters that no"
+            " HTTP header can carry; store the key as one line of printable ASCII"
+        )
+    return key
+
+
 def load_spec(environment: Mapping[str, str]) -> RunnerSpec:
     """The spec in the environment's AUTOTUNER_BENCHMARK.
 

@@ -33,7 +33,7 @@ EXIT_CODES: dict[Failure | None, int] = {
 
 
 def run_benchmark(environment: Mapping[str, str], clients: Mapping[str, str] = LOAD_CLIENTS) -> int:
-    """Run one benchmark as the environment describes it and write its result as termination message.
+    """Run one benchmark as the environment describes it and write its result as termination message and into the log.
 
     Args:
         environment: the container's variables; the load client gets them too.
@@ -43,13 +43,14 @@ def run_benchmark(environment: Mapping[str, str], clients: Mapping[str, str] = L
         The exit code: 0 accepted result; 1 the benchmark failed; 2 the description cannot be used; 3 the engine does
         not serve, or not this client; 143 terminated.
     """
-    log = Log(environment.get(KEY_VARIABLE, ""))
+    log = Log(environment.get(KEY_VARIABLE, "").strip())
     result = _measure(environment, clients, log)
     result = result.model_copy(update={"message": log.safe(result.message)})
-    log.result(result)
+    encoded = encode(result)
+    log.result(result, encoded)
     path = Path(environment.get(TERMINATION_LOG_VARIABLE) or DEFAULT_TERMINATION_LOG)
     try:
-        path.write_text(encode(result))
+        path.write_text(encoded)
     except OSError as error:
         log(f"the result cannot be written to {path}: {error}")
     return EXIT_CODES.get(result.failure, 1)

@@ -86,7 +86,7 @@ class EngineClient:
             except urllib.error.HTTPError as error:
                 problem = f"HTTP {error.code}: {_body(error)}"
                 if error.code in (401, 403):
-                    raise NotServingError(_unauthorized(problem), "Unauthorized") from error
+                    raise NotServingError(self._unauthorized(problem), "Unauthorized") from error
                 hopeless = 400 <= error.code < 500 and error.code != 429
             except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
                 problem, hopeless = f"{type(error).__name__}: {error}", False
@@ -120,20 +120,22 @@ class EngineClient:
                 f"the engine answers, but has no model list (/v1/models: HTTP 404 for {patience:.0f} s): it must serve"
                 " an OpenAI-compatible API without a path prefix"
             )
-        raise NotServingError(_unauthorized(f"HTTP {code}"), "Unauthorized")
+        raise NotServingError(self._unauthorized(f"HTTP {code}"), "Unauthorized")
+
+    def _unauthorized(self, answer: str) -> str:
+        field = "runtime.apiKeySecret (of a TuningExperiment: service.apiKeySecret)"
+        if "Authorization" in self._headers:
+            return f"the engine refuses the API key of {field} ({answer}): is it the key that the engine was given?"
+        return (
+            f"the engine refuses requests without a valid API key ({answer}): name the Secret that holds its key in"
+            f" {field}"
+        )
 
     def _request(self, path: str, body: dict[str, Any] | None, timeout: float) -> Any:
         data = json.dumps(body).encode() if body is not None else None
         request = urllib.request.Request(self._base + path, data=data, headers=self._headers)  # noqa: S310 - http(s) only
         with urllib.request.urlopen(request, timeout=timeout) as response:  # noqa: S310 - see above
             return json.load(response)
-
-
-def _unauthorized(answer: str) -> str:
-    return (
-        f"the engine refuses requests without a valid API key ({answer}): start it without a key (runtime, environment,"
-        " runtime.extraArgs)"
-    )
 
 
 def _body(error: urllib.error.HTTPError) -> str:

@@ -6,7 +6,7 @@ import json
 import sys
 
 from autotuner.api.experiment import Distribution, Level
-from autotuner.benchmark.contract.result import Result, rounded
+from autotuner.benchmark.contract.result import Result, log_lines, rounded
 
 
 class Log:
@@ -33,8 +33,10 @@ class Log:
         )
         self(json.dumps(rounded(level.dump()), separators=(",", ":")))
 
-    def result(self, result: Result) -> None:
-        """Write to the log how the benchmark ended."""
+    def result(self, result: Result, encoded: str) -> None:
+        """Write to the log how the benchmark ended: for programs, then for people."""
+        for line in log_lines(encoded):
+            self(line)
         if result.failure:
             self(f"{result.failure}: {result.message}")
             return

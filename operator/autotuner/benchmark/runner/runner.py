@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 
+from autotuner.benchmark.contract import hub
 from autotuner.benchmark.contract.level_run import LevelRun
 from autotuner.benchmark.contract.messages import (
     ClientEvent,
@@ -19,7 +20,7 @@ from autotuner.benchmark.contract.messages import (
     WarmedUp,
 )
 from autotuner.benchmark.contract.result import Failure
-from autotuner.benchmark.contract.spec import KEY_VARIABLE, RunnerSpec
+from autotuner.benchmark.contract.spec import RunnerSpec, api_key
 from autotuner.benchmark.runner.client_process import ClientGoneError, ClientProcess
 from autotuner.benchmark.runner.early_stop import StopCriteria, Stopped, ladder_top, would_stop
 from autotuner.benchmark.runner.engine_client import EngineClient, NotServingError
@@ -51,7 +52,10 @@ class Runner:
         weights = {scenario.name: scenario.weight for scenario in spec.scenarios}
         self._criteria = StopCriteria(spec.concurrency, weights, spec.slos, spec.required_throughput, spec.noise_margin)
         self.progress = Progress()
-        self._engine = EngineClient(spec.api_base, environment.get(KEY_VARIABLE, ""))
+        try:
+            self._engine = EngineClient(spec.api_base, api_key(environment))
+        except ValueError as problem:
+            raise BenchmarkError("Unauthorized", str(problem)) from None
         self._started = time.monotonic()
         self._tokenizer_loaded = False
         self._ready_for: int | None = None
@@ -108,10 +112,14 @@ class Runner:
         if model in models:
             return model
         if model:
-            raise NotServingError(f"the engine serves {', '.join(models)}, not {model}")
+            raise NotServingError(
+                f"the engine serves {', '.join(models)}, not {model}: name one of these in runtime.servedModelName (of"
+                " a TuningExperiment: service.servedModelName)",
+                "ModelNameAmbiguous",
+            )
         raise NotServingError(
-            f"the engine serves several names ({', '.join(models)}), and nothing says which one to measure: let it"
-            " serve a single one",
+            f"the engine serves several names ({', '.join(models)}), and nothing says which one to measure:"
+            " name it in runtime.servedModelName (of a TuningExperiment: service.servedModelName)",
             "ModelNameAmbiguous",
         )
 
@@ -181,15 +189,15 @@ class Runner:
 
     def _check_tokenizer(self, waited: float) -> None:
         """Give up on a tokenizer that takes too long: what everyone lacks is told apart from a lack of CPU."""
-        hub = self._spec.tokenizer.source == "Hub"
-        limit = HUB_SECONDS if hub else LOADING_SECONDS
+        from_hub = self._spec.tokenizer.source == "Hub"
+        limit = HUB_SECONDS if from_hub else LOADING_SECONDS
         if waited <= limit:
             return
         why = "the benchmark is short of CPU, or its volume does not answer"
-        if hub:
-            why = "the hub, or a proxy before it, does not answer (HF_ENDPOINT, https_proxy), or use source ModelVolume"
+        if from_hub:
+            why = f"{hub.no_answer()}; {hub.ADVICE}"
         message = f"benchmark.tokenizer: it did not load within {limit:.0f} s; {why}"
-        raise BenchmarkError("Tokenizer" if hub else "ClientOverloaded", message)
+        raise BenchmarkError("Tokenizer" if from_hub else "ClientOverloaded", message)
 
     def _take_in(self, event: ClientEvent) -> None:
         match event:

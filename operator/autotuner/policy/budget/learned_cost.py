@@ -56,7 +56,10 @@ def learned(measured: Iterable[Measured]) -> Pace | None:
 def _seconds(one: Measured) -> tuple[float, float, float]:
     """Seconds of a level, and around all levels: holding accelerators, and on the clock."""
     times, levels = one.status.times, len(one.status.levels or [])
-    held = (one.status.gpu_seconds or 0.0) / one.accelerators
+    if one.held:
+        held = (one.status.gpu_seconds or 0.0) / one.held
+    else:
+        held = (clock.seconds_between(times.scheduled, times.pods_gone) if times else None) or 0.0
     whole = clock.seconds_between(times.created, times.released) if times else None
     measuring = clock.seconds_between(times.first_request, times.benchmark_finished) if times else None
     measuring = min(measuring or 0.0, held)

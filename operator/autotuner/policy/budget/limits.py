@@ -86,7 +86,7 @@ def ends_confirmation(seen: ObservedTask, race: Race, step: Measure, now: dateti
     if pace is not None:
         levels = _levels(seen, race.ladder)
         for key in step.keys:
-            coming += pace.cost(levels, race.original(key).accelerators)
+            coming += pace.cost(levels, race.original(key).held)
     return _limit_reached(budget, Cost(_used(seen.measured, now), _elapsed(seen, now)), coming, "block of repeats")
 
 
@@ -98,7 +98,7 @@ def deadline(seen: ObservedTask, now: datetime) -> datetime | None:
     moments = []
     if budget.max_hours is not None:
         moments.append(now + timedelta(hours=budget.max_hours, seconds=-_elapsed(seen, now)))
-    rate = sum(one.accelerators for one in seen.running if _holds(one))
+    rate = sum(one.held for one in seen.running if _holds(one))
     if budget.max_gpu_hours is not None:
         left = budget.max_gpu_hours * _HOUR - _used(seen.measured, now)
         if rate or left <= 0:
@@ -258,7 +258,7 @@ def _used(measured: Iterable[Measured], now: datetime) -> float:
             total += one.status.gpu_seconds or 0.0
         elif times is not None:
             held = clock.seconds_between(times.scheduled, times.pods_gone or clock.stamp(now))
-            total += (held or 0.0) * one.accelerators
+            total += (held or 0.0) * one.held
     return total
 
 
@@ -266,7 +266,7 @@ def _side_by_side(seen: ObservedTask, pace: Pace, starting: Sequence[int], now: 
     """The cost of what starts now beside what is still to come of what is running: the clock runs for all at once."""
     whole = [pace.cost(_levels(seen, seen.spec.benchmark.concurrency), each) for each in starting]
     for one in seen.running:
-        cost = pace.cost(_levels(seen, one.spec.benchmark.concurrency), one.accelerators)
+        cost = pace.cost(_levels(seen, one.spec.benchmark.concurrency), one.held)
         gone = clock.seconds_between(one.begun, clock.stamp(now)) or 0.0
         whole.append(Cost(max(0.0, cost.gpu_seconds - _used([one], now)), max(0.0, cost.seconds - gone)))
     return Cost(sum(cost.gpu_seconds for cost in whole), max(cost.seconds for cost in whole))
@@ -291,7 +291,7 @@ def _reserve(
     if race is None or not race.leaders:
         return _NOTHING
     top = min(top, seen.space.size)
-    field = [one.accelerators for one in race.leaders[:top]]
+    field = [one.held for one in race.leaders[:top]]
     field = sorted([*field, *[accelerators] * max(1, top - len(field))], reverse=True)[:top]
     block = _block(seen, race, pace, field)
     return _Reserve(block.times(_LEAST), block.times(race.standing.most))
@@ -313,7 +313,7 @@ def _paid(seen: ObservedTask, searched: Sequence[Measured], pace: Pace | None, n
         race = finalists.race(seen.spec, searched, seen.baseline, count)
         if race is None:
             return top
-        least = _block(seen, race, pace, [one.accelerators for one in race.leaders[:count]]).times(_LEAST)
+        least = _block(seen, race, pace, [one.held for one in race.leaders[:count]]).times(_LEAST)
         if not any(limit.over(limit.hours(least)) for limit in limits):
             return count
     return 0
@@ -321,7 +321,7 @@ def _paid(seen: ObservedTask, searched: Sequence[Measured], pace: Pace | None, n
 
 def _block(seen: ObservedTask, race: Race, pace: Pace, leaders: Iterable[int]) -> Cost:
     """The cost of a block: a run of each leader, by their accelerators, and of a baseline to compare with."""
-    today = [race.baseline.accelerators] if race.standing.comparable else []
+    today = [race.baseline.held] if race.standing.comparable else []
     levels = _levels(seen, race.ladder)
     return sum((pace.cost(levels, each) for each in (*leaders, *today)), Cost())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from autotuner.api.experiment import ExperimentStatus
 from autotuner.hashing import digest
-from autotuner.kubernetes_object import Object
+from autotuner.kubernetes_object import Object, content
 from autotuner.policy.experiment.fingerprint import image_digest
 
 _ADVICE = "figures of two deployments cannot be compared"
@@ -21,7 +21,16 @@ def difference(first: ExperimentStatus, other: ExperimentStatus) -> str:
     if first.image_id and other.image_id and image_digest(first.image_id) != image_digest(other.image_id):
         return f"ran the image {other.image_id} instead of {first.image_id}"
     here, there = other.accelerator_product, first.accelerator_product
-    return f"ran on {here} instead of {there}" if here and there and here != there else ""
+    if here and there and here != there:
+        return f"ran on {here} instead of {there}"
+    if other.node and first.node and other.accelerator_sharing != first.accelerator_sharing:
+        return f"ran on {_shared(other)} instead of {_shared(first)}"
+    return ""
+
+
+def _shared(status: ExperimentStatus) -> str:
+    sharing = status.accelerator_sharing
+    return f"shared accelerators ({sharing})" if sharing else "accelerators of its own"
 
 
 def explanation(name: str, difference: str, baseline: str) -> str:
@@ -44,7 +53,7 @@ def changed_object(first: ExperimentStatus, baseline: str, model: Object | None,
         runtime: as the model.
     """
     for what, live in (("model", model), ("runtime", runtime)):
-        if first.hashes and live is not None and digest(live.get("spec"), 32) != getattr(first.hashes, what):
+        if first.hashes and live is not None and digest(content(live), 32) != getattr(first.hashes, what):
             return (
                 f"{live['kind']} {live['metadata']['name']} was changed since the baseline {baseline} was deployed:"
                 f" {_ADVICE}; create a new TuningTask"

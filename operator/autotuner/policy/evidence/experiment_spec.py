@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from autotuner import engines, scoring
+from autotuner.api.benchmark import BenchmarkPod
 from autotuner.api.common import API_VERSION, GROUP, TASK_LABEL, EngineName, EnvironmentVariable, Toleration
 from autotuner.api.experiment import (
     ACCELERATORS_MAX,
@@ -20,7 +21,7 @@ from autotuner.api.experiment import (
 )
 from autotuner.api.task import TaskSpec
 from autotuner.engines import EngineVersion
-from autotuner.kubernetes_object import Object
+from autotuner.kubernetes_object import Object, content
 from autotuner.ownership import owner_reference
 from autotuner.search.space.configuration import Configuration, Rendered
 from autotuner.search.space.space import Space
@@ -37,10 +38,35 @@ def mark_created_for(body: Object, task: Mapping[str, Any]) -> Object:
     return {**body, "metadata": {**body["metadata"], "annotations": annotations}}
 
 
+def own_snapshot(body: Object, task: Mapping[str, Any]) -> Object:
+    """Make a snapshot the task's own: it goes with the task, and no other uses it."""
+    name = f"{task['metadata']['name']}-{body['metadata']['name'].rpartition('-')[2]}"
+    own = {"name": name, "labels": {TASK_LABEL: task["metadata"]["name"]}, "ownerReferences": [owner_reference(task)]}
+    return {**body, "metadata": {**body["metadata"], **own}}
+
+
 def created_by(live: Mapping[str, Any], task: Mapping[str, Any]) -> bool:
     """Whether this very task made the object."""
     annotations = live["metadata"].get("annotations") or {}
     return bool(annotations.get(CREATED_FOR) == task["metadata"]["uid"])
+
+
+@dataclass(frozen=True)
+class Pinned:
+    """The accelerators on which all experiments of a task run.
+
+    Attributes:
+        product: the model; None while it is not known.
+        label: of nodes that says the model; None for the resource's own.
+    """
+
+    product: str | None = None
+    label: str | None = None
+
+    @property
+    def selector(self) -> dict[str, str]:
+        """The label that a node must have; empty while the model is not known."""
+        return {self.label: self.product} if self.label and self.product else {}
 
 
 @dataclass(frozen=True)
@@ -55,7 +81,7 @@ class Ingredients:
         model: live, or as it would be created.
         runtime: live, or as it would be created.
         space: the search space, which renders configurations.
-        product: of the accelerator, once experiment 0 has fixed it.
+        pinned: label and model of the accelerator, once experiment 0 has fixed them; else what the user says of them.
         benchmark_image: the operator's own.
     """
 
@@ -66,13 +92,18 @@ class Ingredients:
     model: Mapping[str, Any]
     runtime: Mapping[str, Any]
     space: Space
-    product: str | None
+    pinned: Pinned
     benchmark_image: str
+
+    @property
+    def container(self) -> str | None:
+        """The engine's container in a snapshot; None where the backend has a name for it."""
+        return str(self.template.container["name"]) if self.backend.capabilities.snapshots else None
 
     @property
     def template(self) -> EngineTemplate:
         """The engine in the runtime."""
-        return self.backend.engine_template(self.runtime.get("spec"))
+        return self.backend.engine_template(content(self.runtime))
 
 
 def _rendered(common: Ingredients, configuration: Configuration | None) -> Rendered:
@@ -93,8 +124,13 @@ def arguments(
     return list(rendered.args), _environment(common.spec.runtime.env or [], rendered.env)
 
 
+def held(common: Ingredients, configuration: Configuration | None) -> int:
+    """The accelerators that one engine of a configuration takes away from others: none where it requests none."""
+    return accelerators(common, configuration) if common.spec.placement.accelerator_resource else 0
+
+
 def accelerators(common: Ingredients, configuration: Configuration | None) -> int:
-    """The number of accelerators that one engine of a configuration occupies."""
+    """The accelerators by which figures per GPU of a configuration are divided, at least 1."""
     count = engines.get(common.engine).accelerators(_rendered(common, configuration).args, common.template.command)
     return min(count, ACCELERATORS_MAX)
 
@@ -115,14 +151,12 @@ def specification(
     common: Ingredients, purpose: Purpose, configuration: Configuration | None, best: float | None = None
 ) -> ExperimentSpec:
     """The spec of the TuningExperiment that measures a configuration."""
-    task, spec = common.task, common.spec
+    spec = common.spec
     return ExperimentSpec(
         purpose=purpose,
         parameters=configuration.parameters() if configuration is not None else None,
         service=_service(common, configuration),
-        benchmark=Benchmark(
-            **spec.benchmark.model_dump(exclude_none=True), seed=task["metadata"]["uid"], image=common.benchmark_image
-        ),
+        benchmark=_benchmark(common),
         stop=scoring.stop(scoring.Goal.of(spec), best),
         timeouts=spec.timeouts,
     )
@@ -148,9 +182,7 @@ def repeat(
         host: value of the label by which it is kept on one node; None for any node.
     """
     spec = common.spec
-    changed: dict[str, Any] = {
-        "accelerator": original.service.accelerator.model_copy(update={"product": common.product})
-    }
+    changed: dict[str, Any] = {"accelerator": _pinned(original.service.accelerator, common.pinned)}
     if host is not None:
         changed["node_selector"] = {**(original.service.node_selector or {}), HOST_LABEL: host}
     body = original.model_copy(
@@ -177,7 +209,7 @@ def retry(common: Ingredients, original: ExperimentSpec, *, index: int, of: str)
         index: of the new one.
         of: name of the experiment that measured the same first.
     """
-    accelerator = original.service.accelerator.model_copy(update={"product": common.product})
+    accelerator = _pinned(original.service.accelerator, common.pinned)
     body = original.model_copy(
         update={
             "cancel": False,
@@ -187,6 +219,10 @@ def retry(common: Ingredients, original: ExperimentSpec, *, index: int, of: str)
         }
     )
     return _object(common.task, index, body)
+
+
+def _pinned(accelerator: Accelerator, pinned: Pinned) -> Accelerator:
+    return accelerator.model_copy(update={"product": pinned.product, "label": pinned.label})
 
 
 def _object(task: Mapping[str, Any], index: int, body: ExperimentSpec) -> Object:
@@ -203,12 +239,23 @@ def _object(task: Mapping[str, Any], index: int, body: ExperimentSpec) -> Object
     }
 
 
+def _benchmark(common: Ingredients) -> Benchmark:
+    traffic = common.spec.benchmark
+    pod = traffic.pod or BenchmarkPod()
+    if not pod.image:
+        pod = pod.model_copy(update={"image": common.benchmark_image})
+    given = traffic.model_dump(exclude_none=True) | {"pod": pod.model_dump(exclude_none=True)}
+    return Benchmark(**given, seed=common.task["metadata"]["uid"])
+
+
 def _service(common: Ingredients, configuration: Configuration | None) -> Service:
     spec, placement = common.spec, common.spec.placement
     args, env = arguments(common, configuration)
     return Service(
-        model=ModelRef(kind=common.model["kind"], name=common.model["metadata"]["name"]),
+        backend=common.backend.capabilities.name,
+        model=_model_reference(common),
         runtime=RuntimeRef(kind=common.runtime["kind"], name=common.runtime["metadata"]["name"]),
+        container=common.container,
         engine=engines.get(common.engine).name,
         args=args,
         env=env,
@@ -216,15 +263,28 @@ def _service(common: Ingredients, configuration: Configuration | None) -> Servic
         accelerator=Accelerator(
             resource=placement.accelerator_resource,
             count=accelerators(common, configuration),
-            product=common.product,
+            product=common.pinned.product,
+            label=common.pinned.label,
+            allow_shared=placement.allow_shared,
         ),
-        volume=spec.model.volume,
+        volume=spec.model.volume if spec.model.volume and not spec.model.volume.cache else None,
         node_selector=placement.node_selector or None,
         tolerations=_tolerations(spec, common.template),
         queue_name=placement.queue_name,
         priority_class_name=placement.priority_class_name,
         workload_priority_class_name=placement.workload_priority_class_name,
+        labels=placement.labels or None,
+        annotations=placement.annotations or None,
+        api_key_secret=spec.runtime.api_key_secret,
+        served_model_name=spec.runtime.served_model_name,
     )
+
+
+def _model_reference(common: Ingredients) -> ModelRef | None:
+    """The model's object; None where the engine finds its own."""
+    if not common.backend.capabilities.models:
+        return None
+    return ModelRef(kind=common.model["kind"], name=common.model["metadata"]["name"])
 
 
 def _environment(

@@ -72,8 +72,13 @@ class Measured:
 
     @property
     def accelerators(self) -> int:
-        """The number of accelerators that its engine occupies."""
+        """The accelerators by which its figures per GPU are divided, at least 1."""
         return self.spec.service.accelerator.count
+
+    @property
+    def held(self) -> int:
+        """The accelerators that its engine takes away from others: none where it requests none."""
+        return self.spec.service.accelerator.held
 
     @property
     def value(self) -> float:

@@ -15,7 +15,7 @@ from autotuner.engines.probed_flags import ProbedFlags
 from autotuner.kubernetes_object import Object
 from autotuner.policy import model_and_runtime, preflight
 from autotuner.policy.evidence import baseline_point, measurements, retries, reuse
-from autotuner.policy.evidence.experiment_spec import Ingredients
+from autotuner.policy.evidence.experiment_spec import Ingredients, Pinned
 from autotuner.policy.evidence.measurements import Measured, Readings, Settled
 from autotuner.policy.evidence.probe import ObservedProbe
 from autotuner.policy.model_and_runtime import Reference
@@ -24,7 +24,8 @@ from autotuner.policy.volume_claims import Storage
 from autotuner.presets import Presets
 from autotuner.search.space.configuration import Configuration
 from autotuner.search.space.space import Space
-from autotuner.serving import nodes
+from autotuner.serving import accelerators
+from autotuner.serving.accelerators import Fleet
 from autotuner.serving.backend import Backend, EngineTemplate, ModelState
 from autotuner.validation_messages import Finding
 
@@ -54,9 +55,12 @@ class ObservedTask:
     may_create: bool = True
     most_accelerators: int | None = None  # that the experiments of all tasks may hold together
     benchmark_image: str = ""
+    defaults: Object = field(default_factory=dict)  # those of the operator that the spec takes
+    defaults_problem: Finding | None = None  # why the spec cannot take them
     obstacle: str = ""  # whose the name of the next experiment is, if it could not be created just now
     recommendation_obstacle: str = ""  # why the recommendation could not be written just now
     rejection: tuple[str, str] | None = None  # kind and the API server's words, when it refused to create it just now
+    absent: Mapping[str, str] = field(default_factory=dict)  # backends that cannot serve -> why
     turn: str = ""  # why no experiment may start just now although the task's own limits let it, in words
     unanswered: tuple[str, str] | None = None  # the same when it could not do it: it failed, or a webhook did
 
@@ -113,21 +117,32 @@ class ObservedTask:
     @property
     def surroundings(self) -> preflight.Surroundings:
         """What of the cluster the spec refers to."""
-        product = self.baseline_product
-        placement = self.spec.placement
         return preflight.Surroundings(
             self.backend,
             self.model,
             self.runtime,
             self.shadow,
             self.may_create,
-            capacity=nodes.capacity(self.nodes, placement.accelerator_resource, placement.node_selector or {}, product),
+            fleet=self.fleet,
             most_accelerators=self.most_accelerators,
             storage=self.storage,
             queue=self.queue,
             running=(self.settled.status.engine_version or "") if self.settled else "",
             probed=self.probed,
             probe_failure=(self.status.probe.failure or "") if self.status.probe else "",
+            absent=self.absent,
+        )
+
+    @cached_property
+    def fleet(self) -> Fleet:
+        """What the nodes that its engines may run on say of their accelerators."""
+        asked = self.spec.placement
+        return accelerators.fleet(
+            self.nodes,
+            asked.accelerator_resource,
+            asked.node_selector or {},
+            asked.accelerator_label or "",
+            self.pinned.selector,
         )
 
     @cached_property
@@ -157,14 +172,20 @@ class ObservedTask:
             model=model,
             runtime=runtime,
             space=self.space,
-            product=self.baseline_product,
+            pinned=self.pinned,
             benchmark_image=self.benchmark_image,
         )
 
     @property
-    def baseline_product(self) -> str | None:
+    def pinned(self) -> Pinned:
         """The accelerator that experiment 0 has fixed; read before anything is scored, for the space depends on it."""
-        return self.settled.status.accelerator_product if self.settled else None
+        wanted = self.spec.placement
+        if self.settled is None or self.settled.status.accelerator_product is None:
+            return Pinned(label=wanted.accelerator_label)
+        status = self.settled.status
+        # An experiment of an older release did not tell the label: it was the resource's own.
+        own = next(iter(accelerators.product_labels(wanted.accelerator_resource)), None)
+        return Pinned(status.accelerator_product, status.accelerator_label or wanted.accelerator_label or own)
 
     @cached_property
     def settled(self) -> Settled | None:

@@ -111,11 +111,10 @@ def _benchmark_queue(seen: ObservedExperiment, times: Times, words: str) -> Iter
 
 def _waiting_to_create(seen: ObservedExperiment, now: datetime) -> Iterator[Deadline]:
     at = _queue_over(seen, now)
-    model = seen.spec.service.model
     if seen.root is not None:
         yield Deadline(at, Ending("ServingNotCreated", waiting.obstacle(seen)))
     elif seen.model_state.phase != "Ready":
-        why = f"{model.kind} {model.name} did not become Ready in time: {seen.model_state.why}"
+        why = f"{seen.model_name} did not become Ready in time: {seen.model_state.why}"
         yield Deadline(at, Ending("ModelNotReady", why))
     elif seen.runtime is None:
         runtime = seen.spec.service.runtime

@@ -52,12 +52,23 @@ def finished(status: ExperimentStatus) -> bool:
 def decide(seen: ObservedExperiment, now: datetime) -> Plan:
     """The plan of one reconcile."""
     if finished(seen.status):
-        labels = seen.object["metadata"].get("labels", {})
-        return Plan(seen.status, mark_finished=labels.get(FINISHED_LABEL) != "true")
+        return _stay_finished(seen, now)
     if seen.status.reason:
         return _release(seen, now)
     ending = endings.find(seen, now)
     return _end(seen, ending, now) if ending else _advance(seen, now)
+
+
+def _stay_finished(seen: ObservedExperiment, now: datetime) -> Plan:
+    """The plan of what is over: a cancellation that comes too late is acknowledged and said to be without effect."""
+    unmarked = seen.object["metadata"].get("labels", {}).get(FINISHED_LABEL) != "true"
+    if seen.status.observed_generation == seen.generation:
+        return Plan(seen.status, mark_finished=unmarked)
+    conditions = ConditionSet(seen.status.conditions, seen.generation, now)
+    conditions.acknowledge()
+    status = seen.status.model_copy(update={"observed_generation": seen.generation, "conditions": conditions.list()})
+    message = "the experiment is over and its GPUs are free: spec.cancel has no effect"
+    return Plan(status, mark_finished=unmarked, events=(Event("Warning", "AlreadyFinished", message),))
 
 
 def _advance(seen: ObservedExperiment, now: datetime) -> Plan:
@@ -80,7 +91,7 @@ def _advance(seen: ObservedExperiment, now: datetime) -> Plan:
             "times": times,
             "node": pod.node if pod else seen.status.node,
             "benchmark_node": seen.benchmark.node if seen.benchmark else seen.status.benchmark_node,
-            "accelerator_product": seen.product,
+            **_of_accelerators(seen),
             "image": pod.image if pod else seen.status.image,
             "image_id": (pod.image_id or None) if pod else seen.status.image_id,
             "hashes": seen.status.hashes or (hashes(seen.model, seen.runtime) if deployed else None),
@@ -109,6 +120,16 @@ def _advance(seen: ObservedExperiment, now: datetime) -> Plan:
         events=_step_events(seen, phase, message),
         look_again=_next_look(seen, now),
     )
+
+
+def _of_accelerators(seen: ObservedExperiment) -> dict[str, int | str | None]:
+    """What the status tells of the accelerators; kept from when the engine came to its node."""
+    return {
+        "accelerators": seen.spec.service.accelerator.held,
+        "accelerator_product": seen.accelerators.product or None,
+        "accelerator_label": seen.accelerators.label or None,
+        "accelerator_sharing": seen.sharing,
+    }
 
 
 def _may_create(seen: ObservedExperiment) -> bool:
@@ -153,9 +174,8 @@ def _progress(seen: ObservedExperiment, times: Times) -> tuple[ExperimentPhase, 
     if not seen.owns_root:
         if seen.root is not None:
             return "Pending", f"waiting: {waiting.obstacle(seen)}"
-        model = seen.spec.service.model
         if seen.model_state.phase != "Ready":
-            return "Pending", f"waiting for {model.kind} {model.name} to be Ready (it is {seen.model_state})"
+            return "Pending", f"waiting for {seen.model_name} to be Ready (it is {seen.model_state})"
         if seen.runtime is None:
             runtime = seen.spec.service.runtime
             return "Pending", f"waiting for {runtime.kind} {runtime.name}, which does not exist"
@@ -241,7 +261,7 @@ def _fingerprint(seen: ObservedExperiment, ending: Ending, status: ExperimentSta
         return None
     if status.hashes is None or status.hashes != hashes(seen.model, seen.runtime):
         return None
-    return fingerprint(seen.spec, status.hashes, status.image_id or "", seen.product)
+    return fingerprint(seen.spec, status.hashes, status.image_id or "", status.accelerator_product, seen.sharing)
 
 
 def judge(seen: ObservedExperiment, ending: Ending) -> Ending:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from autotuner import clock, engines
 from autotuner.benchmark.container_resources import short_of_cpu
-from autotuner.benchmark.contract.result import Failure, Result, decode
+from autotuner.benchmark.contract.result import Failure, Result, decode, decode_log, without_result
 from autotuner.engines.diagnosis import Diagnosis
 from autotuner.policy.experiment import model_files, waiting
 from autotuner.policy.experiment.deadlines import ENGINE_DEATH_GRACE, deadlines
@@ -17,7 +18,7 @@ from autotuner.policy.experiment.reasons import LOG_TAIL, Ending
 from autotuner.policy.experiment.times import has_served, reached
 from autotuner.serving import kueue
 from autotuner.serving.backend import Doomed, NotCreated
-from autotuner.serving.pods import PodView, node_ready
+from autotuner.serving.pods import PodView, Terminated, node_ready
 
 # Failures of a benchmark that have a reason of their own; all others are the benchmark's.
 _FAILURES: Mapping[Failure, str] = {
@@ -70,28 +71,39 @@ def _rejected(seen: ObservedExperiment, _: datetime) -> Ending | None:
     return None
 
 
+# Words of a refusal of the benchmark's pod, with the field that mends it; the first that fits.
+_MENDED_BY = (
+    (
+        ("security context constraint", "runAsUser", "runAsGroup", "fsGroup"),
+        "; benchmark.pod.securityContext: Platform lets the platform choose its user",
+    ),
+    (("label", "annotation"), "; its labels and annotations are in benchmark.pod and placement"),
+    (("cpu", "memory", "resources"), "; what it asks for is in benchmark.pod.resources"),
+)
+
+
 def _job_refused(seen: ObservedExperiment, _: datetime) -> Ending | None:
     refusal = seen.job_refusal
     if refusal is None or refusal.kind != "Policy":
         return None
-    about_resources = any(word in refusal.words for word in ("cpu", "memory", "resources"))
-    advice = "; what it asks for is in benchmark.resources" if about_resources else ""
+    advice = next((told for words, told in _MENDED_BY if any(word in refusal.words for word in words)), "")
     return Ending("JobRefused", f"the benchmark cannot be made: {refusal.words}{advice}")
 
 
 def _references(seen: ObservedExperiment, _: datetime) -> Ending | None:
     if seen.root is not None:
         return None
-    model, runtime = seen.spec.service.model, seen.spec.service.runtime
-    if seen.model is None and seen.of_task:
+    runtime = seen.spec.service.runtime
+    named = seen.spec.service.model is not None
+    if seen.model is None and named and seen.of_task:
         return None  # the task makes it again if it is the task's own; queueSeconds count
-    if seen.model is None:
-        return Ending("ModelNotReady", f"{model.kind} {model.name} does not exist; create it")
+    if seen.model is None and named:
+        return Ending("ModelNotReady", f"{seen.model_name} does not exist; create it")
     if seen.model_state.phase == "Failed":
-        return Ending("ModelNotReady", f"{model.kind} {model.name} is Failed: {seen.model_state.why}")
+        return Ending("ModelNotReady", f"{seen.model_name} is Failed: {seen.model_state.why}")
     if seen.runtime is None and not seen.of_task:
         return Ending("RuntimeIncompatible", f"{runtime.kind} {runtime.name} does not exist; create it")
-    unreadable = model_files.unreadable(seen, seen.model)
+    unreadable = model_files.unreadable(seen, seen.model or {})
     return Ending("ModelNotReady", unreadable.message) if unreadable else None
 
 
@@ -132,6 +144,20 @@ def _root_gone(seen: ObservedExperiment, _: datetime) -> Ending | None:
     if seen.root is None or not seen.owns_root or "deletionTimestamp" in seen.root["metadata"]:
         return Ending("Evicted", f"somebody deleted the {seen.root_kind} while the experiment needed it")
     return None
+
+
+def _shared(seen: ObservedExperiment, _: datetime) -> Ending | None:
+    """The ending if others may use the engine's accelerators at the same time, and nobody said that they may."""
+    if seen.sharing is None or seen.spec.service.accelerator.allow_shared or has_served(seen):
+        return None
+    where, allow = "service", "service.accelerator"
+    if seen.of_task:
+        where = allow = "placement"
+    return Ending(
+        "AcceleratorShared",
+        f"the engine's node shares its accelerators among pods ({seen.sharing}), and figures would depend on what the"
+        f" others do: choose other nodes with {where}.nodeSelector, or set {allow}.allowShared: true",
+    )
 
 
 def _pull_failed(seen: ObservedExperiment, _: datetime) -> Ending | None:
@@ -261,21 +287,18 @@ def _benchmarked(seen: ObservedExperiment, now: datetime) -> Ending | None:
     pod = seen.benchmark
     if pod is None or pod.ended is None:
         return _job_failed(seen)
-    try:
-        result = decode(pod.ended.message)
-    except ValueError:
-        last = next((line for line in reversed(seen.benchmark_log.splitlines()) if line.strip()), "nothing")
-        message = f"the benchmark ended with exit code {pod.ended.exit_code} and no result; its last line: {last}"
-        return Ending(
-            "BenchmarkFailed", message, exit_code=pod.ended.exit_code, log_tail=seen.benchmark_log[-LOG_TAIL:]
-        )
+    since = reached(seen, now).benchmark_finished
+    finished = clock.parse(since) if since else now
+    result = _result(seen.benchmark_log, pod.ended.message)
+    if result is None:
+        # Of a message that is cut, the log has the whole: it may be there only when it is asked for again.
+        awaited = pod.ended.message and not seen.benchmark_log and now < finished + ENGINE_DEATH_GRACE
+        return None if awaited else _without_result(seen, pod.ended)
     if result.failure == "Terminated":
         told = Ending("Evicted", "somebody stopped the benchmark's pod while the experiment needed it", result)
         return _job_failed(seen) or told
     # An engine that dies fails requests first; its pod ends a moment later, and says why.
     doubtful = not result.ok or (result.levels and result.levels[-1].errors)
-    since = reached(seen, now).benchmark_finished
-    finished = clock.parse(since) if since else now
     if doubtful and now < finished + ENGINE_DEATH_GRACE and seen.engine is not None:
         return None
     if result.ok:
@@ -285,8 +308,28 @@ def _benchmarked(seen: ObservedExperiment, now: datetime) -> Ending | None:
         words = f"the engine's node {name} is not Ready, and the benchmark failed: {result.message}"
         return Ending("NodeLost", words, result)
     reason = _FAILURES.get(result.failure or "Internal", "BenchmarkFailed")
-    log = seen.benchmark_log if reason == "BenchmarkFailed" else seen.engine_log
+    log = without_result(seen.benchmark_log) if reason == "BenchmarkFailed" else seen.engine_log
     return Ending(reason, result.message, result, exit_code=pod.ended.exit_code, log_tail=log[-LOG_TAIL:])
+
+
+def _result(log: str, message: str) -> Result | None:
+    """The result in the termination message, or in the log where the kubelet has cut that; None if in neither."""
+    for read, text in ((decode, message), (decode_log, log)):
+        with contextlib.suppress(ValueError):
+            return read(text)
+    return None
+
+
+def _without_result(seen: ObservedExperiment, ended: Terminated) -> Ending:
+    log = without_result(seen.benchmark_log)
+    last = next((line for line in reversed(log.splitlines()) if line.strip()), "nothing")
+    cut = ""
+    if ended.message:
+        cut = (
+            f"; its termination message, {len(ended.message)} bytes, is none: pods with many containers have theirs cut"
+        )
+    message = f"the benchmark ended with exit code {ended.exit_code} and no result{cut}; its last line: {last}"
+    return Ending("BenchmarkFailed", message, exit_code=ended.exit_code, log_tail=log[-LOG_TAIL:])
 
 
 def _summary(seen: ObservedExperiment, result: Result) -> str:
@@ -320,6 +363,7 @@ _RULES: tuple[Callable[[ObservedExperiment, datetime], Ending | None], ...] = (
     _benchmark_deleted,
     _job_refused,
     _doomed,
+    _shared,
     _pull_failed,
     _folder_missing,
     _unstartable,

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from autotuner.api.experiment import ExperimentSpec, ExperimentStatus
 from autotuner.kubernetes_object import Object
 from autotuner.policy.queueing import ObservedQueue
 from autotuner.policy.volume_claims import Storage
+from autotuner.serving import accelerators
+from autotuner.serving.accelerators import NodeAccelerators
 from autotuner.serving.backend import Backend, ModelState, ServingEvent, State
 from autotuner.serving.kueue import Workload
 from autotuner.serving.pods import PodView
@@ -40,7 +42,7 @@ class ObservedExperiment:
     job: Object | None = None
     owns_job: bool = False
     benchmark_pods: tuple[PodView, ...] = ()
-    benchmark_log: str = ""  # read only when the benchmark failed, or takes too long
+    benchmark_log: str = ""  # read only when the benchmark failed, takes too long, or told no whole result
     silent_nodes: frozenset[str] = frozenset()  # gone or NotReady while the experiment needs them
     lost_nodes: frozenset[str] = frozenset()  # gone or NotReady; looked up only while pods linger
     rejection: str = ""  # the API server's answer when it refused to create the root just now
@@ -68,14 +70,20 @@ class ObservedExperiment:
         return self.backend.capabilities.root.kind
 
     @property
+    def model_name(self) -> str:
+        """The kind and name of the model's object, for messages."""
+        model = self.spec.service.model
+        return f"{model.kind} {model.name}" if model else "the model"
+
+    @property
     def of_task(self) -> bool:
         """Whether a task made the experiment; it also makes models and runtimes again that somebody deletes."""
         return any(owner.get("controller") for owner in self.object["metadata"].get("ownerReferences") or ())
 
     @cached_property
     def model_state(self) -> ModelState:
-        """How far the model is."""
-        return self.backend.model_state(self.model)
+        """How far the model is; one that no object stands for is always Ready."""
+        return self.backend.model_state(self.model) if self.spec.service.model else ModelState("Ready")
 
     @cached_property
     def serving(self) -> State | None:
@@ -89,11 +97,20 @@ class ObservedExperiment:
         """The generation of the spec that was read."""
         return int(self.object["metadata"].get("generation", 0))
 
+    @cached_property
+    def accelerators(self) -> NodeAccelerators:
+        """What the engine's node says of its accelerators: as it was when the engine came there."""
+        asked, known = self.spec.service.accelerator, self.status.accelerator_product
+        found = accelerators.read(self.node, asked.resource, asked.label or "") if self.node else NodeAccelerators()
+        if known is None:
+            return found
+        return replace(found, product=known, label=self.status.accelerator_label or "")
+
     @property
-    def product(self) -> str | None:
-        """The accelerator product of the engine's node, as its label says."""
-        labels = ((self.node or {}).get("metadata") or {}).get("labels") or {}
-        return self.status.accelerator_product or labels.get("nvidia.com/gpu.product")
+    def sharing(self) -> str | None:
+        """How other pods may use the engine's accelerators too; None if they are its own, or nobody says."""
+        found = self.accelerators.sharing
+        return self.status.accelerator_sharing or (str(found) if found else None)
 
     @property
     def engine(self) -> PodView | None:

@@ -59,6 +59,7 @@ REASONS: Mapping[str, Meaning] = {
     "ModelUnsupported": _FOR_ALL,
     "RuntimeIncompatible": _FOR_ALL,
     "AdmissionRejected": _FOR_ALL,
+    "AcceleratorShared": _FOR_ALL,
     "JobRefused": _FOR_ALL,
     "TokenizerUnavailable": _FOR_ALL,
     "Unauthorized": _FOR_ALL,

@@ -84,6 +84,7 @@ def _over(seen: ObservedExperiment, times: Times, left: list[tuple[str, Mapping[
     succeeded = reason in reasons.SUCCEEDED
     times = times.model_copy(update={"released": clock.stamp(now)})
     held = clock.seconds_between(times.scheduled, times.pods_gone) or 0.0
+    asked = seen.spec.service.accelerator
     conditions = ConditionSet(status.conditions, seen.generation, now)
     events: list[Event] = []
     if reason != seen.status.reason:
@@ -100,7 +101,7 @@ def _over(seen: ObservedExperiment, times: Times, left: list[tuple[str, Mapping[
         "observed_generation": seen.generation,
         "phase": "Succeeded" if succeeded else "Failed",
         "times": times,
-        "gpu_seconds": round(held * seen.spec.service.accelerator.count, 1),
+        "gpu_seconds": round(held * asked.held, 1) if asked.held else None,
         "conditions": conditions.list(),
     }
     return Step(status.model_copy(update=done), over=True, events=tuple(events))

@@ -13,6 +13,8 @@ from autotuner.serving import kueue, refusals
 from autotuner.serving.backend import NotCreated
 from autotuner.serving.pods import PodView
 
+_WHERE = "where it may go is in benchmark.pod (nodeSelector, tolerations, resources) and benchmark.placement"
+
 
 def before_creation(seen: ObservedExperiment) -> str:
     """What keeps the operator from creating the root; empty for nothing. Model and name are looked at before."""
@@ -24,7 +26,7 @@ def before_creation(seen: ObservedExperiment) -> str:
         return f"waiting for quota for the benchmark: {seen.job_refusal.words}"
     if seen.queue is not None and seen.queue.inactive:
         return f"waiting for its queue: {seen.queue.inactive}; whoever owns the queue can start it"
-    return f"waiting for a node for the benchmark: {seen.no_place}" if seen.no_place else ""
+    return f"waiting for a node for the benchmark: {seen.no_place}; {_WHERE}" if seen.no_place else ""
 
 
 def out_of_quota(seen: ObservedExperiment) -> bool:

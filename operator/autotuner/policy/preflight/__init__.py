@@ -8,7 +8,18 @@ from collections.abc import Iterator
 from autotuner.api.task import TaskSpec
 from autotuner.engines import EngineVersion
 from autotuner.policy.model_and_runtime import fixed_arguments
-from autotuner.policy.preflight import benchmark, context, flags, goals, model_files, objects, side_by_side, stopping
+from autotuner.policy.preflight import (
+    accelerators,
+    benchmark,
+    context,
+    flags,
+    goals,
+    model_files,
+    objects,
+    serving_backend,
+    side_by_side,
+    stopping,
+)
 from autotuner.policy.preflight.checked_task import Case, Surroundings, engine_of
 from autotuner.presets import Presets
 from autotuner.search.space.cluster_facts import Facts, Held
@@ -37,6 +48,8 @@ __all__ = [
 def check(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[Finding]:
     """Everything that is wrong, most basic first; empty if the task can start."""
     case = Case(spec, presets, around)
+    if unserved := list(serving_backend.problems(case)):
+        return unserved
     found = [
         *objects.problems(case),
         *model_files.problems(case, spec.search.parallel_experiments),
@@ -46,6 +59,7 @@ def check(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[Findin
         *context.problems(case),
         *goals.problems(case),
         *stopping.problems(case),
+        *accelerators.problems(case),
     ]
     return found or [*side_by_side.problems(case), *_space(case)]
 
@@ -60,11 +74,13 @@ def warnings(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[Fin
     """What works but may mislead; the condition Valid tells it."""
     case = Case(spec, presets, around)
     return [
+        *serving_backend.warnings(case),
         *flags.warnings(case),
         *model_files.warnings(case),
         *benchmark.warnings(case),
         *context.warnings(case),
         *side_by_side.warnings(case),
+        *accelerators.warnings(case),
     ]
 
 
@@ -106,9 +122,10 @@ def space(spec: TaskSpec, presets: Presets, around: Surroundings, engine: Engine
     facts = Facts(
         model=case.model_spec,
         command=tuple(template.command),
-        accelerators=around.capacity.accelerators,
-        memory_mib=around.capacity.memory_mib,
-        product=around.capacity.product,
+        accelerators=around.fleet.accelerators,
+        memory_mib=around.fleet.memory_mib,
+        product=around.fleet.product,
+        mig_slice=around.fleet.mig_slice,
         visible=_visible(case),
         held=_held(case),
         longest_request=context.longest_request(spec),
@@ -120,6 +137,8 @@ def space(spec: TaskSpec, presets: Presets, around: Surroundings, engine: Engine
 def _held(case: Case) -> Held | None:
     """How many accelerators running experiments may hold: what the task says, or less if all tasks may not."""
     own, all_tasks = case.spec.search.max_gpus, case.around.most_accelerators
+    if not case.spec.placement.accelerator_resource:
+        return None
     if own is None and all_tasks is None:
         return None
     if own is None or (all_tasks is not None and all_tasks < own):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from autotuner import engines
@@ -11,13 +11,14 @@ from autotuner.api.common import EngineName
 from autotuner.api.task import TaskSpec
 from autotuner.engines import EngineVersion
 from autotuner.engines.probed_flags import ProbedFlags
+from autotuner.kubernetes_object import content
 from autotuner.policy import model_and_runtime
 from autotuner.policy.model_and_runtime import Reference
 from autotuner.policy.queueing import ObservedQueue
 from autotuner.policy.volume_claims import Storage
 from autotuner.presets import Presets
+from autotuner.serving.accelerators import UNKNOWN, Fleet
 from autotuner.serving.backend import Backend, EngineTemplate, Weights
-from autotuner.serving.nodes import UNKNOWN, Capacity
 from autotuner.validation_messages import Finding
 
 
@@ -30,13 +31,14 @@ class Surroundings:
     runtime: Mapping[str, Any] | None  # live: the one meant, if that is known already
     shadow: Finding | None = None  # a namespaced object that the backend would prefer to the one chosen
     may_create: bool = True
-    capacity: Capacity = UNKNOWN
+    fleet: Fleet = UNKNOWN  # what the nodes that engines may run on say of their accelerators
     most_accelerators: int | None = None  # that the experiments of all tasks may hold together
     storage: Storage | None = None  # None: nothing is known of namespace and claim
     queue: ObservedQueue | None = None  # None: the task names none, or nothing is known
     running: str = ""  # the version that the engine of experiment 0 told
     probed: ProbedFlags | None = None  # what the image's own parser told
     probe_failure: str = ""  # why it could not be asked
+    absent: Mapping[str, str] = field(default_factory=dict)  # backends that cannot serve -> why
 
 
 def engine_of(spec: TaskSpec, presets: Presets) -> EngineName | None:
@@ -95,8 +97,7 @@ class Case:
     @property
     def _written_runtime(self) -> Mapping[str, Any] | None:
         if self.around.runtime is not None:
-            found: Mapping[str, Any] = self.around.runtime["spec"]
-            return found
+            return content(self.around.runtime)
         return model_and_runtime.runtime_spec(self.spec.runtime, self.presets)
 
     @property

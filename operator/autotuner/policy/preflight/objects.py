@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from autotuner.api.common import QUALIFIED_NAME
 from autotuner.api.model_and_runtime import CustomObject
+from autotuner.api.task import TaskSpec
 from autotuner.policy import model_and_runtime
 from autotuner.policy.preflight.checked_task import Case
 from autotuner.validation_messages import Finding, Kind
@@ -26,7 +27,7 @@ def problems(case: Case) -> Iterator[Finding]:
         yield case.around.shadow
     if case.around.queue:
         yield from case.around.queue.faults("placement")
-    yield from _keys("placement.nodeSelector", case.spec.placement.node_selector or {})
+    yield from _platform_keys(case.spec)
     for field, custom in (("model.custom", case.spec.model.custom), ("runtime.custom", case.spec.runtime.custom)):
         if custom is not None:
             yield from _custom(field, custom)
@@ -90,6 +91,20 @@ def _custom(field: str, custom: CustomObject) -> Iterator[Finding]:
         for key in pairs:
             if key.startswith(_FOREIGN):
                 yield Finding(f"{field}.{part}[{key}]", Kind.OBJECT_PRUNED)
+
+
+def _platform_keys(spec: TaskSpec) -> Iterator[Finding]:
+    """Keys of what goes to pods as it is written."""
+    placement, pod = spec.placement, spec.benchmark.pod
+    for field, pairs in (
+        ("placement.nodeSelector", placement.node_selector),
+        ("placement.labels", placement.labels),
+        ("placement.annotations", placement.annotations),
+        ("benchmark.pod.nodeSelector", pod.node_selector if pod else None),
+        ("benchmark.pod.labels", pod.labels if pod else None),
+        ("benchmark.pod.annotations", pod.annotations if pod else None),
+    ):
+        yield from _keys(field, pairs or {})
 
 
 def _keys(field: str, pairs: Mapping[str, str]) -> Iterator[Finding]:

@@ -14,6 +14,8 @@ _ROUNDS = 3
 
 def problems(case: Case) -> Iterator[Finding]:
     """What could never be measured within the GPUs that may be held."""
+    if not case.spec.placement.accelerator_resource:
+        return
     needed, own, all_tasks = _of_baseline(case), case.spec.search.max_gpus, case.around.most_accelerators
     if own is not None and needed > own:
         yield Finding("search.maxGPUs", Kind.BASELINE_BEYOND_MAX_GPUS, {"needed": needed, "limit": own})

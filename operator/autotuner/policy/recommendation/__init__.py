@@ -9,9 +9,9 @@ from autotuner import ownership, yaml_text
 from autotuner.api.common import TASK_LABEL
 from autotuner.kubernetes_object import Object
 from autotuner.policy.evidence.measurements import Measured
+from autotuner.policy.evidence.observed import ObservedTask
 from autotuner.policy.recommendation import experiments_csv, report
 from autotuner.policy.recommendation.finished_task import FinishedTask
-from autotuner.serving.backend import Backend
 
 __all__ = ["FinishedTask", "config_map", "name"]
 
@@ -52,18 +52,20 @@ def config_map(found: FinishedTask) -> Object:
 def _services(found: FinishedTask) -> dict[str, str]:
     """The object that serves the winner, or one for each of the front, named after its experiment, as many as fit."""
     task, backend = found.seen.object["metadata"]["name"], found.seen.backend
+    if found.seen.runtime is None and backend.capabilities.snapshots:
+        return {}  # somebody has just deleted it
     if found.best is not None:
-        return {f"{backend.capabilities.root.kind.lower()}.yaml": _text(backend, found.winners[0], task, task)}
+        return {f"{backend.capabilities.root.kind.lower()}.yaml": _text(found.seen, found.winners[0], task, task)}
     written: dict[str, str] = {}
     for one in found.winners:
-        body = _text(backend, one, one.name, task)
+        body = _text(found.seen, one, one.name, task)
         if _bytes([*written.values(), body]) <= _SERVICES_BYTES:
             written[f"{one.name}.yaml"] = body
     return written
 
 
-def _text(backend: Backend, winner: Measured, called: str, task: str) -> str:
-    body, note = backend.winner(winner.object, winner.spec.service, called)
+def _text(seen: ObservedTask, winner: Measured, called: str, task: str) -> str:
+    body, note = seen.backend.winner(winner.object, winner.spec.service, seen.runtime or {}, called)
     return _HEADER.format(task=task, experiment=winner.name, note=note) + yaml_text.dump(body)
 
 

@@ -126,7 +126,7 @@ def _row(one: Measured, spec: TaskSpec) -> Row:
         "outcome": one.outcome or "",
         "feasible": _feasible(one),
         "args": shlex.join(service.args),
-        "gpus": service.accelerator.count,
+        "gpus": service.accelerator.held,
         "gpuSeconds": one.status.gpu_seconds if one.status.gpu_seconds is not None else "",
         "message": (score.explanation if score else "") or one.status.message or "",
     }

@@ -8,6 +8,7 @@ from typing import Literal
 
 from autotuner import engines, scoring
 from autotuner.engines.arguments import Value, text
+from autotuner.kubernetes_object import content
 from autotuner.policy.evidence.baseline_flag_values import UNSET, BaselineValues
 from autotuner.policy.evidence.measurements import Measured
 from autotuner.policy.recommendation.finished_task import FinishedTask
@@ -46,7 +47,7 @@ def of(answer: FinishedTask, winner: Measured) -> list[FlagEffect]:
     seen = answer.seen
     if winner.configuration is None or winner.is_baseline:
         return []
-    command = seen.backend.engine_template((seen.runtime or {}).get("spec")).command
+    command = seen.backend.engine_template(content(seen.runtime)).command
     today = seen.baseline.spec.service if seen.baseline else None
     args, env = (today.args, today.env or []) if today else ([], [])
     reference = BaselineValues(engines.get(seen.engine), args, command, env, seen.spec.parameters)

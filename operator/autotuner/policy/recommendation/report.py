@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from autotuner import scoring
-from autotuner.api.goals import Objective
-from autotuner.policy.recommendation import best_per_value, flag_effects, markdown, summary
+from autotuner.policy.recommendation import best_per_value, flag_effects, markdown, shared_accelerators, summary
 from autotuner.policy.recommendation.finished_task import FinishedTask
 from autotuner.policy.recommendation.flag_effects import FlagEffect
 from autotuner.scoring import slos
@@ -45,27 +44,23 @@ def _front(answer: FinishedTask) -> Iterator[str]:
         yield "Nothing else that was measured is better in any objective. It was measured once."
     yield ""
     soft = ["Broken soft SLOs"] if slos.soft(answer.seen.spec.slos or ()) else []
-    heads = [*_headings(objectives, scoring.Goal.of(answer.seen.spec)), *soft]
+    heads = [*(figure_name(one.metric, one.statistic) for one in objectives), *soft]
     broken = {one.name: one.score.broken_soft for one in answer.winners if one.score is not None}
     rows = [
         [
             point.experiment,
-            *(scoring.format_value(value.value, value.metric) for value in point.values),
+            *(f"{scoring.format_value(one.value, one.metric)} at {one.concurrency}" for one in point.values),
             *("; ".join(one.text for one in broken.get(point.experiment, ())) or "-" for _ in soft),
             markdown.code_cell(" ".join(point.args)),
         ]
         for point in answer.front or ()
     ]
+    yield "Each value is told with the number of users at which it was measured."
+    yield ""
     yield from markdown.lines(["Experiment", *heads, "Arguments"], rows)
-
-
-def _headings(objectives: Sequence[Objective], goal: scoring.Goal) -> list[str]:
-    """A heading for each objective; those of the same figure tell their concurrencies."""
-    names = [figure_name(one.metric, one.statistic) for one in objectives]
-    return [
-        f"{name} at {goal.judged_at(one)}" if names.count(name) > 1 else name
-        for name, one in zip(names, objectives, strict=True)
-    ]
+    if sharing := shared_accelerators.sentence(answer.winners):
+        yield ""
+        yield sharing
 
 
 def _winners_flags(answer: FinishedTask) -> Iterator[str]:

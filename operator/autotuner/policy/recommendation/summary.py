@@ -10,6 +10,7 @@ from autotuner.api.experiment import Level
 from autotuner.api.task_status import Best
 from autotuner.policy.confirmation import finalists
 from autotuner.policy.evidence.measurements import Measured
+from autotuner.policy.recommendation import shared_accelerators
 from autotuner.policy.recommendation.finished_task import FinishedTask
 from autotuner.policy.recommendation.markdown import code, lines
 from autotuner.scoring import slos
@@ -45,7 +46,7 @@ def of(answer: FinishedTask, best: Best) -> Iterator[str]:
     yield _stays(answer, best) if answer.stays else _found(answer, best)
     yield ""
     yield _confidence(answer, best)
-    for paragraph in (_broken_soft(answer), _quality(best)):
+    for paragraph in (shared_accelerators.sentence(answer.winners), _broken_soft(answer), _quality(best)):
         if paragraph:
             yield ""
             yield paragraph
@@ -177,6 +178,10 @@ def _distance(levels: Sequence[Level], shown: Level) -> float:
 
 def _where(answer: FinishedTask, best: Best) -> str:
     scenarios = answer.seen.spec.benchmark.scenarios
+    if answer.objective.metric == "MaxConcurrency" and best.value > best.level.concurrency:
+        # The value lies between two levels.
+        others = f"all other figures are those of {best.level.concurrency} users, the last level within"
+        return f"the first broken SLO ({others})"
     if len(scenarios) == 1:
         return f"scenario {best.level.scenario}, concurrency {best.level.concurrency}"
     weighted = ", ".join(f"{one.name} ({one.weight:g})" for one in scenarios)

@@ -64,6 +64,7 @@ def best_for_status(
         confidence=confidence,
         level=BestLevel(scenario=metrics.scenario, concurrency=metrics.concurrency),
         metrics=metrics,
+        accelerator_sharing=run.status.accelerator_sharing,
     )
 
 
@@ -79,19 +80,17 @@ def front(measured: Iterable[Measured], objectives: Sequence[Objective]) -> list
     if not on_front:
         return None
     kept = [on_front[place] for place in scoring.spread([known[number][1].worths for number in on_front], FRONT_MAX)]
-    return [_front_point(known[number][0], known[number][1].values, objectives) for number in kept]
+    return [_front_point(*known[number], objectives) for number in kept]
 
 
-def _front_point(one: Measured, values: Sequence[float], objectives: Sequence[Objective]) -> FrontPoint:
+def _front_point(one: Measured, score: scoring.Score, objectives: Sequence[Objective]) -> FrontPoint:
     return FrontPoint(
         experiment=one.name,
         parameters=one.spec.parameters or None,
         args=list(one.spec.service.args),
         values=[
-            ObjectiveValue(
-                metric=objective.metric, statistic=objective.statistic, concurrency=objective.concurrency, value=value
-            )
-            for objective, value in zip(objectives, values, strict=True)
+            ObjectiveValue(metric=objective.metric, statistic=objective.statistic, concurrency=at, value=value)
+            for objective, value, at in zip(objectives, score.values, score.at, strict=True)
         ],
     )
 

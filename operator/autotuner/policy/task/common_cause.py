@@ -20,7 +20,7 @@ _FIELDS: Mapping[str, str] = {
     "StartupTimeout": "timeouts.startupSeconds",
     "OutOfMemory": "the memory limit of the runtime, model and placement",
     "InvalidArguments": "runtime.extraArgs, benchmark.requestParams and benchmark.scenarios",
-    "ImagePullFailed": "runtime.image, or the operator's benchmark image",
+    "ImagePullFailed": "runtime.image, benchmark.pod.image (absent: the operator's), and the Secrets to pull both",
     "PullTimeout": "timeouts.pullSeconds",
     "QueueTimeout": "placement, timeouts.queueSeconds and the namespace's quota",
     "PodsReadyTimeout": "Kueue's setting waitForPodsReady.timeout, which an engine's start and pull must fit into",

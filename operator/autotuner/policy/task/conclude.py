@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from autotuner import engines, scoring
-from autotuner.api.task_status import BaselineResult, Best, Recommendation
+from autotuner.api.task_status import BaselineResult, Best, FrontPoint, Recommendation
 from autotuner.policy import recommendation
 from autotuner.policy.events import Event
 from autotuner.policy.evidence.observed import ObservedTask
-from autotuner.policy.recommendation import broken_slos, quality_warning
+from autotuner.policy.recommendation import broken_slos, quality_warning, shared_accelerators
 from autotuner.policy.task import best_so_far, confirmed_best, status_message
 from autotuner.policy.task.plan import PlanBuilder, TaskPlan
 
@@ -73,10 +74,8 @@ def finish(builder: PlanBuilder, end: SearchEnd, verdict: str = "") -> TaskPlan:
         return builder.end(False, cause, "; ".join(filter(None, why)))
     searched = _searched(seen, end)
     if best is None:
-        names = ", ".join(one.experiment for one in front)
-        return _recommend(
-            builder, end.reason, f"none beats these in every objective: {names} (status.front); {searched}"
-        )
+        words = f"none beats these in every objective: {_names(seen, front)} (status.front); {searched}"
+        return _recommend(builder, end.reason, words)
     today = builder.changes["baseline"]
     lead = "the baseline stays: " if best_so_far.is_today(best, today) else "best "
     # Where nothing else was measured there is nothing to be confirmed either.
@@ -88,6 +87,13 @@ def finish(builder: PlanBuilder, end: SearchEnd, verdict: str = "") -> TaskPlan:
         searched,
     ]
     return _recommend(builder, end.reason, "; ".join(filter(None, every)))
+
+
+def _names(seen: ObservedTask, front: Sequence[FrontPoint]) -> str:
+    """The experiments of the front, with what doubt there is about all of them."""
+    names = [one.experiment for one in front]
+    sharing = next((one.status.accelerator_sharing for one in seen.measured if one.name in names), None)
+    return " ".join(filter(None, (", ".join(names), shared_accelerators.words(sharing))))
 
 
 def _recommend(builder: PlanBuilder, reason: str, message: str) -> TaskPlan:

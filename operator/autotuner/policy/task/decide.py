@@ -62,6 +62,8 @@ def decide(seen: ObservedTask, now: datetime, suggest: Suggest = suggest) -> Tas
     started = seen.status.start_time is not None
     if not started:
         findings = preflight.check(seen.spec, seen.presets, seen.surroundings)
+        if seen.defaults_problem:
+            findings = [seen.defaults_problem, *findings]
         if findings:
             return _invalid(builder, findings)
         valid_condition.confirm(builder)
@@ -91,8 +93,7 @@ def _stay_finished(seen: ObservedTask, now: datetime) -> TaskPlan:
         return TaskPlan(seen.status)
     message = "the task is finished: changes have no effect; create another TuningTask to search again"
     conditions = ConditionSet(seen.status.conditions, seen.generation, now)
-    for condition in seen.status.conditions or []:
-        conditions.set(condition.type, condition.status, condition.reason, condition.message)
+    conditions.acknowledge()
     status = seen.status.model_copy(update={"observed_generation": seen.generation, "conditions": conditions.list()})
     return TaskPlan(status, events=(Event("Warning", "AlreadyFinished", message),))
 
@@ -144,9 +145,10 @@ def _previewed(builder: PlanBuilder) -> TaskPlan:
     builder.conditions.set("Succeeded", "Unknown", "Suspended")
     builder.conditions.set("Finished", "False", "Suspended")
     root = seen.backend.capabilities.root.kind
+    cost = f", at most {shown.gpu_hours:g} GPU-hours" if shown.gpu_hours is not None else ""
     message = (
-        f"suspended; {status_message.choice_in_words(space)} to choose from, at most {shown.gpu_hours:g} GPU-hours;"
-        f" ConfigMap {shown.config_map} shows the first {root}; set suspend: false to start"
+        f"suspended; {status_message.choice_in_words(space)} to choose from{cost}; ConfigMap {shown.config_map} shows"
+        f" the first {root}; set suspend: false to start"
     )
     return builder.plan(message, builder.now + _SLOW_POLL, write_preview=preview.config_map(seen))
 
@@ -155,6 +157,7 @@ def _start(builder: PlanBuilder) -> TaskPlan:
     """The plan that writes the start before anything is created: from then on the spec is fixed."""
     seen = builder.seen
     builder.changes |= {"start_time": clock.stamp(builder.now), "resolved": None} | experiment_counts.counts(seen)
+    builder.changes["defaults"] = seen.defaults or None
     for kind in ("ModelReady", "RuntimeReady"):
         builder.conditions.set(kind, "Unknown", "Waiting")
     builder.conditions.set("Succeeded", "Unknown", "Running")
@@ -221,8 +224,10 @@ def _drift(seen: ObservedTask) -> CommonCause | None:
     differing = [drift.explanation(one.name, one.drift, first.name) for one in seen.measured if one.drift]
     if differing:
         return CommonCause("RuntimeChanged", differing[0], certain=True)
-    # A model that was made again may lack what the backend fills in until it is Ready.
-    model = seen.model if seen.model_state.phase == "Ready" else None
+    # A model that was made again may lack what the backend fills in until it is Ready; where no object stands for the
+    # model, the snapshot says all of it.
+    ready = seen.model_state.phase == "Ready" and not seen.backend.capabilities.snapshots
+    model = seen.model if ready else None
     words = drift.changed_object(first.status, first.name, model, seen.runtime)
     return CommonCause("RuntimeChanged", words) if words else None
 

@@ -52,6 +52,12 @@ def counts(seen: ObservedTask) -> dict[str, Any]:
         passed_over=seen.status.experiments.passed_over if seen.status.experiments else None,
         reasons=[ReasonCount(reason=reason, count=count) for reason, count in sorted(reasons.items())] or None,
     )
+    return {"experiments": experiments, "usage": _usage(seen)}
+
+
+def _usage(seen: ObservedTask) -> Usage | None:
+    """What the task has used; None where its engines have no accelerators."""
+    if not seen.spec.placement.accelerator_resource:
+        return None
     hours = round(sum(one.status.gpu_seconds or 0.0 for one in seen.measured if not one.reused) / 3600, 4)
-    usage = Usage(gpu_hours=hours, remaining_gpu_hours=limits.remaining(seen, hours))
-    return {"experiments": experiments, "usage": usage}
+    return Usage(gpu_hours=hours, remaining_gpu_hours=limits.remaining(seen, hours))

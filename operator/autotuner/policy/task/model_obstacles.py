@@ -36,9 +36,10 @@ def find(seen: ObservedTask) -> Obstacle | None:
             return Obstacle("Waiting", storage.waiting)
     placement, ready = seen.spec.placement, seen.model_state.nodes
     selector = placement.node_selector or {}
-    if ready and not nodes.any_fits(seen.nodes, ready, selector, seen.baseline_product):
+    pinned = seen.pinned
+    if ready and not nodes.any_fits(seen.nodes, ready, {**selector, **pinned.selector}):
         wanted = [f"{key}={value}" for key, value in sorted(selector.items())]
-        wanted += [seen.baseline_product] if seen.baseline_product else []
+        wanted += [pinned.product] if pinned.product else []
         return Obstacle(
             "Waiting",
             f"{seen.model_reference} is Ready on {', '.join(ready[:5])}, but on no node with {', '.join(wanted)}, where"

@@ -59,7 +59,9 @@ class PlanBuilder:
                 "message": shorten(message),
             }
         )
-        status = status.model_copy(update={"phase": status_message.phase(status, self.seen.spec.suspend)})
+        spec = self.seen.spec
+        shown = {"phase": status_message.phase(status, spec.suspend), "columns": status_message.columns(status, spec)}
+        status = status.model_copy(update=shown)
         if (status.phase, status.experiments) != (before.phase, before.experiments):
             status = status.model_copy(update={"last_progress_time": clock.stamp(self.now)})
         if succeeded and before.phase != status.phase and status.phase != "Pending":

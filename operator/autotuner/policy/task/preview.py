@@ -29,7 +29,7 @@ def name(task: Mapping[str, Any]) -> str:
 def status(seen: ObservedTask) -> Preview:
     """The preview as the task's status has it."""
     hours = cost_estimate.gpu_hours(seen.spec, seen.space, seen.engine)
-    if seen.spec.budget is not None and seen.spec.budget.max_gpu_hours is not None:
+    if hours is not None and seen.spec.budget is not None and seen.spec.budget.max_gpu_hours is not None:
         hours = min(hours, seen.spec.budget.max_gpu_hours)
     return Preview(config_map=name(seen.object), gpu_hours=hours)
 
@@ -43,7 +43,7 @@ def _objects(seen: ObservedTask) -> tuple[Object, Object]:
     """Model and runtime, live or as they would be created."""
     model = seen.model or seen.wanted_model
     assert model is not None, "checked by preflight"
-    runtime = seen.runtime or seen.backend.wanted_runtime(seen.spec.runtime, seen.presets, model, seen.namespace)
+    runtime = seen.runtime or seen.backend.wanted_runtime(seen.spec, seen.presets, model, seen.namespace)
     assert runtime is not None, "checked by preflight"
     return model, runtime
 
@@ -71,13 +71,16 @@ def config_map(seen: ObservedTask) -> Object | None:
 
 
 def _first_root(seen: ObservedTask, model: Mapping[str, Any], runtime: Mapping[str, Any]) -> Object:
-    """The root that serves the baseline, without labels and owner that only a real experiment has."""
+    """The root that serves the baseline, without the owner and labels of ours that only a real experiment has."""
     experiment = experiment_spec.experiment(
         seen.ingredients(model, runtime), index=0, purpose="Baseline", configuration=None
     )
     experiment["metadata"]["uid"] = ""
-    root = seen.backend.render(experiment, ExperimentSpec.model_validate(experiment["spec"]).service)
+    service = ExperimentSpec.model_validate(experiment["spec"]).service
+    root = seen.backend.render(experiment, service, runtime)
     del root["metadata"]["ownerReferences"], root["metadata"]["labels"]
+    if service.labels:
+        root["metadata"]["labels"] = dict(service.labels)
     return root
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from autotuner import clock, engines, ownership
+from autotuner.api.benchmark import BenchmarkPod
 from autotuner.api.common import TASK_LABEL
 from autotuner.api.task_status import Probe
+from autotuner.benchmark.job import USER
 from autotuner.engines import probed_flags
 from autotuner.engines.probed_flags import ProbedFlags
 from autotuner.kubernetes_object import Object
@@ -159,24 +161,33 @@ def _judge(builder: PlanBuilder) -> TaskPlan | None:
     return None
 
 
-def _place(seen: ObservedTask) -> probe_job.Place:
+def place(seen: ObservedTask) -> probe_job.Place:
+    """Where the probe of a task runs: where its engines will, under what the cluster demands of pods."""
     task, template, placement = seen.object, seen.engine_template, seen.spec.placement
     own = template.pod.get("tolerations") or []
+    pod = seen.spec.benchmark.pod or BenchmarkPod()
+    pull_secrets = [
+        *(template.pod.get("imagePullSecrets") or []),
+        *(one.dump() for one in pod.image_pull_secrets or []),
+    ]
     return probe_job.Place(
         name=probe.name(task),
         namespace=seen.namespace,
-        labels={TASK_LABEL: task["metadata"]["name"], **kueue.labels(placement)},
+        labels={**(placement.labels or {}), TASK_LABEL: task["metadata"]["name"], **kueue.labels(placement)},
+        annotations=placement.annotations,
         owner=ownership.owner_reference(task),
         # Where the engines will run, the image is for their processors and is needed anyway.
         node_selector=placement.node_selector,
         tolerations=[*own, *(one.dump() for one in placement.tolerations or [])],
-        pull_secrets=template.pod.get("imagePullSecrets") or [],
+        pull_secrets=list({one["name"]: one for one in pull_secrets}.values()),
+        priority_class=pod.priority_class_name or placement.priority_class_name or "",
+        user=None if pod.security_context == "Platform" else USER,
     )
 
 
 def _job(seen: ObservedTask, image: str) -> Object:
     return probe_job.probe_job(
-        _place(seen),
+        place(seen),
         image,
         engines.get(seen.engine).package,
         python=probe_job.python_of(seen.engine_template.command),

@@ -199,11 +199,12 @@ def resolved(seen: ObservedTask, model: Object, runtime: Object) -> Resolved:
     return Resolved(
         model=model["metadata"]["name"],
         runtime=runtime["metadata"]["name"],
+        backend=seen.backend.capabilities.name,
         engine=seen.engine.name,
         configurations=min(space.size, SPACE_MAX),
         estimated=not space.exact,
         removed_by=[_removed(space, rule, count) for rule, count in space.removed if count] or None,
-        accelerator=seen.baseline_product,
+        accelerator=seen.pinned.product,
     )
 
 

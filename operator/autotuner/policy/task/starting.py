@@ -30,7 +30,7 @@ class Candidate:
     """An experiment that is to start: another one again, or a new one.
 
     Attributes:
-        accelerators: that its engine would occupy.
+        accelerators: that its engine would hold.
         wanted: what is measured again, or what the search wants.
     """
 
@@ -71,10 +71,10 @@ def choose(builder: PlanBuilder) -> Choice:
     seen, search = builder.seen, builder.seen.spec.search
     known = seen.status.experiments
     passed_over = (known.passed_over if known else None) or 0
-    room = Room(width(seen) - len(seen.running), search.max_gpus, tuple(one.accelerators for one in seen.running))
+    room = Room(width(seen) - len(seen.running), search.max_gpus, tuple(one.held for one in seen.running))
     if room.slots <= 0 or room.free == 0:
         return Choice(passed_over=passed_over)
-    owed = [Candidate(one.accelerators, one) for one in retries.owed(seen.measured) if not one.is_repeat]
+    owed = [Candidate(one.held, one) for one in retries.owed(seen.measured) if not one.is_repeat]
     owed = [one for one in owed if not limits.ends_search(seen, one.accelerators, builder.now)]
     fitting = [one for one in owed if room.most is None or one.accelerators <= room.most]
     left = search.max_experiments - len(seen.search) - _searched(owed)
@@ -114,7 +114,7 @@ def _queue(builder: PlanBuilder, again: Sequence[Candidate], ask: int) -> tuple[
         return list(again), SearchEnd("Completed")
     seen = builder.seen
     found = next_experiment.batch(seen, builder.suggest, ask)
-    new = [Candidate(experiment_spec.accelerators(ingredients(seen), one.configuration), one) for one in found]
+    new = [Candidate(experiment_spec.held(ingredients(seen), one.configuration), one) for one in found]
     searched = next((place for place, one in enumerate(found) if one.purpose == "Search"), None)
     if searched is None:
         return [*again, *new], SearchEnd("Completed" if new else "SpaceExhausted")

@@ -10,6 +10,7 @@ from autotuner.api.task import TaskSpec
 from autotuner.api.task_status import (
     BaselineResult,
     Best,
+    Columns,
     TaskPhase,
     TaskStatus,
 )
@@ -17,7 +18,9 @@ from autotuner.policy import trouble
 from autotuner.policy.conditions import find, is_true
 from autotuner.policy.evidence.measurements import Measured
 from autotuner.policy.experiment.release import PODS_GONE
+from autotuner.policy.recommendation import shared_accelerators
 from autotuner.policy.task.best_so_far import is_today
+from autotuner.scoring.figures import figure_name
 from autotuner.search.space.space import Space
 
 
@@ -51,8 +54,26 @@ def best_in_words(found: Best, baseline: BaselineResult | None, spec: TaskSpec) 
     if found.gain_percent is not None and not is_today(found, baseline):
         counted = ", ".join(filter(None, (ours, theirs)))
         words = scoring.over(found.gain_percent, "the baseline") + (counted and f", soft SLOs counted: {counted}")
-    value = scoring.format_value(found.value, spec.objectives[0].metric, spec.benchmark.concurrency)
-    return f"{value} by {found.experiment}" + (words and f" ({words})")
+    shared = shared_accelerators.words(found.accelerator_sharing)
+    value = f"{best_value(found, spec)} by {found.experiment}"
+    return " ".join(filter(None, (value, words and f"({words})", shared)))
+
+
+def best_value(found: Best, spec: TaskSpec) -> str:
+    """The value of the best with its unit: `1893 tok/s/GPU`."""
+    return scoring.format_value(found.value, spec.objectives[0].metric, spec.benchmark.concurrency)
+
+
+def columns(status: TaskStatus, spec: TaskSpec) -> Columns:
+    """The texts for `kubectl get`."""
+    names = [
+        figure_name(one.metric, one.statistic) + (f" at {one.concurrency}" if one.concurrency else "")
+        for one in spec.objectives
+    ]
+    best = best_value(status.best, spec) if status.best else None
+    if status.front:
+        best = f"{len(status.front)} on the front"
+    return Columns(objectives=", ".join(names), best=best)
 
 
 def listed(words: Sequence[str]) -> str:

@@ -24,6 +24,7 @@ class Facts:
         memory_mib: of the largest GPU that experiments may get; None if unknown.
         product: of that GPU, as its node is labelled; empty if unknown.
         accelerators: the most that one node could ever give; None if unknown.
+        mig_slice: the profile, if an engine can get nothing but slices of NVIDIA's MIG; else empty.
         visible: accelerators that environment variables of the engine let it see; None if they do not choose.
         held: what limits all experiments that run at the same time; None if nothing does.
         longest_request: tokens of a prompt and its answer that every configuration must take; 0 if unknown.
@@ -36,6 +37,7 @@ class Facts:
     memory_mib: float | None = None
     product: str = ""
     accelerators: int | None = None
+    mig_slice: str = ""
     visible: int | None = None
     held: Held | None = None
     longest_request: int = 0

@@ -144,6 +144,9 @@ def of_hardware(engine: Engine, flag_rules: CommandLineRules, facts: Facts) -> l
     if facts.accelerators is not None:
         why = f"no node can have more than {facts.accelerators}"
         found.append(_accelerators("accelerators per node", engine, flag_rules, facts.accelerators, why))
+    if facts.mig_slice:
+        why = f"no engine can spread over MIG slices ({facts.mig_slice})"
+        found.append(_accelerators("one MIG slice", engine, flag_rules, 1, why))
     if facts.visible is not None:
         why = f"the environment lets the engine see {facts.visible}"
         found.append(_accelerators("accelerators in sight", engine, flag_rules, facts.visible, why))

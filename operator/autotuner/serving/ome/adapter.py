@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from autotuner.api.experiment import ModelRef, Service
-from autotuner.api.model_and_runtime import TaskModel, TaskRuntime
-from autotuner.kubernetes_object import Object
+from autotuner.api.model_and_runtime import TaskModel
+from autotuner.api.task import TaskSpec
+from autotuner.kubernetes_object import Object, Resource
 from autotuner.presets import Presets
 from autotuner.serving.backend import (
     Backend,
@@ -50,9 +51,18 @@ class Ome(Backend):
         """The name that OME demands of a runner."""
         return inference_service.CONTAINER
 
-    def render(self, experiment: Mapping[str, Any], service: Service) -> Object:
+    def render(self, experiment: Mapping[str, Any], service: Service, runtime: Mapping[str, Any]) -> Object:  # noqa: ARG002
         """The InferenceService."""
         return inference_service.inference_service(experiment, service)
+
+    def companions(
+        self,
+        experiment: Mapping[str, Any],  # noqa: ARG002
+        service: Service,  # noqa: ARG002
+        root: Mapping[str, Any],  # noqa: ARG002
+    ) -> Sequence[tuple[Resource, Object]]:
+        """None: OME makes what an InferenceService needs."""
+        return ()
 
     def related(self, experiment: Mapping[str, Any]) -> Sequence[Named]:
         """The Deployment that OME makes of the InferenceService."""
@@ -65,24 +75,30 @@ class Ome(Backend):
     def endpoint(self, experiment: Mapping[str, Any], pod: PodView) -> Endpoint:
         """The Service that OME makes for the engine."""
         name, namespace = inference_service.engine_name(self.root_name(experiment)), experiment["metadata"]["namespace"]
-        return Endpoint("http", f"{name}.{namespace}.svc.cluster.local", pod.port)
+        # Without the cluster's domain, which pods find by themselves.
+        return Endpoint("http", f"{name}.{namespace}.svc", pod.port)
 
     def release_advice(self, service: Service, root: Mapping[str, Any], model: Object | None) -> str:
         """OME's controller removes its finalizer at once, unless it is away or the model is missing."""
         if inference_service.FINALIZER not in (root["metadata"].get("finalizers") or ()):
             return ""
-        if model is None:
-            kind, name = service.model.kind, service.model.name
+        if model is None and service.model is not None:
             return (
-                f"{kind} {name} was deleted, and OME cannot let go of an InferenceService without its model:"
-                " re-create it"
+                f"{service.model.kind} {service.model.name} was deleted, and OME cannot let go of an InferenceService"
+                " without its model: re-create it"
             )
         return (
             f"OME's controller has not removed its finalizer {inference_service.FINALIZER}: is Deployment"
             " ome-controller-manager in namespace ome running?"
         )
 
-    def winner(self, experiment: Mapping[str, Any], service: Service, name: str) -> Winner:
+    def winner(
+        self,
+        experiment: Mapping[str, Any],
+        service: Service,
+        runtime: Mapping[str, Any],  # noqa: ARG002
+        name: str,
+    ) -> Winner:
         """The InferenceService without what only an experiment needs."""
         return inference_service.winner(experiment, service, name)
 
@@ -91,10 +107,10 @@ class Ome(Backend):
         return wanted_objects.wanted_model(spec, known, namespace)
 
     def wanted_runtime(
-        self, spec: TaskRuntime, known: Presets, live_model: Mapping[str, Any], namespace: str
+        self, spec: TaskSpec, known: Presets, live_model: Mapping[str, Any], namespace: str
     ) -> Object | None:
         """A ClusterServingRuntime or ServingRuntime."""
-        return wanted_objects.wanted_runtime(spec, known, live_model, namespace)
+        return wanted_objects.wanted_runtime(spec.runtime, known, live_model, namespace)
 
     def model_state(self, model: Object | None) -> ModelState:
         """By the state that OME's model agents write."""

@@ -5,8 +5,7 @@ OME's own status is not used: it stays empty on most failures and stays Ready th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from autotuner.kubernetes_object import Object
 from autotuner.serving import refusals
@@ -41,7 +40,7 @@ def state(objects: Sequence[Object], pod: PodView | None, events: Sequence[Servi
 
 def _silence(objects: Sequence[Object], events: Sequence[ServingEvent]) -> NotCreated:
     for found in objects:
-        if found.get("kind") == "Deployment" and (words := _replica_failure(found)):
+        if found.get("kind") == "Deployment" and (words := refusals.replica_failure(found)):
             return NotCreated(words, refusals.read(words))
     warnings = [event for event in events if event.kind == "Warning"]
     if warnings:
@@ -50,11 +49,3 @@ def _silence(objects: Sequence[Object], events: Sequence[ServingEvent]) -> NotCr
         waits = refusal.kind == "Quota" or refusal.webhook
         return NotCreated(f"OME says {warnings[-1].reason}: {warnings[-1].message}", refusal if waits else None)
     return NotCreated(_SILENT)
-
-
-def _replica_failure(deployment: Mapping[str, Any]) -> str:
-    """Why a Deployment cannot make pods (quota, Pod Security), in the API server's words; empty if it can."""
-    for condition in (deployment.get("status") or {}).get("conditions", []):
-        if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
-            return f"{condition.get('reason', '')}: {condition.get('message', '')}"
-    return ""

@@ -10,7 +10,7 @@ from autotuner.api.experiment import Service
 from autotuner.kubernetes_object import Object
 from autotuner.manifest_rendering import render
 from autotuner.ownership import labels, owner_reference
-from autotuner.serving import kueue
+from autotuner.serving import accelerators, kueue
 from autotuner.serving.backend import MODEL_PATH, Winner
 from autotuner.serving.volumes import claim_mount, claim_volume
 
@@ -33,16 +33,18 @@ def inference_service(experiment: Mapping[str, Any], service: Service) -> Object
     """The InferenceService of an experiment, as it is created and never touched again."""
     meta, accelerator = experiment["metadata"], service.accelerator
     selector = dict(service.node_selector or {})
-    if accelerator.product:
-        selector["nvidia.com/gpu.product"] = accelerator.product
+    own = next(iter(accelerators.product_labels(accelerator.resource)), None)
+    if accelerator.product and (label := accelerator.label or own):
+        selector[label] = accelerator.product
     resources = {accelerator.resource: str(accelerator.count)} if accelerator.resource else {}
     volume = service.volume
+    assert service.model is not None, "the API demands it where OME serves"
     return render(
         "inferenceservice.yaml.j2",
         name=meta["name"],
         namespace=meta["namespace"],
         # OME writes them into the metadata of the Deployment too, where Kueue looks for its own.
-        labels={**labels(meta["name"], meta["uid"]), **kueue.labels(service)},
+        labels={**(service.labels or {}), **labels(meta["name"], meta["uid"]), **kueue.labels(service)},
         owner=owner_reference(experiment),
         model=service.model.dump(),
         runtime=service.runtime.dump(),
@@ -55,7 +57,10 @@ def inference_service(experiment: Mapping[str, Any], service: Service) -> Object
         image=service.image,
         env=_environment(service),
         resources=resources,
-        annotations=_annotations(volume) if volume and volume.annotations else {},
+        annotations={
+            **(service.annotations or {}),
+            **(_annotations(volume) if volume and volume.annotations else {}),
+        },
         volumes=[claim_volume(MODEL_VOLUME, volume)] if volume and not volume.annotations else [],
         mounts=[claim_mount(MODEL_VOLUME, volume)] if volume and not volume.annotations else [],
     )
@@ -80,7 +85,7 @@ def _annotations(volume: Volume) -> dict[str, str]:
 
 
 def winner(experiment: Mapping[str, Any], service: Service, name: str) -> Winner:
-    """Ready to apply: no label, annotation or owner of ours.
+    """Ready to apply: no label, annotation or owner of ours, but those that the user gave to all that is made.
 
     It asks for the accelerator product that was measured: on another one the same flags may be slow, or not fit.
     """
@@ -89,6 +94,8 @@ def winner(experiment: Mapping[str, Any], service: Service, name: str) -> Winner
     meta["name"] = name
     for key in ("labels", "ownerReferences"):
         del meta[key]
+    if service.labels:
+        meta["labels"] = dict(service.labels)
     del meta["annotations"][_AUTOSCALER]
     for key in _ONLY_MEASURED:
         engine.pop(key, None)

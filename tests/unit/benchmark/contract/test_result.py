@@ -5,7 +5,17 @@ import random
 import pytest
 
 from autotuner.api.experiment import Distribution, Level
-from autotuner.benchmark.contract.result import MAX_BYTES, Result, decode, encode
+from autotuner.benchmark.contract.result import (
+    MAX_BYTES,
+    Result,
+    decode,
+    decode_log,
+    encode,
+    is_result,
+    log_lines,
+    without_result,
+)
+from autotuner.log_excerpt import LINE_BYTES, LogExcerpt
 
 
 def distribution(draw: random.Random) -> Distribution:
@@ -46,6 +56,50 @@ def test_a_full_result_comes_back_whole() -> None:
         overhead_seconds=2.5,
     )
     assert decode(encode(result)) == result
+
+
+def long_result() -> Result:
+    levels = tuple(level("chat", 2 + number, number) for number in range(12))
+    return Result(levels=levels, ladder="Complete", warnings=("late",))
+
+
+def excerpt(*lines: str) -> str:
+    """A log as the operator reads it."""
+    found = LogExcerpt()
+    found.add("\n".join(lines).encode() + b"\n")
+    return found.text()
+
+
+def test_a_log_holds_the_result_too() -> None:
+    result = long_result()
+    lines = list(log_lines(encode(result)))
+    log = excerpt(*["much"] * 50_000, *lines, "Complete: 12 levels")
+
+    assert len(lines) > 1
+    assert max(map(len, lines)) < LINE_BYTES
+    assert decode_log(log) == result
+    assert without_result(excerpt("before", *lines, "after")) == "before\nafter\n"
+
+
+def test_the_last_result_in_a_log_counts() -> None:
+    first, last = Result(failure="Internal", message="first"), long_result()
+
+    assert decode_log("\n".join([*log_lines(encode(first)), *log_lines(encode(last))])) == last
+
+
+@pytest.mark.parametrize("lines", [[], ["nothing"], list(log_lines(encode(long_result())))[1:]])
+def test_a_log_without_a_whole_result_has_none(lines: list[str]) -> None:
+    with pytest.raises(ValueError, match="the log holds no whole result"):
+        decode_log("\n".join(lines))
+
+
+@pytest.mark.parametrize("containers", [4, 6, 12])
+def test_a_message_that_the_kubelet_cuts_is_known_to_be_none(containers: int) -> None:
+    """The kubelet keeps 12,288 bytes for all containers of a pod; twelve levels have more than two thousand."""
+    text = encode(long_result())
+
+    assert is_result(text[: 12288 // containers]) == (len(text) <= 12288 // containers)
+    assert len(text) > 12288 // 6
 
 
 def test_twelve_levels_fit_with_the_longest_texts() -> None:

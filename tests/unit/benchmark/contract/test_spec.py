@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from autotuner.benchmark.contract.spec import RunnerSpec, SpecError, load_spec
+from autotuner.benchmark.contract.spec import RunnerSpec, SpecError, api_key, load_spec
 
 
 def body(**changes: Any) -> dict[str, Any]:
@@ -63,3 +63,11 @@ def test_a_wrong_field_is_named(changes: dict[str, Any], words: str) -> None:
 def test_no_spec_is_said(environment: dict[str, str]) -> None:
     with pytest.raises(SpecError, match="AUTOTUNER_BENCHMARK"):
         load_spec(environment)
+
+
+@pytest.mark.parametrize(
+    ("written", "key"), [("", ""), ("abc", "abc"), ("abc\n", "abc"), (" abc\r\n", "abc"), ("\n", "")]
+)
+def test_the_key_is_read_as_a_secret_holds_it(written: str, key: str) -> None:
+    assert api_key({"AUTOTUNER_API_KEY": written}) == key
+    assert api_key({}) == ""

@@ -97,3 +97,25 @@ def test_waits_for_a_completion_only_where_one_may_come(
     assert told.value.failure == failure
     assert f"HTTP {status}" in str(told.value)
     assert (engine.seen.count(COMPLETIONS) > 1) == waited
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("", 'refuses requests without a valid API key (HTTP 401: "no"): name the Secret that holds its key in'),
+        (
+            "wrong",
+            "refuses the API key of runtime.apiKeySecret (of a TuningExperiment: service.apiKeySecret) (HTTP 401",
+        ),
+    ],
+    ids=["no key", "a wrong one"],
+)
+def test_a_refused_key_names_the_field_and_not_the_key(engine: TinyEngine, key: str, words: str) -> None:
+    engine.answers[COMPLETIONS] = (401, "no")
+
+    with pytest.raises(NotServingError) as told:
+        EngineClient(engine.url, key).complete("tiny")
+
+    assert words in str(told.value)
+    assert "runtime.apiKeySecret" in str(told.value)
+    assert not key or key not in str(told.value)

@@ -162,7 +162,7 @@ class TestLadder:
     @pytest.mark.parametrize(
         ("source", "failure", "words"),
         [
-            ({"source": "Hub", "id": "org/model"}, "Tokenizer", "the hub, or a proxy before it, does not answer"),
+            ({"source": "Hub", "id": "org/model"}, "Tokenizer", "does not answer the benchmark's pod"),
             ({"source": "ModelVolume", "path": "/x"}, "ClientOverloaded", "the benchmark is short of CPU"),
             ({"source": "Builtin"}, "ClientOverloaded", "the benchmark is short of CPU"),
         ],
@@ -189,7 +189,10 @@ class TestLadder:
         assert run_benchmark(variables(tmp_path, engine.url, model="large"), CLIENTS) == 3
 
         result = result_in(tmp_path)
-        assert (result.failure, result.message) == ("EngineNotServing", "the engine serves tiny, not large")
+        assert result.failure == "ModelNameAmbiguous"
+        assert result.message.startswith(
+            "the engine serves tiny, not large: name one of these in runtime.servedModelName"
+        )
 
     def test_cannot_choose_between_names(self, engine: TinyEngine, tmp_path: Path) -> None:
         engine.answers["GET /v1/models"] = (200, {"data": [{"id": "base"}, {"id": "lora-a"}]})
@@ -198,6 +201,20 @@ class TestLadder:
         result = result_in(tmp_path)
         assert result.failure == "ModelNameAmbiguous"
         assert "several names (base, lora-a)" in result.message
+        assert "name it in runtime.servedModelName" in result.message
+
+    @pytest.mark.parametrize("key", ["se\ncret", "gehe\u00efm", "a\x00b"])
+    def test_needs_a_key_that_can_be_sent(
+        self, engine: TinyEngine, tmp_path: Path, capsys: pytest.CaptureFixture[str], key: str
+    ) -> None:
+        assert run_benchmark(variables(tmp_path, engine.url) | {"AUTOTUNER_API_KEY": key}, CLIENTS) == 3
+
+        result = result_in(tmp_path)
+        assert result.failure == "Unauthorized"
+        assert "runtime.apiKeySecret" in result.message
+        assert "printable ASCII" in result.message
+        assert key not in result.message + capsys.readouterr().out
+        assert engine.seen == []
 
     def test_needs_a_client_that_exists(self, engine: TinyEngine, tmp_path: Path) -> None:
         assert run_benchmark(variables(tmp_path, engine.url, client="no-such"), CLIENTS) == 2

@@ -15,7 +15,7 @@ from tests.unit.builders import condition, make_level, make_model, make_runtime,
 from tests.unit.task_builders import Ending, Story, ended, ending, live_model, live_runtime, reaching, started
 
 HASHES = {"model": "0" * 32, "runtime": "1" * 32}
-FIRST = {"hashes": HASHES, "imageID": "docker.io/engine@sha256:aa", "acceleratorProduct": "H100"}
+FIRST = {"hashes": HASHES, "imageID": "docker.io/engine@sha256:aa", "acceleratorProduct": "H100", "node": "node-a"}
 DEPLOYED = fingerprint.hashes(live_model(), live_runtime())
 
 
@@ -34,6 +34,11 @@ DIFFERENCES: list[tuple[str, Object, str]] = [
     ),
     ("the same image by way of a mirror", {"imageID": "mirror.local/engine@sha256:aa"}, ""),
     ("another accelerator", {"acceleratorProduct": "A100"}, "ran on A100 instead of H100"),
+    (
+        "accelerators that others may use too",
+        {"acceleratorSharing": "mps, 4 clients"},
+        "ran on shared accelerators (mps, 4 clients) instead of accelerators of its own",
+    ),
     ("an engine that never started", {"imageID": None, "acceleratorProduct": None}, ""),
     ("an experiment of an older operator", {"hashes": None}, ""),
 ]

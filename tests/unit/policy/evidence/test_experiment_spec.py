@@ -12,7 +12,7 @@ from autotuner.api.task import TaskSpec
 from autotuner.kubernetes_object import Object
 from autotuner.policy import model_and_runtime
 from autotuner.policy.evidence import experiment_spec
-from autotuner.policy.evidence.experiment_spec import Ingredients
+from autotuner.policy.evidence.experiment_spec import Ingredients, Pinned
 from autotuner.search.space.configuration import Configuration
 from tests.unit.builders import make_model, make_runtime, merged
 from tests.unit.task_builders import make_space, make_task
@@ -62,7 +62,7 @@ ARGUMENTS: list[tuple[str, Object, list[str], Configuration | None, list[str]]] 
 ]
 
 
-def ingredients(runtime: Object | None, product: str | None, changes: Object) -> Ingredients:
+def ingredients(runtime: Object | None, pinned: Pinned, changes: Object) -> Ingredients:
     spec, live = TaskSpec.model_validate(merged(make_task()["spec"], changes)), runtime or make_runtime()
     template = backend_choice.DEFAULT.engine_template(live["spec"])
     return Ingredients(
@@ -73,7 +73,7 @@ def ingredients(runtime: Object | None, product: str | None, changes: Object) ->
         model=make_model(),
         runtime=live,
         space=make_space(spec, fixed=model_and_runtime.fixed_arguments("SGLang", spec, template.args)),
-        product=product,
+        pinned=pinned,
         benchmark_image="benchmark:2",
     )
 
@@ -83,11 +83,11 @@ def experiment(
     *,
     index: int = 3,
     purpose: Purpose = "Search",
-    product: str | None = None,
+    pinned: Pinned | None = None,
     live: Object | None = None,
     **changes: Any,
 ) -> Object:
-    common = ingredients(live, product, changes)
+    common = ingredients(live, pinned or Pinned(), changes)
     return experiment_spec.experiment(common, index=index, purpose=purpose, configuration=configuration)
 
 
@@ -157,19 +157,20 @@ def test_is_fully_resolved() -> None:
         {"name": "mem-fraction-static", "value": "0.8"},
     ]
     assert body["spec"]["service"] == {
+        "backend": "OME",
         "model": {"kind": "ClusterBaseModel", "name": "llama"},
         "runtime": {"kind": "ClusterServingRuntime", "name": "engine-runtime"},
         "engine": "SGLang",
         "args": ["--tp-size=2", "--mem-fraction-static=0.8"],
         "image": "",
-        "accelerator": {"resource": "nvidia.com/gpu", "count": 2},
+        "accelerator": {"resource": "nvidia.com/gpu", "count": 2, "allowShared": False},
         "nodeSelector": {"pool": "gpu"},
         "queueName": "gpus",
         "priorityClassName": "low",
         "workloadPriorityClassName": "batch",
     }
     assert body["spec"]["benchmark"]["seed"] == "uid-chat"
-    assert body["spec"]["benchmark"]["image"] == "benchmark:2"
+    assert body["spec"]["benchmark"]["pod"] == {"image": "benchmark:2"}
     assert body["spec"]["benchmark"]["requestParams"] == {"temperature": 0.5}
     assert body["spec"]["stop"]["slos"] == [
         {"metric": "TTFT", "max": "500ms", "enforcement": "Hard"},
@@ -191,7 +192,24 @@ def test_a_baseline_names_no_parameters() -> None:
 
 
 def test_is_pinned_to_the_baselines_accelerator() -> None:
-    assert experiment(product="H100")["spec"]["service"]["accelerator"]["product"] == "H100"
+    own = experiment(pinned=Pinned("MI300X", "beta.amd.com/gpu.product-name"))["spec"]["service"]["accelerator"]
+    assert (own["product"], own["label"]) == ("MI300X", "beta.amd.com/gpu.product-name")
+
+    common = ingredients(None, Pinned("H100", "nvidia.com/gpu.product"), {})
+    first = ExperimentSpec.model_validate(experiment(configured(tp_size=2), purpose="Baseline")["spec"])
+    for body in (
+        experiment_spec.retry(common, first, index=2, of="chat-1"),
+        experiment_spec.repeat(common, first, index=3, block=1, ladder=[8]),
+    ):
+        pinned = body["spec"]["service"]["accelerator"]
+        assert (pinned["product"], pinned["label"]) == ("H100", "nvidia.com/gpu.product")
+
+
+def test_the_users_label_and_word_about_sharing_are_passed_on_from_the_first() -> None:
+    changes: Object = {"placement": {"acceleratorLabel": "pool", "allowShared": True}}
+    own = experiment(pinned=Pinned(label="pool"), purpose="Baseline", **changes)["spec"]["service"]["accelerator"]
+
+    assert own == {"resource": "nvidia.com/gpu", "count": 1, "label": "pool", "allowShared": True}
 
 
 def test_asks_for_no_accelerator_where_there_is_none_but_counts_them() -> None:
@@ -199,7 +217,7 @@ def test_asks_for_no_accelerator_where_there_is_none_but_counts_them() -> None:
         "accelerator"
     ]
 
-    assert accelerator == {"resource": "", "count": 4}
+    assert accelerator == {"resource": "", "count": 4, "allowShared": False}
 
 
 RUNTIMES_OWN = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
@@ -235,10 +253,25 @@ def test_shared_objects_say_for_whom_they_were_made() -> None:
 
 
 def test_a_repeat_of_what_a_retry_measured_is_no_retry() -> None:
-    common = ingredients(None, None, {})
+    common = ingredients(None, Pinned(), {})
     first = ExperimentSpec.model_validate(experiment(configured(tp_size=2))["spec"])
     again = ExperimentSpec.model_validate(experiment_spec.retry(common, first, index=2, of="chat-1")["spec"])
 
     repeat = experiment_spec.repeat(common, again, index=3, block=1, ladder=[8])
 
     assert "retryOf" not in repeat["spec"]
+
+
+def test_says_all_that_its_cluster_demands() -> None:
+    pod = {
+        "image": "my/benchmark:3",
+        "env": [{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}],
+        "imagePullSecrets": [{"name": "registry"}],
+        "securityContext": "Platform",
+    }
+    own = {"labels": {"cost-centre": "4711"}, "annotations": {"karpenter.sh/do-not-disrupt": "true"}}
+    engine = {"apiKeySecret": {"name": "key", "key": "token"}, "servedModelName": "base"}
+    spec = experiment(runtime=engine, placement=own, benchmark={"pod": pod})["spec"]
+
+    assert spec["benchmark"]["pod"] == pod
+    assert (own | engine).items() <= spec["service"].items()

@@ -134,7 +134,8 @@ CLOCKS: list[tuple[str, Object, float, str, str]] = [
         {"experiment": WAITING, "no_place": "none of 2 nodes can take it"},
         100,
         "QueueTimeout",
-        "no place within 100 s: waiting for a node for the benchmark: none of 2 nodes can take it",
+        "no place within 100 s: waiting for a node for the benchmark: none of 2 nodes can take it; where it may go is"
+        " in benchmark.pod (nodeSelector, tolerations, resources) and benchmark.placement",
     ),
     (
         "the image takes too long",

@@ -81,7 +81,8 @@ PHASES: list[tuple[str, Object, str, str]] = [
         "no node could take the benchmark",
         {"no_place": "none of 2 nodes can take it"},
         "Queued",
-        "waiting for a node for the benchmark: none of 2 nodes can take it",
+        "waiting for a node for the benchmark: none of 2 nodes can take it; where it may go is in"
+        " benchmark.pod (nodeSelector, tolerations, resources) and benchmark.placement",
     ),
     (
         "a quota is used up by others' engines",

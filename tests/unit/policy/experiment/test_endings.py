@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from autotuner.benchmark.contract.result import log_lines
 from autotuner.kubernetes_object import Object
 from autotuner.policy.experiment import endings, reasons
 from autotuner.policy.experiment.decide import judge
@@ -13,6 +14,7 @@ from autotuner.policy.experiment.reasons import REASONS
 from autotuner.policy.queueing import ObservedQueue
 from autotuner.serving.kueue import Workload
 from autotuner.serving.refusals import Refusal
+from testbed.node.accelerators import DESCRIBED
 from tests.unit.builders import (
     after,
     at,
@@ -48,7 +50,13 @@ def found(experiment: Object = EXPERIMENT, now: float = IN_TIME, **state: Any) -
 
 
 MUST_SPECIFY = 'pods "chat-1" is forbidden: failed quota: q: must specify limits.cpu'
+FORBIDDEN_USER = (
+    'pods "chat-1" is forbidden: unable to validate against any security context constraint: [provider restricted-v2:'
+    " .spec.securityContext.fsGroup: Invalid value: []int64{65532}: 65532 is not an allowed group]"
+)
 TOO_LATE = "Exceeded the PodsReady timeout team/pod-chat-1"
+MEASURED = make_result(make_level())
+SHARING = {**DESCRIBED["time slicing"].node(), "status": {"conditions": [{"type": "Ready", "status": "True"}]}}
 GATED = make_pod(uid="uid-new-pod", created=40, node=None, gates=["kueue.x-k8s.io/admission"])
 SERVICE: Object = {"root": OURS["root"]}
 SUSPENDED: Object = {**SERVICE, "job": make_job(EXPERIMENT, suspend=True)}
@@ -77,13 +85,27 @@ ENDINGS: list[tuple[str, Object, str, str]] = [
         "the API server would refuse the benchmark's pod",
         {"job_refusal": Refusal("Policy", MUST_SPECIFY)},
         "JobRefused",
-        f"the benchmark cannot be made: {MUST_SPECIFY}; what it asks for is in benchmark.resources",
+        f"the benchmark cannot be made: {MUST_SPECIFY}; what it asks for is in benchmark.pod.resources",
+    ),
+    (
+        "OpenShift would refuse the benchmark's pod for its user",
+        {"job_refusal": Refusal("Policy", FORBIDDEN_USER)},
+        "JobRefused",
+        f"the benchmark cannot be made: {FORBIDDEN_USER}; benchmark.pod.securityContext: Platform lets the platform"
+        " choose its user",
+    ),
+    (
+        "a policy wants a label of the benchmark's pod",
+        {"job_refusal": Refusal("Policy", "validation error: The label `team` is required.")},
+        "JobRefused",
+        "the benchmark cannot be made: validation error: The label `team` is required.; its labels and annotations are"
+        " in benchmark.pod and placement",
     ),
     (
         "the API server refuses the pod of the benchmark's Job",
         {**OURS, "engine": [STARTED], "job_refusal": Refusal("Policy", MUST_SPECIFY)},
         "JobRefused",
-        f"the benchmark cannot be made: {MUST_SPECIFY}; what it asks for is in benchmark.resources",
+        f"the benchmark cannot be made: {MUST_SPECIFY}; what it asks for is in benchmark.pod.resources",
     ),
     (
         "the model does not exist",
@@ -433,7 +455,7 @@ ENDINGS: list[tuple[str, Object, str, str]] = [
         },
         "Completed",
         "1 level measured; the benchmark may use only 500m of CPU, by the namespace's LimitRange or"
-        " benchmark.resources: it needs a whole core, or it measures itself",
+        " benchmark.pod.resources: it needs a whole core, or it measures itself",
     ),
     (
         "one level is measured, of which requests failed, and the engine goes on",
@@ -547,6 +569,38 @@ ENDINGS: list[tuple[str, Object, str, str]] = [
         },
         "BenchmarkFailed",
         "the benchmark ended with exit code 137 and no result; its last line: level 1",
+    ),
+    (
+        "the benchmark's result is cut, and its log is gone",
+        {
+            **OURS,
+            "experiment": ENDED,
+            "engine": [READY],
+            "now": 70.0,
+            "benchmark": [make_pod("benchmark", ended={**MEASURED, "message": MEASURED["message"][:100]})],
+        },
+        "BenchmarkFailed",
+        "the benchmark ended with exit code 0 and no result; its termination message, 100 bytes, is none: pods with"
+        " many containers have theirs cut; its last line: nothing",
+    ),
+    (
+        "the benchmark's result is cut, and its log has it",
+        {
+            **OURS,
+            "engine": [READY],
+            "benchmark": [make_pod("benchmark", ended={**MEASURED, "message": MEASURED["message"][:100]})],
+            "benchmark_log": "\n".join(["loading", *log_lines(MEASURED["message"]), "Complete: 1 levels"]),
+        },
+        "Completed",
+        "1 level measured",
+    ),
+    (
+        "the engine's node shares its accelerators",
+        {**OURS, "engine": [STARTED], "node": SHARING},
+        "AcceleratorShared",
+        "the engine's node shares its accelerators among pods (time-slicing, 4 clients), and figures would depend on"
+        " what the others do: choose other nodes with service.nodeSelector, or set service.accelerator.allowShared:"
+        " true",
     ),
     (
         "the benchmark's Job fails without a pod",
@@ -759,6 +813,21 @@ def test_evidence_holds_a_cause_far_above_the_end() -> None:
     assert "CUDA out of memory. Tried to allocate 2 GiB\n...\n" in ending.log_tail
     assert ending.log_tail.endswith("the end\n")
     assert len(ending.log_tail) <= reasons.LOG_TAIL
+
+
+def test_accelerators_may_be_shared_where_the_spec_allows_it() -> None:
+    allowed = make_experiment(service={"accelerator": {"allowShared": True}})
+
+    assert found(allowed, root=make_isvc(allowed), engine=[STARTED], node=SHARING) is None
+
+
+def test_what_a_failed_benchmark_leaves_is_for_people() -> None:
+    failed = make_result(failure="Acceptance", message="too many errors")
+    log = "\n".join(["level 1", *log_lines(failed["message"]), "Acceptance: too many errors"])
+    ending = found(now=60.0, **OURS, benchmark=[make_pod("benchmark", ended=failed)], benchmark_log=log)
+
+    assert ending is not None
+    assert ending.log_tail == "level 1\nAcceptance: too many errors"
 
 
 def test_every_reason_is_reached() -> None:

@@ -47,6 +47,20 @@ def measured_at(plan: Plan) -> list[int]:
     return [level.concurrency for level in plan.status.levels or []]
 
 
+def test_a_cancellation_after_the_end_is_acknowledged_and_without_effect() -> None:
+    over = written(EXPERIMENT, decide(later(measured()), after(103)).status)
+    over = {**over, "metadata": {**over["metadata"], "generation": 2}, "spec": {**over["spec"], "cancel": True}}
+    before = seen(over).status
+
+    plan = decide(seen(over), after(500))
+
+    assert plan.status.observed_generation == 2
+    assert {one.observed_generation for one in plan.status.conditions or []} == {2}
+    assert (plan.status.reason, plan.status.phase, plan.release) == (before.reason, before.phase, False)
+    assert [(event.kind, event.reason) for event in plan.events] == [("Warning", "AlreadyFinished")]
+    assert decide(seen(written(over, plan.status)), after(510)) == Plan(plan.status, mark_finished=plan.mark_finished)
+
+
 class TestRelease:
     def test_results_are_written_before_anything_is_said_to_be_over(self) -> None:
         plan = measured()
@@ -227,6 +241,13 @@ class TestRelease:
         assert plan.status.times is not None
         assert (plan.status.times.pods_gone, plan.status.times.released) == (at(103), at(103))
         assert plan.events == (("Normal", "Released", "everything is deleted; it held its node for 100 s"),)
+
+    def test_an_engine_without_accelerators_used_none(self) -> None:
+        without = merged(EXPERIMENT, {"spec": {"service": {"accelerator": {"resource": ""}}}})
+        state = seen(without | {"status": MEASURING["status"]}, **OURS, engine=[READY], benchmark=[MEASURED])
+        plan = decide(seen(written(without, decide(state, after(61)).status)), after(103))
+
+        assert (finished(plan.status), plan.status.accelerators, plan.status.gpu_seconds) == (True, 0, None)
 
     SILENT = make_result(failure="EngineNotServing", message="the engine stopped answering")
     SHED = make_result(make_level(8), make_level(16, errors=5))

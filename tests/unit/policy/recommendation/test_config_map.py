@@ -130,14 +130,18 @@ class TestConfigMap:
 
         assert found.keys() == {"chat-1.yaml", "chat-2.yaml", "report.md", "experiments.csv"}
         assert yaml.safe_load(found["chat-2.yaml"])["metadata"]["name"] == "chat-2"
-        assert "| chat-1 | 2112 tok/s | 1056 tok/s/GPU | `" in found["report.md"]
+        assert "| chat-1 | 2112 tok/s at 8 | 1056 tok/s/GPU at 8 | `" in found["report.md"]
 
-    def test_of_one_figure_at_two_concurrencies_tells_them_apart(self) -> None:
+    def test_of_a_front_tells_where_each_value_was_measured(self) -> None:
         objectives = [{"metric": "TTFT"}, {"metric": "TTFT", "concurrency": 4}, {"metric": "OutputThroughput"}]
         changes: Object = {"objectives": objectives, "benchmark": {"concurrency": [4, 8]}}
-        text = data(make_answer([], **changes))["report.md"]
+        seen = observed(make_task(**SPEC | changes))
+        levels = [make_level(concurrency=4, ttft=0.1), make_level(concurrency=8, ttft=0.2)]
+        one = ended(experiment(1, FASTEST, seen), "Completed", *levels)
+        text = data(make_answer([], one, **changes))["report.md"]
 
-        assert "| Experiment | TTFT P99 at 8 | TTFT P99 at 4 | OutputThroughput | Arguments |" in text
+        assert "| Experiment | TTFT P99 | TTFT P99 | OutputThroughput | Arguments |" in text
+        assert "| chat-1 | 200 ms at 8 | 100 ms at 4 | 1000 tok/s at 4 | `" in text
 
     def test_of_a_front_names_the_soft_slos_that_are_broken(self) -> None:
         objectives = [{"metric": "OutputThroughput"}, {"metric": "OutputThroughputPerGPU"}]
@@ -145,7 +149,7 @@ class TestConfigMap:
         text = data(make_answer([FASTEST], objectives=objectives, slos=[soft]))["report.md"]
 
         assert "| Experiment | OutputThroughput | OutputThroughputPerGPU | Broken soft SLOs | Arguments |" in text
-        assert "| chat-1 | 2112 tok/s | 1056 tok/s/GPU | TTFT P99 200ms at chat x 8, above 100ms by " in text
+        assert "| chat-1 | 2112 tok/s at 8 | 1056 tok/s/GPU at 8 | TTFT P99 200ms at chat x 8, above 100ms by " in text
 
     def test_of_a_front_of_one_has_nothing_to_choose_from(self) -> None:
         objectives = [{"metric": "OutputThroughput"}, {"metric": "OutputThroughputPerGPU"}]

@@ -45,12 +45,34 @@ def repeated(story: Story) -> str:
     return next(one for one in story.experiments if one["spec"]["service"]["args"] == args)["metadata"]["name"]
 
 
+def levels(*ttft: float) -> Ending:
+    """Its levels at 8, 16, ... users, with these P99s in seconds."""
+    return ending("Completed", *(make_level(8 * 2**place, ttft=one) for place, one in enumerate(ttft)))
+
+
+USERS: Object = {"objectives": [{"metric": "MaxConcurrency"}], "benchmark": {"concurrency": [8, 16]}, "slos": [HARD]}
+
 CASES: list[tuple[str, str, list[str], list[str]]] = [
     (
         "an improvement",
         report(reaching(1000), reaching(1300), again={"chat-0": reaching(1000), "chat-1": reaching(1310)}),
         ["# chat: 1310 tok/s, +31.0% over the baseline", "`chat-1` has the best OutputThroughput, at scenario chat"],
         ["keeps the SLOs", "Breaks soft", "Keep the SLOs"],
+    ),
+    (
+        "a number of users between two levels, whose figures are those of the lower one",
+        report(levels(0.3, 0.9), levels(0.2, 0.6), repeats=0, **USERS),
+        [
+            "has the best MaxConcurrency that keeps the SLOs, at the first broken SLO (all other figures are those of 8"
+            " users, the last level within).",
+        ],
+        ["or more"],
+    ),
+    (
+        "a number of users at the end of the ladder",
+        report(levels(0.3, 0.9), levels(0.2, 0.4), repeats=0, **USERS),
+        ["# chat: 16 users or more", "at scenario chat, concurrency 16."],
+        ["the first broken SLO"],
     ),
     (
         "a promise that was kept",

@@ -64,6 +64,8 @@ def test_more_experiments_cost_more() -> None:
     four = preview.status(observed(make_task(suspend=True, search={"maxExperiments": 4})))
 
     assert one.config_map == "chat-preview"
+    assert one.gpu_hours is not None
+    assert four.gpu_hours is not None
     assert 0 < one.gpu_hours < four.gpu_hours
 
 
@@ -72,5 +74,6 @@ def test_repeats_cost_too() -> None:
     none = preview.status(observed(make_task(suspend=True, search=search)))
     some = preview.status(observed(make_task(suspend=True, search={**search, "confirm": {"top": 1, "maxRepeats": 3}})))
 
+    assert none.gpu_hours is not None
     # The baseline and two more; then the baseline and one of them, three times each.
     assert some.gpu_hours == pytest.approx(none.gpu_hours * 9 / 3, rel=0.02)

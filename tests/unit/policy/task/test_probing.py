@@ -137,6 +137,24 @@ class TestTheJob:
         assert plan.create_probe["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "gpus"
         assert [one["key"] for one in spec["tolerations"]] == ["nvidia.com/gpu", "gpu"], "the runtime's and the task's"
 
+    def test_is_as_the_cluster_demands(self) -> None:
+        own = {"labels": {"cost-centre": "4711"}, "annotations": {"note": "x"}, "priorityClassName": "low"}
+        pod = {"imagePullSecrets": [{"name": "registry"}], "securityContext": "Platform"}
+        hub = {"source": "Hub", "id": "meta-llama/Llama-3.2-1B-Instruct"}
+        body = task(placement=own, benchmark={"pod": pod, "tokenizer": hub})
+        plan = step(written(body, step(body, 0).status), 1)
+
+        assert plan.create_probe is not None
+        template = plan.create_probe["spec"]["template"]
+        assert template["metadata"]["labels"] == {"cost-centre": "4711", "autotuner.io/task": "chat"}
+        assert template["metadata"]["annotations"] == plan.create_probe["metadata"]["annotations"] == {"note": "x"}
+        assert template["spec"]["priorityClassName"] == "low"
+        assert template["spec"]["imagePullSecrets"] == [{"name": "registry"}]
+        assert template["spec"]["securityContext"] == {
+            "runAsNonRoot": True,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        }
+
     def test_says_what_it_waits_for(self) -> None:
         plan = step(begun(), 5, probe=probe(pod(node=None, unschedulable="0/3 nodes are available")))
 

@@ -363,7 +363,7 @@ class TestAnswer:
         assert plan.status.front is not None
         assert [one.experiment for one in plan.status.front] == ["chat-0", "chat-1", "chat-3"]
         assert [one.value for one in plan.status.front[1].values] == [900.0, 0.2]
-        assert [one.concurrency for one in plan.status.front[1].values] == [None, 8]
+        assert [one.concurrency for one in plan.status.front[1].values] == [8, 8]
         assert plan.status.message == (
             "none beats these in every objective: chat-0, chat-1, chat-3 (status.front); 4 experiments"
         )

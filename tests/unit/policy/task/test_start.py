@@ -300,6 +300,7 @@ class TestRuntime:
         assert plan.status.resolved.dump() == {
             "model": MODEL,
             "runtime": RUNTIME_NAME,
+            "backend": "OME",
             "engine": "SGLang",
             "configurations": 4,
             "estimated": False,

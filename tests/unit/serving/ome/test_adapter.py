@@ -17,7 +17,7 @@ SERVICE: Service = ExperimentSpec.model_validate(EXPERIMENT["spec"]).service
 def test_an_engine_answers_at_the_service_that_ome_makes() -> None:
     endpoint = Ome().endpoint(EXPERIMENT, pods.view(make_pod(), "ome-container"))
 
-    assert str(endpoint) == "http://chat-1-engine.team.svc.cluster.local:8080"
+    assert str(endpoint) == "http://chat-1-engine.team.svc:8080"
 
 
 def test_the_deployment_of_the_engine_explains_why_there_is_no_pod() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from autotuner.api.experiment import ExperimentSpec
 from autotuner.kubernetes_object import Object
-from autotuner.serving.ome.inference_service import inference_service
+from autotuner.serving.ome.inference_service import inference_service, winner
 from tests.unit.builders import make_experiment
 
 
@@ -83,6 +83,28 @@ def test_is_placed() -> None:
 
     assert engine["nodeSelector"] == {"pool": "gpu", "nvidia.com/gpu.product": "H100"}
     assert engine["tolerations"] == [{"key": "gpu", "operator": "Exists"}]
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "label"),
+    [
+        ({"resource": "amd.com/gpu"}, "amd.com/gpu.product-name"),
+        ({"resource": "nvidia.com/mig-1g.10gb"}, "nvidia.com/mig-1g.10gb.product"),
+        ({"resource": "amd.com/gpu", "label": "beta.amd.com/gpu.product-name"}, "beta.amd.com/gpu.product-name"),
+        ({"label": "pool"}, "pool"),
+        ({"resource": "", "label": "pool"}, "pool"),
+    ],
+)
+def test_is_pinned_by_the_label_that_says_the_model(accelerator: Object, label: str) -> None:
+    engine = service_of(accelerator={**accelerator, "product": "one"})["spec"]["engine"]
+
+    assert engine["nodeSelector"] == {label: "one"}
+
+
+def test_is_not_pinned_where_nothing_says_the_model() -> None:
+    engine = service_of(accelerator={"resource": "", "product": "one"})["spec"]["engine"]
+
+    assert not engine.get("nodeSelector")
 
 
 def test_is_queued() -> None:
@@ -160,3 +182,21 @@ def test_no_argument_breaks_out_of_its_place(argument: str) -> None:
 
     assert runner["args"] == [argument, "--y=1"]
     assert "image" not in runner
+
+
+def test_carries_what_the_user_gave_to_everything_and_still_ours() -> None:
+    given = {"labels": {"cost-centre": "4711"}, "annotations": {"karpenter.sh/do-not-disrupt": "true"}}
+    experiment = make_experiment(service=given)
+    service = ExperimentSpec.model_validate(experiment["spec"]).service
+    meta = inference_service(experiment, service)["metadata"]
+
+    assert meta["labels"] == {
+        "cost-centre": "4711",
+        "autotuner.io/experiment": "chat-1",
+        "autotuner.io/experiment-uid": "uid-chat-1",
+    }
+    assert meta["annotations"]["karpenter.sh/do-not-disrupt"] == "true"
+    assert meta["annotations"]["ome.io/deploymentMode"] == "RawDeployment"
+    won = winner(experiment, service, "best").body["metadata"]
+    assert won["labels"] == given["labels"]
+    assert won["annotations"] == {"ome.io/deploymentMode": "RawDeployment", **given["annotations"]}

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+import yaml
 
 from autotuner import engines
 from autotuner.api.model_and_runtime import TaskModel, TaskRuntime
+from autotuner.api.task import TaskSpec
 from autotuner.kubernetes_object import Object
 from autotuner.serving.ome import wanted_objects
 from autotuner.serving.ome.runtimes import engine_template
@@ -166,3 +170,24 @@ def test_a_runtime_in_full_says_itself_what_it_serves() -> None:
         "own",
         {"engineConfig": {}},
     )
+
+
+def test_scheduler_runtime_class_and_claims_of_the_documents_reach_the_runtime() -> None:
+    """What `examples/dra.yaml` and docs/platforms.md tell users to write."""
+    root = Path(__file__).parents[4]
+    task = yaml.safe_load((root / "examples" / "dra.yaml").read_text())
+    shown = next(
+        block.split("```")[0]
+        for block in (root / "docs" / "platforms.md").read_text().split("```yaml\n")
+        if "schedulerName:" in block.split("```")[0]
+    )
+    said = TaskSpec.model_validate(task["spec"])
+    runtime = wanted_objects.wanted_runtime(said.runtime, shipped(), live_model(), "team")
+    assert runtime is not None
+    engine = runtime["spec"]["engineConfig"]
+
+    assert yaml.safe_load(shown)["runtime"]["overrides"] == said.runtime.overrides
+    assert (engine["schedulerName"], engine["runtimeClassName"]) == ("kai-scheduler", "nvidia")
+    assert engine["resourceClaims"] == [{"name": "gpus", "resourceClaimTemplateName": "two-h100"}]
+    assert engine["runner"]["resources"]["claims"] == [{"name": "gpus"}]
+    assert engine["runner"]["image"]  # the rest of the preset is there

@@ -24,7 +24,7 @@ from autotuner.benchmark.contract.messages import (
     TokenizerLoaded,
     WarmedUp,
 )
-from autotuner.benchmark.contract.spec import KEY_VARIABLE, RunnerSpec, load_spec
+from autotuner.benchmark.contract.spec import KEY_VARIABLE, RunnerSpec, api_key, load_spec
 
 # genai-bench insists on a key and writes it into its files; it gets this one.
 PLACEHOLDER_KEY = "none"
@@ -161,7 +161,8 @@ def main() -> None:
     runner = RunnerConnection.from_arguments(sys.argv[1:])
     spec = load_spec(os.environ)
     prepare_environment(spec)
-    key = os.environ.pop(KEY_VARIABLE, "")
+    key = api_key(os.environ)
+    os.environ.pop(KEY_VARIABLE, None)
 
     import locust  # noqa: F401 - gevent must patch sockets and locks before anything else is imported
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from autotuner.benchmark.clients.genai_bench.builtin_tokenizer import FOLDER
+from autotuner.benchmark.contract.hub import ADVICE, no_answer
 from autotuner.benchmark.contract.spec import TokenizerSource
 
 _NEEDED = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "tiktoken.model")
@@ -81,10 +82,7 @@ def explain(source: TokenizerSource, error: BaseException, has_token: bool, hub:
             " or allow the download"
         )
     if hub == "unreachable":
-        return (
-            f"{field}: the hub cannot be reached from the benchmark's pod; use source ModelVolume, or allow the"
-            " connection (HF_ENDPOINT, https_proxy)"
-        )
+        return f"{field}: {no_answer()}; {ADVICE}"
     if "GatedRepoError" in names or statuses & {401, 403} or "gated repo" in text:
         return f"{field}: {_refused(has_token)}"
     if {"RepositoryNotFoundError", "RevisionNotFoundError", "HFValidationError"} & names or 404 in statuses:

@@ -48,7 +48,12 @@ HUB = TokenizerSource(source="Hub", id="meta/llama")
         (caused(OSError("no"), http_error(401)), False, "reached", "give benchmark.tokenizer.tokenSecret"),
         (caused(OSError("no"), RepositoryNotFoundError("x")), False, "reached", "no such repository"),
         (caused(OSError("no"), LocalEntryNotFoundError("x")), False, "switched off", "switched off"),
-        (caused(OSError("no"), LocalEntryNotFoundError("x")), False, "unreachable", "cannot be reached"),
+        (
+            caused(OSError("no"), LocalEntryNotFoundError("x")),
+            False,
+            "unreachable",
+            "does not answer the benchmark's pod",
+        ),
         (OSError("meta/llama does not appear to have a file"), False, "reached", "has no tokenizer"),
         (ValueError("strange\nfile"), False, "reached", "cannot be loaded: strange"),
     ],

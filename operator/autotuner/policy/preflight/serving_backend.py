@@ -1,0 +1,48 @@
+"""Checks of the backend: can it serve here, and does it know what the task names?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from autotuner import engines
+from autotuner.policy.preflight.checked_task import Case
+from autotuner.validation_messages import Finding, Kind
+
+# What each experiment may download anew without a word.
+DOWNLOAD_MAX_GB = 20.0
+
+
+def problems(case: Case) -> Iterator[Finding]:
+    """Why the backend cannot serve what the task names."""
+    known = case.backend.capabilities
+    if why := case.around.absent.get(known.name):
+        yield Finding("backend", Kind.BACKEND_ABSENT, {"backend": known.name, "why": why})
+    yield from _download(case)
+    for field, named in (("model.name", case.spec.model.name), ("runtime.name", case.spec.runtime.name)):
+        if known.snapshots and named is not None:
+            yield Finding(field, Kind.BACKEND_WITHOUT_OBJECTS, {"backend": f"backend {known.name}"})
+
+
+def _download(case: Case) -> Iterator[Finding]:
+    """What is wrong with what is said of downloads, or with having each engine download its model."""
+    model, product = case.spec.model, case.backend.capabilities.name
+    cache = model.volume is not None and model.volume.cache
+    if not case.backend.capabilities.snapshots:
+        said = {"volume.cache": cache, "tokenSecret": model.token_secret, "allowDownload": model.allow_download}
+        for field in (field for field, given in said.items() if given):
+            yield Finding(f"model.{field}", Kind.BACKEND_LOADS_MODELS, {"backend": product})
+        return
+    if cache or case.weights.path or model.volume or model.allow_download or case.template.simulated:
+        return
+    name = case.engine.name if case.engine else "Custom"
+    size = engines.get(name).memory.weights_gb({}, case.model_spec)
+    if size is not None and size > DOWNLOAD_MAX_GB:
+        yield Finding("model", Kind.DOWNLOAD_TOO_LARGE, {"size": f"{size:.0f}", "most": f"{DOWNLOAD_MAX_GB:g}"})
+
+
+def warnings(case: Case) -> Iterator[Finding]:
+    """Which backend was chosen where not all can serve."""
+    absent = case.around.absent
+    if case.spec.backend == "Auto" and absent:
+        others = "; ".join(f"{name} cannot ({why.strip()})" for name, why in absent.items())
+        yield Finding("backend", Kind.BACKEND_CHOSEN, {"backend": case.backend.capabilities.name, "absent": others})

@@ -1,0 +1,1 @@
+"""The backend that needs no serving product: a Deployment and a Service of our own."""

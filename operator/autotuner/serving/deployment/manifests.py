@@ -1,0 +1,98 @@
+"""The Deployment and the Service of an experiment, and the Deployment of what won."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from autotuner.api.common import EXPERIMENT_UID_LABEL, GROUP
+from autotuner.api.experiment import Service
+from autotuner.kubernetes_object import Object
+from autotuner.manifest_rendering import render
+from autotuner.ownership import labels, owner_reference
+from autotuner.serving import kueue
+from autotuner.serving.backend import Winner
+from autotuner.serving.engine_pod import engine_pod
+
+# Other products pass an experiment's labels on to Deployments of their own, and its benchmark has them too.
+_OWN = {f"{GROUP}/backend": "Deployment"}
+MARK = f"{GROUP}/backend=Deployment"
+_PORT = 8000  # vLLM's own; a container that names none has this
+
+
+def deployment(experiment: Mapping[str, Any], service: Service, data: Mapping[str, Any]) -> Object:
+    """The Deployment of an experiment, as it is created and never touched again.
+
+    Args:
+        experiment: the TuningExperiment.
+        service: what it serves.
+        data: of the snapshot.
+    """
+    meta = experiment["metadata"]
+    return render(
+        "engine-deployment.yaml.j2",
+        name=meta["name"],
+        namespace=meta["namespace"],
+        labels={
+            **(service.labels or {}),
+            **labels(meta["name"], meta["uid"]),
+            **_OWN,
+            **kueue.labels(service),
+        },
+        annotations=service.annotations or {},
+        owner=owner_reference(experiment),
+        selector=_selector(experiment),
+        pods=_pods(experiment, service, data),
+    )
+
+
+def engine_service(experiment: Mapping[str, Any], service: Service, root: Mapping[str, Any]) -> Object:
+    """The Service of an experiment, which its Deployment owns."""
+    meta = experiment["metadata"]
+    return render(
+        "engine-service.yaml.j2",
+        name=meta["name"],
+        namespace=meta["namespace"],
+        labels={**(service.labels or {}), **labels(meta["name"], meta["uid"])},
+        owner=owner_reference(root, blocks=False),
+        selector=_selector(experiment),
+        port=_port(root, service.container),
+    )
+
+
+def winner(experiment: Mapping[str, Any], service: Service, data: Mapping[str, Any], name: str) -> Winner:
+    """What won, as a Deployment that stays: ready to apply, with a label of its own."""
+    plain = service.model_copy(update={"queue_name": None, "workload_priority_class_name": None})
+    body = deployment(experiment, plain, data)
+    own = {"app": name}
+    meta, spec = body["metadata"], body["spec"]
+    meta["name"], meta["labels"] = name, {**(service.labels or {}), **own}
+    del meta["ownerReferences"], spec["progressDeadlineSeconds"], spec["strategy"]
+    spec["selector"] = {"matchLabels": own}
+    spec["template"]["metadata"]["labels"] = {**(service.labels or {}), **own}
+    for key in ("terminationGracePeriodSeconds", "priorityClassName"):
+        spec["template"]["spec"].pop(key, None)
+    return Winner(body, f"Give it a Service that selects app: {name}.")
+
+
+def _selector(experiment: Mapping[str, Any]) -> dict[str, str]:
+    return {EXPERIMENT_UID_LABEL: experiment["metadata"]["uid"], **_OWN}
+
+
+def _pods(experiment: Mapping[str, Any], service: Service, data: Mapping[str, Any]) -> Object:
+    template = engine_pod(experiment, service, data["template"], _started(service, data))
+    template["metadata"]["labels"].update(_OWN)
+    return template
+
+
+def _started(service: Service, data: Mapping[str, Any]) -> Object:
+    """The engine's command, and its arguments, which replace those of the snapshot; none keep them."""
+    container = next(one for one in data["template"]["spec"]["containers"] if one["name"] == service.container)
+    command, args = container.get("command"), list(service.args) or container.get("args")
+    return {**({"command": command} if command else {}), **({"args": args} if args else {})}
+
+
+def _port(root: Mapping[str, Any], container: str | None) -> int:
+    containers = root["spec"]["template"]["spec"]["containers"]
+    ports = next(one for one in containers if one["name"] == container).get("ports") or [{}]
+    return int(ports[0].get("containerPort", _PORT))

@@ -1,0 +1,43 @@
+"""Which differences of two experiments keep their figures from being compared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from autotuner.api.experiment import ExperimentSpec, Hashes
+from autotuner.policy.experiment.fingerprint import fingerprint
+from tests.unit.builders import make_experiment
+
+HASHES = Hashes(model="a" * 32, runtime="b" * 32)
+
+
+def mark(**spec: Any) -> str:
+    read = ExperimentSpec.model_validate(make_experiment(**spec)["spec"])
+    return fingerprint(read, HASHES, "sha256:1", "H100")
+
+
+def pod(**fields: Any) -> Any:
+    return {"benchmark": {"pod": fields}}
+
+
+@pytest.mark.parametrize(
+    ("spec", "comparable"),
+    [
+        (pod(labels={"team": "b"}), True),
+        (pod(annotations={"team": "b"}), True),
+        (pod(imagePullSecrets=[{"name": "x"}]), True),
+        (pod(priorityClassName="low"), True),
+        (pod(securityContext="Platform"), True),
+        (pod(nodeSelector={"pool": "x"}), True),
+        (pod(image="other:2"), False),
+        (pod(resources={"limits": {"cpu": "1"}}), False),
+        (pod(env=[{"name": "X", "value": "1"}]), False),
+        ({"service": {"labels": {"cost": "1"}, "apiKeySecret": {"name": "a", "key": "b"}}}, True),
+        ({"service": {"servedModelName": "lora-a"}}, False),
+        ({"benchmark": {"seed": "other"}}, True),
+    ],
+)
+def test_what_may_change_the_figures_is_in_it(spec: Any, comparable: bool) -> None:
+    assert (mark(**spec) == mark()) is comparable
