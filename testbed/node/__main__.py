@@ -19,7 +19,7 @@ from testbed.api import Api
 from testbed.gomodule import cache_folder
 from testbed.node.agent import Agent
 from testbed.node.context import Addresses, Context
-from testbed.node.images import Images
+from testbed.node.images import RELEASES, Images
 from testbed.node.logs import Logs
 from testbed.node.proxy import Directory, serve
 from testbed.vllm_cpu import ENGINES
@@ -65,7 +65,7 @@ async def _work(arguments: argparse.Namespace, api: Api, probes: aiohttp.ClientS
         **dict.fromkeys(("http_proxy", "HTTP_PROXY"), proxy_url),
         **dict.fromkeys(("no_proxy", "NO_PROXY"), "127.0.0.1,localhost"),
     }
-    images = Images(ROOT, cache_folder(), arguments.folder / ENGINES)
+    images = Images(ROOT, cache_folder(), *(arguments.folder / name for name in (ENGINES, RELEASES)))
     folder, logs = arguments.folder / "pods", arguments.folder / "logs" / "pods"
     nodes = [
         Context(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from testbed.vllm_cpu import environment as vllm_cpu
 
+RELEASES = "releases"  # in the testbed's folder; see `Images`
 _DOMAIN = r"[a-zA-Z0-9][a-zA-Z0-9.-]*(?::[0-9]+)?"
 _PATH = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _REFERENCE = re.compile(
@@ -46,16 +47,17 @@ def _virtual_environment(folder: Path, lock: Path, variables: dict[str, str]) ->
 class Images:
     """The images that the nodes know, by the end of their repository's name."""
 
-    def __init__(self, root: Path, cache: Path, engines: Path) -> None:
+    def __init__(self, root: Path, cache: Path, engines: Path, releases: Path) -> None:
         """Serves the environments of this machine.
 
         Args:
             root: the checkout, which has most of them.
             cache: keeps what is slow to make in each new home.
             engines: the socket of the server that forks engines; the image of the real engine is there while it is.
+            releases: a folder of packages of other releases, by the tag of their images; it need not be there.
         """
         self._root = root
-        self._engines = engines
+        self._engines, self._releases = engines, releases
         self._shared = {"MPLCONFIGDIR": str(cache / "matplotlib")}
 
     def find(self, image: str, pull_policy: str | None = None) -> Environment:
@@ -70,7 +72,9 @@ class Images:
             raise ImageError("InvalidImageName", f'Failed to apply default image tag "{image}": {why}')
         found = self._environment(match["repository"])
         if found is not None:
-            return found
+            other = self._releases / (match["tag"] or "latest")
+            variables = {**found.variables, "PYTHONPATH": str(other)} if other.is_dir() else found.variables
+            return replace(found, variables=variables)
         if pull_policy == "Never":
             raise ImageError("ErrImageNeverPull", f'Container image "{image}" is not present with pull policy of Never')
         name = image if match["tag"] or match["digest"] else f"{image}:latest"

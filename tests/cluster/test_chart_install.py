@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 
 from autotuner.kubernetes_object import Object
 from testbed import Testbed
-from testbed.api import Api, ApiError
+from testbed.api import Api, ApiError, install_crds
 from tests.support.chart import CHART, helm
 from tests.support.objects import make_task, tasks
+from tests.tools import tool
 
 Helm = Callable[..., str]
 NAMESPACE = "tuning"
 KINDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/tuningtasks.autotuner.io"
+CRDS = "tuningexperiments.autotuner.io tuningtasks.autotuner.io"
 NO_HOOKS = "--no-hooks"  # the hook's pod reads its token where a pod of local processes has none
 
 
@@ -30,17 +34,17 @@ async def api(empty: Testbed) -> AsyncIterator[Api]:
         yield client
 
 
-@pytest.fixture
-def release(empty: Testbed) -> Iterator[Helm]:
+@pytest.fixture(params=["helm", pytest.param("helm4", marks=pytest.mark.full)])
+def release(empty: Testbed, request: pytest.FixtureRequest) -> Iterator[Helm]:
     """Runs helm for the release; it is gone afterwards, its CRDs too."""
 
     def run(command: str, *words: str, values: Object | None = None) -> str:
         chart = [str(CHART)] if command in ("install", "upgrade") else []
         where = [f"--kubeconfig={empty.kubeconfig}", f"--namespace={NAMESPACE}"]
-        return helm(command, "autotuner", *chart, *where, *words, values=values)
+        return helm(command, "autotuner", *chart, *where, *words, values=values, program=request.param)
 
     yield run
-    installed = helm("list", "--all", "--short", f"--kubeconfig={empty.kubeconfig}", f"--namespace={NAMESPACE}")
+    installed = helm("list", "--short", f"--kubeconfig={empty.kubeconfig}", f"--namespace={NAMESPACE}")
     if not installed.strip():
         run("install")
     run("upgrade", values={"crds": {"keep": False}})
@@ -70,6 +74,9 @@ async def test_an_installation_says_what_to_do_next(api: Api, release: Helm) -> 
     assert "kubectl label namespace" not in notes
     assert f"serves the tasks in {NAMESPACE}" in notes
     assert f"kubectl --namespace {NAMESPACE} apply -f examples/quickstart.yaml" in notes
+    await api.patch(
+        f"/api/v1/namespaces/{NAMESPACE}", {"metadata": {"labels": dict.fromkeys(labels["metadata"]["labels"])}}
+    )
 
 
 async def test_tasks_outlive_the_release_and_meet_the_next_one(api: Api, release: Helm) -> None:
@@ -107,3 +114,38 @@ async def test_an_upgrade_takes_rights_away_that_are_no_longer_needed(api: Api, 
     assert not any("inferenceservices" in rule["resources"] for rule in (await api.get(role))["rules"])
     rules = (await api.get(f"/apis/rbac.authorization.k8s.io/v1/namespaces/{NAMESPACE}/roles/autotuner-tasks"))["rules"]
     assert any("inferenceservices" in rule["resources"] for rule in rules)
+
+
+@pytest.mark.parametrize(
+    ("release", "owner"), [("helm", ""), ("helm4", "other")], ids=["helm", "helm4"], indirect=["release"]
+)
+async def test_crds_of_others_are_refused_with_the_ways_out(
+    api: Api, release: Helm, empty: Testbed, owner: str
+) -> None:
+    await install_crds(api)
+    if owner:
+        run(empty, f"kubectl label --overwrite crd {CRDS} app.kubernetes.io/managed-by=Helm")
+        run(
+            empty,
+            f"kubectl annotate --overwrite crd {CRDS} meta.helm.sh/release-name=other"
+            " meta.helm.sh/release-namespace=elsewhere",
+        )
+    with pytest.raises(AssertionError) as refused:
+        release("install", "--create-namespace")
+
+    words = str(refused.value)
+    whose = 'of release "other" in namespace "elsewhere"' if owner else "not installed by Helm"
+    assert f"tuningtasks.autotuner.io ({whose})" in words
+    release("install", "--create-namespace", "--set", "crds.enabled=false")
+    release("uninstall", NO_HOOKS)
+    for command in re.findall(r"^ +(kubectl .*)$", words, re.MULTILINE):
+        run(empty, command)
+    release("install")
+
+    assert (await api.get(KINDS))["metadata"]["annotations"]["meta.helm.sh/release-name"] == "autotuner"
+
+
+def run(bed: Testbed, command: str) -> None:
+    """Run a command of kubectl on the cluster."""
+    _, *words = command.split()
+    subprocess.run([tool("kubectl"), f"--kubeconfig={bed.kubeconfig}", *words], check=True, capture_output=True)

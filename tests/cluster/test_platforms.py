@@ -36,7 +36,7 @@ from autotuner.settings import Settings
 from testbed import Testbed
 from testbed.api import Api, ApiError
 from tests.support.chart import CHART, ROOT, objects, render
-from tests.support.objects import make_task
+from tests.support.objects import make_task, tasks
 from tests.support.waiting import wait_for
 from tests.tools import tool
 
@@ -250,6 +250,17 @@ def test_what_goes_on_everything_is_on_everything(platform: str) -> None:
             assert (given.get(part) or {}).items() <= place["metadata"].get(part, {}).items()
     queued = {place["metadata"]["labels"].get("kueue.x-k8s.io/queue-name") for place in (made.service, made.job)}
     assert queued == {given.get("queueName")}
+
+
+async def test_what_a_task_took_is_kept_as_it_is(api: Api, namespace: str) -> None:
+    body = await api.create(tasks(namespace), make_task())
+    path = f"{tasks(namespace)}/chat/status"
+    name: Object = {key: body[key] for key in ("apiVersion", "kind")} | {"metadata": {"name": "chat"}}
+    for platform in ("kyverno", "arm64", "air-gapped"):
+        taken = values_of(platform)["taskDefaults"]
+        await api.apply(path, {**name, "status": {"defaults": taken}}, "autotuner", fieldValidation="Strict")
+
+        assert (await api.get(f"{tasks(namespace)}/chat"))["status"]["defaults"] == taken
 
 
 def test_a_kustomization_says_the_same(tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from autotuner.kubernetes_object import Object
-from tests.e2e.story import BRIEF, SOME, Story, condition, traffic
+from tests.e2e.story import BRIEF, ENDLESS, SOME, Story, condition, traffic
 from tests.support.waiting import wait_for
 
 
@@ -66,3 +68,22 @@ async def test_an_engine_that_sheds_load_keeps_what_it_did_below(story: Story) -
         assert low["errors"] == 0
         assert (high["errors"] > 0) == (chosen[:1] not in ([], ["none"]))
     assert await story.left() == []
+
+
+async def test_a_namespace_that_is_deleted_is_told_as_that_and_as_nothing_else(story: Story) -> None:
+    other = replace(story, namespace=f"{story.namespace}-goes")
+    path = f"/api/v1/namespaces/{other.namespace}"
+    await story.api.create("/api/v1/namespaces", {"metadata": {"name": other.namespace}})
+    await other.create_task({"spec.model": {"name": story.namespace}, "spec.benchmark": traffic(ENDLESS)})
+    await other.mid_benchmark("chat-0")
+
+    await story.api.delete(path)
+
+    async def gone() -> bool:
+        return await story.found(path) is None
+
+    await wait_for(gone, "the namespace is gone", 60)
+    said = [entry for entry in story.operator.log() if entry.get("namespace") == other.namespace]
+    known = {"Running", "ExperimentCreated", "Pending", "Queued", "Pulling", "Starting", "Benchmarking"}
+    after = {entry["message"].partition(":")[0] for entry in said} - known
+    assert after <= {"NamespaceDeleted", "Released"}

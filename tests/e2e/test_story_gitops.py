@@ -156,12 +156,11 @@ async def test_a_task_that_is_over_stays_over_whatever_is_synced(story: Story, d
         item["metadata"]["uid"] for item in known
     ]
     assert (await story.event_seen("TuningTask", "chat", "AlreadyFinished"))["type"] == "Warning"
+    await check_acknowledged(story, f"{experiments(story.namespace)}/chat-0")
 
 
-async def test_a_cancellation_that_comes_too_late_is_acknowledged(story: Story, deployers: Deployers) -> None:
-    """Else `kubectl wait` and kstatus, which compare generations, wait for ever."""
-    await Repository.of(story, deployers).sync_until_finished()
-    path = f"{experiments(story.namespace)}/chat-0"
+async def check_acknowledged(story: Story, path: str) -> None:
+    """A cancellation that comes too late is seen; else `kubectl wait` and kstatus, which compare generations, wait."""
     before = await story.api.patch(path, {"spec": {"cancel": True}})
     assert (before["metadata"]["generation"], before["status"]["observedGeneration"]) == (2, 1)
 

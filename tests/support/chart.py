@@ -59,14 +59,19 @@ def value_sets(namespace: str) -> dict[str, Object]:
     }
 
 
-def helm(*words: str, values: Object | None = None) -> str:
+def helm(*words: str, values: Object | None = None, program: str = "helm") -> str:
     """What helm says.
+
+    Args:
+        words: its command line.
+        values: of the chart.
+        program: helm (3) or helm4.
 
     Raises:
         AssertionError: helm refused; the message is its own.
     """
     told = [] if values is None else ["--values=-"]
-    done = subprocess.run([tool("helm"), *words, *told], input=yaml.safe_dump(values), capture_output=True, text=True)
+    done = subprocess.run([tool(program), *words, *told], input=yaml.safe_dump(values), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -98,7 +98,7 @@ class Deployers:
         """
         asked = {"config": config, "live": live, "manager": MANAGER}
         ways = {"merge-diff": asked, "server-diff": {**asked, "predicted": predicted}}
-        found = {}
+        found: dict[str, tuple[object, object]] = {}
         for way, question in ways.items():
             told = self._ask({"ask": way, **question})
             if told["modified"]:

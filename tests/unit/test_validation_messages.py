@@ -63,8 +63,8 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
     ),
     (
         Kind.OBJECT_MISSHAPEN,
-        {"object": "the runtime", "what": "engineConfig must be an object"},
-        "the runtime cannot be read: engineConfig must be an object",
+        {"object": "ClusterServingRuntime mine", "what": "engineConfig is no mapping"},
+        "ClusterServingRuntime mine cannot be read: engineConfig is no mapping",
     ),
     (
         Kind.RUNTIME_WITHOUT_IMAGE,
@@ -282,7 +282,6 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
         " runtime.version or runtime.allowUnknownFlags: true if your image's engine has it",
     ),
     (
-        Kind.BACKEND_CHOSEN,
         Kind.PERHAPS_WRONG,
         {"complaint": Finding("field", Kind.VALUE_MISSING)},
         "perhaps wrong, for your image's engine is another release: a value is missing",
@@ -732,6 +731,7 @@ REASONS = {
     "EmptySpace": {Kind.SPACE_EMPTY},
     "Valid": {
         Kind.VALUE_NEVER_TRIED,
+        Kind.BACKEND_CHOSEN,
         Kind.PERHAPS_WRONG,
         Kind.PROBE_DECIDES,
         Kind.PROBE_FAILED,

@@ -97,3 +97,35 @@ subjects:
     name: {{ .account }}
     namespace: {{ .root.Release.Namespace }}
 {{- end -}}
+
+{{/* Fails where the CRDs are there and are not this release's, with the ways out: Helm's own refusal names none. */}}
+{{- define "autotuner.checkOwnerOfCRDs" -}}
+{{- $names := list -}}
+{{- $others := list -}}
+{{- range $path, $_ := .Files.Glob "files/crds/*.yaml" -}}
+{{- $name := ($.Files.Get $path | fromYaml).metadata.name -}}
+{{- $names = append $names $name -}}
+{{- with lookup "apiextensions.k8s.io/v1" "CustomResourceDefinition" "" $name -}}
+{{- $notes := .metadata.annotations | default dict -}}
+{{- $labels := .metadata.labels | default dict -}}
+{{- $release := index $notes "meta.helm.sh/release-name" | default "" -}}
+{{- $namespace := index $notes "meta.helm.sh/release-namespace" | default "" -}}
+{{- if not (index $labels "app.kubernetes.io/managed-by" | default "" | eq "Helm") -}}
+{{- $others = append $others (printf "%s (not installed by Helm)" $name) -}}
+{{- else if or (ne $release $.Release.Name) (ne $namespace $.Release.Namespace) -}}
+{{- $others = append $others (printf "%s (of release %q in namespace %q)" $name $release $namespace) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if $others -}}
+{{- $crds := join " " $names -}}
+{{- fail (printf (join "" (list
+  "\n\nThese CRDs are in the cluster and do not belong to this release: %s.\n"
+  "Either leave them to their owner, who then upgrades them:\n\n"
+  "    --set crds.enabled=false\n\n"
+  "or make them this release's, and keep their tasks and results (then run Helm again):\n\n"
+  "    kubectl label --overwrite crd %s app.kubernetes.io/managed-by=Helm\n"
+  "    kubectl annotate --overwrite crd %s meta.helm.sh/release-name=%s meta.helm.sh/release-namespace=%s\n"
+)) (join ", " $others) $crds $crds .Release.Name .Release.Namespace) -}}
+{{- end -}}
+{{- end -}}

@@ -162,10 +162,10 @@ class Service(Model):
         default=None, description="The WorkloadPriorityClass by which Kueue orders the engine and the benchmark."
     )
     labels: OwnLabels | None = Field(
-        default=None, description="Labels of the InferenceService, the benchmark's Job, and the pods of both."
+        default=None, description="Labels of what serves the engine, of the benchmark's Job, and of their pods."
     )
     annotations: OwnAnnotations | None = Field(
-        default=None, description="Annotations of the InferenceService, the benchmark's Job, and the pods of both."
+        default=None, description="Annotations of what serves the engine, of the benchmark's Job, and of their pods."
     )
     api_key_secret: SecretKey | None = Field(
         default=None,

@@ -260,15 +260,15 @@ class Placement(Model):
     labels: OwnLabels | None = Field(
         default=None,
         description=(
-            "Labels of everything that is made for an experiment: InferenceService, Job, and the pods of both. For"
+            "Labels of everything that is made for an experiment: what serves its engine, the Job, and their pods. For"
             " example a cost centre, or what a policy demands."
         ),
     )
     annotations: OwnAnnotations | None = Field(
         default=None,
         description=(
-            "Annotations of everything that is made for an experiment: InferenceService, Job, and the pods of both. For"
-            " example karpenter.sh/do-not-disrupt."
+            "Annotations of everything that is made for an experiment: what serves its engine, the Job, and their pods."
+            " For example karpenter.sh/do-not-disrupt."
         ),
     )
 

@@ -8,10 +8,11 @@ from typing import Any
 
 from autotuner import clock
 from autotuner.hashing import digest
-from autotuner.kube import EVENT, AlreadyExistsError, Kube, KubeError
+from autotuner.kube import EVENT, AlreadyExistsError, Kube, KubeError, RejectedError
 from autotuner.kubernetes_object import Object
 from autotuner.policy.conditions import shorten
 from autotuner.policy.events import Event
+from autotuner.serving import refusals
 
 log = logging.getLogger(__name__)
 COMPONENT = "autotuner"
@@ -28,6 +29,20 @@ async def send_once(kube: Kube, about: Mapping[str, Any], event: Event) -> bool:
     meta = about["metadata"]
     identity = digest([meta["uid"], event.reason], 16)
     return await _send(kube, _body(about, event, {"name": f"{meta['name'][:200]}.{identity}"}))
+
+
+async def namespace_goes(kube: Kube, about: Mapping[str, Any]) -> bool:
+    """Whether the namespace is being deleted. Asked by the dry run of an Event: no right to read namespaces is needed.
+
+    Raises:
+        KubeError: the API server does not answer.
+    """
+    body = _body(about, Event("Normal", "Asked", ""), {"generateName": "autotuner."})
+    try:
+        await kube.dry_run(EVENT, body["metadata"]["namespace"], body)
+    except RejectedError as problem:
+        return refusals.namespace_goes(problem.message)
+    return False
 
 
 async def _send(kube: Kube, body: Object) -> bool:

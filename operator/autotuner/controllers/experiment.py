@@ -33,7 +33,7 @@ from autotuner.kube import (
 )
 from autotuner.kubernetes_object import Object, content
 from autotuner.policy import trouble
-from autotuner.policy.experiment import deadlines, silent_nodes
+from autotuner.policy.experiment import deadlines, reasons, silent_nodes
 from autotuner.policy.experiment.decide import Plan, decide, finished
 from autotuner.policy.experiment.observed import ObservedExperiment
 from autotuner.policy.volume_claims import wanted_claim
@@ -75,6 +75,8 @@ class ExperimentController:
         corrected = await self._create(seen, plan, turn)
         if corrected is not None:
             plan = decide(corrected, now)
+        if await self._only_goes_with_its_namespace(seen, plan):
+            plan = decide(replace(seen, namespace_goes=True), now)
         await self._record(seen, plan)
         if plan.release:
             await release.delete(self._kube, seen)
@@ -83,6 +85,13 @@ class ExperimentController:
         if finished(plan.status):
             return None
         return self._settings.look_again_in(plan.look_again)
+
+    async def _only_goes_with_its_namespace(self, seen: ObservedExperiment, plan: Plan) -> bool:
+        """Whether the experiment would end for a cause that is none: all of its namespace is being deleted."""
+        reason = plan.status.reason
+        if not reason or seen.status.reason or not reasons.doubtful_in_a_namespace_that_goes(reason):
+            return False
+        return await events.namespace_goes(self._kube, seen.object)
 
     async def _observe(self, experiment: Object, now: datetime) -> ObservedExperiment:
         spec = ExperimentSpec.model_validate(experiment["spec"])

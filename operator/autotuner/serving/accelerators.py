@@ -9,12 +9,13 @@ unknown, never absent: capacity alone says how many accelerators there are.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from autotuner.serving.nodes import matches
+from autotuner.api.experiment import Accelerator
+from autotuner.serving.nodes import matches, repelling_taint
 
 Labels = Mapping[str, str]
 
@@ -65,6 +66,7 @@ class NodeAccelerators:
         sharing: how others share an accelerator with a pod; None if it is the pod's alone, or nobody says.
         mig_slice: the profile of NVIDIA's MIG slices, for example `1g.10gb`; empty for anything else.
         invalid: the node has MIG profiles that its strategy cannot hand out.
+        closed: engines cannot go there: it is cordoned, or has a taint that they do not tolerate.
     """
 
     node: str = ""
@@ -76,6 +78,7 @@ class NodeAccelerators:
     sharing: Sharing | None = None
     mig_slice: str = ""
     invalid: bool = False
+    closed: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,11 @@ class Fleet:
     def offering(self) -> list[NodeAccelerators]:
         """The nodes that can hand the resource out."""
         return [one for one in self.nodes if one.count]
+
+    @property
+    def open(self) -> list[NodeAccelerators]:
+        """The nodes where engines may come to run as things are."""
+        return [one for one in self.nodes if not one.closed]
 
     @property
     def accelerators(self) -> int | None:
@@ -142,6 +150,12 @@ def product_labels(resource: str) -> tuple[str, ...]:
     return (*names, *([_GKE_PRODUCT] if on_gke else []))
 
 
+def pinning(asked: Accelerator) -> dict[str, str]:
+    """The label that keeps an engine on one model of accelerator; empty where none is known, or no label says it."""
+    label = asked.label or next(iter(product_labels(asked.resource)), "")
+    return {label: asked.product} if asked.product and label else {}
+
+
 def mig_slice(resource: str) -> str:
     """The MIG profile that a resource's name says: `nvidia.com/mig-1g.10gb` is `1g.10gb`; empty for others."""
     return resource.removeprefix(_MIG).removesuffix(_SHARED_NAME) if resource.startswith(_MIG) else ""
@@ -179,7 +193,13 @@ def read(node: Mapping[str, Any], resource: str, label: str = "") -> NodeAcceler
 
 
 def fleet(
-    nodes: Iterable[Mapping[str, Any]], resource: str, selector: Labels, label: str = "", pinned: Labels | None = None
+    nodes: Iterable[Mapping[str, Any]],
+    resource: str,
+    selector: Labels,
+    *,
+    label: str = "",
+    pinned: Labels | None = None,
+    tolerations: Sequence[Mapping[str, Any]] = (),
 ) -> Fleet:
     """What the nodes that match a selector say, each kind once.
 
@@ -189,20 +209,28 @@ def fleet(
         selector: labels that a node must have.
         label: that says the model; empty for the resource's own.
         pinned: label -> model, once experiment 0 has fixed it.
+        tolerations: of engines. Those of a taint that is called like the resource need not be among them: where nodes
+            of accelerators have one, admission usually adds its toleration.
     """
     if not resource:
         return UNKNOWN
+    tolerated = [*tolerations, {"key": resource, "operator": "Exists"}]
     every, wanted = list(nodes), {**selector, **(pinned or {})}
     kinds: dict[tuple[Any, ...], NodeAccelerators] = {}
     for node in every:
         if _concerns(node, resource) and matches(node, wanted):
-            found = read(node, resource, label)
-            kind = tuple(value for name, value in vars(found).items() if name != "node")
+            found, closed = read(node, resource, label), _closed(node, tolerated)
+            kind = (closed, *(value for name, value in vars(found).items() if name != "node"))
             if kind not in kinds or found.node < kinds[kind].node:
-                kinds[kind] = found
+                kinds[kind] = replace(found, closed=closed)
     others = {name for node in every for name in _extended(node) if name != resource}
     by_name = sorted(kinds.values(), key=lambda one: one.node)
     return Fleet(resource, tuple(by_name), tuple(sorted(others)), bool(every))
+
+
+def _closed(node: Mapping[str, Any], tolerations: Sequence[Mapping[str, Any]]) -> bool:
+    spec = node.get("spec") or {}
+    return bool(spec.get("unschedulable") or (spec.get("taints") and repelling_taint(node, tolerations)))
 
 
 def _concerns(node: Mapping[str, Any], resource: str) -> bool:

@@ -80,10 +80,8 @@ def _set_weights(pod: Object, container: Object, service: Service) -> None:
 
 
 def _set_place(pod: Object, service: Service) -> None:
-    selector = {**(pod.get("nodeSelector") or {}), **(service.node_selector or {})}
-    accelerator = service.accelerator
-    if accelerator.product:
-        selector[accelerator.label or accelerators.product_labels(accelerator.resource)[0]] = accelerator.product
+    own, pinned = pod.get("nodeSelector") or {}, accelerators.pinning(service.accelerator)
+    selector = {**own, **(service.node_selector or {}), **pinned}
     if selector:
         pod["nodeSelector"] = selector
     if service.tolerations:

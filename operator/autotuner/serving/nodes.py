@@ -31,7 +31,7 @@ def no_place(nodes: Iterable[Mapping[str, Any]], pod_spec: Mapping[str, Any]) ->
     selector, tolerations = pod_spec.get("nodeSelector") or {}, pod_spec.get("tolerations") or []
     obstacles: Counter[str] = Counter()
     for node in nodes:
-        obstacle = _missing_label(node, selector) or _repelling_taint(node, tolerations)
+        obstacle = _missing_label(node, selector) or repelling_taint(node, tolerations)
         if not obstacle:
             return ""
         obstacles[obstacle] += 1
@@ -44,7 +44,9 @@ def _missing_label(node: Mapping[str, Any], selector: Mapping[str, str]) -> str:
     return f"without the label {lacking[0]}" if lacking else ""
 
 
-def _repelling_taint(node: Mapping[str, Any], tolerations: Iterable[Mapping[str, Any]]) -> str:
+def repelling_taint(node: Mapping[str, Any], tolerations: Iterable[Mapping[str, Any]]) -> str:
+    """The taint that keeps a pod with these tolerations off a node, in words; empty if none does."""
+    tolerations = list(tolerations)
     for taint in (node.get("spec") or {}).get("taints") or []:
         if taint["effect"] != "PreferNoSchedule" and not any(_tolerates(one, taint) for one in tolerations):
             value = f"={taint['value']}" if taint.get("value") else ""

@@ -19,6 +19,7 @@ _PASSING = re.compile(
 )
 _REFUSED = re.compile(r"\bforbidden\b|\bis invalid\b|denied (?:the )?request|Invalid value|violates PodSecurity")
 _WEBHOOK = re.compile(r"failed calling webhook \"?([^\s\":]+)")
+_NAMESPACE_GOES = "because it is being terminated"
 _PREFIX = re.compile(r"^(FailedCreate: )?(Error creating: )?")
 
 
@@ -50,6 +51,11 @@ def read(words: str) -> Refusal:
     if _PASSING.search(words) or not _REFUSED.search(words):
         return Refusal("Passing", words)
     return Refusal("Policy", words)
+
+
+def namespace_goes(words: str) -> bool:
+    """Whether the API server refuses because the namespace is being deleted: then it refuses all that is new there."""
+    return _NAMESPACE_GOES in words
 
 
 def silent_webhook(words: str) -> str:

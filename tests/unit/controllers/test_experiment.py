@@ -208,6 +208,29 @@ async def test_a_refusal_ends_it_with_the_api_servers_words() -> None:
     assert status_of(kube)["message"] == "the API server refused: spec.engine: Invalid value"
 
 
+GOING = RejectedError(403, "Forbidden", "unable to create new content in namespace team because it is being terminated")
+
+
+@pytest.mark.parametrize("kind", ["InferenceService", "Event"])
+async def test_in_a_namespace_that_is_being_deleted_nothing_else_is_the_cause(kind: str) -> None:
+    kube = world()
+    kube.refuse["dry run", "Event"] = GOING
+    kube.refuse["create", "InferenceService"] = GOING if kind == "InferenceService" else RejectedError(403, "", "no")
+
+    await passed(kube)
+
+    assert status_of(kube)["reason"] == "NamespaceDeleted"
+    assert status_of(kube)["message"] == "namespace team is being deleted"
+
+
+async def test_while_it_goes_on_nobody_asks_for_the_namespace() -> None:
+    kube = world()
+
+    await passed(kube)
+
+    assert ("dry run", "Event") not in kube.calls
+
+
 WEBHOOK = (
     'Internal error occurred: failed calling webhook "inferenceservice.ome-webhook-server.defaulter": dial tcp'
     " 10.96.0.7:443: connect: connection refused"

@@ -181,5 +181,26 @@ def test_whether_an_engine_can_get_slices_only(described: list[str], resource: s
     assert fleet([DESCRIBED[one].node(one) for one in described], resource, {}).mig_slice == want
 
 
+SLICING = {"key": "slicing", "effect": "NoSchedule"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "tolerations", "want"),
+    [
+        ({}, [], False),
+        ({"unschedulable": True}, [], True),
+        ({"taints": [SLICING]}, [], True),
+        ({"taints": [SLICING]}, [{"key": "slicing", "operator": "Exists"}], False),
+        ({"taints": [{"key": GPU, "value": "present", "effect": "NoSchedule"}]}, [], False),
+    ],
+)
+def test_whether_engines_can_go_there(spec: Object, tolerations: list[Object], want: bool) -> None:
+    node = {**DESCRIBED["time slicing"].node(), "spec": spec}
+    found = fleet([node], GPU, {}, tolerations=tolerations)
+
+    assert [one.closed for one in found.nodes] == [want]
+    assert (len(found.open), found.accelerators) == (0 if want else 1, 4)
+
+
 def test_a_slice_that_no_node_offers_yet_has_the_memory_of_its_name() -> None:
     assert fleet([], SMALL, {}).memory_mib == 10240

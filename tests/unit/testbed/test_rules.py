@@ -87,7 +87,7 @@ def images(tmp_path: Path) -> Images:
     for name, folder in (("operator", ".venv"), ("benchmark", ".venv-benchmark")):
         (tmp_path / folder / "bin").mkdir(parents=True)
         (tmp_path / "locks" / f"{name}.txt").write_text(name)
-    return Images(tmp_path, tmp_path / "cache", tmp_path / "engines.socket")
+    return Images(tmp_path, tmp_path / "cache", tmp_path / "engines.socket", tmp_path / "releases")
 
 
 @pytest.mark.parametrize("image", ["autotuner/benchmark", "host:5000/a/autotuner/benchmark:v1@sha256:" + "0" * 64])
@@ -121,6 +121,13 @@ def test_names_that_are_no_images(images: Images, image: str) -> None:
     with pytest.raises(ImageError) as error:
         images.find(image)
     assert error.value.reason == "InvalidImageName"
+
+
+def test_an_image_of_another_release_runs_its_package(images: Images, tmp_path: Path) -> None:
+    (tmp_path / "releases" / "1.0").mkdir(parents=True)
+
+    assert images.find("autotuner/benchmark:1.0").variables["PYTHONPATH"] == str(tmp_path / "releases" / "1.0")
+    assert "PYTHONPATH" not in images.find("autotuner/benchmark:2.0").variables
 
 
 def test_addresses_are_reused_late() -> None:

@@ -12,7 +12,7 @@ from autotuner.api.task import TaskSpec
 from autotuner.api.task_status import TaskStatus
 from autotuner.engines import EngineVersion
 from autotuner.engines.probed_flags import ProbedFlags
-from autotuner.kubernetes_object import Object
+from autotuner.kubernetes_object import Object, content
 from autotuner.policy import model_and_runtime, preflight
 from autotuner.policy.evidence import baseline_point, measurements, retries, reuse
 from autotuner.policy.evidence.experiment_spec import Ingredients, Pinned
@@ -94,7 +94,7 @@ class ObservedTask:
         # The name is fixed by the start: an upgrade that changes a preset must not split a task.
         fixed = resolved.runtime if resolved and self.status.start_time else ""
         name = fixed or (wanted["metadata"]["name"] if wanted else "")
-        if spec.custom is not None:
+        if spec.custom is not None and not self.backend.capabilities.snapshots:
             name = spec.custom.name
         kind = model_and_runtime.runtime_kind(spec, self.backend)
         return model_and_runtime.reference_to(kind, name, field, self.backend) if name else None
@@ -136,13 +136,17 @@ class ObservedTask:
     @cached_property
     def fleet(self) -> Fleet:
         """What the nodes that its engines may run on say of their accelerators."""
-        asked = self.spec.placement
+        asked, runtime = self.spec.placement, self.runtime or self.wanted_runtime
+        said = content(runtime)
+        readable = said is not None and not self.backend.misshapen_runtime(said)
+        own = self.backend.engine_template(said).pod.get("tolerations") if readable else None
         return accelerators.fleet(
             self.nodes,
             asked.accelerator_resource,
             asked.node_selector or {},
-            asked.accelerator_label or "",
-            self.pinned.selector,
+            label=asked.accelerator_label or "",
+            pinned=self.pinned.selector,
+            tolerations=[*(own or ()), *(one.dump() for one in asked.tolerations or ())],
         )
 
     @cached_property

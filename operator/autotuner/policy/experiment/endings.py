@@ -62,6 +62,13 @@ def _cancelled(seen: ObservedExperiment, _: datetime) -> Ending | None:
     return Ending("Cancelled", "cancelled on request") if seen.spec.cancel else None
 
 
+def _namespace_deleted(seen: ObservedExperiment, _: datetime) -> Ending | None:
+    """The ending in a namespace that goes: its pods are deleted in any order, and look as if they had crashed."""
+    if not seen.namespace_goes:
+        return None
+    return Ending("NamespaceDeleted", f"namespace {seen.object['metadata']['namespace']} is being deleted")
+
+
 def _rejected(seen: ObservedExperiment, _: datetime) -> Ending | None:
     if seen.rejection and not waiting.out_of_quota(seen):
         return Ending("AdmissionRejected", f"the API server refused: {seen.rejection}")
@@ -354,6 +361,7 @@ def _job_failed(seen: ObservedExperiment) -> Ending | None:
 
 _RULES: tuple[Callable[[ObservedExperiment, datetime], Ending | None], ...] = (
     _cancelled,
+    _namespace_deleted,
     _rejected,
     _references,
     _root_gone,

@@ -46,6 +46,7 @@ class ObservedExperiment:
     silent_nodes: frozenset[str] = frozenset()  # gone or NotReady while the experiment needs them
     lost_nodes: frozenset[str] = frozenset()  # gone or NotReady; looked up only while pods linger
     rejection: str = ""  # the API server's answer when it refused to create the root just now
+    namespace_goes: bool = False  # it is being deleted; looked up only when the experiment would end for another cause
     unanswered: str = ""  # the API server's answer when it could not create something just now
     job_refusal: Refusal | None = None  # of the benchmark's Job or its pod, tried before the root is made or afterwards
     no_place: str = ""  # why no node could take the benchmark's pod; looked for before the root is made

@@ -64,6 +64,7 @@ REASONS: Mapping[str, Meaning] = {
     "TokenizerUnavailable": _FOR_ALL,
     "Unauthorized": _FOR_ALL,
     "ModelNameAmbiguous": _FOR_ALL,
+    "NamespaceDeleted": Meaning("nobody", "stop"),
     "Cancelled": Meaning("nobody", "nothing"),
 }
 
@@ -74,6 +75,15 @@ def meaning(reason: str) -> Meaning:
 
 
 SUCCEEDED = frozenset({"Completed", "SLOViolated"})
+
+
+# Endings that are what they look like, whatever becomes of the namespace meanwhile.
+_CERTAIN = SUCCEEDED | {"Cancelled", "NamespaceDeleted"}
+
+
+def doubtful_in_a_namespace_that_goes(reason: str) -> bool:
+    """Whether an experiment may only seem to end like this, because everything in its namespace is being deleted."""
+    return reason not in _CERTAIN
 
 
 REPRODUCIBLE = frozenset({"OutOfMemory", "InvalidArguments"})  # failures that the same configuration meets again

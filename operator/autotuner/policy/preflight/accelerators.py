@@ -24,8 +24,8 @@ def problems(case: Case) -> Iterator[Finding]:
         yield from _counting_nothing(case)
         return
     if not case.spec.placement.allow_shared:
-        for one in case.around.fleet.offering:
-            if one.sharing is not None:
+        for one in case.around.fleet.open:
+            if one.count and one.sharing is not None:
                 details = {"node": one.node, "resource": case.around.fleet.resource, "sharing": one.sharing}
                 yield Finding("placement.allowShared", Kind.ACCELERATORS_SHARED, details)
                 break
@@ -42,7 +42,7 @@ def warnings(case: Case) -> Iterator[Finding]:
     if fleet.looked and not fleet.offering:
         yield _nowhere(case)
     told: set[Kind] = set()
-    for found in (found for one in fleet.nodes for found in _of_node(case, one)):
+    for found in (found for one in fleet.open for found in _of_node(case, one)):
         if found.kind not in told:  # nodes of several kinds may lack the same
             told.add(found.kind)
             yield found

@@ -34,8 +34,9 @@ def _download(case: Case) -> Iterator[Finding]:
         return
     if cache or case.weights.path or model.volume or model.allow_download or case.template.simulated:
         return
-    name = case.engine.name if case.engine else "Custom"
-    size = engines.get(name).memory.weights_gb({}, case.model_spec)
+    if case.engine is None:
+        return
+    size = engines.get(case.engine).memory.weights_gb({}, case.model_spec)
     if size is not None and size > DOWNLOAD_MAX_GB:
         yield Finding("model", Kind.DOWNLOAD_TOO_LARGE, {"size": f"{size:.0f}", "most": f"{DOWNLOAD_MAX_GB:g}"})
 

@@ -17,6 +17,7 @@ from autotuner.policy.model_and_runtime import Reference
 from autotuner.policy.task import model_obstacles
 from autotuner.policy.task.plan import PlanBuilder, TaskPlan
 from autotuner.search.space.space import Space
+from autotuner.serving import refusals
 
 _POLL = timedelta(seconds=2)  # models and runtimes are not watched
 
@@ -32,7 +33,8 @@ def prepare(builder: PlanBuilder) -> TaskPlan | None:
         for condition, kinds in (("ModelReady", known.models), ("RuntimeReady", known.runtimes)):
             if kind in (resource.kind for resource in kinds.values()):
                 builder.conditions.set(condition, "False", "Failed", message)
-        return builder.end(False, "AdmissionRejected", message)
+        goes = refusals.namespace_goes(seen.rejection[1])
+        return builder.end(False, "NamespaceDeleted" if goes else "AdmissionRejected", message)
     return _model_ready(builder) or _runtime_ready(builder)
 
 
@@ -165,7 +167,9 @@ def _runtime_ready(builder: PlanBuilder) -> TaskPlan | None:
     if why := seen.backend.incompatible(seen.model, seen.runtime):
         builder.conditions.set("RuntimeReady", "False", "Incompatible", why)
         return builder.end(False, "RuntimeIncompatible", why)
-    wanted = seen.wanted_runtime if seen.spec.runtime.custom else None  # others are named after their content
+    # Others are named after their content.
+    named = seen.spec.runtime.custom and not seen.backend.capabilities.snapshots
+    wanted = seen.wanted_runtime if named else None
     _ready(builder, "RuntimeReady", "RuntimeDiffers", wanted, seen.runtime)
     builder.changes["resolved"] = resolved(seen, seen.model, seen.runtime)
     return None

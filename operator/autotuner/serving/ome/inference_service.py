@@ -32,10 +32,7 @@ def engine_name(name: str) -> str:
 def inference_service(experiment: Mapping[str, Any], service: Service) -> Object:
     """The InferenceService of an experiment, as it is created and never touched again."""
     meta, accelerator = experiment["metadata"], service.accelerator
-    selector = dict(service.node_selector or {})
-    own = next(iter(accelerators.product_labels(accelerator.resource)), None)
-    if accelerator.product and (label := accelerator.label or own):
-        selector[label] = accelerator.product
+    selector = {**(service.node_selector or {}), **accelerators.pinning(accelerator)}
     resources = {accelerator.resource: str(accelerator.count)} if accelerator.resource else {}
     volume = service.volume
     assert service.model is not None, "the API demands it where OME serves"

@@ -70,6 +70,12 @@ ENDINGS: list[tuple[str, Object, str, str]] = [
         "cancelled on request",
     ),
     (
+        "its namespace is being deleted, and its pod was first",
+        {**OURS, "engine": [make_pod(started=10, ready=20, ended=terminated(143))], "namespace_goes": True},
+        "NamespaceDeleted",
+        "namespace team is being deleted",
+    ),
+    (
         "the API server refuses the InferenceService",
         {"rejection": "spec.engine: Invalid value"},
         "AdmissionRejected",

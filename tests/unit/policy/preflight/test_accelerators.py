@@ -24,7 +24,7 @@ def told(described: list[str], changes: Object) -> tuple[list[Finding], list[Fin
     spec = make_spec(**changes)
     asked = spec.placement
     nodes = [DESCRIBED[one].node(f"node-{number}") for number, one in enumerate(described)]
-    fleet = accelerators.fleet(nodes, asked.accelerator_resource, {}, asked.accelerator_label or "")
+    fleet = accelerators.fleet(nodes, asked.accelerator_resource, {}, label=asked.accelerator_label or "")
     around = Surroundings(OME, live_model(), None, fleet=fleet)
     return check(spec, shipped(), around), warnings(spec, shipped(), around)
 

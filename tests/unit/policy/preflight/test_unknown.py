@@ -12,7 +12,7 @@ from autotuner.api.task import TaskSpec
 from autotuner.policy import preflight
 from autotuner.policy.preflight import Surroundings
 from autotuner.policy.volume_claims import Storage
-from autotuner.serving.nodes import Capacity
+from autotuner.serving.accelerators import Fleet, NodeAccelerators
 from tests.support import drawn_specs
 from tests.unit.task_builders import make_task
 
@@ -135,7 +135,7 @@ TOLD_BY_THE_CLUSTER: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     (
         "what nodes can hold",
         {"parameters": [{"name": "tp-size", "values": [16, 32]}], "baseline": None},
-        {"capacity": Capacity(accelerators=8)},
+        {"fleet": Fleet("nvidia.com/gpu", (NodeAccelerators("node-a", 8, "H100"),), looked=True)},
         "SPACE_EMPTY",
     ),
     (

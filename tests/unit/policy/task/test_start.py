@@ -365,3 +365,10 @@ class TestRuntime:
 
         assert condition(plan.status, "RuntimeReady") == ("False", "Failed")
         assert condition(plan.status, "Succeeded") == ("False", "AdmissionRejected")
+
+
+def test_a_namespace_that_is_being_deleted_is_told_as_that() -> None:
+    words = "unable to create new content in namespace team because it is being terminated"
+    plan = decide(observed(started(), runtime=None, rejection=("ClusterServingRuntime", words)), after(1))
+
+    assert condition(plan.status, "Succeeded") == ("False", "NamespaceDeleted")
