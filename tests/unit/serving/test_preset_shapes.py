@@ -27,7 +27,7 @@ def test_what_has_another_shape_is_told_with_its_place(runtime: Any, words: list
     assert list(preset_shapes.wrong(runtime, preset_shapes.RUNTIME)) == words
 
 
-@pytest.mark.parametrize("name", sorted(BACKENDS))
+@pytest.mark.parametrize("name", ["OME", "Deployment"])
 def test_each_backend_tells_and_takes_every_preset(name: str) -> None:
     backend = BACKENDS[name]
     assert backend.misshapen_runtime({"engineConfig": 5}) == ["engineConfig must be an object"]
