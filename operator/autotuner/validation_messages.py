@@ -75,6 +75,9 @@ class Kind(Enum):
         "together with the operator's taskDefaults this is more than a task may say: {why}; say less here, or ask for"
         " fewer defaults",
     )
+    LABEL_KEY_MALFORMED = Wording(
+        "InvalidSpec", "{key} is no key of a label; write a name of at most 63 characters, perhaps after a domain and /"
+    )
     OBJECT_PRUNED = Wording("InvalidSpec", "Argo CD would prune the object; remove it")
 
     # Weights.
@@ -256,7 +259,7 @@ class Kind(Enum):
 
     # Benchmark.
     LEVEL_NOT_ON_LADDER = Wording("InvalidSpec", "{concurrency} is not on the ladder; choose one of {ladder}")
-    REQUEST_PARAMETER_RESERVED = Wording("InvalidSpec", "set by the benchmark itself; remove it")
+    REQUEST_PARAMETER_REFUSED = Wording("InvalidSpec", "{why}")
     TOKENIZER_COUNTS_BYTES = Wording(
         "InvalidSpec", "Builtin counts bytes: for the simulated engine only; use Hub or ModelVolume"
     )
@@ -449,6 +452,10 @@ class Kind(Enum):
     WORD_AND_PARAMETER = Wording("InvalidSpec", "is the name of a word in {section}; remove it")
     FLAG_OF_WORDS = Wording("InvalidSpec", "--{flag} is set by {section} too; remove one of them")
     ARGUMENT_OF_WORDS = Wording("InvalidSpec", "{argument}: the flag is set by {section} too; remove one of them")
+    VALUE_NEVER_TRIED = Wording(
+        "Valid",
+        "no configuration has {value}: {rule} removes all with it ({reason}); offer others, or change the rule",
+    )
     START_POINT_WRONG = Wording("InvalidSpec", "{obstacle}")
     SPACE_EMPTY = Wording("EmptySpace", "no configuration is left: {why}")
 

@@ -21,6 +21,7 @@ from autotuner.api.common import (
     ImageRef,
     LabelKey,
     LabelMap,
+    LabelValue,
     Model,
     ModelKind,
     ObjectName,
@@ -83,7 +84,7 @@ class Accelerator(Model):
     count: Annotated[int, Field(ge=1, le=ACCELERATORS_MAX)] = Field(
         default=1, description="The number of accelerators of the engine. Figures per GPU are divided by it."
     )
-    product: Annotated[str, StringConstraints(max_length=63)] | None = Field(
+    product: LabelValue | None = Field(
         default=None,
         description=(
             "The model of accelerator that the label of a node must say, so that all experiments run on equal ones;"

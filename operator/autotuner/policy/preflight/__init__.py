@@ -37,6 +37,7 @@ __all__ = [
     "engine",
     "engine_of",
     "judged_by",
+    "never_tried",
     "refused_flags",
     "space",
     "template",
@@ -80,6 +81,22 @@ def warnings(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[Fin
         *context.warnings(case),
         *side_by_side.warnings(case),
         *accelerators.warnings(case),
+    ]
+
+
+def never_tried(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[Finding]:
+    """The values of a valid task that a rule takes away altogether; the condition Valid tells them too."""
+    case = Case(spec, presets, around)
+    if case.engine is None or case.runtime_spec is None:
+        return []
+    parameters = {parameter.name for parameter in spec.parameters}
+    return [
+        Finding(
+            f"parameters[{lost.dimension}]" if lost.dimension in parameters else lost.dimension,
+            Kind.VALUE_NEVER_TRIED,
+            {"value": lost.value, "rule": lost.rule, "reason": lost.reason},
+        )
+        for lost in space(spec, presets, around, case.engine).lost
     ]
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
-
-from autotuner import ownership
+from autotuner import ownership, yaml_text
 from autotuner.api.common import TASK_LABEL
 from autotuner.kubernetes_object import Object
 from autotuner.policy.evidence.measurements import Measured
@@ -68,9 +66,7 @@ def _services(found: FinishedTask) -> dict[str, str]:
 
 def _text(seen: ObservedTask, winner: Measured, called: str, task: str) -> str:
     body, note = seen.backend.winner(winner.object, winner.spec.service, seen.runtime or {}, called)
-    return _HEADER.format(task=task, experiment=winner.name, note=note) + yaml.safe_dump(
-        body, sort_keys=False, width=120
-    )
+    return _HEADER.format(task=task, experiment=winner.name, note=note) + yaml_text.dump(body)
 
 
 def _bytes(texts: Any) -> int:
