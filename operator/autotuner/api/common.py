@@ -130,6 +130,8 @@ ImageRef = Annotated[
     ),
     Field(json_schema_extra=explained("write an image as a pod does, for example registry.example/team/engine:v1")),
 ]
+# What a runtime of containers says an image is: a digest, or an address with a scheme.
+ImageId = Annotated[str, StringConstraints(max_length=500)]
 ServedName = Annotated[str, StringConstraints(min_length=1, max_length=253)]
 Argument = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 FlagName = Annotated[

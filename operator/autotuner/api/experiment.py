@@ -18,6 +18,7 @@ from autotuner.api.common import (
     Count,
     EngineName,
     Environment,
+    ImageId,
     ImageRef,
     LabelKey,
     LabelMap,
@@ -457,8 +458,8 @@ class ExperimentStatus(Model):
             " absent: they are its own, or the node does not say."
         ),
     )
-    image: ImageRef | None = Field(default=None, description="The engine's container image as the pod names it.")
-    image_id: ImageRef | None = Field(
+    image: ImageId | None = Field(default=None, description="The engine's container image as the pod names it.")
+    image_id: ImageId | None = Field(
         default=None, alias="imageID", description="The digest of the engine's container image that really ran."
     )
     engine_version: Word | None = Field(

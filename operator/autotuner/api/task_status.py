@@ -16,7 +16,7 @@ from autotuner.api.common import (
     EngineName,
     FlagName,
     FreeObject,
-    ImageRef,
+    ImageId,
     Model,
     ObjectName,
     ObservedGeneration,
@@ -338,7 +338,7 @@ class Preview(Model):
 class Probe(Model):
     """What the image's own parser told of the engine's flags (runtime.probe)."""
 
-    image: ImageRef = Field(description="The image that was asked.")
+    image: ImageId = Field(description="The image that was asked.")
     started_at: Timestamp = Field(
         description="When the operator first wanted the probe; its deadline counts from here."
     )
