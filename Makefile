@@ -7,7 +7,7 @@ COMPARE = $(if $(AGAINST),--against $(AGAINST))
 VENV := $(UV) venv --quiet --allow-existing --python '>=3.11,<3.13'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-system demo test test-full unit soak e2e realnode matrix engine-stories vllm-cpu lint generate engine-flags lock \
+.PHONY: help setup setup-system demo test test-full unit soak soak-specs e2e realnode matrix engine-stories vllm-cpu lint generate engine-flags lock \
         verify bench bench-search bench-rivals clean
 
 help:  ## what one can do here
@@ -62,6 +62,9 @@ unit: setup  ## the unit tests alone
 soak: setup  ## histories of disasters until told otherwise (MINUTES=60, PASSES=1000000 or HISTORIES=N, FIRST=seed, JOBS=2)
 	@$(PYTHON) -m tests.simulation --jobs $(or $(JOBS),2) --first $(or $(FIRST),100000) \
 	  $(if $(PASSES),--passes $(PASSES),$(if $(HISTORIES),--histories $(HISTORIES),--minutes $(or $(MINUTES),60)))
+
+soak-specs: setup  ## ten thousand specs, most of them wrong, through `validate` (COUNT=N, FIRST=seed)
+	@$(PYTHON) -m tests.support.soak_specs $(or $(COUNT),10000) $(or $(FIRST),0)
 
 e2e: setup  ## the end-to-end tests alone; with KUBECONFIG, the stories for any cluster on that one
 	@$(PYTHON) -m tests.suite $(if $(KUBECONFIG),realnode,e2e alone)

@@ -17,7 +17,7 @@ from typing import Any
 import reference
 import yaml
 
-from autotuner import backend_choice, engines, presets
+from autotuner import backend_choice, engines, presets, yaml_text
 
 ROOT = Path(__file__).parents[1]
 CHART = ROOT / "helm" / "autotuner"
@@ -94,21 +94,10 @@ def _render(helm: str, *options: str) -> dict[str, str]:
     return {name: _HEADER + "---\n".join(parts) for name, parts in documents.items()}
 
 
-class _Readable(yaml.SafeDumper):
-    """Writes a text of several lines as one."""
-
-
-def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
-
-
-_Readable.add_representer(str, _text)
-
-
 def _dump(item: dict[str, Any]) -> str:
     for key in _HELMS_OWN:
         item["metadata"].get("labels", {}).pop(key, None)
-    return yaml.dump(item, Dumper=_Readable, sort_keys=False, width=120, allow_unicode=True)
+    return yaml_text.dump(item, yaml_text.BlockDumper)
 
 
 def _stale(wanted: Files) -> Iterator[Path]:

@@ -27,7 +27,7 @@ class Kind(Enum):
         "NotFound", "{backend} cannot serve here ({why}); install it, or choose another: Auto takes what there is"
     )
     BACKEND_CHOSEN = Wording("Valid", "{backend} serves the engines, since {absent}")
-    TARGET_UNUSABLE = Wording("InvalidSpec", "{why}")
+    TARGET_UNUSABLE = Wording("InvalidSpec", "cannot be copied: {why}")
     BACKEND_LOADS_MODELS = Wording(
         "InvalidSpec", "{backend} downloads models itself; remove it, or choose backend Deployment"
     )
@@ -75,6 +75,9 @@ class Kind(Enum):
         "InvalidSpec",
         "together with the operator's taskDefaults this is more than a task may say: {why}; say less here, or ask for"
         " fewer defaults",
+    )
+    LABEL_KEY_MALFORMED = Wording(
+        "InvalidSpec", "{key} is no key of a label; write a name of at most 63 characters, perhaps after a domain and /"
     )
     OBJECT_PRUNED = Wording("InvalidSpec", "Argo CD would prune the object; remove it")
 
@@ -257,7 +260,7 @@ class Kind(Enum):
 
     # Benchmark.
     LEVEL_NOT_ON_LADDER = Wording("InvalidSpec", "{concurrency} is not on the ladder; choose one of {ladder}")
-    REQUEST_PARAMETER_RESERVED = Wording("InvalidSpec", "set by the benchmark itself; remove it")
+    REQUEST_PARAMETER_REFUSED = Wording("InvalidSpec", "{why}")
     TOKENIZER_COUNTS_BYTES = Wording(
         "InvalidSpec", "Builtin counts bytes: for the simulated engine only; use Hub or ModelVolume"
     )
@@ -450,6 +453,10 @@ class Kind(Enum):
     WORD_AND_PARAMETER = Wording("InvalidSpec", "is the name of a word in {section}; remove it")
     FLAG_OF_WORDS = Wording("InvalidSpec", "--{flag} is set by {section} too; remove one of them")
     ARGUMENT_OF_WORDS = Wording("InvalidSpec", "{argument}: the flag is set by {section} too; remove one of them")
+    VALUE_NEVER_TRIED = Wording(
+        "Valid",
+        "no configuration has {value}: {rule} removes all with it ({reason}); offer others, or change the rule",
+    )
     START_POINT_WRONG = Wording("InvalidSpec", "{obstacle}")
     SPACE_EMPTY = Wording("EmptySpace", "no configuration is left: {why}")
 

@@ -35,6 +35,7 @@ RUNTIME: Object = {
 PARAMETERS, BENCHMARK = "spec.parameters", "spec.benchmark"
 BY_NAME = {"spec.runtime": {"name": "absent", "engine": "SGLang"}}
 LATENCY = {"metric": "TTFT", "statistic": "P95"}
+LATE = {"spec.objectives.0": {**LATENCY, "concurrency": 8}}
 RESERVED = "the flag is set by the operator; remove it"
 
 # what is written -> reason of Valid, what its message begins with, what puts it right
@@ -128,12 +129,6 @@ WRONG: dict[str, tuple[Object, str, str, Object]] = {
         "InvalidSpec",
         "objectives[0].concurrency: 8 is not on the ladder; choose one of 1, 4",
         {"spec.objectives.0": {**LATENCY, "concurrency": 4}},
-    ),
-    "a request parameter of the benchmark's own": (
-        {f"{BENCHMARK}.requestParams.stream": False},
-        "InvalidSpec",
-        "benchmark.requestParams.stream: set by the benchmark itself; remove it",
-        {f"{BENCHMARK}.requestParams.stream": None},
     ),
 }
 
@@ -276,13 +271,11 @@ async def test_told_by_field_and_resumed_once_put_right(user: Tasks, case: str) 
 
 
 async def test_every_mistake_is_told_at_once(user: Tasks) -> None:
-    await user.apply(
-        {"spec.model.preset": "x", "spec.runtime.extraArgs": ["--port=1"], f"{BENCHMARK}.requestParams.n": 2}
-    )
+    await user.apply({"spec.model.preset": "x", "spec.runtime.extraArgs": ["--port=1"], **LATE})
     status = await user.judged("False")
     assert_waiting(status, "UnknownPreset", "model.preset: ")
     assert "runtime.extraArgs[0]: " in status["message"]
-    assert "benchmark.requestParams.n: " in status["message"]
+    assert "objectives[0].concurrency: " in status["message"]
 
 
 async def test_a_missing_model_that_is_created_resumes_the_task(user: Tasks) -> None:

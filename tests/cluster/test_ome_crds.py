@@ -140,7 +140,7 @@ def experiment(edits: Object) -> Object:
 
 def service_of(fields: Object) -> Object:
     body = experiment({f"spec.service.{name}": value for name, value in fields.items()})
-    return backend_choice.DEFAULT.render(body, Service.model_validate(body["spec"]["service"]))
+    return backend_choice.DEFAULT.render(body, Service.model_validate(body["spec"]["service"]), {})
 
 
 def job_of(edits: Object) -> Object:

@@ -182,7 +182,7 @@ def of_a_task(values: Object, namespace: str, limits: Sequence[Object] = ()) -> 
     read = ExperimentSpec.model_validate(body["spec"])
     around = JobSurroundings(ENGINE, image, limit_ranges=({"spec": {"limits": list(limits)}},) if limits else ())
     probe = probe_job.probe_job(probing.place(seen), "vllm:1", "vllm")
-    return Made(BACKEND.render(body, read.service), benchmark_job(body, read, around), probe)
+    return Made(BACKEND.render(body, read.service, runtime), benchmark_job(body, read, around), probe)
 
 
 def pods_of(values: Object, namespace: str, limits: Sequence[Object] = ()) -> Iterator[tuple[str, Object]]:

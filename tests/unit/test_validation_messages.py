@@ -106,6 +106,11 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
         " or ask for fewer defaults",
     ),
     (
+        Kind.LABEL_KEY_MALFORMED,
+        {"key": "'a b'"},
+        "'a b' is no key of a label; write a name of at most 63 characters, perhaps after a domain and /",
+    ),
+    (
         Kind.OBJECT_PRUNED,
         {},
         "Argo CD would prune the object; remove it",
@@ -431,8 +436,8 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
         "16 is not on the ladder; choose one of 4, 8",
     ),
     (
-        Kind.REQUEST_PARAMETER_RESERVED,
-        {},
+        Kind.REQUEST_PARAMETER_REFUSED,
+        {"why": "set by the benchmark itself; remove it"},
         "set by the benchmark itself; remove it",
     ),
     (
@@ -681,6 +686,11 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
         {"argument": "--tp=2", "section": "parallelism"},
         "--tp=2: the flag is set by parallelism too; remove one of them",
     ),
+    (
+        Kind.VALUE_NEVER_TRIED,
+        {"value": "ngram", "rule": "constraints[0]", "reason": "its words"},
+        "no configuration has ngram: constraints[0] removes all with it (its words); offer others, or change the rule",
+    ),
     (Kind.START_POINT_WRONG, {"obstacle": "its words"}, "its words"),
     (
         Kind.SPACE_EMPTY,
@@ -720,6 +730,7 @@ REASONS = {
     },
     "EmptySpace": {Kind.SPACE_EMPTY},
     "Valid": {
+        Kind.VALUE_NEVER_TRIED,
         Kind.BACKEND_CHOSEN,
         Kind.PERHAPS_WRONG,
         Kind.PROBE_DECIDES,

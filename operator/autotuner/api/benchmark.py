@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from autotuner.api.common import (
     ATOMIC,
@@ -12,7 +13,6 @@ from autotuner.api.common import (
     Concurrency,
     Environment,
     EnvironmentVariable,
-    FreeObject,
     ImageRef,
     LabelMap,
     Model,
@@ -20,6 +20,7 @@ from autotuner.api.common import (
     OwnAnnotations,
     OwnLabels,
     Reserved,
+    ResourceMap,
     SecretKey,
     ShortName,
     Tolerations,
@@ -38,6 +39,49 @@ LADDER_RULE = cel(
     "self.scenarios.size() * self.concurrency.size() <= 12",
     "scenarios x concurrency make more than 12 levels; measure fewer of one",
 )
+
+
+_SET_BY_THE_BENCHMARK = "set by the benchmark itself; remove it"
+_SET_BY_THE_LOAD = "the scenario's load says how long answers are; remove it"
+_TEXT, _BOOLEAN = {"type": "string", "maxLength": 1024}, {"type": "boolean"}
+_WHOLE = {"type": "integer", "minimum": 0, "maximum": 1_000_000_000}
+_ANYTHING = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+# Request parameters that the benchmark cannot be given, each with its schema and why: the runner reads streams and
+# counts tokens, and a request that changes those would be measured wrongly, not differently.
+_REFUSED: Mapping[str, tuple[dict[str, Any], str]] = {
+    "model": (_TEXT, _SET_BY_THE_BENCHMARK),
+    "messages": ({"type": "array", "items": _ANYTHING, "maxItems": 64, **ATOMIC}, _SET_BY_THE_BENCHMARK),
+    "prompt": (_TEXT, _SET_BY_THE_BENCHMARK),
+    "stream": (_BOOLEAN, _SET_BY_THE_BENCHMARK),
+    "stream_options": (_ANYTHING, _SET_BY_THE_BENCHMARK),
+    "n": (_WHOLE, _SET_BY_THE_BENCHMARK),
+    "best_of": (_WHOLE, _SET_BY_THE_BENCHMARK),
+    "max_tokens": (_WHOLE, _SET_BY_THE_LOAD),
+    "max_completion_tokens": (_WHOLE, _SET_BY_THE_LOAD),
+    "min_tokens": (_WHOLE, _SET_BY_THE_LOAD),
+}
+_IGNORE_EOS = "ignore_eos"
+_ENDS_EARLY = "false would end answers early and make their lengths incomparable; remove it"
+
+
+def refused_params(params: Mapping[str, Any]) -> dict[str, str]:
+    """The request parameters that no benchmark can be given, each with why; the schemas of both kinds say the same."""
+    refused = {name: why for name, (_, why) in _REFUSED.items() if params.get(name) is not None}
+    return refused | ({_IGNORE_EOS: _ENDS_EARLY} if params.get(_IGNORE_EOS) is False else {})
+
+
+_PARAMS_SCHEMA = {
+    **_ANYTHING,
+    "properties": {
+        **{name: {**schema, "description": f"Refused: {why}."} for name, (schema, why) in _REFUSED.items()},
+        _IGNORE_EOS: {**_BOOLEAN, "description": f"Only true, which is the default: {_ENDS_EARLY}."},
+    },
+    **rules(
+        *(cel(f"!has(self.{name})", why, fieldPath=f".{name}") for name, (_, why) in _REFUSED.items()),
+        cel(f"!has(self.{_IGNORE_EOS}) || self.{_IGNORE_EOS}", _ENDS_EARLY, fieldPath=f".{_IGNORE_EOS}"),
+    ),
+}
+RequestParams = Annotated[dict[str, Any], WithJsonSchema(_PARAMS_SCHEMA)]
 
 
 class Scenario(Model):
@@ -95,8 +139,8 @@ class Tokenizer(Model):
 class Resources(Model):
     """The resources of the benchmark's container."""
 
-    requests: LabelMap | None = Field(default=None, description="Resources that the container requests.")
-    limits: LabelMap | None = Field(default=None, description="Resources that the container may use at most.")
+    requests: ResourceMap | None = Field(default=None, description="Resources that the container requests.")
+    limits: ResourceMap | None = Field(default=None, description="Resources that the container may use at most.")
 
 
 class PullSecret(Model):
@@ -199,7 +243,7 @@ class Traffic(Model):
         description="The number of finished requests after which a level ends, if its minutes are not up before.",
     )
     tokenizer: Tokenizer
-    request_params: FreeObject | None = Field(
+    request_params: RequestParams | None = Field(
         default=None,
         description='Fields that the benchmark merges into the body of every request, for example {"temperature": 0}.',
     )

@@ -89,13 +89,49 @@ ATOMIC: dict[str, Any] = {"x-kubernetes-list-type": "atomic"}
 # Never `set` for numbers: CEL finds an unchanged set of whole numbers unequal.
 UNIQUE = rules(cel("self.all(v, self.exists_one(w, w == v))", "must not repeat a value"))
 
-ObjectName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=253)]
+_SUBDOMAIN = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
+_LABEL_NAME = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+# Of labels, taints and, with its domain, of an extended resource; the keys of maps are beyond a schema.
+QUALIFIED_NAME = rf"^({_SUBDOMAIN}/)?{_LABEL_NAME}$"
+ObjectName = Annotated[str, StringConstraints(pattern=rf"^{_SUBDOMAIN}$", max_length=253)]
 # Of a LocalQueue: it is written into a label.
-QueueName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=63)]
+QueueName = Annotated[str, StringConstraints(pattern=rf"^{_SUBDOMAIN}$", max_length=63)]
+LabelValue = Annotated[
+    str,
+    StringConstraints(pattern=r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$", max_length=63),
+    Field(
+        json_schema_extra=explained(
+            "write letters, digits, dashes, dots and underscores, none of the last three at an end"
+        )
+    ),
+]
+TaintKey = Annotated[
+    str,
+    StringConstraints(pattern=rf"^(({_SUBDOMAIN}/)?{_LABEL_NAME})?$", max_length=317),
+    Field(json_schema_extra=explained("write the key of a taint, for example nvidia.com/gpu")),
+]
+Amount = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^\+?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+|[numkMGTPE]|[KMGTPE]i)?$", max_length=63
+    ),
+    Field(json_schema_extra=explained("write an amount of a resource, for example 500m, 2 or 4Gi")),
+]
 ShortName = Annotated[str, StringConstraints(pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$", max_length=30)]
 Text = Annotated[str, StringConstraints(max_length=1024)]
 Word = Annotated[str, StringConstraints(max_length=63)]
-ImageRef = Annotated[str, StringConstraints(max_length=500)]
+_IMAGE_PART = r"[a-z0-9]+([._-]+[a-z0-9]+)*"
+_REGISTRY = r"([A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(:[0-9]+)?"
+ImageRef = Annotated[
+    str,
+    StringConstraints(
+        pattern=rf"^(({_REGISTRY}/)?{_IMAGE_PART}(/{_IMAGE_PART})*(:[A-Za-z0-9_][-A-Za-z0-9_.]*)?(@[a-z0-9+._-]+:[0-9a-fA-F]+)?)?$",
+        max_length=500,
+    ),
+    Field(json_schema_extra=explained("write an image as a pod does, for example registry.example/team/engine:v1")),
+]
+# What a runtime of containers says an image is: a digest, or an address with a scheme.
+ImageId = Annotated[str, StringConstraints(max_length=500)]
 ServedName = Annotated[str, StringConstraints(min_length=1, max_length=253)]
 Argument = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 FlagName = Annotated[
@@ -116,10 +152,9 @@ OnlyTrue = Annotated[Literal[True], BeforeValidator(lambda value: value if isins
 Real = Annotated[float, Field(ge=-1e15, le=1e15, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
 Concurrency = Annotated[int, Field(ge=1, le=4096)]
-LabelMap = Annotated[
-    dict[Annotated[str, StringConstraints(max_length=317)], Annotated[str, StringConstraints(max_length=63)]],
-    Field(max_length=16),
-]
+# Keys are checked by the operator: a schema says nothing of them.
+LabelMap = Annotated[dict[str, LabelValue], Field(max_length=16)]
+ResourceMap = Annotated[dict[str, Amount], Field(max_length=16)]
 _RESERVED_LABELS = Reserved(
     (f"{GROUP}/", "ome.io/", "batch.kubernetes.io/", "kueue.x-k8s.io/", "argocd.argoproj.io/"),
     ("app.kubernetes.io/instance", "job-name", "controller-uid", "networking.knative.dev/visibility"),
@@ -150,12 +185,10 @@ OwnLabels = Annotated[
     _unreserved(_RESERVED_LABELS),
 ]
 OwnAnnotations = Annotated[
-    dict[Annotated[str, StringConstraints(max_length=317)], Annotated[str, StringConstraints(max_length=2048)]],
+    dict[str, Annotated[str, StringConstraints(max_length=2048)]],
     Field(max_length=16, json_schema_extra=rules(_RESERVED_ANNOTATIONS.rule("self.all(k, {})"))),
     _unreserved(_RESERVED_ANNOTATIONS),
 ]
-_DOMAIN = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
-_QUALIFIED = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 
 
 def _extended_resource(schema: dict[str, Any]) -> None:
@@ -175,12 +208,12 @@ def _extended_resource(schema: dict[str, Any]) -> None:
 # 244: with the word of quotas no longer than 253. Empty is none.
 ResourceName = Annotated[
     str,
-    StringConstraints(pattern=rf"^({_DOMAIN}/{_QUALIFIED})?$", max_length=244),
+    StringConstraints(pattern=rf"^({_SUBDOMAIN}/{_LABEL_NAME})?$", max_length=244),
     Field(json_schema_extra=_extended_resource),
 ]
 LabelKey = Annotated[
     str,
-    StringConstraints(pattern=rf"^({_DOMAIN}/)?{_QUALIFIED}$", max_length=317),
+    StringConstraints(pattern=rf"^({_SUBDOMAIN}/)?{_LABEL_NAME}$", max_length=317),
     Field(json_schema_extra=explained("write the key of a label, for example nvidia.com/gpu.product")),
 ]
 FreeObject = Annotated[dict[str, Any], WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True})]
@@ -214,13 +247,33 @@ ObservedGeneration = Annotated[
 class Toleration(Model):
     """A toleration of a pod, as in Kubernetes' own core/v1."""
 
-    key: Annotated[str, StringConstraints(max_length=317)] | None = Field(
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            cel(
+                "(has(self.key) && self.key != '') || (has(self.operator) && self.operator == 'Exists')",
+                "without a key write Exists, which tolerates every taint",
+                fieldPath=".operator",
+            ),
+            cel(
+                "!has(self.operator) || self.operator != 'Exists' || !has(self.value) || self.value == ''",
+                "only with operator Equal",
+                fieldPath=".value",
+            ),
+            cel(
+                "!has(self.tolerationSeconds) || (has(self.effect) && self.effect == 'NoExecute')",
+                "only with effect NoExecute",
+                fieldPath=".tolerationSeconds",
+            ),
+        )
+    )
+
+    key: TaintKey | None = Field(
         default=None, description="The taint's key; absent: all keys, together with operator Exists."
     )
     operator: Literal["Exists", "Equal"] | None = Field(
         default=None, description="Equal (if absent): the taint's value must be equal. Exists: any value will do."
     )
-    value: Word | None = Field(default=None, description="The taint's value, for operator Equal.")
+    value: LabelValue | None = Field(default=None, description="The taint's value, for operator Equal.")
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = Field(
         default=None, description="The taint's effect; absent: all effects."
     )
@@ -254,6 +307,7 @@ Conditions = Annotated[list[Condition], Field(max_length=10, json_schema_extra=l
 class EnvironmentVariable(Model):
     """An environment variable of a container."""
 
+    # Not explained by a rule: variants may have so many that the API server would not afford one for each.
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=253)] = Field(
         description="The variable's name."
     )

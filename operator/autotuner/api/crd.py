@@ -6,8 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from autotuner import yaml_text
 from autotuner.api.common import EXPERIMENTS, GROUP, TASKS, VERSION, Model
 from autotuner.api.experiment import TuningExperiment
 from autotuner.api.task import TuningTask
@@ -169,8 +168,7 @@ def definitions() -> dict[str, dict[str, Any]]:
 
 def render(document: dict[str, Any]) -> str:
     """The committed text of a generated object."""
-    text = yaml.safe_dump(document, sort_keys=False, width=120, allow_unicode=True)
-    return f"# Generated from operator/autotuner/api by `make generate`. Do not edit.\n{text}"
+    return f"# Generated from operator/autotuner/api by `make generate`. Do not edit.\n{yaml_text.dump(document)}"
 
 
 def main() -> None:

@@ -18,9 +18,11 @@ from autotuner.api.common import (
     Count,
     EngineName,
     Environment,
+    ImageId,
     ImageRef,
     LabelKey,
     LabelMap,
+    LabelValue,
     Model,
     ModelKind,
     ObjectName,
@@ -83,7 +85,7 @@ class Accelerator(Model):
     count: Annotated[int, Field(ge=1, le=ACCELERATORS_MAX)] = Field(
         default=1, description="The number of accelerators of the engine. Figures per GPU are divided by it."
     )
-    product: Annotated[str, StringConstraints(max_length=63)] | None = Field(
+    product: LabelValue | None = Field(
         default=None,
         description=(
             "The model of accelerator that the label of a node must say, so that all experiments run on equal ones;"
@@ -456,8 +458,8 @@ class ExperimentStatus(Model):
             " absent: they are its own, or the node does not say."
         ),
     )
-    image: ImageRef | None = Field(default=None, description="The engine's container image as the pod names it.")
-    image_id: ImageRef | None = Field(
+    image: ImageId | None = Field(default=None, description="The engine's container image as the pod names it.")
+    image_id: ImageId | None = Field(
         default=None, alias="imageID", description="The digest of the engine's container image that really ran."
     )
     engine_version: Word | None = Field(

@@ -12,6 +12,7 @@ from autotuner.api.common import (
     Environment,
     FreeObject,
     ImageRef,
+    LabelMap,
     Model,
     ModelKind,
     ObjectName,
@@ -32,14 +33,7 @@ CustomName = Annotated[
     StringConstraints(pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$", max_length=63),
     Field(json_schema_extra=explained("use lower-case letters, digits and dashes, beginning with a letter")),
 ]
-Labels = Annotated[
-    dict[Annotated[str, StringConstraints(max_length=317)], Annotated[str, StringConstraints(max_length=63)]],
-    Field(max_length=16),
-]
-Annotations = Annotated[
-    dict[Annotated[str, StringConstraints(max_length=317)], Annotated[str, StringConstraints(max_length=2048)]],
-    Field(max_length=16),
-]
+Annotations = Annotated[dict[str, Annotated[str, StringConstraints(max_length=2048)]], Field(max_length=16)]
 _ONE_FORM = cel(
     "[has(self.preset), has(self.name), has(self.custom)].filter(x, x).size() == 1",
     "give exactly one of preset, name and custom",
@@ -52,7 +46,9 @@ class CustomObject(Model):
 
     name: CustomName = Field(description="The object's name.")
     spec: FreeObject = Field(description="The object's spec, as OME defines it for the kind.")
-    labels: Labels | None = Field(default=None, description="Labels that the operator sets when it creates the object.")
+    labels: LabelMap | None = Field(
+        default=None, description="Labels that the operator sets when it creates the object."
+    )
     annotations: Annotations | None = Field(
         default=None, description="Annotations that the operator sets when it creates the object."
     )

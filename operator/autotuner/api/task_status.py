@@ -16,7 +16,7 @@ from autotuner.api.common import (
     EngineName,
     FlagName,
     FreeObject,
-    ImageRef,
+    ImageId,
     Model,
     ObjectName,
     ObservedGeneration,
@@ -60,11 +60,22 @@ Breaks = Annotated[
 TaskPhase = Literal["Pending", "Running", "Confirming", "Succeeded", "Failed", "Suspended"]
 
 
+REMOVED_VALUES_MAX = 64
+RemovedValues = Annotated[
+    list[Annotated[str, StringConstraints(max_length=320)]],
+    Field(max_length=REMOVED_VALUES_MAX, json_schema_extra=ATOMIC),
+]
+
+
 class Removed(Model):
     """A rule and how many configurations it removed from the search space."""
 
     rule: Annotated[str, StringConstraints(max_length=253)] = Field(description="The rule, in words.")
     count: SpaceSize = Field(description="The number of configurations that the rule removed.")
+    values: RemovedValues | None = Field(
+        default=None,
+        description="The values that it took away altogether, for example speculation=ngram; absent: none.",
+    )
 
 
 class Resolved(Model):
@@ -327,7 +338,7 @@ class Preview(Model):
 class Probe(Model):
     """What the image's own parser told of the engine's flags (runtime.probe)."""
 
-    image: ImageRef = Field(description="The image that was asked.")
+    image: ImageId = Field(description="The image that was asked.")
     started_at: Timestamp = Field(
         description="When the operator first wanted the probe; its deadline counts from here."
     )

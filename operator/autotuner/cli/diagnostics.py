@@ -44,7 +44,7 @@ _IN_BODY = re.compile(rf"^(.*): {FIELD} in body (.*?)(?:: \".*\")?$", re.DOTALL)
 # What a rule is about, before its own words.
 _RULE = re.compile(r'^"(?:object|array|string|integer|number|boolean)": ')
 _SCALARS = ("integer", "number", "boolean")
-_STEPS = re.compile(r"\[[0-9]+\]|[^.\[\]]+")
+_STEPS = re.compile(r"\[([^\]]*)\]|([^.\[\]]+)")
 
 
 @dataclass(frozen=True)
@@ -127,8 +127,11 @@ def judge(document: Document, known: AtHand) -> Verdict:
             spec, fault = with_target(spec, None), str(problem)
     around = replace(_surroundings(judgement.body, spec, known), target_fault=fault)
     found = _check_task(document, spec, around, known.presets)
-    complete = not any(one.severity == "error" or one.reason == "NotFound" for one in found)
-    return Verdict([*found, *mistakable], _summary(spec, around, known.presets) if complete else "")
+    if any(one.severity == "error" or one.reason == "NotFound" for one in found):
+        return Verdict([*found, *mistakable])
+    lost = preflight.never_tried(spec, known.presets, around)
+    found += [_diagnostic(document, one, "warning") for one in lost]
+    return Verdict([*found, *mistakable], _summary(spec, around, known.presets))
 
 
 def _target(target: Target, known: AtHand) -> Object | None:
@@ -170,7 +173,7 @@ def _meaning(cause: Cause, path: Path, kind: str) -> str:
 def _path(field: str) -> Path:
     """The path that the API server names: `spec.parameters[0].name`, or `<nil>` for the whole."""
     steps = _STEPS.findall(field)
-    return tuple(int(step[1:-1]) if step.startswith("[") else step for step in steps)
+    return tuple(int(item) if item.isdecimal() else item or name for item, name in steps)
 
 
 def _unknown_field(path: Path, kind: str) -> str:

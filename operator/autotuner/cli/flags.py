@@ -51,9 +51,7 @@ def run(
 
 def _job(image: str, engine: str, namespace: str, pull_secrets: list[str], python: str) -> str:
     """The Job as YAML."""
-    import yaml
-
-    from autotuner import engines, hashing
+    from autotuner import engines, hashing, yaml_text
     from autotuner.policy.probe_job import Place, probe_job
 
     known = {str(one.name): one.package for one in engines.with_parsers()}
@@ -63,14 +61,7 @@ def _job(image: str, engine: str, namespace: str, pull_secrets: list[str], pytho
     secrets = [{"name": one} for one in pull_secrets]
     place = Place(f"{package}-flags-{hashing.digest(image)}", namespace, pull_secrets=secrets)
 
-    class Readable(yaml.SafeDumper):
-        """Writes the program that the Job runs as a block, for those who read before they apply."""
-
-    def written(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-        return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
-
-    Readable.add_representer(str, written)
-    return yaml.dump(probe_job(place, image, package, python=python), Dumper=Readable, sort_keys=False, width=120)
+    return yaml_text.dump(probe_job(place, image, package, python=python), yaml_text.BlockDumper)
 
 
 def _read(file: str) -> str:

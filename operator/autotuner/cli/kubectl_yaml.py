@@ -1,9 +1,6 @@
 """YAML as kubectl reads it: which document is where, and what each scalar means.
 
-kubectl reads with Go's YAML library of version 2 (sigs.k8s.io/yaml). Its grammar is libyaml's, and so is PyYAML's; but
-what a plain word means is neither YAML 1.1 nor 1.2: `yes`, `n` and `010` are what 1.1 makes of them, `1e-5` and `0o10`
-what 1.2 does, and `12:30`, `2024-01-01` and `=` are strings. So the grammar is PyYAML's, and the words are resolved
-here. ruamel.yaml knows the two versions of YAML, but not this mixture.
+The grammar of kubectl's library is libyaml's, and so is PyYAML's; what a plain word means is told by `yaml_text.word`.
 """
 
 from __future__ import annotations
@@ -18,6 +15,8 @@ from typing import Any
 
 import yaml
 
+from autotuner import yaml_text
+
 Path = tuple[str | int, ...]
 # Nodes of a document with its aliases replaced; a file of kilobytes can stand for more than any machine holds.
 NODES_MAX = 500_000
@@ -28,18 +27,6 @@ _STRING, _BINARY, _NULL, _BOOL, _INT, _FLOAT, _TIMESTAMP, _MERGE = (
     f"{_YAML}{name}" for name in ("str", "binary", "null", "bool", "int", "float", "timestamp", "merge")
 )
 
-_WORDS: dict[str, Any] = {
-    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
-    **dict.fromkeys(("y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"), True),
-    **dict.fromkeys(("n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"), False),
-    **dict.fromkeys((".nan", ".NaN", ".NAN"), math.nan),
-    **dict.fromkeys((".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"), math.inf),
-    **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), -math.inf),
-}
-_FLOATS = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_WHOLE = re.compile(r"([-+]?)(?:0([xX])([0-9a-fA-F]+)|0([bB])([01]+)|0([oO]?)([0-7]+)|([1-9][0-9]*|0))")
-_BASES = ((2, 16), (4, 2), (6, 8))  # the groups of a prefix and their base
-_LONGEST = 64  # digits of a number of 64 bits, in base 2
 _SEPARATOR = "---"
 
 
@@ -228,7 +215,7 @@ def _scalar(node: yaml.ScalarNode) -> Any:
             return base64.b64decode(text, validate=False).decode(errors="replace")
         except binascii.Error as problem:
             raise _refused(node, "!!binary, but not base64") from problem
-    value = plain(text) if tag in (_PLAIN, _NULL, _BOOL, _INT, _FLOAT) else text
+    value = yaml_text.word(text) if tag in (_PLAIN, _NULL, _BOOL, _INT, _FLOAT) else text
     if tag == _FLOAT and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     kinds = {_NULL: type(None), _BOOL: bool, _INT: int, _FLOAT: float}
@@ -237,43 +224,3 @@ def _scalar(node: yaml.ScalarNode) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         raise _refused(node, f"{text} is no number that JSON has")
     return value
-
-
-def plain(text: str) -> Any:
-    """What a word without quotes means to kubectl."""
-    if text in _WORDS:
-        return _WORDS[text]
-    if text[0] not in "+-.0123456789":
-        return text
-    if text[0] == ".":
-        return _float(text) if _FLOATS.fullmatch(text) else text
-    digits = text.replace("_", "")
-    whole = _integer(digits)
-    if whole is not None:
-        return whole
-    return _float(digits, text) if _FLOATS.fullmatch(digits) else text
-
-
-def _float(digits: str, otherwise: str = "") -> Any:
-    value = float(digits)
-    return value if math.isfinite(value) else otherwise or digits
-
-
-def _integer(digits: str) -> int | float | None:
-    """A whole number of 64 bits, by its prefix of base 16, 8, 2 or 10; None if it is none.
-
-    In JSON one without a sign that needs all 64 bits is a float.
-    """
-    found = _WHOLE.fullmatch(digits)
-    if found is None:
-        return None
-    base, figures = 10, found[8]
-    for group, known in _BASES:
-        if found[group + 1] is not None:
-            base, figures = known, found[group + 1]
-    if len(figures.lstrip("0")) > _LONGEST:
-        return None
-    value = int(f"{found[1]}{figures}", base)
-    if -(2**63) <= value < 2**63:
-        return value
-    return float(value) if 0 < value < 2**64 and not found[1] else None

@@ -81,18 +81,15 @@ def run(
     except (OSError, ValueError) as problem:
         echo(f"autotuner: {problem}", err=True)
         raise Exit(UNREADABLE) from None
-    sources, unreadable = _read(files)
-    checked = _check(sources, known, told)
+    answer = judge_files(files, known, told)
     if output == "json":
-        echo(_json(checked, unreadable), nl=False)
+        echo(answer.json, nl=False)
     else:
-        echo(_text(checked), nl=False)
-        for one in unreadable:
+        echo(answer.text, nl=False)
+        for one in answer.unreadable:
             echo(f"autotuner: {one.file}: {one.why}", err=True)
-    if unreadable:
-        raise Exit(UNREADABLE)
-    if any(one.errors for one in checked):
-        raise Exit(INVALID)
+    if answer.code:
+        raise Exit(answer.code)
 
 
 @dataclass(frozen=True)
@@ -103,6 +100,37 @@ class Unreadable:
     why: str
     line: int = 1
     column: int = 1
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What there is to tell of all files."""
+
+    checked: Sequence[Checked]
+    unreadable: Sequence[Unreadable]
+
+    @property
+    def text(self) -> str:
+        """For people, but for the files that cannot be read."""
+        return _text(self.checked)
+
+    @property
+    def json(self) -> str:
+        """For machines."""
+        return _json(self.checked, self.unreadable)
+
+    @property
+    def code(self) -> int:
+        """The exit code."""
+        if self.unreadable:
+            return UNREADABLE
+        return INVALID if any(one.errors for one in self.checked) else 0
+
+
+def judge_files(files: Sequence[str], presets: Presets, flags: Mapping[str, ProbedFlags]) -> Answer:
+    """Judge all objects in files; `-` is standard input. Whatever they say, there is an answer."""
+    sources, unreadable = _read(files)
+    return Answer(_check(sources, presets, flags), unreadable)
 
 
 def _presets(own: Path | None) -> Presets:

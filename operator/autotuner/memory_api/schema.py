@@ -249,7 +249,7 @@ class Schema:
                 before = len(causes)
                 schema.broken_rules(value[name], earlier.get(name), causes)
                 if len(causes) > before:
-                    _put_below(f".{name}", causes, before)
+                    _put_below(f".{name}" if name in self.properties else f"[{name}]", causes, before)
         elif type(value) is list and self.items is not None and self.items._ruled:
             known = self._correlated(old)
             for place, one in enumerate(value):

@@ -46,6 +46,10 @@ BAD_VALUES: dict[str, tuple[Edits, tuple[str, str]]] = {
         {"spec.parameters.2.choices": ["lpm", "lpm"]},
         ("FieldValueDuplicate", "spec.parameters[2].choices[1]"),
     ),
+    "a value of a set three times": (
+        {"spec.parameters.2.choices": ["lpm", "lpm", "lpm"]},
+        ("FieldValueDuplicate", "spec.parameters[2].choices[1]"),
+    ),
 }
 BROKEN_RULES: dict[str, tuple[Edits, tuple[str, str]]] = {
     "exactly one": ({"spec.parameters.0.range": {"min": 1, "max": 2}}, ("FieldValueInvalid", "spec.parameters[0]")),
@@ -71,6 +75,14 @@ BROKEN_RULES: dict[str, tuple[Edits, tuple[str, str]]] = {
         ("FieldValueInvalid", "spec.budget.maxGPUHours"),
     ),
     "both bounds": ({"spec.slos.0.min": "1ms"}, ("FieldValueInvalid", "spec.slos[0]")),
+    "a value of a map": (
+        {"spec.placement": {"nodeSelector": {"pool": "a b"}}},
+        ("FieldValueInvalid", "spec.placement.nodeSelector[pool]"),
+    ),
+    "a request parameter of the benchmark's own": (
+        {"spec.benchmark.requestParams": {"max_tokens": 5}},
+        ("FieldValueInvalid", "spec.benchmark.requestParams.max_tokens"),
+    ),
     "a load": ({"spec.benchmark.scenarios.0.load": "N(1)"}, ("FieldValueInvalid", "spec.benchmark.scenarios[0].load")),
 }
 

@@ -257,6 +257,16 @@ def test_what_is_wrong_is_told_with_its_place(run: Run, change: Object, words: s
     assert rest.startswith(words)
 
 
+def test_a_value_that_a_rule_takes_away_is_told(run: Run) -> None:
+    variants = [{"name": "none"}, {"name": "ngram", "args": ["--speculative-algorithm=NGRAM"]}]
+    parameters = [{"name": "speculation", "variants": variants}, {"name": "tp-size", "values": [1, 2]}]
+    code, said = run(task(parameters=parameters, constraints=[{"rule": "p.speculation == 'none'"}]))
+
+    assert code == 0
+    assert "warning: spec.parameters[0]: no configuration has ngram: constraints[0] removes all with it" in said
+    assert said.count("warning: ") == 1
+
+
 NAMED: Object = {"model": {"preset": None, "name": "own"}}
 OWN: Object = {
     "apiVersion": "ome.io/v1beta1",

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
-from autotuner.api.benchmark import LOAD_PATTERN
+from autotuner.api.benchmark import LOAD_PATTERN, refused_params
 from autotuner.api.common import ClientBackend, Concurrency, ShortName, Statistic
 from autotuner.api.experiment import NOISE_MARGIN
 from autotuner.benchmark.contract.load_clients import DEFAULT_CLIENT
@@ -18,9 +18,6 @@ SPEC_VARIABLE = "AUTOTUNER_BENCHMARK"
 KEY_VARIABLE = "AUTOTUNER_API_KEY"
 TERMINATION_LOG_VARIABLE = "TERMINATION_LOG"
 DEFAULT_TERMINATION_LOG = "/dev/termination-log"
-
-# The runner reads streams and counts tokens: a request that changes those would be measured wrongly, not differently.
-RESERVED_PARAMS = ("model", "messages", "stream", "stream_options", "n")
 
 
 class SpecError(ValueError):
@@ -115,11 +112,8 @@ class RunnerSpec(_Model):
     @field_validator("request_params")
     @classmethod
     def _measurable(cls, params: dict[str, Any]) -> dict[str, Any]:
-        reserved = sorted(set(params) & set(RESERVED_PARAMS))
-        if reserved:
-            raise ValueError(f"{reserved[0]} is set by the benchmark itself; remove it")
-        if params.get("ignore_eos") is False:
-            raise ValueError("ignore_eos: false would end answers early and make lengths incomparable; remove it")
+        for name, why in refused_params(params).items():
+            raise ValueError(f"{name}: {why}")
         return params
 
     @property

@@ -12,7 +12,7 @@ from autotuner.api.task import TaskSpec
 from autotuner.api.task_status import TaskStatus
 from autotuner.engines import EngineVersion
 from autotuner.engines.probed_flags import ProbedFlags
-from autotuner.kubernetes_object import Object
+from autotuner.kubernetes_object import Object, content
 from autotuner.policy import model_and_runtime, preflight
 from autotuner.policy.evidence import baseline_point, measurements, retries, reuse
 from autotuner.policy.evidence.experiment_spec import Ingredients, Pinned
@@ -140,8 +140,9 @@ class ObservedTask:
     def fleet(self) -> Fleet:
         """What the nodes that its engines may run on say of their accelerators."""
         asked, runtime = self.spec.placement, self.runtime or self.wanted_runtime
-        readable = runtime is not None and not self.backend.misshapen_runtime(runtime["spec"])
-        own = self.backend.engine_template(runtime["spec"]).pod.get("tolerations") if runtime and readable else None
+        said = content(runtime)
+        readable = said is not None and not self.backend.misshapen_runtime(said)
+        own = self.backend.engine_template(said).pod.get("tolerations") if readable else None
         return accelerators.fleet(
             self.nodes,
             asked.accelerator_resource,

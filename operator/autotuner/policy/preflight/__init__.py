@@ -38,6 +38,7 @@ __all__ = [
     "engine",
     "engine_of",
     "judged_by",
+    "never_tried",
     "refused_flags",
     "space",
     "template",
@@ -99,6 +100,22 @@ def _as_written(spec: TaskSpec, finding: Finding) -> Finding:
         if finding.field == read_from or finding.field.startswith((f"{read_from}.", f"{read_from}[")):
             return replace(finding, field=f"target{finding.field.removeprefix(read_from)}")
     return finding
+
+
+def never_tried(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[Finding]:
+    """The values of a valid task that a rule takes away altogether; the condition Valid tells them too."""
+    case = Case(spec, presets, around)
+    if case.engine is None or case.runtime_spec is None:
+        return []
+    parameters = {parameter.name for parameter in spec.parameters}
+    return [
+        Finding(
+            f"parameters[{lost.dimension}]" if lost.dimension in parameters else lost.dimension,
+            Kind.VALUE_NEVER_TRIED,
+            {"value": lost.value, "rule": lost.rule, "reason": lost.reason},
+        )
+        for lost in space(spec, presets, around, case.engine).lost
+    ]
 
 
 def judged_by(spec: TaskSpec, presets: Presets, around: Surroundings) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from autotuner import engines
-from autotuner.benchmark.contract.spec import RESERVED_PARAMS
+from autotuner.api.benchmark import refused_params
 from autotuner.policy import cost_estimate
 from autotuner.policy.preflight.checked_task import Case
 from autotuner.validation_messages import Finding, Kind
@@ -21,8 +21,9 @@ def problems(case: Case) -> Iterator[Finding]:
         if objective.concurrency is not None and objective.concurrency not in benchmark.concurrency:
             details = {"concurrency": objective.concurrency, "ladder": benchmark.concurrency}
             yield Finding(f"objectives[{number}].concurrency", Kind.LEVEL_NOT_ON_LADDER, details)
-    for name in sorted(set(benchmark.request_params or {}) & set(RESERVED_PARAMS)):
-        yield Finding(f"benchmark.requestParams.{name}", Kind.REQUEST_PARAMETER_RESERVED)
+    # Tasks made under the definitions of an earlier release may have them still.
+    for name, why in refused_params(benchmark.request_params or {}).items():
+        yield Finding(f"benchmark.requestParams.{name}", Kind.REQUEST_PARAMETER_REFUSED, {"why": why})
     yield from _tokenizer(case)
     needed, limit = cost_estimate.benchmark_seconds(case.spec), case.spec.timeouts.benchmark_seconds
     if needed > limit:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 
+from autotuner.api.common import QUALIFIED_NAME
 from autotuner.api.model_and_runtime import CustomObject
+from autotuner.api.task import TaskSpec
 from autotuner.policy import model_and_runtime
 from autotuner.policy.preflight.checked_task import Case
 from autotuner.validation_messages import Finding, Kind
 
 # Argo CD would take objects with these for its own and prune them.
+_KEY = re.compile(QUALIFIED_NAME, re.ASCII)
+_DOMAIN_MAX = 253
 _FOREIGN = ("app.kubernetes.io/instance", "argocd.argoproj.io/")
 
 
@@ -22,6 +27,7 @@ def problems(case: Case) -> Iterator[Finding]:
         yield case.around.shadow
     if case.around.queue:
         yield from case.around.queue.faults("placement")
+    yield from _platform_keys(case.spec)
     for field, custom in (("model.custom", case.spec.model.custom), ("runtime.custom", case.spec.runtime.custom)):
         if custom is not None:
             yield from _custom(field, custom)
@@ -81,9 +87,32 @@ def _custom(field: str, custom: CustomObject) -> Iterator[Finding]:
         ("annotations", custom.annotations or {}),
     )
     for part, pairs in foreign:
+        yield from _keys(f"{field}.{part}", pairs)
         for key in pairs:
             if key.startswith(_FOREIGN):
                 yield Finding(f"{field}.{part}[{key}]", Kind.OBJECT_PRUNED)
+
+
+def _platform_keys(spec: TaskSpec) -> Iterator[Finding]:
+    """Keys of what goes to pods as it is written."""
+    placement, pod = spec.placement, spec.benchmark.pod
+    for field, pairs in (
+        ("placement.nodeSelector", placement.node_selector),
+        ("placement.labels", placement.labels),
+        ("placement.annotations", placement.annotations),
+        ("benchmark.pod.nodeSelector", pod.node_selector if pod else None),
+        ("benchmark.pod.labels", pod.labels if pod else None),
+        ("benchmark.pod.annotations", pod.annotations if pod else None),
+    ):
+        yield from _keys(field, pairs or {})
+
+
+def _keys(field: str, pairs: Mapping[str, str]) -> Iterator[Finding]:
+    """Keys that the API server would refuse, of labels, annotations and selectors: their schema cannot say so."""
+    for key in pairs:
+        domain, slash, _ = key.rpartition("/")
+        if not _KEY.fullmatch(key) or len(domain) > _DOMAIN_MAX or (slash and not domain):
+            yield Finding(f"{field}[{key}]", Kind.LABEL_KEY_MALFORMED, {"key": repr(key)})
 
 
 def _unknown(field: str, name: str, known: Iterable[str]) -> Finding:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
-
-from autotuner import ownership
+from autotuner import ownership, yaml_text
 from autotuner.api.common import TASK_LABEL
 from autotuner.kubernetes_object import Object
 from autotuner.policy.evidence.measurements import Measured
@@ -83,7 +81,7 @@ def _file(seen: ObservedTask, winner: Measured, called: str, task: str) -> tuple
         header = _PATCH_HEADER.format(
             task=task, experiment=winner.name, note=found.note, what=found.patches, command=command
         )
-    return PATCH if found.patches else "", header + yaml.safe_dump(found.body, sort_keys=False, width=120)
+    return PATCH if found.patches else "", header + yaml_text.dump(found.body)
 
 
 def _bytes(texts: Any) -> int:

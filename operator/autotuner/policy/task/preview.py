@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
-
-from autotuner import ownership
+from autotuner import ownership, yaml_text
 from autotuner.api.common import TASK_LABEL
 from autotuner.api.experiment import ExperimentSpec
 from autotuner.api.task_status import Preview, Resolved
@@ -87,4 +85,4 @@ def _first_root(seen: ObservedTask, model: Mapping[str, Any], runtime: Mapping[s
 
 
 def _text(body: Mapping[str, Any]) -> str:
-    return yaml.safe_dump(dict(body), sort_keys=False, width=120)
+    return yaml_text.dump(dict(body))

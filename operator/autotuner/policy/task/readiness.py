@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from autotuner import clock
-from autotuner.api.task_status import SPACE_MAX, Created, Removed, Resolved
+from autotuner.api.task_status import REMOVED_VALUES_MAX, SPACE_MAX, Created, Removed, Resolved
 from autotuner.kubernetes_object import Object
 from autotuner.policy import model_and_runtime, trouble
 from autotuner.policy.conditions import steady
@@ -16,6 +16,7 @@ from autotuner.policy.evidence.observed import ObservedTask
 from autotuner.policy.model_and_runtime import Reference
 from autotuner.policy.task import model_obstacles
 from autotuner.policy.task.plan import PlanBuilder, TaskPlan
+from autotuner.search.space.space import Space
 from autotuner.serving import refusals
 
 _POLL = timedelta(seconds=2)  # models and runtimes are not watched
@@ -166,7 +167,9 @@ def _runtime_ready(builder: PlanBuilder) -> TaskPlan | None:
     if why := seen.backend.incompatible(seen.model, seen.runtime):
         builder.conditions.set("RuntimeReady", "False", "Incompatible", why)
         return builder.end(False, "RuntimeIncompatible", why)
-    wanted = seen.wanted_runtime if seen.spec.runtime.custom else None  # others are named after their content
+    # Others are named after their content.
+    named = seen.spec.runtime.custom and not seen.backend.capabilities.snapshots
+    wanted = seen.wanted_runtime if named else None
     _ready(builder, "RuntimeReady", "RuntimeDiffers", wanted, seen.runtime)
     builder.changes["resolved"] = resolved(seen, seen.model, seen.runtime)
     return None
@@ -204,6 +207,11 @@ def resolved(seen: ObservedTask, model: Object, runtime: Object) -> Resolved:
         engine=seen.engine.name,
         configurations=min(space.size, SPACE_MAX),
         estimated=not space.exact,
-        removed_by=[Removed(rule=rule, count=min(count, SPACE_MAX)) for rule, count in space.removed if count] or None,
+        removed_by=[_removed(space, rule, count) for rule, count in space.removed if count] or None,
         accelerator=seen.pinned.product,
     )
+
+
+def _removed(space: Space, rule: str, count: int) -> Removed:
+    values = [f"{lost.dimension}={lost.value}" for lost in space.lost if lost.rule == rule]
+    return Removed(rule=rule, count=min(count, SPACE_MAX), values=values[:REMOVED_VALUES_MAX] or None)

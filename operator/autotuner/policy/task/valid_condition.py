@@ -11,6 +11,7 @@ def confirm(builder: PlanBuilder) -> None:
     """Set Valid to True, with what there is to tell."""
     seen = builder.seen
     misleading = preflight.warnings(seen.spec, seen.presets, seen.surroundings)
+    misleading += preflight.never_tried(seen.spec, seen.presets, seen.surroundings)
     warnings = [*(finding.message for finding in misleading), *limits.warnings(seen)]
     defaults = ", ".join(spec_completion.fields(seen.defaults))
     taken = f"from the operator's taskDefaults: {defaults}" if defaults else ""

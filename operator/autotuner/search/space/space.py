@@ -7,7 +7,7 @@ import math
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from autotuner.api.common import EngineName, Parameter
@@ -16,6 +16,7 @@ from autotuner.api.task import TaskSpec
 from autotuner.engines import EngineVersion
 from autotuner.engines.arguments import Value, text
 from autotuner.engines.probed_flags import ProbedFlags
+from autotuner.search.space import lost_values
 from autotuner.search.space.activity import INACTIVE
 from autotuner.search.space.arguments_to_configuration import locate
 from autotuner.search.space.assembly import Assembly, Offer, assemble
@@ -24,6 +25,7 @@ from autotuner.search.space.command_line import Args, Effect, flag_value, flag_v
 from autotuner.search.space.configuration import Configuration, Rendered
 from autotuner.search.space.counting import count
 from autotuner.search.space.dimensions import Dimension
+from autotuner.search.space.lost_values import Lost
 from autotuner.search.space.nearest_configuration import nearest
 from autotuner.search.space.split_components import Component, components
 from autotuner.validation_messages import Finding, Kind
@@ -74,6 +76,11 @@ class Space:
         self.start_points = tuple(found for _, found, _ in located if found is not None)
         wrong = [Finding(at, Kind.START_POINT_WRONG, {"obstacle": problem}) for at, _, problem in located if problem]
         self.findings: list[Finding] = [*pieces.findings, *pieces.complaints(), *wrong]
+
+    @cached_property
+    def lost(self) -> Sequence[Lost]:
+        """The values that the task offers and no configuration has, each with the rule that takes it away."""
+        return lost_values.find(self._pieces.rules, self.dimensions) if self.size else ()
 
     @classmethod
     def of(

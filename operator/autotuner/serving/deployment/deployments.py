@@ -11,7 +11,7 @@ from autotuner.api.model_and_runtime import TaskModel
 from autotuner.api.task import TaskSpec
 from autotuner.kubernetes_object import Object, Resource
 from autotuner.presets import Presets
-from autotuner.serving import refusals
+from autotuner.serving import preset_shapes, refusals
 from autotuner.serving.backend import (
     Backend,
     Capabilities,
@@ -144,13 +144,14 @@ class Deployments(Backend):
             return ""
         return "the spec has no storage.storageUri, from which the engine could load it"
 
-    def misshapen_model(self, spec: Mapping[str, Any]) -> Sequence[str]:  # noqa: ARG002
-        """Nobody else reads it."""
-        return ()
+    def misshapen_model(self, model_spec: Mapping[str, Any]) -> Sequence[str]:
+        """By the fields that are read here."""
+        return list(preset_shapes.wrong(model_spec, preset_shapes.MODEL))
 
-    def misshapen_runtime(self, spec: Mapping[str, Any]) -> Sequence[str]:  # noqa: ARG002
-        """The API server judges the Deployment."""
-        return ()
+    def misshapen_runtime(self, runtime_spec: Mapping[str, Any]) -> Sequence[str]:
+        """As a preset has it; a snapshot was a good pod before."""
+        form: preset_shapes.Form = {} if "template" in runtime_spec else preset_shapes.RUNTIME
+        return list(preset_shapes.wrong(runtime_spec, form))
 
     def lacking_format(self, model: Mapping[str, Any]) -> str:  # noqa: ARG002
         """Nobody compares formats."""

@@ -10,6 +10,7 @@ from autotuner.api.model_and_runtime import TaskModel
 from autotuner.api.task import TaskSpec
 from autotuner.kubernetes_object import Object, Resource
 from autotuner.presets import Presets
+from autotuner.serving import preset_shapes
 from autotuner.serving.backend import (
     Backend,
     Capabilities,
@@ -22,7 +23,7 @@ from autotuner.serving.backend import (
     Weights,
     Winner,
 )
-from autotuner.serving.ome import engine_state, inference_service, models, runtimes, shapes, wanted_objects
+from autotuner.serving.ome import engine_state, inference_service, models, runtimes, wanted_objects
 from autotuner.serving.ome.resource_kinds import DEPLOYMENT, INFERENCE_SERVICE
 from autotuner.serving.pods import PodView
 
@@ -126,11 +127,11 @@ class Ome(Backend):
 
     def misshapen_model(self, model_spec: Mapping[str, Any]) -> Sequence[str]:
         """By the fields that are read here."""
-        return list(shapes.wrong(model_spec, shapes.MODEL))
+        return list(preset_shapes.wrong(model_spec, preset_shapes.MODEL))
 
     def misshapen_runtime(self, runtime_spec: Mapping[str, Any]) -> Sequence[str]:
         """By the fields that are read here."""
-        return list(shapes.wrong(runtime_spec, shapes.RUNTIME))
+        return list(preset_shapes.wrong(runtime_spec, preset_shapes.RUNTIME))
 
     def engine_template(self, runtime_spec: Mapping[str, Any] | None) -> EngineTemplate:
         """The runtime's engineConfig and its runner."""

@@ -48,7 +48,7 @@ def test_what_the_operator_writes_is_what_the_runner_reads() -> None:
         ({"scenarios": [{"name": "a", "load": "D(1,1)"}] * 2}, "two scenarios have the same name"),
         ({"tokenizer": {"source": "Hub"}}, "benchmark.tokenizer: source Hub needs an id"),
         ({"tokenizer": {"source": "ModelVolume"}}, "benchmark.tokenizer: source ModelVolume needs a path"),
-        ({"requestParams": {"stream": False}}, "benchmark.requestParams: stream is set by the benchmark itself"),
+        ({"requestParams": {"stream": False}}, "benchmark.requestParams: stream: set by the benchmark itself"),
         ({"requestParams": {"ignore_eos": False}}, "benchmark.requestParams: ignore_eos"),
         ({"concurency": [1]}, "benchmark.concurency"),
     ],

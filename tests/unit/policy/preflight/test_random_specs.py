@@ -13,7 +13,9 @@ from pydantic import ValidationError
 
 from autotuner.api.task import TaskSpec
 from autotuner.cli import diagnostics, documents, kubectl_yaml
+from autotuner.kube import TASK
 from autotuner.kubernetes_object import Object
+from autotuner.memory_api import incoming, kinds
 from autotuner.policy.task.decide import decide
 from tests.unit.builders import after
 from tests.unit.task_builders import live_model, make_task, observed, shipped
@@ -182,7 +184,9 @@ def test_a_broken_value_never_passes_unseen(body: Object) -> None:
     refused = refused_by_shape(body)
     assert all(one.message for one in refused)
     if not refused:
-        plan = decide(observed(body), after(1))
+        kept = incoming.judged(kinds.traits(TASK), {**body, "metadata": {"name": "chat"}}).body
+        assert kept is not None
+        plan = decide(observed({**body, "spec": kept["spec"]}), after(1))
 
         assert plan.status.conditions
 

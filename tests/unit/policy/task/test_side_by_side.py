@@ -202,7 +202,8 @@ class TestGpus:
 
         assert resolved is not None
         assert resolved.configurations == 6
-        assert [removed.dump() for removed in resolved.removed_by or []] == [{"rule": "search.maxGPUs", "count": 3}]
+        gone = {"rule": "search.maxGPUs", "count": 3, "values": ["tp-size=4"]}
+        assert [removed.dump() for removed in resolved.removed_by or []] == [gone]
 
     def test_who_is_passed_over_is_remembered_in_the_status(self) -> None:
         sizes = [{"name": "tp-size", "values": [2, 4]}, {"name": "mem-fraction-static", "values": [0.8, 0.85, 0.9]}]

@@ -1,6 +1,7 @@
-"""The shape of the parts of OME's models and runtimes that are read here: what a user may write wrong in free objects.
+"""The shape of models and runtimes as presets write them: what a user may write wrong in free objects.
 
-OME's own definitions refuse the same, but only once the object is created; until then a task has it as it was written.
+A definition in the cluster may refuse the same, but only once the object is created; until then a task has it as it was
+written. Only what is read here has a form.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-# A type, a list of one form, or the fields of an object; what is not named is left to OME.
+# A type, a list of one form, or the fields of an object; what is not named may be anything.
 Form = Any
 _NAMED = {"name": str, "version": str}
 _ENV: Form = [{"name": str, "value": str}]

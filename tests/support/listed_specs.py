@@ -1,0 +1,127 @@
+"""Sixty specs that people write, each with the fields that every judge refuses of it; none for one that is right."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from autotuner.kubernetes_object import Object
+from tests.support.objects import make_experiment, make_task
+
+
+class Listed(NamedTuple):
+    """A spec, and the fields that are wrong in it, as `validate` names them."""
+
+    name: str
+    body: Object
+    fields: list[str]
+
+
+_BENCHMARK, _PLACEMENT = "spec.benchmark", "spec.placement"
+_PARAMS = f"{_BENCHMARK}.requestParams"
+_FIRST = "spec.parameters[0]"
+_SECOND_CHOICE = "spec.parameters[2].choices[2]"
+_TOLERATION = f"{_PLACEMENT}.tolerations[0]"
+_CUSTOM: Object = {
+    "custom": {"name": "own", "spec": {"engineConfig": {"runner": {"image": "a/b:1", "command": ["serve"]}}}},
+    "engine": "SGLang",
+}
+
+
+def _task(name: str, edits: Object, *fields: str) -> Listed:
+    return Listed(name, make_task("listed", edits), list(fields))
+
+
+def _named(name: str, metadata: Any, *fields: str) -> Listed:
+    return Listed(name, {**make_task(), "metadata": metadata}, list(fields))
+
+
+def _experiment(name: str, edits: Object, *fields: str) -> Listed:
+    return Listed(name, make_experiment("listed", edits), list(fields))
+
+
+def _tolerates(**toleration: Any) -> Object:
+    return {_PLACEMENT: {"tolerations": [toleration]}}
+
+
+def _overrides(**runner: Any) -> Object:
+    overrides = {"engineConfig": {"runner": runner}}
+    return {"spec.runtime": {"preset": "simulated-sglang", "overrides": overrides}}
+
+
+LISTED: list[Listed] = [
+    # Names.
+    _named("a good name", {"name": "chat"}),
+    _named("a generated name", {"generateName": "sweep-"}),
+    _named("a generated name that is too long", {"generateName": "x" * 40}, "metadata.name"),
+    _named("no name", {}, "metadata.name"),
+    _named("a name that is a number", {"name": 5}, "metadata.name"),
+    _named("a name in capitals", {"name": "Chat"}, "metadata.name", "metadata.name"),
+    _named("a name that children could not bear", {"name": "chat-engine"}, "metadata.name"),
+    _named("a label that is a boolean", {"name": "chat", "labels": {"a": True}}, "metadata.labels.a"),
+    _named("a label of blanks", {"name": "chat", "labels": {"a": "b c"}}, "metadata.labels"),
+    _named("a finalizer without a domain", {"name": "chat", "finalizers": ["a"]}),
+    # Numbers.
+    _task("a number in quotes", {f"{_BENCHMARK}.concurrency": ["4"]}, f"{_BENCHMARK}.concurrency[0]"),
+    _task("a whole number with a point", {f"{_BENCHMARK}.concurrency": [4.0]}),
+    _task("a fraction of experiments", {"spec.search.maxExperiments": 4.5}, "spec.search.maxExperiments"),
+    _task("experiments in quotes", {"spec.search.maxExperiments": "4"}, "spec.search.maxExperiments"),
+    _task("true experiments", {"spec.search.maxExperiments": True}, "spec.search.maxExperiments"),
+    _task("hours in quotes", {"spec.budget": {"maxGPUHours": "12"}}, "spec.budget.maxGPUHours"),
+    _task("no hours", {"spec.budget": {"maxGPUHours": 0}}, "spec.budget.maxGPUHours"),
+    _task("a value beyond all bounds", {"spec.parameters.1.values": [2e12, 1]}, "spec.parameters[1].values[0]"),
+    _task("a small value", {"spec.parameters.1": {"name": "schedule-conservativeness", "values": [1e-5, 1]}}),
+    _task("a null among values", {"spec.parameters.0.values": [1, None]}, f"{_FIRST}.values[1]"),
+    _task("a price that is a number", {"spec.gpuHourPrice": 2.5}, "spec.gpuHourPrice"),
+    # Sets, lists of named things, nulls.
+    _task("a value twice", {"spec.parameters.0.values": [1, 1.0]}, f"{_FIRST}.values"),
+    _task("a choice twice", {"spec.parameters.2.choices": ["lpm", "fcfs", "lpm"]}, _SECOND_CHOICE),
+    _task("a parameter twice", {"spec.parameters.1": {"name": "tp-size", "values": [4]}}, "spec.parameters[1]"),
+    _task("a precision twice", {"spec.quantization": {"weights": ["auto", "auto"]}}, "spec.quantization.weights[1]"),
+    _task("null for a list", {"spec.constraints": {}, "spec.slos": []}, "spec.constraints"),
+    _task("both ways to say one", {"spec.parameters.0.range": {"min": 1, "max": 2}}, _FIRST),
+    _task("an unknown field", {"spec.parameters.0.valeus": [1]}, f"{_FIRST}.valeus"),
+    _task("a switch in words", {"spec.suspend": "yes"}, "spec.suspend"),
+    # Request parameters.
+    _task("a temperature", {_PARAMS: {"temperature": 0.2, "top_p": 0.9}}),
+    _task("ignore_eos", {_PARAMS: {"ignore_eos": True}}),
+    _task("no ignore_eos", {_PARAMS: {"ignore_eos": False}}, f"{_PARAMS}.ignore_eos"),
+    _task("a length of answers", {_PARAMS: {"max_tokens": 5}}, f"{_PARAMS}.max_tokens"),
+    _task("its newer name", {_PARAMS: {"max_completion_tokens": 5}}, f"{_PARAMS}.max_completion_tokens"),
+    _task("no streams", {_PARAMS: {"stream": False}}, f"{_PARAMS}.stream"),
+    _task("several answers", {_PARAMS: {"n": 2}}, f"{_PARAMS}.n"),
+    _task("another model", {_PARAMS: {"model": "x"}}, f"{_PARAMS}.model"),
+    _task("null for a parameter", {_PARAMS: {"max_tokens": None}}),
+    _experiment("a length in an experiment", {_PARAMS: {"max_tokens": 5}}, f"{_PARAMS}.max_tokens"),
+    _experiment("no ignore_eos in an experiment", {_PARAMS: {"ignore_eos": False}}, f"{_PARAMS}.ignore_eos"),
+    # Names of the platform.
+    _task(
+        "a MIG slice",
+        {_PLACEMENT: {"acceleratorResource": "nvidia.com/mig-1g.10gb"}, "spec.parameters.0.values": [1]},
+    ),
+    _task("no accelerators", {_PLACEMENT: {"acceleratorResource": ""}}),
+    _task("a resource of ours", {_PLACEMENT: {"acceleratorResource": "gpu"}}, f"{_PLACEMENT}.acceleratorResource"),
+    _task(
+        "a resource in words", {_PLACEMENT: {"acceleratorResource": "GPU of mine"}}, f"{_PLACEMENT}.acceleratorResource"
+    ),
+    _experiment("the same alone", {"spec.service.accelerator.resource": "gpu"}, "spec.service.accelerator.resource"),
+    _task("a pool of nodes", {_PLACEMENT: {"nodeSelector": {"cloud.google.com/gke-nodepool": "h100"}}}),
+    _task("a pool of blanks", {_PLACEMENT: {"nodeSelector": {"pool": "a b"}}}, f"{_PLACEMENT}.nodeSelector.pool"),
+    _task("a selector of blanks", {_PLACEMENT: {"nodeSelector": {"a b": "c"}}}, f"{_PLACEMENT}.nodeSelector.a b"),
+    _task("a tolerated taint", _tolerates(key="nvidia.com/gpu", operator="Exists", effect="NoSchedule")),
+    _task("every taint", _tolerates(operator="Exists")),
+    _task("no key and no operator", _tolerates(effect="NoSchedule"), f"{_TOLERATION}.operator"),
+    _task("a value for Exists", _tolerates(key="a", operator="Exists", value="b"), f"{_TOLERATION}.value"),
+    _task("a taint of blanks", _tolerates(key="a b", operator="Exists"), f"{_TOLERATION}.key"),
+    _task(
+        "seconds without an effect",
+        _tolerates(key="a", operator="Exists", tolerationSeconds=5),
+        f"{_TOLERATION}.tolerationSeconds",
+    ),
+    _task("an image by its digest", {"spec.runtime.image": f"registry.example:5000/a/b@sha256:{'0' * 64}"}),
+    _task("an image with a scheme", {"spec.runtime.image": "docker://a/b:1"}, "spec.runtime.image"),
+    _task("an image with a blank", {"spec.runtime.image": "a/b: 1"}, "spec.runtime.image"),
+    _task("a variable with a dash", {"spec.runtime.env": [{"name": "A-B"}]}, "spec.runtime.env[0].name"),
+    # Free objects.
+    _task("arguments that are numbers", _overrides(args=[1]), "spec.runtime.overrides"),
+    _task("a runtime of one's own", {"spec.runtime": _CUSTOM}, "spec.benchmark.tokenizer.source"),
+]
