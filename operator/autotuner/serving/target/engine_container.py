@@ -32,6 +32,7 @@ class EngineContainer:
         head: the command line before what can be tuned: the program, the model, host, port, served name, and flags
             whose values are not written in the container.
         flags: the rest of it, as the program is given them.
+        operand: the first word after the program that belongs to no flag, as the model in ``vllm serve MODEL``.
         started_with: the container's `command` and `args` with other flags in the place of its own, in the form that it
             has; a field that it does not have is not there.
     """
@@ -41,6 +42,7 @@ class EngineContainer:
     image: str
     head: tuple[str, ...]
     flags: tuple[str, ...]
+    operand: str
     started_with: Writer
 
     def value(self, flag: str) -> str:
@@ -116,7 +118,7 @@ def _read(container: Mapping[str, Any], wanted: EngineName | None) -> EngineCont
 
     return EngineContainer(
         *(container["name"], engine.name, str(container.get("image") or "")),
-        *(tuple(words[index] for index in fixed), flags, started_with),
+        *(tuple(words[index] for index in fixed), flags, _operand(words[start:]), started_with),
     )
 
 
@@ -153,8 +155,8 @@ def _of_script(
             return _fields([*words[:index], new], [])
         return _fields(list(words[:in_command]), [*words[in_command:index], new])
 
-    image = str(container.get("image") or "")
-    return EngineContainer(name, engine.name, image, head, tuple(given[position] for position in free), started_with)
+    image, flags = str(container.get("image") or ""), tuple(given[position] for position in free)
+    return EngineContainer(name, engine.name, image, head, flags, _operand(given[start:]), started_with)
 
 
 def _known(wanted: EngineName | None) -> list[Engine]:
@@ -209,6 +211,11 @@ def _split(
         stays = _stays(engine, argument) or any(f"$({name})" in words[index] for index in span for name in hidden)
         (fixed if stays else free).extend(span)
     return fixed, free
+
+
+def _operand(words: Sequence[str]) -> str:
+    stray = [argument for argument in arguments.parse(words) if not argument.spelling]
+    return stray[0].values[0] if stray else ""
 
 
 def _stays(engine: Engine, argument: Argument) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -83,9 +82,7 @@ def model_name(engine: EngineContainer) -> str:
     for flag in ("model", "model-path"):
         if value := engine.value(flag):
             return value
-    words = [word for word in engine.head if not word.startswith("-")]
-    after = [word for before, word in itertools.pairwise(words) if before == "serve"]
-    return after[0] if after else ""
+    return engine.operand
 
 
 def _model(engine: EngineContainer, known: Presets) -> Object:
