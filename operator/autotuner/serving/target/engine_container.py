@@ -116,10 +116,9 @@ def _read(container: Mapping[str, Any], wanted: EngineName | None) -> EngineCont
         second = [written[index] for index in fixed if index >= len(command)]
         return _fields([*first, *own], []) if command and not args else _fields(first, [*second, *own])
 
-    return EngineContainer(
-        *(container["name"], engine.name, str(container.get("image") or "")),
-        *(tuple(words[index] for index in fixed), flags, _operand(words[start:]), started_with),
-    )
+    head, image = tuple(words[index] for index in fixed), str(container.get("image") or "")
+    operand = _operand(words[start:])
+    return EngineContainer(container["name"], engine.name, image, head, flags, operand, started_with)
 
 
 def _of_script(
