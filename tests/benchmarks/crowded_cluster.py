@@ -275,7 +275,7 @@ class _Play:
                     raise TimeoutError(f"{len(self._nodes.running)} of {self._crowd.active} run after {spent:.0f} s")
                 if int(spent) % 10 == 0:
                     _say(f"{len(self._nodes.running)} benchmarks run after {spent:.0f} s")
-            await asyncio.sleep(20)  # what is still to be answered
+            await _settled(operator)
             _say(f"all benchmarks run after {time.monotonic() - begun:.0f} s; {_status(operator)}")
             operator.kill()
 
@@ -289,7 +289,7 @@ class _Play:
             await _until(lambda: all(name in self._results for name in ended), 300)
             seen = [self._results[name] - begun for name in ended]
             await _until(lambda: len(self._nodes.running) >= self._crowd.active, 300)
-            await asyncio.sleep(20)
+            await _settled(operator)
             idle = await self._idle(operator)
             actions = await self._events()
             memory = _memory(operator)
@@ -366,6 +366,16 @@ async def _until(holds: Any, seconds: float) -> None:
     async with asyncio.timeout(seconds):
         while not holds():
             await asyncio.sleep(0.05)
+
+
+async def _settled(operator: Any, seconds: float = 120) -> None:
+    """Wait until the operator has answered what there was: it takes less than a twentieth of a core for two seconds."""
+    async with asyncio.timeout(seconds):
+        while True:
+            before = _cpu(operator)
+            await asyncio.sleep(2)
+            if _cpu(operator) - before < 0.1:
+                return
 
 
 def _condition(item: Object, kind: str) -> str | None:

@@ -45,7 +45,7 @@ _CONSTRAINTS: tuple[Object, ...] = (
 _PLACEMENTS: tuple[Object | None, ...] = (
     None,
     {"acceleratorResource": "", "nodeSelector": {"pool": "gpu"}},
-    {"tolerations": [{"operator": "Exists"}, {"key": "a", "value": "b", "tolerationSeconds": 5}]},
+    {"tolerations": [{"operator": "Exists"}, {"key": "a", "effect": "NoExecute", "tolerationSeconds": 5}]},
     {"queueName": "llm", "priorityClassName": "low"},
 )
 _BUDGETS: tuple[Object | None, ...] = (None, {"maxGPUHours": 2}, {"maxHours": 0.5, "maxFailedExperiments": 3})

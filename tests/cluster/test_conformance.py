@@ -20,6 +20,7 @@ from kubernetes.aio.config.kube_config import load_kube_config
 from autotuner.api_server import ApiServer
 from testbed import Testbed
 from testbed.api import Api
+from testbed.kubernetes import chosen
 from testbed.waiting import until
 from tests.conformance.cases import CASES
 from tests.conformance.cluster import ClusterServer
@@ -68,6 +69,20 @@ async def _case(api: Api, kube: ApiServer, name: str) -> None:
     await api.delete(f"/api/v1/namespaces/{namespace}")
 
 
+# The API in memory answers as Kubernetes 1.34 does. What another release answers otherwise, and the product does not
+# rest on: minor release -> case -> why.
+_UNLIKE = {
+    "1.30": {
+        "writing: kinds without content that counts have no generation": "pods have no generation there",
+        "deleting: a pod on a node gets time": "pods have no generation there",
+        "validating: a status has rules too": "one cause less is told there",
+        "watching: a bookmark ends what was there first": "watches that begin with a list are off there",
+    }
+}
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_case(name: str, results: dict[str, Future[None]]) -> None:
+    if why := _UNLIKE.get(chosen().minor, {}).get(name):
+        pytest.skip(f"not run: {why}")
     results[name].result()

@@ -228,17 +228,19 @@ def test_a_level_that_cannot_be_believed_fails_the_benchmark(
 
 
 @pytest.mark.parametrize(
-    ("model", "fault", "words"),
+    ("model", "fault", "failure", "words"),
     [
-        ("", "no completion", "lists its models but does not complete: HTTP 404"),
-        ("other", "none", "the engine serves model, not other"),
+        ("", "no completion", "EngineNotServing", "lists its models but does not complete: HTTP 404"),
+        ("other", "none", "ModelNameAmbiguous", "the engine serves model, not other"),
     ],
 )
-def test_an_engine_that_does_not_serve_is_told_apart(start: Start, model: str, fault: Any, words: str) -> None:
+def test_an_engine_that_does_not_serve_is_told_apart(
+    start: Start, model: str, fault: Any, failure: str, words: str
+) -> None:
     with fake_engine(fault=fault) as engine:
         run = start(engine.url, model=model)
         assert run.wait() == 3
-    assert run.result.failure == "EngineNotServing"
+    assert run.result.failure == failure
     assert words in run.result.message
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from autotuner import clock
 from tests.e2e.story import BRIEF, ENDLESS, Story, condition, traffic
 
 
+@pytest.mark.full  # it waits for a budget of time to run out
 async def test_what_still_runs_at_the_end_of_the_budget_is_released(story: Story) -> None:
     await story.create_task({"spec.benchmark": traffic(ENDLESS)})
     await story.in_phase("chat-0", "Benchmarking")

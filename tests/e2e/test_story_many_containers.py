@@ -9,51 +9,33 @@ import pytest
 
 from autotuner.benchmark.contract.result import is_result
 from autotuner.kubernetes_object import Object
+from tests.e2e.mutating_policy import mutating_policy
 from tests.e2e.story import Story
 from tests.support.waiting import wait_for
 
-MUTATING_POLICIES = "/apis/admissionregistration.k8s.io/v1beta1"
 OTHERS = 40  # so that not even the shortest result fits into a share
 
 
 @contextlib.asynccontextmanager
 async def injected_containers(story: Story) -> AsyncIterator[None]:
     """Every pod of a Job of the namespace gets init containers while this is open, as meshes and injectors add them."""
-    name, namespace = f"{story.namespace}-injects", story.namespace
     one = 'Object.spec.initContainers{{name: "other-{}", image: "testbed/shell", command: ["true"]}}'
     add = 'JSONPatch{{op: "add", path: "/spec/initContainers{}", value: {}}}'
     patches = [add.format("", "[]"), *(add.format("/-", one.format(number)) for number in range(OTHERS))]
     injects = {"patchType": "JSONPatch", "jsonPatch": {"expression": f"[{', '.join(patches)}]"}}
     labelled = {"matchExpressions": [{"key": "batch.kubernetes.io/job-name", "operator": "Exists"}]}
-    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
-    spec = {
-        "failurePolicy": "Fail",
-        "reinvocationPolicy": "Never",
-        "matchConstraints": {"resourceRules": [rule], "objectSelector": labelled},
-        "mutations": [injects],
-    }
-    here = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}
-    paths = {
-        "mutatingadmissionpolicies": spec,
-        "mutatingadmissionpolicybindings": {"policyName": name, "matchResources": here},
-    }
-    for plural, body in paths.items():
-        await story.api.create(f"{MUTATING_POLICIES}/{plural}", {"metadata": {"name": name}, "spec": body})
     probe: Object = {
         "metadata": {"name": "probe", "labels": {"batch.kubernetes.io/job-name": "probe"}},
         "spec": {"containers": [{"name": "benchmark", "image": "probe"}]},
     }
 
     async def injects_them() -> bool:
-        made = await story.api.create(f"/api/v1/namespaces/{namespace}/pods", probe, dryRun="All")
+        made = await story.api.create(f"/api/v1/namespaces/{story.namespace}/pods", probe, dryRun="All")
         return bool(made["spec"].get("initContainers"))
 
-    try:
+    async with mutating_policy(story, ("", "pods"), injects, labelled):
         await wait_for(injects_them, "pods get more containers")
         yield
-    finally:
-        for plural in reversed(paths):
-            await story.api.delete(f"{MUTATING_POLICIES}/{plural}/{name}")
 
 
 @pytest.mark.full  # the controller's unit tests tell the same of a message that is cut by hand

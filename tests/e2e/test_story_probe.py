@@ -94,9 +94,13 @@ async def test_a_probe_that_fails_is_told_and_the_task_goes_on(story: Story, pyt
         return found[0] if found else None
 
     await wait_for(look, "the baseline is created", 90)
-    task = await story.task()
+
+    async def told() -> Object | None:
+        task = await story.task()
+        valid = condition(task, "Valid")
+        words = "runtime.probe: the image's own parser could not be asked for its flags: "
+        return task if valid["status"] == "True" and valid["message"].startswith(words) else None
+
+    task = await wait_for(told, "Valid says so")
     assert "registry.example/vllm:7.0.1 cannot be pulled: ImagePullBackOff" in task["status"]["probe"]["failure"]
-    valid = condition(task, "Valid")
-    assert valid["status"] == "True"
-    assert valid["message"].startswith("runtime.probe: the image's own parser could not be asked for its flags: ")
     await story.event_seen("TuningTask", "chat", "ProbeFailed")

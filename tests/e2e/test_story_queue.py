@@ -10,12 +10,12 @@ import pytest
 
 from autotuner.kubernetes_object import Object
 from testbed.api import Api
+from tests.e2e.mutating_policy import mutating_policy
 from tests.e2e.recorder import Recorder
 from tests.e2e.story import Story, condition
 from tests.support.waiting import wait_for
 
 POLICIES = "/apis/admissionregistration.k8s.io/v1"
-MUTATING_POLICIES = "/apis/admissionregistration.k8s.io/v1beta1"
 NO_GPUS = {"requests.nvidia.com/gpu": "0"}
 RESERVED = {"key": "reserved", "value": "yes", "effect": "NoSchedule"}
 
@@ -70,39 +70,21 @@ async def policy(story: Story, expression: str, message: str) -> AsyncIterator[N
 @contextlib.asynccontextmanager
 async def suspended_jobs(story: Story) -> AsyncIterator[None]:
     """Jobs of the namespace are created suspended while this is open, as queues do it that admit them later."""
-    name, namespace = f"{story.namespace}-suspends", story.namespace
-    rule = {"apiGroups": ["batch"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["jobs"]}
     suspends = {
         "patchType": "ApplyConfiguration",
         "applyConfiguration": {"expression": "Object{spec: Object.spec{suspend: true}}"},
     }
-    spec = {
-        "failurePolicy": "Fail",
-        "reinvocationPolicy": "Never",
-        "matchConstraints": {"resourceRules": [rule]},
-        "mutations": [suspends],
-    }
-    here = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}
-    paths = {
-        "mutatingadmissionpolicies": spec,
-        "mutatingadmissionpolicybindings": {"policyName": name, "matchResources": here},
-    }
-    for plural, body in paths.items():
-        await story.api.create(f"{MUTATING_POLICIES}/{plural}", {"metadata": {"name": name}, "spec": body})
     containers = [{"name": "probe", "image": "probe"}]
     template = {"spec": {"restartPolicy": "Never", "containers": containers}}
     probe: Object = {"metadata": {"name": "probe"}, "spec": {"template": template}}
 
     async def suspends_them() -> bool:
-        made = await story.api.create(f"/apis/batch/v1/namespaces/{namespace}/jobs", probe, dryRun="All")
+        made = await story.api.create(f"/apis/batch/v1/namespaces/{story.namespace}/jobs", probe, dryRun="All")
         return bool(made["spec"].get("suspend"))
 
-    try:
+    async with mutating_policy(story, ("batch", "jobs"), suspends):
         await wait_for(suspends_them, "Jobs are created suspended")
         yield
-    finally:
-        for plural in reversed(paths):
-            await story.api.delete(f"{MUTATING_POLICIES}/{plural}/{name}")
 
 
 @contextlib.asynccontextmanager

@@ -89,7 +89,7 @@ def check_answer(task: Object, experiments: list[Object], repeats: list[Object])
     counts = status["experiments"]
     assert (counts["summary"], counts["nextIndex"], counts["running"]) == ("2/2", 3 + len(repeats), 0)
     assert (counts["succeeded"], counts["infeasible"], counts["failed"]) == (2, 0, 0)
-    resolved = {"model": MODEL, "engine": "SGLang", "configurations": 4, "estimated": False}
+    resolved = {"model": MODEL, "backend": "OME", "engine": "SGLang", "configurations": 4, "estimated": False}
     resolved["accelerator"] = "NVIDIA-H100-80GB-HBM3"
     assert {**status["resolved"], "runtime": None} == {**resolved, "runtime": None}
     best, by_name = status["best"], {item["metadata"]["name"]: item for item in experiments}
