@@ -41,6 +41,7 @@ FLOORS = (
     Floor("why an engine ended", ("engines.diagnosis",)),
     Floor("engines, and what a measurement is worth", ("engines", "scoring")),
     Floor("what a serving object is, what is said to a benchmark", ("serving", "benchmark.contract")),
+    Floor("what serves already", ("serving.target",)),
     Floor(
         "backends, the benchmark, the space that is searched",
         (

@@ -28,8 +28,7 @@ from autotuner.policy.preflight import Surroundings
 from autotuner.policy.target_spec import with_target
 from autotuner.presets import Presets
 from autotuner.serving import accelerators
-from autotuner.serving.target import reading
-from autotuner.serving.target.reading import UnusableTargetError
+from autotuner.serving.backend import FoundTarget, UnusableTargetError
 from autotuner.validation_messages import Finding
 
 Severity = Literal["error", "warning", "note"]
@@ -122,7 +121,7 @@ def judge(document: Document, known: AtHand) -> Verdict:
             )
             return Verdict([Diagnostic(("spec", "target"), "note", "NotFound", words), *mistakable])
         try:
-            spec = with_target(spec, reading.read(spec.target, live, known.presets))
+            spec = with_target(spec, _read(spec.target, live, known))
         except UnusableTargetError as problem:
             spec, fault = with_target(spec, None), str(problem)
     around = replace(_surroundings(judgement.body, spec, known), target_fault=fault)
@@ -140,6 +139,15 @@ def _target(target: Target, known: AtHand) -> Object | None:
         if _is_usable(body, {target.kind: target}) and body["metadata"]["name"] == target.name:
             return body
     return None
+
+
+def _read(target: Target, live: Object, known: AtHand) -> Object:
+    """What is read of a target, and of what it names among the files."""
+    backend = backend_choice.BACKENDS.of_kind(target.api_version, target.kind)
+    named = {(one.resource.kind, one.name) for one in backend.target_parts(live).named}
+    bodies = [document.body for document in known.documents]
+    parts = [body for body in bodies if (body.get("kind"), (body.get("metadata") or {}).get("name")) in named]
+    return backend.read_target(target, FoundTarget(live, parts), known.presets)
 
 
 def is_ours(body: Object) -> bool:

@@ -7,13 +7,12 @@ from typing import NamedTuple
 from autotuner.api.task import TaskSpec
 from autotuner.api.task_status import TaskStatus
 from autotuner.controllers.recent_reads import RecentReads
-from autotuner.kube import PERSISTENT_VOLUME_CLAIM, Kube
+from autotuner.kube import PERSISTENT_VOLUME_CLAIM, POD, Kube
 from autotuner.kubernetes_object import Object, content
 from autotuner.policy.target_spec import with_target
 from autotuner.presets import Presets
-from autotuner.serving.backend import Backends
+from autotuner.serving.backend import Backend, Backends, FoundTarget, UnusableTargetError
 from autotuner.serving.target import reading
-from autotuner.serving.target.reading import UnusableTargetError
 
 _SHARED = {"ReadWriteMany", "ReadOnlyMany"}
 _HOST = "kubernetes.io/hostname"
@@ -45,16 +44,18 @@ async def read(
     """Read a task's target. One that has begun keeps to its snapshot."""
     if spec.target is None:
         return ReadTarget(spec)
-    backend = backends[spec.target.kind].capabilities
-    live, fault = await kube.get(backend.root, namespace, spec.target.name), ""
+    backend = backends.of_kind(spec.target.api_version, spec.target.kind)
+    found, fault = await _find(kube, backend, namespace, spec.target.name), ""
     data: Object | None = None
     try:
-        data = reading.read(spec.target, live, known)
+        data = backend.read_target(spec.target, found, known)
     except UnusableTargetError as problem:
         fault = str(problem)
     kept = None
     if status.resolved is not None:
-        snapshot = await recent.get(backend.runtimes["Namespaced"], namespace, status.resolved.runtime, recent=True)
+        snapshot = await recent.get(
+            backend.capabilities.runtimes["Namespaced"], namespace, status.resolved.runtime, recent=True
+        )
         kept = content(snapshot)
     if kept is not None:
         changed = data is not None and not reading.same(data, kept)
@@ -62,6 +63,19 @@ async def read(
     if data is not None:
         fault = await _unshared(kube, namespace, spec, data)
     return ReadTarget(with_target(spec, data), fault)
+
+
+async def _find(kube: Kube, backend: Backend, namespace: str, name: str) -> FoundTarget:
+    target = await kube.get(backend.capabilities.root, namespace, name)
+    if target is None:
+        return FoundTarget(None)
+    parts = backend.target_parts(target)
+    named = [
+        await kube.get(one.resource, namespace if one.resource.namespaced else None, one.name) for one in parts.named
+    ]
+    pods = await kube.list(POD, namespace, labels=parts.pods) if parts.pods else []
+    alive = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
+    return FoundTarget(target, [one for one in named if one is not None], alive)
 
 
 async def _unshared(kube: Kube, namespace: str, spec: TaskSpec, data: Object) -> str:

@@ -45,7 +45,7 @@ def chosen_backend(spec: TaskSpec, status: TaskStatus, backends: Backends) -> st
     if status.resolved is not None:
         return status.resolved.backend
     if spec.target is not None:
-        return spec.target.kind
+        return backends.of_kind(spec.target.api_version, spec.target.kind).capabilities.name
     return backends.usual if spec.backend == "Auto" else spec.backend
 
 

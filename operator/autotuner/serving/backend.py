@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 from autotuner.api.common import EXPERIMENT_UID_LABEL, Volume
 from autotuner.api.experiment import ModelRef, Service
-from autotuner.api.model_and_runtime import Scope, TaskModel
+from autotuner.api.model_and_runtime import Scope, Target, TaskModel
 from autotuner.api.task import TaskSpec
 from autotuner.kubernetes_object import Object, Resource
 from autotuner.presets import SIMULATOR_MODULE, Presets
@@ -53,10 +53,40 @@ class Capabilities:
 
 
 class Named(NamedTuple):
-    """An object in the experiment's namespace, by kind and name."""
+    """An object in the namespace of the experiment or the task, or of the cluster, by kind and name."""
 
     resource: Resource
     name: str
+
+
+class TargetParts(NamedTuple):
+    """What is read besides a target before it can be copied.
+
+    Attributes:
+        named: other objects, in this order.
+        pods: selector of its own pods' labels; empty where the object says all.
+    """
+
+    named: Sequence[Named] = ()
+    pods: str = ""
+
+
+class FoundTarget(NamedTuple):
+    """A target as it was read.
+
+    Attributes:
+        object: itself; None if there is none.
+        parts: what `TargetParts.named` names, as far as it exists.
+        pods: its own, those that are being deleted apart.
+    """
+
+    object: Object | None
+    parts: Sequence[Object] = ()
+    pods: Sequence[Object] = ()
+
+
+class UnusableTargetError(Exception):
+    """What a task names cannot be copied; the message says why and what to do."""
 
 
 class Endpoint(NamedTuple):
@@ -250,7 +280,28 @@ class ModelsAndRuntimes(Protocol):
         """Why the live model cannot be served with the live runtime; None if it can."""
 
 
-class Backend(ModelsAndRuntimes, Protocol):
+class Targets(Protocol):
+    """How a backend copies what serves already by its kind of root."""
+
+    def target_parts(self, target: Mapping[str, Any]) -> TargetParts:
+        """What else must be read of a live object before it can be copied."""
+
+    def read_target(self, target: Target, found: FoundTarget, known: Presets) -> Object:
+        """The data of its snapshot: the runtime of every experiment, which `render` and `winner` get back.
+
+        It holds what `serving.deployment.snapshots.snapshot` says, and what else the backend needs to make a copy.
+
+        Args:
+            target: what the task says of it.
+            found: what was read.
+            known: presets, whose models tell what a model is by its id on the hub.
+
+        Raises:
+            UnusableTargetError: it cannot be copied.
+        """
+
+
+class Backend(ModelsAndRuntimes, Targets, Protocol):
     """How one product serves an engine."""
 
     @property
@@ -309,6 +360,14 @@ class Backends:
 
     def __getitem__(self, name: str) -> Backend:
         return self._by_name[name]
+
+    def of_kind(self, api_version: str, kind: str) -> Backend:
+        """The one whose roots are of this kind; the API allows no other for a target."""
+        return next(
+            backend
+            for backend in self
+            if (backend.capabilities.root.api_version, backend.capabilities.root.kind) == (api_version, kind)
+        )
 
     @property
     def usual(self) -> str:

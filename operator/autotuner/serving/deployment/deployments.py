@@ -7,7 +7,7 @@ from typing import Any
 
 from autotuner import presets
 from autotuner.api.experiment import ModelRef, Service
-from autotuner.api.model_and_runtime import TaskModel
+from autotuner.api.model_and_runtime import Target, TaskModel
 from autotuner.api.task import TaskSpec
 from autotuner.kubernetes_object import Object, Resource
 from autotuner.presets import Presets
@@ -17,6 +17,7 @@ from autotuner.serving.backend import (
     Capabilities,
     Endpoint,
     EngineTemplate,
+    FoundTarget,
     ModelState,
     Named,
     NotCreated,
@@ -24,12 +25,14 @@ from autotuner.serving.backend import (
     ServingEvent,
     Starting,
     State,
+    TargetParts,
     Weights,
     Winner,
 )
-from autotuner.serving.deployment import manifests, model_source, snapshots
-from autotuner.serving.deployment.snapshots import CONTROLLER_REVISION
+from autotuner.serving.deployment import manifests, model_source, runtime_snapshots
 from autotuner.serving.pods import PodView
+from autotuner.serving.target import reading, snapshots
+from autotuner.serving.target.snapshots import CONTROLLER_REVISION
 
 DEPLOYMENT = Resource("apps", "v1", "deployments", "Deployment")
 _CAPABILITIES = Capabilities(
@@ -96,6 +99,14 @@ class Deployments(Backend):
         """A Deployment that stays."""
         return manifests.winner(experiment, service, runtime["data"], name)
 
+    def target_parts(self, target: Mapping[str, Any]) -> TargetParts:  # noqa: ARG002
+        """A Deployment says all of its pods itself."""
+        return TargetParts()
+
+    def read_target(self, target: Target, found: FoundTarget, known: Presets) -> Object:
+        """Its pod template."""
+        return reading.of_pod(target, reading.usable(target, found.object)["spec"]["template"], known)
+
     def wanted_model(self, spec: TaskModel, known: Presets, namespace: str) -> Object | None:  # noqa: ARG002
         """What is known of the model; no object is made of it."""
         name = spec.custom.name if spec.custom else spec.preset
@@ -119,7 +130,7 @@ class Deployments(Backend):
         simulated = self.engine_template(found).simulated
         source = model_source.of_task(spec.model, live_model["spec"], simulated=simulated)
         name = wanted.custom.name if wanted.custom else str(wanted.preset)
-        return snapshots.of_runtime(name, namespace, found, source, live_model["spec"])
+        return runtime_snapshots.of_runtime(name, namespace, found, source, live_model["spec"])
 
     def model_state(self, model: Object | None) -> ModelState:
         """The engine finds its model by itself."""
@@ -136,7 +147,7 @@ class Deployments(Backend):
     def engine_template(self, runtime_spec: Mapping[str, Any] | None) -> EngineTemplate:
         """The engine in a snapshot, or in a runtime that one will be made of."""
         found = runtime_spec or {}
-        return snapshots.engine_of(found) if "template" in found else snapshots.engine_of_runtime(found)
+        return snapshots.engine_of(found) if "template" in found else runtime_snapshots.engine_of_runtime(found)
 
     def incomplete(self, model_spec: Mapping[str, Any]) -> str:
         """An address, or the engine has nothing to load."""

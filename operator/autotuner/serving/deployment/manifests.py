@@ -12,8 +12,8 @@ from autotuner.manifest_rendering import render
 from autotuner.ownership import labels, owner_reference
 from autotuner.serving import kueue
 from autotuner.serving.backend import Winner
-from autotuner.serving.deployment import snapshots
 from autotuner.serving.engine_pod import engine_pod
+from autotuner.serving.target import snapshots
 
 # Other products pass an experiment's labels on to Deployments of their own, and its benchmark has them too.
 _OWN = {f"{GROUP}/backend": "Deployment"}

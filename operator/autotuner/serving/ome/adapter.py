@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from autotuner.api.experiment import ModelRef, Service
-from autotuner.api.model_and_runtime import TaskModel
+from autotuner.api.model_and_runtime import Target, TaskModel
 from autotuner.api.task import TaskSpec
 from autotuner.kubernetes_object import Object, Resource
 from autotuner.presets import Presets
@@ -16,10 +16,13 @@ from autotuner.serving.backend import (
     Capabilities,
     Endpoint,
     EngineTemplate,
+    FoundTarget,
     ModelState,
     Named,
     ServingEvent,
     State,
+    TargetParts,
+    UnusableTargetError,
     Weights,
     Winner,
 )
@@ -102,6 +105,14 @@ class Ome(Backend):
     ) -> Winner:
         """The InferenceService without what only an experiment needs."""
         return inference_service.winner(experiment, service, name)
+
+    def target_parts(self, target: Mapping[str, Any]) -> TargetParts:  # noqa: ARG002
+        """An InferenceService names its model and its runtime."""
+        return TargetParts()
+
+    def read_target(self, target: Target, found: FoundTarget, known: Presets) -> Object:  # noqa: ARG002
+        """The API allows none yet."""
+        raise UnusableTargetError(f"{target.kind} {target.name} is named by its model and its runtime")
 
     def wanted_model(self, spec: TaskModel, known: Presets, namespace: str) -> Object | None:
         """A ClusterBaseModel or BaseModel."""

@@ -9,40 +9,45 @@ from typing import Any
 from autotuner.api.model_and_runtime import Target
 from autotuner.kubernetes_object import Object
 from autotuner.presets import Presets
+from autotuner.serving.backend import UnusableTargetError
 from autotuner.serving.target import engine_container, pod_copy
 from autotuner.serving.target.engine_container import EngineContainer, NoEngineError
 
 _HUB = "hf://"
 
 
-class UnusableTargetError(Exception):
-    """What a task names cannot be copied; the message says why and what to do."""
-
-
-def read(target: Target, found: Mapping[str, Any] | None, known: Presets) -> Object:
-    """The data of a snapshot of a target; see `deployment.snapshots`.
-
-    Args:
-        target: what the task says of it.
-        found: the object; None if there is none.
-        known: presets, whose models tell what a model is by its id on the hub.
+def usable(target: Target, found: Object | None) -> Object:
+    """The object, if it can be tuned.
 
     Raises:
-        UnusableTargetError: it cannot be copied.
+        UnusableTargetError: it does not exist, or a change of it would do nothing.
     """
     what = f"{target.kind} {target.name}"
     if found is None:
         raise UnusableTargetError(f"{what} does not exist; create it, or name another")
     if why := _unusable(found):
         raise UnusableTargetError(f"{what} {why}")
-    template = found["spec"]["template"]
+    return found
+
+
+def of_pod(target: Target, template: Mapping[str, Any], known: Presets) -> Object:
+    """The data of a snapshot of a target, as far as it is about the pod that runs the engine.
+
+    Args:
+        target: what the task says of it.
+        template: of that pod.
+        known: presets, whose models tell what a model is by its id on the hub.
+
+    Raises:
+        UnusableTargetError: its engine cannot be told, or its flags cannot be read.
+    """
     try:
         engine = engine_container.find(template["spec"]["containers"], target.container, target.engine)
     except NoEngineError as problem:
-        raise UnusableTargetError(f"{what}: {problem}") from problem
+        raise UnusableTargetError(f"{target.kind} {target.name}: {problem}") from problem
     copied = pod_copy.without_traffic(template)
     return {
-        "target": {"kind": target.kind, "name": target.name},
+        "target": {"apiVersion": target.api_version, "kind": target.kind, "name": target.name},
         "container": engine.name,
         "engine": engine.engine,
         "template": copied.template,
@@ -52,7 +57,11 @@ def read(target: Target, found: Mapping[str, Any] | None, known: Presets) -> Obj
 
 def same(data: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Whether two readings of a target would be measured alike, whatever presets say of its model by now."""
-    return all(data.get(part) == other.get(part) for part in ("container", "engine", "template"))
+    return _of_pods(data) == _of_pods(other)
+
+
+def _of_pods(data: Mapping[str, Any]) -> Object:
+    return {part: value for part, value in data.items() if part != "model"}
 
 
 def claims(data: Mapping[str, Any]) -> list[str]:

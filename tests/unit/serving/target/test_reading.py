@@ -12,7 +12,9 @@ from autotuner.api.model_and_runtime import Target
 from autotuner.api.task import TaskSpec
 from autotuner.kubernetes_object import Object
 from autotuner.policy.target_spec import with_target
-from autotuner.serving.target.reading import UnusableTargetError, claims, read, same
+from autotuner.serving.backend import FoundTarget, UnusableTargetError
+from autotuner.serving.deployment.deployments import Deployments
+from autotuner.serving.target.reading import claims, same
 from tests.unit.builders import make_experiment
 from tests.unit.task_builders import make_task, shipped
 
@@ -48,7 +50,9 @@ def deployment(container: Object | None = None, **spec: Any) -> Object:
 
 
 def data_of(found: Object | None = None, **target: Any) -> Object:
-    return read(Target.model_validate({**TARGET, **target}), found or deployment(), shipped())
+    return Deployments().read_target(
+        Target.model_validate({**TARGET, **target}), FoundTarget(found or deployment()), shipped()
+    )
 
 
 def task_with(data: Object) -> TaskSpec:
@@ -141,7 +145,7 @@ def test_an_experiment_runs_the_copy_with_its_own_arguments() -> None:
 )
 def test_what_cannot_be_copied_is_refused(found: Object | None, why: str) -> None:
     with pytest.raises(UnusableTargetError, match=why):
-        read(Target.model_validate(TARGET), found, shipped())
+        Deployments().read_target(Target.model_validate(TARGET), FoundTarget(found), shipped())
 
 
 def test_a_restart_is_no_change_and_other_arguments_are() -> None:
