@@ -158,12 +158,43 @@ class Doomed:
 State = NotCreated | Starting | Serving | Doomed
 
 
-class Winner(NamedTuple):
-    """What a user applies to serve what won, and one sentence about what it leaves to the product's defaults."""
+class Patched(NamedTuple):
+    """The object of the user that a patch changes, and how.
 
-    body: Object
+    Attributes:
+        resource: its kind.
+        name: its own.
+        type: of the patch, as kubectl calls it. Kubernetes knows strategic merges of its own kinds alone; a merge
+            replaces lists as a whole; JSON is a list of operations.
+    """
+
+    resource: Resource
+    name: str
+    type: Literal["strategic", "merge", "json"]
+
+    @property
+    def command_target(self) -> str:
+        """The object as kubectl finds it, where several products may have a kind of that name."""
+        group = self.resource.group
+        return (
+            f"{self.resource.plural}.{group}/{self.name}"
+            if "." in group
+            else f"{self.resource.kind.lower()} {self.name}"
+        )
+
+
+class Winner(NamedTuple):
+    """What a user applies to serve what won.
+
+    Attributes:
+        body: an object, or a patch of one: a list where that is of type JSON.
+        note: one sentence about what it leaves to the product's defaults, or costs.
+        patch_of: what a patch changes; None for a whole object.
+    """
+
+    body: Object | list[Object]
     note: str
-    patches: str = ""  # the kind and name of the object of which it is a patch; empty for a whole one
+    patch_of: Patched | None = None
 
 
 class Claim(NamedTuple):
