@@ -107,7 +107,7 @@ async def test_what_runs_is_tuned_without_being_touched_and_patched(bed: Testbed
         assert (after["metadata"]["generation"], after["spec"]) == (before["metadata"]["generation"], before["spec"])
         assert (await ready(api) or {})["metadata"]["uid"] == original["metadata"]["uid"]
         baseline = await api.get(f"{experiments(NAMESPACE)}/tune-0")
-        assert baseline["spec"]["service"]["args"] == ENGINE["args"]
+        assert baseline["spec"]["service"]["args"] == ["--dialect=sglang", *ENGINE["args"]]
         assert task["status"]["best"]["parameters"] == [{"name": "max-running-requests", "value": "64"}]
 
         config = await api.get(f"/api/v1/namespaces/{NAMESPACE}/configmaps/tune-best")
@@ -120,5 +120,6 @@ async def test_what_runs_is_tuned_without_being_touched_and_patched(bed: Testbed
 
         await wait_for(rolled_out, "the winner's arguments are in the original's pods", 60)
         pod = await ready(api) or {}
-        assert pod["spec"]["containers"][0]["command"] == ENGINE["command"]
+        command = pod["spec"]["containers"][0]["command"]
+        assert command == [word for word in ENGINE["command"] if word != "--dialect=sglang"]
         assert not operator.errors()
