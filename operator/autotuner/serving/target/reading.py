@@ -30,19 +30,23 @@ def usable(target: Target, found: Object | None) -> Object:
     return found
 
 
-def of_pod(target: Target, template: Mapping[str, Any], known: Presets) -> Object:
+def of_pod(
+    target: Target, template: Mapping[str, Any], known: Presets, *, elsewhere: Mapping[str, str] | None = None
+) -> Object:
     """The data of a snapshot of a target, as far as it is about the pod that runs the engine.
 
     Args:
         target: what the task says of it.
         template: of that pod.
         known: presets, whose models tell what a model is by its id on the hub.
+        elsewhere: variables that no container names, because the product which makes the pods adds them: name -> value,
+            empty where that is not known here.
 
     Raises:
         UnusableTargetError: its engine cannot be told, or its flags cannot be read.
     """
     try:
-        engine = engine_container.find(template["spec"]["containers"], target.container, target.engine)
+        engine = engine_container.find(template["spec"]["containers"], target.container, target.engine, elsewhere or {})
     except NoEngineError as problem:
         raise UnusableTargetError(f"{target.kind} {target.name}: {problem}") from problem
     copied = pod_copy.without_traffic(template)
@@ -52,6 +56,7 @@ def of_pod(target: Target, template: Mapping[str, Any], known: Presets) -> Objec
         "engine": engine.engine,
         "template": copied.template,
         "model": _model(engine, known),
+        **({"elsewhere": dict(elsewhere)} if elsewhere else {}),
     }
 
 
@@ -66,8 +71,10 @@ def _of_pods(data: Mapping[str, Any]) -> Object:
 
 def claims(data: Mapping[str, Any]) -> list[str]:
     """The claims that its pods mount."""
-    volumes = data["template"]["spec"].get("volumes") or ()
-    return [one["persistentVolumeClaim"]["claimName"] for one in volumes if "persistentVolumeClaim" in one]
+    pods = [one["template"]["spec"] for one in (data, data.get("workers")) if one]
+    volumes = [volume for pod in pods for volume in pod.get("volumes") or ()]
+    found = [one["persistentVolumeClaim"]["claimName"] for one in volumes if "persistentVolumeClaim" in one]
+    return list(dict.fromkeys(found))
 
 
 def _unusable(found: Mapping[str, Any]) -> str:

@@ -24,7 +24,8 @@ def snapshot(name: str, namespace: str, data: Mapping[str, Any]) -> Object:
         name: that its own begins with.
         namespace: of the task.
         data: `template`, of the pods without labels; `container`, that runs the engine; `model`, what is known of it;
-            and `engine`, where that is read from the container's command, because somebody else wrote it.
+            and `engine`, where that is read from the container's command, because somebody else wrote it, with
+            `elsewhere`, the variables in that command which no container names.
     """
     return {
         "apiVersion": CONTROLLER_REVISION.api_version,
@@ -43,7 +44,7 @@ def engine_of(data: Mapping[str, Any]) -> EngineTemplate:
         return EngineTemplate()
     if not data.get("engine"):
         return EngineTemplate(named[0], pod)
-    found = engine_container.find(named, engine=data["engine"])
+    found = engine_container.find(named, engine=data["engine"], elsewhere=data.get("elsewhere") or {})
     return EngineTemplate({**named[0], "command": list(found.head), "args": list(found.flags)}, pod)
 
 
@@ -54,6 +55,7 @@ def started(data: Mapping[str, Any], args: Sequence[str]) -> dict[str, list[str]
     if not args:
         return {field: list(container[field]) for field in ("command", "args") if container.get(field)}
     if data.get("engine"):
-        return engine_container.find([container], engine=data["engine"]).started_with(args)
+        elsewhere = data.get("elsewhere") or {}
+        return engine_container.find([container], engine=data["engine"], elsewhere=elsewhere).started_with(args)
     command = container.get("command")
     return {**({"command": list(command)} if command else {}), "args": list(args)}
