@@ -15,6 +15,7 @@ from autotuner.serving.backend import Backend, Backends, FoundTarget, UnusableTa
 from autotuner.serving.target import reading
 
 _SHARED = {"ReadWriteMany", "ReadOnlyMany"}
+_OF_ONE_POD = "ReadWriteOncePod"
 _HOST = "kubernetes.io/hostname"
 
 
@@ -83,15 +84,19 @@ async def _find(kube: Kube, backend: Backend, namespace: str, name: str) -> Foun
 async def _unshared(kube: Kube, namespace: str, spec: TaskSpec, data: Object) -> str:
     """Why a copy could not mount what the original mounts; empty if it can."""
     target = spec.target
+    assert target is not None, "only a task with a target has such data"
     for name in reading.claims(data):
         claim = await kube.get(PERSISTENT_VOLUME_CLAIM, namespace, name)
         modes = set((claim or {}).get("spec", {}).get("accessModes") or ())
         if claim is None or modes & _SHARED:
             continue
-        if "ReadWriteOncePod" in modes or _HOST not in (spec.placement.node_selector or {}):
+        beside = (
+            "" if _OF_ONE_POD in modes else f", or keep the engines on its node with placement.nodeSelector ({_HOST})"
+        )
+        if not beside or _HOST not in (spec.placement.node_selector or {}):
             return (
-                f"{target and target.kind} {target and target.name} mounts PersistentVolumeClaim {name}, which allows"
-                f" {', '.join(sorted(modes))} alone, and it is in use: copy the files to a claim that many may read, or"
-                f" keep the engines on its node with placement.nodeSelector ({_HOST})"
+                f"{target.kind} {target.name} mounts PersistentVolumeClaim {name}, which allows"
+                f" {', '.join(sorted(modes))} alone, and it is in use: copy the files to a claim that many may"
+                f" read{beside}"
             )
     return ""
