@@ -1,9 +1,9 @@
 """What each kind of serving object costs an experiment: `python -m tests.benchmarks.latency_by_backend`.
 
-One task after the other on the testbed, each of the same experiments on a simulated engine that starts at once: presets
-by OME's stand-in and by Deployments, and every kind of target that there is a story for. The stand-ins' delays are those
-that were measured of the real controllers; Deployments have their real controllers. Moments are when a watch beside the
-operator's own saw a change.
+One task after the other on the testbed, each of the same experiments on a simulated engine that starts at once:
+presets by OME's stand-in and by Deployments, and every kind of target that there is a story for. The stand-ins' delays
+are those that were measured of the real controllers; Deployments have their real controllers. Moments are when a watch
+beside the operator's own saw a change.
 
 Dead time is what an experiment takes from its root's creation to the next one's, less the engine's start and the
 measured levels. The backend's part of it is what the serving product takes to make a pod and to let go of everything.
