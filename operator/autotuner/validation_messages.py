@@ -27,6 +27,11 @@ class Kind(Enum):
         "NotFound", "{backend} cannot serve here ({why}); install it, or choose another: Auto takes what there is"
     )
     BACKEND_CHOSEN = Wording("Valid", "{backend} serves the engines, since {absent}")
+    TARGET_BACKEND_ABSENT = Wording(
+        "NotFound",
+        "engines cannot be copied by {backend} here ({why}); install it, and let the operator use it: the chart's value"
+        " backends",
+    )
     TARGET_UNUSABLE = Wording("InvalidSpec", "cannot be copied: {why}")
     BACKEND_LOADS_MODELS = Wording(
         "InvalidSpec", "{backend} downloads models itself; remove it, or choose backend Deployment"

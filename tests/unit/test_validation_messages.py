@@ -19,6 +19,17 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
         "Deployment serves the engines, since OME cannot (no kind)",
     ),
     (
+        Kind.TARGET_BACKEND_ABSENT,
+        {"backend": "Deployment", "why": "no kind"},
+        "engines cannot be copied by Deployment here (no kind); install it, and let the operator use it: the chart's"
+        " value backends",
+    ),
+    (
+        Kind.TARGET_UNUSABLE,
+        {"why": "Deployment chat does not exist; create it"},
+        "cannot be copied: Deployment chat does not exist; create it",
+    ),
+    (
         Kind.BACKEND_LOADS_MODELS,
         {"backend": "OME"},
         "OME downloads models itself; remove it, or choose backend Deployment",
@@ -720,6 +731,7 @@ REASONS = {
     "UnknownPreset": {Kind.PRESET_UNKNOWN, Kind.PRESET_MISSPELT},
     "NotFound": {
         Kind.BACKEND_ABSENT,
+        Kind.TARGET_BACKEND_ABSENT,
         Kind.OBJECT_MISSING,
         Kind.CREATION_FORBIDDEN,
         Kind.CLAIM_MISSING,

@@ -45,6 +45,8 @@ async def read(
     if spec.target is None:
         return ReadTarget(spec)
     backend = backends.of_kind(spec.target.api_version, spec.target.kind)
+    if backend.capabilities.name in backends.absent:
+        return ReadTarget(with_target(spec, None))
     found, fault = await _find(kube, backend, namespace, spec.target.name), ""
     data: Object | None = None
     try:

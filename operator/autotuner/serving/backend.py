@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, get_args
 
-from autotuner.api.common import EXPERIMENT_UID_LABEL, Volume
+from autotuner.api.common import EXPERIMENT_UID_LABEL, PresetBackend, Volume
 from autotuner.api.experiment import ModelRef, Service
 from autotuner.api.model_and_runtime import Scope, Target, TaskModel
 from autotuner.api.task import TaskSpec
@@ -353,7 +353,7 @@ class Backends:
     """All backends that an operator knows."""
 
     def __init__(self, *backends: Backend) -> None:
-        """Know these; the first is the one that is meant where nothing else is said."""
+        """Know these."""
         self._by_name = {backend.capabilities.name: backend for backend in backends}
         self.absent: dict[str, str] = {}  # whose kinds are not served, by name, and the API server's words
 
@@ -373,8 +373,8 @@ class Backends:
 
     @property
     def usual(self) -> str:
-        """The name of the first that can serve."""
-        names = list(self._by_name)
+        """The name of the first that can serve presets."""
+        names = [name for name in get_args(PresetBackend) if name in self._by_name]
         return next((name for name in names if name not in self.absent), names[0])
 
     @property
