@@ -34,10 +34,9 @@ from autotuner.serving.pods import PodView
 from autotuner.serving.target import reading, snapshots
 from autotuner.serving.target.snapshots import CONTROLLER_REVISION
 
-DEPLOYMENT = Resource("apps", "v1", "deployments", "Deployment")
 _CAPABILITIES = Capabilities(
     name="Deployment",
-    root=DEPLOYMENT,
+    root=manifests.DEPLOYMENT,
     models={},
     runtimes={"Cluster": CONTROLLER_REVISION, "Namespaced": CONTROLLER_REVISION},
     replaces_arguments=True,
