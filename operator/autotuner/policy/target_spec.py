@@ -23,9 +23,9 @@ def with_target(spec: TaskSpec, data: Mapping[str, Any] | None) -> TaskSpec:
     assert spec.target is not None, "the API demands it where there is no model"
     known = (data or {}).get("model") or {}
     called = str(known.get("displayName") or spec.target.name).rpartition("/")[2]
-    model = TaskModel.model_construct(
-        **{**_defaults(TaskModel), "custom": CustomObject.model_construct(name=_label(called), spec=dict(known))}
-    )
+    custom = CustomObject.model_construct(name=_label(called), spec=dict(known))
+    own = {"custom": custom, "allow_large_weights": spec.target.allow_large_weights}
+    model = TaskModel.model_construct(**{**_defaults(TaskModel), **own})
     return spec.model_copy(update={"model": model, "runtime": _runtime(spec.target, data)})
 
 
