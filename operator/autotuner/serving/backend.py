@@ -342,6 +342,14 @@ class Backend(ModelsAndRuntimes, Targets, Protocol):
     def root_name(self, experiment: Mapping[str, Any]) -> str:
         """The name of an experiment's root."""
 
+    def unfit_name(self, name: str, namespace: str) -> str:
+        """Why an experiment of this name cannot be served in a namespace, as a clause; empty if it can.
+
+        The API limits the names of tasks so that they fit where a product makes no longer ones of them.
+        """
+        del name, namespace
+        return ""
+
     def container(self, service: Service) -> str:
         """The engine's container in the pods of this service."""
 
@@ -403,7 +411,7 @@ class Backends:
     @property
     def usual(self) -> str:
         """The name of the first that can serve presets."""
-        names = [name for name in get_args(PresetBackend) if name in self._by_name]
+        names: list[str] = [name for name in get_args(PresetBackend) if name in self._by_name]
         return next((name for name in names if name not in self.absent), names[0])
 
     @property
