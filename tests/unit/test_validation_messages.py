@@ -621,6 +621,12 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
         " ask for whole GPUs in placement.acceleratorResource",
     ),
     (
+        Kind.ACCELERATORS_UNEVEN,
+        {"count": 3, "pods": 2},
+        "the baseline's parallel degrees make 3 accelerators, which the 2 pods of an engine cannot share evenly; their"
+        " product must be a multiple of 2",
+    ),
+    (
         Kind.RESOURCE_NOWHERE,
         {"resource": "amd.com/gpu", "known": ["nvidia.com/gpu"]},
         "no node that engines may run on has amd.com/gpu (nodes have nvidia.com/gpu): engines wait for one, at most"
