@@ -28,7 +28,7 @@ from autotuner.serving.kserve.resource_kinds import (
     predictor_name,
 )
 from autotuner.serving.pods import PodView
-from autotuner.serving.target.copying_backend import CopyingBackend
+from autotuner.serving.target.copy_backend import CopyBackend
 from autotuner.serving.target.snapshots import CONTROLLER_REVISION
 
 _CAPABILITIES = Capabilities(
@@ -43,7 +43,7 @@ _CAPABILITIES = Capabilities(
 _LONGEST = 63  # of the first label of the host name that KServe makes, even of what is local to the cluster
 
 
-class KServeInferenceServices(CopyingBackend):
+class KServeInferenceServices(CopyBackend):
     """Serves copies of an InferenceService, in KServe's mode Standard."""
 
     @property

@@ -42,6 +42,7 @@ _APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _OTHERS = ("argocd.argoproj.io/", "meta.helm.sh/", "opendatahub.io/", "security.opendatahub.io/")
 # What KServe knew before `model`, and stores as `model`.
 _OLD_FORMS = ("huggingface", "triton", "pytorch", "tensorflow", "onnx", "sklearn", "xgboost", "lightgbm", "paddle")
+_HUB = "hf://"
 _TOKEN_VOLUME = "kube-api-access-"  # noqa: S105
 _SHARED_STORAGE = ("pvc://", "oci://")
 
@@ -106,12 +107,11 @@ def read(target: Target, found: FoundTarget, known: Presets) -> Object:
             " InferenceService and says nothing: all experiments would be the same engine; let the runtime start the"
             " engine by command and args"
         )
-    address = str((predictor.get("model") or {}).get("storageUri") or "")
-    hub = address if address.startswith("hf://") else ""
     copied, form = _copied(original, predictor, pod["metadata"].get("labels") or {}), _old_form(original)
     given = list(runtime.container.get("args") or ())
     return {
-        **reading.of_pod(target, _template(engine, pod, predictor, runtime), known, kept=kept, address=hub),
+        **reading.of_pod(target, _template(engine, pod, predictor, runtime), known, kept=kept),
+        **_model(predictor, known),
         "predictor": copied.predictor,
         "annotations": copied.annotations,
         "mode": _mode(original) or _MODES[0],
@@ -224,6 +224,12 @@ def _kept(own: Mapping[str, Any], runtime: _Runtime, engine: Mapping[str, Any]) 
     return (len(engine.get("command") or ()) if runtime.name else 0) + given
 
 
+def _model(predictor: Mapping[str, Any], known: Presets) -> Object:
+    """The model by its address on the hub; empty for another one, of which only the engine's flags tell."""
+    address = str((predictor.get("model") or {}).get("storageUri") or "")
+    return {"model": reading.model_of(address.removeprefix(_HUB), known)} if address.startswith(_HUB) else {}
+
+
 def _swallows(engine: Mapping[str, Any], kept: int) -> bool:
     """Whether a shell's script is among the words that nobody can change: what comes after it, it never reads."""
     script = script_index([*(engine.get("command") or ()), *(engine.get("args") or ())])
@@ -236,10 +242,11 @@ def _template(
     """What of the pod decides what is measured; what differs from pod to pod is left out."""
     fields = ("name", "image", "command", "args", "env", "ports", "resources")
     volumes = [one for one in pod["spec"].get("volumes") or () if not one["name"].startswith(_TOKEN_VOLUME)]
+    mounts = [one for one in engine.get("volumeMounts") or () if not one["name"].startswith(_TOKEN_VOLUME)]
     tolerations = predictor.get("tolerations") or runtime.spec.get("tolerations")
     selector = {**(runtime.spec.get("nodeSelector") or {}), **(predictor.get("nodeSelector") or {})}
     spec: Object = {
-        "containers": [{key: engine[key] for key in fields if key in engine}],
+        "containers": [{**{key: engine[key] for key in fields if key in engine}, "volumeMounts": mounts}],
         **({"volumes": volumes} if volumes else {}),
         **({"tolerations": tolerations} if tolerations else {}),
         **({"nodeSelector": selector} if selector else {}),

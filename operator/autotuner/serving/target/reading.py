@@ -32,7 +32,7 @@ def usable(target: Target, found: Object | None) -> Object:
     return found
 
 
-def of_pod(target: Target, template: Mapping[str, Any], known: Presets, *, kept: int = 0, address: str = "") -> Object:
+def of_pod(target: Target, template: Mapping[str, Any], known: Presets, *, kept: int = 0) -> Object:
     """The data of a snapshot of a target, as far as it is about the pod that runs the engine.
 
     Args:
@@ -40,7 +40,6 @@ def of_pod(target: Target, template: Mapping[str, Any], known: Presets, *, kept:
         template: of that pod.
         known: presets, whose models tell what a model is by its id on the hub.
         kept: how many of the first words of the engine's command line no experiment can change.
-        address: of the model, where the object says it itself; empty where the engine's flags do.
 
     Raises:
         UnusableTargetError: its engine cannot be told, or its flags cannot be read.
@@ -55,7 +54,7 @@ def of_pod(target: Target, template: Mapping[str, Any], known: Presets, *, kept:
         "container": engine.name,
         "engine": engine.engine,
         "template": copied.template,
-        "model": _model(address.removeprefix(_HUB) or model_name(engine), known),
+        "model": model_of(model_name(engine), known),
         **({"kept": kept} if kept else {}),
     }
 
@@ -99,8 +98,13 @@ def model_name(engine: EngineContainer) -> str:
     return engine.operand
 
 
-def _model(name: str, known: Presets) -> Object:
-    """What is known of the model: what a preset says of the same id, without where that one lies."""
+def model_of(name: str, known: Presets) -> Object:
+    """What is known of a model: what a preset says of the same id, without where that one lies.
+
+    Args:
+        name: a folder, or the id on the hub.
+        known: presets.
+    """
     address = f"{_HUB}{name}" if re.fullmatch(r"[\w.-]+/[\w.-]+", name) else ""
     for spec in known.models.values():
         if address and (spec.get("storage") or {}).get("storageUri") == address:
