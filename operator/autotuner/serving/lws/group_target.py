@@ -79,7 +79,9 @@ def _engine_of_workers(
         raise UnusableTargetError(f"{what}: workerTemplate: {problem}") from problem
     if target.engine is None:
         return None
-    leads = engine_container.find(leader["spec"]["containers"], data["container"], target.engine, data["elsewhere"])
+    leads = engine_container.find(
+        leader["spec"]["containers"], data["container"], target.engine, elsewhere=data["elsewhere"]
+    )
     same = [found for found in _as_told(containers, target, data["elsewhere"]) if found.program == leads.program]
     if len(same) > 1:
         names = ", ".join(found.name for found in same)
@@ -91,7 +93,7 @@ def _as_told(containers: Sequence[Object], target: Target, elsewhere: Mapping[st
     """The containers read as if each ran the engine that the task names."""
     for container in containers:
         try:
-            yield engine_container.find([container], container["name"], target.engine, elsewhere)
+            yield engine_container.find([container], container["name"], target.engine, elsewhere=elsewhere)
         except NoEngineError:
             continue
 

@@ -67,6 +67,7 @@ def find(
     containers: Sequence[Mapping[str, Any]],
     name: str = "",
     engine: EngineName | None = None,
+    kept: int = 0,
     elsewhere: Mapping[str, str] = MappingProxyType({}),
 ) -> EngineContainer:
     """The container that runs the engine.
@@ -75,6 +76,7 @@ def find(
         containers: of the pod, without its init containers.
         name: of the container; empty for the only one that can be meant.
         engine: that it runs; None for the one that its command or its image tells.
+        kept: how many of the first words of its command line nobody can change; flags among them stay in the head.
         elsewhere: variables that no container names, because the product which makes the pods adds them: name -> value,
             empty where that is not known here.
 
@@ -87,13 +89,13 @@ def find(
         named = [container for container in containers if container["name"] == name]
         if not named:
             raise NoEngineError(f"there is no container {name!r}; there are {there}")
-        if (found := _read(named[0], engine, elsewhere)) is None:
+        if (found := _read(named[0], engine, kept, elsewhere)) is None:
             raise NoEngineThereError(f"container {name!r} starts no engine that is known: {_started(named[0])}")
         return found
     readable, problems = [], []
     for container in containers:
         try:
-            if (found := _read(container, engine, elsewhere)) is not None:
+            if (found := _read(container, engine, kept, elsewhere)) is not None:
                 readable.append(found)
         except NoEngineError as problem:
             problems.append(str(problem))
@@ -109,7 +111,7 @@ def find(
 
 
 def _read(
-    container: Mapping[str, Any], wanted: EngineName | None, elsewhere: Mapping[str, str]
+    container: Mapping[str, Any], wanted: EngineName | None, kept: int, elsewhere: Mapping[str, str]
 ) -> EngineContainer | None:
     """What a container runs; None for something else than an engine."""
     env = container.get("env") or ()
@@ -124,7 +126,7 @@ def _read(
     engine, start = found
     # As they are written, since the kubelet knows what a Secret or a field holds.
     written = [variables.expanded(word, known) for word in (*command, *args)]
-    fixed, free = _split(engine, words, start, [*_from_elsewhere(env), *unknown])
+    fixed, free = _split(engine, words, start, [*_from_elsewhere(env), *unknown], kept)
     flags = tuple(words[index] for index in free)
 
     def started_with(flags: Sequence[str]) -> dict[str, list[str]]:
@@ -217,7 +219,7 @@ def _after_program(words: Sequence[str]) -> int:
 
 
 def _split(
-    engine: Engine, words: Sequence[str], start: int, hidden: Iterable[str]
+    engine: Engine, words: Sequence[str], start: int, hidden: Iterable[str], kept: int = 0
 ) -> tuple[Sequence[int], Sequence[int]]:
     """Which words of a command line stay as they are, and which are flags that can be tuned.
 
@@ -226,13 +228,15 @@ def _split(
         words: of the command line.
         start: where its flags begin.
         hidden: variables whose values nobody knows here.
+        kept: words at the beginning that stay, whatever they are.
     """
     fixed, free = list(range(start)), list[int]()
     parsed = arguments.parse(words[start:])
     ends = [argument.index for argument in parsed[1:]] + [len(words) - start]
-    for argument, end in zip(parsed, ends, strict=True):
+    for argument, end in zip(parsed, ends, strict=False):  # no argument ends nowhere
         span = range(start + argument.index, start + end)
-        stays = _stays(engine, argument) or any(f"$({name})" in words[index] for index in span for name in hidden)
+        unknown = any(f"$({name})" in words[index] for index in span for name in hidden)
+        stays = span.start < kept or unknown or _stays(engine, argument)
         (fixed if stays else free).extend(span)
     return fixed, free
 

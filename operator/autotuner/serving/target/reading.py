@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from autotuner.api.model_and_runtime import Target
@@ -14,6 +15,8 @@ from autotuner.serving.target import engine_container, pod_copy, weights_folder
 from autotuner.serving.target.engine_container import EngineContainer, NoEngineError
 
 _HUB = "hf://"
+# What of a snapshot's data tells its task's users how a copy differs from the original, each as a sentence.
+NOTES = "notes"
 
 
 def usable(target: Target, found: Object | None) -> Object:
@@ -31,7 +34,12 @@ def usable(target: Target, found: Object | None) -> Object:
 
 
 def of_pod(
-    target: Target, template: Mapping[str, Any], known: Presets, *, elsewhere: Mapping[str, str] | None = None
+    target: Target,
+    template: Mapping[str, Any],
+    known: Presets,
+    *,
+    kept: int = 0,
+    elsewhere: Mapping[str, str] = MappingProxyType({}),
 ) -> Object:
     """The data of a snapshot of a target, as far as it is about the pod that runs the engine.
 
@@ -39,6 +47,7 @@ def of_pod(
         target: what the task says of it.
         template: of that pod.
         known: presets, whose models tell what a model is by its id on the hub.
+        kept: how many of the first words of the engine's command line no experiment can change.
         elsewhere: variables that no container names, because the product which makes the pods adds them: name -> value,
             empty where that is not known here.
 
@@ -46,7 +55,7 @@ def of_pod(
         UnusableTargetError: its engine cannot be told, or its flags cannot be read.
     """
     try:
-        engine = engine_container.find(template["spec"]["containers"], target.container, target.engine, elsewhere or {})
+        engine = engine_container.find(template["spec"]["containers"], target.container, target.engine, kept, elsewhere)
     except NoEngineError as problem:
         raise UnusableTargetError(f"{target.kind} {target.name}: {problem}") from problem
     copied = pod_copy.without_traffic(template)
@@ -56,17 +65,18 @@ def of_pod(
         "engine": engine.engine,
         "template": copied.template,
         "model": _model(engine, template["spec"], known),
+        **({"kept": kept} if kept else {}),
         **({"elsewhere": dict(elsewhere)} if elsewhere else {}),
     }
 
 
 def same(data: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two readings of a target would be measured alike, whatever presets say of its model by now."""
+    """Whether two readings of a target would be measured alike, whatever presets or notes say of it by now."""
     return _of_pods(data) == _of_pods(other)
 
 
 def _of_pods(data: Mapping[str, Any]) -> Object:
-    return {part: value for part, value in data.items() if part != "model"}
+    return {part: value for part, value in data.items() if part not in ("model", NOTES)}
 
 
 def claims(data: Mapping[str, Any]) -> list[str]:
@@ -102,8 +112,21 @@ def model_name(engine: EngineContainer) -> str:
 
 
 def _model(engine: EngineContainer, pod: Mapping[str, Any], known: Presets) -> Object:
-    """What is known of the model: what a preset says of the same id, without where that one lies, and where it does."""
+    """What is known of the model, and where its files lie."""
     name = model_name(engine)
+    container = next(one for one in pod["containers"] if one["name"] == engine.name)
+    files = weights_folder.storage(name, container.get("volumeMounts") or (), pod.get("volumes") or ())
+    found = model_of(name, known)
+    return {**found, "storage": {**found["storage"], **files}}
+
+
+def model_of(name: str, known: Presets) -> Object:
+    """What is known of a model: what a preset says of the same id, without where that one lies.
+
+    Args:
+        name: a folder, or the id on the hub.
+        known: presets.
+    """
     address = f"{_HUB}{name}" if re.fullmatch(r"[\w.-]+/[\w.-]+", name) else ""
     for spec in known.models.values():
         if address and (spec.get("storage") or {}).get("storageUri") == address:
@@ -111,6 +134,4 @@ def _model(engine: EngineContainer, pod: Mapping[str, Any], known: Presets) -> O
                 **{key: value for key, value in spec.items() if key != "storage"},
                 "storage": {"storageUri": address},
             }
-    container = next(one for one in pod["containers"] if one["name"] == engine.name)
-    files = weights_folder.storage(name, container.get("volumeMounts") or (), pod.get("volumes") or ())
-    return {"displayName": name or "unknown", "storage": {"storageUri": address or f"local://{name}", **files}}
+    return {"displayName": name or "unknown", "storage": {"storageUri": address or f"local://{name}"}}
