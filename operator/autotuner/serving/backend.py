@@ -17,6 +17,7 @@ from autotuner.api.model_and_runtime import Scope, Target, TaskModel
 from autotuner.api.task import TaskSpec
 from autotuner.kubernetes_object import Object, Resource
 from autotuner.presets import SIMULATOR_MODULE, Presets
+from autotuner.serving import pods
 from autotuner.serving.pods import PodView
 from autotuner.serving.refusals import Refusal
 
@@ -53,10 +54,17 @@ class Capabilities:
 
 
 class Named(NamedTuple):
-    """An object in the namespace of the experiment or the task, or of the cluster, by kind and name."""
+    """An object in the namespace of the experiment or the task, or of the cluster.
+
+    Attributes:
+        resource: its kind.
+        name: its own.
+        events: the events about it matter too.
+    """
 
     resource: Resource
     name: str
+    events: bool = False
 
 
 class TargetParts(NamedTuple):
@@ -345,6 +353,10 @@ class Backend(ModelsAndRuntimes, Targets, Protocol):
     def container(self, service: Service) -> str:
         """The engine's container in the pods of this service."""
 
+    def view(self, service: Service, pod: Object) -> PodView:
+        """What a pod of the engine says; where several are one engine, with its rank among them."""
+        return pods.view(pod, self.container(service))
+
     def render(self, experiment: Mapping[str, Any], service: Service, runtime: Mapping[str, Any]) -> Object:
         """The root of an experiment, with its owner reference, as it is created and never touched again.
 
@@ -364,8 +376,8 @@ class Backend(ModelsAndRuntimes, Targets, Protocol):
 
         Args:
             objects: the root, and what was found of the `related` ones.
-            pod: the engine's; None while there is none.
-            events: about the root, oldest first; read only while there is no pod.
+            pod: the engine's, or its whole group as one; None while there is none, or not all of them.
+            events: about the root, and what `related` says, oldest first; read only while there is no pod.
         """
 
     def endpoint(self, experiment: Mapping[str, Any], pod: PodView) -> Endpoint:
@@ -403,7 +415,7 @@ class Backends:
     @property
     def usual(self) -> str:
         """The name of the first that can serve presets."""
-        names = [name for name in get_args(PresetBackend) if name in self._by_name]
+        names: list[str] = [name for name in get_args(PresetBackend) if name in self._by_name]
         return next((name for name in names if name not in self.absent), names[0])
 
     @property
