@@ -23,7 +23,11 @@ def with_target(spec: TaskSpec, data: Mapping[str, Any] | None) -> TaskSpec:
     known = (data or {}).get("model") or {}
     called = str(known.get("displayName") or spec.target.name).rpartition("/")[2]
     model = TaskModel.model_construct(
-        **{**_defaults(TaskModel), "custom": CustomObject.model_construct(name=_label(called), spec=dict(known))}
+        **{
+            **_defaults(TaskModel),
+            "custom": CustomObject.model_construct(name=_label(called), spec=dict(known)),
+            "allow_download": spec.target.allow_download,
+        }
     )
     return spec.model_copy(update={"model": model, "runtime": _runtime(spec.target, data)})
 
@@ -38,7 +42,7 @@ def _runtime(target: Target, data: Mapping[str, Any] | None) -> TaskRuntime:
         "env": target.env,
         "extra_args": target.extra_args,
         "api_key_secret": target.api_key_secret,
-        "served_model_name": target.served_model_name,
+        "served_model_name": target.served_model_name or (data or {}).get("servedModelName") or None,
         "allow_unknown_flags": target.allow_unknown_flags,
     }
     return TaskRuntime.model_construct(**{**_defaults(TaskRuntime), **own})

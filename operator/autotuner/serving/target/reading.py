@@ -51,7 +51,7 @@ def of_pod(target: Target, template: Mapping[str, Any], known: Presets) -> Objec
         "container": engine.name,
         "engine": engine.engine,
         "template": copied.template,
-        "model": _model(engine, known),
+        "model": model_of(model_name(engine), known),
     }
 
 
@@ -94,9 +94,13 @@ def model_name(engine: EngineContainer) -> str:
     return engine.operand
 
 
-def _model(engine: EngineContainer, known: Presets) -> Object:
-    """What is known of the model: what a preset says of the same id, without where that one lies."""
-    name = model_name(engine)
+def model_of(name: str, known: Presets) -> Object:
+    """What is known of a model: what a preset says of the same id, without where that one lies.
+
+    Args:
+        name: a folder or an id on the hub; empty where nothing tells it.
+        known: presets.
+    """
     address = f"{_HUB}{name}" if re.fullmatch(r"[\w.-]+/[\w.-]+", name) else ""
     for spec in known.models.values():
         if address and (spec.get("storage") or {}).get("storageUri") == address:
