@@ -47,6 +47,7 @@ FLOORS = (
         (
             "serving.deployment",
             "serving.kserve",
+            "serving.llm_inference_service",
             "serving.lws",
             "serving.ome",
             "benchmark",
@@ -240,6 +241,11 @@ WORDS = (
     Words(
         r"(?i)leader-?worker-?sets?|\blws\b",
         ("api", "presets", "serving.lws", "serving.target.pod_copy", BACKENDS),
+        "ask the backend",
+    ),
+    Words(
+        r"(?i)LLMInferenceService|llmisvc",
+        ("api", "serving.llm_inference_service", BACKENDS),
         "ask the backend",
     ),
     Words(
