@@ -42,7 +42,11 @@ def read(text: str) -> Any:
 
 
 class Dumper(yaml.SafeDumper):
-    """Puts quotes around strings that either PyYAML or kubectl would take for something else."""
+    """Puts quotes around strings that either PyYAML or kubectl would take for something else; writes no aliases."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
+        """Each part stands where it belongs, even where two are one object here."""
+        return True
 
     def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> str:
         """The tag that a reader gives a scalar; none where the two readers differ."""

@@ -43,6 +43,8 @@ async def read(
     if spec.target is None:
         return ReadTarget(spec)
     backend = backends.of_kind(spec.target.api_version, spec.target.kind)
+    if backend.capabilities.name in backends.absent:
+        return ReadTarget(with_target(spec, None))
     found, fault = await live_target.find(kube, backend, namespace, spec.target.name), ""
     data: Object | None = None
     try:
@@ -51,9 +53,8 @@ async def read(
         fault = str(problem)
     kept = None
     if status.resolved is not None:
-        snapshot = await recent.get(
-            backend.capabilities.runtimes["Namespaced"], namespace, status.resolved.runtime, recent=True
-        )
+        kind = backend.capabilities.runtimes["Namespaced"]
+        snapshot = await recent.get(kind, namespace, status.resolved.runtime, recent=True)
         kept = content(snapshot)
     if kept is not None:
         changed = data is not None and not reading.same(data, kept)

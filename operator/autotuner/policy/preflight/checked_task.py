@@ -104,7 +104,12 @@ class Case:
     @property
     def template(self) -> EngineTemplate:
         """The engine in that runtime."""
-        return self.backend.engine_template(self.runtime_spec)
+        return model_and_runtime.engine_template(self.backend, self.runtime_spec, self.spec.runtime.env)
+
+    @property
+    def pods(self) -> int:
+        """Over how many pods the accelerators of one engine are spread."""
+        return self.template.pods if self.spec.placement.accelerator_resource else 1
 
     @property
     def model_spec(self) -> Mapping[str, Any]:

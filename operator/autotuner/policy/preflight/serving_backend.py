@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import get_args
 
 from autotuner import engines
+from autotuner.api.common import PresetBackend
 from autotuner.policy.preflight.checked_task import Case
 from autotuner.validation_messages import Finding, Kind
 
@@ -15,11 +17,14 @@ DOWNLOAD_MAX_GB = 20.0
 def problems(case: Case) -> Iterator[Finding]:
     """Why the backend cannot serve what the task names."""
     known = case.backend.capabilities
+    if why := case.around.absent.get(known.name):
+        field, kind = ("target", Kind.TARGET_BACKEND_ABSENT) if case.spec.target else ("backend", Kind.BACKEND_ABSENT)
+        yield Finding(field, kind, {"backend": known.name, "why": why})
+    if case.spec.target and why:
+        return
     if case.around.target_fault:
         yield Finding("target", Kind.TARGET_UNUSABLE, {"why": case.around.target_fault})
         return
-    if why := case.around.absent.get(known.name):
-        yield Finding("backend", Kind.BACKEND_ABSENT, {"backend": known.name, "why": why})
     yield from _download(case)
     for field, named in (("model.name", case.spec.model.name), ("runtime.name", case.spec.runtime.name)):
         if known.snapshots and named is not None:
@@ -47,7 +52,7 @@ def _download(case: Case) -> Iterator[Finding]:
 
 def warnings(case: Case) -> Iterator[Finding]:
     """Which backend was chosen where not all can serve."""
-    absent = case.around.absent
-    if case.spec.backend == "Auto" and absent:
+    absent = {name: why for name, why in case.around.absent.items() if name in get_args(PresetBackend)}
+    if case.spec.backend == "Auto" and case.spec.target is None and absent:
         others = "; ".join(f"{name} cannot ({why.strip()})" for name, why in absent.items())
         yield Finding("backend", Kind.BACKEND_CHOSEN, {"backend": case.backend.capabilities.name, "absent": others})

@@ -7,14 +7,15 @@ from typing import Any
 
 from autotuner.api.common import EXPERIMENT_UID_LABEL, GROUP
 from autotuner.api.experiment import Service
-from autotuner.kubernetes_object import Object
+from autotuner.kubernetes_object import Object, Resource
 from autotuner.manifest_rendering import render
 from autotuner.ownership import labels, owner_reference
 from autotuner.serving import kueue
-from autotuner.serving.backend import Winner
+from autotuner.serving.backend import Patched, Winner
 from autotuner.serving.engine_pod import engine_pod
 from autotuner.serving.target import snapshots
 
+DEPLOYMENT = Resource("apps", "v1", "deployments", "Deployment")
 # Other products pass an experiment's labels on to Deployments of their own, and its benchmark has them too.
 _OWN = {f"{GROUP}/backend": "Deployment"}
 MARK = f"{GROUP}/backend=Deployment"
@@ -108,7 +109,7 @@ def _patch(
         "spec": {"template": {"spec": {"containers": [container]}}},
     }
     note = "The rollout starts the new pod beside the old one and needs room for both, unless the strategy is Recreate."
-    return Winner(body, note, f"{target['kind']} {target['name']}")
+    return Winner(body, note, Patched(DEPLOYMENT, target["name"], "strategic"))
 
 
 def _port(root: Mapping[str, Any], container: str | None) -> int:

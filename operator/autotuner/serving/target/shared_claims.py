@@ -28,11 +28,13 @@ def conflict(target: str, claims: Iterable[Object], node_selector: Mapping[str, 
     """
     for claim in claims:
         modes = _exclusive(claim)
-        if _OF_ONE_POD in modes or (modes and HOST not in node_selector):
+        alone = _OF_ONE_POD in modes
+        if alone or (modes and HOST not in node_selector):
+            beside = "" if alone else f", or keep the engines on its node with placement.nodeSelector ({HOST})"
             return (
                 f"{target} mounts PersistentVolumeClaim {claim['metadata']['name']}, which allows"
-                f" {', '.join(sorted(modes))} alone, and it is in use: copy the files to a claim that many may read, or"
-                f" keep the engines on its node with placement.nodeSelector ({HOST})"
+                f" {', '.join(sorted(modes))} alone, and it is in use: copy the files to a claim that many may"
+                f" read{beside}"
             )
     return ""
 

@@ -174,6 +174,7 @@ def test_the_winner_stays_and_has_nothing_of_the_experiment() -> None:
     body, service = served(snapshot, queueName="gpus", labels={"cost": "7"})
     found = BACKEND.winner(body, service, snapshot, "llama")
 
+    assert isinstance(found.body, dict)
     assert found.body["metadata"] == {"name": "llama", "namespace": "team", "labels": {"cost": "7", "app": "llama"}}
     assert found.body["spec"]["selector"] == {"matchLabels": {"app": "llama"}}
     assert found.body["spec"]["template"]["metadata"]["labels"] == {"cost": "7", "app": "llama"}
