@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from autotuner.serving.backend import Backends
 from autotuner.serving.deployment.deployments import Deployments
+from autotuner.serving.llm_inference_service.services import LlmInferenceServices
 from autotuner.serving.ome.adapter import Ome
 
-BACKENDS = Backends(Ome(), Deployments())
+BACKENDS = Backends(Ome(), Deployments(), LlmInferenceServices())
 DEFAULT = BACKENDS["OME"]

@@ -41,6 +41,11 @@ class Kind(Enum):
         "each experiment would download {size} GB anew (more than {most} GB): name a folder in overrides.storage.path,"
         " a claim in volume, a claim as cache (volume.cache: true), or set allowDownload: true",
     )
+    TARGET_DOWNLOADS = Wording(
+        "InvalidSpec",
+        "each experiment would download {size} GB anew (more than {most} GB), as every pod of it does: put the model on"
+        " a claim (pvc://), or set target.allowDownload: true",
+    )
     BACKEND_WITHOUT_OBJECTS = Wording(
         "InvalidSpec",
         "names an object, and {backend} knows none; give a preset or custom, or choose another backend in spec.backend",

@@ -46,6 +46,7 @@ FLOORS = (
         "backends, the benchmark, the space that is searched",
         (
             "serving.deployment",
+            "serving.llm_inference_service",
             "serving.ome",
             "benchmark",
             "benchmark.runner",
@@ -220,6 +221,11 @@ WORDS = (
     Words(
         r"\b[Oo][Mm][Ee]\b|ClusterServingRuntime|ClusterBaseModel|\bInferenceServices?\b",
         ("api", "presets", "serving.ome", BACKENDS),
+        "ask the backend",
+    ),
+    Words(
+        r"(?i)LLMInferenceService|llmisvc",
+        ("api", "serving.llm_inference_service", BACKENDS),
         "ask the backend",
     ),
     Words(

@@ -41,6 +41,18 @@ _ONE_FORM = cel(
 _OVERRIDES = cel("!has(self.overrides) || has(self.preset)", "only with preset", fieldPath=".overrides")
 
 
+# What a target can be: apiVersion and kind.
+TARGET_KINDS = (
+    "apps/v1 Deployment",
+    "serving.kserve.io/v1alpha2 LLMInferenceService",
+)
+_SERVED_KIND = cel(
+    f"self.apiVersion + ' ' + self.kind in {list(TARGET_KINDS)}",
+    f"apiVersion and kind together are one of: {', '.join(TARGET_KINDS)}",
+    fieldPath=".kind",
+)
+
+
 class CustomObject(Model):
     """An OME object in full. The operator creates it if none has its name, and else uses the existing one as it is."""
 
@@ -125,8 +137,10 @@ class TaskModel(Model):
 class Target(Model):
     """What serves today: the task copies its pod, measures copies, and never writes the object itself."""
 
-    api_version: Literal["apps/v1"] = Field(description="The apiVersion of the object.")
-    kind: Literal["Deployment"] = Field(description="The kind of the object.")
+    model_config = ConfigDict(json_schema_extra=rules(_SERVED_KIND))
+
+    api_version: Literal["apps/v1", "serving.kserve.io/v1alpha2"] = Field(description="The apiVersion of the object.")
+    kind: Literal["Deployment", "LLMInferenceService"] = Field(description="The kind of the object.")
     name: ObjectName = Field(description="The name of the object, in the namespace of the task.")
     container: Annotated[str, StringConstraints(max_length=63)] = Field(
         default="",
@@ -157,6 +171,13 @@ class Target(Model):
     )
     allow_unknown_flags: Switch = Field(
         default=False, description="true: pass on flags and values that the operator does not know."
+    )
+    allow_download: Switch = Field(
+        default=False,
+        description=(
+            "true: each experiment may download a model of more than 20 GB anew, as a copy of an LLMInferenceService"
+            " does whose model is on the hub."
+        ),
     )
 
 

@@ -54,17 +54,19 @@ class Capabilities:
 
 
 class Named(NamedTuple):
-    """An object in the namespace of the experiment or the task, or of the cluster.
+    """An object by kind and name.
 
     Attributes:
         resource: its kind.
         name: its own.
         events: the events about it matter too.
+        namespace: empty for that of the experiment or the task, or for an object of the cluster.
     """
 
     resource: Resource
     name: str
     events: bool = False
+    namespace: str = ""
 
 
 class TargetParts(NamedTuple):
@@ -218,10 +220,12 @@ class Weights(NamedTuple):
     Attributes:
         path: folder on the node; empty for none.
         claim: that the backend mounts itself; None for none.
+        downloaded: each engine's pod loads them anew, whatever the task says.
     """
 
     path: str = ""
     claim: Claim | None = None
+    downloaded: bool = False
 
 
 NOWHERE = Weights()

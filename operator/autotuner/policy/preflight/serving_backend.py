@@ -40,14 +40,15 @@ def _download(case: Case) -> Iterator[Finding]:
         for field in (field for field, given in said.items() if given):
             yield Finding(f"model.{field}", Kind.BACKEND_LOADS_MODELS, {"backend": product})
         return
-    there = cache or case.weights.path or model.volume or case.spec.target
+    there = cache or case.weights.path or model.volume or (case.spec.target and not case.weights.downloaded)
     if there or model.allow_download or case.template.simulated:
         return
     if case.engine is None:
         return
     size = engines.get(case.engine).memory.weights_gb({}, case.model_spec)
     if size is not None and size > DOWNLOAD_MAX_GB:
-        yield Finding("model", Kind.DOWNLOAD_TOO_LARGE, {"size": f"{size:.0f}", "most": f"{DOWNLOAD_MAX_GB:g}"})
+        field, kind = ("target", Kind.TARGET_DOWNLOADS) if case.spec.target else ("model", Kind.DOWNLOAD_TOO_LARGE)
+        yield Finding(field, kind, {"size": f"{size:.0f}", "most": f"{DOWNLOAD_MAX_GB:g}"})
 
 
 def warnings(case: Case) -> Iterator[Finding]:

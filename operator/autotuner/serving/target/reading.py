@@ -14,6 +14,7 @@ from autotuner.serving.target import engine_container, pod_copy, weights_folder
 from autotuner.serving.target.engine_container import EngineContainer, NoEngineError
 
 _HUB = "hf://"
+_NO_FILES: Mapping[str, Any] = {}
 
 
 def usable(target: Target, found: Object | None) -> Object:
@@ -51,7 +52,7 @@ def of_pod(target: Target, template: Mapping[str, Any], known: Presets) -> Objec
         "container": engine.name,
         "engine": engine.engine,
         "template": copied.template,
-        "model": _model(engine, template["spec"], known),
+        "model": model_of(model_name(engine), known, _files(engine, template["spec"])),
     }
 
 
@@ -94,9 +95,19 @@ def model_name(engine: EngineContainer) -> str:
     return engine.operand
 
 
-def _model(engine: EngineContainer, pod: Mapping[str, Any], known: Presets) -> Object:
-    """What is known of the model: what a preset says of the same id, without where that one lies, and where it does."""
-    name = model_name(engine)
+def _files(engine: EngineContainer, pod: Mapping[str, Any]) -> Object:
+    container = next(one for one in pod["containers"] if one["name"] == engine.name)
+    return weights_folder.storage(model_name(engine), container.get("volumeMounts") or (), pod.get("volumes") or ())
+
+
+def model_of(name: str, known: Presets, files: Mapping[str, Any] = _NO_FILES) -> Object:
+    """What is known of a model: what a preset says of the same id, without where that one lies.
+
+    Args:
+        name: a folder or an id on the hub; empty where nothing tells it.
+        known: presets.
+        files: where it lies, as `weights_folder.storage` says it.
+    """
     address = f"{_HUB}{name}" if re.fullmatch(r"[\w.-]+/[\w.-]+", name) else ""
     for spec in known.models.values():
         if address and (spec.get("storage") or {}).get("storageUri") == address:
@@ -104,6 +115,4 @@ def _model(engine: EngineContainer, pod: Mapping[str, Any], known: Presets) -> O
                 **{key: value for key, value in spec.items() if key != "storage"},
                 "storage": {"storageUri": address},
             }
-    container = next(one for one in pod["containers"] if one["name"] == engine.name)
-    files = weights_folder.storage(name, container.get("volumeMounts") or (), pod.get("volumes") or ())
     return {"displayName": name or "unknown", "storage": {"storageUri": address or f"local://{name}", **files}}
