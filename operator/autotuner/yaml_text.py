@@ -72,6 +72,14 @@ def dump(document: Any, dumper: type[Dumper] = Dumper) -> str:
     return str(yaml.dump(document, Dumper=dumper, sort_keys=False, width=120, allow_unicode=True))
 
 
+def line(value: Any) -> str:
+    """A value on one line."""
+    written = yaml.dump(
+        value, Dumper=Dumper, sort_keys=False, width=math.inf, allow_unicode=True, default_flow_style=True
+    )
+    return str(written).removesuffix("...\n").rstrip("\n")
+
+
 def word(text: str) -> Any:
     """What a word without quotes means to kubectl."""
     if text in _WORDS:
