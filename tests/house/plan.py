@@ -50,6 +50,7 @@ FLOORS = (
             "benchmark",
             "benchmark.runner",
             "benchmark.clients",
+            "live_target",
             "search.space",
         ),
     ),

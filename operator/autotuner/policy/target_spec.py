@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from autotuner.api.common import UNKNOWN_ENGINE
 from autotuner.api.model_and_runtime import CustomObject, Target, TaskModel, TaskRuntime
 from autotuner.api.task import TaskSpec
 
@@ -33,7 +34,7 @@ def _runtime(target: Target, data: Mapping[str, Any] | None) -> TaskRuntime:
     custom = CustomObject.model_construct(name=target.name, spec=dict(data or _UNKNOWN))
     own = {
         "custom": custom,
-        "engine": (data or {}).get("engine") or target.engine or "Custom",
+        "engine": (data or {}).get("engine") or target.engine or UNKNOWN_ENGINE,
         "image": target.image,
         "env": target.env,
         "extra_args": target.extra_args,

@@ -10,7 +10,7 @@ from autotuner.api.model_and_runtime import Target
 from autotuner.kubernetes_object import Object
 from autotuner.presets import Presets
 from autotuner.serving.backend import UnusableTargetError
-from autotuner.serving.target import engine_container, pod_copy
+from autotuner.serving.target import engine_container, pod_copy, weights_folder
 from autotuner.serving.target.engine_container import EngineContainer, NoEngineError
 
 _HUB = "hf://"
@@ -51,7 +51,7 @@ def of_pod(target: Target, template: Mapping[str, Any], known: Presets) -> Objec
         "container": engine.name,
         "engine": engine.engine,
         "template": copied.template,
-        "model": _model(engine, known),
+        "model": _model(engine, template["spec"], known),
     }
 
 
@@ -94,8 +94,8 @@ def model_name(engine: EngineContainer) -> str:
     return engine.operand
 
 
-def _model(engine: EngineContainer, known: Presets) -> Object:
-    """What is known of the model: what a preset says of the same id, without where that one lies."""
+def _model(engine: EngineContainer, pod: Mapping[str, Any], known: Presets) -> Object:
+    """What is known of the model: what a preset says of the same id, without where that one lies, and where it does."""
     name = model_name(engine)
     address = f"{_HUB}{name}" if re.fullmatch(r"[\w.-]+/[\w.-]+", name) else ""
     for spec in known.models.values():
@@ -104,4 +104,6 @@ def _model(engine: EngineContainer, known: Presets) -> Object:
                 **{key: value for key, value in spec.items() if key != "storage"},
                 "storage": {"storageUri": address},
             }
-    return {"displayName": name or "unknown", "storage": {"storageUri": address or f"local://{name}"}}
+    container = next(one for one in pod["containers"] if one["name"] == engine.name)
+    files = weights_folder.storage(name, container.get("volumeMounts") or (), pod.get("volumes") or ())
+    return {"displayName": name or "unknown", "storage": {"storageUri": address or f"local://{name}", **files}}
