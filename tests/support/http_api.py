@@ -11,9 +11,8 @@ from typing import Any, Self
 
 import yaml
 
-from autotuner.kube import EXPERIMENT, NODE, PERSISTENT_VOLUME_CLAIM, POD, TASK
+from autotuner.kube import DEPLOYMENT, EXPERIMENT, NODE, PERSISTENT_VOLUME_CLAIM, POD, TASK
 from autotuner.kubernetes_object import Object
-from autotuner.serving.deployment.deployments import DEPLOYMENT
 
 _KINDS = (DEPLOYMENT, NODE, PERSISTENT_VOLUME_CLAIM, POD, TASK, EXPERIMENT)
 
