@@ -5,7 +5,8 @@ from __future__ import annotations
 from autotuner.serving.backend import Backends
 from autotuner.serving.deployment.deployments import Deployments
 from autotuner.serving.kserve.inference_services import KServeInferenceServices
+from autotuner.serving.lws.leader_worker_sets import LeaderWorkerSets
 from autotuner.serving.ome.adapter import Ome
 
-BACKENDS = Backends(Ome(), Deployments(), KServeInferenceServices())
+BACKENDS = Backends(Ome(), Deployments(), KServeInferenceServices(), LeaderWorkerSets())
 DEFAULT = BACKENDS["OME"]

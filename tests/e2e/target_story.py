@@ -28,12 +28,12 @@ class TargetStory(Story):
     async def _clear(self) -> None:
         pass
 
-    async def serve(self) -> Object:
+    async def serve(self, seconds: float = 60) -> Object:
         """Create the original; returns its pod once it serves."""
         for plural, body in self.kind.needs().items():
             await self.api.create(f"/apis/{body['apiVersion']}/namespaces/{self.namespace}/{plural}", body)
         await self.api.create(self.kind.collection(self.namespace), self.kind.original())
-        return await wait_for(self.original_pod, f"{self.kind.kind} chat serves")
+        return await wait_for(self.original_pod, f"{self.kind.kind} chat serves", seconds)
 
     async def original(self) -> Object:
         return await self.api.get(f"{self.kind.collection(self.namespace)}/chat")

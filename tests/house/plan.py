@@ -47,10 +47,12 @@ FLOORS = (
         (
             "serving.deployment",
             "serving.kserve",
+            "serving.lws",
             "serving.ome",
             "benchmark",
             "benchmark.runner",
             "benchmark.clients",
+            "live_target",
             "search.space",
         ),
     ),
@@ -233,6 +235,11 @@ WORDS = (
     Words(
         r"(?i)kserve",
         ("api", "presets", "serving.kserve", "serving.llm_inference_service", "serving.target.pod_copy", BACKENDS),
+        "ask the backend",
+    ),
+    Words(
+        r"(?i)leader-?worker-?sets?|\blws\b",
+        ("api", "presets", "serving.lws", "serving.target.pod_copy", BACKENDS),
         "ask the backend",
     ),
     Words(

@@ -110,13 +110,24 @@ class TaskModel(Model):
             " claim, or a claim as cache."
         ),
     )
+    allow_large_weights: Switch = Field(
+        default=False,
+        description=(
+            "true: also try configurations whose weights seem too large for the accelerators, for a model whose size or"
+            " precision is told wrong. false: leave these out."
+        ),
+    )
     ready_timeout_seconds: Annotated[int, Field(ge=1, le=604800)] = Field(
         default=7200, description="Seconds that the model may take to become Ready on a node; then the task fails."
     )
 
 
 # Two products have a kind of one name.
-_TARGETS = ("apps/v1 Deployment", "serving.kserve.io/v1beta1 InferenceService")
+_TARGETS = (
+    "apps/v1 Deployment",
+    "serving.kserve.io/v1beta1 InferenceService",
+    "leaderworkerset.x-k8s.io/v1 LeaderWorkerSet",
+)
 
 
 class Target(Model):
@@ -132,8 +143,10 @@ class Target(Model):
         )
     )
 
-    api_version: Literal["apps/v1", "serving.kserve.io/v1beta1"] = Field(description="The apiVersion of the object.")
-    kind: Literal["Deployment", "InferenceService"] = Field(description="The kind of the object.")
+    api_version: Literal["apps/v1", "serving.kserve.io/v1beta1", "leaderworkerset.x-k8s.io/v1"] = Field(
+        description="The apiVersion of the object."
+    )
+    kind: Literal["Deployment", "InferenceService", "LeaderWorkerSet"] = Field(description="The kind of the object.")
     name: ObjectName = Field(description="The name of the object, in the namespace of the task.")
     container: Annotated[str, StringConstraints(max_length=63)] = Field(
         default="",
@@ -154,6 +167,13 @@ class Target(Model):
     )
     served_model_name: ServedName | None = Field(
         default=None, description="The model's name in requests; absent: the only one that the engine lists."
+    )
+    allow_large_weights: Switch = Field(
+        default=False,
+        description=(
+            "true: also try configurations whose weights seem too large for the accelerators, for a model whose size or"
+            " precision is told wrong. false: leave these out."
+        ),
     )
     allow_unknown_flags: Switch = Field(
         default=False, description="true: pass on flags and values that the operator does not know."

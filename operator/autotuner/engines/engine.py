@@ -57,10 +57,12 @@ class Start:
     Attributes:
         commands: the words after which a command line has the server's flags; of a program's path the last part counts.
         by_image: its images start it by themselves, so that a container may have flags alone.
+        port: on which it listens where no flag says another.
     """
 
     commands: tuple[tuple[str, ...], ...]
     by_image: bool
+    port: int
 
 
 @dataclass(frozen=True)

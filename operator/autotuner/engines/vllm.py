@@ -277,6 +277,7 @@ VLLM = Engine(
             ("-m", "vllm.entrypoints.cli.main", "serve"),
         ),
         by_image=True,
+        port=8000,
     ),
     client_backend="vllm",
     cache_flush="",

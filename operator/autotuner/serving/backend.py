@@ -254,11 +254,13 @@ class EngineTemplate:
     Attributes:
         container: in which the engine runs.
         pod: what belongs to the pod around it: volumes, tolerations.
+        several: the field of the runtime by which it is more than this one engine; empty if it is no more.
         pods: over which one engine is spread, each with as many accelerators.
     """
 
     container: Mapping[str, Any] = field(default_factory=dict)
     pod: Mapping[str, Any] = field(default_factory=dict)
+    several: str = ""
     pods: int = 1
 
     @property

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from autotuner.api.model_and_runtime import Target
 from autotuner.kubernetes_object import Object
 from autotuner.presets import Presets
 from autotuner.serving.backend import UnusableTargetError
-from autotuner.serving.target import engine_container, pod_copy
+from autotuner.serving.target import engine_container, pod_copy, weights_folder
 from autotuner.serving.target.engine_container import EngineContainer, NoEngineError
 
 _HUB = "hf://"
@@ -32,7 +33,14 @@ def usable(target: Target, found: Object | None) -> Object:
     return found
 
 
-def of_pod(target: Target, template: Mapping[str, Any], known: Presets, *, kept: int = 0) -> Object:
+def of_pod(
+    target: Target,
+    template: Mapping[str, Any],
+    known: Presets,
+    *,
+    kept: int = 0,
+    elsewhere: Mapping[str, str] = MappingProxyType({}),
+) -> Object:
     """The data of a snapshot of a target, as far as it is about the pod that runs the engine.
 
     Args:
@@ -40,12 +48,14 @@ def of_pod(target: Target, template: Mapping[str, Any], known: Presets, *, kept:
         template: of that pod.
         known: presets, whose models tell what a model is by its id on the hub.
         kept: how many of the first words of the engine's command line no experiment can change.
+        elsewhere: variables that no container names, because the product which makes the pods adds them: name -> value,
+            empty where that is not known here.
 
     Raises:
         UnusableTargetError: its engine cannot be told, or its flags cannot be read.
     """
     try:
-        engine = engine_container.find(template["spec"]["containers"], target.container, target.engine, kept)
+        engine = engine_container.find(template["spec"]["containers"], target.container, target.engine, kept, elsewhere)
     except NoEngineError as problem:
         raise UnusableTargetError(f"{target.kind} {target.name}: {problem}") from problem
     copied = pod_copy.without_traffic(template)
@@ -54,8 +64,9 @@ def of_pod(target: Target, template: Mapping[str, Any], known: Presets, *, kept:
         "container": engine.name,
         "engine": engine.engine,
         "template": copied.template,
-        "model": model_of(model_name(engine), known),
+        "model": _model(engine, template["spec"], known),
         **({"kept": kept} if kept else {}),
+        **({"elsewhere": dict(elsewhere)} if elsewhere else {}),
     }
 
 
@@ -70,8 +81,10 @@ def _of_pods(data: Mapping[str, Any]) -> Object:
 
 def claims(data: Mapping[str, Any]) -> list[str]:
     """The claims that its pods mount."""
-    volumes = data["template"]["spec"].get("volumes") or ()
-    return [one["persistentVolumeClaim"]["claimName"] for one in volumes if "persistentVolumeClaim" in one]
+    pods = [one["template"]["spec"] for one in (data, data.get("workers")) if one]
+    volumes = [volume for pod in pods for volume in pod.get("volumes") or ()]
+    found = [one["persistentVolumeClaim"]["claimName"] for one in volumes if "persistentVolumeClaim" in one]
+    return list(dict.fromkeys(found))
 
 
 def _unusable(found: Mapping[str, Any]) -> str:
@@ -96,6 +109,15 @@ def model_name(engine: EngineContainer) -> str:
         if value := engine.value(flag):
             return value
     return engine.operand
+
+
+def _model(engine: EngineContainer, pod: Mapping[str, Any], known: Presets) -> Object:
+    """What is known of the model, and where its files lie."""
+    name = model_name(engine)
+    container = next(one for one in pod["containers"] if one["name"] == engine.name)
+    files = weights_folder.storage(name, container.get("volumeMounts") or (), pod.get("volumes") or ())
+    found = model_of(name, known)
+    return {**found, "storage": {**found["storage"], **files}}
 
 
 def model_of(name: str, known: Presets) -> Object:
