@@ -63,7 +63,7 @@ FLOORS = (
     ),
     Floor("what all decisions share", ("policy",)),
     Floor("one experiment, and a task before its first", ("policy.experiment", "policy.preflight")),
-    Floor("what a task knows", ("policy.evidence",)),
+    Floor("what a task knows, and a task that is proposed", ("policy.evidence", "policy.proposal")),
     Floor("what is measured again", ("policy.confirmation",)),
     Floor("what may still be spent", ("policy.budget",)),
     Floor("what a task tells", ("policy.recommendation",)),
@@ -144,11 +144,13 @@ BANS = (
     ),
     Ban(
         ("cli",),
-        (
-            *("kopf", "kubernetes", "autotuner.api_server"),
-            *("autotuner.controllers", "autotuner.process", "autotuner.main"),
-        ),
-        "the command line asks no cluster: the API in memory and the policy judge",
+        ("kopf", "autotuner.controllers", "autotuner.process", "autotuner.main"),
+        "the command line is no operator: the API in memory and the policy judge",
+    ),
+    Ban(
+        tuple(f"cli.{name}" for name in ("diagnostics", "documents", "flags", "kubectl_yaml", "validate", "what_runs")),
+        ("kubernetes", "autotuner.api_server"),
+        "`create` alone asks a cluster, and it hands the connection over",
     ),
 )
 

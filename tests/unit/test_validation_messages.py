@@ -52,6 +52,12 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
         " in volume, a claim as cache (volume.cache: true), or set allowDownload: true",
     ),
     (
+        Kind.TARGET_DOWNLOADS,
+        {"size": "141", "most": "20"},
+        "each experiment would download 141 GB anew (more than 20 GB), as every pod of it does: put the model on a"
+        " claim (pvc://), or set target.allowDownload: true",
+    ),
+    (
         Kind.BACKEND_WITHOUT_OBJECTS,
         {"backend": "backend Deployment"},
         "names an object, and backend Deployment knows none; give a preset or custom, or choose another backend in"

@@ -44,9 +44,9 @@ _OVERRIDES = cel("!has(self.overrides) || has(self.preset)", "only with preset",
 # What a target can be: apiVersion and kind.
 TARGET_KINDS = (
     "apps/v1 Deployment",
+    "leaderworkerset.x-k8s.io/v1 LeaderWorkerSet",
     "serving.kserve.io/v1beta1 InferenceService",
     "serving.kserve.io/v1alpha2 LLMInferenceService",
-    "leaderworkerset.x-k8s.io/v1 LeaderWorkerSet",
 )
 _SERVED_KIND = cel(
     f"self.apiVersion + ' ' + self.kind in {list(TARGET_KINDS)}",
@@ -142,9 +142,9 @@ class Target(Model):
     model_config = ConfigDict(json_schema_extra=rules(_SERVED_KIND))
 
     api_version: Literal[
-        "apps/v1", "serving.kserve.io/v1beta1", "serving.kserve.io/v1alpha2", "leaderworkerset.x-k8s.io/v1"
+        "apps/v1", "leaderworkerset.x-k8s.io/v1", "serving.kserve.io/v1beta1", "serving.kserve.io/v1alpha2"
     ] = Field(description="The apiVersion of the object.")
-    kind: Literal["Deployment", "InferenceService", "LLMInferenceService", "LeaderWorkerSet"] = Field(
+    kind: Literal["Deployment", "LeaderWorkerSet", "InferenceService", "LLMInferenceService"] = Field(
         description="The kind of the object."
     )
     name: ObjectName = Field(description="The name of the object, in the namespace of the task.")

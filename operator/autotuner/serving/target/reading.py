@@ -15,9 +15,9 @@ from autotuner.serving.target import engine_container, pod_copy, weights_folder
 from autotuner.serving.target.engine_container import EngineContainer, NoEngineError
 
 _HUB = "hf://"
+_NO_FILES: Mapping[str, Any] = {}
 # What of a snapshot's data tells its task's users how a copy differs from the original, each as a sentence.
 NOTES = "notes"
-_NO_FILES: Mapping[str, Any] = {}
 
 
 def usable(target: Target, found: Object | None) -> Object:
