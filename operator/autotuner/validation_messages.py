@@ -400,6 +400,11 @@ class Kind(Enum):
         "{what}: an engine cannot spread over MIG slices ({profile}), for NCCL does not connect them; write 1, or ask"
         " for whole GPUs in placement.acceleratorResource",
     )
+    ACCELERATORS_UNEVEN = Wording(
+        "InvalidSpec",
+        "the baseline's parallel degrees make {count} accelerators, which the {pods} pods of an engine cannot share"
+        " evenly; their product must be a multiple of {pods}",
+    )
     RESOURCE_NOWHERE = Wording(
         "Valid",
         "no node that engines may run on has {resource} (nodes have {known}): engines wait for one, at most"

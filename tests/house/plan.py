@@ -51,6 +51,7 @@ FLOORS = (
             "benchmark",
             "benchmark.runner",
             "benchmark.clients",
+            "live_target",
             "search.space",
         ),
     ),

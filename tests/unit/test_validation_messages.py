@@ -41,6 +41,12 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
         " in volume, a claim as cache (volume.cache: true), or set allowDownload: true",
     ),
     (
+        Kind.TARGET_DOWNLOADS,
+        {"size": "141", "most": "20"},
+        "each experiment would download 141 GB anew (more than 20 GB), as every pod of it does: put the model on a"
+        " claim (pvc://), or set target.allowDownload: true",
+    ),
+    (
         Kind.BACKEND_WITHOUT_OBJECTS,
         {"backend": "backend Deployment"},
         "names an object, and backend Deployment knows none; give a preset or custom, or choose another backend in"
@@ -608,6 +614,12 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
         {"what": "tp-size 2, 4", "profile": "1g.10gb"},
         "tp-size 2, 4: an engine cannot spread over MIG slices (1g.10gb), for NCCL does not connect them; write 1, or"
         " ask for whole GPUs in placement.acceleratorResource",
+    ),
+    (
+        Kind.ACCELERATORS_UNEVEN,
+        {"count": 3, "pods": 2},
+        "the baseline's parallel degrees make 3 accelerators, which the 2 pods of an engine cannot share evenly; their"
+        " product must be a multiple of 2",
     ),
     (
         Kind.RESOURCE_NOWHERE,

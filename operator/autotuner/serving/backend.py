@@ -258,10 +258,12 @@ class EngineTemplate:
     Attributes:
         container: in which the engine runs.
         pod: what belongs to the pod around it: volumes, tolerations.
+        pods: over which one engine is spread, each with as many accelerators.
     """
 
     container: Mapping[str, Any] = field(default_factory=dict)
     pod: Mapping[str, Any] = field(default_factory=dict)
+    pods: int = 1
 
     @property
     def image(self) -> str:

@@ -145,6 +145,7 @@ def space(spec: TaskSpec, presets: Presets, around: Surroundings, engine: Engine
         product=around.fleet.product,
         mig_slice=around.fleet.mig_slice,
         visible=_visible(case),
+        pods=case.pods,
         held=_held(case),
         longest_request=context.longest_request(spec),
         arguments_known=case.runtime_spec is not None,

@@ -107,6 +107,11 @@ class Case:
         return self.backend.engine_template(self.runtime_spec)
 
     @property
+    def pods(self) -> int:
+        """Over how many pods the accelerators of one engine are spread."""
+        return self.template.pods if self.spec.placement.accelerator_resource else 1
+
+    @property
     def model_spec(self) -> Mapping[str, Any]:
         """The model's spec, live or as it would be created; empty if there is none, or none that can be read."""
         written = self._written_model

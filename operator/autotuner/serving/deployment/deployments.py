@@ -31,7 +31,7 @@ from autotuner.serving.backend import (
 )
 from autotuner.serving.deployment import manifests, model_source, runtime_snapshots
 from autotuner.serving.pods import PodView
-from autotuner.serving.target import reading, snapshots
+from autotuner.serving.target import reading, snapshots, weights_folder
 from autotuner.serving.target.snapshots import CONTROLLER_REVISION
 
 _CAPABILITIES = Capabilities(
@@ -136,8 +136,8 @@ class Deployments(Backend):
         return ModelState("Ready" if model is not None else "Waiting")
 
     def weights(self, model_spec: Mapping[str, Any]) -> Weights:
-        """In the folder that the task names; else the engine loads them from the hub."""
-        return Weights(model_source.folder(model_spec))
+        """In the folder that the task names, or where a target has them; else the engine loads them from the hub."""
+        return weights_folder.weights(model_spec)
 
     def node_label(self, model: ModelRef, namespace: str) -> str:  # noqa: ARG002
         """No node is known to have a model."""

@@ -10,7 +10,7 @@ from autotuner.api.model_and_runtime import Target
 from autotuner.kubernetes_object import Object
 from autotuner.presets import Presets
 from autotuner.serving.backend import UnusableTargetError
-from autotuner.serving.target import engine_container, pod_copy
+from autotuner.serving.target import engine_container, pod_copy, weights_folder
 from autotuner.serving.target.engine_container import EngineContainer, NoEngineError
 
 _HUB = "hf://"
@@ -51,7 +51,7 @@ def of_pod(target: Target, template: Mapping[str, Any], known: Presets) -> Objec
         "container": engine.name,
         "engine": engine.engine,
         "template": copied.template,
-        "model": model_of(model_name(engine), known),
+        "model": _model(engine, template["spec"], known),
     }
 
 
@@ -92,6 +92,15 @@ def model_name(engine: EngineContainer) -> str:
         if value := engine.value(flag):
             return value
     return engine.operand
+
+
+def _model(engine: EngineContainer, pod: Mapping[str, Any], known: Presets) -> Object:
+    """What is known of the model, and where its files lie."""
+    name = model_name(engine)
+    container = next(one for one in pod["containers"] if one["name"] == engine.name)
+    files = weights_folder.storage(name, container.get("volumeMounts") or (), pod.get("volumes") or ())
+    found = model_of(name, known)
+    return {**found, "storage": {**found["storage"], **files}}
 
 
 def model_of(name: str, known: Presets) -> Object:
