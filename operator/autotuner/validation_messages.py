@@ -62,6 +62,11 @@ class Kind(Enum):
     MODEL_INCOMPLETE = Wording("InvalidSpec", "{lacking}")
     OBJECT_MISSHAPEN = Wording("InvalidSpec", "{object} cannot be read: {what}")
     RUNTIME_WITHOUT_IMAGE = Wording("InvalidSpec", "engineConfig.runner has no image, so there is no engine to start")
+    RUNTIME_OF_SEVERAL = Wording(
+        "InvalidSpec",
+        "with {part} the runtime is no single engine but several (prefill and decode apart, or a leader with workers),"
+        " and only one of them would be measured; choose a runtime whose engineConfig.runner is the whole engine",
+    )
     RUNTIME_INCOMPATIBLE = Wording("InvalidSpec", "{mismatch}")
     OBJECT_SHADOWED = Wording(
         "InvalidSpec", "{hiding} in namespace {namespace} hides the {hidden} from {product}; remove it"

@@ -28,10 +28,10 @@ class TargetStory(Story):
     async def _clear(self) -> None:
         pass
 
-    async def serve(self) -> Object:
+    async def serve(self, seconds: float = 60) -> Object:
         """Create the original; returns its pod once it serves."""
         await self.api.create(self.kind.collection(self.namespace), self.kind.original())
-        return await wait_for(self.original_pod, f"{self.kind.kind} chat serves")
+        return await wait_for(self.original_pod, f"{self.kind.kind} chat serves", seconds)
 
     async def original(self) -> Object:
         return await self.api.get(f"{self.kind.collection(self.namespace)}/chat")

@@ -89,6 +89,13 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
         "engineConfig.runner has no image, so there is no engine to start",
     ),
     (
+        Kind.RUNTIME_OF_SEVERAL,
+        {"part": "decoderConfig"},
+        "with decoderConfig the runtime is no single engine but several (prefill and decode apart, or a leader with"
+        " workers), and only one of them would be measured; choose a runtime whose engineConfig.runner is the whole"
+        " engine",
+    ),
+    (
         Kind.RUNTIME_INCOMPATIBLE,
         {"mismatch": "its words"},
         "its words",

@@ -220,6 +220,7 @@ FreeObject = Annotated[dict[str, Any], WithJsonSchema({"type": "object", "x-kube
 Arguments = Annotated[list[Argument], Field(max_length=128, json_schema_extra=ATOMIC)]
 
 EngineName = Literal["SGLang", "VLLM", "Custom"]
+UNKNOWN_ENGINE: EngineName = "Custom"  # whose flags nobody here knows
 PresetBackend = Literal["OME", "Deployment"]  # that make engines of presets, the preferred first
 BackendName = Literal[PresetBackend, "KServeLLMInferenceService"]  # and those that only copy what serves already
 TaskBackend = Literal["Auto", PresetBackend]

@@ -122,6 +122,13 @@ class TaskModel(Model):
             " claim, or a claim as cache."
         ),
     )
+    allow_large_weights: Switch = Field(
+        default=False,
+        description=(
+            "true: also try configurations whose weights seem too large for the accelerators, for a model whose size or"
+            " precision is told wrong. false: leave these out."
+        ),
+    )
     ready_timeout_seconds: Annotated[int, Field(ge=1, le=604800)] = Field(
         default=7200, description="Seconds that the model may take to become Ready on a node; then the task fails."
     )
@@ -154,6 +161,13 @@ class Target(Model):
     )
     served_model_name: ServedName | None = Field(
         default=None, description="The model's name in requests; absent: the only one that the engine lists."
+    )
+    allow_large_weights: Switch = Field(
+        default=False,
+        description=(
+            "true: also try configurations whose weights seem too large for the accelerators, for a model whose size or"
+            " precision is told wrong. false: leave these out."
+        ),
     )
     allow_unknown_flags: Switch = Field(
         default=False, description="true: pass on flags and values that the operator does not know."

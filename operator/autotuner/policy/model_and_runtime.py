@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from autotuner import engines, presets
+from autotuner.api.common import EnvironmentVariable
 from autotuner.api.model_and_runtime import TaskModel, TaskRuntime
 from autotuner.api.task import TaskSpec
 from autotuner.api.task_status import TaskStatus
 from autotuner.engines import EngineVersion
 from autotuner.presets import Presets
-from autotuner.serving.backend import Backend, Backends
+from autotuner.serving.backend import Backend, Backends, EngineTemplate
+from autotuner.serving.target import variables
+
+_NUMBER = re.compile(r"-?[0-9]+([.][0-9]+)?")
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,30 @@ def runtime_spec(spec: TaskRuntime, known: Presets) -> Mapping[str, Any] | None:
         return spec.custom.spec
     preset = known.runtimes.get(spec.preset or "")
     return presets.deep_merge(preset.spec, spec.overrides or {}) if preset else None
+
+
+def engine_template(
+    backend: Backend, spec: Mapping[str, Any] | None, env: Iterable[EnvironmentVariable] | None
+) -> EngineTemplate:
+    """The engine in a runtime, with a number where its words name a variable that stands for one.
+
+    Args:
+        backend: whose runtime it is.
+        spec: of the runtime.
+        env: that the task gives the engine besides; of two variables of one name this is the one that counts.
+    """
+    found = backend.engine_template(spec)
+    own = [variable for variable in found.container.get("env") or () if variable.get("name")]
+    given = [*own, *(variable.dump() for variable in env or ())]
+    numbers = {name: value for name, value in variables.written_out(given).items() if _NUMBER.fullmatch(value)}
+    if not numbers:
+        return found
+    words = {
+        part: [variables.expanded(word, numbers) for word in found.container[part]]
+        for part in ("command", "args")
+        if found.container.get(part)
+    }
+    return replace(found, container={**found.container, **words})
 
 
 def fixed_arguments(engine: EngineVersion, spec: TaskSpec, own: Sequence[str]) -> list[str]:

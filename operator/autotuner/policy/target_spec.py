@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from autotuner.api.common import UNKNOWN_ENGINE
 from autotuner.api.model_and_runtime import CustomObject, Target, TaskModel, TaskRuntime
 from autotuner.api.task import TaskSpec
 
@@ -22,13 +23,12 @@ def with_target(spec: TaskSpec, data: Mapping[str, Any] | None) -> TaskSpec:
     assert spec.target is not None, "the API demands it where there is no model"
     known = (data or {}).get("model") or {}
     called = str(known.get("displayName") or spec.target.name).rpartition("/")[2]
-    model = TaskModel.model_construct(
-        **{
-            **_defaults(TaskModel),
-            "custom": CustomObject.model_construct(name=_label(called), spec=dict(known)),
-            "allow_download": spec.target.allow_download,
-        }
-    )
+    own = {
+        "custom": CustomObject.model_construct(name=_label(called), spec=dict(known)),
+        "allow_large_weights": spec.target.allow_large_weights,
+        "allow_download": spec.target.allow_download,
+    }
+    model = TaskModel.model_construct(**{**_defaults(TaskModel), **own})
     return spec.model_copy(update={"model": model, "runtime": _runtime(spec.target, data)})
 
 
@@ -37,7 +37,7 @@ def _runtime(target: Target, data: Mapping[str, Any] | None) -> TaskRuntime:
     custom = CustomObject.model_construct(name=target.name, spec=dict(data or _UNKNOWN))
     own = {
         "custom": custom,
-        "engine": (data or {}).get("engine") or target.engine or "Custom",
+        "engine": (data or {}).get("engine") or target.engine or UNKNOWN_ENGINE,
         "image": target.image,
         "env": target.env,
         "extra_args": target.extra_args,

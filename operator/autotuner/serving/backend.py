@@ -259,11 +259,13 @@ class EngineTemplate:
         container: in which the engine runs.
         pod: what belongs to the pod around it: volumes, tolerations.
         pods: over which one engine is spread, each with as many accelerators.
+        several: the field of the runtime by which it is more than this one engine; empty if it is no more.
     """
 
     container: Mapping[str, Any] = field(default_factory=dict)
     pod: Mapping[str, Any] = field(default_factory=dict)
     pods: int = 1
+    several: str = ""
 
     @property
     def image(self) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from autotuner import backend_choice
+from autotuner import backend_choice, engines
+from autotuner.api.common import EnvironmentVariable
 from autotuner.api.model_and_runtime import TaskModel
 from autotuner.kubernetes_object import Object
 from autotuner.policy import model_and_runtime
+from tests.unit.builders import make_runtime
 from tests.unit.task_builders import MODEL, shipped
 
 OWN: Object = {"name": "own", "spec": {"storage": {"storageUri": "hf://a/b"}}, "labels": {"team": "chat"}}
@@ -37,6 +39,29 @@ def test_the_model_that_is_meant(spec: Object, kind: str, name: str, field: str)
 
 def test_an_unknown_preset_means_nothing() -> None:
     assert model_and_runtime.model(TaskModel(preset="absent"), shipped(), "team", backend_choice.DEFAULT) is None
+
+
+def template(command: list[str], env: list[Object], task: list[Object]) -> tuple[list[str], list[str]]:
+    runtime = make_runtime(args=["--tp=$(TP)", "--max-num-seqs=$(SEQS)"])
+    runtime["spec"]["engineConfig"]["runner"] |= {"command": command, "env": env}
+    given = [EnvironmentVariable.model_validate(one) for one in task]
+    found = model_and_runtime.engine_template(backend_choice.DEFAULT, runtime["spec"], given)
+    return found.command, found.args
+
+
+def test_variables_that_stand_for_numbers_are_read_as_these() -> None:
+    env = [{"name": "TP", "value": "4"}, {"name": "MODEL_PATH", "value": "/m"}, {"name": "SEQS", "valueFrom": {}}]
+
+    assert template(["serve", "$(MODEL_PATH)", "--tp", "$(TP)"], env, []) == (
+        ["serve", "$(MODEL_PATH)", "--tp", "4"],
+        ["--tp=4", "--max-num-seqs=$(SEQS)"],
+    )
+    assert template(["serve"], env, [{"name": "TP", "value": "2"}])[1][0] == "--tp=2"
+
+
+def test_a_runtimes_variables_count_its_accelerators() -> None:
+    command, args = template(["serve"], [{"name": "TP", "value": "4"}], [])
+    assert engines.get("VLLM").accelerators(args, command) == 4
 
 
 def test_differences_tell_both_values() -> None:

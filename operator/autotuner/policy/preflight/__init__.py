@@ -142,6 +142,7 @@ def space(spec: TaskSpec, presets: Presets, around: Surroundings, engine: Engine
         command=tuple(template.command),
         accelerators=around.fleet.accelerators,
         memory_mib=around.fleet.memory_mib,
+        allow_large_weights=spec.model.allow_large_weights,
         product=around.fleet.product,
         mig_slice=around.fleet.mig_slice,
         visible=_visible(case),

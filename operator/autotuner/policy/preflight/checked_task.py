@@ -104,7 +104,7 @@ class Case:
     @property
     def template(self) -> EngineTemplate:
         """The engine in that runtime."""
-        return self.backend.engine_template(self.runtime_spec)
+        return model_and_runtime.engine_template(self.backend, self.runtime_spec, self.spec.runtime.env)
 
     @property
     def pods(self) -> int:

@@ -22,6 +22,7 @@ class Facts:
     Attributes:
         model: the spec of the model's object; empty if unknown.
         memory_mib: of the largest GPU that experiments may get; None if unknown.
+        allow_large_weights: the task says that weights fit which seem too large.
         product: of that GPU, as its node is labelled; empty if unknown.
         accelerators: the most that one node could ever give; None if unknown.
         mig_slice: the profile, if an engine can get nothing but slices of NVIDIA's MIG; else empty.
@@ -36,6 +37,7 @@ class Facts:
 
     model: Mapping[str, Any] = field(default_factory=dict)
     memory_mib: float | None = None
+    allow_large_weights: bool = False
     product: str = ""
     accelerators: int | None = None
     mig_slice: str = ""

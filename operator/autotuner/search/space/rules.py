@@ -138,7 +138,7 @@ def of_traffic(engine: Engine, flag_rules: CommandLineRules, facts: Facts) -> li
 def of_hardware(engine: Engine, flag_rules: CommandLineRules, facts: Facts) -> list[Rule]:
     """The rules for what no node could hold, as far as that is known."""
     found: list[Rule] = []
-    if facts.memory_mib is not None:
+    if facts.memory_mib is not None and not facts.allow_large_weights:
         too_large = partial(engine.memory.too_large, model=facts.model, memory_mib=facts.memory_mib)
         found.append(flag_rules.text_rule("weights fit", engine.memory.reads, too_large))
     spread = f" for each of its {facts.pods} pods" if facts.pods > 1 else ""
