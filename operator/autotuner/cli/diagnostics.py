@@ -267,6 +267,8 @@ def _surroundings(task: Object, spec: TaskSpec, known: AtHand) -> Surroundings:
         live.get((model.kind, model.name)) if model else None,
         live.get(runtime),
         fleet=accelerators.fleet((), spec.placement.accelerator_resource, {}),
+        name=str(task["metadata"].get("name", "")),
+        namespace=namespace,
     )
     return replace(around, probed=known.flags.get(_package(spec, known.presets, around)))
 

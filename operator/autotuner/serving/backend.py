@@ -358,6 +358,14 @@ class Backend(ModelsAndRuntimes, Targets, Protocol):
     def root_name(self, experiment: Mapping[str, Any]) -> str:
         """The name of an experiment's root."""
 
+    def unfit_name(self, name: str, namespace: str) -> str:
+        """Why an experiment of this name cannot be served in a namespace, as a clause; empty if it can.
+
+        The API limits the names of tasks so that they fit where a product makes no longer ones of them.
+        """
+        del name, namespace
+        return ""
+
     def container(self, service: Service) -> str:
         """The engine's container in the pods of this service."""
 

@@ -56,13 +56,16 @@ class EngineContainer:
         return given[-1] if given else ""
 
 
-def find(containers: Sequence[Mapping[str, Any]], name: str = "", engine: EngineName | None = None) -> EngineContainer:
+def find(
+    containers: Sequence[Mapping[str, Any]], name: str = "", engine: EngineName | None = None, kept: int = 0
+) -> EngineContainer:
     """The container that runs the engine.
 
     Args:
         containers: of the pod, without its init containers.
         name: of the container; empty for the only one that can be meant.
         engine: that it runs; None for the one that its command or its image tells.
+        kept: how many of the first words of its command line nobody can change; flags among them stay in the head.
 
     Raises:
         NoEngineError: there is none, more than one, or its flags cannot be read.
@@ -72,13 +75,13 @@ def find(containers: Sequence[Mapping[str, Any]], name: str = "", engine: Engine
         named = [container for container in containers if container["name"] == name]
         if not named:
             raise NoEngineError(f"there is no container {name!r}; there are {there}")
-        if (found := _read(named[0], engine)) is None:
+        if (found := _read(named[0], engine, kept)) is None:
             raise NoEngineError(f"container {name!r} starts no engine that is known: {_started(named[0])}")
         return found
     readable, problems = [], []
     for container in containers:
         try:
-            if (found := _read(container, engine)) is not None:
+            if (found := _read(container, engine, kept)) is not None:
                 readable.append(found)
         except NoEngineError as problem:
             problems.append(str(problem))
@@ -93,7 +96,7 @@ def find(containers: Sequence[Mapping[str, Any]], name: str = "", engine: Engine
     raise NoEngineError(f"no container starts an engine that is known ({seen}); say which one in target.container")
 
 
-def _read(container: Mapping[str, Any], wanted: EngineName | None) -> EngineContainer | None:
+def _read(container: Mapping[str, Any], wanted: EngineName | None, kept: int) -> EngineContainer | None:
     """What a container runs; None for something else than an engine."""
     env = container.get("env") or ()
     known = variables.written_out(env)
@@ -107,7 +110,7 @@ def _read(container: Mapping[str, Any], wanted: EngineName | None) -> EngineCont
     engine, start = found
     # As they are written, since the kubelet knows what a Secret or a field holds.
     written = [variables.expanded(word, known) for word in (*command, *args)]
-    fixed, free = _split(engine, words, start, _from_elsewhere(env))
+    fixed, free = _split(engine, words, start, _from_elsewhere(env), kept)
     flags = tuple(words[index] for index in free)
 
     def started_with(flags: Sequence[str]) -> dict[str, list[str]]:
@@ -192,7 +195,7 @@ def _after_program(words: Sequence[str]) -> int:
 
 
 def _split(
-    engine: Engine, words: Sequence[str], start: int, hidden: Iterable[str]
+    engine: Engine, words: Sequence[str], start: int, hidden: Iterable[str], kept: int = 0
 ) -> tuple[Sequence[int], Sequence[int]]:
     """Which words of a command line stay as they are, and which are flags that can be tuned.
 
@@ -201,13 +204,15 @@ def _split(
         words: of the command line.
         start: where its flags begin.
         hidden: variables whose values nobody knows here.
+        kept: words at the beginning that stay, whatever they are.
     """
     fixed, free = list(range(start)), list[int]()
     parsed = arguments.parse(words[start:])
     ends = [argument.index for argument in parsed[1:]] + [len(words) - start]
-    for argument, end in zip(parsed, ends, strict=True):
+    for argument, end in zip(parsed, ends, strict=False):  # no argument ends nowhere
         span = range(start + argument.index, start + end)
-        stays = _stays(engine, argument) or any(f"$({name})" in words[index] for index in span for name in hidden)
+        unknown = any(f"$({name})" in words[index] for index in span for name in hidden)
+        stays = span.start < kept or unknown or _stays(engine, argument)
         (fixed if stays else free).extend(span)
     return fixed, free
 

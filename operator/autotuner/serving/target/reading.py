@@ -14,6 +14,8 @@ from autotuner.serving.target import engine_container, pod_copy, weights_folder
 from autotuner.serving.target.engine_container import EngineContainer, NoEngineError
 
 _HUB = "hf://"
+# What of a snapshot's data tells its task's users how a copy differs from the original, each as a sentence.
+NOTES = "notes"
 
 
 def usable(target: Target, found: Object | None) -> Object:
@@ -30,19 +32,20 @@ def usable(target: Target, found: Object | None) -> Object:
     return found
 
 
-def of_pod(target: Target, template: Mapping[str, Any], known: Presets) -> Object:
+def of_pod(target: Target, template: Mapping[str, Any], known: Presets, *, kept: int = 0) -> Object:
     """The data of a snapshot of a target, as far as it is about the pod that runs the engine.
 
     Args:
         target: what the task says of it.
         template: of that pod.
         known: presets, whose models tell what a model is by its id on the hub.
+        kept: how many of the first words of the engine's command line no experiment can change.
 
     Raises:
         UnusableTargetError: its engine cannot be told, or its flags cannot be read.
     """
     try:
-        engine = engine_container.find(template["spec"]["containers"], target.container, target.engine)
+        engine = engine_container.find(template["spec"]["containers"], target.container, target.engine, kept)
     except NoEngineError as problem:
         raise UnusableTargetError(f"{target.kind} {target.name}: {problem}") from problem
     copied = pod_copy.without_traffic(template)
@@ -52,16 +55,17 @@ def of_pod(target: Target, template: Mapping[str, Any], known: Presets) -> Objec
         "engine": engine.engine,
         "template": copied.template,
         "model": _model(engine, template["spec"], known),
+        **({"kept": kept} if kept else {}),
     }
 
 
 def same(data: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two readings of a target would be measured alike, whatever presets say of its model by now."""
+    """Whether two readings of a target would be measured alike, whatever presets or notes say of it by now."""
     return _of_pods(data) == _of_pods(other)
 
 
 def _of_pods(data: Mapping[str, Any]) -> Object:
-    return {part: value for part, value in data.items() if part != "model"}
+    return {part: value for part, value in data.items() if part not in ("model", NOTES)}
 
 
 def claims(data: Mapping[str, Any]) -> list[str]:
@@ -107,7 +111,7 @@ def model_of(name: str, known: Presets) -> Object:
     """What is known of a model: what a preset says of the same id, without where that one lies.
 
     Args:
-        name: a folder or an id on the hub; empty where nothing tells it.
+        name: a folder or the id on the hub; empty where nothing tells it.
         known: presets.
     """
     address = f"{_HUB}{name}" if re.fullmatch(r"[\w.-]+/[\w.-]+", name) else ""
