@@ -60,7 +60,11 @@ def lightest(model: Mapping[str, Any]) -> str:
 
 def _published(model: Mapping[str, Any], known: Mapping[str, str]) -> str:
     """By its architecture, unless its path or source says 16 bits."""
-    return "" if any(mark in _called(model) for mark in _IN_16_BITS) else known.get(str(model.get("modelArchitecture")), "")
+    return (
+        ""
+        if any(mark in _called(model) for mark in _IN_16_BITS)
+        else known.get(str(model.get("modelArchitecture")), "")
+    )
 
 
 def _called(model: Mapping[str, Any]) -> str:

@@ -23,11 +23,9 @@ def with_target(spec: TaskSpec, data: Mapping[str, Any] | None) -> TaskSpec:
     assert spec.target is not None, "the API demands it where there is no model"
     known = (data or {}).get("model") or {}
     called = str(known.get("displayName") or spec.target.name).rpartition("/")[2]
-    own = {
-        "custom": CustomObject.model_construct(name=_label(called), spec=dict(known)),
-        "allow_large_weights": spec.target.allow_large_weights,
-        "allow_download": spec.target.allow_download,
-    }
+    custom = CustomObject.model_construct(name=_label(called), spec=dict(known))
+    allowed = {"allow_download": spec.target.allow_download, "allow_large_weights": spec.target.allow_large_weights}
+    own = {"custom": custom, **allowed}
     model = TaskModel.model_construct(**{**_defaults(TaskModel), **own})
     return spec.model_copy(update={"model": model, "runtime": _runtime(spec.target, data)})
 

@@ -9,6 +9,7 @@ from autotuner import presets
 from autotuner.api.experiment import ModelRef, Service
 from autotuner.api.model_and_runtime import Target, TaskModel
 from autotuner.api.task import TaskSpec
+from autotuner.kube import DEPLOYMENT
 from autotuner.kubernetes_object import Object, Resource
 from autotuner.presets import Presets
 from autotuner.serving import preset_shapes, refusals
@@ -36,7 +37,7 @@ from autotuner.serving.target.snapshots import CONTROLLER_REVISION
 
 _CAPABILITIES = Capabilities(
     name="Deployment",
-    root=manifests.DEPLOYMENT,
+    root=DEPLOYMENT,
     models={},
     runtimes={"Cluster": CONTROLLER_REVISION, "Namespaced": CONTROLLER_REVISION},
     replaces_arguments=True,

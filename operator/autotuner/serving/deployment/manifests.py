@@ -7,7 +7,8 @@ from typing import Any
 
 from autotuner.api.common import EXPERIMENT_UID_LABEL, GROUP
 from autotuner.api.experiment import Service
-from autotuner.kubernetes_object import Object, Resource
+from autotuner.kube import DEPLOYMENT
+from autotuner.kubernetes_object import Object
 from autotuner.manifest_rendering import render
 from autotuner.ownership import labels, owner_reference
 from autotuner.serving import kueue
@@ -15,7 +16,6 @@ from autotuner.serving.backend import Patched, Winner
 from autotuner.serving.engine_pod import engine_pod
 from autotuner.serving.target import snapshots
 
-DEPLOYMENT = Resource("apps", "v1", "deployments", "Deployment")
 # Other products pass an experiment's labels on to Deployments of their own, and its benchmark has them too.
 _OWN = {f"{GROUP}/backend": "Deployment"}
 MARK = f"{GROUP}/backend=Deployment"

@@ -52,7 +52,7 @@ def engine_of_runtime(runtime_spec: Mapping[str, Any]) -> EngineTemplate:
     """The engine in a runtime of which a snapshot will be made."""
     engine: Mapping[str, Any] = runtime_spec.get("engineConfig") or {}
     runner = accelerator_count_variable.spelled_out(engine.get("runner") or {})
-    return EngineTemplate(runner, engine, preset_shapes.several(runtime_spec))
+    return EngineTemplate(runner, engine, several=preset_shapes.several(runtime_spec))
 
 
 def _extend(holder: Object, field: str, items: list[Object]) -> None:

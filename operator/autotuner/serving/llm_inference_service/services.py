@@ -7,6 +7,7 @@ from typing import Any
 
 from autotuner.api.experiment import Service
 from autotuner.api.model_and_runtime import Target
+from autotuner.kube import DEPLOYMENT
 from autotuner.kubernetes_object import Object, Resource
 from autotuner.presets import Presets
 from autotuner.serving.backend import (
@@ -35,7 +36,6 @@ _CAPABILITIES = Capabilities(
     replaces_arguments=True,
     snapshots=True,
 )
-_DEPLOYMENT = Resource("apps", "v1", "deployments", "Deployment")
 _FINALIZER = "serving.kserve.io/llmisvc-finalizer"
 
 
@@ -66,7 +66,7 @@ class LlmInferenceServices(CopyBackend):
 
     def related(self, experiment: Mapping[str, Any]) -> Sequence[Named]:
         """The Deployment that KServe makes of it."""
-        return [Named(_DEPLOYMENT, copies.deployment_name(self.root_name(experiment)))]
+        return [Named(DEPLOYMENT, copies.deployment_name(self.root_name(experiment)))]
 
     def observe(self, objects: Sequence[Object], pod: PodView | None, events: Sequence[ServingEvent]) -> State:
         """By its conditions, Ready apart, and by the pod."""

@@ -14,7 +14,7 @@ def engine_template(runtime_spec: Mapping[str, Any] | None) -> EngineTemplate:
     found = runtime_spec or {}
     engine: Mapping[str, Any] = found.get("engineConfig") or {}
     runner = accelerator_count_variable.spelled_out(engine.get("runner") or {})
-    return EngineTemplate(runner, engine, preset_shapes.several(found))
+    return EngineTemplate(runner, engine, several=preset_shapes.several(found))
 
 
 def incompatible(model: Mapping[str, Any], runtime: Mapping[str, Any]) -> str | None:

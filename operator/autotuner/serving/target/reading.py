@@ -14,6 +14,7 @@ from autotuner.serving.target import engine_container, pod_copy, weights_folder
 from autotuner.serving.target.engine_container import EngineContainer, NoEngineError
 
 _HUB = "hf://"
+_NO_FILES: Mapping[str, Any] = {}
 # What of a snapshot's data tells its task's users how a copy differs from the original, each as a sentence.
 NOTES = "notes"
 
@@ -54,7 +55,7 @@ def of_pod(target: Target, template: Mapping[str, Any], known: Presets, *, kept:
         "container": engine.name,
         "engine": engine.engine,
         "template": copied.template,
-        "model": _model(engine, template["spec"], known),
+        "model": model_of(model_name(engine), known, _files(engine, template["spec"])),
         **({"kept": kept} if kept else {}),
     }
 
@@ -98,21 +99,18 @@ def model_name(engine: EngineContainer) -> str:
     return engine.operand
 
 
-def _model(engine: EngineContainer, pod: Mapping[str, Any], known: Presets) -> Object:
-    """What is known of the model, and where its files lie."""
-    name = model_name(engine)
+def _files(engine: EngineContainer, pod: Mapping[str, Any]) -> Object:
     container = next(one for one in pod["containers"] if one["name"] == engine.name)
-    files = weights_folder.storage(name, container.get("volumeMounts") or (), pod.get("volumes") or ())
-    found = model_of(name, known)
-    return {**found, "storage": {**found["storage"], **files}}
+    return weights_folder.storage(model_name(engine), container.get("volumeMounts") or (), pod.get("volumes") or ())
 
 
-def model_of(name: str, known: Presets) -> Object:
+def model_of(name: str, known: Presets, files: Mapping[str, Any] = _NO_FILES) -> Object:
     """What is known of a model: what a preset says of the same id, without where that one lies.
 
     Args:
         name: a folder or the id on the hub; empty where nothing tells it.
         known: presets.
+        files: where it lies, as `weights_folder.storage` says it.
     """
     address = f"{_HUB}{name}" if re.fullmatch(r"[\w.-]+/[\w.-]+", name) else ""
     for spec in known.models.values():
@@ -121,4 +119,4 @@ def model_of(name: str, known: Presets) -> Object:
                 **{key: value for key, value in spec.items() if key != "storage"},
                 "storage": {"storageUri": address},
             }
-    return {"displayName": name or "unknown", "storage": {"storageUri": address or f"local://{name}"}}
+    return {"displayName": name or "unknown", "storage": {"storageUri": address or f"local://{name}", **files}}
