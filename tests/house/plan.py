@@ -48,6 +48,7 @@ FLOORS = (
             "serving.deployment",
             "serving.kserve",
             "serving.llm_inference_service",
+            "serving.lws",
             "serving.ome",
             "benchmark",
             "benchmark.runner",
@@ -62,7 +63,7 @@ FLOORS = (
     ),
     Floor("what all decisions share", ("policy",)),
     Floor("one experiment, and a task before its first", ("policy.experiment", "policy.preflight")),
-    Floor("what a task knows", ("policy.evidence",)),
+    Floor("what a task knows, and a task that is proposed", ("policy.evidence", "policy.proposal")),
     Floor("what is measured again", ("policy.confirmation",)),
     Floor("what may still be spent", ("policy.budget",)),
     Floor("what a task tells", ("policy.recommendation",)),
@@ -143,11 +144,13 @@ BANS = (
     ),
     Ban(
         ("cli",),
-        (
-            *("kopf", "kubernetes", "autotuner.api_server"),
-            *("autotuner.controllers", "autotuner.process", "autotuner.main"),
-        ),
-        "the command line asks no cluster: the API in memory and the policy judge",
+        ("kopf", "autotuner.controllers", "autotuner.process", "autotuner.main"),
+        "the command line is no operator: the API in memory and the policy judge",
+    ),
+    Ban(
+        tuple(f"cli.{name}" for name in ("diagnostics", "documents", "flags", "kubectl_yaml", "validate", "what_runs")),
+        ("kubernetes", "autotuner.api_server"),
+        "`create` alone asks a cluster, and it hands the connection over",
     ),
 )
 
@@ -235,6 +238,11 @@ WORDS = (
     Words(
         r"(?i)kserve",
         ("api", "presets", "serving.kserve", "serving.llm_inference_service", "serving.target.pod_copy", BACKENDS),
+        "ask the backend",
+    ),
+    Words(
+        r"(?i)leader-?worker-?sets?|\blws\b",
+        ("api", "presets", "serving.lws", "serving.target.pod_copy", BACKENDS),
         "ask the backend",
     ),
     Words(

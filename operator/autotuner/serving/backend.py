@@ -258,14 +258,14 @@ class EngineTemplate:
     Attributes:
         container: in which the engine runs.
         pod: what belongs to the pod around it: volumes, tolerations.
-        pods: over which one engine is spread, each with as many accelerators.
         several: the field of the runtime by which it is more than this one engine; empty if it is no more.
+        pods: over which one engine is spread, each with as many accelerators.
     """
 
     container: Mapping[str, Any] = field(default_factory=dict)
     pod: Mapping[str, Any] = field(default_factory=dict)
-    pods: int = 1
     several: str = ""
+    pods: int = 1
 
     @property
     def image(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from autotuner.api.model_and_runtime import Target
@@ -33,7 +34,14 @@ def usable(target: Target, found: Object | None) -> Object:
     return found
 
 
-def of_pod(target: Target, template: Mapping[str, Any], known: Presets, *, kept: int = 0) -> Object:
+def of_pod(
+    target: Target,
+    template: Mapping[str, Any],
+    known: Presets,
+    *,
+    kept: int = 0,
+    elsewhere: Mapping[str, str] = MappingProxyType({}),
+) -> Object:
     """The data of a snapshot of a target, as far as it is about the pod that runs the engine.
 
     Args:
@@ -41,12 +49,14 @@ def of_pod(target: Target, template: Mapping[str, Any], known: Presets, *, kept:
         template: of that pod.
         known: presets, whose models tell what a model is by its id on the hub.
         kept: how many of the first words of the engine's command line no experiment can change.
+        elsewhere: variables that no container names, because the product which makes the pods adds them: name -> value,
+            empty where that is not known here.
 
     Raises:
         UnusableTargetError: its engine cannot be told, or its flags cannot be read.
     """
     try:
-        engine = engine_container.find(template["spec"]["containers"], target.container, target.engine, kept)
+        engine = engine_container.find(template["spec"]["containers"], target.container, target.engine, kept, elsewhere)
     except NoEngineError as problem:
         raise UnusableTargetError(f"{target.kind} {target.name}: {problem}") from problem
     copied = pod_copy.without_traffic(template)
@@ -57,6 +67,7 @@ def of_pod(target: Target, template: Mapping[str, Any], known: Presets, *, kept:
         "template": copied.template,
         "model": model_of(model_name(engine), known, _files(engine, template["spec"])),
         **({"kept": kept} if kept else {}),
+        **({"elsewhere": dict(elsewhere)} if elsewhere else {}),
     }
 
 
@@ -71,8 +82,10 @@ def _of_pods(data: Mapping[str, Any]) -> Object:
 
 def claims(data: Mapping[str, Any]) -> list[str]:
     """The claims that its pods mount."""
-    volumes = data["template"]["spec"].get("volumes") or ()
-    return [one["persistentVolumeClaim"]["claimName"] for one in volumes if "persistentVolumeClaim" in one]
+    pods = [one["template"]["spec"] for one in (data, data.get("workers")) if one]
+    volumes = [volume for pod in pods for volume in pod.get("volumes") or ()]
+    found = [one["persistentVolumeClaim"]["claimName"] for one in volumes if "persistentVolumeClaim" in one]
+    return list(dict.fromkeys(found))
 
 
 def _unusable(found: Mapping[str, Any]) -> str:
@@ -108,7 +121,7 @@ def model_of(name: str, known: Presets, files: Mapping[str, Any] = _NO_FILES) ->
     """What is known of a model: what a preset says of the same id, without where that one lies.
 
     Args:
-        name: a folder or the id on the hub; empty where nothing tells it.
+        name: a folder or an id on the hub; empty where nothing tells it.
         known: presets.
         files: where it lies, as `weights_folder.storage` says it.
     """

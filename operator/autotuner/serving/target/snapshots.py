@@ -25,8 +25,9 @@ def snapshot(name: str, namespace: str, data: Mapping[str, Any]) -> Object:
         name: that its own begins with.
         namespace: of the task.
         data: `template`, of the pods without labels; `container`, that runs the engine; `model`, what is known of it;
-            `engine`, where that is read from the container's command, because somebody else wrote it; and `kept`, how
-            many of the first words of its command line no experiment can change, where there are such.
+            `engine`, where that is read from the container's command, because somebody else wrote it; and where there
+            are such, `kept`, how many of the first words of its command line no experiment can change, and `elsewhere`,
+            the variables in it which no container names.
     """
     return {
         "apiVersion": CONTROLLER_REVISION.api_version,
@@ -62,4 +63,5 @@ def started(data: Mapping[str, Any], args: Sequence[str]) -> dict[str, list[str]
 
 
 def _engine_container(container: Mapping[str, Any], data: Mapping[str, Any]) -> EngineContainer:
-    return engine_container.find([container], engine=data["engine"], kept=data.get("kept", 0))
+    kept, elsewhere = data.get("kept", 0), data.get("elsewhere") or {}
+    return engine_container.find([container], engine=data["engine"], kept=kept, elsewhere=elsewhere)
