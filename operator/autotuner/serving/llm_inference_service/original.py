@@ -90,16 +90,18 @@ def read(target: Target, found: FoundTarget, known: Presets) -> Object:
         start = engine_start.read(main, target.engine)
     except NoEngineError as problem:
         raise UnusableTargetError(f"{target.kind} {target.name}: {problem}") from problem
+    model = _model(live["spec"], pod["spec"], main, known)
     return {
         "target": {"apiVersion": target.api_version, "kind": target.kind, "name": target.name},
         "container": MAIN,
         "engine": ENGINE,
         "template": {"spec": _read_of(pod["spec"], main)},
-        "model": _model(live["spec"], pod["spec"], main, known),
+        "model": model,
         "copied": _copied(live, pod, found.parts),
         "containers": copy.deepcopy((live["spec"].get("template") or {}).get("containers") or []),
         "configurations": [_digest(one) for one in found.parts],
         "servedModelName": target.served_model_name or _served_name(live, start),
+        reading.NOTES: _notes(model),
     }
 
 
@@ -206,6 +208,14 @@ def _model(spec: Mapping[str, Any], pod: Mapping[str, Any], main: Mapping[str, A
         uri = f"local://{uri}"
     files = weights_folder.storage(_FOLDER, main.get("volumeMounts") or (), pod.get("volumes") or ())
     return {**found, "storage": {"storageUri": uri, **files}}
+
+
+def _notes(model_spec: Mapping[str, Any]) -> list[str]:
+    """How a copy differs from the original, or what it costs, for people."""
+    uri = model_spec["storage"]["storageUri"]
+    if not downloaded(model_spec):
+        return []
+    return [f"each experiment downloads {uri} anew; on a claim (pvc://) it would be shared"]
 
 
 def downloaded(model_spec: Mapping[str, Any]) -> bool:

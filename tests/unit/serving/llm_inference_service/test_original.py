@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from autotuner.kubernetes_object import Object
-from autotuner.policy.preflight import Surroundings, check
+from autotuner.policy.preflight import Surroundings, check, warnings
 from autotuner.serving.backend import FoundTarget, UnusableTargetError
 from autotuner.serving.target.reading import claims, same
 from tests.unit.serving.llm_inference_service.made_up_service import (
@@ -221,6 +221,8 @@ def test_a_copy_serves_the_model_under_the_originals_name() -> None:
 def test_only_a_claim_saves_each_pod_its_download(uri: str, more: Object, downloaded: bool) -> None:
     data = data_of(service(model={"uri": uri}, **more))
     assert BACKEND.weights(data["model"]).downloaded == downloaded
+    told = [one.explanation for one in warnings(task_with(data), shipped(), Surroundings(BACKEND, None, None))]
+    assert (f"each experiment downloads {uri} anew; on a claim (pvc://) it would be shared" in told) == downloaded
 
 
 def test_the_claims_of_the_pod_are_known() -> None:
