@@ -11,11 +11,11 @@ from typing import Any, Self
 
 import yaml
 
+from autotuner.backend_choice import BACKENDS
 from autotuner.kube import EXPERIMENT, NODE, PERSISTENT_VOLUME_CLAIM, POD, TASK
 from autotuner.kubernetes_object import Object
-from autotuner.serving.deployment.deployments import DEPLOYMENT
 
-_KINDS = (DEPLOYMENT, NODE, PERSISTENT_VOLUME_CLAIM, POD, TASK, EXPERIMENT)
+_KINDS = (BACKENDS["Deployment"].capabilities.root, NODE, PERSISTENT_VOLUME_CLAIM, POD, TASK, EXPERIMENT)
 
 
 class ApiOverHttp:
