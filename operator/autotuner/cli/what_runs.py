@@ -98,7 +98,8 @@ class WhatRuns:
         version = EngineVersion(engine) if template.simulated else engines.version_of(engine, image=template.image)
         own = self.target.dump()
         named = {field: own[field] for field in ("apiVersion", "kind", "name", "container", "engine") if own.get(field)}
-        return Recognised(named, version, template, self.data["model"])
+        files = self.backend.weights(self.data["model"])
+        return Recognised(named, version, template, self.data["model"], bool(files.path or files.claim))
 
     def place(self, wishes: Wishes) -> Place:
         """Where it runs."""

@@ -22,7 +22,7 @@ from tests.unit.task_builders import shipped
 # Style -> what of its task follows from the Deployment.
 FOLLOWS: dict[str, dict[str, Any]] = {
     "bare-args": {
-        "spec.benchmark.tokenizer": {"source": "Hub", "id": "meta-llama/Llama-3.1-8B-Instruct"},
+        "spec.benchmark.tokenizer": {"source": "ModelVolume"},
         "spec.parallelism.tensor": [1, 2, 4],
         "spec.placement": {"acceleratorResource": "nvidia.com/gpu"},
     },

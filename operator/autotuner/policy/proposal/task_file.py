@@ -216,10 +216,12 @@ def _tokenizer(found: Recognised, wishes: Wishes) -> Entry:
     if found.template.simulated and not wishes.tokenizer:
         return Entry("tokenizer", {"source": "Builtin"}, ("The simulated engine counts bytes.",))
     name = wishes.tokenizer or found.tokenizer_id
+    if not name and found.has_files:
+        return Entry("tokenizer", {"source": "ModelVolume"}, ("The model's own, from where its files lie.",))
     if not name:
         raise NotRecognisedError(
-            f"{found.title} loads {found.model_name}, which is no id on the hub: say whose tokenizer makes the prompts,"
-            " with --tokenizer ORGANISATION/MODEL"
+            f"{found.title} loads {found.model_name}, which is neither an id on the hub nor on a volume of its pod that"
+            " others can read: say whose tokenizer makes the prompts, with --tokenizer ORGANISATION/MODEL"
         )
     token = {"tokenSecret": dict(found.hub_token)} if found.hub_token else {}
     why = "The model's own, from the hub" + (", with the engine's token." if token else ".")

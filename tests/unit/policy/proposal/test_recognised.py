@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -65,6 +66,10 @@ def test_of_several_resources_people_say_which() -> None:
 )
 def test_whose_tokenizer_counts(args: list[str], model: Object | None, tokenizer: str) -> None:
     assert running(*args, model=model).tokenizer_id == tokenizer
+
+
+def test_files_that_can_be_read_are_better_than_a_name() -> None:
+    assert replace(running("--served-model-name=org/llama", model=FOLDER), has_files=True).tokenizer_id == ""
 
 
 @pytest.mark.parametrize(
