@@ -46,7 +46,9 @@ FLOORS = (
         "backends, the benchmark, the space that is searched",
         (
             "serving.deployment",
+            "serving.kserve",
             "serving.llm_inference_service",
+            "serving.lws",
             "serving.ome",
             "benchmark",
             "benchmark.runner",
@@ -186,6 +188,10 @@ TWINS = (
     Twins(("engines.sglang", "simulator.sglang"), "SGLang: what the operator knows of it, how it behaves"),
     Twins(("engines.vllm", "simulator.vllm"), "vLLM: what the operator knows of it, how it behaves"),
     Twins(("main", "benchmark.clients.genai_bench.main"), "where a process begins: the operator, the load client"),
+    Twins(
+        ("serving.kserve.resource_kinds", "serving.ome.resource_kinds"),
+        "a product's kinds, and what it calls its objects",
+    ),
     Twins(("metrics", "simulator.metrics"), "a page of Prometheus metrics: the operator's, the engine's"),
     Twins(("policy.experiment.decide", "policy.task.decide"), "what a reconcile does next"),
     Twins(
@@ -219,8 +225,24 @@ class Words:
 BACKENDS = "backend_choice"
 WORDS = (
     Words(
-        r"\b[Oo][Mm][Ee]\b|ClusterServingRuntime|ClusterBaseModel|\bInferenceServices?\b",
+        r"\b[Oo][Mm][Ee]\b|ClusterBaseModel",
         ("api", "presets", "serving.ome", BACKENDS),
+        "ask the backend",
+    ),
+    # Two products have kinds of these names.
+    Words(
+        r"ClusterServingRuntime|\bInferenceServices?\b",
+        ("api", "presets", "serving.kserve", "serving.ome", BACKENDS),
+        "ask the backend",
+    ),
+    Words(
+        r"(?i)kserve",
+        ("api", "presets", "serving.kserve", "serving.llm_inference_service", "serving.target.pod_copy", BACKENDS),
+        "ask the backend",
+    ),
+    Words(
+        r"(?i)leader-?worker-?sets?|\blws\b",
+        ("api", "presets", "serving.lws", "serving.target.pod_copy", BACKENDS),
         "ask the backend",
     ),
     Words(

@@ -11,11 +11,10 @@ from typing import Any, Self
 
 import yaml
 
-from autotuner.backend_choice import BACKENDS
-from autotuner.kube import EXPERIMENT, NODE, PERSISTENT_VOLUME_CLAIM, POD, TASK
+from autotuner.kube import DEPLOYMENT, EXPERIMENT, NODE, PERSISTENT_VOLUME_CLAIM, POD, TASK
 from autotuner.kubernetes_object import Object
 
-_KINDS = (BACKENDS["Deployment"].capabilities.root, NODE, PERSISTENT_VOLUME_CLAIM, POD, TASK, EXPERIMENT)
+_KINDS = (DEPLOYMENT, NODE, PERSISTENT_VOLUME_CLAIM, POD, TASK, EXPERIMENT)
 
 
 class ApiOverHttp:

@@ -44,6 +44,8 @@ _OVERRIDES = cel("!has(self.overrides) || has(self.preset)", "only with preset",
 # What a target can be: apiVersion and kind.
 TARGET_KINDS = (
     "apps/v1 Deployment",
+    "leaderworkerset.x-k8s.io/v1 LeaderWorkerSet",
+    "serving.kserve.io/v1beta1 InferenceService",
     "serving.kserve.io/v1alpha2 LLMInferenceService",
 )
 _SERVED_KIND = cel(
@@ -139,8 +141,12 @@ class Target(Model):
 
     model_config = ConfigDict(json_schema_extra=rules(_SERVED_KIND))
 
-    api_version: Literal["apps/v1", "serving.kserve.io/v1alpha2"] = Field(description="The apiVersion of the object.")
-    kind: Literal["Deployment", "LLMInferenceService"] = Field(description="The kind of the object.")
+    api_version: Literal[
+        "apps/v1", "leaderworkerset.x-k8s.io/v1", "serving.kserve.io/v1beta1", "serving.kserve.io/v1alpha2"
+    ] = Field(description="The apiVersion of the object.")
+    kind: Literal["Deployment", "LeaderWorkerSet", "InferenceService", "LLMInferenceService"] = Field(
+        description="The kind of the object."
+    )
     name: ObjectName = Field(description="The name of the object, in the namespace of the task.")
     container: Annotated[str, StringConstraints(max_length=63)] = Field(
         default="",

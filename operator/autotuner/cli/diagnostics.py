@@ -285,6 +285,8 @@ def _surroundings(task: Object, spec: TaskSpec, known: AtHand) -> Surroundings:
         backend,
         live.get((model.kind, model.name)) if model else None,
         live.get(runtime),
+        name=str(task["metadata"].get("name", "")),
+        namespace=namespace,
     )
     fleet = _fleet(spec, known, around)
     return replace(around, fleet=fleet, probed=known.flags.get(_package(spec, known.presets, around)))

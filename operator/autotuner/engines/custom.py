@@ -31,7 +31,7 @@ CUSTOM = Engine(
     earlier=(),
     label="Custom",
     package="",
-    start=Start((), by_image=False, key_variable=""),
+    start=Start((), by_image=False, key_variable="", port=8000),
     client_backend="openai",
     cache_flush="",
     version_calls=(),

@@ -59,11 +59,13 @@ class Start:
         commands: the words after which a command line has the server's flags; of a program's path the last part counts.
         by_image: its images start it by themselves, so that a container may have flags alone.
         key_variable: of its environment, that holds the key which it asks of clients; empty if there is none.
+        port: on which it listens where no flag says another.
     """
 
     commands: tuple[tuple[str, ...], ...]
     by_image: bool
     key_variable: str
+    port: int
 
 
 @dataclass(frozen=True)

@@ -467,7 +467,7 @@ SGLANG = Engine(
     label="SGLang",
     package="sglang",
     # `sglang serve` is the way of newer releases; lmsysorg/sglang starts nothing by itself.
-    start=Start((("-m", "sglang.launch_server"), ("sglang", "serve")), by_image=False, key_variable=""),
+    start=Start((("-m", "sglang.launch_server"), ("sglang", "serve")), by_image=False, key_variable="", port=30000),
     client_backend="sglang",
     cache_flush="/flush_cache",
     version_calls=("/server_info", "/get_server_info"),

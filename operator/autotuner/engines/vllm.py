@@ -301,6 +301,7 @@ VLLM = Engine(
         ),
         by_image=True,
         key_variable="VLLM_API_KEY",
+        port=8000,
     ),
     client_backend="vllm",
     cache_flush="",

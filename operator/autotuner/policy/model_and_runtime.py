@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from autotuner import engines, presets
+from autotuner import engines, presets, yaml_text
 from autotuner.api.common import EnvironmentVariable
 from autotuner.api.model_and_runtime import TaskModel, TaskRuntime
 from autotuner.api.task import TaskSpec
@@ -120,18 +120,20 @@ def fixed_arguments(engine: EngineVersion, spec: TaskSpec, own: Sequence[str]) -
     return engines.get(engine).merge(own, spec.runtime.extra_args or [])
 
 
-def difference(live: Mapping[str, Any], wanted: Mapping[str, Any], path: str = "") -> list[str]:
-    """The fields in which a live object differs from the wanted one, each with both values."""
-    found: list[str] = []
-    for key, value in wanted.items():
-        where, there = f"{path}{key}", live.get(key)
-        if isinstance(value, Mapping) and isinstance(there, Mapping):
-            found += difference(there, value, f"{where}.")
-        elif there != value:
-            found.append(f"{where} ({_short(there)} instead of {_short(value)})")
-    return found
+def difference(live: Any, wanted: Any, path: str = "") -> list[str]:
+    """The fields in which a live object differs from the wanted one, each with both values as YAML.
+
+    What only the live one has is no difference.
+    """
+    if isinstance(wanted, Mapping) and isinstance(live, Mapping):
+        parts = [(f"{path}.{key}" if path else key, live.get(key), value) for key, value in wanted.items()]
+    elif isinstance(wanted, list) and isinstance(live, list) and len(wanted) == len(live):
+        parts = [(f"{path}[{index}]", *both) for index, both in enumerate(zip(live, wanted, strict=True))]
+    else:
+        return [] if live == wanted else [f"{path} ({_short(live)} instead of {_short(wanted)})"]
+    return [found for where, there, value in parts for found in difference(there, value, where)]
 
 
 def _short(value: Any) -> str:
-    text = "nothing" if value is None else str(value)
+    text = "nothing" if value is None else yaml_text.in_one_line(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

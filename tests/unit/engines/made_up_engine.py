@@ -78,7 +78,7 @@ QUILL = Engine(
     earlier=(),
     label="Quill",
     package="quill",
-    start=Start((("quill", "up"),), by_image=False, key_variable=""),
+    start=Start((("quill", "up"),), by_image=False, key_variable="", port=7000),
     client_backend="openai",
     cache_flush="/forget",
     version_calls=("/about",),

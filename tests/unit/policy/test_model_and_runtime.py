@@ -64,12 +64,24 @@ def test_a_runtimes_variables_count_its_accelerators() -> None:
     assert engines.get("VLLM").accelerators(args, command) == 4
 
 
-def test_differences_tell_both_values() -> None:
-    live = {"vendor": "me", "storage": {"path": "/a", "extra": 1}}
-    wanted = {"vendor": "meta", "storage": {"path": "/b"}, "version": "1"}
+DIFFERENCES: list[tuple[Object, Object, list[str]]] = [
+    ({"vendor": "me"}, {"vendor": "meta"}, ["vendor (me instead of meta)"]),
+    ({"storage": {"path": "/a", "extra": 1}}, {"storage": {"path": "/b"}}, ["storage.path (/a instead of /b)"]),
+    ({}, {"version": "1"}, ["version (nothing instead of '1')"]),
+    ({"disabled": True}, {"disabled": False}, ["disabled (true instead of false)"]),
+    ({"kinds": ["a", "b"]}, {"kinds": ["a"]}, ["kinds ([a, b] instead of [a])"]),
+    ({"env": [{"name": "A", "value": "1"}]}, {"env": [{"name": "A", "value": "x"}]},
+     ["env[0].value ('1' instead of x)"]),
+    ({"storage": "x"}, {"storage": {"path": "/b"}}, ["storage (x instead of {path: /b})"]),
+    ({"ports": [{"containerPort": 80, "protocol": "TCP"}]}, {"ports": [{"containerPort": 80}]}, []),
+]  # fmt: skip
 
-    assert model_and_runtime.difference(live, wanted) == [
-        "vendor (me instead of meta)",
-        "storage.path (/a instead of /b)",
-        "version (nothing instead of 1)",
-    ]
+
+@pytest.mark.parametrize(("live", "wanted", "want"), DIFFERENCES)
+def test_differences_tell_both_values_as_yaml(live: Object, wanted: Object, want: list[str]) -> None:
+    assert model_and_runtime.difference(live, wanted) == want
+
+
+def test_long_values_are_cut() -> None:
+    (found,) = model_and_runtime.difference({}, {"text": "a" * 99})
+    assert found == f"text (nothing instead of {'a' * 57}...)"
