@@ -17,6 +17,8 @@ from autotuner.policy.proposal.wishes import Wishes
 from tests.support.http_api import ApiOverHttp
 from tests.support.public_deployments import NODES, STYLES, chat, file_of, nodes, objects_of
 from tests.unit.cli.test_validate import autotuner
+from tests.unit.serving.kserve import stored
+from tests.unit.serving.llm_inference_service import made_up_service
 from tests.unit.task_builders import shipped
 
 # Style -> what of its task follows from the Deployment.
@@ -261,3 +263,46 @@ def test_a_terminal_is_asked_what_no_option_says(monkeypatch: pytest.MonkeyPatch
     assert said.slos == [{"metric": "TTFT", "statistic": "P99", "max": "1s"}, {"metric": "ErrorRate", "max": "2%"}]
     own: Object = {"name": "own", "load": "D(1,1)"}
     assert create._asked(Wishes(scenarios=[own], users=[1], slos=[]), found).scenarios == [own]
+
+
+def _whole(kind: str, api_version: str, body: Object, namespace: str = "") -> Object:
+    meta = {**body["metadata"], **({"namespace": namespace} if namespace else {})}
+    return {"apiVersion": api_version, "kind": kind, **body, "metadata": meta}
+
+
+GPU = {"limits": {"nvidia.com/gpu": "2"}}
+WORKLOAD = {
+    "app.kubernetes.io/name": "chat",
+    "app.kubernetes.io/part-of": "llminferenceservice",
+    "app.kubernetes.io/component": "llminferenceservice-workload",
+    "kserve.io/component": "workload",
+}
+# Kind as it is typed -> what serves, with its pods and what it names.
+KINDS: dict[str, list[Object]] = {
+    "inferenceservice": [
+        stored.service(),
+        _whole("ClusterServingRuntime", "serving.kserve.io/v1alpha1", stored.runtime()),
+        _whole("Pod", "v1", stored.pod(resources=GPU), "team"),
+    ],
+    "llminferenceservice": [
+        made_up_service.service(),
+        _whole("LLMInferenceServiceConfig", "serving.kserve.io/v1alpha2", made_up_service.configuration()),
+        _whole("Pod", "v1", made_up_service.pod(labels=WORKLOAD, resources=GPU), "team"),
+    ],
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_other_kinds_make_valid_tasks_too(kind: str) -> None:
+    Path("live.yaml").write_text(yaml.safe_dump_all([*KINDS[kind], *nodes()]))
+    code, said = autotuner("create", f"{kind}/chat", "--from=live.yaml", "--output=task.yaml")
+    assert code == 0, said
+    task = yaml.safe_load(Path("task.yaml").read_text())
+    target = {key: KINDS[kind][0][key] for key in ("apiVersion", "kind")}
+    assert target.items() <= task["spec"]["target"].items()
+    assert (task["metadata"]["namespace"], task["spec"]["placement"]) == (
+        "team",
+        {"acceleratorResource": "nvidia.com/gpu"},
+    )
+    assert task["spec"]["benchmark"]["tokenizer"] == {"source": "Hub", "id": stored.HUB_ID}
+    assert 2 in task["spec"]["parallelism"]["tensor"]

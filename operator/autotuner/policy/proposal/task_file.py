@@ -270,7 +270,7 @@ def _placement(choices: _Choices) -> Iterator[Entry]:
     place, found = choices.place, choices.found
     own: dict[str, Any] = {"acceleratorResource": choices.resource}
     why = [f"{found.title} asks for these accelerators." if choices.resource else f"{found.title} asks for none."]
-    asked, taken = found.requested.get(choices.resource, 0), found.accelerators
+    asked, taken = found.requested.get(choices.resource, 0) * found.template.pods, found.accelerators
     if choices.resource and asked != taken:
         why.append(f"It asks for {asked}, and its arguments take {taken}: copies ask for what theirs take.")
     if place.node_selector:

@@ -39,6 +39,13 @@ def test_tensor_degrees_stay_within_a_node(
     assert (found.values if found else None) == degrees
 
 
+def test_a_group_of_pods_has_the_accelerators_of_as_many_nodes_and_shares_them_evenly() -> None:
+    found = running("-tp=8")
+    group = replace(found, template=replace(found.template, pods=2))
+    (tensor, *_) = offers(group, FLEET, LADDER, None)
+    assert tensor.values == (2, 4, 8, 16)
+
+
 def test_nothing_is_spread_over_slices_or_without_accelerators() -> None:
     sliced = Fleet("nvidia.com/mig-1g.10gb", (replace(H100, mig_slice="1g.10gb"),), looked=True)
     assert TENSOR not in offered(fleet=sliced)
