@@ -122,11 +122,25 @@ class TaskModel(Model):
     )
 
 
+# Two products have a kind of one name.
+_TARGETS = ("apps/v1 Deployment", "ome.io/v1beta1 InferenceService")
+
+
 class Target(Model):
     """What serves today: the task copies its pod, measures copies, and never writes the object itself."""
 
-    api_version: Literal["apps/v1"] = Field(description="The apiVersion of the object.")
-    kind: Literal["Deployment"] = Field(description="The kind of the object.")
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            cel(
+                f"self.apiVersion + ' ' + self.kind in {list(_TARGETS)}",
+                f"targets are of {', '.join(_TARGETS[:-1])} or {_TARGETS[-1]}",
+                fieldPath=".kind",
+            )
+        )
+    )
+
+    api_version: Literal["apps/v1", "ome.io/v1beta1"] = Field(description="The apiVersion of the object.")
+    kind: Literal["Deployment", "InferenceService"] = Field(description="The kind of the object.")
     name: ObjectName = Field(description="The name of the object, in the namespace of the task.")
     container: Annotated[str, StringConstraints(max_length=63)] = Field(
         default="",
