@@ -22,7 +22,8 @@ async def find(kube: Kube, backend: Backend, namespace: str, name: str) -> Found
         return FoundTarget(None)
     parts = backend.target_parts(target)
     named = [
-        await kube.get(one.resource, namespace if one.resource.namespaced else None, one.name) for one in parts.named
+        await kube.get(one.resource, (one.namespace or namespace) if one.resource.namespaced else None, one.name)
+        for one in parts.named
     ]
     pods = await kube.list(POD, namespace, labels=parts.pods) if parts.pods else []
     alive = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]

@@ -32,6 +32,12 @@ class Kind(Enum):
         "engines cannot be copied by {backend} here ({why}); install it, and let the operator use it: the chart's value"
         " backends",
     )
+    NAME_UNFIT = Wording(
+        "InvalidSpec",
+        "the task's own name, {task}, is too long for its experiments in namespace {namespace} ({why} for the last of"
+        " them); give the task a shorter metadata.name",
+    )
+    TARGET_NOTED = Wording("Valid", "{note}")
     TARGET_UNUSABLE = Wording("InvalidSpec", "cannot be copied: {why}")
     BACKEND_LOADS_MODELS = Wording(
         "InvalidSpec", "{backend} downloads models itself; remove it, or choose backend Deployment"
@@ -40,6 +46,11 @@ class Kind(Enum):
         "InvalidSpec",
         "each experiment would download {size} GB anew (more than {most} GB): name a folder in overrides.storage.path,"
         " a claim in volume, a claim as cache (volume.cache: true), or set allowDownload: true",
+    )
+    TARGET_DOWNLOADS = Wording(
+        "InvalidSpec",
+        "each experiment would download {size} GB anew (more than {most} GB), as every pod of it does: put the model on"
+        " a claim (pvc://), or set target.allowDownload: true",
     )
     BACKEND_WITHOUT_OBJECTS = Wording(
         "InvalidSpec",

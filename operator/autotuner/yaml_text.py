@@ -72,12 +72,12 @@ def dump(document: Any, dumper: type[Dumper] = Dumper) -> str:
     return str(yaml.dump(document, Dumper=dumper, sort_keys=False, width=120, allow_unicode=True))
 
 
-def line(value: Any) -> str:
-    """A value on one line."""
+def in_one_line(value: Any) -> str:
+    """The text of a value in one line, however long."""
     written = yaml.dump(
-        value, Dumper=Dumper, sort_keys=False, width=math.inf, allow_unicode=True, default_flow_style=True
+        value, Dumper=Dumper, default_flow_style=True, sort_keys=False, width=math.inf, allow_unicode=True
     )
-    return str(written).removesuffix("...\n").rstrip("\n")
+    return str(written).removesuffix("...\n").strip()
 
 
 def word(text: str) -> Any:

@@ -28,6 +28,8 @@ class TargetKind:
         testbed: switches of `Testbed.start`, for its controller.
         change: an edit of the object that is no winner's, as a merge patch.
         engine: that it runs.
+        needs: what is there before the object, by the plural of its path.
+        selected: labels of the original's pods by which others select them.
     """
 
     backend: str
@@ -39,6 +41,8 @@ class TargetKind:
     change: Object
     testbed: Mapping[str, bool] = field(default_factory=dict)
     engine: str = "SGLang"
+    needs: Callable[[], Mapping[str, Object]] = dict
+    selected: Mapping[str, str] = field(default_factory=lambda: {"app": "chat"})
 
     def collection(self, namespace: str) -> str:
         """The path of the objects of this kind."""
@@ -68,6 +72,27 @@ def _deployment() -> Object:
     }
 
 
+def _inference_service() -> Object:
+    model = {"modelFormat": {"name": "huggingface"}, "runtime": "simulated", "args": TUNED}
+    return {
+        "apiVersion": "serving.kserve.io/v1beta1",
+        "kind": "InferenceService",
+        "metadata": {
+            "name": "chat",
+            "labels": {"app": "chat", "team": "x"},
+            "annotations": {"serving.kserve.io/deploymentMode": "Standard"},
+        },
+        "spec": {"predictor": {"minReplicas": 1, "model": model}},
+    }
+
+
+def _serving_runtime() -> Mapping[str, Object]:
+    named = [word if "served" not in word else "--served-model-name={{.Name}}" for word in KEPT]
+    spec = {"containers": [container("kserve-container", COMMAND, named)]}
+    kind = {"apiVersion": "serving.kserve.io/v1alpha1", "kind": "ServingRuntime"}
+    return {"servingruntimes": {**kind, "metadata": {"name": "simulated"}, "spec": spec}}
+
+
 KINDS = [
     TargetKind(
         "Deployment",
@@ -77,5 +102,17 @@ KINDS = [
         _deployment,
         "application/strategic-merge-patch+json",
         {"spec": {"template": {"spec": {"terminationGracePeriodSeconds": 3}}}},
-    )
+    ),
+    TargetKind(
+        "KServeInferenceService",
+        "serving.kserve.io/v1beta1",
+        "InferenceService",
+        "inferenceservices",
+        _inference_service,
+        "application/merge-patch+json",
+        {"spec": {"predictor": {"terminationGracePeriodSeconds": 3}}},
+        {"kserve": True},
+        needs=_serving_runtime,
+        selected={"team": "x"},  # KServe's own label app replaces any other
+    ),
 ]

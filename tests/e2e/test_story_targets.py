@@ -100,8 +100,11 @@ async def apply_winner(story: TargetStory) -> None:
 async def attract_traffic(story: TargetStory) -> None:
     """What selects the original's pods by their labels."""
     core, policy = f"/api/v1/namespaces/{story.namespace}", f"namespaces/{story.namespace}"
-    selector = {"matchLabels": {"app": "chat"}}
-    service = {"metadata": {"name": "users"}, "spec": {"selector": {"app": "chat"}, "ports": [{"port": 8080}]}}
+    selector = {"matchLabels": dict(story.kind.selected)}
+    service = {
+        "metadata": {"name": "users"},
+        "spec": {"selector": dict(story.kind.selected), "ports": [{"port": 8080}]},
+    }
     await story.api.create(f"{core}/services", service)
     budget = {"metadata": {"name": "chat"}, "spec": {"selector": selector, "minAvailable": 1}}
     await story.api.create(f"/apis/policy/v1/{policy}/poddisruptionbudgets", budget)

@@ -69,9 +69,13 @@ def vllm(image: str, model: Path) -> Object:
         "ports": [{"containerPort": 8000}],
         "readinessProbe": {"httpGet": {"path": "/health", "port": 8000}, "periodSeconds": 2},
         "securityContext": {"runAsUser": 0},
-        "volumeMounts": [{"name": name, "mountPath": str(path), "readOnly": True} for name, path in paths.items()],
+        "volumeMounts": [
+            {"name": "shm", "mountPath": "/dev/shm"},
+            *({"name": name, "mountPath": str(path), "readOnly": True} for name, path in paths.items()),
+        ],
     }
-    volumes = [{"name": name, "hostPath": {"path": str(path)}} for name, path in paths.items()]
+    volumes: list[Object] = [{"name": name, "hostPath": {"path": str(path)}} for name, path in paths.items()]
+    volumes.append({"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "1Gi"}})
     labels = {"app": "chat"}
     pod = {"containers": [engine], "volumes": volumes, "terminationGracePeriodSeconds": 5}
     return {

@@ -25,6 +25,17 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
         " value backends",
     ),
     (
+        Kind.NAME_UNFIT,
+        {"task": "chat", "namespace": "team", "why": "x is too long"},
+        "the task's own name, chat, is too long for its experiments in namespace team (x is too long for the last of"
+        " them); give the task a shorter metadata.name",
+    ),
+    (
+        Kind.TARGET_NOTED,
+        {"note": "copies have no hostNetwork"},
+        "copies have no hostNetwork",
+    ),
+    (
         Kind.TARGET_UNUSABLE,
         {"why": "Deployment chat does not exist; create it"},
         "cannot be copied: Deployment chat does not exist; create it",
@@ -39,6 +50,12 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
         {"size": "141", "most": "20"},
         "each experiment would download 141 GB anew (more than 20 GB): name a folder in overrides.storage.path, a claim"
         " in volume, a claim as cache (volume.cache: true), or set allowDownload: true",
+    ),
+    (
+        Kind.TARGET_DOWNLOADS,
+        {"size": "141", "most": "20"},
+        "each experiment would download 141 GB anew (more than 20 GB), as every pod of it does: put the model on a"
+        " claim (pvc://), or set target.allowDownload: true",
     ),
     (
         Kind.BACKEND_WITHOUT_OBJECTS,
@@ -757,6 +774,7 @@ REASONS = {
     "Valid": {
         Kind.VALUE_NEVER_TRIED,
         Kind.BACKEND_CHOSEN,
+        Kind.TARGET_NOTED,
         Kind.PERHAPS_WRONG,
         Kind.PROBE_DECIDES,
         Kind.PROBE_FAILED,

@@ -222,7 +222,10 @@ Arguments = Annotated[list[Argument], Field(max_length=128, json_schema_extra=AT
 EngineName = Literal["SGLang", "VLLM", "Custom"]
 UNKNOWN_ENGINE: EngineName = "Custom"  # whose flags nobody here knows
 PresetBackend = Literal["OME", "Deployment"]  # that make engines of presets, the preferred first
-BackendName = Literal[PresetBackend, "OMEInferenceService"]  # and those that only copy what serves already
+# And those that only copy what serves already.
+BackendName = Literal[
+    PresetBackend, "OMEInferenceService", "KServeInferenceService", "KServeLLMInferenceService", "LeaderWorkerSet"
+]
 TaskBackend = Literal["Auto", PresetBackend]
 ClientBackend = Literal["sglang", "vllm", "openai"]  # what load clients call an engine's API
 ModelKind = Literal["ClusterBaseModel", "BaseModel"]

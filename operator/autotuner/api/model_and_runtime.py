@@ -41,6 +41,21 @@ _ONE_FORM = cel(
 _OVERRIDES = cel("!has(self.overrides) || has(self.preset)", "only with preset", fieldPath=".overrides")
 
 
+# What a target can be: apiVersion and kind.
+TARGET_KINDS = (
+    "apps/v1 Deployment",
+    "leaderworkerset.x-k8s.io/v1 LeaderWorkerSet",
+    "ome.io/v1beta1 InferenceService",
+    "serving.kserve.io/v1beta1 InferenceService",
+    "serving.kserve.io/v1alpha2 LLMInferenceService",
+)
+_SERVED_KIND = cel(
+    f"self.apiVersion + ' ' + self.kind in {list(TARGET_KINDS)}",
+    f"apiVersion and kind together are one of: {', '.join(TARGET_KINDS)}",
+    fieldPath=".kind",
+)
+
+
 class CustomObject(Model):
     """An OME object in full. The operator creates it if none has its name, and else uses the existing one as it is."""
 
@@ -122,25 +137,21 @@ class TaskModel(Model):
     )
 
 
-# Two products have a kind of one name.
-_TARGETS = ("apps/v1 Deployment", "ome.io/v1beta1 InferenceService")
-
-
 class Target(Model):
     """What serves today: the task copies its pod, measures copies, and never writes the object itself."""
 
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            cel(
-                f"self.apiVersion + ' ' + self.kind in {list(_TARGETS)}",
-                f"targets are of {', '.join(_TARGETS[:-1])} or {_TARGETS[-1]}",
-                fieldPath=".kind",
-            )
-        )
-    )
+    model_config = ConfigDict(json_schema_extra=rules(_SERVED_KIND))
 
-    api_version: Literal["apps/v1", "ome.io/v1beta1"] = Field(description="The apiVersion of the object.")
-    kind: Literal["Deployment", "InferenceService"] = Field(description="The kind of the object.")
+    api_version: Literal[
+        "apps/v1",
+        "leaderworkerset.x-k8s.io/v1",
+        "ome.io/v1beta1",
+        "serving.kserve.io/v1beta1",
+        "serving.kserve.io/v1alpha2",
+    ] = Field(description="The apiVersion of the object.")
+    kind: Literal["Deployment", "LeaderWorkerSet", "InferenceService", "LLMInferenceService"] = Field(
+        description="The kind of the object."
+    )
     name: ObjectName = Field(description="The name of the object, in the namespace of the task.")
     container: Annotated[str, StringConstraints(max_length=63)] = Field(
         default="",
@@ -171,6 +182,13 @@ class Target(Model):
     )
     allow_unknown_flags: Switch = Field(
         default=False, description="true: pass on flags and values that the operator does not know."
+    )
+    allow_download: Switch = Field(
+        default=False,
+        description=(
+            "true: each experiment may download a model of more than 20 GB anew, as a copy of an LLMInferenceService"
+            " does whose model is on the hub."
+        ),
     )
 
 

@@ -135,5 +135,5 @@ def difference(live: Any, wanted: Any, path: str = "") -> list[str]:
 
 
 def _short(value: Any) -> str:
-    text = "nothing" if value is None else yaml_text.line(value)
+    text = "nothing" if value is None else yaml_text.in_one_line(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

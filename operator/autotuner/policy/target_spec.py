@@ -28,7 +28,8 @@ def with_target(spec: TaskSpec, data: Mapping[str, Any] | None) -> TaskSpec:
     known = (data or {}).get("model") or {}
     called = str(known.get("displayName") or spec.target.name).rpartition("/")[2]
     custom = CustomObject.model_construct(name=_label(called), spec=dict(known))
-    own = {"custom": custom, "allow_large_weights": spec.target.allow_large_weights}
+    allowed = {"allow_download": spec.target.allow_download, "allow_large_weights": spec.target.allow_large_weights}
+    own = {"custom": custom, **allowed}
     model = TaskModel.model_construct(**{**_defaults(TaskModel), **own})
     return spec.model_copy(update={"model": model, "runtime": _runtime(spec.target, data)})
 
@@ -43,7 +44,7 @@ def _runtime(target: Target, data: Mapping[str, Any] | None) -> TaskRuntime:
         "env": target.env,
         "extra_args": target.extra_args,
         "api_key_secret": target.api_key_secret,
-        "served_model_name": target.served_model_name,
+        "served_model_name": target.served_model_name or (data or {}).get("servedModelName") or None,
         "allow_unknown_flags": target.allow_unknown_flags,
     }
     return TaskRuntime.model_construct(**{**_defaults(TaskRuntime), **own})

@@ -54,17 +54,19 @@ class Capabilities:
 
 
 class Named(NamedTuple):
-    """An object in the namespace of the experiment or the task, or of the cluster.
+    """An object by kind and name.
 
     Attributes:
         resource: its kind.
         name: its own.
         events: the events about it matter too.
+        namespace: empty for that of the experiment or the task, or for an object of the cluster.
     """
 
     resource: Resource
     name: str
     events: bool = False
+    namespace: str = ""
 
 
 class TargetParts(NamedTuple):
@@ -218,10 +220,12 @@ class Weights(NamedTuple):
     Attributes:
         path: folder on the node; empty for none.
         claim: that the backend mounts itself; None for none.
+        downloaded: each engine's pod loads them anew, whatever the task says.
     """
 
     path: str = ""
     claim: Claim | None = None
+    downloaded: bool = False
 
 
 NOWHERE = Weights()
@@ -254,14 +258,14 @@ class EngineTemplate:
     Attributes:
         container: in which the engine runs.
         pod: what belongs to the pod around it: volumes, tolerations.
-        pods: over which one engine is spread, each with as many accelerators.
         several: the field of the runtime by which it is more than this one engine; empty if it is no more.
+        pods: over which one engine is spread, each with as many accelerators.
     """
 
     container: Mapping[str, Any] = field(default_factory=dict)
     pod: Mapping[str, Any] = field(default_factory=dict)
-    pods: int = 1
     several: str = ""
+    pods: int = 1
 
     @property
     def image(self) -> str:
@@ -353,6 +357,14 @@ class Backend(ModelsAndRuntimes, Targets, Protocol):
 
     def root_name(self, experiment: Mapping[str, Any]) -> str:
         """The name of an experiment's root."""
+
+    def unfit_name(self, name: str, namespace: str) -> str:
+        """Why an experiment of this name cannot be served in a namespace, as a clause; empty if it can.
+
+        The API limits the names of tasks so that they fit where a product makes no longer ones of them.
+        """
+        del name, namespace
+        return ""
 
     def container(self, service: Service) -> str:
         """The engine's container in the pods of this service."""

@@ -13,10 +13,9 @@ from autotuner.api.task_status import Resolved, TaskStatus
 from autotuner.controllers import read_target
 from autotuner.controllers.read_target import ReadTarget
 from autotuner.controllers.recent_reads import RecentReads
-from autotuner.kube import PERSISTENT_VOLUME_CLAIM
+from autotuner.kube import DEPLOYMENT, PERSISTENT_VOLUME_CLAIM
 from autotuner.kubernetes_object import Object, Resource
 from autotuner.memory_api.api import MemoryApi
-from autotuner.serving.deployment.deployments import DEPLOYMENT
 from autotuner.serving.target.snapshots import CONTROLLER_REVISION, snapshot
 from tests.unit.task_builders import make_task, shipped
 

@@ -40,6 +40,8 @@ class Surroundings:
     probe_failure: str = ""  # why it could not be asked
     absent: Mapping[str, str] = field(default_factory=dict)  # backends that cannot serve -> why
     target_fault: str = ""  # why the target cannot be copied
+    name: str = ""  # of the task; empty if it is not known
+    namespace: str = ""  # of the task; empty if it is not known
 
 
 def engine_of(spec: TaskSpec, presets: Presets) -> EngineName | None:

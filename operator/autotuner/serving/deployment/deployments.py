@@ -9,6 +9,7 @@ from autotuner import presets
 from autotuner.api.experiment import ModelRef, Service
 from autotuner.api.model_and_runtime import Target, TaskModel
 from autotuner.api.task import TaskSpec
+from autotuner.kube import DEPLOYMENT
 from autotuner.kubernetes_object import Object, Resource
 from autotuner.presets import Presets
 from autotuner.serving import preset_shapes, refusals
@@ -31,12 +32,12 @@ from autotuner.serving.backend import (
 )
 from autotuner.serving.deployment import manifests, model_source, runtime_snapshots
 from autotuner.serving.pods import PodView
-from autotuner.serving.target import reading, snapshots, weights_folder
+from autotuner.serving.target import engine_port, reading, snapshots, weights_folder
 from autotuner.serving.target.snapshots import CONTROLLER_REVISION
 
 _CAPABILITIES = Capabilities(
     name="Deployment",
-    root=manifests.DEPLOYMENT,
+    root=DEPLOYMENT,
     models={},
     runtimes={"Cluster": CONTROLLER_REVISION, "Namespaced": CONTROLLER_REVISION},
     replaces_arguments=True,
@@ -85,10 +86,10 @@ class Deployments(Backend):
                 return NotCreated(words, refusals.read(words))
         return NotCreated("kube-controller-manager has not made it yet")
 
-    def endpoint(self, experiment: Mapping[str, Any], pod: PodView) -> Endpoint:
+    def endpoint(self, experiment: Mapping[str, Any], pod: PodView) -> Endpoint:  # noqa: ARG002
         """The Service."""
         meta = experiment["metadata"]
-        return Endpoint("http", f"{meta['name']}.{meta['namespace']}.svc", pod.port)
+        return Endpoint("http", f"{meta['name']}.{meta['namespace']}.svc", engine_port.SERVICE_PORT)
 
     def release_advice(self, service: Service, root: Mapping[str, Any], model: Object | None) -> str:  # noqa: ARG002
         """Nothing of ours holds a Deployment up."""

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from autotuner.api.model_and_runtime import Target
+from autotuner.kube import DEPLOYMENT
 from autotuner.kubernetes_object import Object
 from autotuner.serving import accelerator_count_variable, preset_shapes
 from autotuner.serving.backend import FoundTarget, Named, TargetParts, UnusableTargetError
@@ -18,7 +19,6 @@ from autotuner.serving.ome.merged_engine import merged
 from autotuner.serving.ome.resource_kinds import (
     CLUSTER_BASE_MODEL,
     CLUSTER_SERVING_RUNTIME,
-    DEPLOYMENT,
     SERVING_RUNTIME,
 )
 from autotuner.serving.target import engine_container, pod_copy, reading

@@ -23,7 +23,7 @@ def operations(
         containers: as the object has them.
         name: of the one to change.
         path: of the list.
-        started: its `command` and `args`; None to leave them, its variables and its image alone.
+        started: its `command` and `args`; None to leave them alone.
         service: what won.
         accelerators: of this pod.
     """
@@ -33,15 +33,19 @@ def operations(
     if started is not None:
         for field in ("command", "args"):
             if field in started:
-                changes.append(_add(f"{own}/{field}", list(started[field])))
+                changes += _set(container, own, field, list(started[field]))
             elif container.get(field):
                 changes.append({"op": "remove", "path": f"{own}/{field}"})
-        if service.image and service.image != container.get("image"):
-            changes.append(_add(f"{own}/image", service.image))
-        changes += _variables(container, own, [variable.dump() for variable in service.env or ()])
+    if service.image and service.image != container.get("image"):
+        changes.append(_add(f"{own}/image", service.image))
+    changes += _variables(container, own, [variable.dump() for variable in service.env or ()])
     if resource := service.accelerator.resource:
         changes += _resources(container, own, resource, str(accelerators))
     return changes
+
+
+def _set(container: Mapping[str, Any], path: str, field: str, value: list[str]) -> list[Object]:
+    return [] if list(container.get(field) or ()) == value else [_add(f"{path}/{field}", value)]
 
 
 def _add(path: str, value: object) -> Object:

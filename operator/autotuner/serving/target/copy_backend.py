@@ -10,8 +10,8 @@ from autotuner.api.model_and_runtime import TaskModel
 from autotuner.api.task import TaskSpec
 from autotuner.kubernetes_object import Object
 from autotuner.presets import Presets
-from autotuner.serving.backend import Backend, EngineTemplate, ModelState, Weights
-from autotuner.serving.target import snapshots, weights_folder
+from autotuner.serving.backend import NOWHERE, Backend, EngineTemplate, ModelState, Weights
+from autotuner.serving.target import snapshots
 
 
 class CopyBackend(Backend):
@@ -42,9 +42,9 @@ class CopyBackend(Backend):
         """The copy finds its model as the original does."""
         return ModelState("Ready" if model is not None else "Waiting")
 
-    def weights(self, model_spec: Mapping[str, Any]) -> Weights:
-        """Where a volume of the original's pod holds them."""
-        return weights_folder.weights(model_spec)
+    def weights(self, model_spec: Mapping[str, Any]) -> Weights:  # noqa: ARG002
+        """Only the copied pod knows."""
+        return NOWHERE
 
     def node_label(self, model: ModelRef, namespace: str) -> str:  # noqa: ARG002
         """No node is known to have a model."""

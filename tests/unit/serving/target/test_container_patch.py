@@ -43,7 +43,7 @@ KEY = "nvidia.com~1gpu"
             {**LIMITS, "command": ["vllm"], "args": ["--a=1"]},
             {"command": ["vllm"]},
             1,
-            [("add", "/command", ["vllm"]), ("remove", "/args", None)],
+            [("remove", "/args", None)],
         ),
         (LIMITS, None, 1, []),
         (LIMITS, None, 2, [("add", f"/resources/limits/{KEY}", "2")]),
