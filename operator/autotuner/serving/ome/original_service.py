@@ -23,7 +23,7 @@ from autotuner.serving.ome.resource_kinds import (
 )
 from autotuner.serving.target import engine_container, pod_copy, reading
 from autotuner.serving.target.engine_container import NoEngineError
-from autotuner.serving.target.shell_script import script_index
+from autotuner.serving.target.shell_script import keeps_arguments_out
 
 _MODE, RAW = "ome.io/deploymentMode", "RawDeployment"
 # Of an engine, all that is no field of a pod.
@@ -141,14 +141,12 @@ def _faults_of_engine(original: Mapping[str, Any], runtime: Object, engine: Mapp
         yield f"{what} is for mode {mode}; only {RAW} can be copied"
     if not runner.get("image"):
         yield f"{what} has no engineConfig.runner with an image"
-    if script_index([*(runner.get("command") or ()), *(runner.get("args") or ())]) is not None:
+    if keeps_arguments_out(runner.get("command") or (), runner.get("args") or ()):
         yield (
             f"{what} starts the engine by a shell script, which gets none of the arguments of an InferenceService; let"
             " it start the engine by command and args"
         )
-    if _chooses_class(original) and any(
-        _overrules(one) for one in (runtime["spec"].get("acceleratorConfig") or {}).values()
-    ):
+    if _chooses_class(original) and _overrules(runtime["spec"]):
         yield f"{what} has acceleratorConfig, by which OME overrules arguments; name no class of accelerators"
 
 
@@ -158,8 +156,9 @@ def _chooses_class(original: Mapping[str, Any]) -> bool:
     return bool(named or spec.get("acceleratorSelector") or (spec.get("engine") or {}).get("acceleratorOverride"))
 
 
-def _overrules(config: Mapping[str, Any]) -> bool:
-    return any(config.get(field) for field in _OVERRULES)
+def _overrules(runtime_spec: Mapping[str, Any]) -> bool:
+    classes = [one.get("acceleratorConfig") or {} for one in runtime_spec.get("supportedModelFormats") or ()]
+    return any(config.get(field) for by_class in classes for config in by_class.values() for field in _OVERRULES)
 
 
 def _template(original: Mapping[str, Any], engine: Mapping[str, Any], runner: Object) -> Object:

@@ -124,7 +124,7 @@ FAULTS: list[tuple[Object, tuple[Object, ...], str]] = [
     ({}, of_runtime(runner(command=["serve"], args=[], image="")),
      ": ClusterServingRuntime big has no engineConfig.runner with an image"),
     ({"spec": {"acceleratorSelector": {"acceleratorClass": "h100"}}},
-     of_runtime({"acceleratorConfig": {"h100": {"runtimeArgsOverride": ["--tp=4"]}}}),
+     of_runtime({"supportedModelFormats": [{"acceleratorConfig": {"h100": {"runtimeArgsOverride": ["--tp=4"]}}}]}),
      ": ClusterServingRuntime big has acceleratorConfig, by which OME overrules arguments; name no class of"
      " accelerators"),
 ]  # fmt: skip
