@@ -33,6 +33,7 @@ from autotuner.serving.pods import PodView
 
 _CAPABILITIES = Capabilities(
     name="OME",
+    rights="ome",
     root=INFERENCE_SERVICE,
     models=wanted_objects.MODELS,
     runtimes=wanted_objects.RUNTIMES,
