@@ -432,11 +432,12 @@ class Backends:
                 self.withheld.add(known.name)
 
     def of_kind(self, api_version: str, kind: str) -> Backend:
-        """The one whose roots are of this kind; the API allows no other for a target."""
+        """The one that copies objects of this kind; the API allows no other for a target."""
         return next(
             backend
             for backend in self
-            if (backend.capabilities.root.api_version, backend.capabilities.root.kind) == (api_version, kind)
+            if backend.capabilities.snapshots
+            and (backend.capabilities.root.api_version, backend.capabilities.root.kind) == (api_version, kind)
         )
 
     @property
