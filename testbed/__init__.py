@@ -39,6 +39,7 @@ class Testbed:
         kueue: bool = False,
         ipv6: bool = False,
         kserve: bool = False,
+        llmisvc: bool = False,
     ) -> Testbed:
         """Starts a testbed and returns when it can be used: seconds, but minutes when the control plane is not built.
 
@@ -50,13 +51,14 @@ class Testbed:
             kueue: with the real Kueue and a ClusterQueue ``gpus``; it is built if it is not there.
             ipv6: services have IPv6 addresses alone; the pods' processes keep IPv4.
             kserve: with the stand-in for KServe's controller of InferenceServices.
+            llmisvc: with the stand-in for its controller of LLMInferenceServices.
             folder: its folder, which must be empty; a new temporary one by default.
 
         Raises:
             TestbedError: it did not start.
         """
         flags = {"--no-ome": not ome, "--audit": audit, "--keep": keep, "--vllm": vllm, "--kueue": kueue}
-        flags |= {"--ipv6": ipv6, "--kserve": kserve}
+        flags |= {"--ipv6": ipv6, "--kserve": kserve, "--llmisvc": llmisvc}
         words = [sys.executable, "-m", "testbed", "up", "--control", *(flag for flag, on in flags.items() if on)]
         if folder is not None:
             words += ["--dir", str(folder)]

@@ -49,6 +49,7 @@ class Options:
     kueue: bool = False
     ipv6: bool = False
     kserve: bool = False
+    llmisvc: bool = False
 
 
 def say(text: str) -> None:
@@ -252,7 +253,9 @@ class Supervisor:
         """
         if self._plane is not None:
             await self._await_apiserver()
-        stand_ins = [name for name, wanted in (("ome", self._options.ome), ("kserve", self._options.kserve)) if wanted]
+        options = self._options
+        known = {"ome": options.ome, "kserve": options.kserve, "llmisvc": options.llmisvc}
+        stand_ins = [name for name, wanted in known.items() if wanted]
         if stand_ins:
             say(f"installing the kinds, starting the stand-ins of {', '.join(stand_ins)}")
             await self._start_stand_ins(stand_ins)
@@ -347,7 +350,7 @@ class Supervisor:
             await service.start()
             if name == "kube-apiserver":
                 await self._await_apiserver()
-            elif name in ("node", "spare-node", "ome", "kserve"):
+            elif name in ("node", "spare-node", "ome", "kserve", "llmisvc"):
                 await service.said_ready()
             elif name == "kueue":
                 async with Api(self.kubeconfig) as api, asyncio.timeout(60):
