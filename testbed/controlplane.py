@@ -80,6 +80,7 @@ class ControlPlane:
             "testbed-node": "system:masters",
             "testbed-ome": "system:masters",
             "testbed-kserve": "system:masters",
+            "testbed-lws": "system:masters",
             "system:kube-controller-manager": "",
             "system:kube-scheduler": "",
         }

@@ -30,6 +30,7 @@ class TargetKind:
         engine: that it runs.
         needs: what is there before the object, by the plural of its path.
         selected: labels of the original's pods by which others select them.
+        tuned: the arguments that it has.
     """
 
     backend: str
@@ -43,6 +44,7 @@ class TargetKind:
     engine: str = "SGLang"
     needs: Callable[[], Mapping[str, Object]] = dict
     selected: Mapping[str, str] = field(default_factory=lambda: {"app": "chat"})
+    tuned: Sequence[str] = tuple(TUNED)
 
     def collection(self, namespace: str) -> str:
         """The path of the objects of this kind."""
@@ -93,6 +95,36 @@ def _serving_runtime() -> Mapping[str, Object]:
     return {"servingruntimes": {**kind, "metadata": {"name": "simulated"}, "spec": spec}}
 
 
+# The degrees of a group are those of all its pods.
+_OVER_TWO = [word.replace("--tp-size=1", "--tp-size=2") for word in TUNED]
+# What a worker does that lends its accelerators and runs no engine; it can be told to fail.
+_LENDS = (
+    'test "$WORKER" != broken || { echo "torch.OutOfMemoryError: CUDA out of memory" >&2; exit 1; }; exec sleep 1000000'
+)
+
+
+def _leader_worker_set() -> Object:
+    leader = container("engine", [*COMMAND, *KEPT], _OVER_TWO)
+    worker = container("worker", ["sh", "-c", _LENDS], [])
+    del worker["readinessProbe"], worker["ports"]
+    return {
+        "apiVersion": "leaderworkerset.x-k8s.io/v1",
+        "kind": "LeaderWorkerSet",
+        "metadata": {"name": "chat", "labels": {"app": "chat", "team": "x"}},
+        "spec": {
+            "replicas": 1,
+            "leaderWorkerTemplate": {
+                "size": 2,
+                "leaderTemplate": {
+                    "metadata": {"labels": {"app": "chat", "team": "x"}},
+                    "spec": {"containers": [leader]},
+                },
+                "workerTemplate": {"spec": {"containers": [worker]}},
+            },
+        },
+    }
+
+
 KINDS = [
     TargetKind(
         "Deployment",
@@ -114,5 +146,16 @@ KINDS = [
         {"kserve": True},
         needs=_serving_runtime,
         selected={"team": "x"},  # KServe's own label app replaces any other
+    ),
+    TargetKind(
+        "LeaderWorkerSet",
+        "leaderworkerset.x-k8s.io/v1",
+        "LeaderWorkerSet",
+        "leaderworkersets",
+        _leader_worker_set,
+        "application/json-patch+json",
+        {"spec": {"leaderWorkerTemplate": {"leaderTemplate": {"spec": {"terminationGracePeriodSeconds": 3}}}}},
+        {"lws": True},
+        tuned=tuple(_OVER_TWO),
     ),
 ]
