@@ -108,6 +108,7 @@ def _llm_inference_service() -> Object:
         "name": "main",
         "args": [*_VLLM, shlex.quote(_JSON)],
         "env": [{"name": "VLLM_ADDITIONAL_ARGS", "value": "--seed=3"}],
+        "startupProbe": {"periodSeconds": 1},
         "resources": {"requests": {"cpu": "100m"}, "limits": {"nvidia.com/gpu": "1"}},
     }
     return {
