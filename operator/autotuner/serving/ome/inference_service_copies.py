@@ -19,6 +19,7 @@ from autotuner.serving.target.snapshots import CONTROLLER_REVISION
 
 _CAPABILITIES = Capabilities(
     name="OMEInferenceService",
+    rights="ome",
     root=INFERENCE_SERVICE,
     models=wanted_objects.MODELS,
     runtimes={"Cluster": CONTROLLER_REVISION, "Namespaced": CONTROLLER_REVISION},
