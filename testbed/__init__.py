@@ -40,6 +40,7 @@ class Testbed:
         ipv6: bool = False,
         kserve: bool = False,
         lws: bool = False,
+        llmisvc: bool = False,
     ) -> Testbed:
         """Starts a testbed and returns when it can be used: seconds, but minutes when the control plane is not built.
 
@@ -52,13 +53,14 @@ class Testbed:
             ipv6: services have IPv6 addresses alone; the pods' processes keep IPv4.
             kserve: with the stand-in for KServe's controller of InferenceServices.
             lws: with the stand-in for LWS's controller of LeaderWorkerSets.
+            llmisvc: with the stand-in for its controller of LLMInferenceServices.
             folder: its folder, which must be empty; a new temporary one by default.
 
         Raises:
             TestbedError: it did not start.
         """
         flags = {"--no-ome": not ome, "--audit": audit, "--keep": keep, "--vllm": vllm, "--kueue": kueue}
-        flags |= {"--ipv6": ipv6, "--kserve": kserve, "--lws": lws}
+        flags |= {"--ipv6": ipv6, "--kserve": kserve, "--llmisvc": llmisvc, "--lws": lws}
         words = [sys.executable, "-m", "testbed", "up", "--control", *(flag for flag, on in flags.items() if on)]
         if folder is not None:
             words += ["--dir", str(folder)]

@@ -35,7 +35,7 @@ ROOT = Path(__file__).parents[1]
 _POLL_SECONDS = 0.02
 _NODES = ("node-a", "node-b")
 _SPARE = "node-c"
-_STAND_INS = ("ome", "kserve", "lws")  # switches of Options, services and modules of one name
+_STAND_INS = ("ome", "kserve", "llmisvc", "lws")  # switches of Options, services and modules of one name
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,7 @@ class Options:
     ipv6: bool = False
     kserve: bool = False
     lws: bool = False
+    llmisvc: bool = False
 
 
 def say(text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -30,7 +31,8 @@ class TargetKind:
         engine: that it runs.
         needs: what is there before the object, by the plural of its path.
         selected: labels of the original's pods by which others select them.
-        tuned: the arguments that it has.
+        tuned: the arguments that are tuned, as the engine is given them.
+        parameter: the one of them that is searched.
     """
 
     backend: str
@@ -45,6 +47,7 @@ class TargetKind:
     needs: Callable[[], Mapping[str, Object]] = dict
     selected: Mapping[str, str] = field(default_factory=lambda: {"app": "chat"})
     tuned: Sequence[str] = tuple(TUNED)
+    parameter: str = "max-running-requests"
 
     def collection(self, namespace: str) -> str:
         """The path of the objects of this kind."""
@@ -125,6 +128,32 @@ def _leader_worker_set() -> Object:
     }
 
 
+# Braces, quotes and blanks, which the shell of the presets reads once more.
+_JSON = '--compilation-config={"mode": 0, "custom_ops": ["none", "+rms_norm"]}'
+_VLLM = ["--gpu-memory-utilization=0.85", "--max-num-seqs=1"]
+
+
+def _llm_inference_service() -> Object:
+    main = {
+        "name": "main",
+        "args": [*_VLLM, shlex.quote(_JSON)],
+        "env": [{"name": "VLLM_ADDITIONAL_ARGS", "value": "--seed=3"}],
+        "resources": {"requests": {"cpu": "100m"}, "limits": {"nvidia.com/gpu": "1"}},
+    }
+    return {
+        "apiVersion": "serving.kserve.io/v1alpha2",
+        "kind": "LLMInferenceService",
+        "metadata": {"name": "chat"},
+        "spec": {
+            "model": {"uri": "hf://meta-llama/Llama-3.2-1B-Instruct", "name": "llama"},
+            "replicas": 1,
+            "parallelism": {"tensor": 1},
+            "labels": {"app": "chat", "team": "x"},
+            "template": {"containers": [main]},
+        },
+    }
+
+
 KINDS = [
     TargetKind(
         "Deployment",
@@ -157,5 +186,18 @@ KINDS = [
         {"spec": {"leaderWorkerTemplate": {"leaderTemplate": {"spec": {"terminationGracePeriodSeconds": 3}}}}},
         {"lws": True},
         tuned=tuple(_OVER_TWO),
+    ),
+    TargetKind(
+        "KServeLLMInferenceService",
+        "serving.kserve.io/v1alpha2",
+        "LLMInferenceService",
+        "llminferenceservices",
+        _llm_inference_service,
+        "application/merge-patch+json",
+        {"spec": {"annotations": {"changed": "yes"}}},
+        {"llmisvc": True},
+        engine="VLLM",
+        tuned=["--tensor-parallel-size=1", "--seed=3", *_VLLM, _JSON],
+        parameter="max-num-seqs",
     ),
 ]

@@ -89,7 +89,7 @@ class TargetStory(Story):
             },
             "spec.model": None,
             "spec.runtime": None,
-            "spec.parameters": [{"name": "max-running-requests", "values": [1, 64]}],
+            "spec.parameters": [{"name": self.kind.parameter, "values": [1, 64]}],
             "spec.benchmark": traffic(BRIEF, [8]),
             "spec.slos": [{"metric": "ErrorRate", "max": "1%"}],
             "spec.search": {"strategy": "Grid", "maxExperiments": 1, "confirm": {"maxRepeats": 0}},
