@@ -73,6 +73,11 @@ class Kind(Enum):
         "with {part} the runtime is no single engine but several (prefill and decode apart, or a leader with workers),"
         " and only one of them would be measured; choose a runtime whose engineConfig.runner is the whole engine",
     )
+    RUNTIME_BY_SCRIPT = Wording(
+        "InvalidSpec",
+        "a shell starts the engine by a script in {part} of engineConfig.runner, so that no experiment could give it"
+        ' other arguments; start the engine by command and args, or end a script in command with "$@"',
+    )
     RUNTIME_INCOMPATIBLE = Wording("InvalidSpec", "{mismatch}")
     OBJECT_SHADOWED = Wording(
         "InvalidSpec", "{hiding} in namespace {namespace} hides the {hidden} from {product}; remove it"

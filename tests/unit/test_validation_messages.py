@@ -107,6 +107,12 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
         " engine",
     ),
     (
+        Kind.RUNTIME_BY_SCRIPT,
+        {"part": "args"},
+        "a shell starts the engine by a script in args of engineConfig.runner, so that no experiment could give it"
+        ' other arguments; start the engine by command and args, or end a script in command with "$@"',
+    ),
+    (
         Kind.RUNTIME_INCOMPATIBLE,
         {"mismatch": "its words"},
         "its words",

@@ -35,6 +35,7 @@ from autotuner.serving.target.snapshots import CONTROLLER_REVISION
 
 _CAPABILITIES = Capabilities(
     name="KServeInferenceService",
+    rights="kserve",
     root=INFERENCE_SERVICE,
     models={},
     runtimes={"Cluster": CONTROLLER_REVISION, "Namespaced": CONTROLLER_REVISION},
