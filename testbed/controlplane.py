@@ -81,6 +81,7 @@ class ControlPlane:
             "testbed-ome": "system:masters",
             "testbed-kserve": "system:masters",
             "testbed-llmisvc": "system:masters",
+            "testbed-lws": "system:masters",
             "system:kube-controller-manager": "",
             "system:kube-scheduler": "",
         }

@@ -35,6 +35,7 @@ ROOT = Path(__file__).parents[1]
 _POLL_SECONDS = 0.02
 _NODES = ("node-a", "node-b")
 _SPARE = "node-c"
+_STAND_INS = ("ome", "kserve", "llmisvc", "lws")  # switches of Options, services and modules of one name
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class Options:
     ipv6: bool = False
     kserve: bool = False
     llmisvc: bool = False
+    lws: bool = False
 
 
 def say(text: str) -> None:
@@ -253,9 +255,7 @@ class Supervisor:
         """
         if self._plane is not None:
             await self._await_apiserver()
-        options = self._options
-        known = {"ome": options.ome, "kserve": options.kserve, "llmisvc": options.llmisvc}
-        stand_ins = [name for name, wanted in known.items() if wanted]
+        stand_ins = [name for name in _STAND_INS if getattr(self._options, name)]
         if stand_ins:
             say(f"installing the kinds, starting the stand-ins of {', '.join(stand_ins)}")
             await self._start_stand_ins(stand_ins)
@@ -350,7 +350,7 @@ class Supervisor:
             await service.start()
             if name == "kube-apiserver":
                 await self._await_apiserver()
-            elif name in ("node", "spare-node", "ome", "kserve", "llmisvc"):
+            elif name in ("node", "spare-node", *_STAND_INS):
                 await service.said_ready()
             elif name == "kueue":
                 async with Api(self.kubeconfig) as api, asyncio.timeout(60):

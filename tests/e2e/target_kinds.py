@@ -125,6 +125,36 @@ def _llm_inference_service() -> Object:
     }
 
 
+# The degrees of a group are those of all its pods.
+_OVER_TWO = [word.replace("--tp-size=1", "--tp-size=2") for word in TUNED]
+# What a worker does that lends its accelerators and runs no engine; it can be told to fail.
+_LENDS = (
+    'test "$WORKER" != broken || { echo "torch.OutOfMemoryError: CUDA out of memory" >&2; exit 1; }; exec sleep 1000000'
+)
+
+
+def _leader_worker_set() -> Object:
+    leader = container("engine", [*COMMAND, *KEPT], _OVER_TWO)
+    worker = container("worker", ["sh", "-c", _LENDS], [])
+    del worker["readinessProbe"], worker["ports"]
+    return {
+        "apiVersion": "leaderworkerset.x-k8s.io/v1",
+        "kind": "LeaderWorkerSet",
+        "metadata": {"name": "chat", "labels": {"app": "chat", "team": "x"}},
+        "spec": {
+            "replicas": 1,
+            "leaderWorkerTemplate": {
+                "size": 2,
+                "leaderTemplate": {
+                    "metadata": {"labels": {"app": "chat", "team": "x"}},
+                    "spec": {"containers": [leader]},
+                },
+                "workerTemplate": {"spec": {"containers": [worker]}},
+            },
+        },
+    }
+
+
 KINDS = [
     TargetKind(
         "Deployment",
@@ -159,5 +189,16 @@ KINDS = [
         engine="VLLM",
         tuned=["--tensor-parallel-size=1", "--seed=3", *_VLLM, _JSON],
         parameter="max-num-seqs",
+    ),
+    TargetKind(
+        "LeaderWorkerSet",
+        "leaderworkerset.x-k8s.io/v1",
+        "LeaderWorkerSet",
+        "leaderworkersets",
+        _leader_worker_set,
+        "application/json-patch+json",
+        {"spec": {"leaderWorkerTemplate": {"leaderTemplate": {"spec": {"terminationGracePeriodSeconds": 3}}}}},
+        {"lws": True},
+        tuned=tuple(_OVER_TWO),
     ),
 ]

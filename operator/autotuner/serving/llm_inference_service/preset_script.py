@@ -10,6 +10,7 @@ import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 
+from autotuner.engines.vllm import VLLM
 from autotuner.serving.target import variables
 from autotuner.serving.target.shell_script import UnreadableScriptError, last_command, script_index
 
@@ -31,7 +32,7 @@ def evaluates(command: Sequence[str]) -> bool:
 
 def swallows(command: Sequence[str]) -> bool:
     """Whether its script starts an engine by `eval` and takes no arguments: every configuration would be the same."""
-    return not evaluates(command) and any("vllm" in text for text in _evaluated(command))
+    return not evaluates(command) and any(VLLM.package in text for text in _evaluated(command))
 
 
 def program(command: Sequence[str]) -> list[str]:

@@ -30,6 +30,7 @@ from autotuner.serving.target.snapshots import CONTROLLER_REVISION
 
 _CAPABILITIES = Capabilities(
     name="KServeLLMInferenceService",
+    rights="kserve",
     root=original.ROOT,
     models={},
     runtimes={"Cluster": CONTROLLER_REVISION, "Namespaced": CONTROLLER_REVISION},
