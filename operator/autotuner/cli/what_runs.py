@@ -52,7 +52,8 @@ class Named:
         Raises:
             UnreadableError: there is none.
         """
-        known = [backend for backend in BACKENDS if _may_be_target(backend.capabilities.root)]
+        copying = [backend for backend in BACKENDS if backend.capabilities.snapshots]
+        known = [backend for backend in copying if _may_be_target(backend.capabilities.root)]
         found = [backend for backend in known if self.kind.lower() in _names(backend.capabilities.root)]
         if not found:
             kinds = ", ".join(f"{one.plural}.{one.group}" for one in (backend.capabilities.root for backend in known))
