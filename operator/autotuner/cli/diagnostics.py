@@ -138,9 +138,10 @@ def judge(document: Document, known: AtHand) -> Verdict:
 
 
 def _target(target: Target, known: AtHand) -> Object | None:
-    """The target of a task, if it is among the files."""
+    """The target of a task, if it is among the files; two products may have kinds of one name."""
     for body in (document.body for document in known.documents):
-        if _is_usable(body, {target.kind: target}) and body["metadata"]["name"] == target.name:
+        called = (body.get("apiVersion"), (body.get("metadata") or {}).get("name"))
+        if _is_usable(body, {target.kind: target}) and called == (target.api_version, target.name):
             return body
     return None
 

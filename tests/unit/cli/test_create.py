@@ -191,7 +191,12 @@ def test_wrong_usage_is_told(words: list[str], told: str) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["pod/chat"], "'pod' is no kind that can be tuned; there are deployments.apps"),
+        (
+            ["pod/chat"],
+            "'pod' is no kind that can be tuned; there are inferenceservices.ome.io, deployments.apps,"
+            " inferenceservices.serving.kserve.io, llminferenceservices.serving.kserve.io,"
+            " leaderworkersets.leaderworkerset.x-k8s.io",
+        ),
         (["deployment/other"], "deployment other is not in live.yaml, where there are Deployment chat"),
         (["deployment/chat", "--from=missing.yaml"], "missing.yaml: No such file or directory"),
     ],
