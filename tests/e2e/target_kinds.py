@@ -98,6 +98,33 @@ def _serving_runtime() -> Mapping[str, Object]:
     return {"servingruntimes": {**kind, "metadata": {"name": "simulated"}, "spec": spec}}
 
 
+# Braces, quotes and blanks, which the shell of the presets reads once more.
+_JSON = '--compilation-config={"mode": 0, "custom_ops": ["none", "+rms_norm"]}'
+_VLLM = ["--gpu-memory-utilization=0.85", "--max-num-seqs=1"]
+
+
+def _llm_inference_service() -> Object:
+    main = {
+        "name": "main",
+        "args": [*_VLLM, shlex.quote(_JSON)],
+        "env": [{"name": "VLLM_ADDITIONAL_ARGS", "value": "--seed=3"}],
+        "startupProbe": {"periodSeconds": 1},
+        "resources": {"requests": {"cpu": "100m"}, "limits": {"nvidia.com/gpu": "1"}},
+    }
+    return {
+        "apiVersion": "serving.kserve.io/v1alpha2",
+        "kind": "LLMInferenceService",
+        "metadata": {"name": "chat"},
+        "spec": {
+            "model": {"uri": "hf://meta-llama/Llama-3.2-1B-Instruct", "name": "llama"},
+            "replicas": 1,
+            "parallelism": {"tensor": 1},
+            "labels": {"app": "chat", "team": "x"},
+            "template": {"containers": [main]},
+        },
+    }
+
+
 # The degrees of a group are those of all its pods.
 _OVER_TWO = [word.replace("--tp-size=1", "--tp-size=2") for word in TUNED]
 # What a worker does that lends its accelerators and runs no engine; it can be told to fail.
@@ -128,32 +155,6 @@ def _leader_worker_set() -> Object:
     }
 
 
-# Braces, quotes and blanks, which the shell of the presets reads once more.
-_JSON = '--compilation-config={"mode": 0, "custom_ops": ["none", "+rms_norm"]}'
-_VLLM = ["--gpu-memory-utilization=0.85", "--max-num-seqs=1"]
-
-
-def _llm_inference_service() -> Object:
-    main = {
-        "name": "main",
-        "args": [*_VLLM, shlex.quote(_JSON)],
-        "env": [{"name": "VLLM_ADDITIONAL_ARGS", "value": "--seed=3"}],
-        "resources": {"requests": {"cpu": "100m"}, "limits": {"nvidia.com/gpu": "1"}},
-    }
-    return {
-        "apiVersion": "serving.kserve.io/v1alpha2",
-        "kind": "LLMInferenceService",
-        "metadata": {"name": "chat"},
-        "spec": {
-            "model": {"uri": "hf://meta-llama/Llama-3.2-1B-Instruct", "name": "llama"},
-            "replicas": 1,
-            "parallelism": {"tensor": 1},
-            "labels": {"app": "chat", "team": "x"},
-            "template": {"containers": [main]},
-        },
-    }
-
-
 KINDS = [
     TargetKind(
         "Deployment",
@@ -177,17 +178,6 @@ KINDS = [
         selected={"team": "x"},  # KServe's own label app replaces any other
     ),
     TargetKind(
-        "LeaderWorkerSet",
-        "leaderworkerset.x-k8s.io/v1",
-        "LeaderWorkerSet",
-        "leaderworkersets",
-        _leader_worker_set,
-        "application/json-patch+json",
-        {"spec": {"leaderWorkerTemplate": {"leaderTemplate": {"spec": {"terminationGracePeriodSeconds": 3}}}}},
-        {"lws": True},
-        tuned=tuple(_OVER_TWO),
-    ),
-    TargetKind(
         "KServeLLMInferenceService",
         "serving.kserve.io/v1alpha2",
         "LLMInferenceService",
@@ -199,5 +189,16 @@ KINDS = [
         engine="VLLM",
         tuned=["--tensor-parallel-size=1", "--seed=3", *_VLLM, _JSON],
         parameter="max-num-seqs",
+    ),
+    TargetKind(
+        "LeaderWorkerSet",
+        "leaderworkerset.x-k8s.io/v1",
+        "LeaderWorkerSet",
+        "leaderworkersets",
+        _leader_worker_set,
+        "application/json-patch+json",
+        {"spec": {"leaderWorkerTemplate": {"leaderTemplate": {"spec": {"terminationGracePeriodSeconds": 3}}}}},
+        {"lws": True},
+        tuned=tuple(_OVER_TWO),
     ),
 ]
