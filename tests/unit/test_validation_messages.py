@@ -373,6 +373,24 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
         " that one; move the flag to the runtime's args",
     ),
     (
+        Kind.FLAG_IN_TARGET,
+        {"flag": "seed"},
+        "some configurations leave out --seed, but the target has it where no copy can take it away, in a runtime, in a"
+        " preset or with a value that only pods know; offer a value or the flag's negation, or take it out there",
+    ),
+    (
+        Kind.JSON_IN_TARGET,
+        {"flag": "compilation-config"},
+        "the target gives --compilation-config too, where no copy can change it, one of them as JSON and the other in"
+        " parts, and the engine drops the JSON beside parts; write it in the target's form",
+    ),
+    (
+        Kind.LIST_IN_TARGET,
+        {"flag": "compilation-config.sizes"},
+        "the target gives --compilation-config.sizes too, where no copy can change it, and the engine adds this list to"
+        " that one; take the flag out there",
+    ),
+    (
         Kind.FLAG_MIXED_WITH_VALUE,
         {"meant": "--tp-size=2"},
         "flag and value are one argument: write --tp-size=2",

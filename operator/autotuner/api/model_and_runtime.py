@@ -186,8 +186,8 @@ class Target(Model):
     allow_download: Switch = Field(
         default=False,
         description=(
-            "true: each experiment may download a model of more than 20 GB anew, as a copy of an LLMInferenceService"
-            " does whose model is on the hub."
+            "true: each experiment may download a model of more than 20 GB anew, as the copy of an object does that"
+            " names a model on the hub instead of a claim."
         ),
     )
 

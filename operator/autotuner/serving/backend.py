@@ -36,6 +36,7 @@ class Capabilities:
         models: kinds of model; of two of one name the namespaced one is used. None: the engine finds its own.
         runtimes: kinds of runtime; of two of one name the namespaced one is used.
         snapshots: runtimes are snapshots, each made by the task that uses it.
+        templates: it takes what stands in an object's strings in double braces for templates.
         selector: of the labels that only its roots have, among all objects of their kind.
         replaces_arguments: an experiment's arguments replace the runtime's own, which an empty list keeps.
     """
@@ -47,6 +48,7 @@ class Capabilities:
     runtimes: Mapping[Scope, Resource]
     replaces_arguments: bool
     snapshots: bool = False
+    templates: bool = False
     selector: str = EXPERIMENT_UID_LABEL
 
     @property

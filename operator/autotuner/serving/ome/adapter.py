@@ -38,6 +38,7 @@ _CAPABILITIES = Capabilities(
     models=wanted_objects.MODELS,
     runtimes=wanted_objects.RUNTIMES,
     replaces_arguments=True,
+    templates=True,
 )
 
 
