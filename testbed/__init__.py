@@ -38,6 +38,7 @@ class Testbed:
         vllm: bool = False,
         kueue: bool = False,
         ipv6: bool = False,
+        kserve: bool = False,
     ) -> Testbed:
         """Starts a testbed and returns when it can be used: seconds, but minutes when the control plane is not built.
 
@@ -48,13 +49,14 @@ class Testbed:
             vllm: with a real vLLM as image ``vllm/vllm-openai-cpu``; it is installed if it is not there.
             kueue: with the real Kueue and a ClusterQueue ``gpus``; it is built if it is not there.
             ipv6: services have IPv6 addresses alone; the pods' processes keep IPv4.
+            kserve: with the stand-in for KServe's controller of InferenceServices.
             folder: its folder, which must be empty; a new temporary one by default.
 
         Raises:
             TestbedError: it did not start.
         """
         flags = {"--no-ome": not ome, "--audit": audit, "--keep": keep, "--vllm": vllm, "--kueue": kueue}
-        flags["--ipv6"] = ipv6
+        flags |= {"--ipv6": ipv6, "--kserve": kserve}
         words = [sys.executable, "-m", "testbed", "up", "--control", *(flag for flag, on in flags.items() if on)]
         if folder is not None:
             words += ["--dir", str(folder)]
@@ -130,6 +132,14 @@ class Testbed:
     def start_ome(self) -> None:
         """Brings the stand-in for OME's controller back."""
         self.control("start", "ome")
+
+    def kill_kserve(self) -> None:
+        """Kills the stand-in for KServe's controller."""
+        self.control("kill", "kserve")
+
+    def start_kserve(self) -> None:
+        """Brings the stand-in for KServe's controller back."""
+        self.control("start", "kserve")
 
     def kill_kueue(self) -> None:
         """Kills Kueue: its webhooks refuse everything until it is back."""

@@ -79,6 +79,7 @@ class ControlPlane:
             "admin": "system:masters",
             "testbed-node": "system:masters",
             "testbed-ome": "system:masters",
+            "testbed-kserve": "system:masters",
             "system:kube-controller-manager": "",
             "system:kube-scheduler": "",
         }

@@ -48,6 +48,7 @@ class Options:
     vllm: bool = False
     kueue: bool = False
     ipv6: bool = False
+    kserve: bool = False
 
 
 def say(text: str) -> None:
@@ -251,14 +252,10 @@ class Supervisor:
         """
         if self._plane is not None:
             await self._await_apiserver()
-        if self._options.ome:
-            say("installing the kinds, starting OME's stand-in")
-            config = str(self._config_of("testbed-ome"))
-            stand_in = self._add("ome", [sys.executable, "-m", "testbed.ome", "--kubeconfig", config])
-            await stand_in.start()
-            async with Api(self.kubeconfig) as api, asyncio.timeout(60):
-                await install_crds(api)
-                await stand_in.said_ready()
+        stand_ins = [name for name, wanted in (("ome", self._options.ome), ("kserve", self._options.kserve)) if wanted]
+        if stand_ins:
+            say(f"installing the kinds, starting the stand-ins of {', '.join(stand_ins)}")
+            await self._start_stand_ins(stand_ins)
         if self._options.kueue:
             say("installing Kueue")
             await self._start_kueue()
@@ -266,6 +263,17 @@ class Supervisor:
             say("starting kube-controller-manager, kube-scheduler")
             for name in ("kube-controller-manager", "kube-scheduler"):
                 await self.services[name].start()
+
+    async def _start_stand_ins(self, names: Sequence[str]) -> None:
+        started = []
+        for name in names:
+            config = str(self._config_of(f"testbed-{name}"))
+            started.append(self._add(name, [sys.executable, "-m", f"testbed.{name}", "--kubeconfig", config]))
+            await started[-1].start()
+        async with Api(self.kubeconfig) as api, asyncio.timeout(60):
+            await install_crds(api)
+            for stand_in in started:
+                await stand_in.said_ready()
 
     async def _start_kueue(self) -> None:
         """Starts Kueue; before it runs, nothing that its webhooks look at can be made."""
@@ -339,7 +347,7 @@ class Supervisor:
             await service.start()
             if name == "kube-apiserver":
                 await self._await_apiserver()
-            elif name in ("node", "spare-node", "ome"):
+            elif name in ("node", "spare-node", "ome", "kserve"):
                 await service.said_ready()
             elif name == "kueue":
                 async with Api(self.kubeconfig) as api, asyncio.timeout(60):

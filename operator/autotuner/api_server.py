@@ -8,13 +8,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 
 from aiohttp import ClientError
 from kubernetes.aio.client.api_client import ApiClient
 from kubernetes.aio.client.configuration import Configuration
 from kubernetes.aio.client.rest import RESTResponse
 from kubernetes.aio.config.incluster_config import load_incluster_config
-from kubernetes.aio.config.kube_config import load_kube_config
+from kubernetes.aio.config.kube_config import list_kube_config_contexts, load_kube_config
 
 from autotuner.kube import FIELD_MANAGER, POD, ConflictError, KubeError, Obstacle, RejectedError, refusal
 from autotuner.kubernetes_object import Object, Resource
@@ -22,6 +23,7 @@ from autotuner.log_excerpt import LogExcerpt
 from autotuner.proxies import proxy_for, without_password
 
 REQUEST_SECONDS = 30.0
+_OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _LOG_BYTES = 64 * 1024 * 1024  # kubelets keep 10 MiB of a container's log unless they are told otherwise
 _LOG_TAIL_LINES = 1000
 
@@ -48,18 +50,36 @@ def in_cluster(environment: Mapping[str, str] = os.environ) -> bool:
     return "KUBERNETES_SERVICE_HOST" in environment and "KUBECONFIG" not in environment
 
 
+def usual_namespace(environment: Mapping[str, str] = os.environ) -> str:
+    """The namespace that is meant where nobody says one: the pod's own, else that of the kubeconfig's context.
+
+    Raises:
+        RuntimeError: there is no kubeconfig that can be read.
+    """
+    if in_cluster(environment):
+        return _OWN_NAMESPACE.read_text().strip()
+    try:
+        _, current = list_kube_config_contexts()
+    except Exception as problem:
+        raise RuntimeError(f"no cluster: {problem}; set KUBECONFIG or run inside a cluster") from problem
+    return str(current["context"].get("namespace") or "default")
+
+
 class ApiServer:
     """A connection to the API server, as `Kube` asks; make it inside the event loop and close it there."""
 
-    def __init__(self, client: ApiClient, may_write: Callable[[], bool] = lambda: True) -> None:
-        self._client, self._may_write = client, may_write
+    def __init__(
+        self, client: ApiClient, may_write: Callable[[], bool] = lambda: True, manager: str = FIELD_MANAGER
+    ) -> None:
+        self._client, self._may_write, self._manager = client, may_write, manager
 
     @classmethod
-    async def connect(cls, may_write: Callable[[], bool] = lambda: True) -> ApiServer:
+    async def connect(cls, may_write: Callable[[], bool] = lambda: True, manager: str = FIELD_MANAGER) -> ApiServer:
         """By service account inside a cluster, else by kubeconfig.
 
         Args:
             may_write: asked before anything is written; if it says no, nothing is sent.
+            manager: of the fields that are written.
 
         Raises:
             RuntimeError: neither is there.
@@ -75,7 +95,7 @@ class ApiServer:
                 raise RuntimeError(f"no cluster: {problem}; set KUBECONFIG or run inside a cluster") from problem
             configuration.proxy = configuration.proxy or proxy_for(configuration.host)
         configuration.client_session_kwargs = {"trust_env": False}  # its own reading of NO_PROXY knows no ranges
-        return cls(ApiClient(configuration), may_write)
+        return cls(ApiClient(configuration), may_write, manager)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -225,7 +245,7 @@ class ApiServer:
         Raises:
             AlreadyExistsError, RejectedError, KubeError: as said there.
         """
-        query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
+        query = {"fieldManager": self._manager, "fieldValidation": "Strict"}
         created: Object = json.loads(await self.request("POST", resource.path(namespace), query, body))
         return created
 
@@ -235,7 +255,7 @@ class ApiServer:
         Raises:
             AlreadyExistsError, RejectedError, KubeError: as said there.
         """
-        query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict", "dryRun": "All"}
+        query = {"fieldManager": self._manager, "fieldValidation": "Strict", "dryRun": "All"}
         answer: Object = json.loads(await self.request("POST", resource.path(namespace), query, body))
         return answer
 
@@ -253,7 +273,7 @@ class ApiServer:
             "status": status,
         }
         path = resource.path(meta["namespace"], meta["name"], "status")
-        query = {"fieldManager": FIELD_MANAGER, "force": "true"}
+        query = {"fieldManager": self._manager, "force": "true"}
         text = await self.request("PATCH", path, query, body, "application/apply-patch+yaml")
         applied: Object = json.loads(text)
         return applied
@@ -265,14 +285,14 @@ class ApiServer:
             RejectedError, KubeError: as said there.
         """
         meta = body["metadata"]
-        query = {"fieldManager": FIELD_MANAGER, "force": "true"}
+        query = {"fieldManager": self._manager, "force": "true"}
         path = resource.path(meta["namespace"], meta["name"])
         applied: Object = json.loads(await self.request("PATCH", path, query, body, "application/apply-patch+yaml"))
         return applied
 
     async def merge(self, resource: Resource, namespace: str, name: str, body: Object) -> Object:
         """JSON merge patch, for the few fields of our own objects that change."""
-        path, query = resource.path(namespace, name), {"fieldManager": FIELD_MANAGER}
+        path, query = resource.path(namespace, name), {"fieldManager": self._manager}
         patched: Object = json.loads(await self.request("PATCH", path, query, body, "application/merge-patch+json"))
         return patched
 
@@ -283,7 +303,7 @@ class ApiServer:
             ConflictError: it is not.
         """
         path = resource.path(body["metadata"]["namespace"], body["metadata"]["name"])
-        replaced: Object = json.loads(await self.request("PUT", path, {"fieldManager": FIELD_MANAGER}, body))
+        replaced: Object = json.loads(await self.request("PUT", path, {"fieldManager": self._manager}, body))
         return replaced
 
     async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:

@@ -27,6 +27,17 @@ class Kind(Enum):
         "NotFound", "{backend} cannot serve here ({why}); install it, or choose another: Auto takes what there is"
     )
     BACKEND_CHOSEN = Wording("Valid", "{backend} serves the engines, since {absent}")
+    TARGET_BACKEND_ABSENT = Wording(
+        "NotFound",
+        "engines cannot be copied by {backend} here ({why}); install it, and let the operator use it: the chart's value"
+        " backends",
+    )
+    NAME_UNFIT = Wording(
+        "InvalidSpec",
+        "the task's own name, {task}, is too long for its experiments in namespace {namespace} ({why} for the last of"
+        " them); give the task a shorter metadata.name",
+    )
+    TARGET_NOTED = Wording("Valid", "{note}")
     TARGET_UNUSABLE = Wording("InvalidSpec", "cannot be copied: {why}")
     BACKEND_LOADS_MODELS = Wording(
         "InvalidSpec", "{backend} downloads models itself; remove it, or choose backend Deployment"
@@ -35,6 +46,11 @@ class Kind(Enum):
         "InvalidSpec",
         "each experiment would download {size} GB anew (more than {most} GB): name a folder in overrides.storage.path,"
         " a claim in volume, a claim as cache (volume.cache: true), or set allowDownload: true",
+    )
+    TARGET_DOWNLOADS = Wording(
+        "InvalidSpec",
+        "each experiment would download {size} GB anew (more than {most} GB), as every pod of it does: put the model on"
+        " a claim (pvc://), or set target.allowDownload: true",
     )
     BACKEND_WITHOUT_OBJECTS = Wording(
         "InvalidSpec",
@@ -52,6 +68,11 @@ class Kind(Enum):
     MODEL_INCOMPLETE = Wording("InvalidSpec", "{lacking}")
     OBJECT_MISSHAPEN = Wording("InvalidSpec", "{object} cannot be read: {what}")
     RUNTIME_WITHOUT_IMAGE = Wording("InvalidSpec", "engineConfig.runner has no image, so there is no engine to start")
+    RUNTIME_OF_SEVERAL = Wording(
+        "InvalidSpec",
+        "with {part} the runtime is no single engine but several (prefill and decode apart, or a leader with workers),"
+        " and only one of them would be measured; choose a runtime whose engineConfig.runner is the whole engine",
+    )
     RUNTIME_INCOMPATIBLE = Wording("InvalidSpec", "{mismatch}")
     OBJECT_SHADOWED = Wording(
         "InvalidSpec", "{hiding} in namespace {namespace} hides the {hidden} from {product}; remove it"
@@ -405,6 +426,11 @@ class Kind(Enum):
         "InvalidSpec",
         "{what}: an engine cannot spread over MIG slices ({profile}), for NCCL does not connect them; write 1, or ask"
         " for whole GPUs in placement.acceleratorResource",
+    )
+    ACCELERATORS_UNEVEN = Wording(
+        "InvalidSpec",
+        "the baseline's parallel degrees make {count} accelerators, which the {pods} pods of an engine cannot share"
+        " evenly; their product must be a multiple of {pods}",
     )
     RESOURCE_NOWHERE = Wording(
         "Valid",

@@ -42,7 +42,11 @@ def read(text: str) -> Any:
 
 
 class Dumper(yaml.SafeDumper):
-    """Puts quotes around strings that either PyYAML or kubectl would take for something else."""
+    """Puts quotes around strings that either PyYAML or kubectl would take for something else; writes no aliases."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
+        """Each part stands where it belongs, even where two are one object here."""
+        return True
 
     def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> str:
         """The tag that a reader gives a scalar; none where the two readers differ."""
@@ -66,6 +70,14 @@ BlockDumper.add_representer(str, _written)
 def dump(document: Any, dumper: type[Dumper] = Dumper) -> str:
     """The text of a document, with its keys in their order."""
     return str(yaml.dump(document, Dumper=dumper, sort_keys=False, width=120, allow_unicode=True))
+
+
+def in_one_line(value: Any) -> str:
+    """The text of a value in one line, however long."""
+    written = yaml.dump(
+        value, Dumper=Dumper, default_flow_style=True, sort_keys=False, width=math.inf, allow_unicode=True
+    )
+    return str(written).removesuffix("...\n").strip()
 
 
 def word(text: str) -> Any:

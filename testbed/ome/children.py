@@ -1,9 +1,9 @@
-"""Makes and keeps the objects that belong to InferenceServices."""
+"""Makes and keeps the objects that belong to InferenceServices; KServe's stand-in uses it too."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from autotuner.kubernetes_object import Object
 from testbed.api import Api, ApiError
@@ -20,19 +20,42 @@ _GROUPS = {
 
 
 class Children:
-    """The children of all InferenceServices. A change of any of them calls `changed` with it."""
+    """The children of all InferenceServices. A change of any of them calls `changed` with it.
 
-    def __init__(self, api: Api, changed: Callable[[Object], None]) -> None:
+    Args:
+        api: of the cluster.
+        changed: called with each child that came, changed or went.
+        label: whose value is the name of the InferenceService.
+        kinds: of the children.
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        changed: Callable[[Object], None],
+        label: str = LABEL,
+        kinds: Sequence[str] = tuple(_GROUPS),
+    ) -> None:
         self._api = api
+        self._label = label
         self._caches = {
-            kind: Cache(api, f"{root}/{plural}", changed, labelSelector=LABEL)
+            kind: Cache(api, f"{root}/{plural}", changed, labelSelector=label)
             for kind, (root, plural) in _GROUPS.items()
+            if kind in kinds
         }
         self._written: dict[str, tuple[str, int | None]] = {}
 
     def caches(self) -> Iterator[Cache]:
         """Yields the caches, which somebody has to run."""
         yield from self._caches.values()
+
+    def of(self, kind: str, namespace: str, name: str) -> list[Object]:
+        """Returns what bears the label of an InferenceService, whoever made it."""
+        return [
+            child
+            for child in self._caches[kind].all()
+            if child["metadata"]["namespace"] == namespace and child["metadata"]["labels"][self._label] == name
+        ]
 
     async def ensure(self, wanted: Object) -> Object:
         """Creates an object, or gives an existing one of that name the wanted content; returns it.

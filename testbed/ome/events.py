@@ -19,8 +19,9 @@ def timestamp() -> str:
 class Recorder:
     """Writes events about objects."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Api, component: str = COMPONENT) -> None:
         self._api = api
+        self._component = component
         self._known: dict[tuple[str, str, str], tuple[str, int]] = {}
 
     async def emit(self, about: Object, reason: str, message: str, kind: str = "Warning") -> None:
@@ -69,7 +70,7 @@ class Recorder:
             "count": 1,
             "firstTimestamp": now,
             "lastTimestamp": now,
-            "source": {"component": COMPONENT},
-            "reportingComponent": COMPONENT,
+            "source": {"component": self._component},
+            "reportingComponent": self._component,
             "reportingInstance": "",
         }

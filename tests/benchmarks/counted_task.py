@@ -68,7 +68,7 @@ async def measure(bed: Any, experiments: int, api_of: Any, operator_of: Any, ben
 
 async def _watch(moments: Any, api: Any, bench: Any) -> None:
     """Note when each experiment exists, and when it is over."""
-    async for _, item in api.watch(bench.COLLECTIONS["experiment"]):
+    async for _, item in api.watch(bench.EXPERIMENTS):
         name = item["metadata"]["name"]
         moments.note(name, "exists")
         conditions = (item.get("status") or {}).get("conditions") or []

@@ -27,12 +27,8 @@ from tests.benchmarks import against
 
 NAMESPACE = "latency"
 TASKS = f"/apis/autotuner.io/v1alpha1/namespaces/{NAMESPACE}/tuningtasks"
-COLLECTIONS = {
-    "experiment": f"/apis/autotuner.io/v1alpha1/namespaces/{NAMESPACE}/tuningexperiments",
-    "service": f"/apis/ome.io/v1beta1/namespaces/{NAMESPACE}/inferenceservices",
-    "job": f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs",
-    "pod": f"/api/v1/namespaces/{NAMESPACE}/pods",
-}
+EXPERIMENTS = f"/apis/autotuner.io/v1alpha1/namespaces/{NAMESPACE}/tuningexperiments"
+SERVICES = f"/apis/ome.io/v1beta1/namespaces/{NAMESPACE}/inferenceservices"
 SLOW_START = 15
 CPU, MEMORY = "operator, CPU seconds", "operator, peak memory in MiB"
 # Of another revision's.
@@ -40,9 +36,19 @@ LIMITS = {CPU: 1.05, MEMORY: 1.05}
 
 
 class Moments:
-    """When what was first seen, by experiment."""
+    """When what was first seen, by experiment.
 
-    def __init__(self) -> None:
+    Args:
+        services: the path of the objects that serve engines.
+    """
+
+    def __init__(self, services: str = SERVICES) -> None:
+        self.collections = {
+            "experiment": EXPERIMENTS,
+            "service": services,
+            "job": f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs",
+            "pod": f"/api/v1/namespaces/{NAMESPACE}/pods",
+        }
         self.seen: dict[str, dict[str, float]] = defaultdict(dict)
         self.overheads: list[float] = []
         self._pods: dict[str, str] = {}
@@ -55,11 +61,13 @@ class Moments:
 
     async def watch(self, api: Api, kind: str) -> None:
         """Note what one collection tells."""
-        async for event, item in api.watch(COLLECTIONS[kind]):
+        async for event, item in api.watch(self.collections[kind]):
             getattr(self, f"_{kind}")(event, item)
 
     def _service(self, event: str, item: Object) -> None:
-        name = item["metadata"]["name"]
+        name = item["metadata"].get("labels", {}).get("autotuner.io/experiment")
+        if name is None:
+            return  # a user's own
         self.note(name, "service exists")
         if event == "DELETED" or "deletionTimestamp" in item["metadata"]:
             self.note(name, "service deleted")
@@ -78,7 +86,7 @@ class Moments:
         if event == "DELETED":
             self.note(name, "last pod gone", last=True)
             return
-        if "ome.io/inferenceservice" in item["metadata"]["labels"]:
+        if "batch.kubernetes.io/job-name" not in item["metadata"]["labels"]:
             conditions = {c["type"]: c["status"] for c in item.get("status", {}).get("conditions", [])}
             if conditions.get("PodScheduled") == "True":
                 self.note(name, "engine scheduled")
@@ -162,7 +170,7 @@ async def measure(bed: Testbed, experiments: int) -> tuple[Moments, list[Object]
     moments = Moments()
     async with Api(bed.kubeconfig) as api:
         await api.create("/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
-        watches = [asyncio.create_task(moments.watch(api, kind)) for kind in COLLECTIONS]
+        watches = [asyncio.create_task(moments.watch(api, kind)) for kind in moments.collections]
         with Operator(bed.kubeconfig, bed.logs / "operator.log"):
             for body in (
                 task("quick", experiments, [2], []),
@@ -172,7 +180,7 @@ async def measure(bed: Testbed, experiments: int) -> tuple[Moments, list[Object]
                 await finished(api, body["metadata"]["name"])
         for watch in watches:
             watch.cancel()
-        items = (await api.list(COLLECTIONS["experiment"]))["items"]
+        items = (await api.list(moments.collections["experiment"]))["items"]
     items.sort(key=lambda item: int(item["metadata"]["name"].rpartition("-")[2]))
     quick = [item for item in items if item["metadata"]["name"].startswith("quick")]
     return moments, quick, [item for item in items if item not in quick]

@@ -36,7 +36,14 @@ TUNING = rule("autotuner.io", ["tuningtasks", "tuningexperiments"], "create", "p
 OPEN_TUNING = {**TUNING, "apiGroups": [OPEN]}
 # User -> what he may do in the whole cluster, beside creating and editing tasks and experiments.
 USERS: dict[str, list[Object]] = {
-    "platform": [rule("ome.io", OME_CLUSTER_KINDS + OME_KINDS), rule("batch", ["jobs"]), rule("apps", ["deployments"])],
+    "platform": [
+        rule("ome.io", OME_CLUSTER_KINDS + OME_KINDS),
+        rule("batch", ["jobs"]),
+        rule("apps", ["deployments"], "create", "get"),
+        rule("leaderworkerset.x-k8s.io", ["leaderworkersets"], "create", "get"),
+    ],
+    "reader": [rule("apps", ["deployments"], "get")],
+    "writer": [rule("apps", ["deployments"], "create")],
     "namespace-owner": [rule("ome.io", OME_KINDS), rule("batch", ["jobs"])],
     "tuner": [],
     OPERATOR: [],
@@ -291,6 +298,58 @@ async def test_what_a_task_brings_of_its_own_takes_the_right(
     assert complaint in told
     assert f"system:serviceaccount:{HOME}:tuner does not have" in told
     assert await refusal(await users("platform"), tasks(namespace), body) == ""
+
+
+def of_target(api_version: str = "apps/v1", kind: str = "Deployment", **target: Any) -> Mapping[str, Any]:
+    """What makes a task of a model and a runtime one of a target."""
+    named = {"apiVersion": api_version, "kind": kind, "name": "chat", **target}
+    return {"spec.target": named, "spec.model": None, "spec.runtime": None}
+
+
+@pytest.mark.parametrize("user", ["tuner", "reader", "writer"])
+async def test_a_target_takes_the_rights_to_read_and_to_make_its_kind(users: Users, namespace: str, user: str) -> None:
+    body = make_task(edits=of_target())
+
+    told = await refusal(await users(user), tasks(namespace), body)
+    assert "spec.target: takes the rights to get and to create deployments.apps in this namespace" in told
+    assert f"system:serviceaccount:{HOME}:{user} does not have" in told
+    assert await refusal(await users("platform"), tasks(namespace), body) == ""
+
+
+async def test_rights_in_another_namespace_do_not_count_for_a_target(api: Api, users: Users, namespace: str) -> None:
+    path = f"{RIGHTS}/namespaces/{namespace}"
+    subject = {"kind": "ServiceAccount", "name": "tuner", "namespace": HOME}
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "own"}
+    own = {"metadata": {"name": "own"}, "rules": [rule("apps", ["deployments"], "create", "get")]}
+    await api.create(f"{path}/roles", own)
+    await api.create(f"{path}/rolebindings", {"metadata": {"name": "own"}, "roleRef": role, "subjects": [subject]})
+    tuner, body = await users("tuner"), make_task(edits=of_target())
+
+    async def allowed() -> bool:
+        return await refusal(tuner, tasks(namespace), body) == ""
+
+    await wait_for(allowed, "his rights in his own namespace count")
+    assert "spec.target: takes the rights" in await refusal(tuner, tasks(HOME), body)
+
+
+async def test_each_kind_of_target_takes_rights_to_that_kind(users: Users, namespace: str) -> None:
+    body = open_task(of_target("leaderworkerset.x-k8s.io/v1", "LeaderWorkerSet"))
+
+    told = await refusal(await users("reader"), open_tasks(namespace), body)
+    assert "get and to create leaderworkersets.leaderworkerset.x-k8s.io in this namespace" in told
+    assert await refusal(await users("platform"), open_tasks(namespace), body) == ""
+
+
+async def test_who_may_not_make_a_target_may_stop_its_task_and_no_more(users: Users, namespace: str) -> None:
+    body = make_task(edits=of_target(env=[{"name": "A", "value": "1"}]))
+    await (await users("platform")).create(tasks(namespace), body)
+    path, tuner = f"{tasks(namespace)}/{body['metadata']['name']}", await users("tuner")
+
+    await tuner.patch(path, {"spec": {"suspend": True}})
+    with pytest.raises(ApiError, match=r"spec\.target: takes the rights"):
+        await tuner.patch(path, {"spec": {"target": {"name": "other"}}})
+    with pytest.raises(ApiError, match=r"spec\.target: takes the rights"):
+        await tuner.patch(path, {"spec": {"parameters": VARIANTS}})
 
 
 async def test_fields_to_come_are_asked_about(users: Users, namespace: str) -> None:

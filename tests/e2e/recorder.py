@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple, Self
 
 from autotuner.kubernetes_object import Object
@@ -14,10 +14,12 @@ from testbed.api import Api
 _COLLECTIONS = {
     "TuningTask": "/apis/autotuner.io/v1alpha1/namespaces/{}/tuningtasks",
     "TuningExperiment": "/apis/autotuner.io/v1alpha1/namespaces/{}/tuningexperiments",
-    "InferenceService": "/apis/ome.io/v1beta1/namespaces/{}/inferenceservices",
     "Job": "/apis/batch/v1/namespaces/{}/jobs",
     "Pod": "/api/v1/namespaces/{}/pods",
 }
+
+
+_OME = {"InferenceService": "/apis/ome.io/v1beta1/namespaces/{}/inferenceservices"}
 
 
 class Sighting(NamedTuple):
@@ -34,15 +36,29 @@ class Sighting(NamedTuple):
 
 
 class Recorder:
-    """Everything that was seen, in order per kind. Use as an asynchronous context manager."""
+    """Everything that was seen, in order per kind. Use as an asynchronous context manager.
 
-    def __init__(self, api: Api, namespace: str, on_sight: Callable[[Sighting], None] | None = None) -> None:
+    Args:
+        api: of the cluster.
+        namespace: in which to look.
+        on_sight: is told each event.
+        serving: kinds of object that serve engines, with their paths.
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        namespace: str,
+        on_sight: Callable[[Sighting], None] | None = None,
+        serving: Mapping[str, str] = _OME,
+    ) -> None:
         self._api, self._namespace, self._on_sight = api, namespace, on_sight
+        self._collections = {**_COLLECTIONS, **serving}
         self.seen: list[Sighting] = []
         self._watches: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
-        self._watches = [asyncio.create_task(self._watch(kind, path)) for kind, path in _COLLECTIONS.items()]
+        self._watches = [asyncio.create_task(self._watch(kind, path)) for kind, path in self._collections.items()]
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from autotuner.kubernetes_object import Object
 from testbed import Testbed
@@ -54,6 +54,7 @@ class Story:
     operator: Operator
     api: Api
     namespace: str
+    models: ClassVar[Sequence[str]] = (f"{OME}/clusterbasemodels",)
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -62,7 +63,7 @@ class Story:
         story = cls(bed, operator, api, f"story-{secrets.token_hex(3)}")
         told = len(operator.errors())
         await api.create("/api/v1/namespaces", {"metadata": {"name": story.namespace}})
-        await story.make_model(story.namespace)
+        await story._furnish()
         try:
             yield story
         finally:
@@ -70,9 +71,20 @@ class Story:
         met = [entry for entry in operator.errors()[told:] if not _told_of_absence(entry)]
         assert not met, f"the operator met something unforeseen: {met}"
 
+    async def _furnish(self) -> None:
+        """Make what the story begins with."""
+        await self.make_model(self.namespace)
+
+    async def _clear(self) -> None:
+        """Delete what the namespace does not take along."""
+        for path in (f"{OME}/clusterservingruntimes", f"{OME}/clusterbasemodels"):
+            for item in (await self.api.list(path))["items"]:
+                if item["metadata"]["name"].startswith(self.namespace):
+                    await self.api.delete(f"{path}/{item['metadata']['name']}")
+
     async def _tell(self) -> None:
         """Print the state of things: pytest shows it where a story fails."""
-        for path in (tasks(self.namespace), experiments(self.namespace), f"{OME}/clusterbasemodels"):
+        for path in (tasks(self.namespace), experiments(self.namespace), *self.models):
             for item in (await self.api.list(path))["items"]:
                 status = {key: item.get("status", {}).get(key) for key in ("phase", "state", "reason", "message")}
                 print(path.rpartition("/")[2], item["metadata"]["name"], status)
@@ -85,10 +97,7 @@ class Story:
         for collection in (tasks(self.namespace), experiments(self.namespace)):
             await self.api.delete(collection)
         await wait_for(self._empty, f"nothing of {self.namespace} is left", 60)
-        for path in (f"{OME}/clusterservingruntimes", f"{OME}/clusterbasemodels"):
-            for item in (await self.api.list(path))["items"]:
-                if item["metadata"]["name"].startswith(self.namespace):
-                    await self.api.delete(f"{path}/{item['metadata']['name']}")
+        await self._clear()
         await self.api.delete(f"/api/v1/namespaces/{self.namespace}")
 
     async def _empty(self) -> bool:

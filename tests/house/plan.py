@@ -46,10 +46,14 @@ FLOORS = (
         "backends, the benchmark, the space that is searched",
         (
             "serving.deployment",
+            "serving.kserve",
+            "serving.llm_inference_service",
+            "serving.lws",
             "serving.ome",
             "benchmark",
             "benchmark.runner",
             "benchmark.clients",
+            "live_target",
             "search.space",
         ),
     ),
@@ -59,7 +63,7 @@ FLOORS = (
     ),
     Floor("what all decisions share", ("policy",)),
     Floor("one experiment, and a task before its first", ("policy.experiment", "policy.preflight")),
-    Floor("what a task knows", ("policy.evidence",)),
+    Floor("what a task knows, and a task that is proposed", ("policy.evidence", "policy.proposal")),
     Floor("what is measured again", ("policy.confirmation",)),
     Floor("what may still be spent", ("policy.budget",)),
     Floor("what a task tells", ("policy.recommendation",)),
@@ -140,11 +144,13 @@ BANS = (
     ),
     Ban(
         ("cli",),
-        (
-            *("kopf", "kubernetes", "autotuner.api_server"),
-            *("autotuner.controllers", "autotuner.process", "autotuner.main"),
-        ),
-        "the command line asks no cluster: the API in memory and the policy judge",
+        ("kopf", "autotuner.controllers", "autotuner.process", "autotuner.main"),
+        "the command line is no operator: the API in memory and the policy judge",
+    ),
+    Ban(
+        tuple(f"cli.{name}" for name in ("diagnostics", "documents", "flags", "kubectl_yaml", "validate", "what_runs")),
+        ("kubernetes", "autotuner.api_server"),
+        "`create` alone asks a cluster, and it hands the connection over",
     ),
 )
 
@@ -185,6 +191,10 @@ TWINS = (
         ("main", "benchmark.clients.genai_bench.main", "benchmark.clients.open_loop.main"),
         "where a process begins: the operator, a load client",
     ),
+    Twins(
+        ("serving.kserve.resource_kinds", "serving.ome.resource_kinds"),
+        "a product's kinds, and what it calls its objects",
+    ),
     Twins(("metrics", "simulator.metrics"), "a page of Prometheus metrics: the operator's, the engine's"),
     Twins(("policy.experiment.decide", "policy.task.decide"), "what a reconcile does next"),
     Twins(
@@ -218,8 +228,29 @@ class Words:
 BACKENDS = "backend_choice"
 WORDS = (
     Words(
-        r"\b[Oo][Mm][Ee]\b|ClusterServingRuntime|ClusterBaseModel|\bInferenceServices?\b",
+        r"\b[Oo][Mm][Ee]\b|ClusterBaseModel",
         ("api", "presets", "serving.ome", BACKENDS),
+        "ask the backend",
+    ),
+    # Two products have kinds of these names.
+    Words(
+        r"ClusterServingRuntime|\bInferenceServices?\b",
+        ("api", "presets", "serving.kserve", "serving.ome", BACKENDS),
+        "ask the backend",
+    ),
+    Words(
+        r"(?i)kserve",
+        ("api", "presets", "serving.kserve", "serving.llm_inference_service", "serving.target.pod_copy", BACKENDS),
+        "ask the backend",
+    ),
+    Words(
+        r"(?i)leader-?worker-?sets?|\blws\b",
+        ("api", "presets", "serving.lws", "serving.target.pod_copy", BACKENDS),
+        "ask the backend",
+    ),
+    Words(
+        r"(?i)LLMInferenceService|llmisvc",
+        ("api", "serving.llm_inference_service", BACKENDS),
         "ask the backend",
     ),
     Words(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tests.e2e.story import Story
+from tests.e2e.target_story import TargetStory
 from tests.realnode.cluster import Cluster
 from tests.realnode.installation import STORAGE, Installation
 
@@ -22,3 +23,10 @@ class RealStory(Story):
     async def make_runtime(self, name: str = "", edits: Mapping[str, Any] | None = None) -> str:
         own = {"spec.engineConfig.runner.image": self.bed.benchmark_image}
         return await super().make_runtime(name, {**own, **(edits or {})})
+
+
+class RealTargetStory(TargetStory):
+    """One namespace on a real cluster with an object that serves."""
+
+    bed: Cluster  # type: ignore[assignment]
+    operator: Installation  # type: ignore[assignment]

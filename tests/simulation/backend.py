@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from autotuner.kube import EVENT, JOB, POD
+from autotuner.kube import DEPLOYMENT, EVENT, JOB, POD
 from autotuner.kubernetes_object import Object
 from autotuner.serving.ome.inference_service import CONTAINER, FINALIZER
 from autotuner.serving.ome.resource_kinds import (
     CLUSTER_BASE_MODEL,
     CLUSTER_SERVING_RUNTIME,
-    DEPLOYMENT,
     INFERENCE_SERVICE,
 )
 from tests.simulation import pods

@@ -19,6 +19,28 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
         "Deployment serves the engines, since OME cannot (no kind)",
     ),
     (
+        Kind.TARGET_BACKEND_ABSENT,
+        {"backend": "Deployment", "why": "no kind"},
+        "engines cannot be copied by Deployment here (no kind); install it, and let the operator use it: the chart's"
+        " value backends",
+    ),
+    (
+        Kind.NAME_UNFIT,
+        {"task": "chat", "namespace": "team", "why": "x is too long"},
+        "the task's own name, chat, is too long for its experiments in namespace team (x is too long for the last of"
+        " them); give the task a shorter metadata.name",
+    ),
+    (
+        Kind.TARGET_NOTED,
+        {"note": "copies have no hostNetwork"},
+        "copies have no hostNetwork",
+    ),
+    (
+        Kind.TARGET_UNUSABLE,
+        {"why": "Deployment chat does not exist; create it"},
+        "cannot be copied: Deployment chat does not exist; create it",
+    ),
+    (
         Kind.BACKEND_LOADS_MODELS,
         {"backend": "OME"},
         "OME downloads models itself; remove it, or choose backend Deployment",
@@ -28,6 +50,12 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
         {"size": "141", "most": "20"},
         "each experiment would download 141 GB anew (more than 20 GB): name a folder in overrides.storage.path, a claim"
         " in volume, a claim as cache (volume.cache: true), or set allowDownload: true",
+    ),
+    (
+        Kind.TARGET_DOWNLOADS,
+        {"size": "141", "most": "20"},
+        "each experiment would download 141 GB anew (more than 20 GB), as every pod of it does: put the model on a"
+        " claim (pvc://), or set target.allowDownload: true",
     ),
     (
         Kind.BACKEND_WITHOUT_OBJECTS,
@@ -70,6 +98,13 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
         Kind.RUNTIME_WITHOUT_IMAGE,
         {},
         "engineConfig.runner has no image, so there is no engine to start",
+    ),
+    (
+        Kind.RUNTIME_OF_SEVERAL,
+        {"part": "decoderConfig"},
+        "with decoderConfig the runtime is no single engine but several (prefill and decode apart, or a leader with"
+        " workers), and only one of them would be measured; choose a runtime whose engineConfig.runner is the whole"
+        " engine",
     ),
     (
         Kind.RUNTIME_INCOMPATIBLE,
@@ -622,6 +657,12 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
         " ask for whole GPUs in placement.acceleratorResource",
     ),
     (
+        Kind.ACCELERATORS_UNEVEN,
+        {"count": 3, "pods": 2},
+        "the baseline's parallel degrees make 3 accelerators, which the 2 pods of an engine cannot share evenly; their"
+        " product must be a multiple of 2",
+    ),
+    (
         Kind.RESOURCE_NOWHERE,
         {"resource": "amd.com/gpu", "known": ["nvidia.com/gpu"]},
         "no node that engines may run on has amd.com/gpu (nodes have nvidia.com/gpu): engines wait for one, at most"
@@ -736,6 +777,7 @@ REASONS = {
     "UnknownPreset": {Kind.PRESET_UNKNOWN, Kind.PRESET_MISSPELT},
     "NotFound": {
         Kind.BACKEND_ABSENT,
+        Kind.TARGET_BACKEND_ABSENT,
         Kind.OBJECT_MISSING,
         Kind.CREATION_FORBIDDEN,
         Kind.CLAIM_MISSING,
@@ -755,6 +797,7 @@ REASONS = {
     "Valid": {
         Kind.VALUE_NEVER_TRIED,
         Kind.BACKEND_CHOSEN,
+        Kind.TARGET_NOTED,
         Kind.PERHAPS_WRONG,
         Kind.PROBE_DECIDES,
         Kind.PROBE_FAILED,

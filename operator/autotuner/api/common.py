@@ -222,8 +222,11 @@ FreeObject = Annotated[dict[str, Any], WithJsonSchema({"type": "object", "x-kube
 Arguments = Annotated[list[Argument], Field(max_length=128, json_schema_extra=ATOMIC)]
 
 EngineName = Literal["SGLang", "VLLM", "Custom"]
-BackendName = Literal["OME", "Deployment"]
-TaskBackend = Literal["Auto", BackendName]
+UNKNOWN_ENGINE: EngineName = "Custom"  # whose flags nobody here knows
+PresetBackend = Literal["OME", "Deployment"]  # that make engines of presets, the preferred first
+# And those that only copy what serves already.
+BackendName = Literal[PresetBackend, "KServeInferenceService", "KServeLLMInferenceService", "LeaderWorkerSet"]
+TaskBackend = Literal["Auto", PresetBackend]
 ClientBackend = Literal["sglang", "vllm", "openai"]  # what load clients call an engine's API
 ModelKind = Literal["ClusterBaseModel", "BaseModel"]
 RuntimeKind = Literal["ClusterServingRuntime", "ServingRuntime", "ControllerRevision"]

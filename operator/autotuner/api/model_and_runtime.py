@@ -41,6 +41,20 @@ _ONE_FORM = cel(
 _OVERRIDES = cel("!has(self.overrides) || has(self.preset)", "only with preset", fieldPath=".overrides")
 
 
+# What a target can be: apiVersion and kind.
+TARGET_KINDS = (
+    "apps/v1 Deployment",
+    "leaderworkerset.x-k8s.io/v1 LeaderWorkerSet",
+    "serving.kserve.io/v1beta1 InferenceService",
+    "serving.kserve.io/v1alpha2 LLMInferenceService",
+)
+_SERVED_KIND = cel(
+    f"self.apiVersion + ' ' + self.kind in {list(TARGET_KINDS)}",
+    f"apiVersion and kind together are one of: {', '.join(TARGET_KINDS)}",
+    fieldPath=".kind",
+)
+
+
 class CustomObject(Model):
     """An OME object in full. The operator creates it if none has its name, and else uses the existing one as it is."""
 
@@ -110,6 +124,13 @@ class TaskModel(Model):
             " claim, or a claim as cache."
         ),
     )
+    allow_large_weights: Switch = Field(
+        default=False,
+        description=(
+            "true: also try configurations whose weights seem too large for the accelerators, for a model whose size or"
+            " precision is told wrong. false: leave these out."
+        ),
+    )
     ready_timeout_seconds: Annotated[int, Field(ge=1, le=604800)] = Field(
         default=7200, description="Seconds that the model may take to become Ready on a node; then the task fails."
     )
@@ -118,8 +139,14 @@ class TaskModel(Model):
 class Target(Model):
     """What serves today: the task copies its pod, measures copies, and never writes the object itself."""
 
-    api_version: Literal["apps/v1"] = Field(description="The apiVersion of the object.")
-    kind: Literal["Deployment"] = Field(description="The kind of the object.")
+    model_config = ConfigDict(json_schema_extra=rules(_SERVED_KIND))
+
+    api_version: Literal[
+        "apps/v1", "leaderworkerset.x-k8s.io/v1", "serving.kserve.io/v1beta1", "serving.kserve.io/v1alpha2"
+    ] = Field(description="The apiVersion of the object.")
+    kind: Literal["Deployment", "LeaderWorkerSet", "InferenceService", "LLMInferenceService"] = Field(
+        description="The kind of the object."
+    )
     name: ObjectName = Field(description="The name of the object, in the namespace of the task.")
     container: Annotated[str, StringConstraints(max_length=63)] = Field(
         default="",
@@ -141,8 +168,22 @@ class Target(Model):
     served_model_name: ServedName | None = Field(
         default=None, description="The model's name in requests; absent: the only one that the engine lists."
     )
+    allow_large_weights: Switch = Field(
+        default=False,
+        description=(
+            "true: also try configurations whose weights seem too large for the accelerators, for a model whose size or"
+            " precision is told wrong. false: leave these out."
+        ),
+    )
     allow_unknown_flags: Switch = Field(
         default=False, description="true: pass on flags and values that the operator does not know."
+    )
+    allow_download: Switch = Field(
+        default=False,
+        description=(
+            "true: each experiment may download a model of more than 20 GB anew, as a copy of an LLMInferenceService"
+            " does whose model is on the hub."
+        ),
     )
 
 

@@ -19,7 +19,7 @@ from autotuner.api.task_status import TaskStatus
 from autotuner.cli.documents import Document
 from autotuner.cli.kubectl_yaml import Path
 from autotuner.engines.probed_flags import ProbedFlags
-from autotuner.kube import EXPERIMENT, TASK
+from autotuner.kube import EXPERIMENT, NODE, PERSISTENT_VOLUME_CLAIM, TASK
 from autotuner.kubernetes_object import Object, Resource
 from autotuner.memory_api import incoming, kinds
 from autotuner.memory_api.answers import FIELD, UNKNOWN_FIELD, Cause
@@ -28,7 +28,9 @@ from autotuner.policy.preflight import Surroundings
 from autotuner.policy.target_spec import with_target
 from autotuner.presets import Presets
 from autotuner.serving import accelerators
+from autotuner.serving.accelerators import Fleet
 from autotuner.serving.backend import FoundTarget, UnusableTargetError
+from autotuner.serving.target import reading, shared_claims
 from autotuner.validation_messages import Finding
 
 Severity = Literal["error", "warning", "note"]
@@ -75,7 +77,7 @@ class AtHand:
     """What documents are checked against, in place of a cluster.
 
     Attributes:
-        documents: all of them; models and runtimes among them count as existing.
+        documents: all of them; models and runtimes among them count as existing, and nodes as the cluster's.
         presets: that a task can choose from.
         flags: by package, what the image of an engine told of its own flags.
     """
@@ -121,7 +123,8 @@ def judge(document: Document, known: AtHand) -> Verdict:
             )
             return Verdict([Diagnostic(("spec", "target"), "note", "NotFound", words), *mistakable])
         try:
-            spec = with_target(spec, _read(spec.target, live, known))
+            data = _read(spec.target, live, known)
+            spec, fault = with_target(spec, data), _shared(spec, data, known)
         except UnusableTargetError as problem:
             spec, fault = with_target(spec, None), str(problem)
     around = replace(_surroundings(judgement.body, spec, known), target_fault=fault)
@@ -148,6 +151,22 @@ def _read(target: Target, live: Object, known: AtHand) -> Object:
     bodies = [document.body for document in known.documents]
     parts = [body for body in bodies if (body.get("kind"), (body.get("metadata") or {}).get("name")) in named]
     return backend.read_target(target, FoundTarget(live, parts), known.presets)
+
+
+def _shared(spec: TaskSpec, data: Object, known: AtHand) -> str:
+    """Why a copy could not mount the claims among the files that the target mounts; empty if it can."""
+    assert spec.target is not None, "asked before"
+    mounted = reading.claims(data)
+    claims = [one for one in _of_kind(known, PERSISTENT_VOLUME_CLAIM) if one["metadata"]["name"] in mounted]
+    what = f"{spec.target.kind} {spec.target.name}"
+    return shared_claims.conflict(what, claims, spec.placement.node_selector or {})
+
+
+def _of_kind(known: AtHand, resource: Resource) -> list[Object]:
+    """The objects of a kind among the files."""
+    bodies = (document.body for document in known.documents)
+    usable = [body for body in bodies if _is_usable(body, {resource.kind: resource})]
+    return [body for body in usable if body.get("apiVersion") == resource.api_version]
 
 
 def is_ours(body: Object) -> bool:
@@ -266,9 +285,23 @@ def _surroundings(task: Object, spec: TaskSpec, known: AtHand) -> Surroundings:
         backend,
         live.get((model.kind, model.name)) if model else None,
         live.get(runtime),
-        fleet=accelerators.fleet((), spec.placement.accelerator_resource, {}),
+        name=str(task["metadata"].get("name", "")),
+        namespace=namespace,
     )
-    return replace(around, probed=known.flags.get(_package(spec, known.presets, around)))
+    fleet = _fleet(spec, known, around)
+    return replace(around, fleet=fleet, probed=known.flags.get(_package(spec, known.presets, around)))
+
+
+def _fleet(spec: TaskSpec, known: AtHand, around: Surroundings) -> Fleet:
+    """What the nodes among the files say of the accelerators that engines ask for."""
+    asked, own = spec.placement, preflight.template(spec, known.presets, around).pod.get("tolerations")
+    return accelerators.fleet(
+        _of_kind(known, NODE),
+        asked.accelerator_resource,
+        asked.node_selector or {},
+        label=asked.accelerator_label or "",
+        tolerations=[*(own or ()), *(one.dump() for one in asked.tolerations or ())],
+    )
 
 
 def _is_usable(body: Object, known: Mapping[str, Any]) -> bool:

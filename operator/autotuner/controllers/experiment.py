@@ -141,10 +141,10 @@ class ExperimentController:
 
     async def _pods(self, seen: ObservedExperiment) -> tuple[tuple[PodView, ...], tuple[PodView, ...]]:
         """The pods of the engine and of the benchmark."""
-        meta, container = seen.object["metadata"], seen.backend.container(seen.spec.service)
+        meta, service = seen.object["metadata"], seen.spec.service
         found = await self._kube.list(POD, meta["namespace"], labels=f"{EXPERIMENT_UID_LABEL}={meta['uid']}")
         return (
-            tuple(pods.view(pod, container) for pod in found if not measures(pod)),
+            tuple(seen.backend.view(service, pod) for pod in found if not measures(pod)),
             tuple(pods.view(pod, CONTAINER) for pod in found if measures(pod)),
         )
 
@@ -160,7 +160,7 @@ class ExperimentController:
         """Read what matters only in some states: why there is no pod, the engine's node, logs of what ended."""
         if seen.root is None:
             seen = await self._with_benchmark_tried(seen)
-        elif seen.owns_root and not seen.engine_pods:
+        elif seen.owns_root and seen.engine is None:
             seen = await self._with_silence_explained(seen, seen.root, now)
         if deadlines.job_silent(seen, now):
             seen = await self._with_job_explained(seen)
@@ -175,8 +175,9 @@ class ExperimentController:
         if suspects := silent_nodes.suspects(seen, now):
             seen = replace(seen, silent_nodes=await self._silent(suspects))
         if pod and (pod.ended or measured or deadlines.startup_overdue(seen, now)):
-            previous, container = pod.running and pod.ended is not None, seen.backend.container(seen.spec.service)
-            log_text = await self._kube.logs(namespace, pod.name, container, previous=previous)
+            told_by = seen.engine_teller or pod
+            previous = told_by.running and told_by.ended is not None
+            log_text = await self._kube.logs(namespace, told_by.name, told_by.container, previous=previous)
             seen = replace(seen, engine_log=log_text)
         pod = seen.benchmark
         if pod and (failed or cut or (pod.started and deadlines.benchmark_overdue(seen, now))):
@@ -218,17 +219,23 @@ class ExperimentController:
         self, seen: ObservedExperiment, root: Object, now: datetime
     ) -> ObservedExperiment:
         namespace = seen.object["metadata"]["namespace"]
-        reading = [self._kube.get(resource, namespace, name) for resource, name in seen.backend.related(seen.object)]
+        named = seen.backend.related(seen.object)
         found, related = await asyncio.gather(
-            self._kube.list(EVENT, namespace, fields=f"involvedObject.uid={root['metadata']['uid']}"),
-            asyncio.gather(*reading),
+            self._events(namespace, root),
+            asyncio.gather(*(self._kube.get(one.resource, namespace, one.name) for one in named)),
         )
-        seen = replace(seen, events=tuple(read_events(found)), related=tuple(body for body in related if body))
+        speaking = [body for one, body in zip(named, related, strict=True) if body is not None and one.events]
+        more = await asyncio.gather(*(self._events(namespace, body) for body in speaking))
+        told = read_events([*found, *(event for events in more for event in events)])
+        seen = replace(seen, events=tuple(told), related=tuple(body for body in related if body))
         if not deadlines.silence_overdue(seen, now):
             return seen
         # A quota that has just become free takes its words back only after there is a pod: look at the pods again.
         engine_pods, _ = await self._pods(seen)
         return replace(seen, engine_pods=engine_pods)
+
+    async def _events(self, namespace: str, about: Object) -> list[Object]:
+        return await self._kube.list(EVENT, namespace, fields=f"involvedObject.uid={about['metadata']['uid']}")
 
     async def _create(self, seen: ObservedExperiment, plan: Plan, turn: Asking) -> ObservedExperiment | None:
         """Create what the plan wants; returns what was learned if that was not done."""

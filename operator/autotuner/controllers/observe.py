@@ -13,6 +13,7 @@ from autotuner.api.task import TaskSpec
 from autotuner.api.task_defaults import TaskDefaults
 from autotuner.api.task_status import TaskStatus
 from autotuner.controllers import monotonic_clock, read_target
+from autotuner.controllers.filled_in import FilledIn
 from autotuner.controllers.read_kueue import read_queue
 from autotuner.controllers.read_probe import read_probe
 from autotuner.controllers.read_volume_claims import read_storage
@@ -55,7 +56,7 @@ class Observer:
         now: Callable[[], float] = monotonic_clock.seconds,
     ) -> None:
         self._kube, self._backends, self._settings, self._now = kube, backends, settings, now
-        self._recent = recent
+        self._recent, self._filled_in = recent, FilledIn(kube)
         self._readings: OrderedDict[str, Readings] = OrderedDict()
         self._nodes: list[Object] = []
         self._nodes_read = -_NODES_SECONDS
@@ -158,7 +159,18 @@ class Observer:
             return replace(seen, model=wanted)
         model = await self._get(seen, seen.model_reference, recent=recent)
         marked = experiment_spec.mark_created_for(wanted, seen.object) if wanted is not None else None
+        if marked is not None:
+            marked = await self._as_created(seen, model, seen.model_reference, marked)
         return replace(seen, model=model, wanted_model=marked)
+
+    async def _as_created(
+        self, seen: ObservedTask, live: Object | None, reference: Reference | None, wanted: Object
+    ) -> Object:
+        """The wanted object as it would be if this operator created it, to be compared with the live one."""
+        if reference is None or not seen.may_make(reference):
+            return wanted
+        resource = seen.backend.capabilities.references[reference.kind]
+        return await self._filled_in.beside(live, resource, seen.namespace, wanted)
 
     async def _with_runtime(self, seen: ObservedTask, *, recent: bool) -> ObservedTask:
         """Add the live runtime, and the one that is wanted for the live model."""
@@ -174,6 +186,10 @@ class Observer:
                 seen = replace(seen, wanted_runtime=own(wanted, seen.object))
         reference = seen.runtime_reference
         runtime = await self._get(seen, reference, recent=recent)
+        # Others are named after their content.
+        if seen.wanted_runtime is not None and seen.spec.runtime.custom and not seen.backend.capabilities.snapshots:
+            wanted = await self._as_created(seen, runtime, reference, seen.wanted_runtime)
+            seen = replace(seen, wanted_runtime=wanted)
         return replace(seen, runtime=runtime, shadow=await self._shadow(seen, reference))
 
     async def _shadow(self, seen: ObservedTask, runtime: Reference | None) -> Finding | None:

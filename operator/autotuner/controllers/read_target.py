@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from autotuner import live_target
 from autotuner.api.task import TaskSpec
 from autotuner.api.task_status import TaskStatus
 from autotuner.controllers.recent_reads import RecentReads
-from autotuner.kube import PERSISTENT_VOLUME_CLAIM, POD, Kube
+from autotuner.kube import Kube
 from autotuner.kubernetes_object import Object, content
 from autotuner.policy.target_spec import with_target
 from autotuner.presets import Presets
-from autotuner.serving.backend import Backend, Backends, FoundTarget, UnusableTargetError
-from autotuner.serving.target import reading
-
-_SHARED = {"ReadWriteMany", "ReadOnlyMany"}
-_HOST = "kubernetes.io/hostname"
+from autotuner.serving.backend import Backends, UnusableTargetError
+from autotuner.serving.target import reading, shared_claims
 
 
 class ReadTarget(NamedTuple):
@@ -45,7 +43,9 @@ async def read(
     if spec.target is None:
         return ReadTarget(spec)
     backend = backends.of_kind(spec.target.api_version, spec.target.kind)
-    found, fault = await _find(kube, backend, namespace, spec.target.name), ""
+    if backend.capabilities.name in backends.absent:
+        return ReadTarget(with_target(spec, None))
+    found, fault = await live_target.find(kube, backend, namespace, spec.target.name), ""
     data: Object | None = None
     try:
         data = backend.read_target(spec.target, found, known)
@@ -53,9 +53,8 @@ async def read(
         fault = str(problem)
     kept = None
     if status.resolved is not None:
-        snapshot = await recent.get(
-            backend.capabilities.runtimes["Namespaced"], namespace, status.resolved.runtime, recent=True
-        )
+        kind = backend.capabilities.runtimes["Namespaced"]
+        snapshot = await recent.get(kind, namespace, status.resolved.runtime, recent=True)
         kept = content(snapshot)
     if kept is not None:
         changed = data is not None and not reading.same(data, kept)
@@ -65,31 +64,8 @@ async def read(
     return ReadTarget(with_target(spec, data), fault)
 
 
-async def _find(kube: Kube, backend: Backend, namespace: str, name: str) -> FoundTarget:
-    target = await kube.get(backend.capabilities.root, namespace, name)
-    if target is None:
-        return FoundTarget(None)
-    parts = backend.target_parts(target)
-    named = [
-        await kube.get(one.resource, namespace if one.resource.namespaced else None, one.name) for one in parts.named
-    ]
-    pods = await kube.list(POD, namespace, labels=parts.pods) if parts.pods else []
-    alive = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
-    return FoundTarget(target, [one for one in named if one is not None], alive)
-
-
 async def _unshared(kube: Kube, namespace: str, spec: TaskSpec, data: Object) -> str:
     """Why a copy could not mount what the original mounts; empty if it can."""
-    target = spec.target
-    for name in reading.claims(data):
-        claim = await kube.get(PERSISTENT_VOLUME_CLAIM, namespace, name)
-        modes = set((claim or {}).get("spec", {}).get("accessModes") or ())
-        if claim is None or modes & _SHARED:
-            continue
-        if "ReadWriteOncePod" in modes or _HOST not in (spec.placement.node_selector or {}):
-            return (
-                f"{target and target.kind} {target and target.name} mounts PersistentVolumeClaim {name}, which allows"
-                f" {', '.join(sorted(modes))} alone, and it is in use: copy the files to a claim that many may read, or"
-                f" keep the engines on its node with placement.nodeSelector ({_HOST})"
-            )
-    return ""
+    assert spec.target is not None, "asked before"
+    mounted = await live_target.claims(kube, namespace, data)
+    return shared_claims.conflict(f"{spec.target.kind} {spec.target.name}", mounted, spec.placement.node_selector or {})

@@ -35,14 +35,13 @@ async def observe(kube: Kube, recent: RecentReads, seen: ObservedExperiment, now
         kube.get(backend.capabilities.root, namespace, seen.root_name), kube.get(JOB, namespace, seen.name)
     )
     found = await kube.list(POD, namespace, labels=f"{EXPERIMENT_UID_LABEL}={uid}")
-    container = backend.container(seen.spec.service)
     seen = replace(
         seen,
         root=root,
         owns_root=root is not None and ownership.controlled_by(root, uid),
         job=job,
         owns_job=job is not None and ownership.controlled_by(job, uid),
-        engine_pods=tuple(pods.view(pod, container) for pod in found if not measures(pod)),
+        engine_pods=tuple(backend.view(seen.spec.service, pod) for pod in found if not measures(pod)),
         benchmark_pods=tuple(pods.view(pod, CONTAINER) for pod in found if measures(pod)),
     )
     model = seen.spec.service.model

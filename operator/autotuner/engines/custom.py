@@ -31,7 +31,7 @@ CUSTOM = Engine(
     earlier=(),
     label="Custom",
     package="",
-    start=Start((), by_image=False),
+    start=Start((), by_image=False, key_variable="", port=8000),
     client_backend="openai",
     cache_flush="",
     version_calls=(),
@@ -71,6 +71,7 @@ CUSTOM = Engine(
         tensor=("tp-size", "tensor-parallel-size", "tp"),
         at_least={},
     ),
+    worth_tuning=(),
     memory=MemoryFlags(fraction="", default_fraction=None, dtype="dtype", quantization="quantization", splits=()),
     parallelism=ParallelismFlags(words={}, not_offered={}, exchanged={}, refuse=_refuse_parallelism),
     quantization=QuantizationFlags(

@@ -21,6 +21,7 @@ from autotuner.engines.model_rules import ModelRule
 from autotuner.engines.parallelism import ParallelismFlags
 from autotuner.engines.quantization import QuantizationFlags, Words
 from autotuner.engines.start_points import Advice
+from autotuner.engines.worth_tuning import WorthTuning
 from autotuner.validation_messages import Finding, Kind
 
 
@@ -57,10 +58,14 @@ class Start:
     Attributes:
         commands: the words after which a command line has the server's flags; of a program's path the last part counts.
         by_image: its images start it by themselves, so that a container may have flags alone.
+        key_variable: of its environment, that holds the key which it asks of clients; empty if there is none.
+        port: on which it listens where no flag says another.
     """
 
     commands: tuple[tuple[str, ...], ...]
     by_image: bool
+    key_variable: str
+    port: int
 
 
 @dataclass(frozen=True)
@@ -102,6 +107,7 @@ class Engine:
         context: its flag for the tokens of the longest sequence; empty if it has none.
         idle: flags that do nothing while others say so; only what its code or documentation tells for certain.
         advice: good points to begin a search with.
+        worth_tuning: flags that are worth a search besides parallelism, the most effective first.
         memory: the flags that decide whether the weights fit.
         parallelism: its flags for the words of parallelism.
         quantization: its flags for the words of quantization.
@@ -135,6 +141,7 @@ class Engine:
     context: str
     idle: tuple[IdleFlags, ...]
     advice: Advice
+    worth_tuning: tuple[WorthTuning, ...]
     memory: MemoryFlags
     parallelism: ParallelismFlags
     quantization: QuantizationFlags

@@ -54,7 +54,7 @@ class MemoryFlags:
         count = parameters(str(model.get("modelParameterSize", "")))
         if count is None:
             return None
-        return count * self._bytes(flags, quantization.prequantized(model)) / _GB
+        return count * self._bytes(flags, quantization.lightest(model)) / _GB
 
     def _bytes(self, flags: Mapping[str, str], prequantized: str) -> float:
         kind = prequantized or flags.get(self.quantization, "")
@@ -85,7 +85,7 @@ class MemoryFlags:
         return (
             f"{share:.0f} GB of weights per GPU do not fit into {room:.0f} GB ({fraction:g} of"
             f" {memory_mib / 1024:.0f} GiB less {_RESERVED_GB:.0f} GB); use more tensor or pipeline parallelism, or"
-            " fewer bits"
+            " fewer bits, or set allowLargeWeights if they are smaller than that"
         )
 
 

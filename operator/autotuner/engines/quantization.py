@@ -23,6 +23,11 @@ PRESETS: Mapping[str, Words] = {
 }
 
 # The longest first: nvfp4 holds fp4.
+# How their makers publish models of these architectures, where nothing else says it. A copy in 16 bits is named so.
+_PUBLISHED = {"GptOssForCausalLM": "mxfp4"}
+# The large ones of these too, but smaller ones of others are not.
+_MOSTLY = {"DeepseekV3ForCausalLM": "fp8", "DeepseekV32ForCausalLM": "fp8"}
+_IN_16_BITS = ("bf16", "bfloat16", "fp16", "float16")
 _MARKS = ("nvfp4", "mxfp4", "w4afp8", "awq", "gptq", "gguf", "fp4", "fp8", "int8", "int4")
 
 
@@ -35,13 +40,42 @@ def prequantized(model: Mapping[str, Any]) -> str:
     """How the checkpoint itself is quantized; empty if it is not, as far as can be told.
 
     Args:
-        model: spec of the model's object: its `quantization`, else what its path or source are called.
+        model: spec of the model's object: its `quantization`, else its config.json, else what its path or source are
+            called, else its architecture.
     """
     if model.get("quantization"):
         return str(model["quantization"]).lower()
+    if method := _in_config(model.get("modelConfiguration")):
+        return method
+    called = _called(model)
+    if mark := next((mark for mark in _MARKS if mark in called), ""):
+        return mark
+    return _published(model, _PUBLISHED)
+
+
+def lightest(model: Mapping[str, Any]) -> str:
+    """How the checkpoint is quantized, if perhaps it is; else as `prequantized`."""
+    return prequantized(model) or _published(model, _MOSTLY)
+
+
+def _published(model: Mapping[str, Any], known: Mapping[str, str]) -> str:
+    """By its architecture, unless its path or source says 16 bits."""
+    return (
+        ""
+        if any(mark in _called(model) for mark in _IN_16_BITS)
+        else known.get(str(model.get("modelArchitecture")), "")
+    )
+
+
+def _called(model: Mapping[str, Any]) -> str:
     storage = model.get("storage") or {}
-    called = f"{storage.get('path', '')} {storage.get('storageUri', '')}".lower()
-    return next((mark for mark in _MARKS if mark in called), "")
+    return f"{storage.get('path', '')} {storage.get('storageUri', '')}".lower()
+
+
+def _in_config(config: Any) -> str:
+    """What a model's config.json calls its quantization; empty if it does not say."""
+    told = config.get("quantization_config") if isinstance(config, Mapping) else None
+    return str(told.get("quant_method") or "").lower() if isinstance(told, Mapping) else ""
 
 
 @dataclass(frozen=True)

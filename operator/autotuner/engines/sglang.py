@@ -22,6 +22,7 @@ from autotuner.engines.model_rules import ModelConfig, blocks_split, heads_split
 from autotuner.engines.parallelism import ParallelismFlags, WordFlag, Words, degree
 from autotuner.engines.quantization import QuantizationFlags, Said
 from autotuner.engines.start_points import FP8_WORDS, Advice
+from autotuner.engines.worth_tuning import WorthTuning, around_users, tokens_of_a_step
 
 
 def _attention_groups(flags: Flags) -> str | None:
@@ -420,6 +421,33 @@ _ADVICE = Advice(
     at_least={"cuda-graph-max-bs": "max-running-requests", "cuda-graph-max-bs-decode": "max-running-requests"},
 )
 
+# docs/advanced_features/hyperparameter_tuning.md names these first.
+_WORTH_TUNING = (
+    WorthTuning(
+        "mem-fraction-static",
+        lambda _: (0.8, 0.85, 0.9),
+        "The share of the accelerator's memory for weights and KV cache: more of it holds more requests at once, too"
+        " much leaves no room for activations and ends the engine",
+    ),
+    WorthTuning(
+        "max-running-requests",
+        around_users,
+        "How many requests run at once: a lower limit keeps the time per token short, a higher one keeps requests from"
+        " waiting for their first",
+    ),
+    WorthTuning(
+        "chunked-prefill-size",
+        tokens_of_a_step,
+        "How many tokens of a prompt are worked on at once: larger chunks fill the accelerator, smaller ones delay the"
+        " answers that are under way less",
+    ),
+    WorthTuning(
+        "schedule-policy",
+        lambda _: ("lpm", "fcfs"),
+        "Which waiting request goes first: the one with the longest prefix in the cache, or the one that came first",
+    ),
+)
+
 # server_args.py, _handle_gpu_memory_settings: GiB of a GPU's memory, up to which -> tokens of a chunk.
 _CHUNKS = ((35, 2048), (60, 4096), (160, 8192))
 
@@ -439,7 +467,7 @@ SGLANG = Engine(
     label="SGLang",
     package="sglang",
     # `sglang serve` is the way of newer releases; lmsysorg/sglang starts nothing by itself.
-    start=Start((("-m", "sglang.launch_server"), ("sglang", "serve")), by_image=False),
+    start=Start((("-m", "sglang.launch_server"), ("sglang", "serve")), by_image=False, key_variable="", port=30000),
     client_backend="sglang",
     cache_flush="/flush_cache",
     version_calls=("/server_info", "/get_server_info"),
@@ -501,6 +529,7 @@ SGLANG = Engine(
     context="context-length",
     idle=_IDLE,
     advice=_ADVICE,
+    worth_tuning=_WORTH_TUNING,
     memory=MemoryFlags(
         fraction="mem-fraction-static",
         default_fraction=0.93,

@@ -19,6 +19,7 @@ from autotuner.engines.model_rules import ModelConfig, blocks_split, heads_split
 from autotuner.engines.parallelism import ParallelismFlags, WordFlag, Words, degree
 from autotuner.engines.quantization import QuantizationFlags, Said
 from autotuner.engines.start_points import FP8_WORDS, Advice
+from autotuner.engines.worth_tuning import WorthTuning, around_users, tokens_of_a_step
 
 _TENSOR = "tensor-parallel-size"
 
@@ -233,6 +234,28 @@ _ADVICE = Advice(
     at_least={},
 )
 
+# docs/configuration/optimization.md names these.
+_WORTH_TUNING = (
+    WorthTuning(
+        "gpu-memory-utilization",
+        lambda _: (0.85, 0.9, 0.95),
+        "The share of the accelerator's memory for weights and KV cache: more of it holds more requests at once, too"
+        " much leaves no room for activations and ends the engine",
+    ),
+    WorthTuning(
+        "max-num-seqs",
+        around_users,
+        "How many requests run at once: a lower limit keeps the time per token short, a higher one keeps requests from"
+        " waiting for their first",
+    ),
+    WorthTuning(
+        "max-num-batched-tokens",
+        tokens_of_a_step,
+        "How many tokens a step works on, prompts in chunks and answers together: more of them fill the accelerator,"
+        " fewer keep the time per token short",
+    ),
+)
+
 
 def _typical(
     accelerator: Accelerator, *, small: tuple[str, ...] = ("a100", "gb10"), tiers: bool = True
@@ -277,6 +300,8 @@ VLLM = Engine(
             ("-m", "vllm.entrypoints.cli.main", "serve"),
         ),
         by_image=True,
+        key_variable="VLLM_API_KEY",
+        port=8000,
     ),
     client_backend="vllm",
     cache_flush="",
@@ -325,6 +350,7 @@ VLLM = Engine(
     context="max-model-len",
     idle=_IDLE,
     advice=_ADVICE,
+    worth_tuning=_WORTH_TUNING,
     memory=MemoryFlags(
         fraction="gpu-memory-utilization",
         default_fraction=0.92,

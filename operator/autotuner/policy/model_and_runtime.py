@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from autotuner import engines, presets
+from autotuner import engines, presets, yaml_text
+from autotuner.api.common import EnvironmentVariable
 from autotuner.api.model_and_runtime import TaskModel, TaskRuntime
 from autotuner.api.task import TaskSpec
 from autotuner.api.task_status import TaskStatus
 from autotuner.engines import EngineVersion
 from autotuner.presets import Presets
-from autotuner.serving.backend import Backend, Backends
+from autotuner.serving.backend import Backend, Backends, EngineTemplate
+from autotuner.serving.target import variables
+
+_NUMBER = re.compile(r"-?[0-9]+([.][0-9]+)?")
 
 
 @dataclass(frozen=True)
@@ -86,23 +91,49 @@ def runtime_spec(spec: TaskRuntime, known: Presets) -> Mapping[str, Any] | None:
     return presets.deep_merge(preset.spec, spec.overrides or {}) if preset else None
 
 
+def engine_template(
+    backend: Backend, spec: Mapping[str, Any] | None, env: Iterable[EnvironmentVariable] | None
+) -> EngineTemplate:
+    """The engine in a runtime, with a number where its words name a variable that stands for one.
+
+    Args:
+        backend: whose runtime it is.
+        spec: of the runtime.
+        env: that the task gives the engine besides; of two variables of one name this is the one that counts.
+    """
+    found = backend.engine_template(spec)
+    own = [variable for variable in found.container.get("env") or () if variable.get("name")]
+    given = [*own, *(variable.dump() for variable in env or ())]
+    numbers = {name: value for name, value in variables.written_out(given).items() if _NUMBER.fullmatch(value)}
+    if not numbers:
+        return found
+    words = {
+        part: [variables.expanded(word, numbers) for word in found.container[part]]
+        for part in ("command", "args")
+        if found.container.get(part)
+    }
+    return replace(found, container={**found.container, **words})
+
+
 def fixed_arguments(engine: EngineVersion, spec: TaskSpec, own: Sequence[str]) -> list[str]:
     """What every configuration starts from: the runtime's own arguments and, stronger, the task's fixed ones."""
     return engines.get(engine).merge(own, spec.runtime.extra_args or [])
 
 
-def difference(live: Mapping[str, Any], wanted: Mapping[str, Any], path: str = "") -> list[str]:
-    """The fields in which a live object differs from the wanted one, each with both values."""
-    found: list[str] = []
-    for key, value in wanted.items():
-        where, there = f"{path}{key}", live.get(key)
-        if isinstance(value, Mapping) and isinstance(there, Mapping):
-            found += difference(there, value, f"{where}.")
-        elif there != value:
-            found.append(f"{where} ({_short(there)} instead of {_short(value)})")
-    return found
+def difference(live: Any, wanted: Any, path: str = "") -> list[str]:
+    """The fields in which a live object differs from the wanted one, each with both values as YAML.
+
+    What only the live one has is no difference.
+    """
+    if isinstance(wanted, Mapping) and isinstance(live, Mapping):
+        parts = [(f"{path}.{key}" if path else key, live.get(key), value) for key, value in wanted.items()]
+    elif isinstance(wanted, list) and isinstance(live, list) and len(wanted) == len(live):
+        parts = [(f"{path}[{index}]", *both) for index, both in enumerate(zip(live, wanted, strict=True))]
+    else:
+        return [] if live == wanted else [f"{path} ({_short(live)} instead of {_short(wanted)})"]
+    return [found for where, there, value in parts for found in difference(there, value, where)]
 
 
 def _short(value: Any) -> str:
-    text = "nothing" if value is None else str(value)
+    text = "nothing" if value is None else yaml_text.in_one_line(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from autotuner.api.common import UNKNOWN_ENGINE
 from autotuner.api.model_and_runtime import CustomObject, Target, TaskModel, TaskRuntime
 from autotuner.api.task import TaskSpec
 
@@ -22,9 +23,10 @@ def with_target(spec: TaskSpec, data: Mapping[str, Any] | None) -> TaskSpec:
     assert spec.target is not None, "the API demands it where there is no model"
     known = (data or {}).get("model") or {}
     called = str(known.get("displayName") or spec.target.name).rpartition("/")[2]
-    model = TaskModel.model_construct(
-        **{**_defaults(TaskModel), "custom": CustomObject.model_construct(name=_label(called), spec=dict(known))}
-    )
+    custom = CustomObject.model_construct(name=_label(called), spec=dict(known))
+    allowed = {"allow_download": spec.target.allow_download, "allow_large_weights": spec.target.allow_large_weights}
+    own = {"custom": custom, **allowed}
+    model = TaskModel.model_construct(**{**_defaults(TaskModel), **own})
     return spec.model_copy(update={"model": model, "runtime": _runtime(spec.target, data)})
 
 
@@ -33,12 +35,12 @@ def _runtime(target: Target, data: Mapping[str, Any] | None) -> TaskRuntime:
     custom = CustomObject.model_construct(name=target.name, spec=dict(data or _UNKNOWN))
     own = {
         "custom": custom,
-        "engine": (data or {}).get("engine") or target.engine or "Custom",
+        "engine": (data or {}).get("engine") or target.engine or UNKNOWN_ENGINE,
         "image": target.image,
         "env": target.env,
         "extra_args": target.extra_args,
         "api_key_secret": target.api_key_secret,
-        "served_model_name": target.served_model_name,
+        "served_model_name": target.served_model_name or (data or {}).get("servedModelName") or None,
         "allow_unknown_flags": target.allow_unknown_flags,
     }
     return TaskRuntime.model_construct(**{**_defaults(TaskRuntime), **own})

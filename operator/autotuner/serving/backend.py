@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, get_args
 
-from autotuner.api.common import EXPERIMENT_UID_LABEL, Volume
+from autotuner.api.common import EXPERIMENT_UID_LABEL, PresetBackend, Volume
 from autotuner.api.experiment import ModelRef, Service
 from autotuner.api.model_and_runtime import Scope, Target, TaskModel
 from autotuner.api.task import TaskSpec
 from autotuner.kubernetes_object import Object, Resource
 from autotuner.presets import SIMULATOR_MODULE, Presets
+from autotuner.serving import pods
 from autotuner.serving.pods import PodView
 from autotuner.serving.refusals import Refusal
 
@@ -53,10 +54,19 @@ class Capabilities:
 
 
 class Named(NamedTuple):
-    """An object in the namespace of the experiment or the task, or of the cluster, by kind and name."""
+    """An object by kind and name.
+
+    Attributes:
+        resource: its kind.
+        name: its own.
+        events: the events about it matter too.
+        namespace: empty for that of the experiment or the task, or for an object of the cluster.
+    """
 
     resource: Resource
     name: str
+    events: bool = False
+    namespace: str = ""
 
 
 class TargetParts(NamedTuple):
@@ -158,12 +168,43 @@ class Doomed:
 State = NotCreated | Starting | Serving | Doomed
 
 
-class Winner(NamedTuple):
-    """What a user applies to serve what won, and one sentence about what it leaves to the product's defaults."""
+class Patched(NamedTuple):
+    """The object of the user that a patch changes, and how.
 
-    body: Object
+    Attributes:
+        resource: its kind.
+        name: its own.
+        type: of the patch, as kubectl calls it. Kubernetes knows strategic merges of its own kinds alone; a merge
+            replaces lists as a whole; JSON is a list of operations.
+    """
+
+    resource: Resource
+    name: str
+    type: Literal["strategic", "merge", "json"]
+
+    @property
+    def command_target(self) -> str:
+        """The object as kubectl finds it, where several products may have a kind of that name."""
+        group = self.resource.group
+        return (
+            f"{self.resource.plural}.{group}/{self.name}"
+            if "." in group
+            else f"{self.resource.kind.lower()} {self.name}"
+        )
+
+
+class Winner(NamedTuple):
+    """What a user applies to serve what won.
+
+    Attributes:
+        body: an object, or a patch of one: a list where that is of type JSON.
+        note: one sentence about what it leaves to the product's defaults, or costs.
+        patch_of: what a patch changes; None for a whole object.
+    """
+
+    body: Object | list[Object]
     note: str
-    patches: str = ""  # the kind and name of the object of which it is a patch; empty for a whole one
+    patch_of: Patched | None = None
 
 
 class Claim(NamedTuple):
@@ -179,10 +220,12 @@ class Weights(NamedTuple):
     Attributes:
         path: folder on the node; empty for none.
         claim: that the backend mounts itself; None for none.
+        downloaded: each engine's pod loads them anew, whatever the task says.
     """
 
     path: str = ""
     claim: Claim | None = None
+    downloaded: bool = False
 
 
 NOWHERE = Weights()
@@ -215,10 +258,14 @@ class EngineTemplate:
     Attributes:
         container: in which the engine runs.
         pod: what belongs to the pod around it: volumes, tolerations.
+        several: the field of the runtime by which it is more than this one engine; empty if it is no more.
+        pods: over which one engine is spread, each with as many accelerators.
     """
 
     container: Mapping[str, Any] = field(default_factory=dict)
     pod: Mapping[str, Any] = field(default_factory=dict)
+    several: str = ""
+    pods: int = 1
 
     @property
     def image(self) -> str:
@@ -311,8 +358,20 @@ class Backend(ModelsAndRuntimes, Targets, Protocol):
     def root_name(self, experiment: Mapping[str, Any]) -> str:
         """The name of an experiment's root."""
 
+    def unfit_name(self, name: str, namespace: str) -> str:
+        """Why an experiment of this name cannot be served in a namespace, as a clause; empty if it can.
+
+        The API limits the names of tasks so that they fit where a product makes no longer ones of them.
+        """
+        del name, namespace
+        return ""
+
     def container(self, service: Service) -> str:
         """The engine's container in the pods of this service."""
+
+    def view(self, service: Service, pod: Object) -> PodView:
+        """What a pod of the engine says; where several are one engine, with its rank among them."""
+        return pods.view(pod, self.container(service))
 
     def render(self, experiment: Mapping[str, Any], service: Service, runtime: Mapping[str, Any]) -> Object:
         """The root of an experiment, with its owner reference, as it is created and never touched again.
@@ -333,8 +392,8 @@ class Backend(ModelsAndRuntimes, Targets, Protocol):
 
         Args:
             objects: the root, and what was found of the `related` ones.
-            pod: the engine's; None while there is none.
-            events: about the root, oldest first; read only while there is no pod.
+            pod: the engine's, or its whole group as one; None while there is none, or not all of them.
+            events: about the root, and what `related` says, oldest first; read only while there is no pod.
         """
 
     def endpoint(self, experiment: Mapping[str, Any], pod: PodView) -> Endpoint:
@@ -351,7 +410,7 @@ class Backends:
     """All backends that an operator knows."""
 
     def __init__(self, *backends: Backend) -> None:
-        """Know these; the first is the one that is meant where nothing else is said."""
+        """Know these."""
         self._by_name = {backend.capabilities.name: backend for backend in backends}
         self.absent: dict[str, str] = {}  # whose kinds are not served, by name, and the API server's words
 
@@ -371,8 +430,8 @@ class Backends:
 
     @property
     def usual(self) -> str:
-        """The name of the first that can serve."""
-        names = list(self._by_name)
+        """The name of the first that can serve presets."""
+        names: list[str] = [name for name in get_args(PresetBackend) if name in self._by_name]
         return next((name for name in names if name not in self.absent), names[0])
 
     @property

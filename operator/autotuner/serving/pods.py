@@ -18,6 +18,7 @@ class Terminated:
     exit_code: int
     reason: str
     message: str
+    finished: str = ""  # as Kubernetes wrote it: says which container ended first, never how long ago
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,9 @@ class PodView:
     finalizers: tuple[str, ...]
     disruption: Disruption | None
     port: int
+    container: str  # the one that was read
+    rank: int  # in the group of pods that one engine has; 0 leads it
+    group_size: int  # pods that the engine has
 
     @property
     def queued(self) -> bool:
@@ -66,8 +70,15 @@ class PodView:
         return self.waiting_reason in _PULL_FAILURES
 
 
-def view(pod: Object, container: str) -> PodView:
-    """Read a pod; `container` names the one that matters."""
+def view(pod: Object, container: str, *, rank: int = 0, group_size: int = 1) -> PodView:
+    """Read a pod.
+
+    Args:
+        pod: a core/v1 Pod.
+        container: the one that matters.
+        rank: of the pod in the group that one engine has; 0 leads.
+        group_size: pods of that group.
+    """
     spec, status, meta = pod["spec"], pod.get("status", {}), pod["metadata"]
     conditions = {item["type"]: item for item in status.get("conditions", [])}
     main: Object = next((item for item in status.get("containerStatuses", []) if item["name"] == container), {})
@@ -97,6 +108,9 @@ def view(pod: Object, container: str) -> PodView:
         finalizers=tuple(meta.get("finalizers") or ()),
         disruption=_disruption(conditions, status, terminated or {}),
         port=ports[0].get("containerPort", 8080),
+        container=container,
+        rank=rank,
+        group_size=group_size,
     )
 
 
@@ -127,6 +141,7 @@ def _terminated(state: Object) -> Terminated:
         exit_code=state.get("exitCode", -1),
         reason=state.get("reason", ""),
         message=state.get("message", ""),
+        finished=state.get("finishedAt") or "",
     )
 
 

@@ -41,6 +41,8 @@ MODEL: Form = {
     "maxTokens": int,
     "modelConfiguration": {},
 }
+# Prefill and decode apart, and an engine of several pods.
+_SEVERAL = (("decoderConfig",), ("engineConfig", "leader"), ("engineConfig", "worker"))
 _WORDS = {str: "a text", int: "a whole number", bool: "true or false"}
 
 
@@ -61,3 +63,14 @@ def wrong(value: Any, form: Form, path: str = "") -> Iterator[str]:
             yield from wrong(item, form[0], f"{path}[{index}]")
     elif not isinstance(value, form) or (form is int and isinstance(value, bool)):
         yield f"{path} must be {_WORDS[form]}"
+
+
+def several(runtime_spec: Mapping[str, Any]) -> str:
+    """The field by which a runtime is more than one engine in one pod; empty if it is one."""
+    for path in _SEVERAL:
+        found: Any = runtime_spec
+        for key in path:
+            found = found.get(key) if isinstance(found, Mapping) else None
+        if found is not None:
+            return ".".join(path)
+    return ""

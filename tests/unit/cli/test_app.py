@@ -8,13 +8,17 @@ import subprocess
 import sys
 import sysconfig
 import tomllib
+from collections.abc import Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
+import yaml
 
 from autotuner import __version__
 from autotuner.cli.app import COMMANDS, main, program_name
+from tests.support.http_api import ApiOverHttp
+from tests.support.public_deployments import chat, nodes
 from tests.unit.engines.probed import logged, printed
 
 ROOT = Path(__file__).parents[3]
@@ -25,17 +29,21 @@ SLOW = {"cel", "kopf", "kubernetes", "numpy", "pydantic", "rich", "yaml"}
 
 
 def shell(command: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    """Types a command where the installed programs are on PATH."""
-    return subprocess.run(["bash", "-c", command], cwd=folder, env=ENVIRONMENT, capture_output=True, text=True)
+    """Types a command where the installed programs are on PATH, and a kubeconfig in the folder is the user's."""
+    environment = {**ENVIRONMENT, "KUBECONFIG": str(folder / "kubeconfig")}
+    return subprocess.run(["bash", "-c", command], cwd=folder, env=environment, capture_output=True, text=True)
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A folder with the files that examples of commands name."""
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder with the files that examples of commands name, and a cluster in which they find what they name."""
     shutil.copy(ROOT / "examples" / "quickstart.yaml", tmp_path / "task.yaml")
+    (tmp_path / "live.yaml").write_text(yaml.safe_dump_all([*chat("default"), *nodes()]))
     (tmp_path / "job.log").write_text(logged())
     (tmp_path / "flags.json").write_text(printed())
-    return tmp_path
+    with ApiOverHttp([*chat("llm"), *nodes()]) as served:
+        (tmp_path / "kubeconfig").write_text(served.kubeconfig)
+        yield tmp_path
 
 
 def test_both_programs_are_entry_points_of_the_package() -> None:

@@ -78,7 +78,7 @@ QUILL = Engine(
     earlier=(),
     label="Quill",
     package="quill",
-    start=Start((("quill", "up"),), by_image=False),
+    start=Start((("quill", "up"),), by_image=False, key_variable="", port=7000),
     client_backend="openai",
     cache_flush="/forget",
     version_calls=("/about",),
@@ -108,6 +108,7 @@ QUILL = Engine(
         tensor=("shards",),
         at_least={"graph-size": "batch-limit"},
     ),
+    worth_tuning=(),
     memory=MemoryFlags(
         fraction="share", default_fraction=0.9, dtype="", quantization="shrink", splits=("shards", "stages")
     ),

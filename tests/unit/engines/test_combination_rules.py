@@ -10,6 +10,7 @@ from autotuner.api.common import EngineName
 from autotuner.engines import Engine, get, memory
 
 H100 = 81559  # MiB, as the node label says
+H200 = 143771
 
 REFUSED: list[tuple[str, dict[str, str], str]] = [
     ("SGLang", {"enable-dp-attention": "true", "tp-size": "4", "dp-size": "3"}, "must divide tp-size (4)"),
@@ -107,6 +108,8 @@ def test_a_models_size_is_read(text: str, want: float | None) -> None:
 
 
 LLAMA_70B = {"modelParameterSize": "70.6B"}
+GPT_OSS_120B = {"modelParameterSize": "116.8B", "modelArchitecture": "GptOssForCausalLM"}
+DEEPSEEK_V3 = {"modelParameterSize": "684.5B", "modelArchitecture": "DeepseekV3ForCausalLM"}
 MEMORY: list[tuple[str, EngineName, dict[str, str], dict[str, str], float | None, bool]] = [
     ("70B on one GPU", "SGLang", {"tp-size": "1"}, LLAMA_70B, H100, False),
     ("70B on four GPUs", "SGLang", {"tp-size": "4"}, LLAMA_70B, H100, True),
@@ -129,6 +132,9 @@ MEMORY: list[tuple[str, EngineName, dict[str, str], dict[str, str], float | None
     ),
     ("70B in four bits on one GPU", "SGLang", {}, {**LLAMA_70B, "quantization": "awq"}, H100, True),
     ("70B with little memory", "SGLang", {"tp-size": "2", "mem-fraction-static": "0.5"}, LLAMA_70B, H100, False),
+    ("gpt-oss 120B on one GPU", "SGLang", {}, GPT_OSS_120B, H100, True),
+    ("DeepSeek V3 on eight GPUs", "SGLang", {"tp-size": "8"}, DEEPSEEK_V3, H200, True),
+    ("DeepSeek V3 on eight smaller GPUs", "SGLang", {"tp-size": "8"}, DEEPSEEK_V3, H100, False),
     ("a size that is not told", "SGLang", {}, {}, H100, True),
     ("a GPU that does not tell", "SGLang", {}, LLAMA_70B, None, True),
     ("another engine", "Custom", {}, LLAMA_70B, H100, True),
@@ -149,5 +155,5 @@ def test_weights_fit(
 def test_what_does_not_fit_is_told_in_figures() -> None:
     assert get("SGLang").memory.too_large({"mem-fraction-static": "0.9"}, LLAMA_70B, H100) == (
         "141 GB of weights per GPU do not fit into 75 GB (0.9 of 80 GiB less 2 GB); use more tensor or pipeline"
-        " parallelism, or fewer bits"
+        " parallelism, or fewer bits, or set allowLargeWeights if they are smaller than that"
     )

@@ -129,6 +129,12 @@ MODELS: list[tuple[dict[str, Any], str]] = [
     ({"storage": {"path": "/raid/models/x.gguf"}}, "gguf"),
     ({"storage": {"path": "/raid/models/x-fp8"}}, "fp8"),
     ({"storage": {"path": "/raid/models/llama"}}, ""),
+    ({"modelConfiguration": {"quantization_config": {"quant_method": "MXFP4"}}}, "mxfp4"),
+    ({"modelConfiguration": {"quantization_config": "none"}}, ""),
+    ({"modelArchitecture": "GptOssForCausalLM", "storage": {"storageUri": "hf://openai/gpt-oss-20b"}}, "mxfp4"),
+    ({"modelArchitecture": "GptOssForCausalLM", "storage": {"storageUri": "hf://x/gpt-oss-20b-bf16"}}, ""),
+    ({"modelArchitecture": "LlamaForCausalLM"}, ""),
+    ({"modelArchitecture": "DeepseekV3ForCausalLM"}, ""),
     ({}, ""),
 ]
 

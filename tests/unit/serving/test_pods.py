@@ -7,7 +7,7 @@ import pytest
 from autotuner.kubernetes_object import Object
 from autotuner.serving import pods
 from autotuner.serving.pods import Terminated
-from tests.unit.builders import make_pod, terminated
+from tests.unit.builders import at, make_pod, terminated
 
 
 def test_a_pod_that_nobody_looked_at() -> None:
@@ -37,7 +37,7 @@ def test_one_that_is_ready() -> None:
 def test_one_that_has_ended() -> None:
     seen = pods.view(make_pod(ended=terminated(2, message="usage")), "ome-container")
 
-    assert seen.ended == Terminated(2, "Error", "usage")
+    assert seen.ended == Terminated(2, "Error", "usage", at(60))
     assert seen.started
     assert not seen.running
 
@@ -45,7 +45,7 @@ def test_one_that_has_ended() -> None:
 def test_one_that_runs_again_has_ended_once() -> None:
     seen = pods.view(make_pod(started=70, restarted=terminated(137, "OOMKilled")), "ome-container")
 
-    assert seen.ended == Terminated(137, "OOMKilled", "")
+    assert seen.ended == Terminated(137, "OOMKilled", "", at(60))
     assert (seen.running, seen.restarts) == (True, 1)
 
 

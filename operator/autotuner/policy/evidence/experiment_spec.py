@@ -25,6 +25,7 @@ from autotuner.api.task import TaskSpec
 from autotuner.engines import EngineVersion
 from autotuner.kubernetes_object import Object, content
 from autotuner.ownership import owner_reference
+from autotuner.policy import model_and_runtime
 from autotuner.scoring import slos
 from autotuner.search.space.configuration import Configuration, Rendered
 from autotuner.search.space.space import Space
@@ -106,7 +107,7 @@ class Ingredients:
     @property
     def template(self) -> EngineTemplate:
         """The engine in the runtime."""
-        return self.backend.engine_template(content(self.runtime))
+        return model_and_runtime.engine_template(self.backend, content(self.runtime), self.spec.runtime.env)
 
 
 def _rendered(common: Ingredients, configuration: Configuration | None) -> Rendered:

@@ -134,6 +134,8 @@ class ObservedTask:
             probe_failure=(self.status.probe.failure or "") if self.status.probe else "",
             absent=self.absent,
             target_fault=self.target_fault,
+            name=self.object["metadata"]["name"],
+            namespace=self.namespace,
         )
 
     @cached_property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from autotuner import clock, engines
@@ -221,7 +222,10 @@ def _engine_died(seen: ObservedExperiment, _: datetime) -> Ending | None:
         return Ending("Evicted", "somebody deleted the engine's pod, or another replaced it, while it was measured")
     if pod is None or pod.ended is None or pod.deleting:  # what a deletion ends is no fault; another pod follows
         return None
-    return diagnose(seen, pod)
+    ending, tells = diagnose(seen, pod), seen.engine_teller
+    if tells is None or tells.rank == 0:
+        return ending
+    return replace(ending, message=f"worker {tells.rank} of the engine's {tells.group_size} pods: {ending.message}")
 
 
 def diagnose(seen: ObservedExperiment, pod: PodView) -> Ending:

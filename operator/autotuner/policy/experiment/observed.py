@@ -10,7 +10,7 @@ from autotuner.api.experiment import ExperimentSpec, ExperimentStatus
 from autotuner.kubernetes_object import Object
 from autotuner.policy.queueing import ObservedQueue
 from autotuner.policy.volume_claims import Storage
-from autotuner.serving import accelerators
+from autotuner.serving import accelerators, engine_group
 from autotuner.serving.accelerators import NodeAccelerators
 from autotuner.serving.backend import Backend, ModelState, ServingEvent, State
 from autotuner.serving.kueue import Workload
@@ -113,13 +113,21 @@ class ObservedExperiment:
         found = self.accelerators.sharing
         return self.status.accelerator_sharing or (str(found) if found else None)
 
-    @property
-    def engine(self) -> PodView | None:
-        """The engine's pod: the one that was observed first, else the newest."""
+    @cached_property
+    def engine_group(self) -> tuple[PodView, ...]:
+        """The pods that are the engine, the leader first: of one pod the one that was measured, else the newest."""
         known = self.status.engine_pod.uid if self.status.engine_pod else None
-        return next((pod for pod in self.engine_pods if pod.uid == known), None) or max(
-            self.engine_pods, key=lambda pod: pod.created, default=None
-        )
+        return engine_group.members(self.engine_pods, known)
+
+    @cached_property
+    def engine(self) -> PodView | None:
+        """The engine's pod, or its whole group as one; None while any is missing."""
+        return engine_group.as_one(self.engine_group)
+
+    @property
+    def engine_teller(self) -> PodView | None:
+        """The pod whose log explains the engine's state."""
+        return engine_group.teller(self.engine_group) if self.engine_group else None
 
     @property
     def benchmark(self) -> PodView | None:

@@ -41,7 +41,9 @@ def _suspicious(seen: ObservedExperiment, pod: PodView, now: datetime) -> bool:
 
 
 def _pods(seen: ObservedExperiment) -> Iterator[PodView]:
-    yield from (pod for pod in (seen.engine, seen.benchmark) if pod is not None)
+    yield from seen.engine_group
+    if seen.benchmark is not None:
+        yield seen.benchmark
 
 
 def words(seen: ObservedExperiment) -> str:

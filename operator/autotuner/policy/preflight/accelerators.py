@@ -31,6 +31,20 @@ def problems(case: Case) -> Iterator[Finding]:
                 break
     if profile := _mig_slice(case):
         yield from _spread(case, profile)
+    yield from _uneven(case)
+
+
+def _uneven(case: Case) -> Iterator[Finding]:
+    """A baseline whose accelerators the pods of its engine cannot share."""
+    if case.engine is None or case.pods == 1:
+        return
+    spec, engine = case.spec, engines.get(case.engine)
+    baseline = spec.baseline.args if spec.baseline else []
+    args = engine.merge(case.template.args, baseline, spec.runtime.extra_args or [])
+    count = engine.accelerators(args, case.template.command)
+    if count % case.pods:
+        field = "baseline.args" if baseline else "runtime.extraArgs" if spec.runtime.extra_args else "runtime"
+        yield Finding(field, Kind.ACCELERATORS_UNEVEN, {"count": count, "pods": case.pods})
 
 
 def warnings(case: Case) -> Iterator[Finding]:

@@ -40,6 +40,8 @@ class Surroundings:
     probe_failure: str = ""  # why it could not be asked
     absent: Mapping[str, str] = field(default_factory=dict)  # backends that cannot serve -> why
     target_fault: str = ""  # why the target cannot be copied
+    name: str = ""  # of the task; empty if it is not known
+    namespace: str = ""  # of the task; empty if it is not known
 
 
 def engine_of(spec: TaskSpec, presets: Presets) -> EngineName | None:
@@ -104,7 +106,12 @@ class Case:
     @property
     def template(self) -> EngineTemplate:
         """The engine in that runtime."""
-        return self.backend.engine_template(self.runtime_spec)
+        return model_and_runtime.engine_template(self.backend, self.runtime_spec, self.spec.runtime.env)
+
+    @property
+    def pods(self) -> int:
+        """Over how many pods the accelerators of one engine are spread."""
+        return self.template.pods if self.spec.placement.accelerator_resource else 1
 
     @property
     def model_spec(self) -> Mapping[str, Any]:

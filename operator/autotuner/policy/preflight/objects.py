@@ -64,6 +64,9 @@ def _runtime(case: Case) -> Iterator[Finding]:
         details = {"object": "the runtime", "what": "; ".join(misshapen)}
         yield Finding(f"runtime.{field}", Kind.OBJECT_MISSHAPEN, details)
         return
+    if part := case.template.several:
+        yield Finding(_where(case, part), Kind.RUNTIME_OF_SEVERAL, {"part": part})
+        return
     if around.runtime is not None and around.model is not None and not case.misshapen_model:
         field = "name" if runtime.name else "custom" if runtime.custom else "preset"
         if why := case.backend.incompatible(around.model, around.runtime):
@@ -79,6 +82,15 @@ def _runtime(case: Case) -> Iterator[Finding]:
     if not case.template.image and not runtime.image:
         field = "runtime.custom.spec" if runtime.custom else "runtime.overrides"
         yield Finding(field, Kind.RUNTIME_WITHOUT_IMAGE)
+
+
+def _where(case: Case, part: str) -> str:
+    """The field of the task that says a part of its runtime."""
+    runtime = case.spec.runtime
+    written = runtime.custom.spec if runtime.custom else runtime.overrides or {}
+    if part.partition(".")[0] in written:
+        return f"runtime.{'custom.spec' if runtime.custom else 'overrides'}.{part}"
+    return f"runtime.{'name' if runtime.name else 'custom' if runtime.custom else 'preset'}"
 
 
 def _custom(field: str, custom: CustomObject) -> Iterator[Finding]:

@@ -23,11 +23,12 @@ _HEADER = """\
 # {note} Why this one: report.md beside it.
 """
 PATCH = "patch.yaml"
-_PATCH_HEADER = (
-    "# Makes {what} run what TuningTask {task} measured as {experiment}:\n"
-    "#   {command}\n"
-    "# It is a strategic merge patch, which Kustomize takes too. {note}\n"
-)
+_PATCH_HEADER = "# Makes {what} run what TuningTask {task} measured as {experiment}:\n#   {command}\n# {form} {note}\n"
+_FORMS = {
+    "strategic": "It is a strategic merge patch, which Kustomize takes too.",
+    "merge": "It is a merge patch, which Kustomize takes too; its lists replace those of the object.",
+    "json": "It is a JSON patch; Kustomize takes it with target: {{kind: {kind}, name: {name}}}.",
+}
 
 
 def name(task: Mapping[str, Any]) -> str:
@@ -74,14 +75,21 @@ def _services(found: FinishedTask) -> dict[str, str]:
 def _file(seen: ObservedTask, winner: Measured, called: str, task: str) -> tuple[str, str]:
     """A file that serves a winner: the name of a patch, empty for a whole object, and the text."""
     found = seen.backend.winner(winner.object, winner.spec.service, seen.runtime or {}, called)
-    header = _HEADER.format(task=task, experiment=winner.name, note=found.note)
-    if found.patches:
-        kind, name = found.patches.split()
-        command = f"kubectl patch {kind.lower()} {name} -n {seen.namespace} --patch-file {PATCH}"
-        header = _PATCH_HEADER.format(
-            task=task, experiment=winner.name, note=found.note, what=found.patches, command=command
-        )
-    return PATCH if found.patches else "", header + yaml_text.dump(found.body)
+    text = yaml_text.dump(found.body)
+    patched = found.patch_of
+    if patched is None:
+        return "", _HEADER.format(task=task, experiment=winner.name, note=found.note) + text
+    command = f"kubectl patch {patched.command_target} -n {seen.namespace} --type {patched.type} --patch-file {PATCH}"
+    kind = patched.resource.kind
+    header = _PATCH_HEADER.format(
+        task=task,
+        experiment=winner.name,
+        note=found.note,
+        what=f"{kind} {patched.name}",
+        command=command,
+        form=_FORMS[patched.type].format(kind=kind, name=patched.name),
+    )
+    return PATCH, header + text
 
 
 def _bytes(texts: Any) -> int:

@@ -9,6 +9,7 @@ from typing import Literal
 from autotuner import engines, scoring
 from autotuner.engines.arguments import Value, text
 from autotuner.kubernetes_object import content
+from autotuner.policy import model_and_runtime
 from autotuner.policy.evidence.baseline_flag_values import UNSET, BaselineValues
 from autotuner.policy.evidence.measurements import Measured
 from autotuner.policy.recommendation.finished_task import FinishedTask
@@ -47,7 +48,8 @@ def of(answer: FinishedTask, winner: Measured) -> list[FlagEffect]:
     seen = answer.seen
     if winner.configuration is None or winner.is_baseline:
         return []
-    command = seen.backend.engine_template(content(seen.runtime)).command
+    env = seen.spec.runtime.env
+    command = model_and_runtime.engine_template(seen.backend, content(seen.runtime), env).command
     today = seen.baseline.spec.service if seen.baseline else None
     args, env = (today.args, today.env or []) if today else ([], [])
     reference = BaselineValues(engines.get(seen.engine), args, command, env, seen.spec.parameters)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 
 from autotuner.policy.evidence.measurements import Measured
@@ -48,14 +48,16 @@ class CommonCause:
         reason: of the experiment that met it last.
         message: for people.
         certain: whether what still runs would end the same way; else it may prove the contrary.
+        field: of the task, where to look; told with the message.
     """
 
     reason: str
     message: str
     certain: bool = False
+    field: str = ""
 
 
-def find(measured: Sequence[Measured]) -> CommonCause | None:
+def find(measured: Sequence[Measured], *, target: bool = False) -> CommonCause | None:
     """The cause that stops a task after the experiment that ended last; None if it goes on.
 
     An ending that is everyone's stops it at once. So do a baseline whose program never ran, one that the surroundings
@@ -66,7 +68,19 @@ def find(measured: Sequence[Measured]) -> CommonCause | None:
 
     Args:
         measured: all its experiments by index, as `evidence.retries` judged them.
+        target: the task names a target, so that it has no model and no runtime.
     """
+    found = _find(measured)
+    if found is None or not found.field:
+        return found
+    field = found.field
+    if target:
+        field = re.sub(r" and model$|, model\b", "", field).replace("runtime", "target")
+    return replace(found, message=f"{found.message}: look at {field}")
+
+
+def _find(measured: Sequence[Measured]) -> CommonCause | None:
+    """The cause, its field apart."""
     over = _over(measured)
     if not over:
         return None
@@ -79,7 +93,7 @@ def find(measured: Sequence[Measured]) -> CommonCause | None:
     if last.is_baseline and last.status.evidence is not None and last.status.evidence.never_ran:
         return CommonCause(last.status.reason or "", f"{_quoted(last)}; so would every other configuration end")
     if last.is_baseline and last.outcome == "environment" and not last.retry:
-        return _with_advice(last, "the baseline ended like this again, and without it nothing is a gain")
+        return _with_field(last, "the baseline ended like this again, and without it nothing is a gain")
     return _equal_words(over) or _spoiled_in_a_row(over)
 
 
@@ -116,12 +130,12 @@ def _equal_words(over: Sequence[Measured]) -> CommonCause | None:
     baselines = [one for one in over if one.is_baseline]
     named = last.status.reproducible or last.is_baseline
     if nothing_ran and not named and baselines and _words(baselines[-1]) == _words(last):
-        return _with_advice(last, f"{baselines[-1].name}, the baseline, ended with the same words")
+        return _with_field(last, f"{baselines[-1].name}, the baseline, ended with the same words")
     surroundings = meaning(last.status.reason or "").fault == "surroundings"
     alike = list(takewhile(lambda one: _alike([one, last]), reversed(over)))
     row = (_one_after_the_other(alike) if surroundings else alike)[:_IN_A_ROW]
     if len(row) == _IN_A_ROW and (nothing_ran or surroundings):
-        return _with_advice(last, f"{', '.join(one.name for one in reversed(row[1:]))} ended with the same words")
+        return _with_field(last, f"{', '.join(one.name for one in reversed(row[1:]))} ended with the same words")
     return None
 
 
@@ -131,7 +145,7 @@ def _spoiled_in_a_row(over: Sequence[Measured]) -> CommonCause | None:
     row = _one_after_the_other(takewhile(lambda one: one.outcome == "environment" and not one.retry, tries))
     if len(row) < _IN_A_ROW:
         return None
-    return _with_advice(
+    return _with_field(
         row[0], f"so did the surroundings spoil {', '.join(one.name for one in reversed(row[1:_IN_A_ROW]))}"
     )
 
@@ -154,11 +168,9 @@ def _words(one: Measured) -> tuple[str, str]:
     return one.status.reason or "", text
 
 
-def _with_advice(last: Measured, why: str) -> CommonCause:
+def _with_field(last: Measured, why: str) -> CommonCause:
     reason = last.status.reason or ""
-    field = _FIELDS.get(reason)
-    advice = f": look at {field}" if field else ""
-    return CommonCause(reason, f"{_quoted(last)}; {why}{advice}")
+    return CommonCause(reason, f"{_quoted(last)}; {why}", field=_FIELDS.get(reason, ""))
 
 
 def _quoted(one: Measured) -> str:

@@ -175,7 +175,7 @@ def _follow(builder: PlanBuilder) -> TaskPlan:
     if seen.running[0].is_repeat:
         return builder.plan(_confirming(builder, limits.race(seen, builder.now), seen.running[0].spec.block), until)
     _searching(builder)
-    if stop := _drift(seen) or common_cause.find(seen.measured):
+    if stop := _drift(seen) or common_cause.find(seen.measured, target=seen.spec.target is not None):
         if stop.certain:
             return _releasing(builder, stop.message)
         return builder.plan(f"{_progress(builder)}; nothing else starts: {stop.message}", until)
@@ -255,7 +255,7 @@ def _tune(builder: PlanBuilder) -> TaskPlan:
     configuration is.
     """
     seen = builder.seen
-    if ended := _stop(builder, common_cause.find(seen.measured)):
+    if ended := _stop(builder, common_cause.find(seen.measured, target=seen.spec.target is not None)):
         return ended
     conclude.record_best(builder)
     if seen.baseline is None:

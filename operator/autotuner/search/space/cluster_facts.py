@@ -22,10 +22,12 @@ class Facts:
     Attributes:
         model: the spec of the model's object; empty if unknown.
         memory_mib: of the largest GPU that experiments may get; None if unknown.
+        allow_large_weights: the task says that weights fit which seem too large.
         product: of that GPU, as its node is labelled; empty if unknown.
         accelerators: the most that one node could ever give; None if unknown.
         mig_slice: the profile, if an engine can get nothing but slices of NVIDIA's MIG; else empty.
         visible: accelerators that environment variables of the engine let it see; None if they do not choose.
+        pods: over which an engine is spread, each with as many accelerators.
         held: what limits all experiments that run at the same time; None if nothing does.
         longest_request: tokens of a prompt and its answer that every configuration must take; 0 if unknown.
         command: of the runtime's container, which may hold flags too.
@@ -35,10 +37,12 @@ class Facts:
 
     model: Mapping[str, Any] = field(default_factory=dict)
     memory_mib: float | None = None
+    allow_large_weights: bool = False
     product: str = ""
     accelerators: int | None = None
     mig_slice: str = ""
     visible: int | None = None
+    pods: int = 1
     held: Held | None = None
     longest_request: int = 0
     command: tuple[str, ...] = ()

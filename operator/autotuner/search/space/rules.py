@@ -138,22 +138,35 @@ def of_traffic(engine: Engine, flag_rules: CommandLineRules, facts: Facts) -> li
 def of_hardware(engine: Engine, flag_rules: CommandLineRules, facts: Facts) -> list[Rule]:
     """The rules for what no node could hold, as far as that is known."""
     found: list[Rule] = []
-    if facts.memory_mib is not None:
+    if facts.memory_mib is not None and not facts.allow_large_weights:
         too_large = partial(engine.memory.too_large, model=facts.model, memory_mib=facts.memory_mib)
         found.append(flag_rules.text_rule("weights fit", engine.memory.reads, too_large))
+    spread = f" for each of its {facts.pods} pods" if facts.pods > 1 else ""
     if facts.accelerators is not None:
-        why = f"no node can have more than {facts.accelerators}"
-        found.append(_accelerators("accelerators per node", engine, flag_rules, facts.accelerators, why))
+        why, most = f"no node can have more than {facts.accelerators}{spread}", facts.accelerators * facts.pods
+        found.append(_accelerators("accelerators per node", engine, flag_rules, most, why))
+    if facts.pods > 1:
+        found.append(_even_shares(engine, flag_rules, facts.pods))
     if facts.mig_slice:
         why = f"no engine can spread over MIG slices ({facts.mig_slice})"
         found.append(_accelerators("one MIG slice", engine, flag_rules, 1, why))
     if facts.visible is not None:
-        why = f"the environment lets the engine see {facts.visible}"
-        found.append(_accelerators("accelerators in sight", engine, flag_rules, facts.visible, why))
+        why, most = f"the environment lets the engine see {facts.visible}{spread}", facts.visible * facts.pods
+        found.append(_accelerators("accelerators in sight", engine, flag_rules, most, why))
     if facts.held is not None:
         why = f"{facts.held.by} is {facts.held.most}"
         found.append(_accelerators(facts.held.by, engine, flag_rules, facts.held.most, why))
     return found
+
+
+def _even_shares(engine: Engine, flag_rules: CommandLineRules, pods: int) -> Rule:
+    """The rule that all pods of an engine have as many accelerators."""
+
+    def check(flags: Mapping[str, Args]) -> str | None:
+        count = engine.accelerators([token for args in flags.values() for token in args])
+        return f"{pods} pods cannot share {count} accelerators evenly" if count % pods else None
+
+    return flag_rules.rule("accelerators per pod", {*engine.degrees, *engine.folded}, check)
 
 
 def _accelerators(name: str, engine: Engine, flag_rules: CommandLineRules, most: int, why: str) -> Rule:

@@ -9,6 +9,7 @@ from autotuner import presets
 from autotuner.api.experiment import ModelRef, Service
 from autotuner.api.model_and_runtime import Target, TaskModel
 from autotuner.api.task import TaskSpec
+from autotuner.kube import DEPLOYMENT
 from autotuner.kubernetes_object import Object, Resource
 from autotuner.presets import Presets
 from autotuner.serving import preset_shapes, refusals
@@ -31,10 +32,9 @@ from autotuner.serving.backend import (
 )
 from autotuner.serving.deployment import manifests, model_source, runtime_snapshots
 from autotuner.serving.pods import PodView
-from autotuner.serving.target import reading, snapshots
+from autotuner.serving.target import engine_port, reading, snapshots, weights_folder
 from autotuner.serving.target.snapshots import CONTROLLER_REVISION
 
-DEPLOYMENT = Resource("apps", "v1", "deployments", "Deployment")
 _CAPABILITIES = Capabilities(
     name="Deployment",
     root=DEPLOYMENT,
@@ -86,10 +86,10 @@ class Deployments(Backend):
                 return NotCreated(words, refusals.read(words))
         return NotCreated("kube-controller-manager has not made it yet")
 
-    def endpoint(self, experiment: Mapping[str, Any], pod: PodView) -> Endpoint:
+    def endpoint(self, experiment: Mapping[str, Any], pod: PodView) -> Endpoint:  # noqa: ARG002
         """The Service."""
         meta = experiment["metadata"]
-        return Endpoint("http", f"{meta['name']}.{meta['namespace']}.svc", pod.port)
+        return Endpoint("http", f"{meta['name']}.{meta['namespace']}.svc", engine_port.SERVICE_PORT)
 
     def release_advice(self, service: Service, root: Mapping[str, Any], model: Object | None) -> str:  # noqa: ARG002
         """Nothing of ours holds a Deployment up."""
@@ -137,8 +137,8 @@ class Deployments(Backend):
         return ModelState("Ready" if model is not None else "Waiting")
 
     def weights(self, model_spec: Mapping[str, Any]) -> Weights:
-        """In the folder that the task names; else the engine loads them from the hub."""
-        return Weights(model_source.folder(model_spec))
+        """In the folder that the task names, or where a target has them; else the engine loads them from the hub."""
+        return weights_folder.weights(model_spec)
 
     def node_label(self, model: ModelRef, namespace: str) -> str:  # noqa: ARG002
         """No node is known to have a model."""

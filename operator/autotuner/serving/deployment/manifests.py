@@ -7,18 +7,18 @@ from typing import Any
 
 from autotuner.api.common import EXPERIMENT_UID_LABEL, GROUP
 from autotuner.api.experiment import Service
+from autotuner.kube import DEPLOYMENT
 from autotuner.kubernetes_object import Object
 from autotuner.manifest_rendering import render
 from autotuner.ownership import labels, owner_reference
 from autotuner.serving import kueue
-from autotuner.serving.backend import Winner
+from autotuner.serving.backend import Patched, Winner
 from autotuner.serving.engine_pod import engine_pod
-from autotuner.serving.target import snapshots
+from autotuner.serving.target import engine_port, snapshots
 
 # Other products pass an experiment's labels on to Deployments of their own, and its benchmark has them too.
 _OWN = {f"{GROUP}/backend": "Deployment"}
 MARK = f"{GROUP}/backend=Deployment"
-_PORT = 8000  # vLLM's own; a container that names none has this
 
 
 def deployment(experiment: Mapping[str, Any], service: Service, data: Mapping[str, Any]) -> Object:
@@ -49,7 +49,8 @@ def deployment(experiment: Mapping[str, Any], service: Service, data: Mapping[st
 
 def engine_service(experiment: Mapping[str, Any], service: Service, root: Mapping[str, Any]) -> Object:
     """The Service of an experiment, which its Deployment owns."""
-    meta = experiment["metadata"]
+    meta, containers = experiment["metadata"], root["spec"]["template"]["spec"]["containers"]
+    container = next(one for one in containers if one["name"] == service.container)
     return render(
         "engine-service.yaml.j2",
         name=meta["name"],
@@ -57,7 +58,8 @@ def engine_service(experiment: Mapping[str, Any], service: Service, root: Mappin
         labels={**(service.labels or {}), **labels(meta["name"], meta["uid"])},
         owner=owner_reference(root, blocks=False),
         selector=_selector(experiment),
-        port=_port(root, service.container),
+        port=engine_port.SERVICE_PORT,
+        target=engine_port.of_container(container, service.engine),
     )
 
 
@@ -108,10 +110,4 @@ def _patch(
         "spec": {"template": {"spec": {"containers": [container]}}},
     }
     note = "The rollout starts the new pod beside the old one and needs room for both, unless the strategy is Recreate."
-    return Winner(body, note, f"{target['kind']} {target['name']}")
-
-
-def _port(root: Mapping[str, Any], container: str | None) -> int:
-    containers = root["spec"]["template"]["spec"]["containers"]
-    ports = next(one for one in containers if one["name"] == container).get("ports") or [{}]
-    return int(ports[0].get("containerPort", _PORT))
+    return Winner(body, note, Patched(DEPLOYMENT, target["name"], "strategic"))

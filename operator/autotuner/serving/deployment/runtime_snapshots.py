@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from autotuner.kubernetes_object import Object
+from autotuner.serving import accelerator_count_variable, preset_shapes
 from autotuner.serving.backend import MODEL_PATH, EngineTemplate
 from autotuner.serving.deployment.model_source import ModelSource
 from autotuner.serving.target.snapshots import snapshot
@@ -34,7 +35,8 @@ def of_runtime(
     """
     engine: Mapping[str, Any] = runtime_spec.get("engineConfig") or {}
     pod = {key: copy.deepcopy(value) for key, value in engine.items() if key not in _NO_POD_FIELDS}
-    container: Object = {**copy.deepcopy(dict(engine.get("runner") or {})), "name": CONTAINER}
+    runner = accelerator_count_variable.spelled_out(engine.get("runner") or {})
+    container: Object = {**copy.deepcopy(runner), "name": CONTAINER}
     env = [variable for variable in container.get("env") or () if variable["name"] != MODEL_PATH]
     container["env"] = [*env, {"name": MODEL_PATH, "value": model.path}, *model.env]
     _extend(container, "volumeMounts", model.mounts)
@@ -49,7 +51,8 @@ def of_runtime(
 def engine_of_runtime(runtime_spec: Mapping[str, Any]) -> EngineTemplate:
     """The engine in a runtime of which a snapshot will be made."""
     engine: Mapping[str, Any] = runtime_spec.get("engineConfig") or {}
-    return EngineTemplate(engine.get("runner") or {}, engine)
+    runner = accelerator_count_variable.spelled_out(engine.get("runner") or {})
+    return EngineTemplate(runner, engine, several=preset_shapes.several(runtime_spec))
 
 
 def _extend(holder: Object, field: str, items: list[Object]) -> None:

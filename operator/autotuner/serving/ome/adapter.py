@@ -8,6 +8,7 @@ from typing import Any
 from autotuner.api.experiment import ModelRef, Service
 from autotuner.api.model_and_runtime import Target, TaskModel
 from autotuner.api.task import TaskSpec
+from autotuner.kube import DEPLOYMENT
 from autotuner.kubernetes_object import Object, Resource
 from autotuner.presets import Presets
 from autotuner.serving import preset_shapes
@@ -27,7 +28,7 @@ from autotuner.serving.backend import (
     Winner,
 )
 from autotuner.serving.ome import engine_state, inference_service, models, runtimes, wanted_objects
-from autotuner.serving.ome.resource_kinds import DEPLOYMENT, INFERENCE_SERVICE
+from autotuner.serving.ome.resource_kinds import INFERENCE_SERVICE
 from autotuner.serving.pods import PodView
 
 _CAPABILITIES = Capabilities(

@@ -1,4 +1,4 @@
-"""The kinds of object that OME adds to a cluster, and those that it makes of them."""
+"""The kinds of object that OME adds to a cluster."""
 
 from __future__ import annotations
 
@@ -12,4 +12,3 @@ CLUSTER_SERVING_RUNTIME = Resource(
     _GROUP, _VERSION, "clusterservingruntimes", "ClusterServingRuntime", namespaced=False
 )
 SERVING_RUNTIME = Resource(_GROUP, _VERSION, "servingruntimes", "ServingRuntime")
-DEPLOYMENT = Resource("apps", "v1", "deployments", "Deployment")

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from autotuner.serving import accelerator_count_variable, preset_shapes
 from autotuner.serving.backend import EngineTemplate
 
 
 def engine_template(runtime_spec: Mapping[str, Any] | None) -> EngineTemplate:
     """The engine in a runtime with this spec."""
-    engine: Mapping[str, Any] = (runtime_spec or {}).get("engineConfig") or {}
-    return EngineTemplate(engine.get("runner") or {}, engine)
+    found = runtime_spec or {}
+    engine: Mapping[str, Any] = found.get("engineConfig") or {}
+    runner = accelerator_count_variable.spelled_out(engine.get("runner") or {})
+    return EngineTemplate(runner, engine, several=preset_shapes.several(found))
 
 
 def incompatible(model: Mapping[str, Any], runtime: Mapping[str, Any]) -> str | None:

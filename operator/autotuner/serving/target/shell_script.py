@@ -29,7 +29,7 @@ _PIECE = re.compile(
     re.DOTALL,
 )
 _QUOTED = re.compile(rf"""(?P<escaped>\\["\\$`\n])|{_VARIABLE}|(?P<substitution>`|\$[({{@*#?!$0-9-])""")
-_BRACES = re.compile(r"\{[^{}]*,[^{}]*\}")  # bash makes several words of one
+_BRACES = re.compile(r"\{[^{}]*(?:,|\.\.)[^{}]*\}")  # bash makes several words of one, whatever is quoted within
 _ARGUMENTS = ('"$@"', "$@", "${@}", '"${@}"')
 _RESERVED = (
     *("if", "then", "else", "fi", "for", "while", "until", "do", "done", "case", "esac"),
@@ -136,6 +136,9 @@ def _is_assignment(text: str) -> bool:
 def _read(text: str, variables: Mapping[str, str]) -> list[str]:
     """The words that a word of the script becomes: a variable without quotes may hold several, or none."""
     words, quoted = [""], False
+    unquoted = "".join(found[0] if found.lastgroup == "plain" else "_" for found in _PIECE.finditer(text))
+    if _BRACES.search(unquoted):
+        raise _only_the_shell(text)
     for found in _PIECE.finditer(text):
         piece = found.group()
         if found.lastgroup == "single":
@@ -148,11 +151,15 @@ def _read(text: str, variables: Mapping[str, str]) -> list[str]:
             words += more
         elif found.lastgroup == "escaped":
             words[-1] += piece[1:].replace("\n", "")
-        elif piece in "$`" or _BRACES.fullmatch(piece):
-            raise UnreadableScriptError(f"a substitution that only the shell can do: {text[:40]!r}")
+        elif piece in "$`":
+            raise _only_the_shell(text)
         else:
             words[-1] += piece
     return [word for word in words if word or quoted]
+
+
+def _only_the_shell(text: str) -> UnreadableScriptError:
+    return UnreadableScriptError(f"a substitution that only the shell can do: {text[:40]!r}")
 
 
 def _in_double_quotes(text: str, variables: Mapping[str, str]) -> str:
@@ -161,7 +168,7 @@ def _in_double_quotes(text: str, variables: Mapping[str, str]) -> str:
         if found.lastgroup == "variable":
             return _value(piece, variables)
         if found.lastgroup == "substitution":
-            raise UnreadableScriptError(f"a substitution that only the shell can do: {text[:40]!r}")
+            raise _only_the_shell(text)
         return piece[1:].replace("\n", "")
 
     return _QUOTED.sub(read, text)

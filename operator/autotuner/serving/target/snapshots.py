@@ -13,6 +13,7 @@ from autotuner.hashing import digest
 from autotuner.kubernetes_object import Object, Resource
 from autotuner.serving.backend import EngineTemplate
 from autotuner.serving.target import engine_container
+from autotuner.serving.target.engine_container import EngineContainer
 
 CONTROLLER_REVISION = Resource("apps", "v1", "controllerrevisions", "ControllerRevision")
 
@@ -24,7 +25,9 @@ def snapshot(name: str, namespace: str, data: Mapping[str, Any]) -> Object:
         name: that its own begins with.
         namespace: of the task.
         data: `template`, of the pods without labels; `container`, that runs the engine; `model`, what is known of it;
-            and `engine`, where that is read from the container's command, because somebody else wrote it.
+            `engine`, where that is read from the container's command, because somebody else wrote it; and where there
+            are such, `kept`, how many of the first words of its command line no experiment can change, and `elsewhere`,
+            the variables in it which no container names.
     """
     return {
         "apiVersion": CONTROLLER_REVISION.api_version,
@@ -43,7 +46,7 @@ def engine_of(data: Mapping[str, Any]) -> EngineTemplate:
         return EngineTemplate()
     if not data.get("engine"):
         return EngineTemplate(named[0], pod)
-    found = engine_container.find(named, engine=data["engine"])
+    found = _engine_container(named[0], data)
     return EngineTemplate({**named[0], "command": list(found.head), "args": list(found.flags)}, pod)
 
 
@@ -54,6 +57,11 @@ def started(data: Mapping[str, Any], args: Sequence[str]) -> dict[str, list[str]
     if not args:
         return {field: list(container[field]) for field in ("command", "args") if container.get(field)}
     if data.get("engine"):
-        return engine_container.find([container], engine=data["engine"]).started_with(args)
+        return _engine_container(container, data).started_with(args)
     command = container.get("command")
     return {**({"command": list(command)} if command else {}), "args": list(args)}
+
+
+def _engine_container(container: Mapping[str, Any], data: Mapping[str, Any]) -> EngineContainer:
+    kept, elsewhere = data.get("kept", 0), data.get("elsewhere") or {}
+    return engine_container.find([container], engine=data["engine"], kept=kept, elsewhere=elsewhere)

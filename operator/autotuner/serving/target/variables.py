@@ -3,11 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 # pkg/util/expansion of Kubernetes: $$ is a dollar sign, $(NAME) a reference.
 _REFERENCE = re.compile(r"\$\$|\$\(([^()]*)\)")
+
+
+# Characters for private use, which no command line has.
+_OPEN, _CLOSE = "\ue000", "\ue001"
+_HIDDEN = re.compile(f"{_OPEN}([^{_CLOSE}]*){_CLOSE}")
+
+
+def hidden(text: str, names: Sequence[str]) -> str:
+    """A script with references to these variables, a kubelet's or a shell's, as plain words."""
+    for name in names:
+        reference = rf"\$\({name}\)|\$\{{{name}\}}|\${name}(?![A-Za-z0-9_])"
+        text = re.sub(reference, f"{_OPEN}{name}{_CLOSE}", text)
+    return text
+
+
+def shown(text: str) -> str:
+    """The script with these references as those of a kubelet, which puts values in before any shell sees it."""
+    return _HIDDEN.sub(r"$(\1)", text)
 
 
 def written_out(env: Iterable[Mapping[str, Any]]) -> dict[str, str]:

@@ -222,3 +222,15 @@ def test_weights_must_fit_into_what_the_resource_has(described: list[str], place
     found = check(spec, shipped(), Surroundings(OME, body, None, fleet=fleet))
 
     assert [one.kind for one in found] == ([] if fits else [Kind.SPACE_EMPTY])
+
+
+@pytest.mark.parametrize(("model", "kinds"), [({}, [Kind.SPACE_EMPTY]), ({"allowLargeWeights": True}, [])])
+def test_weights_that_seem_too_large_are_tried_if_the_task_says_so(model: Object, kinds: list[Kind]) -> None:
+    live = live_model()
+    live["spec"]["modelParameterSize"] = "900B"
+    spec = make_spec(model=model)
+    fleet = accelerators.fleet([DESCRIBED["two whole GPUs"].node("node-a")], "nvidia.com/gpu", {})
+
+    found = check(spec, shipped(), Surroundings(OME, live, None, fleet=fleet))
+
+    assert [one.kind for one in found] == kinds

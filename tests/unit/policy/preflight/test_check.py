@@ -706,6 +706,31 @@ def test_a_runtime_that_ome_would_not_take_for_the_model_is_refused() -> None:
     )
 
 
+APART: Object = {"runner": {"name": "ome-container", "image": "engine:1", "command": ["serve"]}}
+SEVERAL: list[tuple[Object, Object | None, str, str]] = [
+    ({"preset": None, "custom": {"name": "own", "spec": {"decoderConfig": APART}}, "engine": "SGLang"}, None,
+     "runtime.custom.spec.decoderConfig", "decoderConfig"),
+    ({"preset": None, "custom": {"name": "own", "spec": {"engineConfig": {"worker": {"size": 1}}}}, "engine": "VLLM"},
+     None, "runtime.custom.spec.engineConfig.worker", "engineConfig.worker"),
+    ({"overrides": {"decoderConfig": APART}}, None, "runtime.overrides.decoderConfig", "decoderConfig"),
+    (NAMED_RUNTIME, {"engineConfig": APART, "decoderConfig": APART}, "runtime.name", "decoderConfig"),
+    (NAMED_RUNTIME, {"engineConfig": {"leader": APART, "worker": APART}}, "runtime.name", "engineConfig.leader"),
+    ({}, {"engineConfig": APART, "decoderConfig": APART}, "runtime.preset", "decoderConfig"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("runtime", "live", "field", "part"), SEVERAL)
+def test_a_runtime_that_is_several_engines_is_refused(
+    runtime: Object, live: Object | None, field: str, part: str
+) -> None:
+    body = {"kind": "ClusterServingRuntime", "metadata": {"name": "my-runtime"}, "spec": live} if live else None
+    spec = make_spec(runtime=runtime, benchmark={"tokenizer": {"source": "Hub", "id": "x"}})
+
+    found = [one for one in findings(spec, runtime=body) if one.field.startswith("runtime")]
+
+    assert [(one.field, one.kind, one.details) for one in found] == [(field, Kind.RUNTIME_OF_SEVERAL, {"part": part})]
+
+
 def test_flags_of_the_simulated_engine_are_its_own() -> None:
     baseline = {"baseline": {"args": ["--sim-fault=hang"]}}
     tokenizer = {"benchmark": {"tokenizer": {"source": "Hub", "id": "x"}}}

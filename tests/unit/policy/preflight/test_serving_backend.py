@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,9 +12,11 @@ from autotuner.api.task import TaskSpec
 from autotuner.api.task_status import Resolved, TaskStatus
 from autotuner.policy.model_and_runtime import chosen_backend
 from autotuner.policy.preflight import Surroundings, check, warnings
+from autotuner.policy.target_spec import with_target
 from autotuner.serving.backend import Backends
 from autotuner.serving.deployment.deployments import Deployments
 from autotuner.serving.ome.adapter import Ome
+from autotuner.validation_messages import Kind
 from tests.unit.task_builders import make_task, shipped
 
 ABSENT = {"OME": "inferenceservices.ome.io: 404"}
@@ -70,6 +73,39 @@ def test_what_the_backend_cannot_is_told_first(name: str, fields: dict[str, Any]
     (found,) = check(spec_of(**fields), shipped(), around(name, ABSENT))
     assert found.field == field
     assert words in found.explanation
+
+
+KSERVE = {"apiVersion": "serving.kserve.io/v1beta1", "kind": "InferenceService", "name": "chat"}
+
+
+@pytest.mark.parametrize(
+    ("name", "namespace", "experiments", "fits"),
+    [
+        ("t" * 28, "n" * 20, 20, True),
+        ("t" * 29, "n" * 20, 20, False),
+        ("t" * 28, "n" * 20, 1000, False),
+        ("t" * 40, "", 20, True),
+    ],
+)
+def test_names_fit_the_last_experiment_in_its_namespace(
+    name: str, namespace: str, experiments: int, fits: bool
+) -> None:
+    body = make_task(target=KSERVE, search={"maxExperiments": experiments})["spec"]
+    del body["model"], body["runtime"]
+    seen = replace(around("KServeInferenceService"), name=name, namespace=namespace)
+    found = check(with_target(TaskSpec.model_validate(body), None), shipped(), seen)
+
+    assert [one.field for one in found if one.kind is Kind.NAME_UNFIT] == ([] if fits else ["target"])
+
+
+def test_how_copies_differ_from_a_target_is_told() -> None:
+    body = make_task(target=KSERVE)["spec"]
+    del body["model"], body["runtime"]
+    spec = with_target(TaskSpec.model_validate(body), {"notes": ["copies have no hostNetwork"], "engine": "VLLM"})
+
+    assert "target: copies have no hostNetwork" in [
+        one.message for one in warnings(spec, shipped(), around("KServeInferenceService"))
+    ]
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,10 @@ import yaml
 
 from autotuner.api.experiment import ExperimentStatus
 from autotuner.api.task_status import Confidence
-from autotuner.kubernetes_object import Object
+from autotuner.kubernetes_object import Object, Resource
 from autotuner.policy import recommendation
+from autotuner.serving.backend import Patched, Winner
+from autotuner.serving.ome.adapter import Ome
 from tests.unit.builders import make_level
 from tests.unit.recommendation_builders import FASTEST, SPEC, everything, experiment, make_answer
 from tests.unit.task_builders import ended, make_task, observed
@@ -28,6 +30,48 @@ def data(answer: recommendation.FinishedTask) -> Object:
 
 def table(answer: recommendation.FinishedTask) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(data(answer)["experiments.csv"])))
+
+
+class Patching(Ome):
+    """A backend whose winners are patches of one type."""
+
+    def __init__(self, patch: Winner) -> None:
+        self._patch = patch
+
+    def winner(self, *_: Any) -> Winner:
+        return self._patch
+
+
+OWN = Resource("", "v1", "pods", "Pod")
+FOREIGN = Resource("serving.example.com", "v1", "engines", "Engine")
+
+
+@pytest.mark.parametrize(
+    ("patched", "command", "kustomize"),
+    [
+        (Patched(OWN, "chat", "strategic"), "patch pod chat -n team --type strategic", "which Kustomize takes too"),
+        (
+            Patched(FOREIGN, "chat", "merge"),
+            "patch engines.serving.example.com/chat -n team --type merge",
+            "which Kustomize takes too; its lists replace",
+        ),
+        (
+            Patched(FOREIGN, "chat", "json"),
+            "patch engines.serving.example.com/chat -n team --type json",
+            "Kustomize takes it with target: {kind: Engine, name: chat}",
+        ),
+    ],
+)
+def test_a_patch_says_how_it_is_applied(patched: Patched, command: str, kustomize: str) -> None:
+    body = [{"op": "test"}] if patched.type == "json" else {"spec": {}}
+    answer = make_answer([FASTEST])
+    backend = Patching(Winner(body, "It restarts.", patched))
+    text = data(dataclasses.replace(answer, seen=dataclasses.replace(answer.seen, backend=backend)))["patch.yaml"]
+
+    assert f"#   kubectl {command} --patch-file patch.yaml\n" in text
+    assert kustomize in text
+    assert "It restarts." in text
+    assert yaml.safe_load(text) == body
 
 
 class TestInferenceService:

@@ -230,8 +230,13 @@ def test_weights_that_fit_nowhere_say_what_to_do() -> None:
     found = space(parallelism={"tensor": [1]}, model=LLAMA_70B, memory_mib=H100_MIB)
     assert found.emptiness == (
         "weights fit removes the only configuration: 141 GB of weights per GPU do not fit into 78 GB (0.93 of 80 GiB"
-        " less 2 GB); use more tensor or pipeline parallelism, or fewer bits; offer other values"
+        " less 2 GB); use more tensor or pipeline parallelism, or fewer bits, or set allowLargeWeights if they are"
+        " smaller than that; offer other values"
     )
+
+
+def test_a_task_may_say_that_large_weights_fit() -> None:
+    assert space(parallelism={"tensor": [1]}, model=LLAMA_70B, memory_mib=H100_MIB, allow_large_weights=True).size == 1
 
 
 @pytest.mark.parametrize(

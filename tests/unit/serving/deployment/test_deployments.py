@@ -163,10 +163,10 @@ def test_a_service_leads_to_the_engine_and_not_to_the_benchmark() -> None:
     assert (resource.kind, found["metadata"]["name"]) == ("Service", "chat-1")
     assert found["spec"]["selector"] == root["spec"]["selector"]["matchLabels"]
     assert "autotuner.io/backend" in found["spec"]["selector"], "the benchmark's pod has the experiment's labels too"
-    assert found["spec"]["ports"] == [{"name": "http", "port": 8080, "targetPort": 8080}]
+    assert found["spec"]["ports"] == [{"name": "http", "port": 80, "targetPort": 8080}]
     (owner,) = found["metadata"]["ownerReferences"]
     assert (owner["uid"], owner["blockOwnerDeletion"]) == ("uid-root", False)
-    assert str(BACKEND.endpoint(body, view(make_pod(), "ome-container"))) == "http://chat-1.team.svc:8080"
+    assert str(BACKEND.endpoint(body, view(make_pod(), "ome-container"))) == "http://chat-1.team.svc:80"
 
 
 def test_the_winner_stays_and_has_nothing_of_the_experiment() -> None:
@@ -174,6 +174,7 @@ def test_the_winner_stays_and_has_nothing_of_the_experiment() -> None:
     body, service = served(snapshot, queueName="gpus", labels={"cost": "7"})
     found = BACKEND.winner(body, service, snapshot, "llama")
 
+    assert isinstance(found.body, dict)
     assert found.body["metadata"] == {"name": "llama", "namespace": "team", "labels": {"cost": "7", "app": "llama"}}
     assert found.body["spec"]["selector"] == {"matchLabels": {"app": "llama"}}
     assert found.body["spec"]["template"]["metadata"]["labels"] == {"cost": "7", "app": "llama"}

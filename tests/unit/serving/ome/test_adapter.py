@@ -21,7 +21,7 @@ def test_an_engine_answers_at_the_service_that_ome_makes() -> None:
 
 
 def test_the_deployment_of_the_engine_explains_why_there_is_no_pod() -> None:
-    assert [(resource.kind, name) for resource, name in Ome().related(EXPERIMENT)] == [("Deployment", "chat-1-engine")]
+    assert [(one.resource.kind, one.name) for one in Ome().related(EXPERIMENT)] == [("Deployment", "chat-1-engine")]
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,12 @@ FORMS: dict[str, tuple[dict[str, Any], list[str], list[str], dict[str, list[str]
         [],
         {"args": [MODEL, "--a=1"]},
     ),
+    "nothing but the program": (
+        {"command": ["vllm", "serve"]},
+        ["vllm", "serve"],
+        [],
+        {"command": ["vllm", "serve", "--a=1"]},
+    ),
     "a module": (
         {
             "image": "registry/mine:1",
@@ -136,6 +142,22 @@ def test_the_same_flags_are_read_again(form: str) -> None:
 )
 def test_the_engine_is_known_by_command_and_image(fields: dict[str, Any], engine: str) -> None:
     assert find([container(**fields)]).engine == engine
+
+
+@pytest.mark.parametrize(
+    ("kept", "head", "flags"),
+    [
+        (0, ["vllm", "serve"], ["--enforce-eager", "--max-num-seqs=64"]),
+        (3, ["vllm", "serve", "--enforce-eager"], ["--max-num-seqs=64"]),
+        (4, ["vllm", "serve", "--enforce-eager", "--max-num-seqs=64"], []),
+    ],
+)
+def test_words_that_nobody_can_change_are_no_flags_to_tune(kept: int, head: list[str], flags: list[str]) -> None:
+    fields = container(command=["vllm", "serve"], args=["--enforce-eager", "--max-num-seqs=64"])
+    found = find([fields], kept=kept)
+
+    assert (list(found.head), list(found.flags)) == (head, flags)
+    assert found.started_with(["--a=1"])["args"] == [*head[2:], "--a=1"]
 
 
 def test_a_value_is_the_last_that_was_given() -> None:

@@ -90,7 +90,13 @@ def test_the_patch_has_the_winners_arguments_in_the_form_that_was_there(style: s
     experiment = make_experiment(service={**service, "args": ["--max-num-seqs=8"], "env": None})
     found = BACKEND.winner(experiment, _service(experiment), snapshot, "any")
 
-    assert found.patches == "Deployment chat"
+    assert found.patch_of is not None
+    assert (found.patch_of.resource.kind, found.patch_of.name, found.patch_of.type) == (
+        "Deployment",
+        "chat",
+        "strategic",
+    )
+    assert isinstance(found.body, dict)
     assert found.body["metadata"] == {"name": "chat", "namespace": "team"}
     (patched,) = found.body["spec"]["template"]["spec"]["containers"]
     assert set(patched) - {"name", "resources"} == set(container), "no field that was not there"

@@ -85,6 +85,8 @@ def test_the_last_command_is_what_a_shell_makes_of_it(script: str, words: list[s
         ("vllm serve $OTHER", r"\$OTHER is not written in the container"),
         ("vllm serve 'm", "an open quote"),
         ("vllm --x={a,b}", "a substitution"),
+        ('vllm --x={"a":1,"b":2}', "a substitution"),
+        ("vllm --x={1..3}", "a substitution"),
     ],
 )
 def test_what_cannot_be_read_for_certain_is_refused(script: str, why: str) -> None:

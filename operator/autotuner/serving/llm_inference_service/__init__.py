@@ -1,0 +1,1 @@
+"""The backend for KServe's LLMInferenceService, which serves copies of such services alone."""

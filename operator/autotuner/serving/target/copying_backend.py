@@ -1,0 +1,86 @@
+"""What all backends have in common that serve nothing but copies of what runs already."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from autotuner.api.experiment import ModelRef, Service
+from autotuner.api.model_and_runtime import TaskModel
+from autotuner.api.task import TaskSpec
+from autotuner.kubernetes_object import Object, Resource
+from autotuner.presets import Presets
+from autotuner.serving.backend import NOWHERE, Backend, EngineTemplate, ModelState, Weights
+from autotuner.serving.target import snapshots
+
+
+class CopyingBackend(Backend):
+    """Knows no models, and no runtimes but the snapshots of its targets; the rest is each backend's own."""
+
+    def container(self, service: Service) -> str:
+        """The one of the snapshot."""
+        return service.container or ""
+
+    def companions(
+        self,
+        experiment: Mapping[str, Any],  # noqa: ARG002
+        service: Service,  # noqa: ARG002
+        root: Mapping[str, Any],  # noqa: ARG002
+    ) -> Sequence[tuple[Resource, Object]]:
+        """None: the product makes what a root needs."""
+        return ()
+
+    def wanted_model(self, spec: TaskModel, known: Presets, namespace: str) -> Object | None:  # noqa: ARG002
+        """What is known of the target's model; no object is made of it."""
+        if spec.custom is None:
+            return None
+        return {"kind": "Model", "metadata": {"name": spec.custom.name}, "spec": dict(spec.custom.spec)}
+
+    def wanted_runtime(
+        self,
+        spec: TaskSpec,
+        known: Presets,  # noqa: ARG002
+        live_model: Mapping[str, Any],  # noqa: ARG002
+        namespace: str,
+    ) -> Object | None:
+        """The snapshot of the target."""
+        custom = spec.runtime.custom
+        if custom is None or "template" not in custom.spec:
+            return None
+        return snapshots.snapshot(custom.name, namespace, custom.spec)
+
+    def model_state(self, model: Object | None) -> ModelState:
+        """The product finds the model of a copy as it found that of the target."""
+        return ModelState("Ready" if model is not None else "Waiting")
+
+    def weights(self, model_spec: Mapping[str, Any]) -> Weights:  # noqa: ARG002
+        """Where the target has them."""
+        return NOWHERE
+
+    def node_label(self, model: ModelRef, namespace: str) -> str:  # noqa: ARG002
+        """No node is known to have a model."""
+        return ""
+
+    def misshapen_model(self, model_spec: Mapping[str, Any]) -> Sequence[str]:  # noqa: ARG002
+        """Nobody wrote it."""
+        return ()
+
+    def misshapen_runtime(self, runtime_spec: Mapping[str, Any]) -> Sequence[str]:  # noqa: ARG002
+        """A snapshot was a good object before."""
+        return ()
+
+    def engine_template(self, runtime_spec: Mapping[str, Any] | None) -> EngineTemplate:
+        """The engine in a snapshot."""
+        return snapshots.engine_of(runtime_spec or {})
+
+    def incomplete(self, model_spec: Mapping[str, Any]) -> str:  # noqa: ARG002
+        """Nothing is created of it."""
+        return ""
+
+    def lacking_format(self, model: Mapping[str, Any]) -> str:  # noqa: ARG002
+        """Nobody compares formats."""
+        return ""
+
+    def incompatible(self, model: Mapping[str, Any], runtime: Mapping[str, Any]) -> str | None:  # noqa: ARG002
+        """The target serves this model."""
+        return None

@@ -1,0 +1,118 @@
+"""Each kind of object that can be a target: how one looks that serves the simulated engine, and how it is patched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from autotuner.kubernetes_object import Object
+
+COMMAND = ["python", "-m", "autotuner.simulator"]
+_MODEL = ["--model-path=meta-llama/Llama-3.2-1B-Instruct", "--served-model-name=llama"]
+# What a copy keeps as it is, and what is tuned.
+KEPT = ["--host=$(POD_IP)", "--port=8080", *_MODEL]
+TUNED = ["--dialect=sglang", "--tp-size=1", "--mem-fraction-static=0.85", "--max-running-requests=1"]
+
+
+@dataclass(frozen=True)
+class TargetKind:
+    """A kind of target.
+
+    Attributes:
+        backend: that copies it.
+        api_version: of the object.
+        kind: of the object.
+        plural: in the API's paths.
+        original: the object `chat`.
+        patch_type: of the patch that is recommended.
+        testbed: switches of `Testbed.start`, for its controller.
+        change: an edit of the object that is no winner's, as a merge patch.
+        engine: that it runs.
+        needs: what is there before the object, by the plural of its path.
+        selected: labels of the original's pods by which others select them.
+    """
+
+    backend: str
+    api_version: str
+    kind: str
+    plural: str
+    original: Callable[[], Object]
+    patch_type: str
+    change: Object
+    testbed: Mapping[str, bool] = field(default_factory=dict)
+    engine: str = "SGLang"
+    needs: Callable[[], Mapping[str, Object]] = dict
+    selected: Mapping[str, str] = field(default_factory=lambda: {"app": "chat"})
+
+    def collection(self, namespace: str) -> str:
+        """The path of the objects of this kind."""
+        return f"/apis/{self.api_version}/namespaces/{namespace}/{self.plural}"
+
+
+def container(name: str, command: Sequence[str], args: Sequence[str]) -> Object:
+    """The container of an engine on one GPU."""
+    return {
+        "name": name,
+        "image": "docker.io/autotuner/benchmark:0.1.0",
+        "command": list(command),
+        "args": list(args),
+        "env": [{"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}],
+        "ports": [{"containerPort": 8080}],
+        "readinessProbe": {"httpGet": {"path": "/health", "port": 8080}, "periodSeconds": 1},
+        "resources": {"requests": {"cpu": "100m"}, "limits": {"nvidia.com/gpu": "1"}},
+    }
+
+
+def _deployment() -> Object:
+    labels = {"app": "chat", "team": "x"}
+    pod = {"containers": [container("engine", [*COMMAND, *KEPT], TUNED)]}
+    return {
+        "metadata": {"name": "chat", "labels": labels},
+        "spec": {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": pod}},
+    }
+
+
+def _inference_service() -> Object:
+    model = {"modelFormat": {"name": "huggingface"}, "runtime": "simulated", "args": TUNED}
+    return {
+        "apiVersion": "serving.kserve.io/v1beta1",
+        "kind": "InferenceService",
+        "metadata": {
+            "name": "chat",
+            "labels": {"app": "chat", "team": "x"},
+            "annotations": {"serving.kserve.io/deploymentMode": "Standard"},
+        },
+        "spec": {"predictor": {"minReplicas": 1, "model": model}},
+    }
+
+
+def _serving_runtime() -> Mapping[str, Object]:
+    named = [word if "served" not in word else "--served-model-name={{.Name}}" for word in KEPT]
+    spec = {"containers": [container("kserve-container", COMMAND, named)]}
+    kind = {"apiVersion": "serving.kserve.io/v1alpha1", "kind": "ServingRuntime"}
+    return {"servingruntimes": {**kind, "metadata": {"name": "simulated"}, "spec": spec}}
+
+
+KINDS = [
+    TargetKind(
+        "Deployment",
+        "apps/v1",
+        "Deployment",
+        "deployments",
+        _deployment,
+        "application/strategic-merge-patch+json",
+        {"spec": {"template": {"spec": {"terminationGracePeriodSeconds": 3}}}},
+    ),
+    TargetKind(
+        "KServeInferenceService",
+        "serving.kserve.io/v1beta1",
+        "InferenceService",
+        "inferenceservices",
+        _inference_service,
+        "application/merge-patch+json",
+        {"spec": {"predictor": {"terminationGracePeriodSeconds": 3}}},
+        {"kserve": True},
+        needs=_serving_runtime,
+        selected={"team": "x"},  # KServe's own label app replaces any other
+    ),
+]

@@ -1,0 +1,97 @@
+"""A place for a story of a target: a namespace in which something serves already."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from autotuner.api.common import EXPERIMENT_UID_LABEL
+from autotuner.kubernetes_object import Object
+from tests.e2e.recorder import Recorder
+from tests.e2e.story import BRIEF, Story, traffic
+from tests.e2e.target_kinds import KINDS, TargetKind
+from tests.support.objects import edited, make_task, tasks
+from tests.support.waiting import wait_for
+
+
+@dataclass
+class TargetStory(Story):
+    """One namespace with an object `chat` that serves."""
+
+    kind: TargetKind = KINDS[0]
+    models: ClassVar[Sequence[str]] = ()
+
+    async def _furnish(self) -> None:
+        pass
+
+    async def _clear(self) -> None:
+        pass
+
+    async def serve(self, seconds: float = 60) -> Object:
+        """Create the original; returns its pod once it serves."""
+        for plural, body in self.kind.needs().items():
+            await self.api.create(f"/apis/{body['apiVersion']}/namespaces/{self.namespace}/{plural}", body)
+        await self.api.create(self.kind.collection(self.namespace), self.kind.original())
+        return await wait_for(self.original_pod, f"{self.kind.kind} chat serves", seconds)
+
+    async def original(self) -> Object:
+        return await self.api.get(f"{self.kind.collection(self.namespace)}/chat")
+
+    def recorder(self) -> Recorder:
+        serving = {self.kind.kind: self.kind.collection("{}")}
+        return Recorder(self.api, self.namespace, serving=serving)
+
+    async def change_original(self) -> None:
+        path = f"{self.kind.collection(self.namespace)}/chat"
+        await self.api.patch(path, self.kind.change)
+
+    async def original_pod(self) -> Object | None:
+        """A pod of the original that serves; None if none does."""
+        for pod in await self.pods(f"!{EXPERIMENT_UID_LABEL}"):
+            conditions = {one["type"]: one["status"] for one in pod.get("status", {}).get("conditions", [])}
+            if conditions.get("Ready") == "True" and "deletionTimestamp" not in pod["metadata"]:
+                return pod
+        return None
+
+    async def pods(self, selector: str = "") -> list[Object]:
+        path = f"/api/v1/namespaces/{self.namespace}/pods"
+        return list((await self.api.list(path, labelSelector=selector))["items"])
+
+    async def copies(self) -> list[Object]:
+        """The objects of the target's kind that experiments have made."""
+        found = await self.api.list(self.kind.collection(self.namespace), labelSelector=EXPERIMENT_UID_LABEL)
+        return list(found["items"])
+
+    async def left(self) -> list[str]:
+        """What experiments have made and is there: objects of the target's kind, Jobs, Services and pods."""
+        paths = {
+            self.kind.kind: self.kind.collection(self.namespace),
+            "Job": f"/apis/batch/v1/namespaces/{self.namespace}/jobs",
+            "Service": f"/api/v1/namespaces/{self.namespace}/services",
+            "pod": f"/api/v1/namespaces/{self.namespace}/pods",
+        }
+        return [
+            f"{kind} {item['metadata']['name']}"
+            for kind, path in paths.items()
+            for item in (await self.api.list(path, labelSelector=EXPERIMENT_UID_LABEL))["items"]
+        ]
+
+    async def create_task(self, edits: Mapping[str, Any] | None = None, name: str = "tune") -> Object:
+        """A TuningTask of the original, with brief traffic."""
+        own = {
+            "spec.target": {
+                "apiVersion": self.kind.api_version,
+                "kind": self.kind.kind,
+                "name": "chat",
+                "engine": self.kind.engine,
+            },
+            "spec.model": None,
+            "spec.runtime": None,
+            "spec.parameters": [{"name": "max-running-requests", "values": [1, 64]}],
+            "spec.benchmark": traffic(BRIEF, [8]),
+            "spec.slos": [{"metric": "ErrorRate", "max": "1%"}],
+            "spec.search": {"strategy": "Grid", "maxExperiments": 1, "confirm": {"maxRepeats": 0}},
+        }
+        body = edited(make_task(name), {**own, **(edits or {})})
+        return await self.api.create(tasks(self.namespace), body, fieldValidation="Strict")
