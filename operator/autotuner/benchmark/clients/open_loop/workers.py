@@ -70,6 +70,12 @@ class Workers:
                     raise WorkerGoneError(f"a process of the load client did not stop within {CUT_SECONDS:.0f} s")
         return requests, most
 
+    def stop(self) -> None:
+        """End the processes."""
+        for process in self._processes:
+            process.kill()
+            process.wait()
+
     def _write(self, number: int, line: bytes) -> None:
         try:
             self._sockets[number].sendall(line)
