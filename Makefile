@@ -110,6 +110,7 @@ bench: setup  ## the promised figures: operator's speed, simulated engine, hones
 	@$(PYTHON) -m tests.benchmarks.latency $(COMPARE)
 	@$(PYTHON) -m tests.benchmarks.takeover $(COMPARE)
 	@$(PYTHON) -m tests.benchmarks.simulator_lateness $(COMPARE)
+	@$(PYTHON) -m tests.benchmarks.open_loop
 	@$(PYTHON) -m tests.benchmarks.space $(COMPARE)
 	@$(PYTHON) -m tests.benchmarks.honesty $(COMPARE)
 	@$(PYTHON) -m tests.benchmarks.disturbances $(COMPARE)
