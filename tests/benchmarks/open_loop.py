@@ -112,7 +112,8 @@ def truth(found: Measured, server: Absorber) -> dict[str, float]:
 def ladder(seconds: float, figures: dict[str, list[float]]) -> bool:
     """Rates upwards until requests are late; whether the bars at the first one are kept."""
     print(
-        f"{'req/s':>6}{'sent':>8}{'late p99':>10}{'CPU':>6}{'CPU each':>10}{'TTFT':>9}{'TPOT':>8}{'tok/s':>8}{'machine':>9}"
+        f"{'req/s':>6}{'sent':>8}{'late p99':>10}{'CPU':>6}{'CPU each':>10}{'TTFT':>9}{'TPOT':>8}{'tok/s':>8}"
+        f"{'machine':>9}"
     )
     kept = True
     for rate in RATES:

@@ -97,7 +97,7 @@ class Sender:
             if response.status != 200:
                 return f"HTTP {response.status}: {(await response.text(errors='replace')).strip()}"
             events = EventStream()
-            async for piece in response.content.iter_any():
+            while piece := await response.content.readany():
                 now = time.monotonic()
                 for data in events.feed(piece):
                     answer.take(data, now)
