@@ -8,6 +8,10 @@ from typing import Any
 
 import pytest
 
+from autotuner.benchmark.clients.open_loop.arrivals import due_times
+from autotuner.benchmark.clients.open_loop.main import drawn_from
+from autotuner.benchmark.contract.level_run import LevelRun
+from autotuner.benchmark.contract.spec import RunnerSpec
 from tests.e2e.benchmark_run import KEY, BenchmarkRun, start_benchmark
 from tests.e2e.fake_engine import fake_engine, heads, prompts
 
@@ -29,6 +33,18 @@ def start(tmp_path: Path) -> Iterator[Start]:
         run.stop()
 
 
+def assert_sent_as_drawn(run: BenchmarkRun, level: int) -> None:
+    """Each request of a level was due when the schedule says, whatever the machine made of that."""
+    spec = RunnerSpec.model_validate_json((run.folder / "spec.json").read_text())
+    scenario, rate = spec.levels[level]
+    found = LevelRun.read(run.work / f"level-{level}.json")
+    requests = sorted(found.requests, key=lambda request: request.user)
+    drawn = due_times(spec.arrivals, rate, drawn_from(spec, "level", scenario, rate))
+    assert [request.user for request in requests] == list(range(len(requests))), "none is left out"
+    for request, due in zip(requests, drawn, strict=False):
+        assert request.start - request.late - found.started == pytest.approx(due, abs=1e-3)
+
+
 def test_a_ladder_of_rates_is_measured(start: Start) -> None:
     limits = [{"metric": "TTFT", "max": 2.0}, {"metric": "E2ELatency", "max": 5.0}]
     with fake_engine() as one, fake_engine(tpot=0.002) as two:
@@ -45,6 +61,8 @@ def test_a_ladder_of_rates_is_measured(start: Start) -> None:
             assert level.sent_per_second == pytest.approx(level.rate, rel=0.5), "of a few requests"
             assert level.lateness_p99_seconds is not None
             assert level.attainment is not None and level.attainment.low < level.attainment.share <= 1
+        for number in range(2):
+            assert_sent_as_drawn(run, number)
         assert "chat at 10 req/s: " in run.log and " sent, late by " in run.log and "kept their limits" in run.log
     assert one.keys == {f"Bearer {KEY}"}
     # Which worker is first by a millisecond does not matter; what is sent does.

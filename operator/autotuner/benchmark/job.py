@@ -170,7 +170,11 @@ def runner_spec(experiment: Mapping[str, Any], spec: ExperimentSpec, around: Job
         request_params=dict(benchmark.request_params or {}),
         seed=benchmark.seed or meta["uid"],
         block=spec.block,
-        slos=[_in_si(slo, spec.service.accelerator.count) for slo in (spec.stop.slos if spec.stop else None) or []],
+        slos=[
+            _in_si(slo, spec.service.accelerator.count)
+            for slo in (spec.stop.slos if spec.stop else None) or []
+            if not slo.per_request
+        ],
         required_throughput=_required_throughput(spec),
         noise_margin=spec.stop.noise_margin if spec.stop else NOISE_MARGIN,
         startup_seconds=spec.timeouts.pull_seconds + spec.timeouts.startup_seconds,

@@ -49,6 +49,7 @@ TICK_SECONDS = 0.05
 DRAWN_BEYOND_SECONDS = 10.0
 # Where drawing takes more of a core than this, it is done before the level and not during it.
 DRAWING_SHARE = 0.25
+LONGEST_DRAWING_SECONDS = 60.0
 NICENESS = 10
 
 
@@ -83,10 +84,8 @@ class OpenLoop:
     def _stream(self, sampler: Any, purpose: str, scenario: RunnerScenario, rate: float, expected: int) -> Prompts:
         from genai_bench.scenarios import Scenario
 
-        return Prompts(sampler, Scenario.from_string(scenario.load), self._key(purpose, scenario, rate), expected)
-
-    def _key(self, purpose: str, scenario: RunnerScenario, rate: float) -> Hashable:
-        return (self._spec.seed, self._spec.block, purpose, scenario.name, scenario.load, "rate", rate)
+        key = drawn_from(self._spec, purpose, scenario, rate)
+        return Prompts(sampler, Scenario.from_string(scenario.load), key, expected)
 
     def _draw_one_ahead(self) -> bool:
         """Draw one more prompt ahead of its use; False when enough are drawn."""
@@ -102,7 +101,8 @@ class OpenLoop:
         """Draw what cannot be drawn beside the sending: it would take the CPU that keeps requests in time."""
         each = self._drawing_seconds / self._drawn if self._drawn else 0.0
         if not self._drawn or each * rate > DRAWING_SHARE:
-            while self._streams[index].draw_one_ahead():
+            deadline = time.monotonic() + LONGEST_DRAWING_SECONDS
+            while time.monotonic() < deadline and self._streams[index].draw_one_ahead():
                 pass
 
     def _warm_up(self, model: str) -> None:
@@ -140,7 +140,7 @@ class OpenLoop:
 
     def _orders(self, index: int, scenario: RunnerScenario, rate: float, model: str, started: float) -> Iterator[Order]:
         """The requests of a level without end, each written just before it is needed."""
-        times = due_times(self._spec.arrivals, rate, self._key("level", scenario, rate))
+        times = due_times(self._spec.arrivals, rate, drawn_from(self._spec, "level", scenario, rate))
         for number, due in enumerate(times):
             yield self._order(number, started + due, self._streams[index], model)
 
@@ -149,6 +149,11 @@ class OpenLoop:
         asked = min(request.max_tokens, most)
         body = request_body(model, request.prompt, asked, self._spec.request_params, self._spec.backend)
         return Order(number, due, asked, body)
+
+
+def drawn_from(spec: RunnerSpec, purpose: str, scenario: RunnerScenario, rate: float) -> Hashable:
+    """What times and prompts of a level, or of the warm-up, are drawn from: equal for all configurations of a task."""
+    return (spec.seed, spec.block, purpose, scenario.name, scenario.load, "rate", rate)
 
 
 def _expected(spec: RunnerSpec, rate: float) -> int:
