@@ -39,6 +39,8 @@ class Testbed:
         kueue: bool = False,
         ipv6: bool = False,
         kserve: bool = False,
+        llmisvc: bool = False,
+        lws: bool = False,
     ) -> Testbed:
         """Starts a testbed and returns when it can be used: seconds, but minutes when the control plane is not built.
 
@@ -50,13 +52,15 @@ class Testbed:
             kueue: with the real Kueue and a ClusterQueue ``gpus``; it is built if it is not there.
             ipv6: services have IPv6 addresses alone; the pods' processes keep IPv4.
             kserve: with the stand-in for KServe's controller of InferenceServices.
+            llmisvc: with the stand-in for its controller of LLMInferenceServices.
+            lws: with the stand-in for LWS's controller of LeaderWorkerSets.
             folder: its folder, which must be empty; a new temporary one by default.
 
         Raises:
             TestbedError: it did not start.
         """
         flags = {"--no-ome": not ome, "--audit": audit, "--keep": keep, "--vllm": vllm, "--kueue": kueue}
-        flags |= {"--ipv6": ipv6, "--kserve": kserve}
+        flags |= {"--ipv6": ipv6, "--kserve": kserve, "--llmisvc": llmisvc, "--lws": lws}
         words = [sys.executable, "-m", "testbed", "up", "--control", *(flag for flag, on in flags.items() if on)]
         if folder is not None:
             words += ["--dir", str(folder)]
@@ -140,6 +144,14 @@ class Testbed:
     def start_kserve(self) -> None:
         """Brings the stand-in for KServe's controller back."""
         self.control("start", "kserve")
+
+    def kill_lws(self) -> None:
+        """Kills the stand-in for LWS's controller."""
+        self.control("kill", "lws")
+
+    def start_lws(self) -> None:
+        """Brings the stand-in for LWS's controller back."""
+        self.control("start", "lws")
 
     def kill_kueue(self) -> None:
         """Kills Kueue: its webhooks refuse everything until it is back."""

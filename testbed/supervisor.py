@@ -35,6 +35,7 @@ ROOT = Path(__file__).parents[1]
 _POLL_SECONDS = 0.02
 _NODES = ("node-a", "node-b")
 _SPARE = "node-c"
+_STAND_INS = ("ome", "kserve", "llmisvc", "lws")  # switches of Options, services and modules of one name
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,8 @@ class Options:
     kueue: bool = False
     ipv6: bool = False
     kserve: bool = False
+    llmisvc: bool = False
+    lws: bool = False
 
 
 def say(text: str) -> None:
@@ -252,7 +255,7 @@ class Supervisor:
         """
         if self._plane is not None:
             await self._await_apiserver()
-        stand_ins = [name for name, wanted in (("ome", self._options.ome), ("kserve", self._options.kserve)) if wanted]
+        stand_ins = [name for name in _STAND_INS if getattr(self._options, name)]
         if stand_ins:
             say(f"installing the kinds, starting the stand-ins of {', '.join(stand_ins)}")
             await self._start_stand_ins(stand_ins)
@@ -347,7 +350,7 @@ class Supervisor:
             await service.start()
             if name == "kube-apiserver":
                 await self._await_apiserver()
-            elif name in ("node", "spare-node", "ome", "kserve"):
+            elif name in ("node", "spare-node", *_STAND_INS):
                 await service.said_ready()
             elif name == "kueue":
                 async with Api(self.kubeconfig) as api, asyncio.timeout(60):

@@ -194,7 +194,7 @@ def _kopf_settings(backends: Backends) -> kopf.OperatorSettings:
             settings.watching.label_selectors[_address(resource)] = labels
     for backend in backends:
         if backend.capabilities.snapshots:  # of a kind that others make many of
-            for resource in backend.capabilities.references.values():
+            for resource in backend.capabilities.runtimes.values():
                 settings.watching.label_selectors[_address(resource)] = TASK_LABEL
     return settings
 

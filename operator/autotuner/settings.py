@@ -24,6 +24,7 @@ class Settings:
     benchmark_image: str = f"docker.io/autotuner/benchmark:{__version__}"
     presets: Path | None = None  # a folder of more; they win over those shipped
     model_root: str = "/raid/models"  # where nodes hold the models of the presets shipped
+    backends: tuple[str, ...] = ()  # whose rights the operator has; empty: all
     cluster_objects: bool = True  # may cluster-scoped models and runtimes be created from presets?
     task_defaults: TaskDefaults = field(default_factory=TaskDefaults)  # what every task says unless it says otherwise
     hub_endpoint: str = ""  # a mirror of the Hugging Face hub, for the benchmark's tokenizer
@@ -56,6 +57,9 @@ class _Variables:
 
     def text(self, name: str, default: str = "") -> str:
         return self._environ.get(f"AUTOTUNER_{name}", default)
+
+    def words(self, name: str) -> tuple[str, ...]:
+        return tuple(word for word in self.text(name).replace(" ", "").split(",") if word)
 
     def number(self, name: str, default: float) -> float:
         value = self.text(name, str(default))
@@ -113,10 +117,11 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
     if leader_election and not home:
         raise ValueError("AUTOTUNER_LEADER_ELECTION: POD_NAMESPACE must say where the Lease is")
     return Settings(
-        namespaces=tuple(name for name in variables.text("NAMESPACES").replace(" ", "").split(",") if name),
+        namespaces=variables.words("NAMESPACES"),
         benchmark_image=variables.text("BENCHMARK_IMAGE", defaults.benchmark_image),
         presets=Path(presets) if presets else None,
         model_root=variables.text("MODEL_ROOT", defaults.model_root),
+        backends=variables.words("BACKENDS"),
         cluster_objects=variables.flag("CLUSTER_OBJECTS", "true"),
         task_defaults=variables.defaults("TASK_DEFAULTS"),
         hub_endpoint=variables.text("HUB_ENDPOINT"),

@@ -73,6 +73,11 @@ class Kind(Enum):
         "with {part} the runtime is no single engine but several (prefill and decode apart, or a leader with workers),"
         " and only one of them would be measured; choose a runtime whose engineConfig.runner is the whole engine",
     )
+    RUNTIME_BY_SCRIPT = Wording(
+        "InvalidSpec",
+        "a shell starts the engine by a script in {part} of engineConfig.runner, so that no experiment could give it"
+        ' other arguments; start the engine by command and args, or end a script in command with "$@"',
+    )
     RUNTIME_INCOMPATIBLE = Wording("InvalidSpec", "{mismatch}")
     OBJECT_SHADOWED = Wording(
         "InvalidSpec", "{hiding} in namespace {namespace} hides the {hidden} from {product}; remove it"
@@ -234,6 +239,21 @@ class Kind(Enum):
         "InvalidSpec",
         "the runtime's command gives --{flag} too, and the engine adds this list to that one; move the flag to the"
         " runtime's args",
+    )
+    FLAG_IN_TARGET = Wording(
+        "InvalidSpec",
+        "some configurations leave out --{flag}, but the target has it where no copy can take it away, in a runtime, in"
+        " a preset or with a value that only pods know; offer a value or the flag's negation, or take it out there",
+    )
+    JSON_IN_TARGET = Wording(
+        "InvalidSpec",
+        "the target gives --{flag} too, where no copy can change it, one of them as JSON and the other in parts, and"
+        " the engine drops the JSON beside parts; write it in the target's form",
+    )
+    LIST_IN_TARGET = Wording(
+        "InvalidSpec",
+        "the target gives --{flag} too, where no copy can change it, and the engine adds this list to that one; take"
+        " the flag out there",
     )
     FLAG_MIXED_WITH_VALUE = Wording("InvalidSpec", "flag and value are one argument: write {meant}")
     NOT_A_FLAG = Wording("InvalidSpec", "not a flag: an argument begins with a dash, for example --name=value")

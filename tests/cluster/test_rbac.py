@@ -16,12 +16,14 @@ from autotuner.kubernetes_object import Object
 from testbed import Testbed
 from testbed.api import Api, ApiError
 from testbed.operator_process import ROOT, Operator
+from tests.cluster.operator_of_account import started
 from tests.e2e.story import ENDLESS, SWITCH, Story, condition, traffic
 from tests.support.accounts import Right, account_kubeconfig, audited, make_account, needed, rights
 from tests.support.waiting import wait_for
 
 RULES: dict[str, Any] = yaml.safe_load((ROOT / "packaging" / "rbac.yaml").read_text())
-BACKENDS: dict[str, dict[str, list[Object]]] = RULES["backends"]
+# Those that the chart names where nobody says which; targets of the others have an audit of their own.
+BACKENDS: dict[str, dict[str, list[Object]]] = {name: RULES["backends"][name] for name in ("ome", "deployment")}
 
 
 def of_backends(kind: str) -> list[Object]:
@@ -75,23 +77,6 @@ async def story(bed: Testbed, api: Api, tmp_path: Path) -> AsyncIterator[Story]:
     idle.log_path.touch()
     async with Story.begin(bed, idle, api) as place:
         yield place
-
-
-def started(story: Story, kubeconfig: Path, **settings: str) -> Operator:
-    operator = Operator(
-        kubeconfig,
-        kubeconfig.with_suffix(".log"),
-        {
-            "AUTOTUNER_LEADER_ELECTION": "true",
-            "AUTOTUNER_SERVING_SECONDS": "15",
-            "POD_NAME": "operator",
-            "POD_NAMESPACE": story.namespace,
-            **settings,
-        },
-    )
-    story.operator = operator
-    operator.start()
-    return operator
 
 
 async def release(story: Story, kubeconfig: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -30,6 +31,8 @@ class TargetKind:
         engine: that it runs.
         needs: what is there before the object, by the plural of its path.
         selected: labels of the original's pods by which others select them.
+        tuned: the arguments that are tuned, as the engine is given them.
+        parameter: the one of them that is searched.
     """
 
     backend: str
@@ -43,6 +46,8 @@ class TargetKind:
     engine: str = "SGLang"
     needs: Callable[[], Mapping[str, Object]] = dict
     selected: Mapping[str, str] = field(default_factory=lambda: {"app": "chat"})
+    tuned: Sequence[str] = tuple(TUNED)
+    parameter: str = "max-running-requests"
 
     def collection(self, namespace: str) -> str:
         """The path of the objects of this kind."""
@@ -93,6 +98,63 @@ def _serving_runtime() -> Mapping[str, Object]:
     return {"servingruntimes": {**kind, "metadata": {"name": "simulated"}, "spec": spec}}
 
 
+# Braces, quotes and blanks, which the shell of the presets reads once more.
+_JSON = '--compilation-config={"mode": 0, "custom_ops": ["none", "+rms_norm"]}'
+_VLLM = ["--gpu-memory-utilization=0.85", "--max-num-seqs=1"]
+
+
+def _llm_inference_service() -> Object:
+    main = {
+        "name": "main",
+        "args": [*_VLLM, shlex.quote(_JSON)],
+        "env": [{"name": "VLLM_ADDITIONAL_ARGS", "value": "--seed=3"}],
+        "startupProbe": {"periodSeconds": 1},
+        "resources": {"requests": {"cpu": "100m"}, "limits": {"nvidia.com/gpu": "1"}},
+    }
+    return {
+        "apiVersion": "serving.kserve.io/v1alpha2",
+        "kind": "LLMInferenceService",
+        "metadata": {"name": "chat"},
+        "spec": {
+            "model": {"uri": "hf://meta-llama/Llama-3.2-1B-Instruct", "name": "llama"},
+            "replicas": 1,
+            "parallelism": {"tensor": 1},
+            "labels": {"app": "chat", "team": "x"},
+            "template": {"containers": [main]},
+        },
+    }
+
+
+# The degrees of a group are those of all its pods.
+_OVER_TWO = [word.replace("--tp-size=1", "--tp-size=2") for word in TUNED]
+# What a worker does that lends its accelerators and runs no engine; it can be told to fail.
+_LENDS = (
+    'test "$WORKER" != broken || { echo "torch.OutOfMemoryError: CUDA out of memory" >&2; exit 1; }; exec sleep 1000000'
+)
+
+
+def _leader_worker_set() -> Object:
+    leader = container("engine", [*COMMAND, *KEPT], _OVER_TWO)
+    worker = container("worker", ["sh", "-c", _LENDS], [])
+    del worker["readinessProbe"], worker["ports"]
+    return {
+        "apiVersion": "leaderworkerset.x-k8s.io/v1",
+        "kind": "LeaderWorkerSet",
+        "metadata": {"name": "chat", "labels": {"app": "chat", "team": "x"}},
+        "spec": {
+            "replicas": 1,
+            "leaderWorkerTemplate": {
+                "size": 2,
+                "leaderTemplate": {
+                    "metadata": {"labels": {"app": "chat", "team": "x"}},
+                    "spec": {"containers": [leader]},
+                },
+                "workerTemplate": {"spec": {"containers": [worker]}},
+            },
+        },
+    }
+
+
 KINDS = [
     TargetKind(
         "Deployment",
@@ -114,5 +176,29 @@ KINDS = [
         {"kserve": True},
         needs=_serving_runtime,
         selected={"team": "x"},  # KServe's own label app replaces any other
+    ),
+    TargetKind(
+        "KServeLLMInferenceService",
+        "serving.kserve.io/v1alpha2",
+        "LLMInferenceService",
+        "llminferenceservices",
+        _llm_inference_service,
+        "application/merge-patch+json",
+        {"spec": {"annotations": {"changed": "yes"}}},
+        {"llmisvc": True},
+        engine="VLLM",
+        tuned=["--tensor-parallel-size=1", "--seed=3", *_VLLM, _JSON],
+        parameter="max-num-seqs",
+    ),
+    TargetKind(
+        "LeaderWorkerSet",
+        "leaderworkerset.x-k8s.io/v1",
+        "LeaderWorkerSet",
+        "leaderworkersets",
+        _leader_worker_set,
+        "application/json-patch+json",
+        {"spec": {"leaderWorkerTemplate": {"leaderTemplate": {"spec": {"terminationGracePeriodSeconds": 3}}}}},
+        {"lws": True},
+        tuned=tuple(_OVER_TWO),
     ),
 ]

@@ -47,8 +47,9 @@ class TargetStory(Story):
         await self.api.patch(path, self.kind.change)
 
     async def original_pod(self) -> Object | None:
-        """A pod of the original that serves; None if none does."""
-        for pod in await self.pods(f"!{EXPERIMENT_UID_LABEL}"):
+        """A pod of the original that serves and is selected by others; None if none does."""
+        selected = (f"{key}={value}" for key, value in self.kind.selected.items())
+        for pod in await self.pods(",".join((f"!{EXPERIMENT_UID_LABEL}", *selected))):
             conditions = {one["type"]: one["status"] for one in pod.get("status", {}).get("conditions", [])}
             if conditions.get("Ready") == "True" and "deletionTimestamp" not in pod["metadata"]:
                 return pod
@@ -88,7 +89,7 @@ class TargetStory(Story):
             },
             "spec.model": None,
             "spec.runtime": None,
-            "spec.parameters": [{"name": "max-running-requests", "values": [1, 64]}],
+            "spec.parameters": [{"name": self.kind.parameter, "values": [1, 64]}],
             "spec.benchmark": traffic(BRIEF, [8]),
             "spec.slos": [{"metric": "ErrorRate", "max": "1%"}],
             "spec.search": {"strategy": "Grid", "maxExperiments": 1, "confirm": {"maxRepeats": 0}},

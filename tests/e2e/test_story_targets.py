@@ -17,7 +17,7 @@ from testbed import Testbed
 from testbed.api import Api, install_crds
 from testbed.operator_process import Operator
 from tests.e2e.story import ENDLESS, SOME, condition, traffic
-from tests.e2e.target_kinds import KINDS, TUNED, TargetKind
+from tests.e2e.target_kinds import KINDS, TargetKind
 from tests.e2e.target_story import TargetStory
 from tests.support.waiting import wait_for
 
@@ -78,8 +78,8 @@ async def test_it_is_tuned_without_being_touched_and_patched_with_what_won(story
     assert (after["metadata"]["generation"], after["spec"]) == (before["metadata"]["generation"], before["spec"])
     assert (await story.original_pod() or {})["metadata"]["uid"] == original["metadata"]["uid"]
     baseline = await story.experiment("tune-0") or {}
-    assert baseline["spec"]["service"]["args"] == TUNED
-    assert task["status"]["best"]["parameters"] == [{"name": "max-running-requests", "value": "64"}]
+    assert baseline["spec"]["service"]["args"] == list(story.kind.tuned)
+    assert task["status"]["best"]["parameters"] == [{"name": story.kind.parameter, "value": "64"}]
     assert await story.left() == []
     await apply_winner(story)
 
@@ -92,7 +92,7 @@ async def apply_winner(story: TargetStory) -> None:
 
     async def rolled_out() -> bool:
         pod = await story.original_pod()
-        return pod is not None and "--max-running-requests=64" in json.dumps(pod["spec"]["containers"])
+        return pod is not None and f"--{story.kind.parameter}=64" in json.dumps(pod["spec"]["containers"])
 
     await wait_for(rolled_out, "the winner's arguments are in the original's pods", 60)
 

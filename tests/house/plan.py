@@ -148,7 +148,10 @@ BANS = (
         "the command line is no operator: the API in memory and the policy judge",
     ),
     Ban(
-        tuple(f"cli.{name}" for name in ("diagnostics", "documents", "flags", "kubectl_yaml", "validate", "what_runs")),
+        tuple(
+            f"cli.{name}"
+            for name in ("diagnostics", "documents", "flags", "found_target", "kubectl_yaml", "validate", "what_runs")
+        ),
         ("kubernetes", "autotuner.api_server"),
         "`create` alone asks a cluster, and it hands the connection over",
     ),

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from aiohttp import ClientPayloadError, ServerDisconnectedError
+from kubernetes.aio.config import kube_config
 
-from autotuner.api_server import ApiServer
+from autotuner.api_server import ApiServer, usual_namespace
 from autotuner.kube import EXPERIMENT, LEASE, NODE, POD, TASK, ConflictError, KubeError, Obstacle, RejectedError
 from autotuner.kubernetes_object import Object
 from tests.unit.builders import make_experiment
@@ -317,3 +319,26 @@ async def test_a_proxy_that_was_asked_is_named_without_its_password() -> None:
 
     with pytest.raises(KubeError, match=r"GET /readyz: refused \(asked through the proxy http://proxy:3128\)"):
         await kube.request("GET", "/readyz")
+
+
+def test_without_a_namespace_that_of_the_context_is_meant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def usual(**context: str) -> str:
+        named = {"name": "here", "context": {"cluster": "here", "user": "here", **context}}
+        parts = {"clusters": [{"name": "here", "cluster": {}}], "users": [{"name": "here", "user": {}}]}
+        config = {"current-context": "here", "contexts": [named], **parts}
+        (tmp_path / "kubeconfig").write_text(json.dumps(config))
+        return usual_namespace({})
+
+    monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "kubeconfig"))
+    assert usual(namespace="team") == "team"
+    assert usual() == "default"
+    (tmp_path / "kubeconfig").unlink()
+    with pytest.raises(RuntimeError, match="set KUBECONFIG or run inside a cluster"):
+        usual_namespace({})
+
+
+async def test_fields_are_written_in_the_name_of_who_writes_them() -> None:
+    client = Client((201, {"metadata": {"name": "t"}}))
+    await ApiServer(client, manager="somebody").create(TASK, "team", {"metadata": {"name": "t"}})  # type: ignore[arg-type]
+    (request,) = client.requests
+    assert ("fieldManager", "somebody") in request["query_params"]

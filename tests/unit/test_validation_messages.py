@@ -107,6 +107,12 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
         " engine",
     ),
     (
+        Kind.RUNTIME_BY_SCRIPT,
+        {"part": "args"},
+        "a shell starts the engine by a script in args of engineConfig.runner, so that no experiment could give it"
+        ' other arguments; start the engine by command and args, or end a script in command with "$@"',
+    ),
+    (
         Kind.RUNTIME_INCOMPATIBLE,
         {"mismatch": "its words"},
         "its words",
@@ -365,6 +371,24 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
         {"flag": "compilation-config.cudagraph_capture_sizes"},
         "the runtime's command gives --compilation-config.cudagraph_capture_sizes too, and the engine adds this list to"
         " that one; move the flag to the runtime's args",
+    ),
+    (
+        Kind.FLAG_IN_TARGET,
+        {"flag": "seed"},
+        "some configurations leave out --seed, but the target has it where no copy can take it away, in a runtime, in a"
+        " preset or with a value that only pods know; offer a value or the flag's negation, or take it out there",
+    ),
+    (
+        Kind.JSON_IN_TARGET,
+        {"flag": "compilation-config"},
+        "the target gives --compilation-config too, where no copy can change it, one of them as JSON and the other in"
+        " parts, and the engine drops the JSON beside parts; write it in the target's form",
+    ),
+    (
+        Kind.LIST_IN_TARGET,
+        {"flag": "compilation-config.sizes"},
+        "the target gives --compilation-config.sizes too, where no copy can change it, and the engine adds this list to"
+        " that one; take the flag out there",
     ),
     (
         Kind.FLAG_MIXED_WITH_VALUE,

@@ -44,3 +44,13 @@ def test_numbers_and_booleans_stay_what_they_are() -> None:
     meant = {"a": 1, "b": 0.5, "c": True, "d": None, "e": 1e-5, "f": [], "g": 10**12}
     (reading,) = kubectl_yaml.read(yaml_text.dump(meant))
     assert reading.value == meant
+
+
+@pytest.mark.parametrize(
+    "value", [["a", 1, 0.5, True, None], {"load": "N(1,2)/(3,4)", "max": "1%", "word": "yes"}, "plain", "12:30", 7]
+)
+def test_a_value_in_one_line_is_read_again(value: object) -> None:
+    written = yaml_text.in_one_line(value)
+    assert "\n" not in written
+    (reading,) = kubectl_yaml.read(f"a: {written}")
+    assert reading.value == {"a": value}

@@ -225,7 +225,9 @@ EngineName = Literal["SGLang", "VLLM", "Custom"]
 UNKNOWN_ENGINE: EngineName = "Custom"  # whose flags nobody here knows
 PresetBackend = Literal["OME", "Deployment"]  # that make engines of presets, the preferred first
 # And those that only copy what serves already.
-BackendName = Literal[PresetBackend, "KServeInferenceService", "KServeLLMInferenceService", "LeaderWorkerSet"]
+BackendName = Literal[
+    PresetBackend, "OMEInferenceService", "KServeInferenceService", "KServeLLMInferenceService", "LeaderWorkerSet"
+]
 TaskBackend = Literal["Auto", PresetBackend]
 ClientBackend = Literal["sglang", "vllm", "openai"]  # what load clients call an engine's API
 ModelKind = Literal["ClusterBaseModel", "BaseModel"]

@@ -45,6 +45,7 @@ _OVERRIDES = cel("!has(self.overrides) || has(self.preset)", "only with preset",
 TARGET_KINDS = (
     "apps/v1 Deployment",
     "leaderworkerset.x-k8s.io/v1 LeaderWorkerSet",
+    "ome.io/v1beta1 InferenceService",
     "serving.kserve.io/v1beta1 InferenceService",
     "serving.kserve.io/v1alpha2 LLMInferenceService",
 )
@@ -142,7 +143,11 @@ class Target(Model):
     model_config = ConfigDict(json_schema_extra=rules(_SERVED_KIND))
 
     api_version: Literal[
-        "apps/v1", "leaderworkerset.x-k8s.io/v1", "serving.kserve.io/v1beta1", "serving.kserve.io/v1alpha2"
+        "apps/v1",
+        "leaderworkerset.x-k8s.io/v1",
+        "ome.io/v1beta1",
+        "serving.kserve.io/v1beta1",
+        "serving.kserve.io/v1alpha2",
     ] = Field(description="The apiVersion of the object.")
     kind: Literal["Deployment", "LeaderWorkerSet", "InferenceService", "LLMInferenceService"] = Field(
         description="The kind of the object."
@@ -181,8 +186,8 @@ class Target(Model):
     allow_download: Switch = Field(
         default=False,
         description=(
-            "true: each experiment may download a model of more than 20 GB anew, as a copy of an LLMInferenceService"
-            " does whose model is on the hub."
+            "true: each experiment may download a model of more than 20 GB anew, as the copy of an object does that"
+            " names a model on the hub instead of a claim."
         ),
     )
 

@@ -254,7 +254,7 @@ def _asked(wish: Wishes, found: Recognised) -> Wishes:
     if wish.slos is None:
         words = "SLOs (METRIC:STATISTIC=LIMIT with blanks between them, or none)"
         wish = replace(wish, slos=_ask(words, " ".join(wishes.SLOS), lambda text: _limits("", text.split())))
-    if not (wish.tokenizer or found.tokenizer_id or found.template.simulated):
+    if not (wish.tokenizer or found.tokenizer_id or found.has_files or found.template.simulated):
         wish = replace(wish, tokenizer=_ask("The tokenizer's id on the hub (ORGANISATION/MODEL)", None, str))
     return wish
 

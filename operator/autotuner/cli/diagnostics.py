@@ -16,6 +16,7 @@ from autotuner.api.experiment import TuningExperiment
 from autotuner.api.model_and_runtime import Target
 from autotuner.api.task import TaskSpec, TuningTask
 from autotuner.api.task_status import TaskStatus
+from autotuner.cli import found_target
 from autotuner.cli.documents import Document
 from autotuner.cli.kubectl_yaml import Path
 from autotuner.engines.probed_flags import ProbedFlags
@@ -29,7 +30,7 @@ from autotuner.policy.target_spec import with_target
 from autotuner.presets import Presets
 from autotuner.serving import accelerators
 from autotuner.serving.accelerators import Fleet
-from autotuner.serving.backend import FoundTarget, UnusableTargetError
+from autotuner.serving.backend import UnusableTargetError
 from autotuner.serving.target import reading, shared_claims
 from autotuner.validation_messages import Finding
 
@@ -137,9 +138,10 @@ def judge(document: Document, known: AtHand) -> Verdict:
 
 
 def _target(target: Target, known: AtHand) -> Object | None:
-    """The target of a task, if it is among the files."""
+    """The target of a task, if it is among the files; two products may have kinds of one name."""
     for body in (document.body for document in known.documents):
-        if _is_usable(body, {target.kind: target}) and body["metadata"]["name"] == target.name:
+        called = (body.get("apiVersion"), (body.get("metadata") or {}).get("name"))
+        if _is_usable(body, {target.kind: target}) and called == (target.api_version, target.name):
             return body
     return None
 
@@ -147,10 +149,8 @@ def _target(target: Target, known: AtHand) -> Object | None:
 def _read(target: Target, live: Object, known: AtHand) -> Object:
     """What is read of a target, and of what it names among the files."""
     backend = backend_choice.BACKENDS.of_kind(target.api_version, target.kind)
-    named = {(one.resource.kind, one.name) for one in backend.target_parts(live).named}
-    bodies = [document.body for document in known.documents]
-    parts = [body for body in bodies if (body.get("kind"), (body.get("metadata") or {}).get("name")) in named]
-    return backend.read_target(target, FoundTarget(live, parts), known.presets)
+    found = found_target.among((document.body for document in known.documents), backend, live)
+    return backend.read_target(target, found, known.presets)
 
 
 def _shared(spec: TaskSpec, data: Object, known: AtHand) -> str:

@@ -10,12 +10,11 @@ from typing import Any, get_args
 from autotuner import engines, live_target
 from autotuner.api.model_and_runtime import Target
 from autotuner.backend_choice import BACKENDS
-from autotuner.cli import documents
+from autotuner.cli import documents, found_target
 from autotuner.cli.kubectl_yaml import NotYamlError
 from autotuner.engines import EngineVersion
 from autotuner.kube import NODE, PERSISTENT_VOLUME_CLAIM, POD, TASK, Kube, KubeError, RejectedError
 from autotuner.kubernetes_object import Object, Resource
-from autotuner.memory_api import selectors
 from autotuner.policy.proposal.recognised import Recognised
 from autotuner.policy.proposal.task_file import Place
 from autotuner.policy.proposal.wishes import Wishes
@@ -52,7 +51,8 @@ class Named:
         Raises:
             UnreadableError: there is none.
         """
-        known = [backend for backend in BACKENDS if _may_be_target(backend.capabilities.root)]
+        roots = dict.fromkeys(backend.capabilities.root for backend in BACKENDS)
+        known = [BACKENDS.of_kind(root.api_version, root.kind) for root in roots if _may_be_target(root)]
         found = [backend for backend in known if self.kind.lower() in _names(backend.capabilities.root)]
         if not found:
             kinds = ", ".join(f"{one.plural}.{one.group}" for one in (backend.capabilities.root for backend in known))
@@ -98,7 +98,8 @@ class WhatRuns:
         version = EngineVersion(engine) if template.simulated else engines.version_of(engine, image=template.image)
         own = self.target.dump()
         named = {field: own[field] for field in ("apiVersion", "kind", "name", "container", "engine") if own.get(field)}
-        return Recognised(named, version, template, self.data["model"])
+        files = self.backend.weights(self.data["model"])
+        return Recognised(named, version, template, self.data["model"], bool(files.path or files.claim))
 
     def place(self, wishes: Wishes) -> Place:
         """Where it runs."""
@@ -150,7 +151,7 @@ async def of_cluster(kube: Kube, named: Named, namespace: str, presets: Presets)
         raise UnreadableError(_refused(problem, f"{named.kind} {named.name} in namespace {namespace}")) from problem
     nodes, no_nodes = await _nodes(kube)
     home = await _home(kube, namespace, shared_claims.of_one_node(claims), nodes)
-    parts = [found.object, *found.parts, *claims, *nodes]
+    parts = [found.object, *found.parts, *found.pods, *claims, *nodes]
     target, installed = named.target(backend.capabilities.root), await _installed(kube, namespace)
     return WhatRuns(namespace, backend, target, data, parts, nodes, no_nodes, home, installed)
 
@@ -172,11 +173,7 @@ def of_files(files: Sequence[Path], named: Named, namespace: str, presets: Prese
         raise UnreadableError(
             f"{named.kind} {named.name} is not in {', '.join(map(str, files))}, where there are {there or 'no objects'}"
         )
-    parts = backend.target_parts(live)
-    wanted = {(one.resource.kind, one.name) for one in parts.named}
-    others = [one for one in objects if (one.get("kind"), one["metadata"]["name"]) in wanted]
-    pods = [one for one in _of_kind(objects, POD) if parts.pods and _selected(one, parts.pods)]
-    data = _data(backend, named.target(root), FoundTarget(live, others, pods), presets)
+    data = _data(backend, named.target(root), found_target.among(objects, backend, live), presets)
     claims = [
         one for one in _of_kind(objects, PERSISTENT_VOLUME_CLAIM) if one["metadata"]["name"] in reading.claims(data)
     ]
@@ -213,10 +210,6 @@ def _lies_in(body: Object, namespace: str) -> bool:
 def _of_kind(objects: Sequence[Object], resource: Resource) -> list[Object]:
     known = (resource.api_version, resource.kind)
     return [one for one in objects if (one.get("apiVersion"), one.get("kind")) == known]
-
-
-def _selected(pod: Object, selector: str) -> bool:
-    return selectors.label_selector(selector).matches(pod["metadata"].get("labels") or {})
 
 
 async def _nodes(kube: Kube) -> tuple[list[Object], str]:

@@ -158,6 +158,8 @@ class Observer:
         if not seen.backend.capabilities.models:
             return replace(seen, model=wanted)
         model = await self._get(seen, seen.model_reference, recent=recent)
+        if seen.spec.target is not None:  # what it names is there already, and never made
+            return replace(seen, model=model)
         marked = experiment_spec.mark_created_for(wanted, seen.object) if wanted is not None else None
         if marked is not None:
             marked = await self._as_created(seen, model, seen.model_reference, marked)

@@ -21,6 +21,10 @@ def with_target(spec: TaskSpec, data: Mapping[str, Any] | None) -> TaskSpec:
         data: of the target's snapshot; None if it cannot be read, which is told before anything else is looked at.
     """
     assert spec.target is not None, "the API demands it where there is no model"
+    if reference := (data or {}).get("modelRef"):
+        named = {**reference, "allow_large_weights": spec.target.allow_large_weights}
+        model = TaskModel.model_construct(**{**_defaults(TaskModel), **named})
+        return spec.model_copy(update={"model": model, "runtime": _runtime(spec.target, data)})
     known = (data or {}).get("model") or {}
     called = str(known.get("displayName") or spec.target.name).rpartition("/")[2]
     custom = CustomObject.model_construct(name=_label(called), spec=dict(known))

@@ -46,6 +46,8 @@ async def run(settings: Settings, backends: Backends, watch: Watch) -> None:
 class _Process:
     def __init__(self, settings: Settings, backends: Backends, watch: Watch) -> None:
         self._settings, self._backends, self._watch = settings, backends, watch
+        if settings.backends:
+            backends.withhold_all_but(settings.backends)
         self._known = shipped(settings)
         self._stop, self._health = asyncio.Event(), Health()
         self._election: Election | None = None

@@ -17,7 +17,7 @@ _PERIOD = 10.0  # seconds between two looks for kinds that were not served
 
 async def appeared(kube: Kube, backends: Backends, namespaces: Sequence[str]) -> list[Backend]:
     """Wait until a backend can serve that could not; returns those that can now. It never returns where all can."""
-    before = set(backends.absent)
+    before = set(backends.absent) - backends.withheld
     while not (found := before - set(backends.absent)):
         await asyncio.sleep(_PERIOD)
         if before:
@@ -29,6 +29,8 @@ async def look(kube: Kube, backends: Backends, namespaces: Sequence[str]) -> str
     """Note which backends cannot serve; returns what cannot be told, empty if all can."""
     for backend in backends:
         known = backend.capabilities
+        if known.name in backends.withheld:
+            continue
         found = await kube.obstacle((known.root, *known.references.values()), namespaces)
         if found is not None and not found.absent:
             return found.words

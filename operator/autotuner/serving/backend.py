@@ -7,7 +7,7 @@ a backend is pure: it reads and writes objects as data, and the controllers talk
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol, get_args
 
@@ -31,20 +31,24 @@ class Capabilities:
 
     Attributes:
         name: of the product, in messages; tasks and experiments choose by it.
+        rights: the key of its rights, in the chart's value `backends`.
         root: kind of the object that serves one engine; must be served, and changes of it wake its experiment.
         models: kinds of model; of two of one name the namespaced one is used. None: the engine finds its own.
         runtimes: kinds of runtime; of two of one name the namespaced one is used.
         snapshots: runtimes are snapshots, each made by the task that uses it.
+        templates: it takes what stands in an object's strings in double braces for templates.
         selector: of the labels that only its roots have, among all objects of their kind.
         replaces_arguments: an experiment's arguments replace the runtime's own, which an empty list keeps.
     """
 
     name: str
+    rights: str
     root: Resource
     models: Mapping[Scope, Resource]
     runtimes: Mapping[Scope, Resource]
     replaces_arguments: bool
     snapshots: bool = False
+    templates: bool = False
     selector: str = EXPERIMENT_UID_LABEL
 
     @property
@@ -412,7 +416,8 @@ class Backends:
     def __init__(self, *backends: Backend) -> None:
         """Know these."""
         self._by_name = {backend.capabilities.name: backend for backend in backends}
-        self.absent: dict[str, str] = {}  # whose kinds are not served, by name, and the API server's words
+        self.absent: dict[str, str] = {}  # that cannot serve, by name, and why
+        self.withheld: set[str] = set()  # those of them that nobody lets the operator use
 
     def __iter__(self) -> Iterator[Backend]:
         return iter(self._by_name.values())
@@ -420,12 +425,21 @@ class Backends:
     def __getitem__(self, name: str) -> Backend:
         return self._by_name[name]
 
+    def withhold_all_but(self, rights: Collection[str]) -> None:
+        """Use those alone whose rights the operator has, and do not ask for the kinds of others."""
+        for backend in self:
+            known = backend.capabilities
+            if known.rights not in rights:
+                self.absent[known.name] = f"the chart's value backends does not name {known.rights}"
+                self.withheld.add(known.name)
+
     def of_kind(self, api_version: str, kind: str) -> Backend:
-        """The one whose roots are of this kind; the API allows no other for a target."""
+        """The one that copies objects of this kind; the API allows no other for a target."""
         return next(
             backend
             for backend in self
-            if (backend.capabilities.root.api_version, backend.capabilities.root.kind) == (api_version, kind)
+            if backend.capabilities.snapshots
+            and (backend.capabilities.root.api_version, backend.capabilities.root.kind) == (api_version, kind)
         )
 
     @property

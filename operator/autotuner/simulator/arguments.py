@@ -11,7 +11,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """One flag of an engine; `kind` reads its value, bool is a bare flag and `negatable` adds its --no- form."""
+    """One flag of an engine; `kind` reads its value, bool is a bare flag and `negatable` adds its --no- form.
+
+    `several` takes one value or more.
+    """
 
     name: str
     kind: Callable[[str], Any] = str
@@ -19,6 +22,7 @@ class Flag:
     choices: Sequence[Any] | None = None
     aliases: tuple[str, ...] = ()
     negatable: bool = False
+    several: bool = False
     required: bool = False
     help: str = ""
 
@@ -33,6 +37,7 @@ class Flag:
             group.add_argument(*names, action="store_true", **keywords)
         else:
             keywords |= {"type": self.kind, "choices": self.choices, "required": self.required}
+            keywords |= {"nargs": "+"} if self.several else {}
             group.add_argument(*names, **keywords)
 
 

@@ -52,6 +52,7 @@ class EngineSettings:
     port: int
     model_path: str
     served_name: str
+    other_names: tuple[str, ...]
     api_key: str | None
     startup_seconds: float
     seed: str
@@ -61,7 +62,7 @@ class EngineSettings:
     def names(self) -> tuple[str, ...]:
         """All names under which the model is served."""
         own = self.served_name
-        return (own, f"{own}-too") if self.fault.name == "two-names" else (own,)
+        return (own, f"{own}-too") if self.fault.name == "two-names" else (own, *self.other_names)
 
 
 def build_parser(dialect: str) -> Parser:
@@ -85,18 +86,25 @@ def parse(arguments: list[str]) -> EngineSettings:
     path = args.model_path if dialect == "sglang" else args.model
     gpu = GPUS[args.sim_gpu]
     model = MODELS[args.sim_model] if args.sim_model else model_for(path)
+    name, *others = _listed(args.served_model_name) or [path]
     config = DIALECTS[dialect].configure(args, gpu, model, args.sim_memory_gib or gpu.memory_gib)
     return EngineSettings(
         config=replace(config, gpus=args.sim_gpus, time_scale=args.sim_time_scale, noise=args.sim_noise),
         host=args.host,
         port=args.port,
         model_path=path,
-        served_name=args.served_model_name or path,
+        served_name=name,
+        other_names=tuple(others),
         api_key=args.api_key,
         startup_seconds=args.sim_startup_seconds * (4 if config.compiled else 1),
         seed=args.sim_seed or secrets.token_hex(4),
         fault=args.sim_fault,
     )
+
+
+def _listed(names: str | list[str] | None) -> list[str]:
+    """The names by which the model is served; vLLM takes several."""
+    return [names] if isinstance(names, str) else names or []
 
 
 def _dialect(arguments: list[str]) -> str:

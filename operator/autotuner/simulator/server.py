@@ -8,6 +8,7 @@ import logging
 import os
 import random
 import signal
+import sys
 from collections.abc import Awaitable, Callable
 from json import JSONDecodeError
 
@@ -286,6 +287,9 @@ async def serve(settings: EngineSettings) -> int:
             life.result()
         return 0
     except StartupError as error:
+        if settings.config.dialect == "vllm":  # ends with a traceback as Python writes it
+            sys.stderr.write("\n".join(error.lines) + "\n")
+            return error.exit_code
         for line in error.lines:
             log.error("%s", line)
         return error.exit_code

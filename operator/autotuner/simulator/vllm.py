@@ -22,7 +22,7 @@ _KV_CACHE = (
 FLAGS = (
     Flag("model", required=True),
     Flag("tokenizer"),
-    Flag("served-model-name"),
+    Flag("served-model-name", several=True),
     Flag("host", default="127.0.0.1"),
     Flag("port", int, 8000),
     Flag("api-key"),

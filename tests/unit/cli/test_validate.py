@@ -606,3 +606,18 @@ def test_words_for_experts_mean_what_the_engine_runs(run: Run) -> None:
 
         assert code == 0, said
         assert f"valid; {count} configurations" in said
+
+
+def test_a_target_is_read_by_its_group_where_two_products_have_a_kind_of_one_name(run: Run) -> None:
+    target = {"apiVersion": "serving.kserve.io/v1beta1", "kind": "InferenceService", "name": "chat"}
+    body = task(target=target, parameters=[{"name": "max-num-seqs", "values": [1, 2]}])
+    body["spec"] = {key: value for key, value in body["spec"].items() if key not in ("model", "runtime", "baseline")}
+    body["spec"]["benchmark"]["tokenizer"] = {"source": "Hub", "id": "a/b"}
+    engine = {"name": "kserve-container", "image": f"{VLLM}0.33.0", "args": ["--model=a/b", "--max-num-seqs=1"]}
+    named: Object = {"kind": "InferenceService", "metadata": {"name": "chat"}}
+    other = {**named, "apiVersion": "ome.io/v1beta1", "spec": {"engine": {}}}
+    own = {**named, "apiVersion": "serving.kserve.io/v1beta1", "spec": {"predictor": {"containers": [engine]}}}
+
+    assert "is not among these files" in run(body, other)[1]
+    code, said = run(body, other, own)
+    assert (code, "valid; 2 configurations" in said) == (0, True), said

@@ -16,6 +16,7 @@ import yaml
 from autotuner import __version__
 from autotuner.api import crd
 from autotuner.api.task_defaults import TaskDefaults
+from autotuner.cli import kubectl_yaml
 from autotuner.settings import Settings
 
 ROOT = Path(__file__).parents[3]
@@ -127,3 +128,10 @@ def test_an_unknown_image_is_refused(tmp_path: Path) -> None:
 
     assert done.returncode == 2
     assert not list(tmp_path.iterdir())
+
+
+def test_no_key_of_the_permissions_is_written_twice() -> None:
+    """YAML takes the last of two, so that what the first grants would be lost without a word."""
+    (found,) = kubectl_yaml.read((ROOT / "packaging" / "rbac.yaml").read_text())
+
+    assert list(found.duplicates) == []

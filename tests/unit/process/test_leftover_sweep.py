@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from autotuner import backend_choice, metrics
+from autotuner import metrics
 from autotuner.kube import KubeError
 from autotuner.kubernetes_object import Object
 from autotuner.process.leftover_sweep import Sweep
 from autotuner.process.silent_watches import listed
+from autotuner.serving.backend import Backends
+from autotuner.serving.deployment.deployments import Deployments
+from autotuner.serving.ome.adapter import Ome
 from tests.unit.builders import make_experiment, make_isvc, make_job, make_pod, merged
 from tests.unit.fake_kube import FakeKube
 
+BACKENDS = Backends(Ome(), Deployments())  # the fake knows kinds by their names alone
 LABELS = {"autotuner.io/experiment": "chat-1", "autotuner.io/experiment-uid": "uid-chat-1"}
 RUNNING = make_experiment()
 OVER = merged(RUNNING, {"metadata": {"labels": {"autotuner.io/finished": "true"}}})
@@ -32,10 +36,10 @@ class Sweeping:
     """Sweeps over what there is."""
 
     def __init__(self, kube: FakeKube) -> None:
-        self._kube, self._sweep = kube, Sweep(kube.as_kube(), backend_choice.BACKENDS)
+        self._kube, self._sweep = kube, Sweep(kube.as_kube(), BACKENDS)
 
     async def once(self) -> None:
-        await self._sweep.once(await listed(self._kube.as_kube(), backend_choice.BACKENDS, ()))
+        await self._sweep.once(await listed(self._kube.as_kube(), BACKENDS, ()))
 
 
 def sweeping(kube: FakeKube) -> Sweeping:

@@ -51,6 +51,18 @@ async def test_what_cannot_be_told_is_asked_again(backends: Backends) -> None:
     assert backends.absent == {}
 
 
+async def test_one_that_may_not_be_used_is_not_asked_for(backends: Backends) -> None:
+    kube = Cluster()
+    kube.says["ome.io"] = AWAY
+    backends.withhold_all_but(["deployment"])
+
+    assert await served_backends.look(kube.as_kube(), backends, ()) == ""
+    assert backends.absent == {"OME": "the chart's value backends does not name ome"}
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await served_backends.appeared(kube.as_kube(), backends, ())
+
+
 async def test_without_any_the_operator_waits(backends: Backends) -> None:
     kube = Cluster()
     kube.says |= {"ome.io": GONE, "apps": Obstacle("deployments.apps: 403", absent=True)}

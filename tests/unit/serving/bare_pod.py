@@ -37,7 +37,7 @@ RUNTIME = Resource("bare.example", "v1", "clusterservingruntimes", "ClusterServi
 class BarePod(Backend):
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities("OME", POD, {"Cluster": MODEL}, {"Cluster": RUNTIME}, replaces_arguments=True)
+        return Capabilities("OME", "ome", POD, {"Cluster": MODEL}, {"Cluster": RUNTIME}, replaces_arguments=True)
 
     def root_name(self, experiment: Mapping[str, Any]) -> str:
         return f"{experiment['metadata']['name']}-bare"

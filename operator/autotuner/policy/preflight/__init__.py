@@ -32,6 +32,13 @@ from autotuner.validation_messages import Finding, Kind
 _VISIBLE = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
 _DEVICES = re.compile(r"([0-9]+|GPU-[0-9a-f-]+)(,([0-9]+|GPU-[0-9a-f-]+))*")
 
+# What a target has where nobody can change it stands for a runtime's command.
+_OF_TARGETS = {
+    Kind.FLAG_IN_COMMAND: Kind.FLAG_IN_TARGET,
+    Kind.JSON_IN_COMMAND: Kind.JSON_IN_TARGET,
+    Kind.LIST_IN_COMMAND: Kind.LIST_IN_TARGET,
+}
+
 __all__ = [
     "Surroundings",
     "check",
@@ -60,6 +67,7 @@ def _check(case: Case) -> list[Finding]:
         *objects.problems(case),
         *model_files.problems(case, spec.search.parallel_experiments),
         *flags.problems(case),
+        *flags.templates(case),
         *flags.complete(case),
         *benchmark.problems(case),
         *context.problems(case),
@@ -96,6 +104,7 @@ def _as_written(spec: TaskSpec, finding: Finding) -> Finding:
     """The finding with the field that the user wrote: what is read of a target stands for a model and a runtime."""
     if spec.target is None:
         return finding
+    finding = replace(finding, kind=_OF_TARGETS.get(finding.kind, finding.kind))
     for read_from in ("runtime.custom.spec", "model.custom.spec", "runtime.custom", "model.custom", "runtime", "model"):
         if finding.field == read_from or finding.field.startswith((f"{read_from}.", f"{read_from}[")):
             return replace(finding, field=f"target{finding.field.removeprefix(read_from)}")

@@ -106,6 +106,25 @@ def _judged(case: Case) -> Iterator[Finding]:
     yield from engine.in_command(template.command, spec.parameters, _left_out(spec, engine))
 
 
+def templates(case: Case) -> Iterator[Finding]:
+    """Values of variables that the backend would take for templates; those of arguments are refused everywhere."""
+    if not case.backend.capabilities.templates:
+        return
+    spec = case.spec
+    given = {
+        "runtime.env": spec.runtime.env,
+        **{
+            f"parameters[{parameter.name}].variants[{variant.name}].env": variant.env
+            for parameter in spec.parameters
+            for variant in parameter.variants or ()
+        },
+    }
+    for field, variables in given.items():
+        for index, variable in enumerate(variables or ()):
+            if "{{" in variable.value:
+                yield Finding(f"{field}[{index}].value", Kind.TEMPLATE_IN_VALUE)
+
+
 def _doubt(case: Case, told: EngineVersion) -> Kind | None:
     """How to tell what the table refuses; None where it is that of the engine which runs."""
     if case.awaits_probe:

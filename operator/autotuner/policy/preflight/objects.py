@@ -11,6 +11,7 @@ from autotuner.api.model_and_runtime import CustomObject
 from autotuner.api.task import TaskSpec
 from autotuner.policy import model_and_runtime
 from autotuner.policy.preflight.checked_task import Case
+from autotuner.serving.target import shell_script
 from autotuner.validation_messages import Finding, Kind
 
 # Argo CD would take objects with these for its own and prune them.
@@ -67,6 +68,8 @@ def _runtime(case: Case) -> Iterator[Finding]:
     if part := case.template.several:
         yield Finding(_where(case, part), Kind.RUNTIME_OF_SEVERAL, {"part": part})
         return
+    if case.spec.target is None:
+        yield from _script(case)
     if around.runtime is not None and around.model is not None and not case.misshapen_model:
         field = "name" if runtime.name else "custom" if runtime.custom else "preset"
         if why := case.backend.incompatible(around.model, around.runtime):
@@ -74,6 +77,8 @@ def _runtime(case: Case) -> Iterator[Finding]:
     if runtime.name is not None:
         if around.runtime is None:
             yield Finding("runtime.name", Kind.OBJECT_MISSING, {"object": f"{runtime.kind} {runtime.name}"})
+        elif not case.template.image and not runtime.image:
+            yield Finding("runtime.name", Kind.RUNTIME_WITHOUT_IMAGE)
         return
     kind = model_and_runtime.runtime_kind(runtime, case.backend)
     clusterwide = not case.backend.capabilities.references[kind].namespaced
@@ -82,6 +87,22 @@ def _runtime(case: Case) -> Iterator[Finding]:
     if not case.template.image and not runtime.image:
         field = "runtime.custom.spec" if runtime.custom else "runtime.overrides"
         yield Finding(field, Kind.RUNTIME_WITHOUT_IMAGE)
+
+
+def _script(case: Case) -> Iterator[Finding]:
+    """A shell that starts the engine by a script, to which an experiment's arguments come in vain."""
+    command, args = case.template.command, case.template.args
+    if _has_arguments(case.spec) and shell_script.keeps_arguments_out(command, args):
+        part = "command" if shell_script.script_index(command) is not None else "args"
+        yield Finding(_where(case, "engineConfig.runner"), Kind.RUNTIME_BY_SCRIPT, {"part": part})
+
+
+def _has_arguments(spec: TaskSpec) -> bool:
+    """Whether experiments have arguments, and not variables alone."""
+    if spec.parallelism or spec.quantization or spec.runtime.extra_args or (spec.baseline and spec.baseline.args):
+        return True
+    variants = [parameter.variants for parameter in spec.parameters]
+    return any(offered is None or any(one.args for one in offered) for offered in variants)
 
 
 def _where(case: Case, part: str) -> str:

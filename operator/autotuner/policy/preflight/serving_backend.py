@@ -31,7 +31,7 @@ def problems(case: Case) -> Iterator[Finding]:
     yield from _name(case)
     yield from _download(case)
     for field, named in (("model.name", case.spec.model.name), ("runtime.name", case.spec.runtime.name)):
-        if known.snapshots and named is not None:
+        if known.snapshots and named is not None and case.spec.target is None:
             yield Finding(field, Kind.BACKEND_WITHOUT_OBJECTS, {"backend": f"backend {known.name}"})
 
 

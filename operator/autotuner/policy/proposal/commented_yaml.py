@@ -34,7 +34,7 @@ def written(entries: Iterable[Entry]) -> str:
 
 def _lines(entry: Entry, indent: str) -> Iterator[str]:
     for comment in entry.why:
-        yield from textwrap.wrap(comment, _WIDTH, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ")
+        yield from _wrapped(comment, f"{indent}# ")
     name = f"{entry.key}:" if entry.key else "-"
     if not _is_nested(entry.value):
         yield f"{indent}{name} {yaml_text.in_one_line(entry.value)}"
@@ -42,6 +42,18 @@ def _lines(entry: Entry, indent: str) -> Iterator[str]:
     yield f"{indent}{name}"
     for below in entry.value:
         yield from _lines(below, f"{indent}  ")
+
+
+def _wrapped(comment: str, begin: str) -> list[str]:
+    """The lines of a comment; names with dashes in them stay whole."""
+    return textwrap.wrap(
+        " ".join(comment.split()),
+        _WIDTH,
+        initial_indent=begin,
+        subsequent_indent=begin,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _is_nested(value: Any) -> bool:

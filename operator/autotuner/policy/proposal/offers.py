@@ -85,11 +85,13 @@ def _tensor(found: Recognised, fleet: Fleet, max_gpus: int | None) -> Offer | No
     word = found.engine.parallelism.words.get("tensor")
     if word is None or not fleet.resource or fleet.mig_slice:
         return None
-    today = found.degree(word.name)
+    today, pods = found.degree(word.name), found.template.pods
     others = max(1, found.accelerators // today)  # that every rank takes for other kinds of parallelism
-    room = [count // others for count in (fleet.accelerators, max_gpus) if count is not None]
-    most = min([*room, today * _WIDER]) if fleet.accelerators else min([*room, today])
-    degrees = {2**power for power in range(10) if 2**power <= most} | {today}
+    held = fleet.accelerators * pods if fleet.accelerators else None
+    room = [count // others for count in (held, max_gpus) if count is not None]
+    most = min([*room, today * _WIDER]) if held else min([*room, today])
+    even = [2**power for power in range(10) if 2**power * others % pods == 0]
+    degrees = {degree for degree in even if degree <= most} | {today}
     return Offer(TENSOR, tuple(sorted(degrees)), f"Today: {today}", unset=False, why=_WHY_TENSOR)
 
 

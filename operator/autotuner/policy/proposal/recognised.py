@@ -37,12 +37,14 @@ class Recognised:
         version: the engine and its release.
         template: its container and pod, with the command line before what can be tuned as the container's command.
         model: what is known of its model, as a model's spec.
+        has_files: where its model's files lie is known, so that others can read them there.
     """
 
     target: Object
     version: EngineVersion
     template: EngineTemplate
     model: Mapping[str, Any]
+    has_files: bool = False
 
     @property
     def title(self) -> str:
@@ -109,12 +111,13 @@ class Recognised:
 
     @property
     def tokenizer_id(self) -> str:
-        """The id of its tokenizer on the hub, by its own flag, its model, or the name that it serves; else empty."""
+        """The id of its tokenizer on the hub, by its own flag, its model, or the name that it serves; else empty.
+
+        Of a model whose files can be read the name counts for nothing.
+        """
         told = [self.today(flag) for flag in ("tokenizer", "tokenizer-path")]
-        for name in (*told, self.model_id, *self.served_names[:1]):
-            if _ID.fullmatch(name):
-                return name
-        return ""
+        served = () if self.has_files else self.served_names[:1]
+        return next((name for name in (*told, self.model_id, *served) if _ID.fullmatch(name)), "")
 
     @property
     def served_names(self) -> list[str]:

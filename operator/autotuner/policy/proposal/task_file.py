@@ -216,10 +216,12 @@ def _tokenizer(found: Recognised, wishes: Wishes) -> Entry:
     if found.template.simulated and not wishes.tokenizer:
         return Entry("tokenizer", {"source": "Builtin"}, ("The simulated engine counts bytes.",))
     name = wishes.tokenizer or found.tokenizer_id
+    if not name and found.has_files:
+        return Entry("tokenizer", {"source": "ModelVolume"}, ("The model's own, from where its files lie.",))
     if not name:
         raise NotRecognisedError(
-            f"{found.title} loads {found.model_name}, which is no id on the hub: say whose tokenizer makes the prompts,"
-            " with --tokenizer ORGANISATION/MODEL"
+            f"{found.title} loads {found.model_name}, which is neither an id on the hub nor on a volume of its pod that"
+            " others can read: say whose tokenizer makes the prompts, with --tokenizer ORGANISATION/MODEL"
         )
     token = {"tokenSecret": dict(found.hub_token)} if found.hub_token else {}
     why = "The model's own, from the hub" + (", with the engine's token." if token else ".")
@@ -268,7 +270,7 @@ def _placement(choices: _Choices) -> Iterator[Entry]:
     place, found = choices.place, choices.found
     own: dict[str, Any] = {"acceleratorResource": choices.resource}
     why = [f"{found.title} asks for these accelerators." if choices.resource else f"{found.title} asks for none."]
-    asked, taken = found.requested.get(choices.resource, 0), found.accelerators
+    asked, taken = found.requested.get(choices.resource, 0) * found.template.pods, found.accelerators
     if choices.resource and asked != taken:
         why.append(f"It asks for {asked}, and its arguments take {taken}: copies ask for what theirs take.")
     if place.node_selector:

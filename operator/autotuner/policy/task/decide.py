@@ -229,7 +229,7 @@ def _drift(seen: ObservedTask) -> CommonCause | None:
         return CommonCause("RuntimeChanged", drift.target_changed(what, first.name))
     # A model that was made again may lack what the backend fills in until it is Ready; where no object stands for the
     # model, the snapshot says all of it.
-    ready = seen.model_state.phase == "Ready" and not seen.backend.capabilities.snapshots
+    ready = seen.model_state.phase == "Ready" and bool(seen.backend.capabilities.models)
     model = seen.model if ready else None
     words = drift.changed_object(first.status, first.name, model, seen.runtime)
     return CommonCause("RuntimeChanged", words) if words else None

@@ -37,6 +37,7 @@ from autotuner.serving.target.snapshots import CONTROLLER_REVISION
 
 _CAPABILITIES = Capabilities(
     name="Deployment",
+    rights="deployment",
     root=DEPLOYMENT,
     models={},
     runtimes={"Cluster": CONTROLLER_REVISION, "Namespaced": CONTROLLER_REVISION},

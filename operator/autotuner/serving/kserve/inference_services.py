@@ -17,6 +17,7 @@ from autotuner.serving.backend import (
     ServingEvent,
     State,
     TargetParts,
+    Weights,
     Winner,
 )
 from autotuner.serving.kserve import copied_service, serving_state, stored_service
@@ -28,17 +29,20 @@ from autotuner.serving.kserve.resource_kinds import (
     predictor_name,
 )
 from autotuner.serving.pods import PodView
+from autotuner.serving.target import weights_folder
 from autotuner.serving.target.copy_backend import CopyBackend
 from autotuner.serving.target.snapshots import CONTROLLER_REVISION
 
 _CAPABILITIES = Capabilities(
     name="KServeInferenceService",
+    rights="kserve",
     root=INFERENCE_SERVICE,
     models={},
     runtimes={"Cluster": CONTROLLER_REVISION, "Namespaced": CONTROLLER_REVISION},
     # Not the runtime's, which are a part of the command that comes before them.
     replaces_arguments=True,
     snapshots=True,
+    templates=True,
 )
 _LONGEST = 63  # of the first label of the host name that KServe makes, even of what is local to the cluster
 
@@ -103,6 +107,10 @@ class KServeInferenceServices(CopyBackend):
     ) -> Winner:
         """A patch of the target."""
         return copied_service.winner(experiment, service, runtime["data"])
+
+    def weights(self, model_spec: Mapping[str, Any]) -> Weights:
+        """Where a volume of the original's pod holds them; else KServe downloads them into each pod."""
+        return weights_folder.weights(model_spec)._replace(downloaded=stored_service.downloaded(model_spec))
 
     def target_parts(self, target: Mapping[str, Any]) -> TargetParts:
         """Its runtime and its pods."""

@@ -43,6 +43,7 @@ _OTHERS = ("argocd.argoproj.io/", "meta.helm.sh/", "opendatahub.io/", "security.
 # What KServe knew before `model`, and stores as `model`.
 _OLD_FORMS = ("huggingface", "triton", "pytorch", "tensorflow", "onnx", "sklearn", "xgboost", "lightgbm", "paddle")
 _HUB = "hf://"
+_DOWNLOADED = "downloaded"
 _TOKEN_VOLUME = "kube-api-access-"  # noqa: S105
 _SHARED_STORAGE = ("pvc://", "oci://")
 
@@ -227,7 +228,15 @@ def _kept(own: Mapping[str, Any], runtime: _Runtime, engine: Mapping[str, Any]) 
 def _model(predictor: Mapping[str, Any], known: Presets) -> Object:
     """The model by its address on the hub; empty for another one, of which only the engine's flags tell."""
     address = str((predictor.get("model") or {}).get("storageUri") or "")
-    return {"model": reading.model_of(address.removeprefix(_HUB), known)} if address.startswith(_HUB) else {}
+    if not address.startswith(_HUB):
+        return {}
+    found = reading.model_of(address.removeprefix(_HUB), known)
+    return {"model": {**found, "storage": {**found["storage"], _DOWNLOADED: True}}}
+
+
+def downloaded(model_spec: Mapping[str, Any]) -> bool:
+    """Whether KServe downloads a model with this spec into each pod."""
+    return bool((model_spec.get("storage") or {}).get(_DOWNLOADED))
 
 
 def _swallows(engine: Mapping[str, Any], kept: int) -> bool:

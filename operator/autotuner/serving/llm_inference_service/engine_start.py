@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from autotuner import engines
 from autotuner.api.common import EngineName
 from autotuner.engines import arguments
+from autotuner.engines.vllm import VLLM
 from autotuner.kubernetes_object import Object
 from autotuner.serving.llm_inference_service import preset_script
 from autotuner.serving.target import engine_container, variables
@@ -16,11 +16,11 @@ from autotuner.serving.target.engine_container import NoEngineError
 from autotuner.serving.target.shell_script import UnreadableScriptError
 
 MAIN = "main"
-ENGINE: EngineName = "VLLM"
+ENGINE = VLLM.name
 TENSOR = "tensor-parallel-size"
 _NAME = "served-model-name"
 # The presets' own; only used to tell a user's arguments apart.
-_START = ("vllm", "serve")
+_START = next(words for words in VLLM.start.commands if "-m" not in words)
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def read(container: Mapping[str, Any], engine: EngineName | None = None) -> Engi
 
 def _of_preset(container: Mapping[str, Any], command: Sequence[str], engine: EngineName | None) -> EngineStart:
     script_words = preset_script.program(command)
-    if engine is None and not any(word.rpartition("/")[2].startswith("vllm") for word in script_words):
+    if engine is None and not any(word.rpartition("/")[2].startswith(VLLM.package) for word in script_words):
         raise NoEngineError(f"container {MAIN!r} starts no engine that is known; say target.engine: {ENGINE}")
     head, of_script = _without_tensor(script_words)
     env, args = container.get("env") or (), container.get("args") or ()
@@ -114,11 +114,10 @@ def _without_tensor(words: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def _value(words: Sequence[str], flag: str) -> str:
-    engine = engines.get(ENGINE)
     given = [
         argument.values[0]
         for argument in arguments.parse(words)
-        if argument.values and argument.spelling and engine.flag_of(argument.spelling) == flag
+        if argument.values and argument.spelling and VLLM.flag_of(argument.spelling) == flag
     ]
     return given[-1] if given else ""
 

@@ -17,13 +17,15 @@ from autotuner.presets import Presets
 from autotuner.serving.backend import FoundTarget, Named, TargetParts, UnusableTargetError
 from autotuner.serving.llm_inference_service import engine_start, preset_script
 from autotuner.serving.llm_inference_service.engine_start import ENGINE, MAIN, EngineStart
-from autotuner.serving.target import pod_copy, reading
+from autotuner.serving.target import pod_copy, reading, weights_folder
 from autotuner.serving.target.engine_container import NoEngineError
 
 _GROUP = "serving.kserve.io"
 ROOT = Resource(_GROUP, "v1alpha2", "llminferenceservices", "LLMInferenceService")
 CONFIGURATION = Resource(_GROUP, "v1alpha2", "llminferenceserviceconfigs", "LLMInferenceServiceConfig")
 HUB = "hf://"
+# Where the presets mount the model, whatever its address.
+_FOLDER = "/mnt/models"
 # The weights are there, and no engine downloads them.
 _MOUNTED = ("pvc://", "oci://", "local://")
 _NAME_LABEL = "app.kubernetes.io/name"
@@ -88,16 +90,18 @@ def read(target: Target, found: FoundTarget, known: Presets) -> Object:
         start = engine_start.read(main, target.engine)
     except NoEngineError as problem:
         raise UnusableTargetError(f"{target.kind} {target.name}: {problem}") from problem
+    model = _model(live["spec"], pod["spec"], main, known)
     return {
         "target": {"apiVersion": target.api_version, "kind": target.kind, "name": target.name},
         "container": MAIN,
         "engine": ENGINE,
         "template": {"spec": _read_of(pod["spec"], main)},
-        "model": _model(live["spec"], known),
+        "model": model,
         "copied": _copied(live, pod, found.parts),
         "containers": copy.deepcopy((live["spec"].get("template") or {}).get("containers") or []),
         "configurations": [_digest(one) for one in found.parts],
         "servedModelName": target.served_model_name or _served_name(live, start),
+        reading.NOTES: _notes(model),
     }
 
 
@@ -196,13 +200,22 @@ def _digest(configuration: Mapping[str, Any]) -> Object:
     return {"namespace": meta["namespace"], "name": meta["name"], "digest": digest(content)}
 
 
-def _model(spec: Mapping[str, Any], known: Presets) -> Object:
-    """What is known of the model, with its address as the object has it."""
+def _model(spec: Mapping[str, Any], pod: Mapping[str, Any], main: Mapping[str, Any], known: Presets) -> Object:
+    """What is known of the model, with its address as the object has it, and the claim that holds it."""
     uri = str((spec.get("model") or {}).get("uri") or "")
     found = reading.model_of(uri.removeprefix(HUB), known)
     if (spec.get("storageInitializer") or {}).get("enabled") is False:
         uri = f"local://{uri}"
-    return {**found, "storage": {"storageUri": uri}}
+    files = weights_folder.storage(_FOLDER, main.get("volumeMounts") or (), pod.get("volumes") or ())
+    return {**found, "storage": {"storageUri": uri, **files}}
+
+
+def _notes(model_spec: Mapping[str, Any]) -> list[str]:
+    """How a copy differs from the original, or what it costs, for people."""
+    uri = model_spec["storage"]["storageUri"]
+    if not downloaded(model_spec):
+        return []
+    return [f"each experiment downloads {uri} anew; on a claim (pvc://) it would be shared"]
 
 
 def downloaded(model_spec: Mapping[str, Any]) -> bool:

@@ -10,12 +10,14 @@ import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 
+from autotuner.engines.vllm import VLLM
 from autotuner.serving.target import variables
 from autotuner.serving.target.shell_script import UnreadableScriptError, last_command, script_index
 
 # The presets put the value of this variable before the arguments, unquoted like them.
 ADDITIONAL = "VLLM_ADDITIONAL_ARGS"
-_EVAL = re.compile(r"(?:^|[\s;&|({])eval\s+(?P<text>.*)", re.DOTALL)
+# What eval is given ends with its line, unless that goes on after a backslash.
+_EVAL = re.compile(r"(?:^|[\s;&|({])eval\s+(?P<text>(?:\\\n|[^\n])*)")
 _PASSED_ON = re.compile(r"\$(?:[@*]|\{[@*]\})")
 _PROGRAM = re.compile(r"\bexec\s+")
 _UNKNOWN = re.compile(r"[$`{}]")
@@ -25,14 +27,12 @@ _ANY = "engine"
 
 def evaluates(command: Sequence[str]) -> bool:
     """Whether this command gives the container's arguments to a shell once more."""
-    text = _evaluated(command)
-    return text is not None and _PASSED_ON.search(text) is not None
+    return any(map(_PASSED_ON.search, _evaluated(command)))
 
 
 def swallows(command: Sequence[str]) -> bool:
     """Whether its script starts an engine by `eval` and takes no arguments: every configuration would be the same."""
-    text = _evaluated(command)
-    return text is not None and _PASSED_ON.search(text) is None
+    return not evaluates(command) and any(VLLM.package in text for text in _evaluated(command))
 
 
 def program(command: Sequence[str]) -> list[str]:
@@ -41,7 +41,7 @@ def program(command: Sequence[str]) -> list[str]:
     Args:
         command: that `evaluates`.
     """
-    text = _evaluated(command) or ""
+    text = next(text for text in _evaluated(command) if _PASSED_ON.search(text))
     text = text[: _first(text, _PASSED_ON)]
     started = _PROGRAM.search(text)
     words = text[started.end() if started else 0 :].replace("\\\n", " ").split()
@@ -71,11 +71,10 @@ def quoted(arguments: Iterable[str]) -> list[str]:
     return [variables.literal(shlex.quote(argument)) for argument in arguments]
 
 
-def _evaluated(command: Sequence[str]) -> str | None:
-    """What the script gives to `eval`; None without a script or without an eval."""
+def _evaluated(command: Sequence[str]) -> list[str]:
+    """What the script gives to each `eval`; nothing without a script."""
     index = script_index(command)
-    found = _EVAL.search(command[index]) if index is not None else None
-    return found["text"] if found else None
+    return [found["text"] for found in _EVAL.finditer(command[index])] if index is not None else []
 
 
 def _first(text: str, pattern: re.Pattern[str]) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 from autotuner.api.experiment import Service
 from autotuner.api.model_and_runtime import Target
 from autotuner.kube import DEPLOYMENT
-from autotuner.kubernetes_object import Object
+from autotuner.kubernetes_object import Object, Resource
 from autotuner.presets import Presets
 from autotuner.serving.backend import (
     Capabilities,
@@ -24,11 +24,13 @@ from autotuner.serving.backend import (
 )
 from autotuner.serving.llm_inference_service import copies, original, service_state
 from autotuner.serving.pods import PodView
-from autotuner.serving.target.copying_backend import CopyingBackend
+from autotuner.serving.target import weights_folder
+from autotuner.serving.target.copy_backend import CopyBackend
 from autotuner.serving.target.snapshots import CONTROLLER_REVISION
 
 _CAPABILITIES = Capabilities(
     name="KServeLLMInferenceService",
+    rights="kserve",
     root=original.ROOT,
     models={},
     runtimes={"Cluster": CONTROLLER_REVISION, "Namespaced": CONTROLLER_REVISION},
@@ -38,7 +40,7 @@ _CAPABILITIES = Capabilities(
 _FINALIZER = "serving.kserve.io/llmisvc-finalizer"
 
 
-class LlmInferenceServices(CopyingBackend):
+class LlmInferenceServices(CopyBackend):
     """Serves an engine by a copy of an LLMInferenceService that serves already, without its router."""
 
     @property
@@ -53,6 +55,15 @@ class LlmInferenceServices(CopyingBackend):
     def render(self, experiment: Mapping[str, Any], service: Service, runtime: Mapping[str, Any]) -> Object:
         """The LLMInferenceService."""
         return copies.llm_inference_service(experiment, service, runtime["data"])
+
+    def companions(
+        self,
+        experiment: Mapping[str, Any],  # noqa: ARG002
+        service: Service,  # noqa: ARG002
+        root: Mapping[str, Any],  # noqa: ARG002
+    ) -> Sequence[tuple[Resource, Object]]:
+        """None: KServe makes the Service."""
+        return ()
 
     def related(self, experiment: Mapping[str, Any]) -> Sequence[Named]:
         """The Deployment that KServe makes of it."""
@@ -96,7 +107,7 @@ class LlmInferenceServices(CopyingBackend):
 
     def weights(self, model_spec: Mapping[str, Any]) -> Weights:
         """By its address: each pod downloads them anew, unless they are on a claim."""
-        return Weights(downloaded=original.downloaded(model_spec))
+        return weights_folder.weights(model_spec)._replace(downloaded=original.downloaded(model_spec))
 
     def engine_template(self, runtime_spec: Mapping[str, Any] | None) -> EngineTemplate:
         """The engine in a snapshot, with its command and arguments as it is given them."""

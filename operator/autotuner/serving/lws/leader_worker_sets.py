@@ -35,6 +35,7 @@ from autotuner.serving.target.snapshots import CONTROLLER_REVISION
 SERVICE = Resource("", "v1", "services", "Service")
 _CAPABILITIES = Capabilities(
     name=LEADER_WORKER_SET.kind,
+    rights="lws",
     root=LEADER_WORKER_SET,
     models={},
     runtimes={"Cluster": CONTROLLER_REVISION, "Namespaced": CONTROLLER_REVISION},

@@ -33,10 +33,12 @@ from autotuner.serving.pods import PodView
 
 _CAPABILITIES = Capabilities(
     name="OME",
+    rights="ome",
     root=INFERENCE_SERVICE,
     models=wanted_objects.MODELS,
     runtimes=wanted_objects.RUNTIMES,
     replaces_arguments=True,
+    templates=True,
 )
 
 
@@ -108,12 +110,12 @@ class Ome(Backend):
         return inference_service.winner(experiment, service, name)
 
     def target_parts(self, target: Mapping[str, Any]) -> TargetParts:  # noqa: ARG002
-        """An InferenceService names its model and its runtime."""
+        """Nothing: copies have a backend of their own."""
         return TargetParts()
 
     def read_target(self, target: Target, found: FoundTarget, known: Presets) -> Object:  # noqa: ARG002
-        """The API allows none yet."""
-        raise UnusableTargetError(f"{target.kind} {target.name} is named by its model and its runtime")
+        """Copies have a backend of their own."""
+        raise UnusableTargetError(f"{target.kind} {target.name} is copied by another backend")
 
     def wanted_model(self, spec: TaskModel, known: Presets, namespace: str) -> Object | None:
         """A ClusterBaseModel or BaseModel."""

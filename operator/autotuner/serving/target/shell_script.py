@@ -66,10 +66,22 @@ def script_index(words: Sequence[str]) -> int | None:
         return None
     for index, word in enumerate(words[1:], start=1):
         if _OPTIONS.fullmatch(word):
-            return index + 1 if index + 1 < len(words) else None
+            script = index + 1 + (words[index + 1 : index + 2] == ["--"])
+            return script if script < len(words) else None
         if not word.startswith("-"):
             return None
     return None
+
+
+def keeps_arguments_out(command: Sequence[str], args: Sequence[str]) -> bool:
+    """Whether a shell's script starts the program, and other `args` would not be the program's arguments.
+
+    They would take the place of a script that stands there, or follow one in `command` that asks for none.
+    """
+    index = script_index([*command, *args])
+    if index is None:
+        return False
+    return index >= len(command) or not any(mark in command[index] for mark in (*_ARGUMENTS, "$*", "${*}"))
 
 
 def last_command(script: str, variables: Mapping[str, str]) -> LastCommand:

@@ -6,13 +6,19 @@ from typing import Any
 
 import pytest
 
+from autotuner.api.task import TaskSpec
 from autotuner.backend_choice import DEFAULT as OME
 from autotuner.kubernetes_object import Object
+from autotuner.policy import preflight
 from autotuner.policy.preflight import Surroundings, check, warnings
+from autotuner.policy.target_spec import with_target
 from autotuner.serving import accelerators
 from autotuner.validation_messages import Finding, Kind
 from testbed.node.accelerators import DESCRIBED
-from tests.unit.task_builders import live_model, make_spec, shipped
+from tests.unit.serving.lws.sets import BACKEND, RAY, TARGET, data_of
+from tests.unit.task_builders import live_model, make_spec, make_task, shipped
+
+THROUGHPUT: Object = {"metric": "OutputThroughput"}
 
 SMALL = "nvidia.com/mig-1g.10gb"
 SLICES: Object = {"acceleratorResource": SMALL}
@@ -234,3 +240,33 @@ def test_weights_that_seem_too_large_are_tried_if_the_task_says_so(model: Object
     found = check(spec, shipped(), Surroundings(OME, live, None, fleet=fleet))
 
     assert [one.kind for one in found] == kinds
+
+
+class TestSpreadOverPods:
+    """A group of two pods, each of which can have two GPUs."""
+
+    def spec(self, degrees: list[int], extra: list[str], **more: Object) -> TaskSpec:
+        parameters = [{"name": "tensor-parallel-size", "values": degrees}]
+        target = {**TARGET, "extraArgs": extra}
+        body = make_task(target=target, parameters=parameters, objectives=[THROUGHPUT], **more)["spec"]
+        del body["model"], body["runtime"]
+        return with_target(TaskSpec.model_validate(body), data_of(RAY))
+
+    def around(self) -> Surroundings:
+        fleet = accelerators.fleet([DESCRIBED["two whole GPUs"].node("node-a")], "nvidia.com/gpu", {})
+        return Surroundings(BACKEND, {"spec": {}, "metadata": {"name": "m"}, "kind": "Model"}, None, fleet=fleet)
+
+    @pytest.mark.parametrize(("pipeline", "degrees"), [(2, [1, 2, 4]), (1, [1, 2, 3, 4])])
+    def test_configurations_are_those_that_pods_on_nodes_can_hold(self, pipeline: int, degrees: list[int]) -> None:
+        spec, around = self.spec(degrees, [f"--pipeline-parallel-size={pipeline}"]), self.around()
+        engine = preflight.engine(spec, shipped(), around)
+        assert engine is not None
+        assert preflight.space(spec, shipped(), around, engine).size == 2, "2 or 4 GPUs in all"
+
+    @pytest.mark.parametrize(("degree", "even"), [(1, False), (2, True), (3, False)])
+    def test_a_baseline_that_pods_cannot_share_is_refused(self, degree: int, even: bool) -> None:
+        args = [f"--tensor-parallel-size={degree}"]
+        spec = self.spec([2, 4], ["--pipeline-parallel-size=1"], baseline={"args": args})
+        found = [one for one in check(spec, shipped(), self.around()) if one.kind == Kind.ACCELERATORS_UNEVEN]
+        expected = [] if even else [("baseline.args", {"count": degree, "pods": 2})]
+        assert [(one.field, one.details) for one in found] == expected

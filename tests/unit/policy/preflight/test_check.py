@@ -731,6 +731,48 @@ def test_a_runtime_that_is_several_engines_is_refused(
     assert [(one.field, one.kind, one.details) for one in found] == [(field, Kind.RUNTIME_OF_SEVERAL, {"part": part})]
 
 
+ENV_ONLY: Object = {
+    "parameters": [{"name": "log", "variants": [{"name": name, "args": [], "env": [{"name": "L", "value": name}]}
+                                                for name in ("a", "b")]}],
+    "baseline": None,
+}  # fmt: skip
+SCRIPTS: list[tuple[Object, Object, str | None]] = [
+    ({"command": ["sh", "-c", "exec python3 -m sglang.launch_server --tp 2"]}, {}, "command"),
+    ({"command": ["/bin/bash", "-lc", "--"], "args": ["python3 -m sglang.launch_server --tp 2"]}, {}, "args"),
+    ({"command": ["sh", "-c", 'exec python3 -m sglang.launch_server --tp 2 "$@"', "sh"]}, {}, None),
+    ({"command": ["sh", "-c", "exec python3 -m sglang.launch_server --log $L"]}, ENV_ONLY, None),
+]
+
+
+@pytest.mark.parametrize(("words", "changes", "part"), SCRIPTS)
+def test_a_script_that_takes_no_arguments_is_refused(words: Object, changes: Object, part: str | None) -> None:
+    runner = {"name": "ome-container", "image": "engine:1", **words}
+    live = {
+        "kind": "ClusterServingRuntime",
+        "metadata": {"name": "my-runtime"},
+        "spec": {"engineConfig": {"runner": runner}},
+    }
+    spec = make_spec(runtime=NAMED_RUNTIME, benchmark={"tokenizer": {"source": "Hub", "id": "x"}}, **changes)
+
+    found = [one for one in findings(spec, runtime=live) if one.field.startswith("runtime")]
+
+    wanted = [("runtime.name", Kind.RUNTIME_BY_SCRIPT, {"part": part})] if part else []
+    assert [(one.field, one.kind, one.details) for one in found] == wanted
+
+
+def test_a_runtime_of_an_older_form_has_no_engine() -> None:
+    live = {
+        "kind": "ClusterServingRuntime",
+        "metadata": {"name": "my-runtime"},
+        "spec": {"containers": [{"image": "e:1"}]},
+    }
+    spec = make_spec(runtime=NAMED_RUNTIME, benchmark={"tokenizer": {"source": "Hub", "id": "x"}})
+
+    assert ("runtime.name", Kind.RUNTIME_WITHOUT_IMAGE) in [
+        (one.field, one.kind) for one in findings(spec, runtime=live)
+    ]
+
+
 def test_flags_of_the_simulated_engine_are_its_own() -> None:
     baseline = {"baseline": {"args": ["--sim-fault=hang"]}}
     tokenizer = {"benchmark": {"tokenizer": {"source": "Hub", "id": "x"}}}

@@ -98,6 +98,35 @@ def test_names_fit_the_last_experiment_in_its_namespace(
     assert [one.field for one in found if one.kind is Kind.NAME_UNFIT] == ([] if fits else ["target"])
 
 
+@pytest.mark.parametrize(
+    ("name", "refused"),
+    [("KServeInferenceService", ["target.env[1].value", "parameters[a].variants[b].env[0].value"]), ("Deployment", [])],
+)
+def test_templates_in_variables_are_refused_where_they_would_be_filled_in(name: str, refused: list[str]) -> None:
+    templates = [{"name": "T", "value": "{{ messages }}"}]
+    variants = [{"name": "b", "env": templates}, {"name": "c"}]
+    env = [{"name": "PLAIN", "value": "{"}, *templates]
+    body = make_task(target={**KSERVE, "env": env}, parameters=[{"name": "a", "variants": variants}])["spec"]
+    del body["model"], body["runtime"]
+    data = {"template": {"spec": {"containers": [{"name": "x", "image": "i"}]}}, "container": "x"}
+    spec = with_target(TaskSpec.model_validate(body), data)
+
+    found = check(spec, shipped(), around(name))
+    assert [one.field for one in found if one.kind is Kind.TEMPLATE_IN_VALUE] == refused
+
+
+def test_what_no_copy_can_take_away_is_told_as_the_targets() -> None:
+    container = {"name": "x", "image": "i", "command": ["vllm", "serve"], "args": ["--trust-remote-code", "--seed=1"]}
+    data = {"template": {"spec": {"containers": [container]}}, "container": "x", "engine": "VLLM", "kept": 4}
+    unset = [{"name": "trust-remote-code", "toggle": True}, {"name": "seed", "values": [1, 2], "allowUnset": True}]
+    body = make_task(target=KSERVE, parameters=unset)["spec"]
+    del body["model"], body["runtime"]
+    found = check(with_target(TaskSpec.model_validate(body), data), shipped(), around("KServeInferenceService"))
+
+    kept = [(one.field, one.kind) for one in found if one.kind in (Kind.FLAG_IN_COMMAND, Kind.FLAG_IN_TARGET)]
+    assert kept == [("parameters[seed]", Kind.FLAG_IN_TARGET)]
+
+
 def test_how_copies_differ_from_a_target_is_told() -> None:
     body = make_task(target=KSERVE)["spec"]
     del body["model"], body["runtime"]

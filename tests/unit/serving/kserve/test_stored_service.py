@@ -38,7 +38,19 @@ def test_arguments_are_its_own_and_the_runtimes_are_a_part_of_the_command() -> N
 def test_a_model_is_known_by_its_address_on_the_hub() -> None:
     model = read()["model"]
 
-    assert (model["storage"], model["modelArchitecture"]) == ({"storageUri": f"hf://{HUB_ID}"}, "LlamaForCausalLM")
+    assert (model["storage"]["storageUri"], model["modelArchitecture"]) == (f"hf://{HUB_ID}", "LlamaForCausalLM")
+    assert BACKEND.weights(model).downloaded
+
+
+def test_a_model_on_a_claim_is_not_downloaded() -> None:
+    source = {"name": "kserve-pvc-source", "persistentVolumeClaim": {"claimName": "weights"}}
+    running = pod(volumeMounts=[{"name": source["name"], "mountPath": "/mnt/models", "subPath": "llama"}])
+    running["spec"]["volumes"].append(source)
+    found = BACKEND.weights(read(service(model={"storageUri": "pvc://weights/llama"}), pods=[running])["model"])
+
+    assert not found.downloaded
+    assert found.claim is not None
+    assert (found.claim.volume.claim_name, found.claim.volume.sub_path) == ("weights", "llama")
 
 
 def test_a_predictor_with_containers_of_its_own_has_no_runtime() -> None:

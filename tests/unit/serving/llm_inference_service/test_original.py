@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from autotuner.kubernetes_object import Object
+from autotuner.policy.preflight import Surroundings, check, warnings
 from autotuner.serving.backend import FoundTarget, UnusableTargetError
 from autotuner.serving.target.reading import claims, same
 from tests.unit.serving.llm_inference_service.made_up_service import (
@@ -220,11 +221,18 @@ def test_a_copy_serves_the_model_under_the_originals_name() -> None:
 def test_only_a_claim_saves_each_pod_its_download(uri: str, more: Object, downloaded: bool) -> None:
     data = data_of(service(model={"uri": uri}, **more))
     assert BACKEND.weights(data["model"]).downloaded == downloaded
+    told = [one.explanation for one in warnings(task_with(data), shipped(), Surroundings(BACKEND, None, None))]
+    assert (f"each experiment downloads {uri} anew; on a claim (pvc://) it would be shared" in told) == downloaded
 
 
 def test_the_claims_of_the_pod_are_known() -> None:
     claim = {"name": "w", "persistentVolumeClaim": {"claimName": "weights"}}
-    assert claims(data_of(None, pod(volumes=[claim]))) == ["weights"]
+    mount = {"name": "w", "mountPath": "/mnt/models", "subPath": "llama", "readOnly": True}
+    data = data_of(None, pod(volumes=[claim], volumeMounts=[mount]))
+    assert claims(data) == ["weights"]
+    found = BACKEND.weights(data["model"]).claim
+    assert found is not None
+    assert (found.volume.claim_name, found.volume.sub_path) == ("weights", "llama")
 
 
 def test_the_additional_flags_become_arguments_of_the_copy() -> None:
@@ -237,3 +245,20 @@ def test_the_additional_flags_become_arguments_of_the_copy() -> None:
     base = configuration("base", "team", template={"containers": [{"name": "main", "env": [own]}]})
     (copied,) = data_of(service(template=None), running, configurations=[base])["copied"]["template"]["containers"]
     assert copied == {"name": "main", "env": [{"name": ADDITIONAL, "value": " "}]}, "an empty value would be inherited"
+
+
+@pytest.mark.parametrize(
+    ("model", "target", "refused"),
+    [
+        ({"uri": "hf://meta-llama/Llama-3.3-70B-Instruct"}, {}, True),
+        ({"uri": "hf://meta-llama/Llama-3.3-70B-Instruct"}, {"allowDownload": True}, False),
+        ({"uri": "pvc://weights/llama"}, {}, False),
+        ({"uri": f"hf://{HUB_ID}"}, {}, False),
+    ],
+)
+def test_a_large_download_for_each_experiment_has_to_be_allowed(model: Object, target: Object, refused: bool) -> None:
+    spec = task_with(data_of(service(model=model)), **target)
+    found = [
+        one.explanation for one in check(spec, shipped(), Surroundings(BACKEND, None, None)) if "target" in one.field
+    ]
+    assert any("each experiment would download 141 GB anew" in words for words in found) == refused

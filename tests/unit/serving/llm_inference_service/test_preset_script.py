@@ -48,6 +48,8 @@ HARMLESS = [
         (["bash", "-c", 'eval "exec vllm serve m"', "--"], False, True),
         (["bash", "-c", 'exec vllm serve m "$@"', "--"], False, False),
         (["bash", "-c", "exec vllm serve --evaluation medieval $@"], False, False),
+        (["bash", "-c", 'eval "$(hook)"\nexec vllm serve m "$@"', "--"], False, False),
+        (["bash", "-c", 'eval "$(hook)"\neval "exec vllm serve m $@"', "--"], True, False),
         (["vllm", "serve", "m"], False, False),
         ([], False, False),
     ],

@@ -17,6 +17,8 @@ VARIABLES = {"MODEL": "org/model", "EXTRA": "--a=1  --b 2", "EMPTY": "", "QUOTED
     ("words", "expected"),
     [
         (["sh", "-c", "x"], 2),
+        (["/bin/bash", "-lc", "--", "x"], 3),
+        (["/bin/bash", "-lc", "--"], None),
         (["/bin/bash", "-c", "x"], 2),
         (["bash", "-ec", "x"], 2),
         (["bash", "-e", "-c", "x"], 3),
