@@ -11,7 +11,9 @@ set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
-"$folder/venv/bin/pip" install --quiet --disable-pip-version-check genai-bench==0.0.5
+# Without the hundred packages that this part of it does not need.
+"$folder/venv/bin/pip" install --quiet --disable-pip-version-check --no-deps genai-bench==0.0.5
+"$folder/venv/bin/pip" install --quiet --disable-pip-version-check gevent==26.9.0 numpy==2.4.6
 cat >"$folder/look.py" <<'PYTHON'
 import asyncio
 import select
