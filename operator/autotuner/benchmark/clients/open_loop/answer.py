@@ -14,7 +14,8 @@ class Answer:
     """An answer that is being streamed.
 
     Attributes:
-        first, last: when the first and the latest event with text arrived, by the reader's clock; None before.
+        first: when the first event with text arrived, by the reader's clock; None before.
+        last: when the latest one did, or the one that says that the answer is over; None before.
         input_tokens, output_tokens: as the engine counted them; 0 as long as it has not.
         usage: whether it did.
         error: what the engine or the stream says is wrong; empty if nothing is.
@@ -54,7 +55,8 @@ class Answer:
                 if self.first is None:
                     self.first = now
             if choice.get("finish_reason"):
-                self.whole = True
+                # The last token may have no text of its own: the rest of a character, or one that ends the answer.
+                self.whole, self.last = True, now
 
     def _take_usage(self, usage: Any) -> None:
         if usage:

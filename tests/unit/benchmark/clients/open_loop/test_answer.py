@@ -33,6 +33,11 @@ def test_times_are_those_of_text() -> None:
     assert answer.whole and not answer.error
 
 
+def test_a_last_token_without_text_is_one_all_the_same() -> None:
+    answer = read(ROLE, text(), text("", finish="length"), USAGE, b"[DONE]")
+    assert (answer.first, answer.last) == (2.0, 3.0)
+
+
 @pytest.mark.parametrize("name", ["content", "reasoning_content", "reasoning"])
 def test_thoughts_are_text(name: str) -> None:
     assert read(ROLE, text(name=name)).first == 2.0
