@@ -69,7 +69,7 @@ async def test_it_is_tuned_without_being_touched_and_patched_with_what_won(story
         task = await story.task("tune")
         return task if condition(task, "Finished").get("status") == "True" else None
 
-    task = await wait_for(over, "the task is over", 120)
+    task = await wait_for(over, "the task is over", 240)
     assert task["status"]["phase"] == "Succeeded", task["status"]["message"]
     assert len(seen) >= 4
     for pod in seen.values():

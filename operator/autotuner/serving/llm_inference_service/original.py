@@ -45,7 +45,6 @@ _READ = ("name", "image", "command", "args", "env", "resources", "ports", "start
 _PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 # The API server gives them to every pod.
 _USUAL_TAINTS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
-_TEMPLATE = "{{"
 
 
 def parts(live: Mapping[str, Any]) -> TargetParts:
@@ -113,9 +112,6 @@ def _unusable(live: Mapping[str, Any], target: Target) -> str:
     for degree in _DEGREES:
         if ((spec.get("parallelism") or {}).get(degree) or 1) > 1:
             return f"has spec.parallelism.{degree}: one engine over several pods, which cannot be tuned yet"
-    for field, value in (("extraArgs", target.extra_args), ("env", [one.value for one in target.env or ()])):
-        if any(_TEMPLATE in str(item) for item in value or ()):
-            return f'target.{field} has "{_TEMPLATE}", which KServe would expand as a template'
     observed = (live.get("status") or {}).get("observedGeneration")
     if "generation" in meta and observed is not None and observed < meta["generation"]:
         return "has just been edited, and KServe has not looked at it yet; wait until it has"

@@ -36,6 +36,7 @@ _CAPABILITIES = Capabilities(
     runtimes={"Cluster": CONTROLLER_REVISION, "Namespaced": CONTROLLER_REVISION},
     replaces_arguments=True,
     snapshots=True,
+    templates=True,
 )
 _FINALIZER = "serving.kserve.io/llmisvc-finalizer"
 

@@ -25,6 +25,7 @@ _CAPABILITIES = Capabilities(
     runtimes={"Cluster": CONTROLLER_REVISION, "Namespaced": CONTROLLER_REVISION},
     replaces_arguments=True,
     snapshots=True,
+    templates=True,
 )
 
 

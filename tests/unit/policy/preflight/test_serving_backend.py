@@ -100,7 +100,11 @@ def test_names_fit_the_last_experiment_in_its_namespace(
 
 @pytest.mark.parametrize(
     ("name", "refused"),
-    [("KServeInferenceService", ["target.env[1].value", "parameters[a].variants[b].env[0].value"]), ("Deployment", [])],
+    [
+        ("KServeInferenceService", ["target.env[1].value", "parameters[a].variants[b].env[0].value"]),
+        ("KServeLLMInferenceService", ["target.env[1].value", "parameters[a].variants[b].env[0].value"]),
+        ("Deployment", []),
+    ],
 )
 def test_templates_in_variables_are_refused_where_they_would_be_filled_in(name: str, refused: list[str]) -> None:
     templates = [{"name": "T", "value": "{{ messages }}"}]
@@ -108,7 +112,7 @@ def test_templates_in_variables_are_refused_where_they_would_be_filled_in(name: 
     env = [{"name": "PLAIN", "value": "{"}, *templates]
     body = make_task(target={**KSERVE, "env": env}, parameters=[{"name": "a", "variants": variants}])["spec"]
     del body["model"], body["runtime"]
-    data = {"template": {"spec": {"containers": [{"name": "x", "image": "i"}]}}, "container": "x"}
+    data = {"template": {"spec": {"containers": [{"name": "main", "image": "i"}]}}, "container": "main"}
     spec = with_target(TaskSpec.model_validate(body), data)
 
     found = check(spec, shipped(), around(name))

@@ -153,8 +153,6 @@ def test_a_pod_that_cannot_be_read_is_refused(main: Object, why: str) -> None:
     [
         ({"engine": "SGLang"}, "starts? vLLM alone, and SGLang is wanted"),
         ({"container": "engine"}, "always called 'main', and target.container is 'engine'"),
-        ({"extraArgs": ["--a={{ messages }}"]}, 'target.extraArgs has "{{"'),
-        ({"env": [{"name": "A", "value": "{{ x }}"}]}, 'target.env has "{{"'),
     ],
 )
 def test_a_task_that_wants_something_else_is_refused(target: Object, why: str) -> None:
