@@ -112,7 +112,10 @@ def test_templates_in_variables_are_refused_where_they_would_be_filled_in(name: 
     env = [{"name": "PLAIN", "value": "{"}, *templates]
     body = make_task(target={**KSERVE, "env": env}, parameters=[{"name": "a", "variants": variants}])["spec"]
     del body["model"], body["runtime"]
-    data = {"template": {"spec": {"containers": [{"name": "main", "image": "i"}]}}, "container": "main"}
+    data = {
+        "template": {"spec": {"containers": [{"name": "main", "image": "i", "args": ["vllm", "serve"]}]}},
+        "container": "main",
+    }
     spec = with_target(TaskSpec.model_validate(body), data)
 
     found = check(spec, shipped(), around(name))
