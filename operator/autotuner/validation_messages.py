@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from enum import Enum, unique
 from typing import Literal, NamedTuple
@@ -507,6 +508,10 @@ class Kind(Enum):
     SPACE_EMPTY = Wording("EmptySpace", "no configuration is left: {why}")
 
 
+# The fields that runtime and target both have.
+_FIELD_OF_RUNTIME = re.compile(r"\bruntime\.(?=version|extraArgs|allowUnknownFlags|image\b|env\b)")
+
+
 @dataclasses.dataclass(frozen=True)
 class Finding:
     """One thing that a check found.
@@ -516,12 +521,14 @@ class Finding:
         kind: what is wrong with it.
         details: what the kind's sentence names, by the names in its braces.
         argument: the flag as it is written, where the field is an item of a list of arguments.
+        of_target: the task names a target, which has the fields of a runtime.
     """
 
     field: str
     kind: Kind
     details: Mapping[str, object] = dataclasses.field(default_factory=dict)
     argument: str | None = None
+    of_target: bool = False
 
     @property
     def reason(self) -> ValidReason:
@@ -531,7 +538,10 @@ class Finding:
     @property
     def sentence(self) -> str:
         """What is wrong and what to write instead, without the field; a list of details is joined by commas."""
-        return self.kind.value.template.format_map({name: _written(value) for name, value in self.details.items()})
+        template = self.kind.value.template
+        if self.of_target:
+            template = _FIELD_OF_RUNTIME.sub("target.", template)
+        return template.format_map({name: _written(value) for name, value in self.details.items()})
 
     @property
     def explanation(self) -> str:

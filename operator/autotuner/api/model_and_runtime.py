@@ -33,6 +33,11 @@ CustomName = Annotated[
     StringConstraints(pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$", max_length=63),
     Field(json_schema_extra=explained("use lower-case letters, digits and dashes, beginning with a letter")),
 ]
+PackageVersion = Annotated[
+    str,
+    StringConstraints(pattern=r"^([0-9]+([.][0-9]+)+[.0-9a-z]*)?$", max_length=32),
+    Field(json_schema_extra=explained("write the version of the engine's package, for example 0.5.23")),
+]
 Annotations = Annotated[dict[str, Annotated[str, StringConstraints(max_length=2048)]], Field(max_length=16)]
 _ONE_FORM = cel(
     "[has(self.preset), has(self.name), has(self.custom)].filter(x, x).size() == 1",
@@ -161,6 +166,13 @@ class Target(Model):
         default=None, description="The engine that the container runs; absent: the one that its command or image tells."
     )
     image: ImageRef = Field(default="", description="Another image of the engine, for every experiment.")
+    version: PackageVersion = Field(
+        default="",
+        description=(
+            "The version of the engine in the image, by whose flags the task's are judged; empty: the one that the"
+            " image's tag tells. Once the baseline has run, the engine's own word counts."
+        ),
+    )
     env: Environment | None = Field(
         default=None, description="Further environment variables of the engine, for every experiment."
     )
@@ -243,11 +255,7 @@ class TaskRuntime(Model):
         ),
     )
     image: ImageRef = Field(default="", description="The engine's container image; empty: the image of the runtime.")
-    version: Annotated[
-        str,
-        StringConstraints(pattern=r"^([0-9]+([.][0-9]+)+[.0-9a-z]*)?$", max_length=32),
-        Field(json_schema_extra=explained("write the version of the engine's package, for example 0.5.23")),
-    ] = Field(
+    version: PackageVersion = Field(
         default="",
         description=(
             "The version of the engine in the image, for example 0.5.23: by its flags the task's are judged. Empty: the"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
@@ -74,6 +75,7 @@ def run(
     name: Annotated[str, Option(metavar="NAME", help="The task's; none: tune-NAME.")] = "",
     container: Annotated[str, Option(metavar="NAME", help="The container that runs the engine.")] = "",
     engine: Annotated[str, Option(metavar="ENGINE", help="SGLang or VLLM, where nothing tells it.")] = "",
+    engine_version: Annotated[str, Option(metavar="VERSION", help="Where the image's tag does not tell it.")] = "",
     api_key_secret: Annotated[str, Option(metavar="NAME/KEY", help="Where an engine's key is.")] = "",
     gpu_resource: _GpuResource = None,
     allow_shared: Annotated[bool, Option("--allow-shared", help="Measure on accelerators that others use.")] = False,
@@ -100,7 +102,7 @@ def run(
     wish = replace(said, name=name, tokenizer=tokenizer, resource=resource, allow_shared=allow_shared)
     wish = replace(wish, max_gpus=max_gpus, max_experiments=max_experiments, requests=requests)
     wish = replace(wish, max_gpu_hours=max_gpu_hours, max_hours=max_hours)
-    _create(_Order(_named(what, container, engine), namespace, wish, output, apply), files or ())
+    _create(_Order(_named(what, container, engine, engine_version), namespace, wish, output, apply), files or ())
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ class _Order:
     apply: bool
 
 
-def _named(what: str, container: str, engine: str) -> Named:
+def _named(what: str, container: str, engine: str, version: str) -> Named:
     from autotuner import engines
     from autotuner.cli.what_runs import Named
 
@@ -124,7 +126,9 @@ def _named(what: str, container: str, engine: str) -> Named:
     known = {str(one.name).lower(): str(one.name) for one in engines.with_parsers()}
     if engine and engine.lower() not in known:
         raise BadParameter(f"--engine {engine}: flags are proposed for {' and '.join(known.values())} alone")
-    return Named(kind, name, container, known.get(engine.lower(), ""))
+    if version and not re.fullmatch(r"[0-9]+(\.[0-9]+)+[.0-9a-z]*", version):
+        raise BadParameter(f"--engine-version {version}: write the version of the engine's package, for example 0.33.0")
+    return Named(kind, name, container, known.get(engine.lower(), ""), version)
 
 
 def _said(

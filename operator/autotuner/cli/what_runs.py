@@ -37,12 +37,14 @@ class Named:
         name: of the object.
         container: that runs the engine; empty for the only one that can be meant.
         engine: that it runs; empty for the one that its command or image tells.
+        version: of the engine; empty for the one that the image's tag tells.
     """
 
     kind: str
     name: str
     container: str = ""
     engine: str = ""
+    version: str = ""
 
     @property
     def backends(self) -> list[Backend]:
@@ -51,8 +53,8 @@ class Named:
         Raises:
             UnreadableError: there is none.
         """
-        roots = dict.fromkeys(backend.capabilities.root for backend in BACKENDS)
-        known = [BACKENDS.of_kind(root.api_version, root.kind) for root in roots if _may_be_target(root)]
+        copying = [backend for backend in BACKENDS if backend.capabilities.snapshots]
+        known = [backend for backend in copying if _may_be_target(backend.capabilities.root)]
         found = [backend for backend in known if self.kind.lower() in _names(backend.capabilities.root)]
         if not found:
             kinds = ", ".join(f"{one.plural}.{one.group}" for one in (backend.capabilities.root for backend in known))
@@ -61,7 +63,8 @@ class Named:
 
     def target(self, root: Resource) -> Target:
         """As a task names it."""
-        own = {key: value for key, value in (("container", self.container), ("engine", self.engine)) if value}
+        said = {"container": self.container, "engine": self.engine, "version": self.version}
+        own = {key: value for key, value in said.items() if value}
         return Target.model_validate({"apiVersion": root.api_version, "kind": root.kind, "name": self.name, **own})
 
 
@@ -95,9 +98,12 @@ class WhatRuns:
     def recognised(self) -> Recognised:
         """What is recognised of its engine."""
         template, engine = self.backend.engine_template(self.data), self.data["engine"]
-        version = EngineVersion(engine) if template.simulated else engines.version_of(engine, image=template.image)
-        own = self.target.dump()
-        named = {field: own[field] for field in ("apiVersion", "kind", "name", "container", "engine") if own.get(field)}
+        version = (
+            EngineVersion(engine)
+            if template.simulated
+            else engines.version_of(engine, image=template.image, said=self.target.version)
+        )
+        named = {key: value for key, value in self.target.dump().items() if value}
         files = self.backend.weights(self.data["model"])
         return Recognised(named, version, template, self.data["model"], bool(files.path or files.claim))
 

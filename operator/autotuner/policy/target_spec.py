@@ -41,6 +41,7 @@ def _runtime(target: Target, data: Mapping[str, Any] | None) -> TaskRuntime:
         "custom": custom,
         "engine": (data or {}).get("engine") or target.engine or UNKNOWN_ENGINE,
         "image": target.image,
+        "version": target.version,
         "env": target.env,
         "extra_args": target.extra_args,
         "api_key_secret": target.api_key_secret,

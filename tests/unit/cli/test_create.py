@@ -120,6 +120,14 @@ def test_what_is_said_is_taken() -> None:
     assert "Nobody said" not in Path("task.yaml").read_text()
 
 
+def test_the_release_is_said_where_the_tag_does_not_tell_it() -> None:
+    code, said = of("shell", "--output=task.yaml")
+    assert (code, "set target.version" in said) == (0, True), said
+    code, said = of("shell", "--output=again.yaml", "--engine-version=0.32.0")
+    assert (code, "flags are judged by vLLM 0.32.0 (target.version)" in said) == (0, True), said
+    assert yaml.safe_load(Path("again.yaml").read_text())["spec"]["target"]["version"] == "0.32.0"
+
+
 def test_degrees_that_the_weights_do_not_fit_are_left_out_with_the_reason() -> None:
     args = ["meta-llama/Llama-3.3-70B-Instruct", "--tensor-parallel-size=4"]
     code, said = of("llm-d-guide", args=args, resources={"limits": {"nvidia.com/gpu": 4}})
@@ -167,6 +175,7 @@ WRONG = [
     (["deployment/chat", "--engine=Custom"], "flags are proposed for SGLang and VLLM alone"),
     (["deployment/chat", "--from=live.yaml", "--apply"], "leave out --from"),
     (["deployment/chat", "--concurrency=x"], "write whole numbers"),
+    (["deployment/chat", "--engine-version=latest"], "for example 0.33.0"),
     (["deployment/chat", "--output=there.yaml"], "may hold changes of yours: name another file"),
 ]
 
@@ -184,7 +193,7 @@ def test_wrong_usage_is_told(words: list[str], told: str) -> None:
     [
         (
             ["pod/chat"],
-            "'pod' is no kind that can be tuned; there are inferenceservices.ome.io, deployments.apps,"
+            "'pod' is no kind that can be tuned; there are deployments.apps, inferenceservices.ome.io,"
             " inferenceservices.serving.kserve.io, llminferenceservices.serving.kserve.io,"
             " leaderworkersets.leaderworkerset.x-k8s.io",
         ),

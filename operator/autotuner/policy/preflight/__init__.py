@@ -107,8 +107,8 @@ def _as_written(spec: TaskSpec, finding: Finding) -> Finding:
     finding = replace(finding, kind=_OF_TARGETS.get(finding.kind, finding.kind))
     for read_from in ("runtime.custom.spec", "model.custom.spec", "runtime.custom", "model.custom", "runtime", "model"):
         if finding.field == read_from or finding.field.startswith((f"{read_from}.", f"{read_from}[")):
-            return replace(finding, field=f"target{finding.field.removeprefix(read_from)}")
-    return finding
+            return replace(finding, field=f"target{finding.field.removeprefix(read_from)}", of_target=True)
+    return replace(finding, of_target=True)
 
 
 def never_tried(spec: TaskSpec, presets: Presets, around: Surroundings) -> list[Finding]:

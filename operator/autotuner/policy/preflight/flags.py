@@ -55,7 +55,7 @@ def warnings(case: Case) -> Iterator[Finding]:
         "engine": engine.label,
         "version": told.version,
         "table": engine.table,
-        "source": _SOURCES.get(told.source),
+        "source": _source(case, told),
     }
     field = "runtime.version" if told.source == "task" else "runtime.image"
     if not told.version:
@@ -67,6 +67,13 @@ def warnings(case: Case) -> Iterator[Finding]:
     yield from (one for one in _judged(case) if one.reason == "Valid")
 
 
+def _source(case: Case, told: EngineVersion) -> str | None:
+    """What tells the version, for people."""
+    if told.source == "task" and case.spec.target is not None:
+        return "target.version"
+    return _SOURCES.get(told.source)
+
+
 def judged_by(case: Case) -> str:
     """By which release's flags a task is judged, and who told that; empty where that is a warning, or plays no part."""
     told = case.engine
@@ -76,7 +83,7 @@ def judged_by(case: Case) -> str:
         return f"{case.image}'s own parser will be asked for its flags (probe)"
     if told is None or not told.version or not engines.get(told).knows(told.version):
         return ""
-    return f"flags are judged by {engines.get(told).table} ({_SOURCES[told.source]})"
+    return f"flags are judged by {engines.get(told).table} ({_source(case, told)})"
 
 
 def _judged(case: Case) -> Iterator[Finding]:
