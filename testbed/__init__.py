@@ -39,8 +39,8 @@ class Testbed:
         kueue: bool = False,
         ipv6: bool = False,
         kserve: bool = False,
-        llmisvc: bool = False,
         lws: bool = False,
+        llmisvc: bool = False,
     ) -> Testbed:
         """Starts a testbed and returns when it can be used: seconds, but minutes when the control plane is not built.
 
@@ -52,8 +52,8 @@ class Testbed:
             kueue: with the real Kueue and a ClusterQueue ``gpus``; it is built if it is not there.
             ipv6: services have IPv6 addresses alone; the pods' processes keep IPv4.
             kserve: with the stand-in for KServe's controller of InferenceServices.
-            llmisvc: with the stand-in for its controller of LLMInferenceServices.
             lws: with the stand-in for LWS's controller of LeaderWorkerSets.
+            llmisvc: with the stand-in for its controller of LLMInferenceServices.
             folder: its folder, which must be empty; a new temporary one by default.
 
         Raises:

@@ -29,8 +29,8 @@ def _arguments() -> argparse.Namespace:
     up.add_argument("--kueue", action="store_true", help="with the real Kueue and a ClusterQueue `gpus` of 8 GPUs")
     up.add_argument("--ipv6", action="store_true", help="services have IPv6 addresses alone; pods' processes do not")
     up.add_argument("--kserve", action="store_true", help="with the stand-in for KServe's controller")
-    up.add_argument("--llmisvc", action="store_true", help="with the stand-in for its LLMInferenceServices' controller")
     up.add_argument("--lws", action="store_true", help="with the stand-in for LWS's controller")
+    up.add_argument("--llmisvc", action="store_true", help="with the stand-in for its LLMInferenceServices' controller")
     up.add_argument("--keep", action="store_true", help="outlive the parent; stop it with `down FOLDER`")
     up.add_argument("--control", action="store_true", help="take commands from standard input, whose end is a stop")
     down = commands.add_parser("down", help="stop a testbed")
@@ -70,8 +70,8 @@ async def _up(arguments: argparse.Namespace) -> int:
         kueue=arguments.kueue,
         ipv6=arguments.ipv6,
         kserve=arguments.kserve,
-        llmisvc=arguments.llmisvc,
         lws=arguments.lws,
+        llmisvc=arguments.llmisvc,
     )
     supervisor = Supervisor(options)
     tasks: list[asyncio.Task[Any]] = [asyncio.create_task(stopping.wait())]

@@ -80,8 +80,8 @@ class ControlPlane:
             "testbed-node": "system:masters",
             "testbed-ome": "system:masters",
             "testbed-kserve": "system:masters",
-            "testbed-llmisvc": "system:masters",
             "testbed-lws": "system:masters",
+            "testbed-llmisvc": "system:masters",
             "system:kube-controller-manager": "",
             "system:kube-scheduler": "",
         }

@@ -50,8 +50,8 @@ class Options:
     kueue: bool = False
     ipv6: bool = False
     kserve: bool = False
-    llmisvc: bool = False
     lws: bool = False
+    llmisvc: bool = False
 
 
 def say(text: str) -> None:

@@ -301,7 +301,13 @@ class Kind(Enum):
     )
 
     # Benchmark.
-    LEVEL_NOT_ON_LADDER = Wording("InvalidSpec", "{concurrency} is not on the ladder; choose one of {ladder}")
+    LEVEL_NOT_ON_LADDER = Wording("InvalidSpec", "{level} is not on the ladder; choose one of {ladder}")
+    LEVEL_OF_OTHER_LOOP = Wording("InvalidSpec", "the ladder is benchmark.{given}; write {instead} instead")
+    USERS_IN_OPEN_LOOP = Wording(
+        "InvalidSpec",
+        "MaxConcurrency counts users, of which benchmark.rates has none; give benchmark.concurrency, or choose"
+        " RequestThroughput or Goodput",
+    )
     REQUEST_PARAMETER_REFUSED = Wording("InvalidSpec", "{why}")
     TOKENIZER_COUNTS_BYTES = Wording(
         "InvalidSpec", "Builtin counts bytes: for the simulated engine only; use Hub or ModelVolume"
@@ -354,8 +360,18 @@ class Kind(Enum):
     )
     LATENCY_OBJECTIVE_REPEATED = Wording(
         "InvalidSpec",
-        "{figure} at concurrency {concurrency} is objectives[{earlier}] already; remove one of them, or change its"
-        " statistic or concurrency",
+        "{figure} at {where} is objectives[{earlier}] already; remove one of them, or change its statistic, concurrency"
+        " or rate",
+    )
+    REQUEST_LIMIT_MISSING = Wording(
+        "InvalidSpec",
+        "{metric} counts the requests that keep every SLO with perRequest: true, and there is none; add one with the"
+        " max of TTFT, TPOT or E2ELatency",
+    )
+    REQUEST_LIMIT_UNUSED = Wording(
+        "InvalidSpec",
+        "a limit of single requests counts in Goodput and Attainment only; add one of them as objective or SLO, or"
+        " remove perRequest",
     )
     LATENCY_NEVER_SO_LOW = Wording(
         "InvalidSpec",
@@ -367,7 +383,7 @@ class Kind(Enum):
     )
     SHARE_ABOVE_ALL = Wording(
         "InvalidSpec",
-        "ErrorRate is a share of all requests, at most 100%; write a smaller one, for example 1%",
+        "{metric} is a share of all requests, at most 100%; write a smaller one, for example {example}",
     )
     SLO_REPEATED = Wording("InvalidSpec", "says the same as slos[{earlier}] ({side} {limit}); remove one of them")
     FLOOR_ABOVE_CEILING = Wording(

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-TOKENIZER = Path(__file__).parents[2] / "operator" / "autotuner" / "benchmark" / "clients" / "genai_bench" / "tokenizer"
+TOKENIZER = Path(__file__).parents[2] / "operator" / "autotuner" / "benchmark" / "clients" / "tokenizer"
 _HIDDEN, _INNER, _LAYERS, _WORDS = 64, 128, 2, 256
 _CONFIG: dict[str, Any] = {
     "architectures": ["LlamaForCausalLM"],

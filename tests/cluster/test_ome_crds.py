@@ -26,7 +26,9 @@ from autotuner.serving.ome.wanted_objects import model_object, runtime_object
 from testbed import Testbed
 from testbed.api import Api, ApiError, load_documents
 from tests.support.objects import edited, make_experiment
+from tests.unit.builders import merged
 from tests.unit.recommendation_builders import FASTEST, make_answer
+from tests.unit.serving.ome import test_inference_service_copies as original
 
 ROOT = Path(__file__).parents[2]
 OME = ROOT.parent / "shared" / "ome-crds" / "0.1.5"
@@ -174,6 +176,22 @@ async def test_runtimes_of_a_quantized_model_without_versions(strict: Any, name:
 async def test_services(strict: Any, case: str) -> None:
     body = service_of(SERVICES[case])
     assert kept(await strict(body), body)
+
+
+def copy_of_a_service() -> tuple[Object, Object]:
+    """An InferenceService that copies another one, and that one with the patch of what won."""
+    backend = backend_choice.BACKENDS["OMEInferenceService"]
+    service = {"backend": "OMEInferenceService", "container": "ome-container", "args": ["--tp-size=4"]}
+    body = experiment({f"spec.service.{name}": value for name, value in service.items()})
+    spec, snapshot = Service.model_validate(body["spec"]["service"]), {"data": original.read()}
+    patched = merged(original.CHAT, dict(backend.winner(body, spec, snapshot, "chat").body))
+    patched["metadata"] = {"name": "chat", "namespace": "default"}
+    return backend.render(body, spec, snapshot), patched
+
+
+async def test_copies_of_services_and_patches_of_them(strict: Any) -> None:
+    for body in copy_of_a_service():
+        assert kept(await strict(body), body)
 
 
 def observed(path: Path) -> ObservedTask:

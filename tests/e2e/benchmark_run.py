@@ -89,6 +89,7 @@ def start_benchmark(
     }
     for name in ("home", "cwd"):
         (folder / name).mkdir(parents=True)
+    (folder / "spec.json").write_text(json.dumps(spec))
     variables = {
         "PATH": os.environ["PATH"],
         "HOME": str(folder / "home"),

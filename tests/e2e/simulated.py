@@ -19,7 +19,7 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".venv-benchmark" / "bin" / "python"
 GENAI_BENCH = ROOT / ".venv-benchmark" / "bin" / "genai-bench"
-TOKENIZER = ROOT / "operator" / "autotuner" / "benchmark" / "clients" / "genai_bench" / "tokenizer"
+TOKENIZER = ROOT / "operator" / "autotuner" / "benchmark" / "clients" / "tokenizer"
 MODEL_PATH = "/models/llama-3-2-1b-instruct"
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 

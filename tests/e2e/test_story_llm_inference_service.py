@@ -13,7 +13,7 @@ from testbed import Testbed
 from testbed.api import Api, install_crds
 from testbed.llmisvc.install import PRESET, SYSTEM
 from testbed.operator_process import Operator
-from tests.e2e.story import ENDLESS, SOME, condition, traffic
+from tests.e2e.story import SOME, condition, traffic
 from tests.e2e.target_kinds import KINDS, TargetKind
 from tests.e2e.target_story import TargetStory
 from tests.support.waiting import wait_for
@@ -57,7 +57,7 @@ async def stopped_for(story: TargetStory, reason: str) -> Object:
 
 async def test_an_edit_of_the_preset_stops_the_task_though_the_object_is_the_same(story: TargetStory) -> None:
     before = await story.original()
-    await story.create_task({"spec.benchmark": traffic(ENDLESS, [8])})
+    await story.create_task({"spec.benchmark": traffic(SOME, [8])})
     await story.mid_benchmark("tune-0")
     path = f"{CONFIGURATIONS.format(SYSTEM)}/{PRESET}"
     patch = {"spec": {"annotations": {"edited": story.namespace}}}
@@ -126,7 +126,7 @@ async def test_a_task_with_a_long_name_and_a_base_reference(story: TargetStory) 
     assert await story.left() == []
 
 
-async def test_what_cannot_be_copied_is_told_and_can_be_mended(story: TargetStory) -> None:
+async def test_what_cannot_be_copied_is_told(story: TargetStory) -> None:
     path = f"{KIND.collection(story.namespace)}/chat"
     await story.api.patch(path, {"metadata": {"annotations": {"serving.kserve.io/stop": "true"}}})
     await story.create_task()

@@ -239,6 +239,7 @@ async def test_a_benchmark_that_a_policy_refuses_stops_the_task_before_an_engine
     assert engines_of(record) == []
 
 
+@pytest.mark.full
 async def test_a_job_whose_pod_is_refused_is_told_within_a_minute(story: Story) -> None:
     """A policy for the pods of Jobs alone is not met by the trial before the engine."""
     await story.make_runtime()
@@ -248,6 +249,7 @@ async def test_a_job_whose_pod_is_refused_is_told_within_a_minute(story: Story) 
         await ended(story, "refused-1", "JobRefused", "the benchmark cannot be made: .*no jobs here", 60)
 
 
+@pytest.mark.full
 async def test_a_benchmark_that_finds_no_quota_beside_its_engine_ends_on_the_queue_clock(story: Story) -> None:
     """Before the engine there was room for a pod."""
     await make_quota(story, pods="1")

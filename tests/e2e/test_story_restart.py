@@ -119,6 +119,7 @@ async def benchmark_over(story: Story, name: str) -> bool:
     return any(pod["status"]["phase"] in ("Succeeded", "Failed") for pod in await story.benchmark_pods(name))
 
 
+@pytest.mark.full
 async def test_the_operator_is_killed_whenever_it_has_created_or_deleted_something(story: Story) -> None:
     killed: list[tuple[str, str, str]] = []
 

@@ -59,7 +59,7 @@ FLOORS = (
     ),
     Floor(
         "load clients, the search, the choice of a backend",
-        ("backend_choice", "benchmark.clients.genai_bench", "search"),
+        ("backend_choice", "benchmark.clients.genai_bench", "benchmark.clients.open_loop", "search"),
     ),
     Floor("what all decisions share", ("policy",)),
     Floor("one experiment, and a task before its first", ("policy.experiment", "policy.preflight")),
@@ -190,7 +190,10 @@ TWINS = (
     Twins(("engines.memory", "simulator.memory"), "what fits into a GPU: the operator's estimate, the engine's answer"),
     Twins(("engines.sglang", "simulator.sglang"), "SGLang: what the operator knows of it, how it behaves"),
     Twins(("engines.vllm", "simulator.vllm"), "vLLM: what the operator knows of it, how it behaves"),
-    Twins(("main", "benchmark.clients.genai_bench.main"), "where a process begins: the operator, the load client"),
+    Twins(
+        ("main", "benchmark.clients.genai_bench.main", "benchmark.clients.open_loop.main"),
+        "where a process begins: the operator, a load client",
+    ),
     Twins(
         ("serving.kserve.resource_kinds", "serving.ome.resource_kinds"),
         "a product's kinds, and what it calls its objects",

@@ -26,6 +26,13 @@ _CUSTOM: Object = {
     "engine": "SGLang",
 }
 
+_OPEN: Object = {
+    "scenarios": [{"name": "chat", "load": "N(100,10)/(20,2)"}],
+    "rates": [0.5, 2],
+    "tokenizer": {"source": "Builtin"},
+}
+_OF_REQUESTS: Object = {"metric": "TTFT", "max": "500ms", "perRequest": True}
+
 
 def _task(name: str, edits: Object, *fields: str) -> Listed:
     return Listed(name, make_task("listed", edits), list(fields))
@@ -81,6 +88,27 @@ LISTED: list[Listed] = [
     _task("both ways to say one", {"spec.parameters.0.range": {"min": 1, "max": 2}}, _FIRST),
     _task("an unknown field", {"spec.parameters.0.valeus": [1]}, f"{_FIRST}.valeus"),
     _task("a switch in words", {"spec.suspend": "yes"}, "spec.suspend"),
+    # An open loop, and what counts single requests.
+    _task("rates", {_BENCHMARK: {**_OPEN, "arrivals": {"process": "Gamma", "burstiness": 0.5}}}),
+    _task("rates beside users", {f"{_BENCHMARK}.rates": [1, 2.5]}, _BENCHMARK),
+    _task("neither rates nor users", {_BENCHMARK: {**_OPEN, "rates": None}}, _BENCHMARK),
+    _task("a rate of nothing", {_BENCHMARK: {**_OPEN, "rates": [0]}}, f"{_BENCHMARK}.rates[0]"),
+    _task("thirteen rates", {_BENCHMARK: {**_OPEN, "rates": list(range(1, 14))}}, f"{_BENCHMARK}.rates"),
+    _task("arrivals of users", {f"{_BENCHMARK}.arrivals": {"process": "Constant"}}, f"{_BENCHMARK}.arrivals"),
+    _task(
+        "bursts of a Poisson process",
+        {_BENCHMARK: {**_OPEN, "arrivals": {"burstiness": 0.5}}},
+        f"{_BENCHMARK}.arrivals.burstiness",
+    ),
+    _task("goodput", {"spec.objectives": [{"metric": "Goodput"}], "spec.slos": [_OF_REQUESTS]}),
+    _task(
+        "a statistic of one request", {"spec.slos": [{**_OF_REQUESTS, "statistic": "P99"}]}, "spec.slos[0].perRequest"
+    ),
+    _task(
+        "attainment in requests",
+        {"spec.slos": [_OF_REQUESTS, {"metric": "Attainment", "min": "9req/s"}]},
+        "spec.slos[1]",
+    ),
     # Request parameters.
     _task("a temperature", {_PARAMS: {"temperature": 0.2, "top_p": 0.9}}),
     _task("ignore_eos", {_PARAMS: {"ignore_eos": True}}),

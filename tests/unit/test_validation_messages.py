@@ -491,7 +491,7 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
     ),
     (
         Kind.LEVEL_NOT_ON_LADDER,
-        {"concurrency": 16, "ladder": [4, 8]},
+        {"level": 16, "ladder": [4, 8]},
         "16 is not on the ladder; choose one of 4, 8",
     ),
     (
@@ -562,9 +562,32 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
     ),
     (
         Kind.LATENCY_OBJECTIVE_REPEATED,
-        {"concurrency": 8, "earlier": 0, "figure": "TTFT P99"},
-        "TTFT P99 at concurrency 8 is objectives[0] already; remove one of them, or change its statistic or"
-        " concurrency",
+        {"where": "concurrency 8", "earlier": 0, "figure": "TTFT P99"},
+        "TTFT P99 at concurrency 8 is objectives[0] already; remove one of them, or change its statistic, concurrency"
+        " or rate",
+    ),
+    (
+        Kind.LEVEL_OF_OTHER_LOOP,
+        {"given": "rates", "instead": "rate"},
+        "the ladder is benchmark.rates; write rate instead",
+    ),
+    (
+        Kind.USERS_IN_OPEN_LOOP,
+        {},
+        "MaxConcurrency counts users, of which benchmark.rates has none; give benchmark.concurrency, or choose"
+        " RequestThroughput or Goodput",
+    ),
+    (
+        Kind.REQUEST_LIMIT_MISSING,
+        {"metric": "Goodput"},
+        "Goodput counts the requests that keep every SLO with perRequest: true, and there is none; add one with the max"
+        " of TTFT, TPOT or E2ELatency",
+    ),
+    (
+        Kind.REQUEST_LIMIT_UNUSED,
+        {},
+        "a limit of single requests counts in Goodput and Attainment only; add one of them as objective or SLO, or"
+        " remove perRequest",
     ),
     (
         Kind.LATENCY_NEVER_SO_LOW,
@@ -578,7 +601,7 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
     ),
     (
         Kind.SHARE_ABOVE_ALL,
-        {},
+        {"metric": "ErrorRate", "example": "1%"},
         "ErrorRate is a share of all requests, at most 100%; write a smaller one, for example 1%",
     ),
     (
@@ -835,7 +858,8 @@ def test_the_reason_of_a_kind(kind: Kind) -> None:
 
 
 def test_a_message_begins_with_field_and_argument() -> None:
-    assert Finding("slos[0].max", Kind.SHARE_ABOVE_ALL).message.startswith("slos[0].max: ErrorRate is a share")
+    share = Finding("slos[0].max", Kind.SHARE_ABOVE_ALL, {"metric": "ErrorRate", "example": "1%"})
+    assert share.message.startswith("slos[0].max: ErrorRate is a share")
     assert Finding("baseline.args[1]", Kind.VALUE_MISSING, argument="--tp=").message == (
         'baseline.args[1]: "--tp=": a value is missing'
     )

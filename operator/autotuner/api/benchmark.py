@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
@@ -19,6 +19,7 @@ from autotuner.api.common import (
     ObjectName,
     OwnAnnotations,
     OwnLabels,
+    Rate,
     Reserved,
     ResourceMap,
     SecretKey,
@@ -35,10 +36,20 @@ LOAD_PATTERN = (
     r"|N\([0-9]{1,6},[0-9]{1,6}\)/\([0-9]{1,6},[0-9]{1,6}\)"
     r"|U\([0-9]{1,6},[0-9]{1,6}\)(/\([0-9]{1,6},[0-9]{1,6}\))?)$"
 )
-LADDER_RULE = cel(
-    "self.scenarios.size() * self.concurrency.size() <= 12",
-    "scenarios x concurrency make more than 12 levels; measure fewer of one",
+LADDER_RULES = (
+    cel(
+        "has(self.concurrency) != has(self.rates)",
+        "give exactly one of concurrency (users in a closed loop) and rates (requests per second in an open loop)",
+    ),
+    cel(
+        "self.scenarios.size() * (has(self.concurrency) ? self.concurrency.size() :"
+        " has(self.rates) ? self.rates.size() : 0) <= 12",
+        "scenarios x concurrency or rates make more than 12 levels; measure fewer of one",
+    ),
+    cel("!has(self.arrivals) || has(self.rates)", "only with rates", fieldPath=".arrivals"),
 )
+ArrivalProcess = Literal["Poisson", "Constant", "Gamma"]
+Burstiness = Annotated[float, Field(ge=0.01, le=100, allow_inf_nan=False)]
 
 
 _SET_BY_THE_BENCHMARK = "set by the benchmark itself; remove it"
@@ -217,6 +228,35 @@ class BenchmarkPod(Model):
     )
 
 
+class Arrivals(Model):
+    """How requests of an open loop arrive. The times are drawn before, and are equal for every experiment of a task."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            cel(
+                "(has(self.process) && self.process == 'Gamma') == has(self.burstiness)",
+                "required with process Gamma, and with no other",
+                fieldPath=".burstiness",
+            )
+        )
+    )
+
+    process: ArrivalProcess = Field(
+        default="Poisson",
+        description=(
+            "The arrival process. Poisson: independently of each other, as from many users. Constant: one every 1/rate"
+            " seconds. Gamma: in bursts, or more regularly than Poisson, as burstiness says."
+        ),
+    )
+    burstiness: Burstiness | None = Field(
+        default=None,
+        description=(
+            "The shape of the gamma distribution of the gaps between requests, as vLLM's benchmark calls it: below 1"
+            " requests come in bursts, 1 is Poisson, above 1 they come more regularly."
+        ),
+    )
+
+
 class Traffic(Model):
     """The requests that the benchmark sends to the engine; they are equal for every experiment of a task."""
 
@@ -224,19 +264,33 @@ class Traffic(Model):
         default="text-to-text", description="The kind of request, as genai-bench names its tasks."
     )
     scenarios: Annotated[list[Scenario], Field(min_length=1, max_length=12, json_schema_extra=list_map("name"))] = (
-        Field(description="The kinds of traffic. The benchmark measures each scenario at each concurrency.")
+        Field(description="The kinds of traffic. The benchmark measures each scenario at each concurrency or rate.")
     )
-    concurrency: Annotated[
-        list[Concurrency], Field(min_length=1, max_length=12, json_schema_extra={**ATOMIC, **UNIQUE})
-    ] = Field(
+    concurrency: (
+        Annotated[list[Concurrency], Field(min_length=1, max_length=12, json_schema_extra={**ATOMIC, **UNIQUE})] | None
+    ) = Field(
+        default=None,
         description=(
-            "The concurrency ladder: for each level, how many users send requests at the same time. Each user sends the"
-            " next request when the last one is answered. Example: [1, 8, 32, 128]."
+            "The ladder of a closed loop: for each level, how many users send requests at the same time. Each user"
+            " sends the next request when the last one is answered. Example: [1, 8, 32, 128]. Exactly one of"
+            " concurrency and rates is required."
+        ),
+    )
+    rates: Annotated[list[Rate], Field(min_length=1, max_length=12, json_schema_extra={**ATOMIC, **UNIQUE})] | None = (
+        Field(
+            default=None,
+            description=(
+                "The ladder of an open loop: for each level, how many requests per second are sent, whether earlier"
+                " ones are answered or not. Example: [0.5, 1, 2, 4]."
+            ),
         )
+    )
+    arrivals: Arrivals | None = Field(
+        default=None, description="How the requests of rates arrive; absent: as a Poisson process."
     )
     max_minutes_per_level: Annotated[int, Field(ge=1, le=120)] = Field(
         default=2,
-        description="The most minutes that one level (a scenario at one concurrency) may take; then it ends.",
+        description="The most minutes that one level (a scenario at one concurrency or rate) may take; then it ends.",
     )
     max_requests_per_level: Annotated[int, Field(ge=10, le=1_000_000)] = Field(
         default=400,
@@ -255,6 +309,17 @@ class Traffic(Model):
         ),
     )
     pod: BenchmarkPod | None = None
+
+    @property
+    def ladder(self) -> list[float]:
+        """What is offered at each level: users, or requests per second."""
+        return list(self.rates or self.concurrency or ())
+
+    def on(self, ladder: Sequence[float]) -> Self:
+        """Copy the traffic with other levels of the same kind."""
+        if self.rates is not None:
+            return self.model_copy(update={"rates": list(ladder)})
+        return self.model_copy(update={"concurrency": [int(users) for users in ladder]})
 
 
 class Timeouts(Model):

@@ -152,6 +152,8 @@ OnlyTrue = Annotated[Literal[True], BeforeValidator(lambda value: value if isins
 Real = Annotated[float, Field(ge=-1e15, le=1e15, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
 Concurrency = Annotated[int, Field(ge=1, le=4096)]
+# Requests per second.
+Rate = Annotated[float, Field(ge=0.001, le=10_000, allow_inf_nan=False)]
 # Keys are checked by the operator: a schema says nothing of them.
 LabelMap = Annotated[dict[str, LabelValue], Field(max_length=16)]
 ResourceMap = Annotated[dict[str, Amount], Field(max_length=16)]
@@ -231,9 +233,16 @@ ClientBackend = Literal["sglang", "vllm", "openai"]  # what load clients call an
 ModelKind = Literal["ClusterBaseModel", "BaseModel"]
 RuntimeKind = Literal["ClusterServingRuntime", "ServingRuntime", "ControllerRevision"]
 LatencyMetric = Literal["TTFT", "TPOT", "E2ELatency"]
-ThroughputMetric = Literal["OutputThroughput", "OutputThroughputPerGPU", "TotalThroughput", "RequestThroughput"]
+ThroughputMetric = Literal[
+    "OutputThroughput", "OutputThroughputPerGPU", "TotalThroughput", "RequestThroughput", "Goodput"
+]
 Statistic = Literal["Mean", "P50", "P90", "P95", "P99"]
 LATENCY_METRICS = ("TTFT", "TPOT", "E2ELatency")
+ShareMetric = Literal["Attainment"]
+# What is best where nothing is offered: as objectives they are judged at one level, and not at the best of them.
+JUDGED_AT_A_LEVEL = (*LATENCY_METRICS, "Attainment")
+# What counts requests that keep the SLOs marked perRequest.
+PER_REQUEST_METRICS = ("Goodput", "Attainment")
 # Of objectives, which say more than levels do.
 DerivedMetric = Literal["CostPerMillionTokens", "MaxConcurrency"]
 

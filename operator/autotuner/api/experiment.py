@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints
 
-from autotuner.api.benchmark import LADDER_RULE, Timeouts, Traffic
+from autotuner.api import quantity
+from autotuner.api.benchmark import LADDER_RULES, Timeouts, Traffic
 from autotuner.api.common import (
     ATOMIC,
     EXPERIMENT_NAME_MAX,
@@ -23,6 +24,7 @@ from autotuner.api.common import (
     LabelKey,
     LabelMap,
     LabelValue,
+    LatencyMetric,
     Model,
     ModelKind,
     ObjectName,
@@ -32,6 +34,7 @@ from autotuner.api.common import (
     OwnLabels,
     Parameter,
     QueueName,
+    Rate,
     Real,
     ResourceName,
     RuntimeKind,
@@ -51,7 +54,7 @@ from autotuner.api.common import (
     unchanged,
     unchanged_items,
 )
-from autotuner.api.goals import SLO_TEXTS, SLOS_MAX, Slo
+from autotuner.api.goals import SLO_TEXTS, SLOS_MAX, Quantity, Slo
 
 ACCELERATORS_MAX = 1024
 Purpose = Literal["Baseline", "Start", "Search", "Confirm"]
@@ -178,10 +181,34 @@ class Service(Model):
     )
 
 
+class RequestLimit(Model):
+    """The most that a latency of a single request may be, for the request to count in Goodput and Attainment."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            cel(
+                f"self.max.matches(r'{quantity.NUMBER_PATTERN}(ms|s)$')",
+                "write a number and its unit, for example 500ms",
+                fieldPath=".max",
+            )
+        )
+    )
+
+    metric: LatencyMetric = Field(description="The latency: TTFT, TPOT or E2ELatency.")
+    max: Quantity = Field(description="The most that it may be, with its unit, for example 500ms.")
+
+
 class Benchmark(Traffic):
     """The measurement: the traffic that the benchmark sends to the engine, fully resolved."""
 
-    model_config = ConfigDict(json_schema_extra=rules(LADDER_RULE))
+    model_config = ConfigDict(json_schema_extra=rules(*LADDER_RULES))
+
+    request_limits: Annotated[list[RequestLimit], Field(max_length=3, json_schema_extra=list_map("metric"))] | None = (
+        Field(
+            default=None,
+            description="The limits that a request keeps to count in Goodput and Attainment; absent: neither is told.",
+        )
+    )
 
     seed: Annotated[str, StringConstraints(max_length=63)] = Field(
         default="", description="The seed of the prompts: equal seeds send equal prompts."
@@ -306,14 +333,27 @@ class Distribution(Model):
     p99: Real | None = Field(default=None, description="The 99th percentile, in seconds.")
 
 
+class Attainment(Model):
+    """The share of requests that kept every limit of a request, with its 95 % interval (Wilson, JASA 22, 1927)."""
+
+    share: Real = Field(description="The share, from 0 to 1. A failed request keeps no limit.")
+    low: Real = Field(description="The lower bound of its interval.")
+    high: Real = Field(description="The upper bound of its interval.")
+
+
 class Level(Model):
-    """The figures of one level (a scenario at one concurrency), in SI units.
+    """The figures of one level (a scenario at one concurrency or rate), in SI units.
 
     Figures that could not be measured are absent.
     """
 
     scenario: ShortName = Field(description="The name of the scenario.")
-    concurrency: Concurrency = Field(description="The number of users that sent requests at the same time.")
+    concurrency: Concurrency | None = Field(
+        default=None, description="The number of users that sent requests at the same time; absent in an open loop."
+    )
+    rate: Rate | None = Field(
+        default=None, description="The requests per second that were asked for; absent in a closed loop."
+    )
     requests: Count = Field(
         description="The number of requests that were answered in the steady window, from which the figures come."
     )
@@ -321,7 +361,22 @@ class Level(Model):
     duration_seconds: Real = Field(description="The length of the steady window, in seconds.")
     output_tokens_per_second: Real = Field(description="Output tokens of all users together per second.")
     total_tokens_per_second: Real = Field(description="Input and output tokens of all users together per second.")
-    requests_per_second: Real = Field(description="Finished requests of all users together per second.")
+    requests_per_second: Real = Field(description="Answered requests of all users together per second.")
+    sent_per_second: Real | None = Field(
+        default=None, description="The requests per second that were really sent in an open loop."
+    )
+    lateness_p99_seconds: Real | None = Field(
+        default=None,
+        description="How late the requests of an open loop were sent, by the 99th percentile, in seconds.",
+    )
+    good_requests_per_second: Real | None = Field(
+        default=None,
+        description="Goodput: the requests per second that kept every limit of a request; absent without limits.",
+    )
+    attainment: Attainment | None = Field(
+        default=None,
+        description="The share of requests that kept every limit of a request; absent without limits.",
+    )
     ttft_seconds: Distribution | None = Field(default=None, description="Time to first token (TTFT), in seconds.")
     tpot_seconds: Distribution | None = Field(
         default=None, description="Time per output token after the first (TPOT), in seconds."
@@ -333,8 +388,14 @@ class Level(Model):
     )
     output_tokens_mean: Real = Field(description="The mean number of output tokens of a request.")
 
+    @property
+    def offered(self) -> float:
+        """What was offered: users in a closed loop, requests per second in an open one."""
+        return self.rate or self.concurrency or 0
 
-Levels = Annotated[list[Level], Field(max_length=12, json_schema_extra=list_map("scenario", "concurrency"))]
+
+# No map: concurrency or rate is its second key, and a key is never absent.
+Levels = Annotated[list[Level], Field(max_length=12, json_schema_extra=ATOMIC)]
 
 
 class Times(Model):
@@ -432,7 +493,8 @@ class ExperimentStatus(Model):
         default=None, description="What the experiment does or waits for, or how it ended, for people."
     )
     levels: Levels | None = Field(
-        default=None, description="The figures of every level that was measured: each scenario at each concurrency."
+        default=None,
+        description="The figures of every level that was measured: each scenario at each concurrency or rate.",
     )
     ladder: Ladder | None = Field(
         default=None,

@@ -13,7 +13,10 @@ from autotuner.api.common import (
     DerivedMetric,
     LatencyMetric,
     Model,
+    Rate,
+    ShareMetric,
     Statistic,
+    Switch,
     ThroughputMetric,
     cel,
     or_absent,
@@ -36,13 +39,20 @@ _SLO_RULES = rules(
     cel(
         "has(self.max) == has(self.min) || (has(self.max) ? self.max : self.min).matches("
         f"r'{quantity.NUMBER_PATTERN}' + (self.metric in ['TTFT', 'TPOT', 'E2ELatency'] ? '(ms|s)$' :"
-        " self.metric == 'ErrorRate' ? '%$' : self.metric == 'RequestThroughput' ? 'req/s$' : 'tok/s$'))",
-        "write a number and the metric's unit: ms or s for TTFT, TPOT and E2ELatency, % for ErrorRate,"
-        " req/s for RequestThroughput, tok/s for the other throughputs (for example 500ms)",
+        " self.metric in ['ErrorRate', 'Attainment'] ? '%$' :"
+        " self.metric in ['RequestThroughput', 'Goodput'] ? 'req/s$' : 'tok/s$'))",
+        "write a number and the metric's unit: ms or s for TTFT, TPOT and E2ELatency, % for ErrorRate and Attainment,"
+        " req/s for RequestThroughput and Goodput, tok/s for the other throughputs (for example 500ms)",
     ),
     cel(
         "(has(self.enforcement) && self.enforcement == 'Soft') || (!has(self.weight) && !has(self.steepness))",
         "weight and steepness go with enforcement: Soft only; a Hard promise is kept or broken",
+    ),
+    cel(
+        "!has(self.perRequest) || !self.perRequest || (self.metric in ['TTFT', 'TPOT', 'E2ELatency'] && has(self.max)"
+        " && !has(self.statistic) && (!has(self.enforcement) || self.enforcement == 'Hard'))",
+        "goes with the max of TTFT, TPOT or E2ELatency, without statistic or enforcement: a request keeps it or not",
+        fieldPath=".perRequest",
     ),
 )
 _OPTIONAL = ("statistic", "max", "min", "weight", "steepness")
@@ -55,10 +65,11 @@ class Slo(Model):
 
     model_config = ConfigDict(json_schema_extra=_SLO_RULES)
 
-    metric: Literal[LatencyMetric, "ErrorRate", ThroughputMetric] = Field(
+    metric: Literal[LatencyMetric, "ErrorRate", ShareMetric, ThroughputMetric] = Field(
         description=(
             "The figure that the limit is for. TTFT: time to first token; TPOT: time per output token after the first;"
-            " E2ELatency: time from the request to its last token; ErrorRate: the share of failed requests."
+            " E2ELatency: time from the request to its last token; ErrorRate: the share of failed requests; Goodput:"
+            " the requests per second that keep every SLO marked perRequest; Attainment: their share of all requests."
         )
     )
     statistic: Statistic | None = Field(
@@ -69,6 +80,13 @@ class Slo(Model):
     )
     min: Quantity | None = Field(
         default=None, description="The lowest value allowed, with its unit, for example 900tok/s."
+    )
+    per_request: Switch | None = Field(
+        default=None,
+        description=(
+            "true: a limit of each single request, which Goodput and Attainment count; levels are judged by those"
+            " two and not by this limit. Absent: false."
+        ),
     )
     enforcement: Literal["Hard", "Soft"] = Field(
         default="Hard",
@@ -94,7 +112,12 @@ class Slo(Model):
 
 
 SLOS_MAX = 10
-SLO_TEXTS = ("x.metric", or_absent("enforcement", "Hard"), *map(or_absent, _OPTIONAL))
+SLO_TEXTS = (
+    "x.metric",
+    or_absent("enforcement", "Hard"),
+    or_absent("perRequest", "false"),
+    *map(or_absent, _OPTIONAL),
+)
 Slos = Annotated[list[Slo], Field(max_length=SLOS_MAX, json_schema_extra=ATOMIC)]
 
 
@@ -104,18 +127,21 @@ class Objective(Model):
     model_config = ConfigDict(
         json_schema_extra=rules(
             cel(
-                "self.metric in ['TTFT', 'TPOT', 'E2ELatency'] || (!has(self.statistic) && !has(self.concurrency))",
-                "statistic and concurrency go with TTFT, TPOT and E2ELatency only;"
+                "self.metric in ['TTFT', 'TPOT', 'E2ELatency'] || (!has(self.statistic) &&"
+                " (self.metric == 'Attainment' || (!has(self.concurrency) && !has(self.rate))))",
+                "statistic goes with TTFT, TPOT and E2ELatency only, concurrency and rate with these and Attainment;"
                 " the other objectives are those of their best level",
-            )
+            ),
+            cel("!has(self.concurrency) || !has(self.rate)", "give concurrency or rate, not both"),
         )
     )
 
-    metric: Literal[ThroughputMetric, LatencyMetric, DerivedMetric] = Field(
+    metric: Literal[ThroughputMetric, LatencyMetric, ShareMetric, DerivedMetric] = Field(
         description=(
             "The figure to optimise. CostPerMillionTokens is the cost of a million output tokens and needs"
             " gpuHourPrice. MaxConcurrency is the highest number of users within the hard SLOs and needs a hard SLO"
-            " with max."
+            " with max. Goodput is the requests per second, and Attainment the share of requests, that keep every SLO"
+            " marked perRequest."
         )
     )
     statistic: Statistic | None = Field(
@@ -123,5 +149,20 @@ class Objective(Model):
     )
     concurrency: Concurrency | None = Field(
         default=None,
-        description="The concurrency at which a latency is judged; the highest in benchmark.concurrency if absent.",
+        description=(
+            "The concurrency at which a latency or Attainment is judged; the highest in benchmark.concurrency if"
+            " absent."
+        ),
     )
+    rate: Rate | None = Field(
+        default=None,
+        description=(
+            "The requests per second at which a latency or Attainment is judged; the highest in benchmark.rates if"
+            " absent."
+        ),
+    )
+
+    @property
+    def offered(self) -> float | None:
+        """What is offered where it is judged: users, or requests per second; None for the most of the ladder."""
+        return self.rate or self.concurrency

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, cast
 
 from pydantic import ConfigDict, Field, StringConstraints
 
-from autotuner.api.benchmark import LADDER_RULE, Timeouts, Traffic
+from autotuner.api.benchmark import LADDER_RULES, Timeouts, Traffic
 from autotuner.api.common import (
     ATOMIC,
     TASK_NAME_MAX,
@@ -204,7 +204,7 @@ class Budget(Model):
 class TaskBenchmark(Traffic):
     """The traffic that every experiment is measured with."""
 
-    model_config = ConfigDict(json_schema_extra=rules(LADDER_RULE))
+    model_config = ConfigDict(json_schema_extra=rules(*LADDER_RULES))
 
 
 class Placement(Model):
@@ -305,7 +305,7 @@ class TaskSpec(Model):
             cel(
                 "!self.objectives.exists(o, o.metric == 'MaxConcurrency')"
                 " || (has(self.slos) && self.slos.exists(s, has(s.max)"
-                " && (!has(s.enforcement) || s.enforcement == 'Hard')))",
+                " && (!has(s.enforcement) || s.enforcement == 'Hard') && (!has(s.perRequest) || !s.perRequest)))",
                 "the objective MaxConcurrency counts the users within the hard SLOs: give one with max",
                 fieldPath=".objectives",
             ),

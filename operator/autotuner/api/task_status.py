@@ -21,6 +21,7 @@ from autotuner.api.common import (
     ObjectName,
     ObservedGeneration,
     Parameter,
+    Rate,
     Real,
     ShortName,
     Statistic,
@@ -183,10 +184,20 @@ class BestLevel(Model):
     scenario: ShortName = Field(
         description=(
             "The scenario. If there are several it is the first one: the value is the weighted mean of all scenarios at"
-            " this concurrency, and the report lists each."
+            " this concurrency or rate, and the report lists each."
         )
     )
-    concurrency: Concurrency = Field(description="The number of users that sent requests at the same time.")
+    concurrency: Concurrency | None = Field(
+        default=None, description="The number of users that sent requests at the same time; absent in an open loop."
+    )
+    rate: Rate | None = Field(
+        default=None, description="The requests per second that were asked for; absent in a closed loop."
+    )
+
+    @property
+    def offered(self) -> float:
+        """What was offered: users in a closed loop, requests per second in an open one."""
+        return self.rate or self.concurrency or 0
 
 
 class Confidence(Model):
@@ -256,7 +267,15 @@ class ObjectiveValue(Model):
             "The number of users at which the value was measured; of MaxConcurrency the last level within the SLOs."
         ),
     )
-    value: Figure = Field(description="The value in SI units: seconds, tokens/s, requests/s, users or cost.")
+    rate: Rate | None = Field(
+        default=None, description="The requests per second at which the value was measured, in an open loop."
+    )
+    value: Figure = Field(description="The value in SI units: seconds, tokens/s, requests/s, users, a share or cost.")
+
+    @property
+    def offered(self) -> float:
+        """What was offered: users in a closed loop, requests per second in an open one."""
+        return self.rate or self.concurrency or 0
 
 
 class Columns(Model):

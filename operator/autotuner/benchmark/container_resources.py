@@ -8,13 +8,14 @@ from typing import Any
 
 from autotuner.kubernetes_object import Object
 
-# The load client is one thread: a whole core, and no limit that would throttle it.
+# A load client's process is one thread: a whole core, and no limit that would throttle it.
 WANTED: Mapping[str, Mapping[str, str]] = {
     "requests": {"cpu": "1", "memory": "1Gi"},
     "limits": {"memory": "4Gi"},
 }
 # Where there must be a limit of CPU: the runner and the client's other threads have room beside it.
 _CPU_LIMIT = Decimal(2)
+MOST_PROCESSES = 64
 _RESOURCES = ("cpu", "memory")
 _FACTORS = {
     **{suffix: Decimal(1000) ** power for power, suffix in enumerate(("", "k", "M", "G", "T", "P", "E"))},
@@ -92,6 +93,17 @@ def quantity(text: str | int | float) -> Decimal:
         return Decimal(number) * _FACTORS[suffix]
     except ArithmeticError as problem:
         raise ValueError(f"{written!r} is no quantity") from problem
+
+
+def cores(resources: Mapping[str, Any]) -> int:
+    """The whole cores that a container may count on, at least 1: its limit of CPU, or else what it requests.
+
+    Args:
+        resources: as core/v1 writes them.
+    """
+    given = [(resources.get(kind) or {}).get("cpu") for kind in ("limits", "requests")]
+    found = next((quantity(amount) for amount in given if amount is not None), Decimal(1))
+    return max(1, min(MOST_PROCESSES, int(found)))
 
 
 def _written(amount: Decimal) -> str:

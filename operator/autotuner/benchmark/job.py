@@ -9,17 +9,20 @@ from typing import Any
 
 from autotuner import engines
 from autotuner.api import quantity
-from autotuner.api.benchmark import BenchmarkPod
+from autotuner.api.benchmark import Arrivals, BenchmarkPod
 from autotuner.api.common import EXPERIMENT_UID_LABEL, Volume
 from autotuner.api.experiment import NOISE_MARGIN, ExperimentSpec
 from autotuner.api.goals import Slo
-from autotuner.benchmark.container_resources import fitted
+from autotuner.benchmark.container_resources import cores, fitted
+from autotuner.benchmark.contract.load_clients import DEFAULT_CLIENT, OPEN_LOOP_CLIENT
 from autotuner.benchmark.contract.spec import (
     DEFAULT_TERMINATION_LOG,
     KEY_VARIABLE,
     SPEC_VARIABLE,
     TERMINATION_LOG_VARIABLE,
+    RequestLimit,
     RequiredThroughput,
+    RunnerArrivals,
     RunnerScenario,
     RunnerSpec,
     SloBound,
@@ -85,10 +88,14 @@ def benchmark_job(experiment: Mapping[str, Any], spec: ExperimentSpec, around: J
         container=CONTAINER,
         image=pod.image or around.image,
         env=_environment(runner_spec(experiment, spec, around), spec, around),
-        resources=pod.resources.dump() if pod.resources else fitted(around.limit_ranges),
+        resources=_resources(pod, around),
         work_dir=WORK_DIR,
         model=_model(spec, around) if reads_model else None,
     )
+
+
+def _resources(pod: BenchmarkPod, around: JobSurroundings) -> Object:
+    return pod.resources.dump() if pod.resources else fitted(around.limit_ranges)
 
 
 def _node_selector(spec: ExperimentSpec, pod: BenchmarkPod, around: JobSurroundings) -> dict[str, str]:
@@ -149,14 +156,25 @@ def runner_spec(experiment: Mapping[str, Any], spec: ExperimentSpec, around: Job
         version_calls=list(engine.version_calls),
         holds_length=engine.ignores_end_of_text,
         scenarios=[RunnerScenario(name=s.name, load=s.load, weight=s.weight) for s in benchmark.scenarios],
-        concurrency=list(benchmark.concurrency),
+        client=DEFAULT_CLIENT if benchmark.rates is None else OPEN_LOOP_CLIENT,
+        concurrency=benchmark.concurrency,
+        rates=benchmark.rates,
+        arrivals=RunnerArrivals.model_validate((benchmark.arrivals or Arrivals()).dump()),
+        processes=cores(_resources(benchmark.pod or BenchmarkPod(), around)),
+        request_limits=[
+            RequestLimit(metric=limit.metric, max=quantity.parse(limit.max)) for limit in benchmark.request_limits or []
+        ],
         max_minutes_per_level=benchmark.max_minutes_per_level,
         max_requests_per_level=benchmark.max_requests_per_level,
         tokenizer=tokenizer,
         request_params=dict(benchmark.request_params or {}),
         seed=benchmark.seed or meta["uid"],
         block=spec.block,
-        slos=[_in_si(slo, spec.service.accelerator.count) for slo in (spec.stop.slos if spec.stop else None) or []],
+        slos=[
+            _in_si(slo, spec.service.accelerator.count)
+            for slo in (spec.stop.slos if spec.stop else None) or []
+            if not slo.per_request
+        ],
         required_throughput=_required_throughput(spec),
         noise_margin=spec.stop.noise_margin if spec.stop else NOISE_MARGIN,
         startup_seconds=spec.timeouts.pull_seconds + spec.timeouts.startup_seconds,

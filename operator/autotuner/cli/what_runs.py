@@ -53,8 +53,8 @@ class Named:
         Raises:
             UnreadableError: there is none.
         """
-        roots = dict.fromkeys(backend.capabilities.root for backend in BACKENDS)
-        known = [BACKENDS.of_kind(root.api_version, root.kind) for root in roots if _may_be_target(root)]
+        copying = [backend for backend in BACKENDS if backend.capabilities.snapshots]
+        known = [backend for backend in copying if _may_be_target(backend.capabilities.root)]
         found = [backend for backend in known if self.kind.lower() in _names(backend.capabilities.root)]
         if not found:
             kinds = ", ".join(f"{one.plural}.{one.group}" for one in (backend.capabilities.root for backend in known))

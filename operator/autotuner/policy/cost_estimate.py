@@ -20,7 +20,7 @@ _RARE = 0.9
 
 def benchmark_seconds(spec: TaskSpec) -> float:
     """The longest that a whole ladder can take, in seconds."""
-    levels = len(spec.benchmark.scenarios) * len(spec.benchmark.concurrency)
+    levels = len(spec.benchmark.scenarios) * len(spec.benchmark.ladder)
     return levels * spec.benchmark.max_minutes_per_level * 60.0
 
 

@@ -14,7 +14,7 @@ from autotuner.scoring.figures import (
 from autotuner.scoring.goal import Goal
 from autotuner.scoring.pareto import front, spread
 from autotuner.scoring.repeats import together
-from autotuner.scoring.score import Score, concurrencies, score
+from autotuner.scoring.score import Score, needed_levels, score
 from autotuner.scoring.slos import Violation, broken_soft, hard
 from autotuner.scoring.stop_threshold import stop
 
@@ -25,7 +25,6 @@ __all__ = [
     "Violation",
     "better",
     "broken_soft",
-    "concurrencies",
     "figure",
     "format_gain",
     "format_value",
@@ -33,6 +32,7 @@ __all__ = [
     "gain_percent",
     "hard",
     "minimised",
+    "needed_levels",
     "over",
     "saturated",
     "score",

@@ -23,6 +23,8 @@ _UNITS = {
     "ErrorRate": "%",
     "CostPerMillionTokens": "per 1M tokens",
     "MaxConcurrency": "users",
+    "Goodput": "req/s",
+    "Attainment": "%",
 }
 
 
@@ -34,7 +36,8 @@ def figure(
     Args:
         level: what was measured.
         metric: of an SLO, or of an objective other than MaxConcurrency, which takes more than one level.
-            ErrorRate is failed requests / all requests; CostPerMillionTokens that of a million output tokens.
+            ErrorRate is failed requests / all requests; CostPerMillionTokens that of a million output tokens; Goodput
+            and Attainment were not measured where there were no limits of a request.
         statistic: of a latency; P99 if None.
         gpus: for figures per GPU, and the cost.
         gpu_hour_price: for the cost; what one accelerator costs in an hour.
@@ -60,6 +63,8 @@ def _measured(
         "OutputThroughput": level.output_tokens_per_second,
         "TotalThroughput": level.total_tokens_per_second,
         "RequestThroughput": level.requests_per_second,
+        "Goodput": level.good_requests_per_second,
+        "Attainment": level.attainment.share if level.attainment else None,
     }[metric]
 
 
@@ -142,12 +147,12 @@ def over(percent: float, what: str) -> str:
     return f"{told.replace('x', '')} times {what}" if "x" in told else f"{told} over {what}"
 
 
-def saturated(value: float, metric: str, ladder: Sequence[int]) -> bool:
+def saturated(value: float, metric: str, ladder: Sequence[float]) -> bool:
     """Whether a value is only a lower bound: the users at which no SLO broke, because the ladder ends there."""
     return metric == "MaxConcurrency" and value >= max(ladder, default=math.inf)
 
 
-def format_value(value: float, metric: str, ladder: Sequence[int] = ()) -> str:
+def format_value(value: float, metric: str, ladder: Sequence[float] = ()) -> str:
     """A value with its unit for people: `1893 tok/s/GPU`, `210 ms`, `1.25 s`, `0.42 per 1M tokens`, `57.3 users`.
 
     With the ladder that it was measured on: `32 users or more` (`saturated`).
@@ -181,14 +186,24 @@ def figure_name(metric: str, statistic: Statistic | None) -> str:
 
 
 def place(level: Level) -> str:
-    """The name of a level: `chat x 32`."""
-    return f"{level.scenario} x {level.concurrency}"
+    """The name of a level: `chat x 32`, `chat x 4 req/s`."""
+    return place_of(level.scenario, level.offered, level.rate is not None)
+
+
+def place_of(scenario: str, offered: float, open_loop: bool) -> str:
+    """The name of a level by its scenario and what is offered there: `chat x 32`, `chat x 4 req/s`."""
+    return f"{scenario} x {offered:g} req/s" if open_loop else f"{scenario} x {offered:g}"
+
+
+def told(offered: float, open_loop: bool) -> str:
+    """What is offered at a level, in words: `concurrency 32`, `4 req/s`."""
+    return f"{offered:g} req/s" if open_loop else f"concurrency {offered:g}"
 
 
 def _scaled(value: float, metric: str) -> tuple[str, str]:
     if metric in LATENCY_METRICS:
         return (_number(value), "s") if value >= 1 else (_number(value * 1000), "ms")
-    if metric == "ErrorRate":
+    if metric in ("ErrorRate", "Attainment"):
         return _number(value * 100), "%"
     return _number(value), _UNITS[metric]
 

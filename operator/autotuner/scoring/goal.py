@@ -18,33 +18,36 @@ class Goal:
 
     Attributes:
         scenarios: all that count, with their weights.
-        ladder: the concurrencies that count.
+        ladder: the levels that count: users of a closed loop, or requests per second of an open one.
         objectives: one, or up to three for a Pareto front.
-        slos: hard and soft promises; each scenario must keep all hard ones at a concurrency for it to count.
+        slos: hard and soft promises; each scenario must keep all hard ones at a level for it to count.
         gpu_hour_price: of one accelerator, for CostPerMillionTokens.
+        open_loop: the ladder is one of rates.
     """
 
     scenarios: Sequence[Scenario]
-    ladder: Sequence[int]
+    ladder: Sequence[float]
     objectives: Sequence[Objective]
     slos: Sequence[Slo] = ()
     gpu_hour_price: float | None = None
+    open_loop: bool = False
 
     @classmethod
     def of(cls, spec: TaskSpec) -> Self:
         """The goal of a task."""
         return cls(
             scenarios=spec.benchmark.scenarios,
-            ladder=spec.benchmark.concurrency,
+            ladder=spec.benchmark.ladder,
             objectives=spec.objectives,
             slos=slos.counted(spec.slos or ()),
             gpu_hour_price=float(spec.gpu_hour_price) if spec.gpu_hour_price else None,
+            open_loop=spec.benchmark.rates is not None,
         )
 
-    def on(self, ladder: Sequence[int]) -> Goal:
+    def on(self, ladder: Sequence[float]) -> Goal:
         """Copy the goal for another ladder: repeats are measured at one level."""
         return replace(self, ladder=tuple(ladder))
 
-    def judged_at(self, objective: Objective) -> int:
-        """The concurrency at which a latency is judged; 0 if there is none."""
-        return objective.concurrency or max(self.ladder, default=0)
+    def judged_at(self, objective: Objective) -> float:
+        """The users or the rate at which a latency or Attainment is judged; 0 if there is none."""
+        return objective.offered or max(self.ladder, default=0)

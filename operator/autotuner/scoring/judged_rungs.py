@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from autotuner.api import quantity
-from autotuner.api.common import LATENCY_METRICS
+from autotuner.api.common import JUDGED_AT_A_LEVEL
 from autotuner.api.experiment import Level
 from autotuner.api.goals import Objective, Slo
 from autotuner.scoring import scenarios, slos
@@ -28,7 +28,7 @@ class JudgedRung:
     """One rung of the ladder, seen by the goal.
 
     Attributes:
-        concurrency: of the rung.
+        offered: at the rung: users, or requests per second.
         worths: for each objective, with the cost of broken soft SLOs; None where the objective is not judged at this
             rung, and where it was not measured.
         distances: for each hard SLO, the logarithm of how far beyond its limit the worst scenario is, at most FARTHEST
@@ -36,7 +36,7 @@ class JudgedRung:
             nearly everything need not be learnt.
     """
 
-    concurrency: int
+    offered: float
     worths: tuple[float | None, ...]
     distances: tuple[float, ...]
 
@@ -71,7 +71,7 @@ def judged(steps: Sequence[Rung], goal: Goal, gpus: int) -> tuple[JudgedRung, ..
         if step.levels and len(known) == len(hard) and (whole or step.broken):
             worths = tuple(_worth(step, goal, objective, gpus) for objective in goal.objectives)
             errors = [far for slo in few if (far := _distance(step, slo, gpus)) is not None and far > 0]
-            found.append(JudgedRung(step.concurrency, worths, (*known, *errors)))
+            found.append(JudgedRung(step.offered, worths, (*known, *errors)))
     return tuple(found)
 
 
@@ -83,8 +83,8 @@ def boundary(steps: Sequence[Rung], users: float | None, shortfall: float) -> Us
         users: the boundary that was found; None if no rung keeps the SLOs.
         shortfall: then, how far the nearest rung is beyond its limit: latencies grow in proportion to the users.
     """
-    kept = [step.concurrency for step in steps if step.kept]
-    broken = [step.concurrency for step in steps if step.broken]
+    kept = [step.offered for step in steps if step.kept]
+    broken = [step.offered for step in steps if step.broken]
     low, high = float(max(kept, default=0)), float(min(broken, default=math.inf))
     if users is not None:
         return UserBoundary(users, low, max(high, users))
@@ -92,7 +92,7 @@ def boundary(steps: Sequence[Rung], users: float | None, shortfall: float) -> Us
 
 
 def _worth(step: Rung, goal: Goal, objective: Objective, gpus: int) -> float | None:
-    elsewhere = objective.metric in LATENCY_METRICS and step.concurrency != goal.judged_at(objective)
+    elsewhere = objective.metric in JUDGED_AT_A_LEVEL and step.offered != goal.judged_at(objective)
     if elsewhere or objective.metric == "MaxConcurrency":
         return None
     value, _ = scenarios.value(step, goal, objective, gpus)

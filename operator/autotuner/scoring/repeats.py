@@ -1,4 +1,4 @@
-"""Several runs of one configuration: they are judged together, all at one concurrency."""
+"""Several runs of one configuration: they are judged together, all at one level."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from autotuner.scoring.score import Score, score
 
 
 def together(runs: Sequence[Sequence[Level]], goal: Goal, gpus: int) -> list[Score]:
-    """The scores of several runs of one configuration at the concurrency that is best for all of them.
+    """The scores of several runs of one configuration at the level that is best for all of them.
 
-    Taking each run's own best one would mix two concurrencies into one mean, and take the luckier one each time. Of the
-    concurrencies that keep the hard SLOs in more than half of the runs, the one with the best geometric mean counts; if
+    Taking each run's own best one would mix two levels into one mean, and take the luckier one each time. Of the
+    levels that keep the hard SLOs in more than half of the runs, the one with the best geometric mean counts; if
     there is none, that which keeps them most often, so that one bad run of two is no verdict. MaxConcurrency lies
-    between concurrencies, and is found anew in each run.
+    between levels, and is found anew in each run.
 
     Args:
         runs: what each measured; nothing of one that failed.
@@ -31,7 +31,7 @@ def together(runs: Sequence[Sequence[Level]], goal: Goal, gpus: int) -> list[Sco
     if metric == "MaxConcurrency":
         return [score(levels, goal, gpus) for levels in runs]
     candidates = [[score(levels, goal, gpus, at=at) for levels in runs] for at in sorted(goal.ladder)]
-    # Of equal ones the lowest concurrency wins.
+    # Of equal ones the lowest level wins.
     return max(candidates, key=lambda scores: _rank(scores, metric))
 
 

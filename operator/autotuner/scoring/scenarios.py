@@ -1,4 +1,4 @@
-"""Rungs of the ladder: one concurrency over all scenarios, its worth in an objective, and the SLOs it breaks."""
+"""Rungs of the ladder: one concurrency or rate over all scenarios, its worth in an objective, the SLOs it breaks."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from dataclasses import dataclass
 from autotuner.api.experiment import Level
 from autotuner.api.goals import Objective
 from autotuner.scoring import slos
-from autotuner.scoring.figures import figure, figure_name, minimised, place
+from autotuner.scoring.figures import figure, figure_name, minimised, place, place_of
 from autotuner.scoring.goal import Goal
 from autotuner.scoring.slos import Violation
 
 
 @dataclass(frozen=True)
 class Rung:
-    """One concurrency with its levels of all scenarios.
+    """One concurrency or rate with its levels of all scenarios.
 
     Attributes:
-        concurrency: of all its levels.
+        offered: at all its levels: users, or requests per second.
         levels: what was measured, in the order of the scenarios.
         broken: the hard SLOs that it is known to break, each with its level.
         missing: what was not measured, one sentence each; then nothing can be said for sure.
         cost: of the soft SLOs, as a share of the value's magnitude.
     """
 
-    concurrency: int
+    offered: float
     levels: tuple[Level, ...]
     broken: tuple[tuple[Violation, Level], ...]
     missing: tuple[str, ...]
@@ -55,30 +55,30 @@ class Rung:
 
 def build(levels: Sequence[Level], goal: Goal, gpus: int) -> list[Rung]:
     """The rungs of the goal's ladder, upwards."""
-    measured = {(level.scenario, level.concurrency): level for level in levels}
-    return [_rung(measured, concurrency, goal, gpus) for concurrency in sorted(goal.ladder)]
+    measured = {(level.scenario, level.offered): level for level in levels}
+    return [_rung(measured, offered, goal, gpus) for offered in sorted(goal.ladder)]
 
 
-def _rung(measured: Mapping[tuple[str, int], Level], concurrency: int, goal: Goal, gpus: int) -> Rung:
+def _rung(measured: Mapping[tuple[str, float], Level], offered: float, goal: Goal, gpus: int) -> Rung:
     found: list[Level] = []
     missing: list[str] = []
     for scenario in goal.scenarios:
-        level = measured.get((scenario.name, concurrency))
+        level = measured.get((scenario.name, offered))
         if level is None:
-            missing.append(f"{scenario.name} x {concurrency} was not measured")
+            missing.append(f"{place_of(scenario.name, offered, goal.open_loop)} was not measured")
         else:
             found.append(level)
             missing += slos.unmeasured(level, goal.slos, gpus)
     hard = slos.hard(goal.slos)
     broken = tuple((violation, level) for level in found for violation in slos.violations(level, hard, gpus))
-    return Rung(concurrency, tuple(found), broken, tuple(dict.fromkeys(missing)), slos.cost(found, goal.slos, gpus))
+    return Rung(offered, tuple(found), broken, tuple(dict.fromkeys(missing)), slos.cost(found, goal.slos, gpus))
 
 
 def value(rung: Rung, goal: Goal, objective: Objective, gpus: int) -> tuple[float | None, tuple[str, ...]]:
     """The objective's mean over the scenarios, not for MaxConcurrency; None with the reasons if something is missing.
 
-    Throughputs are averaged harmonically, because a mix of requests takes the sum of their times; latencies and costs
-    arithmetically.
+    Throughputs are averaged harmonically, because a mix of requests takes the sum of their times; latencies, costs and
+    shares arithmetically.
     """
     weights = {scenario.name: scenario.weight for scenario in goal.scenarios}
     missing = list(rung.missing)
@@ -95,9 +95,9 @@ def value(rung: Rung, goal: Goal, objective: Objective, gpus: int) -> tuple[floa
 
 
 def mean(values: Sequence[tuple[float, float]], metric: str) -> float:
-    """The mean of (weight, value) pairs: arithmetic for latencies and costs, harmonic for throughputs."""
+    """The mean of (weight, value) pairs: arithmetic for latencies, costs and shares, harmonic for throughputs."""
     total = sum(weight for weight, _ in values)
-    if minimised(metric):
+    if minimised(metric) or metric == "Attainment":
         return sum(weight * value for weight, value in values) / total
     if any(value <= 0 for _, value in values):
         return 0.0

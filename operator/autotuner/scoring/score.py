@@ -1,8 +1,8 @@
 """The score of an experiment: from its levels to values and feasibility.
 
-A throughput is that of the best concurrency at which every scenario keeps every hard SLO. A latency is judged at one
-concurrency. MaxConcurrency is the number of users at which the first hard SLO breaks. Nothing is averaged over
-concurrencies, and what was not measured never becomes a number: the explanation says what is missing.
+A throughput is that of the best level at which every scenario keeps every hard SLO. A latency is judged at one level.
+MaxConcurrency is the number of users at which the first hard SLO breaks. Nothing is averaged over levels, and what was
+not measured never becomes a number: the explanation says what is missing.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from autotuner.api.common import LATENCY_METRICS
+from autotuner.api.common import JUDGED_AT_A_LEVEL
 from autotuner.api.experiment import Ladder, Level
 from autotuner.api.goals import Objective
 from autotuner.scoring import judged_rungs, ladder_upper_bound, scenarios, slos
-from autotuner.scoring.figures import better, figure
+from autotuner.scoring.figures import better, figure, told
 from autotuner.scoring.goal import Goal
 from autotuner.scoring.judged_rungs import JudgedRung, UserBoundary
 from autotuner.scoring.scenarios import Rung
@@ -36,11 +36,11 @@ class Score:
         worths: the same with the cost of broken soft SLOs, which is what comparisons and the search go by.
         rungs: what was measured, rung by rung, for the search's model; of any outcome but unknown.
         boundary: if the objective is one, where it lies, for the search's model too.
-        at: the concurrency that each value was measured at; of MaxConcurrency the last that keeps the hard SLOs.
-        level: scenario and concurrency that the first value was measured at (the first scenario), or that came nearest
-            to the SLOs (the scenario of its worst violation); None if nothing can be said.
+        at: the users or the rate that each value was measured at; of MaxConcurrency the last that keeps the hard SLOs.
+        level: scenario and users or rate that the first value was measured at (the first scenario), or that came
+            nearest to the SLOs (the scenario of its worst violation); None if nothing can be said.
         metrics: that level.
-        shortfall: 0 unless infeasible; then the smallest over the concurrencies of the largest relative violation.
+        shortfall: 0 unless infeasible; then the smallest over the levels of the largest relative violation.
         explanation: why there is no value; empty when there is one.
         broken_soft: the soft SLOs that are broken where the first value was measured; only if feasible.
     """
@@ -48,10 +48,10 @@ class Score:
     outcome: ScoreOutcome
     values: tuple[float, ...] = ()
     worths: tuple[float, ...] = ()
-    at: tuple[int, ...] = ()
+    at: tuple[float, ...] = ()
     rungs: tuple[JudgedRung, ...] = ()
     boundary: UserBoundary | None = None
-    level: tuple[str, int] | None = None
+    level: tuple[str, float] | None = None
     metrics: Level | None = None
     shortfall: float = 0.0
     explanation: str = ""
@@ -83,7 +83,7 @@ class _Found:
 
 
 def score(
-    levels: Sequence[Level], goal: Goal, gpus: int, ladder: Ladder | None = None, *, at: int | None = None
+    levels: Sequence[Level], goal: Goal, gpus: int, ladder: Ladder | None = None, *, at: float | None = None
 ) -> Score:
     """Score an experiment's levels.
 
@@ -92,7 +92,7 @@ def score(
         goal: what counts.
         gpus: that the engine occupied, at least 1.
         ladder: how the ladder ended; matters if StoppedHopeless.
-        at: the only concurrency of the ladder that counts for a throughput or a cost; None: the best one.
+        at: the only level of the ladder that counts for a throughput or a cost; None: the best one.
     """
     steps = scenarios.build(levels, goal, gpus)
     found = _scored(steps, levels, goal, gpus, ladder, at)
@@ -108,7 +108,7 @@ def _is_boundary(goal: Goal) -> bool:
 
 
 def _scored(
-    steps: Sequence[Rung], levels: Sequence[Level], goal: Goal, gpus: int, ladder: Ladder | None, at: int | None
+    steps: Sequence[Rung], levels: Sequence[Level], goal: Goal, gpus: int, ladder: Ladder | None, at: float | None
 ) -> Score:
     if ladder == "StoppedHopeless":
         limit = ladder_upper_bound.of_goal(levels, goal, gpus)
@@ -126,36 +126,38 @@ def _scored(
         "value",
         tuple(one.value for one in found),
         tuple(one.worth for one in found),
-        tuple(one.rung.concurrency for one in found),
-        level=(level.scenario, level.concurrency),
+        tuple(one.rung.offered for one in found),
+        level=(level.scenario, level.offered),
         metrics=level,
         broken_soft=tuple(slos.broken_soft(found[0].rung.levels, goal.slos, gpus)),
     )
 
 
-def concurrencies(levels: Sequence[Level], goal: Goal, gpus: int) -> tuple[int, ...]:
-    """The concurrencies that the values of an experiment come from: what to measure again; empty if infeasible."""
+def needed_levels(levels: Sequence[Level], goal: Goal, gpus: int) -> tuple[float, ...]:
+    """The users or rates that the values of an experiment come from: what to measure again; empty if infeasible."""
     steps = scenarios.build(levels, goal, gpus)
-    needed: set[int] = set()
+    needed: set[float] = set()
     for objective in goal.objectives:
         found = _judge(steps, goal, objective, gpus)
         if isinstance(found, Score):
             return ()
-        at = found.rung.concurrency
-        above = [step.concurrency for step in steps if step.concurrency > at]
+        at = found.rung.offered
+        above = [step.offered for step in steps if step.offered > at]
         needed |= {at, *(above[:1] if objective.metric == "MaxConcurrency" else ())}
     return tuple(sorted(needed))
 
 
-def _judge(steps: Sequence[Rung], goal: Goal, objective: Objective, gpus: int, at: int | None = None) -> _Found | Score:
+def _judge(
+    steps: Sequence[Rung], goal: Goal, objective: Objective, gpus: int, at: float | None = None
+) -> _Found | Score:
     if objective.metric == "MaxConcurrency":
         return _most_users(steps, goal, gpus)
     counted = list(steps)
-    wanted = goal.judged_at(objective) if objective.metric in LATENCY_METRICS else at
+    wanted = goal.judged_at(objective) if objective.metric in JUDGED_AT_A_LEVEL else at
     if wanted is not None:
-        counted = [step for step in steps if step.concurrency == wanted]
+        counted = [step for step in steps if step.offered == wanted]
         if not counted:
-            return Score("unknown", explanation=f"concurrency {wanted} is not on the ladder")
+            return Score("unknown", explanation=f"{told(wanted, goal.open_loop)} is not on the ladder")
     best: _Found | None = None
     missing: list[str] = []
     for step in counted:
@@ -164,7 +166,7 @@ def _judge(steps: Sequence[Rung], goal: Goal, objective: Objective, gpus: int, a
         if value is None or step.broken:
             continue
         worth = scenarios.worth(value, step.cost, objective.metric)
-        # Of equal ones the lowest concurrency wins.
+        # Of equal ones the lowest level wins.
         if best is None or better(worth, best.worth, objective.metric):
             best = _Found(step, value, worth)
     return best or _without(goal, steps, counted, missing)
@@ -176,7 +178,7 @@ def _most_users(steps: Sequence[Rung], goal: Goal, gpus: int) -> _Found | Score:
     if not kept:
         return _without(goal, steps, steps, [reason for step in steps for reason in step.missing])
     last = steps[kept[-1]]
-    users = float(last.concurrency)
+    users = last.offered
     if kept[-1] + 1 < len(steps):
         beyond = steps[kept[-1] + 1]
         if beyond.missing:
@@ -196,7 +198,7 @@ def _crossing(last: Rung, beyond: Rung, goal: Goal, gpus: int) -> float:
             start = figure(before, slo.metric, slo.statistic, gpus)
             assert start is not None, "a rung that lacks it is not kept"
             shares.append((broken.limit - start) / (broken.actual - start))
-    return last.concurrency + min(shares) * (beyond.concurrency - last.concurrency)
+    return last.offered + min(shares) * (beyond.offered - last.offered)
 
 
 def _without(goal: Goal, steps: Sequence[Rung], counted: Sequence[Rung], missing: Sequence[str]) -> Score:
@@ -204,7 +206,7 @@ def _without(goal: Goal, steps: Sequence[Rung], counted: Sequence[Rung], missing
     tried = counted
     if any(len(step.levels) < len(goal.scenarios) for step in counted):
         # A broken SLO ends the ladder: it is why a level further up was not measured.
-        tried = [step for step in steps if step.concurrency <= counted[-1].concurrency]
+        tried = [step for step in steps if step.offered <= counted[-1].offered]
     broken = [step for step in tried if step.broken]
     if not broken or any(step.kept for step in counted):
         return Score("unknown", explanation="; ".join(dict.fromkeys(missing)) or "nothing was measured")
@@ -217,7 +219,7 @@ def _without(goal: Goal, steps: Sequence[Rung], counted: Sequence[Rung], missing
     violation, level = nearest.worst
     return Score(
         "infeasible",
-        level=(level.scenario, level.concurrency),
+        level=(level.scenario, level.offered),
         metrics=level,
         shortfall=violation.relative,
         explanation=nearest.explanation,

@@ -53,13 +53,19 @@ class Violation:
 
 
 def counted(slos: Sequence[Slo]) -> tuple[Slo, ...]:
-    """The SLOs of a task, with FEW_ERRORS unless one of them says how many requests may fail."""
-    return (*slos, FEW_ERRORS) if all(slo.metric != "ErrorRate" for slo in slos) else tuple(slos)
+    """The SLOs that a task's levels keep or not, with FEW_ERRORS unless one of them says how many requests may fail."""
+    of_levels = tuple(slo for slo in slos if not slo.per_request)
+    return (*of_levels, FEW_ERRORS) if all(slo.metric != "ErrorRate" for slo in of_levels) else of_levels
 
 
 def hard(slos: Sequence[Slo]) -> list[Slo]:
-    """The SLOs that every level counted must keep."""
-    return [slo for slo in slos if slo.enforcement == "Hard"]
+    """The SLOs that every level counted must keep; those of single requests are counted by Goodput and Attainment."""
+    return [slo for slo in slos if slo.enforcement == "Hard" and not slo.per_request]
+
+
+def of_requests(slos: Sequence[Slo]) -> list[Slo]:
+    """The SLOs that each request keeps or not."""
+    return [slo for slo in slos if slo.per_request]
 
 
 def soft(slos: Sequence[Slo]) -> list[Slo]:
@@ -83,7 +89,7 @@ def unmeasured(level: Level, slos: Sequence[Slo], gpus: int) -> list[str]:
 
 
 def cost(levels: Sequence[Level], slos: Sequence[Slo], gpus: int) -> float:
-    """What the soft SLOs broken at one concurrency cost, as a share of the value's magnitude; 0 if all are kept.
+    """What the soft SLOs broken at one level cost, as a share of the value's magnitude; 0 if all are kept.
 
     Each costs weight * (exp(min(v, 1) / steepness) - 1), with v the largest relative violation over the scenarios.
 
@@ -106,7 +112,7 @@ def broken_soft(levels: Sequence[Level], slos: Sequence[Slo], gpus: int) -> list
     """The worst violation of each soft SLO that is broken.
 
     Args:
-        levels: of one concurrency, one of each scenario; those of several runs may be told together.
+        levels: of one concurrency or rate, one of each scenario; those of several runs may be told together.
         slos: hard ones among them are left out.
         gpus: for figures per GPU.
     """

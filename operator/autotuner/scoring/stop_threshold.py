@@ -13,6 +13,7 @@ _THROUGHPUTS: tuple[ThroughputMetric, ...] = (
     "OutputThroughputPerGPU",
     "TotalThroughput",
     "RequestThroughput",
+    "Goodput",
 )
 
 

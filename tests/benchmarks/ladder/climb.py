@@ -20,7 +20,7 @@ def climb(whole: Sequence[Level], goal: Goal, best: float | None) -> tuple[int, 
     """How many levels the product would measure, and why no more."""
     runner = _runner(goal, best)
     weights = {scenario.name: scenario.weight for scenario in runner.scenarios}
-    criteria = StopCriteria(runner.concurrency, weights, runner.slos, runner.required_throughput, runner.noise_margin)
+    criteria = StopCriteria(runner.ladder, weights, runner.slos, runner.required_throughput, runner.noise_margin)
     steps = [(scenario.name, concurrency) for scenario, concurrency in runner.levels]
     for count in range(1, len(steps)):
         if stopped := would_stop(whole[:count], criteria, steps[count:]):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from autotuner.benchmark.container_resources import WANTED, fitted, quantity, short_of_cpu
+from autotuner.benchmark.container_resources import WANTED, cores, fitted, quantity, short_of_cpu
 from autotuner.kubernetes_object import Object
 from tests.unit.builders import make_job
 
@@ -101,3 +101,18 @@ def test_refuses_what_is_no_quantity(text: str) -> None:
 )
 def test_tells_a_benchmark_that_has_less_than_a_core(limits: dict[str, str], short: bool) -> None:
     assert bool(short_of_cpu(make_job(limits=limits))) == short
+
+
+@pytest.mark.parametrize(
+    ("resources", "want"),
+    [
+        ({}, 1),
+        (dict(WANTED), 1),
+        ({"requests": {"cpu": "4"}}, 4),
+        ({"requests": {"cpu": "500m"}}, 1),
+        ({"requests": {"cpu": "4"}, "limits": {"cpu": "2900m"}}, 2),
+        ({"limits": {"memory": "1Gi"}, "requests": {"cpu": 200}}, 64),
+    ],
+)
+def test_counts_whole_cores(resources: Object, want: int) -> None:
+    assert cores(resources) == want

@@ -95,6 +95,28 @@ def test_tells_the_runner_all_it_needs() -> None:
     assert spec.required_throughput is None
 
 
+def test_a_ladder_of_rates_is_sent_by_the_client_of_the_open_loop() -> None:
+    benchmark = {
+        "concurrency": None,
+        "rates": [4, 0.5],
+        "arrivals": {"process": "Gamma", "burstiness": 0.3},
+        "requestLimits": [{"metric": "TTFT", "max": "500ms"}],
+        "pod": {"resources": {"requests": {"cpu": "2500m"}}},
+    }
+    spec = runner_spec(pod_of(benchmark=benchmark))
+
+    assert (spec.client, spec.concurrency, spec.rates, spec.processes) == ("open-loop", None, [0.5, 4], 2)
+    assert (spec.arrivals.process, spec.arrivals.burstiness) == ("Gamma", 0.3)
+    assert [(limit.metric, limit.max) for limit in spec.request_limits] == [("TTFT", 0.5)]
+    assert [rate for _, rate in spec.levels] == [0.5, 4]
+
+
+def test_a_ladder_of_users_is_walked_by_that_of_the_closed_loop() -> None:
+    spec = runner_spec(pod_of())
+
+    assert (spec.client, spec.rates) == ("genai-bench", None)
+
+
 def test_tells_the_runner_what_the_engine_as_a_whole_must_reach() -> None:
     stop = {
         "slos": [{"metric": "OutputThroughputPerGPU", "min": "100tok/s"}],

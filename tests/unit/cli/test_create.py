@@ -193,7 +193,7 @@ def test_wrong_usage_is_told(words: list[str], told: str) -> None:
     [
         (
             ["pod/chat"],
-            "'pod' is no kind that can be tuned; there are inferenceservices.ome.io, deployments.apps,"
+            "'pod' is no kind that can be tuned; there are deployments.apps, inferenceservices.ome.io,"
             " inferenceservices.serving.kserve.io, llminferenceservices.serving.kserve.io,"
             " leaderworkersets.leaderworkerset.x-k8s.io",
         ),

@@ -54,7 +54,7 @@ def worths(found: Score) -> list[tuple[float | None, ...]]:
 
 def distance(level: Level, slo: Slo, gpus: int = 1) -> float:
     """Of one level from one limit."""
-    (rung,) = scored([level], slos=[slo], ladder=[level.concurrency], gpus=gpus).rungs
+    (rung,) = scored([level], slos=[slo], ladder=[level.offered], gpus=gpus).rungs
     (found,) = rung.distances
     return found
 
@@ -62,12 +62,12 @@ def distance(level: Level, slo: Slo, gpus: int = 1) -> float:
 class TestWorths:
     def test_are_those_of_every_rung_whether_it_keeps_the_limits_or_not(self) -> None:
         found = scored(rising(0.1, 0.2, 0.9))
-        assert [rung.concurrency for rung in found.rungs] == [8, 32, 64]
+        assert [rung.offered for rung in found.rungs] == [8, 32, 64]
         assert worths(found) == [(1000.0,), (2000.0,), (3000.0,)]
         assert found.worths == (2000.0,)
 
     def test_are_in_the_order_of_the_ladder(self) -> None:
-        assert [rung.concurrency for rung in scored(rising(0.1, 0.2, 0.3)[::-1]).rungs] == [8, 32, 64]
+        assert [rung.offered for rung in scored(rising(0.1, 0.2, 0.3)[::-1]).rungs] == [8, 32, 64]
 
     def test_are_harmonic_means_over_the_scenarios(self) -> None:
         levels = [make_level(8, throughput=3000), make_level(8, scenario="doc", throughput=1000)]
@@ -157,7 +157,7 @@ class TestDistances:
 
     def test_that_are_not_all_known_leave_no_rung(self) -> None:
         levels = [make_level(8, tpot=None), make_level(32), make_level(64)]
-        assert [rung.concurrency for rung in scored(levels, slos=[TTFT, TPOT]).rungs] == [32, 64]
+        assert [rung.offered for rung in scored(levels, slos=[TTFT, TPOT]).rungs] == [32, 64]
 
     def test_that_one_scenario_lacks_leave_no_rung(self) -> None:
         levels = [
@@ -167,7 +167,7 @@ class TestDistances:
             make_level(32, scenario="doc", tpot=None),
         ]
         found = scored(levels, slos=[TPOT], scenarios=MIX, ladder=[8, 32])
-        assert [rung.concurrency for rung in found.rungs] == [8]
+        assert [rung.offered for rung in found.rungs] == [8]
 
     def test_without_promises_are_none(self) -> None:
         assert [rung.distances for rung in scored(rising(0.1, 9.0), slos=()).rungs] == [(), ()]
@@ -183,7 +183,7 @@ class TestScenarioThatIsMissing:
 
     def test_does_not_pass_for_one_that_keeps_the_limits(self) -> None:
         levels = [make_level(8), make_level(8, scenario="doc"), make_level(32, throughput=9e9)]
-        assert [rung.concurrency for rung in scored(levels, scenarios=MIX, ladder=[8, 32]).rungs] == [8]
+        assert [rung.offered for rung in scored(levels, scenarios=MIX, ladder=[8, 32]).rungs] == [8]
 
 
 class TestOutcomes:

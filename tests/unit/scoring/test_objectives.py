@@ -221,13 +221,13 @@ class TestLevelsToRepeat:
     )
     def test_are_those_that_the_value_came_from(self, objective: Objective, want: tuple[int, ...]) -> None:
         goal = Goal(CHAT, [8, 32, 64], [objective], [TTFT])
-        assert scoring.concurrencies(self.LEVELS, goal, 1) == want
+        assert scoring.needed_levels(self.LEVELS, goal, 1) == want
         # Measured again like this, an experiment scores the same.
         again = [level for level in self.LEVELS if level.concurrency in want]
         assert score(again, goal.on(want), 1).values == score(self.LEVELS, goal, 1).values
 
     def test_are_none_without_a_value(self) -> None:
-        assert scoring.concurrencies([], Goal(CHAT, [8], [make_objective()]), 1) == ()
+        assert scoring.needed_levels([], Goal(CHAT, [8], [make_objective()]), 1) == ()
 
 
 class TestFront:

@@ -51,7 +51,7 @@ class RunnerConnection:
     def from_arguments(cls, arguments: Sequence[str]) -> Self:
         """The connection that the arguments of `client_command` describe; the process ends with its runner."""
         commands, events, runner = map(int, arguments)
-        _die_with(runner)
+        die_with(runner)
         return cls(commands, events)
 
     def send(self, event: ClientEvent) -> None:
@@ -60,17 +60,27 @@ class RunnerConnection:
 
     def receive(self) -> RunnerCommand:
         """Wait for the next command. Ends the process if the runner is gone."""
-        while not self._unread:
-            try:
-                self._unread += self._reader.read(None)
-            except EOFError:
-                os._exit(1)
+        self.commanded(None)
         return decode_command(self._unread.pop(0))
 
+    def commanded(self, seconds: float | None) -> bool:
+        """Whether there is a command, waiting up to so many seconds (None: for ever) for one.
 
-def _die_with(runner: int) -> None:
-    """End this process when the runner ends: even one that is killed must not leave a client that loads the engine."""
+        Ends the process if the runner is gone.
+        """
+        while not self._unread:
+            try:
+                self._unread += self._reader.read(seconds)
+            except EOFError:
+                os._exit(1)
+            if seconds is not None:
+                break
+        return bool(self._unread)
+
+
+def die_with(parent: int) -> None:
+    """End this process when its parent ends: even one that is killed must not leave a client that loads the engine."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != runner:
+    if os.getppid() != parent:
         sys.exit(1)

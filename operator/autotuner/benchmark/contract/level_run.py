@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, astuple, dataclass, field, fields
 from pathlib import Path
 
-# Behind every user's first request, which is the ramp, there must be so much for a level to be of use: clients go on
-# until there is, the runner accepts nothing less.
+# Behind the ramp, which is every user's first request or the first answers of an open loop, there must be so much for a
+# level to be of use: clients go on until there is, the runner accepts nothing less.
 MIN_STEADY_REQUESTS = 5
 MIN_STEADY_SECONDS = 0.5
+RAMP_SHARE = 0.9
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request of a load client's user; times in seconds of the client's monotonic clock."""
+    """One request of a load client; times in seconds of the client's monotonic clock."""
 
     user: int
+    """The number of the user; in an open loop, where nobody waits for an answer, that of the request."""
     start: float
     first: float
     """When the first token arrived; the end if none did."""
@@ -30,6 +33,8 @@ class Request:
     """The engine itself counted the tokens."""
     error: str = ""
     cut: bool = False
+    late: float = 0.0
+    """Seconds from when the request was due to when it was sent; only an open loop has such a time."""
 
     @property
     def ok(self) -> bool:
@@ -49,20 +54,33 @@ class Request:
         return (self.end - self.first) / (self.output_tokens - 1)
 
 
+def ramp_seconds(answers: Sequence[float]) -> float:
+    """How long the first requests of an open loop find an engine that is emptier than later: 90 % of answers end in it.
+
+    Args:
+        answers: the durations of requests, in ascending order.
+    """
+    return answers[int(RAMP_SHARE * (len(answers) - 1))] if answers else 0.0
+
+
 @dataclass(frozen=True)
 class LevelRun:
-    """Everything that a load client recorded at one scenario and concurrency; `counted_*` are its own counts."""
+    """Everything that a load client recorded at one level; `counted_*` are its own counts."""
 
     index: int
     scenario: str
     concurrency: int
+    """Users of a closed loop; 0 in an open one."""
     started: float
     stopped: float
+    rate: float = 0.0
+    """Requests per second that were asked for in an open loop; 0 in a closed one."""
     counted_completed: int = 0
     counted_errors: int = 0
     client_cpu_seconds: float = 0.0
+    """Of the process that used most."""
     client_lag_seconds: float = 0.0
-    """95th percentile of how late the client's event loop was."""
+    """95th percentile of how late the client's event loop was; an open loop's requests say it themselves."""
     client_capacity: float | None = None
     """Requests per second from which on the client's own delay shows in TTFT; None if it is not known."""
     outage: str = ""

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from autotuner.api.experiment import Distribution, Ladder, Level
+from autotuner.api.experiment import Attainment, Distribution, Ladder, Level
 
 MAX_BYTES = 4096
 MAX_MESSAGE = 900
@@ -194,25 +194,44 @@ def _row(level: Level, scenarios: list[str]) -> list[Any]:
         _statistics(level.tpot_seconds),
         _statistics(level.e2e_latency_seconds),
         _digits(level.output_tokens_mean),
+        *_beyond(level),
     ]
 
 
+def _beyond(level: Level) -> list[list[float | None]]:
+    """What only open loops and limits of requests have; nothing where a level has neither, as in earlier releases."""
+    attained = level.attainment
+    share = (attained.share, attained.low, attained.high) if attained else (None, None, None)
+    values = (level.rate, level.sent_per_second, level.lateness_p99_seconds, level.good_requests_per_second, *share)
+    return [[_digits(value) for value in values]] if any(value is not None for value in values) else []
+
+
 def _level(row: list[Any], scenarios: list[str]) -> Level:
-    scenario, concurrency, requests, errors, duration, output, total, rate, ttft, tpot, e2e, mean = row
+    scenario, concurrency, requests, errors, duration, output, total, answered, ttft, tpot, e2e, mean, *beyond = row
+    rate, sent, late, good, *share = beyond[0] if beyond else [None] * 7
     return Level(
         scenario=scenarios[scenario],
         concurrency=concurrency,
+        rate=rate,
         requests=requests,
         errors=errors,
         duration_seconds=duration,
         output_tokens_per_second=output,
         total_tokens_per_second=total,
-        requests_per_second=rate,
+        requests_per_second=answered,
+        sent_per_second=sent,
+        lateness_p99_seconds=late,
+        good_requests_per_second=good,
+        attainment=_attainment(share),
         ttft_seconds=_distribution(ttft),
         tpot_seconds=_distribution(tpot),
         e2e_latency_seconds=_distribution(e2e),
         output_tokens_mean=mean,
     )
+
+
+def _attainment(values: list[float | None]) -> Attainment | None:
+    return None if values[0] is None else Attainment(**dict(zip(("share", "low", "high"), values, strict=True)))
 
 
 def _statistics(distribution: Distribution | None) -> list[float | None] | None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
-from autotuner.api.benchmark import LOAD_PATTERN, refused_params
-from autotuner.api.common import ClientBackend, Concurrency, ShortName, Statistic
+from autotuner.api.benchmark import LOAD_PATTERN, ArrivalProcess, Burstiness, refused_params
+from autotuner.api.common import ClientBackend, Concurrency, LatencyMetric, Rate, ShortName, Statistic
 from autotuner.api.experiment import NOISE_MARGIN
 from autotuner.benchmark.contract.load_clients import DEFAULT_CLIENT
 
@@ -63,10 +63,24 @@ class SloBound(BaseModel):
     min: float | None = None
 
 
+class RequestLimit(_Model):
+    """The most seconds that a latency of a single request may have, for it to count in Goodput and Attainment."""
+
+    metric: LatencyMetric
+    max: Annotated[float, Field(gt=0)]
+
+
+class RunnerArrivals(_Model):
+    """How requests of an open loop arrive, as in a TuningTask."""
+
+    process: ArrivalProcess = "Poisson"
+    burstiness: Burstiness | None = None
+
+
 class RequiredThroughput(_Model):
     """What the throughput of the whole engine has to reach; a ladder that no longer can is hopeless."""
 
-    metric: Literal["OutputThroughput", "TotalThroughput", "RequestThroughput"]
+    metric: Literal["OutputThroughput", "TotalThroughput", "RequestThroughput", "Goodput"]
     threshold: Annotated[float, Field(gt=0)]
 
 
@@ -84,7 +98,17 @@ class RunnerSpec(_Model):
     holds_length: bool = Field(default=True, description="Answers must have the length that was asked for.")
     task: Literal["text-to-text"] = "text-to-text"
     scenarios: Annotated[list[RunnerScenario], Field(min_length=1, max_length=12)]
-    concurrency: Annotated[list[Concurrency], Field(min_length=1, max_length=12)]
+    concurrency: Annotated[list[Concurrency], Field(min_length=1, max_length=12)] | None = Field(
+        default=None, description="The ladder of a closed loop, in users; exactly one of concurrency and rates."
+    )
+    rates: Annotated[list[Rate], Field(min_length=1, max_length=12)] | None = Field(
+        default=None, description="The ladder of an open loop, in requests per second."
+    )
+    arrivals: RunnerArrivals = RunnerArrivals()
+    processes: Annotated[int, Field(ge=1, le=64)] = Field(
+        default=1, description="Processes that send the requests of an open loop: one for each core of the pod."
+    )
+    request_limits: list[RequestLimit] = []
     max_minutes_per_level: Annotated[int, Field(ge=1)] = 2
     max_requests_per_level: Annotated[int, Field(ge=1)] = 400
     tokenizer: TokenizerSource
@@ -97,10 +121,16 @@ class RunnerSpec(_Model):
     startup_seconds: Annotated[float, Field(gt=0)] = Field(default=1800, description="How long to wait for the engine.")
     work_dir: Path = Field(description="A writable folder; everything is written below it.")
 
-    @field_validator("concurrency")
+    @field_validator("concurrency", "rates")
     @classmethod
-    def _ascending(cls, ladder: list[int]) -> list[int]:
-        return sorted(set(ladder))
+    def _ascending(cls, ladder: list[float] | None) -> list[float] | None:
+        return sorted(set(ladder)) if ladder is not None else None
+
+    @model_validator(mode="after")
+    def _one_loop(self) -> Self:
+        if (self.concurrency is None) == (self.rates is None):
+            raise ValueError("give exactly one of concurrency and rates")
+        return self
 
     @field_validator("scenarios")
     @classmethod
@@ -117,9 +147,14 @@ class RunnerSpec(_Model):
         return params
 
     @property
-    def levels(self) -> list[tuple[RunnerScenario, int]]:
+    def ladder(self) -> Sequence[float]:
+        """What is offered at each level, upwards: users of a closed loop, or requests per second of an open one."""
+        return self.rates or self.concurrency or []
+
+    @property
+    def levels(self) -> list[tuple[RunnerScenario, float]]:
         """The ladder in the order in which it is climbed: scenario by scenario, upwards."""
-        return [(scenario, concurrency) for scenario in self.scenarios for concurrency in self.concurrency]
+        return [(scenario, offered) for scenario in self.scenarios for offered in self.ladder]
 
     def dump_json(self) -> str:
         """The spec as JSON, the value of AUTOTUNER_BENCHMARK."""

@@ -1,9 +1,6 @@
 """From single requests to the figures of a level, and whether they may be believed. Pure.
 
-A level is a closed loop: each of C users sends its next request as soon as the last one is answered. Per user, the time
-from one answer to the next is a cycle; throughput is C times the mean tokens of a cycle over its mean length (renewal
-reward). Every user's first request is the ramp and is discarded; what was cut off at the end enters as in
-`censored_estimates`.
+What counts of a level, and with which weight, is said by `steady_part`.
 
 A failed request is slower than every answer. Percentiles are of all requests, so that an engine which refuses its
 longest ones does not look faster; a level of which nearly everything is refused is a result too.
@@ -15,10 +12,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from autotuner.api.experiment import Distribution, Level
+from autotuner.api.experiment import Attainment, Distribution, Level
 from autotuner.benchmark.contract.level_run import MIN_STEADY_REQUESTS, MIN_STEADY_SECONDS, LevelRun, Request
 from autotuner.benchmark.contract.result import Failure
-from autotuner.benchmark.runner.censored_estimates import survival_weights, weighted_mean, weighted_percentiles
+from autotuner.benchmark.contract.spec import RequestLimit
+from autotuner.benchmark.runner import steady_part
+from autotuner.benchmark.runner.censored_estimates import weighted_mean, weighted_percentiles
+from autotuner.benchmark.runner.steady_part import SteadyPart
+from autotuner.scoring import share_interval
+from autotuner.scoring.figures import told
 
 # From here on a level tells what the engine refuses, whatever its few answers are like.
 SHED_SHARE = 0.1
@@ -33,6 +35,10 @@ CLIENT_BUSY_SHARE = 0.85
 # Measured: with a core to itself the client is late by 2 ms (p95) at 45 requests/s, and TTFT is right.
 CLIENT_LAG_SECONDS = 0.005
 CLIENT_LAG_SHARE = 0.1
+# How late an open loop may send (P99). One request in a hundred that is 10 ms late moves a P99 of 200 ms by 5 %, within
+# the noise that every verdict allows for; a mean of a latency it moves by far less. A slow engine forgives more.
+LATENESS_SECONDS = 0.01
+LATENESS_SHARE = 0.05
 # Below this an answer came in one piece, and its time per token says nothing.
 STREAMED_SECONDS = 0.001
 
@@ -46,6 +52,8 @@ class LevelLimits:
     """The engine is told to ignore the end of text, so answers must have the length asked for."""
     believes_late_client: bool = False
     """A client that is late or short of CPU is only warned of: the figures are of a simulated engine."""
+    of_requests: Sequence[RequestLimit] = ()
+    """What a request must keep to count in Goodput and Attainment."""
 
 
 @dataclass(frozen=True)
@@ -58,29 +66,10 @@ class Judgement:
     failure: Failure = "Acceptance"
 
 
-@dataclass(frozen=True)
-class _Steady:
-    """The cycles after every user's first request, with their weights."""
-
-    cycles: list[float]
-    requests: list[Request]
-    weights: list[float]
-    seconds: float
-
-    @property
-    def lost(self) -> list[float]:
-        """The weights of the requests that failed."""
-        return [w for r, w in zip(self.requests, self.weights, strict=True) if r.failed]
-
-    @property
-    def answered(self) -> list[tuple[Request, float]]:
-        return [(r, w) for r, w in zip(self.requests, self.weights, strict=True) if r.ok]
-
-
 def judge(run: LevelRun, limits: LevelLimits) -> Judgement:
     """Compute the figures of a level from its single requests, or say why it is refused."""
-    steady = _steady_part(run)
-    where = f"{run.scenario} at concurrency {run.concurrency}"
+    steady = steady_part.of(run)
+    where = _where(run)
     if unauthorized := _all_failed(run, _UNAUTHORIZED):
         return Judgement(None, f"{where}: {unauthorized}", failure="Unauthorized")
     if refused := _all_failed(run, _REFUSED_FOR_GOOD) or _length_problem(steady, limits):
@@ -90,49 +79,69 @@ def judge(run: LevelRun, limits: LevelLimits) -> Judgement:
     few = None if _sheds(run) else _sample_problem(steady, limits)
     if problem := few or _usage_problem(steady) or _count_problem(run):
         return Judgement(None, f"{where}: {problem}")
-    level = _figures(run, steady)
+    level = _figures(run, steady, limits)
     overloaded = _overload(run, level)
     if overloaded and not limits.believes_late_client:
         return Judgement(None, f"{where}: {overloaded}", failure="ClientOverloaded")
     return Judgement(level, None, tuple(_warnings(run, steady, level, overloaded)))
 
 
-def _steady_part(run: LevelRun) -> _Steady:
-    ended: dict[int, float] = {}
-    cycles, requests, cut = [], [], []
-    for request in sorted(run.requests, key=lambda r: r.end):
-        if request.user in ended:
-            cycle = request.end - ended[request.user]
-            if request.cut:
-                cut.append(cycle)
-            else:
-                cycles.append(cycle)
-                requests.append(request)
-        if not request.cut:
-            ended[request.user] = request.end
-    return _Steady(cycles, requests, survival_weights(cycles, cut), sum(cycles) / run.concurrency)
-
-
-def _figures(run: LevelRun, steady: _Steady) -> Level:
+def _figures(run: LevelRun, steady: SteadyPart, limits: LevelLimits) -> Level:
     answered = [r for r, _ in steady.answered]
     weights = [w for _, w in steady.answered]
-    length = sum(w * c for w, c in zip(steady.weights, steady.cycles, strict=True))
-    per_cycle = run.concurrency / length if length else 0.0
+    flow = [(r, w * steady.per_second) for r, w in steady.ended]
     paced = [(pace, w) for r, w in steady.answered if (pace := r.seconds_per_token) is not None]
+    attained = _attainment(steady, limits)
     return Level(
         scenario=run.scenario,
-        concurrency=run.concurrency,
+        concurrency=run.concurrency or None,
+        rate=run.rate or None,
         requests=len(answered),
         errors=sum(1 for r in run.requests if r.failed),
         duration_seconds=steady.seconds,
-        output_tokens_per_second=per_cycle * sum(r.output_tokens * w for r, w in steady.answered),
-        total_tokens_per_second=per_cycle * sum((r.input_tokens + r.output_tokens) * w for r, w in steady.answered),
-        requests_per_second=per_cycle * sum(weights),
+        output_tokens_per_second=sum(r.output_tokens * w for r, w in flow if r.ok),
+        total_tokens_per_second=sum((r.input_tokens + r.output_tokens) * w for r, w in flow if r.ok),
+        requests_per_second=sum(w for r, w in flow if r.ok),
+        sent_per_second=steady.sent_per_second,
+        lateness_p99_seconds=_lateness(run),
+        good_requests_per_second=attained.share * sum(w for _, w in flow) if attained else None,
+        attainment=attained,
         ttft_seconds=_distribution([(r.first - r.start, w) for r, w in steady.answered], steady.lost),
         tpot_seconds=_distribution(paced, steady.lost),
         e2e_latency_seconds=_distribution([(r.end - r.start, w) for r, w in steady.answered], steady.lost),
         output_tokens_mean=weighted_mean([float(r.output_tokens) for r in answered], weights) if answered else 0.0,
     )
+
+
+def _attainment(steady: SteadyPart, limits: LevelLimits) -> Attainment | None:
+    """The share of requests that keep every limit of a request; None where there are no such limits."""
+    if not limits.of_requests or not steady.requests:
+        return None
+    good = sum(w for r, w in steady.answered if all(_keeps(r, limit) for limit in limits.of_requests))
+    return share_interval.attainment(min(1.0, good), len(steady.requests))
+
+
+def _keeps(request: Request, limit: RequestLimit) -> bool:
+    """Whether an answered request keeps a limit; one without a time per token cannot break one of it."""
+    match limit.metric:
+        case "TTFT":
+            return request.first - request.start <= limit.max
+        case "TPOT":
+            return (request.seconds_per_token or 0.0) <= limit.max
+        case "E2ELatency":
+            return request.end - request.start <= limit.max
+
+
+def _lateness(run: LevelRun) -> float | None:
+    """How late requests of an open loop were sent (P99); None in a closed one."""
+    if not run.rate or not run.requests:
+        return None
+    late = [request.late for request in run.requests]
+    return weighted_percentiles(late, [1.0] * len(late), (99,))[0]
+
+
+def _where(run: LevelRun) -> str:
+    return f"{run.scenario} at {told(run.rate or run.concurrency, bool(run.rate))}"
 
 
 def _distribution(weighted: Sequence[tuple[float, float]], lost: Sequence[float]) -> Distribution | None:
@@ -184,15 +193,18 @@ def _silence(run: LevelRun, limits: LevelLimits) -> str | None:
     return None
 
 
-def _sample_problem(steady: _Steady, limits: LevelLimits) -> str | None:
+def _sample_problem(steady: SteadyPart, limits: LevelLimits) -> str | None:
     count = len(steady.answered)
     if count >= MIN_STEADY_REQUESTS and steady.seconds >= MIN_STEADY_SECONDS:
         return None
     # The limit of requests cannot be the cause: a level goes on until there are enough, or the time is over.
+    ramp, instead = "every user's first one", "lower the concurrency"
+    if steady.sent_per_second is not None:
+        ramp, instead = "the ramp", "raise the rate, or lower it if the engine cannot keep up,"
     return (
-        f"only {count} requests in {steady.seconds:.2f} s after every user's first one; at least"
+        f"only {count} requests in {steady.seconds:.2f} s after {ramp}; at least"
         f" {MIN_STEADY_REQUESTS} in {MIN_STEADY_SECONDS} s are needed: raise benchmark.maxMinutesPerLevel (now"
-        f" {limits.max_minutes}), or lower the concurrency or the length of answers"
+        f" {limits.max_minutes}), or {instead} or the length of answers"
     )
 
 
@@ -208,7 +220,7 @@ def _count_problem(run: LevelRun) -> str | None:
     )
 
 
-def _usage_problem(steady: _Steady) -> str | None:
+def _usage_problem(steady: SteadyPart) -> str | None:
     answered = [r for r, _ in steady.answered]
     without = sum(1 for r in answered if not r.usage)
     if without > 0.01 * len(answered):
@@ -216,7 +228,7 @@ def _usage_problem(steady: _Steady) -> str | None:
     return None
 
 
-def _length_problem(steady: _Steady, limits: LevelLimits) -> str | None:
+def _length_problem(steady: SteadyPart, limits: LevelLimits) -> str | None:
     answered = [r for r, _ in steady.answered if r.usage]
     asked = sum(r.asked for r in answered)
     got = sum(r.output_tokens for r in answered if r.asked)
@@ -238,6 +250,8 @@ def _overload(run: LevelRun, level: Level) -> str:
             f"the benchmark itself was the bottleneck ({busy:.0%} of a core, {level.requests_per_second:.0f}"
             " requests/s); the engine can do better"
         )
+    if run.rate:
+        return _late(level)
     latency = level.e2e_latency_seconds
     if latency and run.client_lag_seconds > max(CLIENT_LAG_SECONDS, CLIENT_LAG_SHARE * latency.mean):
         return (
@@ -247,13 +261,31 @@ def _overload(run: LevelRun, level: Level) -> str:
     return ""
 
 
-def _warnings(run: LevelRun, steady: _Steady, level: Level, overloaded: str) -> list[str]:
-    where = f"{run.scenario} at concurrency {run.concurrency}"
+def _late(level: Level) -> str:
+    """Why requests of an open loop were sent too late to be those of the schedule; empty if they were not."""
+    late, ttft = level.lateness_p99_seconds or 0.0, level.ttft_seconds
+    if late <= max(LATENESS_SECONDS, LATENESS_SHARE * ttft.mean if ttft else 0.0):
+        return ""
+    return (
+        f"the benchmark sent its requests up to {late * 1000:.0f} ms late (p99): it is short of CPU; give it"
+        " whole cores in benchmark.pod.resources: one process sends for each"
+    )
+
+
+def _warnings(run: LevelRun, steady: SteadyPart, level: Level, overloaded: str) -> list[str]:
+    where = _where(run)
     found = [f"{where}: {_failures(run)}"] if _failures(run) else []
+    if steady.grown:
+        found.append(
+            f"{where}: the engine did not keep up: {steady.grown} more requests waited at the end than at the start, so"
+            " that latencies depend on how long the level was"
+        )
     if overloaded:
         found.append(f"{where}: {overloaded}")
-    elif level.ttft_seconds and run.client_lag_seconds > max(
-        CLIENT_LAG_SECONDS, CLIENT_LAG_SHARE * level.ttft_seconds.mean
+    elif (
+        level.ttft_seconds
+        and not run.rate
+        and run.client_lag_seconds > max(CLIENT_LAG_SECONDS, CLIENT_LAG_SHARE * level.ttft_seconds.mean)
     ):
         found.append(
             f"{where}: the benchmark was late by {run.client_lag_seconds * 1000:.0f} ms (p95), which TTFT includes;"

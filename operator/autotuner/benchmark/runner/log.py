@@ -7,6 +7,7 @@ import sys
 
 from autotuner.api.experiment import Distribution, Level
 from autotuner.benchmark.contract.result import Result, log_lines, rounded
+from autotuner.scoring.figures import told
 
 
 class Log:
@@ -26,10 +27,11 @@ class Log:
 
     def level(self, level: Level) -> None:
         """Write the figures of a level to the log: a line for people, a line of JSON."""
+        where = told(level.offered, level.rate is not None)
         self(
-            f"{level.scenario} at concurrency {level.concurrency}: {level.output_tokens_per_second:.1f} tok/s,"
-            f" {level.requests_per_second:.2f} requests/s, TTFT {_told(level.ttft_seconds, 0)}, TPOT"
-            f" {_told(level.tpot_seconds, 1)} ({level.requests} requests, {level.errors} errors)"
+            f"{level.scenario} at {where}: {level.output_tokens_per_second:.1f} tok/s,"
+            f" {level.requests_per_second:.2f} requests/s{_schedule(level)}, TTFT {_told(level.ttft_seconds, 0)}, TPOT"
+            f" {_told(level.tpot_seconds, 1)}{_kept(level)} ({level.requests} requests, {level.errors} errors)"
         )
         self(json.dumps(rounded(level.dump()), separators=(",", ":")))
 
@@ -43,6 +45,21 @@ class Log:
         overhead = f", {result.overhead_seconds:.1f} s neither" if result.overhead_seconds is not None else ""
         count, seconds = len(result.levels), result.levels_seconds
         self(f"{result.ladder}: {count} levels in {seconds:.1f} s{overhead}. {result.message}")
+
+
+def _schedule(level: Level) -> str:
+    """What an open loop was asked for and did: `answered, 4.02 sent, late by 1.1 ms (p99)`."""
+    if level.sent_per_second is None:
+        return ""
+    late = (
+        f", late by {1000 * level.lateness_p99_seconds:.1f} ms (p99)" if level.lateness_p99_seconds is not None else ""
+    )
+    return f" answered, {level.sent_per_second:.2f} sent{late}"
+
+
+def _kept(level: Level) -> str:
+    """How many requests kept their limits: `, 96.1% kept their limits`."""
+    return f", {level.attainment.share:.1%} kept their limits" if level.attainment else ""
 
 
 def _told(latency: Distribution | None, digits: int) -> str:

@@ -50,7 +50,7 @@ class Runner:
     def __init__(self, spec: RunnerSpec, client: str, environment: Mapping[str, str], log: Log) -> None:
         self._spec, self._log = spec, log
         weights = {scenario.name: scenario.weight for scenario in spec.scenarios}
-        self._criteria = StopCriteria(spec.concurrency, weights, spec.slos, spec.required_throughput, spec.noise_margin)
+        self._criteria = StopCriteria(spec.ladder, weights, spec.slos, spec.required_throughput, spec.noise_margin)
         self.progress = Progress()
         try:
             self._engine = EngineClient(spec.api_base, api_key(environment))
@@ -124,11 +124,11 @@ class Runner:
         )
 
     def _climb(self, model: str) -> None:
-        levels = [(scenario.name, concurrency) for scenario, concurrency in self._spec.levels]
+        levels = [(scenario.name, offered) for scenario, offered in self._spec.levels]
         stopped: Stopped | None = None
-        for index, (_, concurrency) in enumerate(levels):
+        for index, (_, offered) in enumerate(levels):
             self._await_client(index)
-            if not self._wanted(concurrency):
+            if not self._wanted(offered):
                 self._client.send(SkipLevel())
                 continue
             if self._spec.cache_flush:
@@ -143,13 +143,14 @@ class Runner:
         self.progress.ladder = stopped.ladder if stopped else "Complete"
         self.progress.note = f"the ladder ended early: {stopped.why}" if stopped else ""
 
-    def _wanted(self, concurrency: int) -> bool:
+    def _wanted(self, offered: float) -> bool:
         top = ladder_top(self.progress.levels, self._criteria)
-        return top is None or concurrency <= top[0]
+        return top is None or offered <= top[0]
 
     def _accept(self, run: LevelRun) -> None:
         simulated = self._spec.tokenizer.source == "Builtin"
-        limits = LevelLimits(self._spec.max_minutes_per_level, self._spec.holds_length, simulated)
+        spec = self._spec
+        limits = LevelLimits(spec.max_minutes_per_level, spec.holds_length, simulated, spec.request_limits)
         judgement = judge(run, limits)
         self.progress.levels_seconds += run.stopped - run.started
         self.progress.warnings += judgement.warnings

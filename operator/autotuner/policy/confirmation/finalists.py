@@ -57,7 +57,7 @@ class Race:
     spec: TaskSpec
     leaders: tuple[Measured, ...]
     baseline: Measured
-    ladder: tuple[int, ...]
+    ladder: tuple[float, ...]
     measured: tuple[Repeated, ...]
     top: int
     cut: bool = False
@@ -201,12 +201,12 @@ def _leaders(spec: TaskSpec, measured: Iterable[Measured], baseline: Measured) -
     return tuple(sorted(cheapest, key=lambda one: one.worth, reverse=not scoring.minimised(metric)))
 
 
-def _ladder(spec: TaskSpec, leaders: Iterable[Measured], baseline: Measured) -> tuple[int, ...]:
+def _ladder(spec: TaskSpec, leaders: Iterable[Measured], baseline: Measured) -> tuple[float, ...]:
     goal = scoring.Goal.of(spec)
     wanted = {
         level
         for one in (*leaders, baseline)
-        for level in scoring.concurrencies(one.status.levels or [], goal, one.accelerators)
+        for level in scoring.needed_levels(one.status.levels or [], goal, one.accelerators)
     }
     if wanted and _doubtful(baseline) and baseline.score is not None and baseline.score.level is not None:
         wanted.add(baseline.score.level[1])
@@ -216,18 +216,18 @@ def _ladder(spec: TaskSpec, leaders: Iterable[Measured], baseline: Measured) -> 
     return tuple(sorted(wanted))
 
 
-def _counted(measured: Iterable[Measured], leaders: Iterable[Measured], ladder: Sequence[int]) -> Iterable[Repeated]:
+def _counted(measured: Iterable[Measured], leaders: Iterable[Measured], ladder: Sequence[float]) -> Iterable[Repeated]:
     """The repeats of the race, without those that were spoiled or cancelled: they will be done again."""
     known = {configuration_key(one) for one in leaders}
     for one in measured:
-        if not one.is_repeat or one.outcome in measurements.REPEATED or one.spec.benchmark.concurrency != list(ladder):
+        if not one.is_repeat or one.outcome in measurements.REPEATED or one.spec.benchmark.ladder != list(ladder):
             continue
         key = configuration_key(one) if one.spec.parameters is not None else None
         if key is None or key in known:
             yield key, one
 
 
-def _judged(spec: TaskSpec, repeats: Sequence[Repeated], ladder: Sequence[int]) -> Iterable[Repeated]:
+def _judged(spec: TaskSpec, repeats: Sequence[Repeated], ladder: Sequence[float]) -> Iterable[Repeated]:
     """The repeats, those of each configuration scored at the level that is best for all of them that are over."""
     goal = scoring.Goal.of(spec).on(ladder)
     scores: dict[str, scoring.Score] = {}

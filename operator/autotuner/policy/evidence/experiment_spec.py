@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from autotuner import engines, scoring
+from autotuner.api import quantity
 from autotuner.api.benchmark import BenchmarkPod
 from autotuner.api.common import API_VERSION, GROUP, TASK_LABEL, EngineName, EnvironmentVariable, Toleration
 from autotuner.api.experiment import (
@@ -16,6 +17,7 @@ from autotuner.api.experiment import (
     ExperimentSpec,
     ModelRef,
     Purpose,
+    RequestLimit,
     RuntimeRef,
     Service,
 )
@@ -24,6 +26,7 @@ from autotuner.engines import EngineVersion
 from autotuner.kubernetes_object import Object, content
 from autotuner.ownership import owner_reference
 from autotuner.policy import model_and_runtime
+from autotuner.scoring import slos
 from autotuner.search.space.configuration import Configuration, Rendered
 from autotuner.search.space.space import Space
 from autotuner.serving.backend import Backend, EngineTemplate
@@ -169,7 +172,7 @@ def repeat(
     *,
     index: int,
     block: int,
-    ladder: Sequence[int],
+    ladder: Sequence[float],
     host: str | None = None,
 ) -> Object:
     """The TuningExperiment that measures another again at some levels: the same engine, whatever changed since.
@@ -193,7 +196,7 @@ def repeat(
             "block": block,
             "retry_of": None,  # its own tries are counted, not those of the search
             "service": original.service.model_copy(update=changed),
-            "benchmark": original.benchmark.model_copy(update={"concurrency": list(ladder)}),
+            "benchmark": original.benchmark.on(ladder),
             "stop": scoring.stop(scoring.Goal.of(spec), None),
             "timeouts": spec.timeouts,
         }
@@ -246,7 +249,14 @@ def _benchmark(common: Ingredients) -> Benchmark:
     if not pod.image:
         pod = pod.model_copy(update={"image": common.benchmark_image})
     given = traffic.model_dump(exclude_none=True) | {"pod": pod.model_dump(exclude_none=True)}
-    return Benchmark(**given, seed=common.task["metadata"]["uid"])
+    return Benchmark(**given, seed=common.task["metadata"]["uid"], request_limits=_request_limits(common.spec))
+
+
+def _request_limits(spec: TaskSpec) -> list[RequestLimit] | None:
+    """What each request must keep; of several limits of one latency the smallest."""
+    limits = sorted(slos.of_requests(spec.slos or ()), key=lambda slo: -quantity.parse(slo.max or ""))
+    found = {slo.metric: slo.max for slo in limits}
+    return [RequestLimit.model_validate({"metric": name, "max": found[name]}) for name in sorted(found)] or None
 
 
 def _service(common: Ingredients, configuration: Configuration | None) -> Service:

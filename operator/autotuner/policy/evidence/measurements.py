@@ -222,7 +222,7 @@ def scored(
         return outcome, None
     goal = scoring.Goal.of(task)
     if spec.purpose == "Confirm":
-        goal = goal.on(spec.benchmark.concurrency)
+        goal = goal.on(spec.benchmark.ladder)
     score = scoring.score(status.levels or [], goal, spec.service.accelerator.count, status.ladder)
     return score.outcome, score
 
@@ -271,6 +271,6 @@ def _record(configuration: Configuration | None, told: RecordOutcome, score: Sco
         told,
         score.worths,
         score.shortfall,
-        tuple(LevelRecord(float(rung.concurrency), rung.worths, rung.distances) for rung in score.rungs),
+        tuple(LevelRecord(float(rung.offered), rung.worths, rung.distances) for rung in score.rungs),
         BoundaryRecord(edge.value, edge.low, edge.high) if edge else None,
     )

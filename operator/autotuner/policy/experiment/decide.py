@@ -203,7 +203,7 @@ def _benchmark_progress(seen: ObservedExperiment) -> str:
         return "engine ready; the benchmark's pod is gone"
     if not pod.started:
         return f"engine ready; benchmark {pod.waiting_reason or 'starting'} on {pod.node}"
-    levels = len(seen.spec.benchmark.scenarios) * len(seen.spec.benchmark.concurrency)
+    levels = len(seen.spec.benchmark.scenarios) * len(seen.spec.benchmark.ladder)
     return f"benchmarking {levels} level{'s' if levels != 1 else ''}; kubectl logs job/{seen.name} shows each"
 
 
@@ -270,7 +270,13 @@ def judge(seen: ObservedExperiment, ending: Ending) -> Ending:
     if ending.reason != "Completed" or ending.result is None or not slos:
         return ending
     benchmark = seen.spec.benchmark
-    goal = scoring.Goal(benchmark.scenarios, benchmark.concurrency, [Objective(metric="OutputThroughput")], slos)
+    goal = scoring.Goal(
+        benchmark.scenarios,
+        benchmark.ladder,
+        [Objective(metric="OutputThroughput")],
+        slos,
+        open_loop=benchmark.rates is not None,
+    )
     score = scoring.score(ending.result.levels, goal, seen.spec.service.accelerator.count, ending.result.ladder)
     if score.outcome != "infeasible":
         return ending

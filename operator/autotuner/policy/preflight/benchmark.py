@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from autotuner import engines
-from autotuner.api.benchmark import refused_params
+from autotuner.api.benchmark import Traffic, refused_params
+from autotuner.api.goals import Objective
 from autotuner.policy import cost_estimate
 from autotuner.policy.preflight.checked_task import Case
 from autotuner.validation_messages import Finding, Kind
@@ -18,9 +19,7 @@ def problems(case: Case) -> Iterator[Finding]:
     """What is wrong with the benchmark."""
     benchmark = case.spec.benchmark
     for number, objective in enumerate(case.spec.objectives):
-        if objective.concurrency is not None and objective.concurrency not in benchmark.concurrency:
-            details = {"concurrency": objective.concurrency, "ladder": benchmark.concurrency}
-            yield Finding(f"objectives[{number}].concurrency", Kind.LEVEL_NOT_ON_LADDER, details)
+        yield from _level(objective, f"objectives[{number}]", benchmark)
     # Tasks made under the definitions of an earlier release may have them still.
     for name, why in refused_params(benchmark.request_params or {}).items():
         yield Finding(f"benchmark.requestParams.{name}", Kind.REQUEST_PARAMETER_REFUSED, {"why": why})
@@ -30,11 +29,25 @@ def problems(case: Case) -> Iterator[Finding]:
         details = {
             "needed": needed,
             "scenarios": len(benchmark.scenarios),
-            "levels": len(benchmark.concurrency),
+            "levels": len(benchmark.ladder),
             "minutes": benchmark.max_minutes_per_level,
             "limit": limit,
         }
         yield Finding("timeouts.benchmarkSeconds", Kind.LADDER_TOO_LONG, details)
+
+
+def _level(objective: Objective, field: str, benchmark: Traffic) -> Iterator[Finding]:
+    """What is wrong with the level at which an objective is judged."""
+    own, other, ladder = ("concurrency", "rate", "concurrency")
+    if benchmark.rates is not None:
+        own, other, ladder = ("rate", "concurrency", "rates")
+        if objective.metric == "MaxConcurrency":
+            yield Finding(f"{field}.metric", Kind.USERS_IN_OPEN_LOOP)
+    if getattr(objective, other) is not None:
+        yield Finding(f"{field}.{other}", Kind.LEVEL_OF_OTHER_LOOP, {"given": ladder, "instead": own})
+    elif (level := objective.offered) is not None and level not in benchmark.ladder:
+        details = {"level": f"{level:g}", "ladder": [f"{each:g}" for each in benchmark.ladder]}
+        yield Finding(f"{field}.{own}", Kind.LEVEL_NOT_ON_LADDER, details)
 
 
 def _tokenizer(case: Case) -> Iterator[Finding]:
@@ -50,7 +63,7 @@ def warnings(case: Case) -> Iterator[Finding]:
     """What works but may mislead."""
     spec = case.spec
     metrics = {*(objective.metric for objective in spec.objectives), *(slo.metric for slo in spec.slos or [])}
-    if "TTFT" in metrics and max(spec.benchmark.concurrency) > _LOCKSTEP_FROM:
+    if "TTFT" in metrics and max(spec.benchmark.concurrency or (0,)) > _LOCKSTEP_FROM:
         for scenario in spec.benchmark.scenarios:
             if scenario.load.startswith("D"):
                 field = f"benchmark.scenarios[{scenario.name}].load"

@@ -5,30 +5,54 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from autotuner.api import quantity
-from autotuner.api.common import LATENCY_METRICS, Statistic
+from autotuner.api.common import JUDGED_AT_A_LEVEL, LATENCY_METRICS, PER_REQUEST_METRICS, Statistic
 from autotuner.api.goals import Objective, Slo
+from autotuner.api.task import TaskSpec
 from autotuner.policy.preflight.checked_task import Case
-from autotuner.scoring.figures import DEFAULT_STATISTIC, figure_name
+from autotuner.scoring.figures import DEFAULT_STATISTIC, figure_name, told
 from autotuner.validation_messages import Finding, Kind
+
+# Metrics that are shares, each with one that somebody may want.
+_SHARES = {"ErrorRate": "1%", "Attainment": "95%"}
 
 
 def problems(case: Case) -> Iterator[Finding]:
     """What is wrong with objectives and SLOs."""
-    yield from _objectives(case.spec.objectives, max(case.spec.benchmark.concurrency))
+    yield from _objectives(case.spec)
     yield from _slos(case.spec.slos or [])
+    yield from _request_limits(case.spec)
 
 
-def _objectives(objectives: list[Objective], highest: int) -> Iterator[Finding]:
+def _objectives(spec: TaskSpec) -> Iterator[Finding]:
     """Objectives that say the same; what is left out means the default, so two may do so in different words."""
-    first: dict[tuple[str, Statistic | None, int], int] = {}
-    for number, one in enumerate(objectives):
-        latency = one.metric in LATENCY_METRICS
-        level = (one.concurrency or highest) if latency else 0
+    first: dict[tuple[str, Statistic | None, float], int] = {}
+    highest = max(spec.benchmark.ladder)
+    for number, one in enumerate(spec.objectives):
+        at_a_level = one.metric in JUDGED_AT_A_LEVEL
+        level = (one.offered or highest) if at_a_level else 0
         earlier = first.setdefault((one.metric, _statistic(one), level), number)
         if earlier != number:
-            kind = Kind.LATENCY_OBJECTIVE_REPEATED if latency else Kind.OBJECTIVE_REPEATED
-            details = {"figure": figure_name(one.metric, one.statistic), "concurrency": level, "earlier": earlier}
+            kind = Kind.LATENCY_OBJECTIVE_REPEATED if at_a_level else Kind.OBJECTIVE_REPEATED
+            where = told(level, spec.benchmark.rates is not None)
+            details = {"figure": figure_name(one.metric, one.statistic), "where": where, "earlier": earlier}
             yield Finding(f"objectives[{number}]", kind, details)
+
+
+def _request_limits(spec: TaskSpec) -> Iterator[Finding]:
+    """Limits of single requests without a figure that counts them, and the other way round."""
+    slos = spec.slos or []
+    limits = [number for number, slo in enumerate(slos) if slo.per_request]
+    metrics: list[tuple[str, str]] = [
+        (f"objectives[{number}].metric", one.metric) for number, one in enumerate(spec.objectives)
+    ]
+    metrics += [(f"slos[{number}].metric", slo.metric) for number, slo in enumerate(slos)]
+    counting = [(field, metric) for field, metric in metrics if metric in PER_REQUEST_METRICS]
+    if not limits:
+        for field, metric in counting:
+            yield Finding(field, Kind.REQUEST_LIMIT_MISSING, {"metric": metric})
+    if not counting:
+        for number in limits:
+            yield Finding(f"slos[{number}].perRequest", Kind.REQUEST_LIMIT_UNUSED)
 
 
 def _slos(slos: list[Slo]) -> Iterator[Finding]:
@@ -50,8 +74,8 @@ def _impossible(slo: Slo, field: str) -> Finding | None:
     if side == "max" and limit <= 0 and slo.metric != "ErrorRate":
         kind = Kind.LATENCY_NEVER_SO_LOW if slo.metric in LATENCY_METRICS else Kind.RATE_NEVER_SO_LOW
         return Finding(where, kind, {"figure": figure_name(slo.metric, slo.statistic), "limit": written})
-    if slo.metric == "ErrorRate" and limit > 1:
-        return Finding(where, Kind.SHARE_ABOVE_ALL)
+    if slo.metric in _SHARES and limit > 1:
+        return Finding(where, Kind.SHARE_ABOVE_ALL, {"metric": slo.metric, "example": _SHARES[slo.metric]})
     return None
 
 
@@ -77,9 +101,9 @@ def _conflict(slo: Slo, other: Slo, earlier: int, field: str) -> Finding | None:
     return Finding(f"{field}.{side}", kind, {"limit": written, "earlier": earlier, "other": before})
 
 
-def _figure(slo: Slo) -> tuple[str, Statistic | None]:
-    """The figure that an SLO bounds: metric and statistic."""
-    return slo.metric, _statistic(slo)
+def _figure(slo: Slo) -> tuple[str, Statistic | None, bool]:
+    """The figure that an SLO bounds: metric, statistic, and whether of each request."""
+    return slo.metric, _statistic(slo), bool(slo.per_request)
 
 
 def _limit(slo: Slo) -> tuple[str, str]:

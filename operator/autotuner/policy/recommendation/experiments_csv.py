@@ -16,7 +16,7 @@ from autotuner.api.task import TaskSpec
 from autotuner.policy.evidence.measurements import Measured
 from autotuner.scoring import Score
 from autotuner.scoring.figures import DEFAULT_STATISTIC
-from autotuner.scoring.slos import soft
+from autotuner.scoring.slos import of_requests, soft
 from autotuner.search.space.space import Space
 
 Row = dict[str, Any]
@@ -29,18 +29,20 @@ _FIGURES = (
     "totalTokensPerSecond",
     "requestsPerSecond",
 )
+_OPEN_LOOP = ("sentPerSecond", "latenessP99Seconds")
+_OF_REQUESTS = ("goodRequestsPerSecond", "attainment.share", "attainment.low", "attainment.high")
 _LATENCIES = ("ttftSeconds", "tpotSeconds", "e2eLatencySeconds")
 _STATISTICS = ("mean", "p50", "p90", "p95", "p99")
 # What makes a spreadsheet take a text for a formula; a number may begin so.
 _FORMULA = ("=", "+", "-", "@", "\t", "\n")
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
-_AT_LEVEL = (*_FIGURES, *(f"{latency}.{one}" for latency in _LATENCIES for one in _STATISTICS))
+_DISTRIBUTIONS = tuple(f"{latency}.{one}" for latency in _LATENCIES for one in _STATISTICS)
 
 
 def column(objective: Objective, prefix: str = "objective") -> str:
     """The heading of an objective: `objective.OutputThroughput`, `objective.TTFT.P99@32`."""
     statistic = f".{objective.statistic or DEFAULT_STATISTIC}" if objective.metric in LATENCY_METRICS else ""
-    at = f"@{objective.concurrency}" if objective.concurrency else ""
+    at = f"@{objective.offered:g}" if objective.offered else ""
     return f"{prefix}.{objective.metric}{statistic}{at}"
 
 
@@ -59,8 +61,8 @@ def columns(space: Space, spec: TaskSpec) -> list[str]:
         *("args", "gpus"),
         *dict.fromkeys(map(column, spec.objectives)),
         *_of_soft(spec),
-        *("sloShortfall", "scenario", "concurrency"),
-        *(f"{_prefix(scenario.name, spec)}{one}" for scenario in spec.benchmark.scenarios for one in _AT_LEVEL),
+        *("sloShortfall", "scenario", _offered(spec)),
+        *(f"{_prefix(scenario.name, spec)}{one}" for scenario in spec.benchmark.scenarios for one in _at_levels(spec)),
         *("gpuSeconds", "message"),
     ]
 
@@ -93,6 +95,17 @@ def text(
         kept.add(one.name)
     lines = [_written(names), *(written[one.name] for one in every if one.name in kept)]
     return b"".join(lines).decode(), len(every) - len(kept)
+
+
+def _offered(spec: TaskSpec) -> str:
+    """The heading of what is offered at a level."""
+    return "concurrency" if spec.benchmark.rates is None else "rate"
+
+
+def _at_levels(spec: TaskSpec) -> tuple[str, ...]:
+    """The headings of a level's figures, without those that none of the task's levels has."""
+    open_loop = _OPEN_LOOP if spec.benchmark.rates is not None else ()
+    return (*_FIGURES, *open_loop, *(_OF_REQUESTS if of_requests(spec.slos or ()) else ()), *_DISTRIBUTIONS)
 
 
 def _written(cells: Sequence[Any]) -> bytes:
@@ -160,11 +173,11 @@ def _reused(one: Measured) -> Row:
 
 
 def _at_level(one: Measured, score: Score, spec: TaskSpec) -> Row:
-    """The concurrency of the value, or nearest to the SLOs; of a ladder that ended early, the highest."""
+    """The users or the rate of the value, or nearest to the SLOs; of a ladder that ended early, the highest."""
     levels = one.status.levels or []
-    at = score.level[1] if score.level else max((level.concurrency for level in levels), default=0)
-    counted = [level for level in levels if level.concurrency == at]
-    row: Row = {"concurrency": at or ""}
+    at = score.level[1] if score.level else max((level.offered for level in levels), default=0)
+    counted = [level for level in levels if level.offered == at]
+    row: Row = {_offered(spec): at or ""}
     if score.outcome == "infeasible" and score.level:
         row["scenario"] = score.level[0]
     elif counted and len(spec.benchmark.scenarios) == 1:
@@ -181,7 +194,7 @@ def _prefix(scenario: str, spec: TaskSpec) -> str:
 
 def _figures(level: Level) -> Row:
     figures = level.dump()
-    row: Row = {name: figures[name] for name in _FIGURES if name in figures}
-    for latency in _LATENCIES:
-        row |= {f"{latency}.{one}": value for one, value in (figures.get(latency) or {}).items()}
+    row: Row = {name: figures[name] for name in (*_FIGURES, *_OPEN_LOOP, _OF_REQUESTS[0]) if name in figures}
+    for nested in (*_LATENCIES, "attainment"):
+        row |= {f"{nested}.{one}": value for one, value in (figures.get(nested) or {}).items()}
     return row

@@ -49,13 +49,14 @@ def _front(answer: FinishedTask) -> Iterator[str]:
     rows = [
         [
             point.experiment,
-            *(f"{scoring.format_value(one.value, one.metric)} at {one.concurrency}" for one in point.values),
+            *(f"{scoring.format_value(one.value, one.metric)} at {one.offered:g}" for one in point.values),
             *("; ".join(one.text for one in broken.get(point.experiment, ())) or "-" for _ in soft),
             markdown.code_cell(" ".join(point.args)),
         ]
         for point in answer.front or ()
     ]
-    yield "Each value is told with the number of users at which it was measured."
+    offered = "number of users" if answer.seen.spec.benchmark.rates is None else "requests per second"
+    yield f"Each value is told with the {offered} at which it was measured."
     yield ""
     yield from markdown.lines(["Experiment", *heads, "Arguments"], rows)
     if sharing := shared_accelerators.sentence(answer.winners):

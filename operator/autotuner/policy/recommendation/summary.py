@@ -14,7 +14,7 @@ from autotuner.policy.recommendation import shared_accelerators
 from autotuner.policy.recommendation.finished_task import FinishedTask
 from autotuner.policy.recommendation.markdown import code, lines
 from autotuner.scoring import slos
-from autotuner.scoring.figures import figure_name
+from autotuner.scoring.figures import figure_name, told
 
 _VERDICTS = {
     "Improved": "Measured again in turns with the baseline, it is better: the gain is real.",
@@ -58,7 +58,7 @@ def of(answer: FinishedTask, best: Best) -> Iterator[str]:
 
 
 def _headline(answer: FinishedTask, best: Best) -> str:
-    value = scoring.format_value(best.value, answer.objective.metric, answer.seen.spec.benchmark.concurrency)
+    value = scoring.format_value(best.value, answer.objective.metric, answer.seen.spec.benchmark.ladder)
     if answer.stays:
         return f"the baseline stays, {value}"
     if best.gain_percent is None:
@@ -138,7 +138,7 @@ def _quality(best: Best) -> str:
 
 
 def _scenarios(answer: FinishedTask) -> Iterator[str]:
-    """The table of what each scenario measured at the concurrency that counts."""
+    """The table of what each scenario measured at the level that counts."""
     spec = answer.seen.spec
     asked = [(one.metric, one.statistic) for one in (*spec.objectives, *(spec.slos or ()))]
     written = {figure_name(*each): each for each in (*asked, *_ALWAYS) if each[0] != "MaxConcurrency"}
@@ -154,7 +154,7 @@ def _scenarios(answer: FinishedTask) -> Iterator[str]:
 
 
 def _levels(answer: FinishedTask) -> list[Level]:
-    """The levels of the run that is shown: all scenarios at the concurrency of the value."""
+    """The levels of the run that is shown: all scenarios at the concurrency or rate of the value."""
     best, winners = answer.best, answer.winners
     if best is None or not winners:
         return []
@@ -167,7 +167,7 @@ def _levels(answer: FinishedTask) -> list[Level]:
 
 
 def _at(one: Measured, best: Best) -> list[Level]:
-    return [level for level in one.status.levels or [] if level.concurrency == best.level.concurrency]
+    return [level for level in one.status.levels or [] if level.offered == best.level.offered]
 
 
 def _distance(levels: Sequence[Level], shown: Level) -> float:
@@ -178,14 +178,15 @@ def _distance(levels: Sequence[Level], shown: Level) -> float:
 
 def _where(answer: FinishedTask, best: Best) -> str:
     scenarios = answer.seen.spec.benchmark.scenarios
-    if answer.objective.metric == "MaxConcurrency" and best.value > best.level.concurrency:
+    if answer.objective.metric == "MaxConcurrency" and best.value > best.level.offered:
         # The value lies between two levels.
         others = f"all other figures are those of {best.level.concurrency} users, the last level within"
         return f"the first broken SLO ({others})"
+    where = told(best.level.offered, best.level.rate is not None)
     if len(scenarios) == 1:
-        return f"scenario {best.level.scenario}, concurrency {best.level.concurrency}"
+        return f"scenario {best.level.scenario}, {where}"
     weighted = ", ".join(f"{one.name} ({one.weight:g})" for one in scenarios)
-    return f"concurrency {best.level.concurrency}, weighted over scenarios {weighted}"
+    return f"{where}, weighted over scenarios {weighted}"
 
 
 def _keeping(answer: FinishedTask) -> str:

@@ -62,7 +62,7 @@ def best_for_status(
         gain_percent=round(percent, 2) if percent is not None else None,
         breaks=broken_slos.broken(runs),
         confidence=confidence,
-        level=BestLevel(scenario=metrics.scenario, concurrency=metrics.concurrency),
+        level=BestLevel(scenario=metrics.scenario, concurrency=metrics.concurrency, rate=metrics.rate),
         metrics=metrics,
         accelerator_sharing=run.status.accelerator_sharing,
     )
@@ -84,12 +84,19 @@ def front(measured: Iterable[Measured], objectives: Sequence[Objective]) -> list
 
 
 def _front_point(one: Measured, score: scoring.Score, objectives: Sequence[Objective]) -> FrontPoint:
+    open_loop = one.spec.benchmark.rates is not None
     return FrontPoint(
         experiment=one.name,
         parameters=one.spec.parameters or None,
         args=list(one.spec.service.args),
         values=[
-            ObjectiveValue(metric=objective.metric, statistic=objective.statistic, concurrency=at, value=value)
+            ObjectiveValue(
+                metric=objective.metric,
+                statistic=objective.statistic,
+                concurrency=None if open_loop else int(at),
+                rate=at if open_loop else None,
+                value=value,
+            )
             for objective, value, at in zip(objectives, score.values, score.at, strict=True)
         ],
     )

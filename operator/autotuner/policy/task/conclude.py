@@ -110,7 +110,7 @@ def _recommend(builder: PlanBuilder, reason: str, message: str) -> TaskPlan:
 
 def _ladder_advice(seen: ObservedTask, best: Best) -> str:
     """The advice where the best is at the end of the ladder, and others may be too: nobody knows which is better."""
-    metric, ladder = seen.spec.objectives[0].metric, seen.spec.benchmark.concurrency
+    metric, ladder = seen.spec.objectives[0].metric, seen.spec.benchmark.ladder
     if not scoring.saturated(best.value, metric, ladder):
         return ""
     known = [one.value for one in seen.measured if not one.is_repeat and one.score is not None and one.score.feasible]

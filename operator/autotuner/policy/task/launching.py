@@ -115,7 +115,7 @@ def plan(
     return builder.plan(message, look_again, create_experiments=tuple(one.body for one in launches))
 
 
-def repeat(builder: PlanBuilder, original: Measured, block: int, ladder: Sequence[int], what: str) -> Launch:
+def repeat(builder: PlanBuilder, original: Measured, block: int, ladder: Sequence[float], what: str) -> Launch:
     """The launch that measures a leader or the baseline again for the confirmation.
 
     Args:

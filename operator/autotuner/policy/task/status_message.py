@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from autotuner import scoring
 from autotuner.api.common import Condition
+from autotuner.api.goals import Objective
 from autotuner.api.task import TaskSpec
 from autotuner.api.task_status import (
     BaselineResult,
@@ -61,13 +62,18 @@ def best_in_words(found: Best, baseline: BaselineResult | None, spec: TaskSpec) 
 
 def best_value(found: Best, spec: TaskSpec) -> str:
     """The value of the best with its unit: `1893 tok/s/GPU`."""
-    return scoring.format_value(found.value, spec.objectives[0].metric, spec.benchmark.concurrency)
+    return scoring.format_value(found.value, spec.objectives[0].metric, spec.benchmark.ladder)
+
+
+def _offered(objective: Objective) -> str:
+    """Where an objective is judged: `8`, `4 req/s`."""
+    return f"{objective.rate:g} req/s" if objective.rate is not None else f"{objective.concurrency}"
 
 
 def columns(status: TaskStatus, spec: TaskSpec) -> Columns:
     """The texts for `kubectl get`."""
     names = [
-        figure_name(one.metric, one.statistic) + (f" at {one.concurrency}" if one.concurrency else "")
+        figure_name(one.metric, one.statistic) + (f" at {_offered(one)}" if one.offered else "")
         for one in spec.objectives
     ]
     best = best_value(status.best, spec) if status.best else None

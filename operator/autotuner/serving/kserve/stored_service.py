@@ -8,15 +8,16 @@ pods without any trace in the InferenceService.
 from __future__ import annotations
 
 import copy
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from autotuner.api.model_and_runtime import Target
 from autotuner.engines import arguments
 from autotuner.kubernetes_object import Object
 from autotuner.presets import Presets
 from autotuner.serving.backend import FoundTarget, Named, TargetParts, UnusableTargetError
+from autotuner.serving.kserve import predictor_copy
+from autotuner.serving.kserve.predictor_fields import OLD_FORMS, Runtime, own_container, predictor_of
 from autotuner.serving.kserve.resource_kinds import (
     CLUSTER_SERVING_RUNTIME,
     CONTAINER,
@@ -24,56 +25,21 @@ from autotuner.serving.kserve.resource_kinds import (
     DISABLE_AUTO_UPDATE,
     SERVING_RUNTIME,
     STOP,
-    STORAGE_SECRET,
     pod_selector,
 )
-from autotuner.serving.target import pod_copy, reading
+from autotuner.serving.target import reading
 from autotuner.serving.target.shell_script import script_index
 
 _MODES = ("Standard", "RawDeployment")
-# Of one engine that is measured alone: how many there are, and who else gets or sees its traffic.
-_NOT_COPIED = (
-    *("labels", "annotations", "minReplicas", "maxReplicas", "scaleTarget", "scaleMetric", "scaleMetricType"),
-    *("autoScaling", "canaryTrafficPercent", "containerConcurrency", "timeout", "batcher", "logger"),
-    "deploymentStrategy",
-)
-_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
-# Of other tools, which would take the copy for what they look after.
-_OTHERS = ("argocd.argoproj.io/", "meta.helm.sh/", "opendatahub.io/", "security.opendatahub.io/")
-# What KServe knew before `model`, and stores as `model`.
-_OLD_FORMS = ("huggingface", "triton", "pytorch", "tensorflow", "onnx", "sklearn", "xgboost", "lightgbm", "paddle")
 _HUB = "hf://"
 _DOWNLOADED = "downloaded"
 _TOKEN_VOLUME = "kube-api-access-"  # noqa: S105
-_SHARED_STORAGE = ("pvc://", "oci://")
-
-
-class _Runtime(NamedTuple):
-    """What a predictor takes from its runtime; empty for a predictor with containers of its own.
-
-    Attributes:
-        kind: of the runtime.
-        name: of the runtime.
-        spec: of the runtime.
-    """
-
-    kind: str = ""
-    name: str = ""
-    spec: Mapping[str, Any] = {}
-
-    @property
-    def container(self) -> Mapping[str, Any]:
-        """In which the engine runs."""
-        return next((one for one in self.spec.get("containers") or () if one.get("name") == CONTAINER), {})
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.name}"
 
 
 def parts(target: Mapping[str, Any]) -> TargetParts:
     """The runtime, which KServe names in the status once it has chosen it, and the predictor's pods."""
     status, name = target.get("status") or {}, target["metadata"]["name"]
-    asked = (_predictor(target).get("model") or {}).get("runtime") or ""
+    asked = (predictor_of(target).get("model") or {}).get("runtime") or ""
     chosen = (status.get("servingRuntimeName") or "", status.get("clusterServingRuntimeName") or "")
     names = zip((SERVING_RUNTIME, CLUSTER_SERVING_RUNTIME), chosen if any(chosen) else (asked, asked), strict=True)
     named = [Named(resource, called) for resource, called in names if called]
@@ -94,11 +60,11 @@ def read(target: Target, found: FoundTarget, known: Presets) -> Object:
         UnusableTargetError: it cannot be copied, or a change of it would do nothing.
     """
     original, what = reading.usable(target, found.object), f"{target.kind} {target.name}"
-    predictor = _predictor(original)
+    predictor = predictor_of(original)
     runtime = _runtime(predictor, found)
     if why := _unusable(original, predictor, runtime):
         raise UnusableTargetError(f"{what} {why}")
-    own = _own_container(predictor)
+    own = own_container(predictor)
     pod = _settled(what, own, runtime, original, found.pods)
     engine = next(one for one in pod["spec"]["containers"] if one["name"] == CONTAINER)
     kept = _kept(own, runtime, engine)
@@ -108,7 +74,8 @@ def read(target: Target, found: FoundTarget, known: Presets) -> Object:
             " InferenceService and says nothing: all experiments would be the same engine; let the runtime start the"
             " engine by command and args"
         )
-    copied, form = _copied(original, predictor, pod["metadata"].get("labels") or {}), _old_form(original)
+    copied = predictor_copy.copied(original, predictor, pod["metadata"].get("labels") or {})
+    form = predictor_copy.old_form(original)
     given = list(runtime.container.get("args") or ())
     return {
         **reading.of_pod(target, _template(engine, pod, predictor, runtime), known, kept=kept),
@@ -119,26 +86,15 @@ def read(target: Target, found: FoundTarget, known: Presets) -> Object:
         **({"runtime": {**runtime._asdict(), "spec": dict(runtime.spec)}} if runtime.name else {}),
         "completed": _completed(given, list(engine.get("args") or ())[: len(given)]),
         **({"oldForm": form} if form else {}),
-        reading.NOTES: list(_notes(original, predictor, runtime, copied.dropped)),
+        reading.NOTES: list(predictor_copy.notes(original, predictor, runtime, copied.dropped)),
     }
 
 
-def _predictor(original: Mapping[str, Any]) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = (original.get("spec") or {}).get("predictor") or {}
-    return found
-
-
-def _own_container(predictor: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What the InferenceService itself says of the engine's container."""
-    found: Mapping[str, Any] = predictor.get("model") or next(iter(predictor.get("containers") or ()), {})
-    return found
-
-
-def _runtime(predictor: Mapping[str, Any], found: FoundTarget) -> _Runtime:
+def _runtime(predictor: Mapping[str, Any], found: FoundTarget) -> Runtime:
     if not predictor.get("model") or not found.parts:
-        return _Runtime()
+        return Runtime()
     body = found.parts[0]
-    return _Runtime(body["kind"], body["metadata"]["name"], body["spec"])
+    return Runtime(body["kind"], body["metadata"]["name"], body["spec"])
 
 
 def _mode(original: Mapping[str, Any]) -> str:
@@ -147,7 +103,7 @@ def _mode(original: Mapping[str, Any]) -> str:
     return str(annotations.get(DEPLOYMENT_MODE) or (original.get("status") or {}).get("deploymentMode") or "")
 
 
-def _unusable(original: Mapping[str, Any], predictor: Mapping[str, Any], runtime: _Runtime) -> str:
+def _unusable(original: Mapping[str, Any], predictor: Mapping[str, Any], runtime: Runtime) -> str:
     """Why an InferenceService cannot be copied, or a change of it would do nothing; empty if all is well."""
     annotations = original["metadata"].get("annotations") or {}
     mode = _mode(original)
@@ -161,11 +117,11 @@ def _unusable(original: Mapping[str, Any], predictor: Mapping[str, Any], runtime
         return f"has {DISABLE_AUTO_UPDATE}, by which KServe carries out no change, so no patch either; take it off"
     if predictor.get("workerSpec") or runtime.spec.get("workerSpec"):
         return "runs on several nodes (workerSpec), whose workers KServe deletes from release 0.20 on; use one node"
-    old = [form for form in _OLD_FORMS if form in predictor]
+    old = [form for form in OLD_FORMS if form in predictor]
     if old:
         return f"is stored with predictor.{old[0]}, which KServe has replaced; write predictor.model"
-    if not predictor.get("model") and not predictor.get("containers"):
-        return "has neither predictor.model nor predictor.containers, so no engine that could be copied"
+    if not own_container(predictor):
+        return f"has neither predictor.model nor a container {CONTAINER}, so no engine that could be copied"
     if predictor.get("model") and not runtime.name:
         return (
             "has no runtime that can be read: KServe names it in status.servingRuntimeName or"
@@ -175,7 +131,7 @@ def _unusable(original: Mapping[str, Any], predictor: Mapping[str, Any], runtime
 
 
 def _settled(
-    what: str, own: Mapping[str, Any], runtime: _Runtime, original: Mapping[str, Any], pods: Sequence[Object]
+    what: str, own: Mapping[str, Any], runtime: Runtime, original: Mapping[str, Any], pods: Sequence[Object]
 ) -> Object:
     """A pod of the predictor, if all of them run what the InferenceService and its runtime say."""
     if not pods and "status" not in original:
@@ -195,7 +151,7 @@ def _settled(
     return min(pods, key=lambda pod: str(pod["metadata"]["name"]))
 
 
-def _says_the_same(running: Sequence[str], own: Mapping[str, Any], runtime: _Runtime) -> bool:
+def _says_the_same(running: Sequence[str], own: Mapping[str, Any], runtime: Runtime) -> bool:
     """Whether a pod's arguments are those that are written, but for what templates put in."""
     written = [*(runtime.container.get("args") or ()), *(own.get("args") or ())]
     return len(running) == len(written) and all(
@@ -203,7 +159,7 @@ def _says_the_same(running: Sequence[str], own: Mapping[str, Any], runtime: _Run
     )
 
 
-def _composed(own: Mapping[str, Any], runtime: _Runtime) -> Object:
+def _composed(own: Mapping[str, Any], runtime: Runtime) -> Object:
     """A pod as KServe would make it, as far as it is read here."""
     base = runtime.container
     names = {variable["name"] for variable in own.get("env") or ()}
@@ -217,7 +173,7 @@ def _composed(own: Mapping[str, Any], runtime: _Runtime) -> Object:
     return {"metadata": {"name": ""}, "spec": {"containers": [engine]}}
 
 
-def _kept(own: Mapping[str, Any], runtime: _Runtime, engine: Mapping[str, Any]) -> int:
+def _kept(own: Mapping[str, Any], runtime: Runtime, engine: Mapping[str, Any]) -> int:
     """How many of the first words of the engine's command line come from the runtime, or stand among its words."""
     given = len(runtime.container.get("args") or ())
     if own.get("command") and not given:
@@ -246,7 +202,7 @@ def _swallows(engine: Mapping[str, Any], kept: int) -> bool:
 
 
 def _template(
-    engine: Mapping[str, Any], pod: Mapping[str, Any], predictor: Mapping[str, Any], runtime: _Runtime
+    engine: Mapping[str, Any], pod: Mapping[str, Any], predictor: Mapping[str, Any], runtime: Runtime
 ) -> Object:
     """What of the pod decides what is measured; what differs from pod to pod is left out."""
     fields = ("name", "image", "command", "args", "env", "ports", "resources")
@@ -263,36 +219,6 @@ def _template(
     return {"spec": copy.deepcopy(spec)}
 
 
-class _Copied(NamedTuple):
-    predictor: Object
-    annotations: dict[str, str]
-    dropped: tuple[str, ...]
-
-
-def _copied(original: Mapping[str, Any], predictor: Mapping[str, Any], labels: Mapping[str, str]) -> _Copied:
-    """The predictor and the annotations of a copy."""
-    annotations = {**(original["metadata"].get("annotations") or {}), **(predictor.get("annotations") or {})}
-    rest = {key: value for key, value in predictor.items() if key not in _NOT_COPIED}
-    model = rest.pop("model", None)
-    containers = [*(rest.pop("containers", None) or ()), *([{**model, "name": CONTAINER}] if model else ())]
-    template = {"metadata": {"labels": labels, "annotations": annotations}, "spec": {**rest, "containers": containers}}
-    found = pod_copy.without_traffic(template)
-    spec = found.template["spec"]
-    if model:
-        spec["model"] = {**spec["containers"].pop(), "name": model.get("name", "")}
-    if not spec["containers"]:
-        del spec["containers"]
-    _own_container(spec).pop("args", None)  # type: ignore[attr-defined]
-    kept = {
-        key: value
-        for key, value in ((found.template.get("metadata") or {}).get("annotations") or {}).items()
-        if not key.startswith(_OTHERS)
-    }
-    if STORAGE_SECRET in annotations:
-        kept[STORAGE_SECRET] = annotations[STORAGE_SECRET]
-    return _Copied(spec, kept, found.dropped)
-
-
 def _completed(written: Sequence[str], running: Sequence[str]) -> list[str]:
     """The arguments of a runtime in which KServe puts the object's name, as they are in the original's pods."""
     parsed = arguments.parse(written)
@@ -302,36 +228,3 @@ def _completed(written: Sequence[str], running: Sequence[str]) -> list[str]:
         if any("{{" in word for word in written[argument.index : end]):
             found += running[argument.index : end]
     return found
-
-
-def _old_form(original: Mapping[str, Any]) -> str:
-    """The field of the file that was applied last which is stored as `model`; empty if it has `model` itself."""
-    text = (original["metadata"].get("annotations") or {}).get(_APPLIED) or "{}"
-    try:
-        applied = json.loads(text)
-    except ValueError:
-        return ""
-    written = _predictor(applied) if isinstance(applied, dict) else {}
-    return next((form for form in _OLD_FORMS if form in written), "")
-
-
-def _notes(
-    original: Mapping[str, Any], predictor: Mapping[str, Any], runtime: _Runtime, dropped: Sequence[str]
-) -> Iterator[str]:
-    """How a copy differs from the original, and what it costs."""
-    model, spec = predictor.get("model") or {}, original["spec"]
-    address = str(model.get("storageUri") or "")
-    several = model.get("storage") or model.get("storageUris")
-    if several or (address and not address.startswith(_SHARED_STORAGE)):
-        source = address or "its storage"
-        yield f"each experiment downloads the model anew from {source}; a claim (storageUri: pvc://) is shared by all"
-    if model and not address and not several and (model.get("modelFormat") or {}).get("name") != "huggingface":
-        yield "without a storageUri KServe puts an agent beside each engine, for which it waits too"
-    others = [part for part in ("transformer", "explainer") if spec.get(part)]
-    if others:
-        yield f"copies have no {' and no '.join(others)}: the predictor alone is measured"
-    labels = [f"{key}={value}" for key, value in (runtime.spec.get("labels") or {}).items()]
-    if labels:
-        yield f"{runtime} gives its labels to copies too: nothing of yours must select pods by {', '.join(labels)}"
-    if dropped:
-        yield f"copies have no {', '.join(dropped)}"

@@ -76,17 +76,12 @@ def read(target: Target, found: FoundTarget, known: Presets) -> Object:
         UnusableTargetError: it cannot be copied.
     """
     live = reading.usable(target, found.object)
-    why = _unusable(live, target) or _inherited(live, found.parts)
+    pod = _newest(found.pods)
+    if why := _unusable(live, target) or _inherited(live, found.parts) or _unreachable(pod):
+        raise UnusableTargetError(f"{target.kind} {target.name} {why}")
+    assert pod is not None, "asked before"
+    main = _main(pod)
     try:
-        if why:
-            raise NoEngineError(why)
-        pod = _newest(found.pods)
-        main = next(one for one in pod["spec"]["containers"] if one["name"] == MAIN)
-        if any(((main.get(probe) or {}).get("httpGet") or {}).get("scheme") == "HTTPS" for probe in _PROBES):
-            raise NoEngineError(
-                "serves by HTTPS with a certificate that it signed itself, which no benchmark trusts; set"
-                " enableLLMInferenceServiceTLS to false in the ConfigMap inferenceservice-config of KServe"
-            )
         start = engine_start.read(main, target.engine)
     except NoEngineError as problem:
         raise UnusableTargetError(f"{target.kind} {target.name}: {problem}") from problem
@@ -140,12 +135,28 @@ def _inherited(live: Mapping[str, Any], configurations: Iterable[Mapping[str, An
     return ""
 
 
-def _newest(pods: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+def _newest(pods: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
     """The pod of the present spec: during a rollout there are others."""
     able = [pod for pod in pods if any(one["name"] == MAIN for one in pod["spec"]["containers"])]
-    if not able:
-        raise NoEngineError("has no pod whose arguments could be read; wait until it runs")
-    return max(able, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
+    return max(able, key=lambda pod: str(pod["metadata"]["creationTimestamp"]), default=None)
+
+
+def _main(pod: Mapping[str, Any]) -> Mapping[str, Any]:
+    containers: Sequence[Mapping[str, Any]] = pod["spec"]["containers"]
+    return next(one for one in containers if one["name"] == MAIN)
+
+
+def _unreachable(pod: Mapping[str, Any] | None) -> str:
+    """Why no benchmark could reach such a pod; empty if it could."""
+    if pod is None:
+        return "has no pod whose arguments could be read; wait until it runs"
+    main = _main(pod)
+    if any(((main.get(probe) or {}).get("httpGet") or {}).get("scheme") == "HTTPS" for probe in _PROBES):
+        return (
+            "serves by HTTPS with a certificate that it signed itself, which no benchmark trusts; set"
+            " enableLLMInferenceServiceTLS to false in the ConfigMap inferenceservice-config of KServe"
+        )
+    return ""
 
 
 def _read_of(pod: Mapping[str, Any], main: Mapping[str, Any]) -> Object:

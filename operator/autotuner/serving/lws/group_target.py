@@ -11,7 +11,7 @@ from autotuner.kubernetes_object import Object
 from autotuner.presets import Presets
 from autotuner.serving.backend import UnusableTargetError
 from autotuner.serving.lws import leader_worker_group
-from autotuner.serving.lws.leader_worker_group import templates
+from autotuner.serving.lws.leader_worker_group import EXCLUSIVE, templates
 from autotuner.serving.target import engine_container, pod_copy, reading
 from autotuner.serving.target.engine_container import EngineContainer, NoEngineError, NoEngineThereError
 
@@ -51,7 +51,19 @@ def read(target: Target, found: Object | None, known: Presets) -> Object:
         "own_leader": "leaderTemplate" in group,
         "spec": {field: spec[field] for field in _KEPT if spec.get(field)},
         **({"workers": workers} if workers is not None else {}),
+        **({reading.NOTES: notes} if (notes := list(_notes(found))) else {}),
     }
+
+
+def _notes(found: Mapping[str, Any]) -> Iterator[str]:
+    """What a copy does without that may make it slower or faster than the original."""
+    if found["spec"]["leaderWorkerTemplate"].get("subGroupPolicy"):
+        yield "copies have no subGroupPolicy, so their pods may be placed otherwise than the original's"
+    if EXCLUSIVE in (found["metadata"].get("annotations") or {}):
+        yield (
+            f"copies are not placed exclusively ({EXCLUSIVE}), so their pods may be placed otherwise than the"
+            " original's; keep engines where the original may run with placement.nodeSelector"
+        )
 
 
 def _workers(target: Target, data: Mapping[str, Any], leader: Object, worker: Object) -> Object:

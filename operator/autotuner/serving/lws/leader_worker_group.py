@@ -19,6 +19,8 @@ MARK = f"{GROUP}/backend={LEADER_WORKER_SET.kind}"
 _PREFIX = "leaderworkerset.sigs.k8s.io/"
 RANK_LABEL = f"{_PREFIX}worker-index"
 SIZE_ANNOTATION = f"{_PREFIX}size"
+# Of a set: one group for each domain of this topology.
+EXCLUSIVE = f"{_PREFIX}exclusive-topology"
 
 # kubectl's: the container of a pod whose log it shows.
 CONTAINER_ANNOTATION = "kubectl.kubernetes.io/default-container"

@@ -17,6 +17,7 @@ from autotuner.serving.backend import FoundTarget, Named, TargetParts, UnusableT
 from autotuner.serving.ome.inference_service import CONTAINER, engine_name
 from autotuner.serving.ome.merged_engine import merged
 from autotuner.serving.ome.resource_kinds import (
+    BASE_MODEL,
     CLUSTER_BASE_MODEL,
     CLUSTER_SERVING_RUNTIME,
     SERVING_RUNTIME,
@@ -25,6 +26,7 @@ from autotuner.serving.target import engine_container, pod_copy, reading
 from autotuner.serving.target.engine_container import NoEngineError
 from autotuner.serving.target.shell_script import keeps_arguments_out
 
+_MODELS = {resource.kind: resource for resource in (CLUSTER_BASE_MODEL, BASE_MODEL)}
 _MODE, RAW = "ome.io/deploymentMode", "RawDeployment"
 # Of an engine, all that is no field of a pod.
 _NO_POD_FIELDS = (
@@ -39,10 +41,12 @@ _OVERRULES = ("runtimeArgsOverride", "tensorParallelismOverride")
 
 
 def parts(target: Mapping[str, Any]) -> TargetParts:
-    """Its runtime, which OME looks for in the namespace first, and the Deployment that OME has made of it."""
+    """Its model, its runtime, which OME looks for in the namespace first, and the Deployment that OME made of it."""
     name = str((target["spec"].get("runtime") or {}).get("name") or "")
+    model = _model_reference(target["spec"].get("model") or {})
+    models = [Named(_MODELS[model["kind"]], model["name"])] if model["name"] and model["kind"] in _MODELS else []
     runtimes = [Named(SERVING_RUNTIME, name), Named(CLUSTER_SERVING_RUNTIME, name)] if name else []
-    return TargetParts([*runtimes, Named(DEPLOYMENT, engine_name(target["metadata"]["name"]))])
+    return TargetParts([*models, *runtimes, Named(DEPLOYMENT, engine_name(target["metadata"]["name"]))])
 
 
 def read(target: Target, found: FoundTarget) -> Object:
@@ -50,7 +54,7 @@ def read(target: Target, found: FoundTarget) -> Object:
 
     - `target`, `container`, `engine` and `template` as `reading.of_pod` has them. The template is of the runtime's
       engine with the InferenceService's on top; its container has the command and the arguments that run.
-    - `modelRef`: kind and name of the model.
+    - `modelRef`: kind and name of the model; `model`: its spec, empty if there is none.
     - `service`: what a copy says of model and runtime, and the variables that the InferenceService itself sets.
     - `runtime`: kind, name and spec.
 
@@ -71,20 +75,26 @@ def read(target: Target, found: FoundTarget) -> Object:
         running = engine_container.find([runner], runner["name"], target.engine)
     except NoEngineError as problem:
         raise UnusableTargetError(f"{what}: {problem}; say which engine it is in target.engine") from problem
-    model = spec["model"]
+    reference = _model_reference(spec["model"])
+    models = [one for one in found.parts if one["kind"] == reference["kind"]]
     return {
         "target": {"apiVersion": target.api_version, "kind": target.kind, "name": target.name},
         "container": runner["name"],
         "engine": running.engine,
         "template": pod_copy.without_traffic(_template(original, engine, runner)).template,
-        "modelRef": {"kind": model.get("kind") or CLUSTER_BASE_MODEL.kind, "name": model["name"]},
+        "modelRef": reference,
+        "model": models[0]["spec"] if models else {},
         "service": {
-            "model": model,
+            "model": spec["model"],
             "runtime": spec["runtime"],
             "env": list((spec["engine"].get("runner") or {}).get("env") or ()),
         },
         "runtime": {"kind": runtime["kind"], "name": runtime["metadata"]["name"], "spec": runtime["spec"]},
     }
+
+
+def _model_reference(model: Mapping[str, Any]) -> dict[str, str]:
+    return {"kind": str(model.get("kind") or CLUSTER_BASE_MODEL.kind), "name": str(model.get("name") or "")}
 
 
 def _faults(original: Mapping[str, Any], parts: Iterable[Mapping[str, Any]]) -> Iterator[str]:

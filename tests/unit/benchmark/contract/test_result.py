@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from autotuner.api.experiment import Distribution, Level
+from autotuner.api.experiment import Attainment, Distribution, Level
 from autotuner.benchmark.contract.result import (
     MAX_BYTES,
     Result,
@@ -68,6 +68,38 @@ def excerpt(*lines: str) -> str:
     found = LogExcerpt()
     found.add("\n".join(lines).encode() + b"\n")
     return found.text()
+
+
+def open_level(scenario: str, rate: float, seed: int = 0) -> Level:
+    changes = {
+        "concurrency": None,
+        "rate": rate,
+        "sent_per_second": 1234.5,
+        "lateness_p99_seconds": 0.0012345,
+        "good_requests_per_second": 1123.4,
+        "attainment": Attainment(share=0.91234, low=0.90123, high=0.92345),
+    }
+    return level(scenario, 1, seed).model_copy(update=changes)
+
+
+def test_levels_of_an_open_loop_come_back_whole() -> None:
+    counted = level("long", 1, 2).model_copy(update={"attainment": Attainment(share=1, low=0.9, high=1)})
+    result = Result(levels=(open_level("chat", 0.5), counted, level("long", 8)), ladder="Complete")
+    assert decode(encode(result)) == result
+
+
+def test_twelve_levels_of_an_open_loop_fit_with_the_longest_texts() -> None:
+    levels = tuple(open_level(f"{'scenario-' * 3}{i // 3}", 1234.5 + i, i) for i in range(12))
+    result = Result(
+        levels=levels,
+        ladder="StoppedHopeless",
+        message="m" * 900,
+        warnings=tuple(f"{i} " + "w" * 238 for i in range(6)),
+        engine_version="v" * 32,
+    )
+    encoded = encode(result)
+    assert len(encoded) <= MAX_BYTES
+    assert decode(encoded).levels == levels
 
 
 def test_a_log_holds_the_result_too() -> None:

@@ -10,6 +10,7 @@ from autotuner.api.experiment import Distribution, Level
 from autotuner.benchmark.contract.spec import RequiredThroughput, SloBound
 from autotuner.benchmark.runner.early_stop import LadderStep, StopCriteria, ladder_top, lost_ceiling, would_stop
 from autotuner.scoring import Goal, score
+from autotuner.scoring.share_interval import attainment
 from tests.unit.builders import make_level, make_objective, make_scenario, make_slo
 
 CEILING = SloBound(metric="TTFT", max=0.5)
@@ -48,6 +49,13 @@ def level(concurrency: int = 8, ttft: float = 0.1, scenario: str = "chat", error
 )
 def test_only_ceilings_that_were_measured_break(slo: SloBound, broken: bool) -> None:
     assert (lost_ceiling(level(ttft=0.8, errors=5), StopCriteria(LADDER, {}, [slo])) is not None) is broken
+
+
+@pytest.mark.parametrize(("share", "requests", "ends"), [(0.92, 100, False), (0.92, 1000, True), (0.96, 1000, False)])
+def test_a_floor_of_attainment_ends_a_ladder_unless_by_chance(share: float, requests: int, ends: bool) -> None:
+    found = level().model_copy(update={"attainment": attainment(share, requests)})
+    why = lost_ceiling(found, StopCriteria(LADDER, {}, [SloBound(metric="Attainment", min=0.95)]))
+    assert why == ("Attainment 92.0% is below 95.0% (chat at concurrency 8)" if ends else None)
 
 
 @pytest.mark.parametrize(
@@ -181,7 +189,7 @@ class TestHopeless:
         assert found is not None
         assert found.why == (
             "OutputThroughput would not reach 1000 tok/s less 6% any more, but 800 tok/s at most,"
-            " even in proportion to the users"
+            " even in proportion to the load"
         )
 
 

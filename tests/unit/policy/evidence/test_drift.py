@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from autotuner import backend_choice
 from autotuner.api.experiment import ExperimentStatus
 from autotuner.kubernetes_object import Object
 from autotuner.policy.evidence import drift
 from autotuner.policy.experiment import fingerprint
-from autotuner.policy.task.decide import finished
-from tests.unit.builders import condition, make_level, make_model, make_runtime, merged
-from tests.unit.task_builders import Ending, Story, ended, ending, live_model, live_runtime, reaching, started
+from autotuner.policy.task.decide import decide, finished
+from tests.unit.builders import after, condition, make_level, make_model, make_runtime, merged
+from tests.unit.task_builders import Ending, Story, ended, ending, live_model, live_runtime, observed, reaching, started
 
 HASHES = {"model": "0" * 32, "runtime": "1" * 32}
 FIRST = {"hashes": HASHES, "imageID": "docker.io/engine@sha256:aa", "acceleratorProduct": "H100", "node": "node-a"}
@@ -99,6 +101,17 @@ class TestTask:
         assert words in (plan.status.message or "")
         assert (plan.status.message or "").endswith("create a new TuningTask")
         assert finished(plan.status)
+
+    @pytest.mark.parametrize(("backend", "stops"), [("OMEInferenceService", True), ("Deployment", False)])
+    def test_of_a_target_minds_edits_of_a_model_that_is_an_object(self, backend: str, stops: bool) -> None:
+        story = Story()
+        story.run_experiments(ran(1000))
+        story.end(ran(1200))
+        seen = observed(story.task, story.experiments, model=edited(live_model()))
+
+        plan = decide(replace(seen, backend=backend_choice.BACKENDS[backend]), after(100))
+
+        assert (condition(plan.status, "Succeeded") == ("False", "RuntimeChanged")) == stops
 
     def test_lets_a_running_experiment_end_first(self) -> None:
         story = Story()

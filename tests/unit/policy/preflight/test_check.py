@@ -20,6 +20,8 @@ NAMED_RUNTIME: Object = {"preset": None, "name": "my-runtime", "engine": "SGLang
 CUSTOM_MODEL: Object = {"name": "own", "spec": {"storage": {"storageUri": "hf://a/b"}}}
 SECOND_BENCHMARK = {"scenarios": [{"name": "chat", "load": "D(100,250)"}], "concurrency": [4, 8]}
 
+OPEN_LOOP: Object = {"concurrency": None, "rates": [0.5, 2]}
+
 
 def serving(runtime: Object | None) -> Object | None:
     """A live runtime that serves the live model."""
@@ -192,7 +194,76 @@ WRONG: list[tuple[str, Object, Object, str, Kind, Object]] = [
         {},
         "objectives[0].concurrency",
         Kind.LEVEL_NOT_ON_LADDER,
-        {"concurrency": 16, "ladder": [4, 8]},
+        {"level": "16", "ladder": ["4", "8"]},
+    ),
+    (
+        "a latency at a rate that is not measured",
+        {"benchmark": OPEN_LOOP, "objectives": [{"metric": "TTFT", "rate": 1.5}]},
+        {},
+        "objectives[0].rate",
+        Kind.LEVEL_NOT_ON_LADDER,
+        {"level": "1.5", "ladder": ["0.5", "2"]},
+    ),
+    (
+        "a latency at users of an open loop",
+        {"benchmark": OPEN_LOOP, "objectives": [{"metric": "TTFT", "concurrency": 2}]},
+        {},
+        "objectives[0].concurrency",
+        Kind.LEVEL_OF_OTHER_LOOP,
+        {"given": "rates", "instead": "rate"},
+    ),
+    (
+        "a latency at a rate of a closed loop",
+        {"objectives": [{"metric": "TTFT", "rate": 2}]},
+        {},
+        "objectives[0].rate",
+        Kind.LEVEL_OF_OTHER_LOOP,
+        {"given": "concurrency", "instead": "concurrency"},
+    ),
+    (
+        "users of an open loop",
+        {"benchmark": OPEN_LOOP, "objectives": [{"metric": "MaxConcurrency"}]},
+        {},
+        "objectives[0].metric",
+        Kind.USERS_IN_OPEN_LOOP,
+        {},
+    ),
+    (
+        "goodput without a limit of requests",
+        {"objectives": [{"metric": "Goodput"}]},
+        {},
+        "objectives[0].metric",
+        Kind.REQUEST_LIMIT_MISSING,
+        {"metric": "Goodput"},
+    ),
+    (
+        "attainment without a limit of requests",
+        {"slos": [{"metric": "TTFT", "max": "500ms"}, {"metric": "Attainment", "min": "95%"}]},
+        {},
+        "slos[1].metric",
+        Kind.REQUEST_LIMIT_MISSING,
+        {"metric": "Attainment"},
+    ),
+    (
+        "a limit of requests that nothing counts",
+        {"slos": [{"metric": "TTFT", "max": "500ms", "perRequest": True}]},
+        {},
+        "slos[0].perRequest",
+        Kind.REQUEST_LIMIT_UNUSED,
+        {},
+    ),
+    (
+        "a share of more than all",
+        {
+            "slos": [
+                {"metric": "TTFT", "max": "500ms", "perRequest": True},
+                {"metric": "Attainment", "min": "950%"},
+            ]
+        },
+        {},
+        "slos[1].min",
+        Kind.SHARE_ABOVE_ALL,
+        {"metric": "Attainment", "example": "95%"},
     ),
     (
         "a request parameter that the benchmark sets",
@@ -334,7 +405,7 @@ WRONG: list[tuple[str, Object, Object, str, Kind, Object]] = [
         {},
         "objectives[1]",
         Kind.LATENCY_OBJECTIVE_REPEATED,
-        {"figure": "TTFT P99", "concurrency": 8, "earlier": 0},
+        {"figure": "TTFT P99", "where": "concurrency 8", "earlier": 0},
     ),
     (
         "the default concurrency of a latency, left out and written",
@@ -345,7 +416,7 @@ WRONG: list[tuple[str, Object, Object, str, Kind, Object]] = [
         {},
         "objectives[2]",
         Kind.LATENCY_OBJECTIVE_REPEATED,
-        {"figure": "TTFT P99", "concurrency": 16, "earlier": 0},
+        {"figure": "TTFT P99", "where": "concurrency 16", "earlier": 0},
     ),
     (
         "the same objective twice, without a level to differ in",
@@ -396,7 +467,7 @@ WRONG: list[tuple[str, Object, Object, str, Kind, Object]] = [
         {},
         "slos[0].max",
         Kind.SHARE_ABOVE_ALL,
-        {},
+        {"metric": "ErrorRate", "example": "1%"},
     ),
     (
         "a floor above the ceiling",

@@ -163,7 +163,10 @@ def test_the_old_form_of_the_users_own_file_is_known() -> None:
         ({"parts": [runtime(workerSpec={"size": 1})]}, "runs on several nodes"),
         ({"parts": []}, "has no runtime that can be read"),
         ({"found": {**service(), "spec": {"predictor": {"triton": {}}}}}, "stored with predictor.triton"),
-        ({"found": {**service(), "spec": {"predictor": {}}}}, "neither predictor.model nor predictor.containers"),
+        (
+            {"found": {**service(), "spec": {"predictor": {}}}},
+            "neither predictor.model nor a container kserve-container",
+        ),
         ({"pods": []}, r"has no pods \(app=isvc.chat-predictor\)"),
         ({"pods": [pod(), pod(args=["--old"], name="chat-predictor-0")]}, f"pod chat-predictor-0 {ROLLOUT}"),
         ({"pods": [pod(args=[*FROM_RUNTIME, *OWN_ARGS[:-1], "8192"])]}, ROLLOUT),
@@ -193,8 +196,7 @@ def test_a_script_of_its_own_is_read() -> None:
 
 
 def test_custom_needs_its_engine_where_kserve_looks_for_it() -> None:
-    found = custom()
     unnamed = pod()
     unnamed["spec"]["containers"][0]["name"] = "engine"
     with pytest.raises(UnusableTargetError, match="has no container kserve-container"):
-        read(found, [], [unnamed])
+        read(custom(), [], [unnamed])

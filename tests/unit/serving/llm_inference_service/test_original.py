@@ -111,7 +111,10 @@ def test_of_several_pods_the_newest_is_read() -> None:
             "is made by App n, which would undo a change of it",
         ),
         (service(replicas=0), "has no replicas"),
-        (service({"annotations": {"serving.kserve.io/stop": "true"}}), "is stopped by its annotation"),
+        (
+            service({"annotations": {"serving.kserve.io/stop": "true"}}),
+            "LLMInferenceService chat is stopped by its annotation",
+        ),
         (service(worker={"containers": []}), "has spec.worker: one engine over several nodes"),
         (service(prefill={}), "has spec.prefill: prefill and decode apart"),
         (service(parallelism={"data": 4, "dataLocal": 2}), r"has spec.parallelism.data: one engine over several pods"),
@@ -137,7 +140,7 @@ def test_what_cannot_be_copied_is_refused(found: Object | None, why: str) -> Non
         ({"args": ['--a={"b":1,"c":2}']}, "its arguments cannot be read"),
         ({"env": [{"name": ADDITIONAL, "valueFrom": {"configMapKeyRef": {}}}]}, "is not written in it"),
         ({"readinessProbe": HTTPS}, "serves by HTTPS"),
-        ({"name": "engine"}, "has no pod whose arguments could be read"),
+        ({"name": "engine"}, "LLMInferenceService chat has no pod whose arguments could be read"),
     ],
 )
 def test_a_pod_that_cannot_be_read_is_refused(main: Object, why: str) -> None:

@@ -81,6 +81,7 @@ def experiment_of(data: Object, args: list[str], gpus: int = 16, **service: Any)
         "accelerator": {"resource": GPU, "count": gpus},
     }
     body = make_experiment(service={**own, **service})
+    del body["spec"]["service"]["model"]  # the engine finds its own
     return body, Service.model_validate(body["spec"]["service"])
 
 

@@ -123,6 +123,18 @@ def test_another_size_or_other_workers_are_a_change_and_replicas_are_none() -> N
     assert not reading.same(first, data_of(lws(pod(RAY_LEADER), pod(with_env(RAY_WORKER, "x"), name="ray"))))
 
 
+def test_what_a_copy_does_without_is_told() -> None:
+    assert reading.NOTES not in data_of(RAY)
+    found = meta(annotations={"leaderworkerset.sigs.k8s.io/exclusive-topology": "rack"})
+    found["spec"]["leaderWorkerTemplate"]["subGroupPolicy"] = {"subGroupSize": 2}
+    data = data_of(found)
+    assert [note.partition(",")[0] for note in data[reading.NOTES]] == [
+        "copies have no subGroupPolicy",
+        "copies are not placed exclusively (leaderworkerset.sigs.k8s.io/exclusive-topology)",
+    ]
+    assert reading.same(data, data_of(RAY))
+
+
 def test_the_claims_of_workers_are_known_too() -> None:
     volumes = [{"name": "w", "persistentVolumeClaim": {"claimName": "weights"}}]
     assert reading.claims(data_of(lws(pod(RAY_LEADER), pod(RAY_WORKER, volumes=volumes)))) == ["weights"]

@@ -161,8 +161,10 @@ def test_what_runs_is_the_runtimes_engine_under_its_own() -> None:
 
 def test_its_model_is_named_and_its_runtime_kept() -> None:
     task = make_task(target=ADDRESS, model=None, runtime=None)["spec"]
-    spec = with_target(TaskSpec.model_validate(task), read())
+    data = read(CHAT, RUNTIME, DEPLOYMENT, make_model())
+    spec = with_target(TaskSpec.model_validate(task), data)
 
+    assert data["model"] == make_model()["spec"]
     assert (spec.model.name, spec.model.kind) == ("llama", "ClusterBaseModel")
     assert spec.runtime.custom is not None
     assert spec.runtime.engine == "SGLang"
@@ -252,10 +254,10 @@ def test_what_won_is_a_merge_patch_of_the_original() -> None:
 def test_what_else_is_read_of_it() -> None:
     parts = BACKEND.target_parts(CHAT)
     assert [(one.resource.kind, one.name) for one in parts.named] == [
+        ("ClusterBaseModel", "llama"),
         ("ServingRuntime", "big"),
         ("ClusterServingRuntime", "big"),
         ("Deployment", "chat-engine"),
     ]
-    assert [one.name for one in BACKEND.target_parts(changed(CHAT, {"spec": {"runtime": None}})).named] == [
-        "chat-engine"
-    ]
+    bare = BACKEND.target_parts(changed(CHAT, {"spec": {"runtime": None, "model": None}}))
+    assert [one.name for one in bare.named] == ["chat-engine"]

@@ -1,6 +1,6 @@
 """What is added to genai-bench 0.0.5: single requests with timestamps, fixed prompts, a key that never reaches it.
 
-The version is pinned; `install` and the two classes name every place that is touched.
+The version is pinned; `install`, the user's class and `marked_sampler` name every place that is touched.
 """
 
 from __future__ import annotations
@@ -14,13 +14,12 @@ import gevent
 from genai_bench.cli import cli, validation
 from genai_bench.metrics.aggregated_metrics_collector import AggregatedMetricsCollector
 from genai_bench.protocol import UserResponse
-from genai_bench.sampling.text import TextSampler
 from genai_bench.user.openai_user import OpenAIUser
 from genai_bench.version import __version__
 from locust.runners import LocalRunner
 
 from autotuner.api.common import ClientBackend
-from autotuner.benchmark.clients.genai_bench.prompts import LineMemory
+from autotuner.benchmark.clients import marked_sampler  # noqa: F401 - being imported registers it
 from autotuner.benchmark.clients.genai_bench.recorder import Recorder
 from autotuner.benchmark.contract.level_run import Request
 
@@ -137,25 +136,6 @@ class RecordingUser(OpenAIUser):  # type: ignore[misc] # genai-bench has no type
         if self.session.key:
             text = text.replace(self.session.key, "***")
         return text[:LONGEST_ERROR]
-
-
-class MarkedSampler(TextSampler):  # type: ignore[misc] # genai-bench has no types
-    """genai-bench's sampler of text, with a mark at the beginning of each prompt. Being defined registers it."""
-
-    def __init__(self, tokenizer: Any, *args: Any, **more: Any) -> None:
-        super().__init__(LineMemory(tokenizer), *args, **more)
-        self._mark = ""
-
-    def sample_marked(self, scenario: Any, mark: str) -> Any:
-        """A request whose prompt begins with the mark, unless it is too short for one."""
-        self._mark = mark
-        return self.sample(scenario)
-
-    def _generate_text_from_dataset(self, num_tokens: int, rng: Any = None) -> str:
-        mark = len(self.tokenizer.encode(self._mark, add_special_tokens=False))
-        if num_tokens < 2 * mark:
-            return str(super()._generate_text_from_dataset(num_tokens, rng))
-        return self._mark + str(super()._generate_text_from_dataset(num_tokens - mark, rng))
 
 
 def install(session: Session) -> None:

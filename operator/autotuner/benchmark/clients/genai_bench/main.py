@@ -8,11 +8,11 @@ import sys
 import time
 from typing import Any
 
-from autotuner.benchmark.clients.genai_bench.environment import prepare_environment
-from autotuner.benchmark.clients.genai_bench.import_stubs import leave_out
-from autotuner.benchmark.clients.genai_bench.prompts import Prompts
+from autotuner.benchmark.clients.environment import prepare_environment
 from autotuner.benchmark.clients.genai_bench.recorder import Recorder
-from autotuner.benchmark.clients.genai_bench.tokenizer_loading import TokenizerError, load_tokenizer, location
+from autotuner.benchmark.clients.import_stubs import leave_out
+from autotuner.benchmark.clients.prompts import Prompts
+from autotuner.benchmark.clients.tokenizer_loading import TokenizerError, load_tokenizer, location
 from autotuner.benchmark.contract.connection import RunnerConnection
 from autotuner.benchmark.contract.messages import (
     ClientFailed,
@@ -90,7 +90,7 @@ class LadderSession:
         warmup = ("warm-up", spec.levels[0][0], spec.levels[0][1])
         for purpose, scenario, concurrency in [warmup, *(("level", s, c) for s, c in spec.levels)]:
             key = (spec.seed, spec.block, purpose, scenario.name, scenario.load, concurrency)
-            expected = concurrency + (FEWEST_WARMUPS if purpose == "warm-up" else spec.max_requests_per_level)
+            expected = int(concurrency) + (FEWEST_WARMUPS if purpose == "warm-up" else spec.max_requests_per_level)
             shape = Scenario.from_string(scenario.load)
             self._streams.append(Prompts(environment.sampler, shape, key, expected))
         gevent.spawn(self._draw_ahead)
@@ -148,7 +148,7 @@ def arguments(spec: RunnerSpec) -> list[str]:
         ("--experiment-base-dir", str(spec.work_dir)),
         ("--experiment-folder-name", "genai-bench"),
         ("--log-dir", str(spec.work_dir / "log")),
-        *(("--num-concurrency", str(c)) for c in spec.concurrency),
+        *(("--num-concurrency", str(c)) for c in spec.ladder),
         *(("--traffic-scenario", s.load) for s in spec.scenarios),
         ("--additional-request-params", json.dumps(spec.request_params)),
         ("--metrics-refresh-interval", "1000"),

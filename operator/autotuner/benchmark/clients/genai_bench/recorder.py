@@ -6,13 +6,9 @@ import itertools
 import time
 from pathlib import Path
 
+from autotuner.benchmark.clients.outage import OutageWatch
 from autotuner.benchmark.contract.level_run import MIN_STEADY_REQUESTS, MIN_STEADY_SECONDS, LevelRun, Request
 
-OUTAGE_ROUNDS = 2
-OUTAGE_ERRORS = 20
-# No answer for so long, and for so many times the longest answer: the engine hangs.
-STALL_SECONDS = 30.0
-STALL_ANSWERS = 10
 # Measured with one process of genai-bench 0.0.5: from about here on its own delay shows in TTFT.
 CLIENT_CAPACITY = 150.0
 
@@ -30,11 +26,11 @@ class Recorder:
         self._requests: list[Request] = []
         self._users = itertools.count()
         self._last_end: dict[int, float] = {}
-        self._finished = self._steady = self._errors_in_a_row = 0
-        self._steady_user_seconds = self._longest_answer = 0.0
+        self._finished = self._steady = 0
+        self._steady_user_seconds = 0.0
+        self._watch = OutageWatch(concurrency)
         self._lateness: list[float] = []
         self._started, self._cpu = time.monotonic(), time.process_time()
-        self._last_answer = self._started
 
     def next_user(self) -> int:
         """The number of a user that joins."""
@@ -46,13 +42,11 @@ class Recorder:
         if request.cut:
             return
         self._finished += 1
-        self._last_answer = time.monotonic()
-        self._longest_answer = max(self._longest_answer, request.end - request.start)
+        self._watch.add(request)
         if request.user in self._last_end:
             self._steady += request.ok
             self._steady_user_seconds += request.end - self._last_end[request.user]
         self._last_end[request.user] = request.end
-        self._errors_in_a_row = self._errors_in_a_row + 1 if request.failed else 0
 
     def late_by(self, seconds: float) -> None:
         """Record that the event loop came back so many seconds later than asked."""
@@ -61,12 +55,7 @@ class Recorder:
     @property
     def outage(self) -> str | None:
         """What is wrong, if for a while there was nothing but errors, or nothing at all; else None."""
-        if self._errors_in_a_row >= max(OUTAGE_ERRORS, OUTAGE_ROUNDS * self._concurrency):
-            return next(r.error for r in reversed(self._requests) if r.failed)
-        silence = time.monotonic() - self._last_answer
-        if self._longest_answer and silence > max(STALL_SECONDS, STALL_ANSWERS * self._longest_answer):
-            return f"nothing for {silence:.0f} s, where answers took {self._longest_answer:.1f} s at most"
-        return None
+        return self._watch.outage
 
     @property
     def enough(self) -> bool:

@@ -1,6 +1,6 @@
 """The built-in tokenizer: one token per UTF-8 byte. For the simulated engine, which has no tokenizer of its own.
 
-`python -m autotuner.benchmark.clients.genai_bench.builtin_tokenizer` writes its files; they are committed.
+`python -m autotuner.benchmark.clients.builtin_tokenizer` writes its files; they are committed.
 """
 
 from __future__ import annotations

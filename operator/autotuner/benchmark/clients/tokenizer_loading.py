@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from autotuner.benchmark.clients.genai_bench.builtin_tokenizer import FOLDER
+from autotuner.benchmark.clients.builtin_tokenizer import FOLDER
 from autotuner.benchmark.contract.hub import ADVICE, no_answer
 from autotuner.benchmark.contract.spec import TokenizerSource
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from autotuner.benchmark.clients.genai_bench import builtin_tokenizer
-from autotuner.benchmark.clients.genai_bench.tokenizer_loading import Hub, TokenizerError, explain, load_tokenizer
+from autotuner.benchmark.clients import builtin_tokenizer
+from autotuner.benchmark.clients.tokenizer_loading import Hub, TokenizerError, explain, load_tokenizer
 from autotuner.benchmark.contract.spec import TokenizerSource
 
 
