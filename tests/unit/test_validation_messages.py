@@ -495,6 +495,17 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
         "16 is not on the ladder; choose one of 4, 8",
     ),
     (
+        Kind.LEVEL_OF_OTHER_LOOP,
+        {"given": "rates", "instead": "rate"},
+        "the ladder is benchmark.rates; write rate instead",
+    ),
+    (
+        Kind.USERS_IN_OPEN_LOOP,
+        {},
+        "MaxConcurrency counts users, of which benchmark.rates has none; give benchmark.concurrency, or choose"
+        " RequestThroughput or Goodput",
+    ),
+    (
         Kind.REQUEST_PARAMETER_REFUSED,
         {"why": "set by the benchmark itself; remove it"},
         "set by the benchmark itself; remove it",
@@ -565,17 +576,6 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
         {"where": "concurrency 8", "earlier": 0, "figure": "TTFT P99"},
         "TTFT P99 at concurrency 8 is objectives[0] already; remove one of them, or change its statistic, concurrency"
         " or rate",
-    ),
-    (
-        Kind.LEVEL_OF_OTHER_LOOP,
-        {"given": "rates", "instead": "rate"},
-        "the ladder is benchmark.rates; write rate instead",
-    ),
-    (
-        Kind.USERS_IN_OPEN_LOOP,
-        {},
-        "MaxConcurrency counts users, of which benchmark.rates has none; give benchmark.concurrency, or choose"
-        " RequestThroughput or Goodput",
     ),
     (
         Kind.REQUEST_LIMIT_MISSING,
