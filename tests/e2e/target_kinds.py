@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from autotuner.kubernetes_object import Object
 
@@ -42,7 +43,7 @@ class TargetKind:
     original: Callable[[], Object]
     patch_type: str
     change: Object
-    testbed: Mapping[str, bool] = field(default_factory=dict)
+    testbed: Mapping[str, Any] = field(default_factory=dict)
     engine: str = "SGLang"
     needs: Callable[[], Mapping[str, Object]] = dict
     selected: Mapping[str, str] = field(default_factory=lambda: {"app": "chat"})

@@ -1,13 +1,18 @@
-"""A place for a story of a target: a namespace in which something serves already."""
+"""A place for stories of one kind of target: a testbed, an operator, and namespaces in which something serves."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from autotuner.api.common import EXPERIMENT_UID_LABEL
 from autotuner.kubernetes_object import Object
+from testbed import Testbed
+from testbed.api import Api, install_crds
+from testbed.operator_process import Operator
 from tests.e2e.recorder import Recorder
 from tests.e2e.story import BRIEF, Story, traffic
 from tests.e2e.target_kinds import KINDS, TargetKind
@@ -96,3 +101,42 @@ class TargetStory(Story):
         }
         body = edited(make_task(name), {**own, **(edits or {})})
         return await self.api.create(tasks(self.namespace), body, fieldValidation="Strict")
+
+
+# The namespace is that of `cancel`, which asks the operator there to pause.
+HOME = "default"
+_SETTINGS = {"AUTOTUNER_SERVING_SECONDS": "15", "POD_NAMESPACE": HOME}
+
+
+@dataclass(frozen=True)
+class TargetPlace:
+    """A testbed with the controller of one kind of target, and the operator."""
+
+    kind: TargetKind
+    bed: Testbed
+    operator: Operator
+
+    @classmethod
+    @contextlib.contextmanager
+    def of(cls, kind: TargetKind) -> Iterator[Self]:
+        """Start both; they are stopped at the end."""
+        with Testbed.start(ome=False, **kind.testbed) as bed:
+            asyncio.run(_install_our_kinds(bed))
+            with Operator(bed.kubeconfig, bed.logs / "operator.log", _SETTINGS) as operator:
+                yield cls(kind, bed, operator)
+
+    @contextlib.asynccontextmanager
+    async def story(self) -> AsyncIterator[TargetStory]:
+        """A namespace in which the original serves; nothing may be left in the end."""
+        async with (
+            Api(self.bed.kubeconfig, agent="test") as api,
+            TargetStory.begin(self.bed, self.operator, api) as found,
+        ):
+            found.kind = self.kind
+            await found.serve()
+            yield found
+
+
+async def _install_our_kinds(bed: Testbed) -> None:
+    async with Api(bed.kubeconfig, agent="test") as client:
+        await install_crds(client)

@@ -2,49 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from autotuner.kubernetes_object import Object
-from testbed import Testbed
-from testbed.api import Api, install_crds
-from testbed.operator_process import Operator
 from tests.e2e.story import ENDLESS, SOME, condition, traffic
 from tests.e2e.target_kinds import COMMAND, KEPT, KINDS
-from tests.e2e.target_story import TargetStory
+from tests.e2e.target_story import TargetPlace, TargetStory
 from tests.support.objects import experiments
 from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.full
 KSERVE = next(kind for kind in KINDS if kind.backend == "KServeInferenceService")
-SETTINGS = {"AUTOTUNER_SERVING_SECONDS": "15"}
 
 
 @pytest.fixture(scope="module")
-def bed() -> Iterator[Testbed]:
-    with Testbed.start(ome=False, **KSERVE.testbed) as testbed:
-        yield testbed
-
-
-@pytest.fixture(scope="module")
-def operator(bed: Testbed) -> Iterator[Operator]:
-    async def installed() -> None:
-        async with Api(bed.kubeconfig, agent="test") as client:
-            await install_crds(client)
-
-    asyncio.run(installed())
-    with Operator(bed.kubeconfig, bed.logs / "operator.log", SETTINGS) as process:
-        yield process
+def place() -> Iterator[TargetPlace]:
+    with TargetPlace.of(KSERVE) as found:
+        yield found
 
 
 @pytest.fixture
-async def story(bed: Testbed, operator: Operator) -> AsyncIterator[TargetStory]:
-    async with Api(bed.kubeconfig, agent="test") as api, TargetStory.begin(bed, operator, api) as place:
-        place.kind = KSERVE
-        await place.serve()
-        yield place
+async def story(place: TargetPlace) -> AsyncIterator[TargetStory]:
+    async with place.story() as found:
+        yield found
 
 
 def runtimes(story: TargetStory) -> str:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from autotuner.api.common import EXPERIMENT_UID_LABEL
 from autotuner.kubernetes_object import Object
-from testbed import Testbed
-from testbed.api import Api, install_crds
 from testbed.llmisvc.install import PRESET, SYSTEM
-from testbed.operator_process import Operator
 from tests.e2e.story import SOME, condition, traffic
 from tests.e2e.target_kinds import KINDS, TargetKind
-from tests.e2e.target_story import TargetStory
+from tests.e2e.target_story import TargetPlace, TargetStory
 from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.full
@@ -24,28 +20,15 @@ CONFIGURATIONS = "/apis/serving.kserve.io/v1alpha2/namespaces/{}/llminferenceser
 
 
 @pytest.fixture(scope="module")
-def bed() -> Iterator[Testbed]:
-    with Testbed.start(ome=False, llmisvc=True) as testbed:
-        yield testbed
-
-
-@pytest.fixture(scope="module")
-def operator(bed: Testbed) -> Iterator[Operator]:
-    async def installed() -> None:
-        async with Api(bed.kubeconfig, agent="test") as client:
-            await install_crds(client)
-
-    asyncio.run(installed())
-    with Operator(bed.kubeconfig, bed.logs / "operator.log", {"AUTOTUNER_SERVING_SECONDS": "15"}) as process:
-        yield process
+def place() -> Iterator[TargetPlace]:
+    with TargetPlace.of(KIND) as found:
+        yield found
 
 
 @pytest.fixture
-async def story(bed: Testbed, operator: Operator) -> AsyncIterator[TargetStory]:
-    async with Api(bed.kubeconfig, agent="test") as api, TargetStory.begin(bed, operator, api) as place:
-        place.kind = KIND
-        await place.serve()
-        yield place
+async def story(place: TargetPlace) -> AsyncIterator[TargetStory]:
+    async with place.story() as found:
+        yield found
 
 
 async def stopped_for(story: TargetStory, reason: str) -> Object:

@@ -13,16 +13,12 @@ import yaml
 
 from autotuner.api.common import EXPERIMENT_UID_LABEL
 from autotuner.kubernetes_object import Object
-from testbed import Testbed
-from testbed.api import Api, install_crds
-from testbed.operator_process import Operator
 from tests.e2e.story import ENDLESS, SOME, condition, traffic
 from tests.e2e.target_kinds import KINDS, TargetKind
-from tests.e2e.target_story import TargetStory
+from tests.e2e.target_story import HOME, TargetPlace, TargetStory
 from tests.support.waiting import wait_for
 
 UNKNOWN_IMAGE = "testbed/unknown:1"
-SETTINGS = {"AUTOTUNER_SERVING_SECONDS": "15", "POD_NAMESPACE": "default"}
 LABELS = {"app": "chat", "team": "x"}
 
 
@@ -33,28 +29,15 @@ def kind(request: pytest.FixtureRequest) -> TargetKind:
 
 
 @pytest.fixture(scope="module")
-def bed(kind: TargetKind) -> Iterator[Testbed]:
-    with Testbed.start(ome=False, **kind.testbed) as testbed:
-        yield testbed
-
-
-@pytest.fixture(scope="module")
-def operator(bed: Testbed) -> Iterator[Operator]:
-    async def installed() -> None:
-        async with Api(bed.kubeconfig, agent="test") as client:
-            await install_crds(client)
-
-    asyncio.run(installed())
-    with Operator(bed.kubeconfig, bed.logs / "operator.log", SETTINGS) as process:
-        yield process
+def place(kind: TargetKind) -> Iterator[TargetPlace]:
+    with TargetPlace.of(kind) as found:
+        yield found
 
 
 @pytest.fixture
-async def story(kind: TargetKind, bed: Testbed, operator: Operator) -> AsyncIterator[TargetStory]:
-    async with Api(bed.kubeconfig, agent="test") as api, TargetStory.begin(bed, operator, api) as place:
-        place.kind = kind
-        await place.serve()
-        yield place
+async def story(place: TargetPlace) -> AsyncIterator[TargetStory]:
+    async with place.story() as found:
+        yield found
 
 
 async def test_it_is_tuned_without_being_touched_and_patched_with_what_won(story: TargetStory) -> None:
@@ -183,7 +166,7 @@ async def test_an_uninstall_frees_all(story: TargetStory) -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "autotuner.main", "cancel", "--timeout=60"),
-        env={**os.environ, "KUBECONFIG": str(story.bed.kubeconfig), "POD_NAMESPACE": SETTINGS["POD_NAMESPACE"]},
+        env={**os.environ, "KUBECONFIG": str(story.bed.kubeconfig), "POD_NAMESPACE": HOME},
     )
     assert await process.wait() == 0
     assert await story.left() == []
