@@ -151,7 +151,7 @@ async def test_every_right_is_used_and_none_is_missing(bed: Testbed, api: Api, s
     hook = await make_account(
         api, story.namespace, "hook", RULES["cancelNamespaced"], {story.namespace: RULES["cancelHome"]}
     )
-    operator = started(story, await account_kubeconfig(api, bed, user, tmp_path))
+    operator = started(story, await account_kubeconfig(api, bed, user, tmp_path), AUTOTUNER_BACKENDS=",".join(BACKENDS))
     try:
         killed = await story.make_runtime(
             "killed", {"spec.engineConfig.annotations": {"testbed.autotuner.io/oom-killed": "true"}}
@@ -194,7 +194,8 @@ async def test_one_namespace_needs_no_rights_elsewhere(bed: Testbed, api: Api, s
     home = {story.namespace: SERVED + RULES["operatorHome"]}
     user = await make_account(api, story.namespace, "operator", RULES["operatorCluster"] + of_backends("cluster"), home)
     kubeconfig = await account_kubeconfig(api, bed, user, tmp_path)
-    operator = started(story, kubeconfig, AUTOTUNER_NAMESPACES=story.namespace, AUTOTUNER_CLUSTER_OBJECTS="false")
+    own = {"AUTOTUNER_NAMESPACES": story.namespace, "AUTOTUNER_CLUSTER_OBJECTS": "false"}
+    operator = started(story, kubeconfig, AUTOTUNER_BACKENDS=",".join(BACKENDS), **own)
     try:
         await story.create_task({"spec.runtime": {"preset": "absent"}})
 
