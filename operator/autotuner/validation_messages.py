@@ -79,6 +79,10 @@ class Kind(Enum):
         "a shell starts the engine by a script in {part} of engineConfig.runner, so that no experiment could give it"
         ' other arguments; start the engine by command and args, or end a script in command with "$@"',
     )
+    RUNTIME_WITHOUT_HTTP = Wording(
+        "InvalidSpec",
+        "with --{flag} its engine serves gRPC alone, and the benchmark speaks HTTP; choose a runtime without it",
+    )
     RUNTIME_INCOMPATIBLE = Wording("InvalidSpec", "{mismatch}")
     OBJECT_SHADOWED = Wording(
         "InvalidSpec", "{hiding} in namespace {namespace} hides the {hidden} from {product}; remove it"

@@ -113,6 +113,11 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
         ' other arguments; start the engine by command and args, or end a script in command with "$@"',
     ),
     (
+        Kind.RUNTIME_WITHOUT_HTTP,
+        {"flag": "grpc-mode"},
+        "with --grpc-mode its engine serves gRPC alone, and the benchmark speaks HTTP; choose a runtime without it",
+    ),
+    (
         Kind.RUNTIME_INCOMPATIBLE,
         {"mismatch": "its words"},
         "its words",

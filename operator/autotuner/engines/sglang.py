@@ -510,6 +510,8 @@ SGLANG = Engine(
         "model-path": reserved.MODEL,
         "served-model-name": reserved.OPERATORS_OWN,
         "api-key": reserved.SECRET,
+        "grpc-mode": reserved.NO_HTTP,
+        "smg-grpc-mode": reserved.NO_HTTP,
     },
     # server_args.py: literals there, so that its parser cannot tell them from what a user says.
     defaults={

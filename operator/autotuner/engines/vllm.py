@@ -331,6 +331,7 @@ VLLM = Engine(
         "model": reserved.MODEL,
         "served-model-name": reserved.OPERATORS_OWN,
         "api-key": reserved.SECRET,
+        "grpc": reserved.NO_HTTP,
     },
     # vllm/config/cache.py, model.py, parallel.py and scheduler.py.
     defaults={

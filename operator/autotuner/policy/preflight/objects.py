@@ -6,9 +6,11 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
+from autotuner import engines
 from autotuner.api.common import QUALIFIED_NAME
 from autotuner.api.model_and_runtime import CustomObject
 from autotuner.api.task import TaskSpec
+from autotuner.engines import reserved
 from autotuner.policy import model_and_runtime
 from autotuner.policy.preflight.checked_task import Case
 from autotuner.serving.target import shell_script
@@ -70,6 +72,7 @@ def _runtime(case: Case) -> Iterator[Finding]:
         return
     if case.spec.target is None:
         yield from _script(case)
+    yield from _without_http(case)
     if around.runtime is not None and around.model is not None and not case.misshapen_model:
         field = "name" if runtime.name else "custom" if runtime.custom else "preset"
         if why := case.backend.incompatible(around.model, around.runtime):
@@ -87,6 +90,16 @@ def _runtime(case: Case) -> Iterator[Finding]:
     if not case.template.image and not runtime.image:
         field = "runtime.custom.spec" if runtime.custom else "runtime.overrides"
         yield Finding(field, Kind.RUNTIME_WITHOUT_IMAGE)
+
+
+def _without_http(case: Case) -> Iterator[Finding]:
+    """A switch of the runtime's own under which no benchmark can talk to its engine."""
+    if case.engine is None:
+        return
+    engine, given = engines.get(case.engine), (*case.template.command, *case.template.args)
+    for flag in dict.fromkeys(map(engine.flag_of, given)):
+        if flag is not None and engine.reserved.get(flag) == reserved.NO_HTTP:
+            yield Finding(_where(case, "engineConfig.runner"), Kind.RUNTIME_WITHOUT_HTTP, {"flag": flag})
 
 
 def _script(case: Case) -> Iterator[Finding]:

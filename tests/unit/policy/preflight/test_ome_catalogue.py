@@ -24,7 +24,7 @@ SINGLE = [row for row in ROWS if "refused" not in row]
 PROGRAMS = {"SGLang": "python3 -m sglang.launch_server", "VLLM": "python3 -m vllm.entrypoints.openai.api_server"}
 IMAGES = {"SGLang": "lmsysorg/sglang:v0.5.5.post3", "VLLM": "vllm/vllm-openai:v0.23.0"}
 SHELL = ["/bin/bash", "-lc", "--"]
-KINDS = {"args": Kind.RUNTIME_BY_SCRIPT, "image": Kind.RUNTIME_WITHOUT_IMAGE}
+KINDS = {"args": Kind.RUNTIME_BY_SCRIPT, "image": Kind.RUNTIME_WITHOUT_IMAGE, "gRPC": Kind.RUNTIME_WITHOUT_HTTP}
 
 
 def container(row: Object) -> Object:
@@ -76,7 +76,7 @@ def verdict(row: Object) -> list[tuple[str, Kind, Any]]:
 def test_a_single_engine_is_taken_and_all_else_is_refused_by_name(row: Object) -> None:
     part = row.get("refused")
     kind = KINDS.get(part or "", Kind.RUNTIME_OF_SEVERAL)
-    assert verdict(row) == ([("runtime.name", kind, None if part == "image" else part)] if part else [])
+    assert verdict(row) == ([("runtime.name", kind, None if part in ("image", "gRPC") else part)] if part else [])
 
 
 @pytest.mark.parametrize("row", SINGLE, ids=lambda row: row["name"])
