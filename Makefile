@@ -108,6 +108,7 @@ verify: generate test  ## generate and test, and refuse a tree in which somethin
 
 bench: setup  ## the promised figures: operator's speed, simulated engine, honesty (AGAINST=REV compares with a revision)
 	@$(PYTHON) -m tests.benchmarks.latency $(COMPARE)
+	@$(PYTHON) -m tests.benchmarks.latency_by_backend
 	@$(PYTHON) -m tests.benchmarks.takeover $(COMPARE)
 	@$(PYTHON) -m tests.benchmarks.simulator_lateness $(COMPARE)
 	@$(PYTHON) -m tests.benchmarks.open_loop
