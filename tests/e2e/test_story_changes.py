@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from autotuner.kubernetes_object import Object
 from tests.e2e.story import SOME, Story, condition, traffic
 from tests.support.waiting import wait_for
 
 
+@pytest.mark.full
 async def test_two_tasks_side_by_side_one_suspended_and_one_extended(story: Story, neighbour: Story) -> None:
     async with story.recorder() as recorder:
         await story.create_task({"spec.benchmark": traffic(SOME), "spec.search.maxExperiments": 1})

@@ -18,6 +18,7 @@ HOST = "kubernetes.io/hostname"
 LEAVES = {"key": "node.kubernetes.io/unreachable", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 1}
 
 
+@pytest.mark.full
 async def test_drained_nodes_are_left_and_their_experiments_measured_again(story: Story) -> None:
     """The baseline loses its benchmark, the next experiment its whole node."""
     await story.make_runtime()

@@ -83,6 +83,7 @@ async def test_ome_is_down_at_the_start(story: Story) -> None:
     assert await story.left() == []
 
 
+@pytest.mark.full
 async def test_ome_goes_down_while_a_task_runs(story: Story) -> None:
     await story.create_task({"spec.search": ONE, "spec.timeouts": {"teardownSeconds": 10}})
     await story.in_phase("chat-0", "Benchmarking")

@@ -86,6 +86,7 @@ async def test_what_the_image_does_not_have_ends_the_task(story: Story, python: 
     await story.event_seen("TuningTask", "chat", "ImageProbed")
 
 
+@pytest.mark.full
 async def test_a_probe_that_fails_is_told_and_the_task_goes_on(story: Story, python: Path) -> None:
     await make_task(story, python, [{"name": "max-num-seqs", "values": [64, 128]}], "registry.example/vllm:7.0.1")
 

@@ -142,6 +142,7 @@ async def test_the_operator_is_killed_whenever_it_has_created_or_deleted_somethi
     assert set(killed) == created | {("InferenceService", name, "deleted") for name in TP_SIZES}
 
 
+@pytest.mark.full
 async def test_the_api_server_and_ome_die_while_a_task_runs(story: Story) -> None:
     async with story.recorder() as recorder:
         await story.create_task({"spec.benchmark": traffic(SOME)})

@@ -46,6 +46,7 @@ async def under_way(story: Story) -> int:
     return sum(one.get("status", {}).get("phase") in UNDER_WAY for one in found if one["spec"]["purpose"] == "Search")
 
 
+@pytest.mark.full
 async def test_four_run_to_the_end_although_the_operator_is_killed(story: Story) -> None:
     gpus = Gpus()
     async with Recorder(story.api, story.namespace, gpus.see) as recorder:
