@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from autotuner import backend_choice
+from autotuner.kubernetes_object import Object
 from testbed import Testbed
 from testbed.api import Api, install_crds
 from testbed.operator_process import ROOT, Operator
@@ -39,23 +40,23 @@ def bed() -> Iterator[Testbed]:
 async def test_every_right_to_a_target_is_used_and_none_is_missing(bed: Testbed, tmp_path: Path, group: str) -> None:
     idle = Operator(bed.kubeconfig, tmp_path / "nobody.log")
     idle.log_path.touch()
+    requests: list[Object] = []
     async with Api(bed.kubeconfig, agent="test") as api:
         await install_crds(api)
-        users = []
         for kind in (kind for kind in KINDS if GROUPS[kind.backend] == group):
             async with TargetStory.begin(bed, idle, api) as story:
                 story.kind = kind
                 await story.serve()
-                users.append(await run(story, group, tmp_path))
-        granted = rights(rule for part in RULES["backends"][group].values() for rule in part)
-    entries = [entry for user in users for entry in audited(bed, user)]
-    assert not [entry["requestURI"] for entry in entries if entry["responseStatus"]["code"] == 403]
-    used = {right for right in map(needed, entries) if right}
+                requests += await run(story, group, tmp_path)
+            story.operator.terminate()  # which cleaned up
+    granted = rights(rule for part in RULES["backends"][group].values() for rule in part)
+    assert not [request["requestURI"] for request in requests if request["responseStatus"]["code"] == 403]
+    used = {right for right in map(needed, requests) if right}
     assert granted - used - SELDOM == set(), "granted, but never used"
 
 
-async def run(story: TargetStory, group: str, folder: Path) -> str:
-    """A task from its target to its end; returns who the operator was."""
+async def run(story: TargetStory, group: str, folder: Path) -> list[Object]:
+    """A task from its target to its end; returns the operator's requests."""
     rules = RULES["backends"][group]
     served = [*RULES["operatorNamespaced"], *RULES["operatorCluster"], *rules["namespaced"], *rules["cluster"]]
     home = {story.namespace: RULES["operatorHome"]}
@@ -68,4 +69,4 @@ async def run(story: TargetStory, group: str, folder: Path) -> str:
         assert await story.left() == []
     finally:
         assert operator.terminate() == 0
-    return user
+    return list(audited(story.bed, user))
