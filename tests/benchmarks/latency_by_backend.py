@@ -67,7 +67,7 @@ PRESETS = [
 def of_target(kind: TargetKind) -> Served:
     """How copies of a target are served."""
     target = {"apiVersion": kind.api_version, "kind": kind.kind, "name": "chat", "engine": kind.engine}
-    edits = {"spec.target": target, "spec.model": None, "spec.runtime": None}
+    edits = {"spec.target": target, "spec.model": None, "spec.runtime": None, "spec.parameters.0.name": kind.parameter}
     name = f"target {kind.backend}"
     return Served(name, kind.collection(NAMESPACE), {"ome": False, **kind.testbed}, edits, kind)
 
@@ -95,7 +95,8 @@ async def measure(bed: Testbed, served: Served, experiments: int) -> dict[str, l
 
 async def serve(api: Api, kind: TargetKind) -> None:
     """Create the original and wait until a pod of it is ready."""
-    await api.create(kind.collection(NAMESPACE), kind.original())
+    for path, body in kind.objects(NAMESPACE):
+        await api.create(path, body)
 
     async def ready() -> bool:
         pods = (await api.list(f"/api/v1/namespaces/{NAMESPACE}/pods"))["items"]

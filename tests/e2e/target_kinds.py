@@ -54,6 +54,11 @@ class TargetKind:
         """The path of the objects of this kind."""
         return f"/apis/{self.api_version}/namespaces/{namespace}/{self.plural}"
 
+    def objects(self, namespace: str) -> list[tuple[str, Object]]:
+        """The object with what it needs, which comes before it, each with the path to create it at."""
+        needs = [(f"/apis/{body['apiVersion']}/namespaces/{namespace}/{of}", body) for of, body in self.needs().items()]
+        return [*needs, (self.collection(namespace), self.original())]
+
 
 def container(name: str, command: Sequence[str], args: Sequence[str]) -> Object:
     """The container of an engine on one GPU."""

@@ -35,9 +35,8 @@ class TargetStory(Story):
 
     async def serve(self, seconds: float = 60) -> Object:
         """Create the original; returns its pod once it serves."""
-        for plural, body in self.kind.needs().items():
-            await self.api.create(f"/apis/{body['apiVersion']}/namespaces/{self.namespace}/{plural}", body)
-        await self.api.create(self.kind.collection(self.namespace), self.kind.original())
+        for path, body in self.kind.objects(self.namespace):
+            await self.api.create(path, body)
         return await wait_for(self.original_pod, f"{self.kind.kind} chat serves", seconds)
 
     async def original(self) -> Object:
