@@ -48,7 +48,7 @@ class Served:
 
     name: str
     root: str
-    testbed: Mapping[str, bool]
+    testbed: Mapping[str, Any]
     edits: Mapping[str, Any]
     kind: TargetKind | None = None
 
