@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from autotuner.kubernetes_object import Object
+from autotuner.policy.task import common_cause
 from autotuner.policy.task.decide import finished
 from tests.unit.builders import condition, make_level
-from tests.unit.task_builders import Ending, Story, ending, reaching, running, started
+from tests.unit.task_builders import Ending, Story, ending, observed, reaching, running, started
 
 BASELINE = reaching(1000)
 MANY = [{"name": "max-running-requests", "values": [8, 16, 32, 48, 64, 96, 128]}]
@@ -255,6 +256,26 @@ def test_a_task_stops_for(endings: list[Ending], reason: str, message: str) -> N
 
     assert condition(status, "Succeeded") == ("False", reason)
     assert status.message == message
+
+
+@pytest.mark.parametrize(
+    ("endings", "field"),
+    [
+        ([crash("m")] * 4, "target (its image and extraArgs)"),
+        ([ending("OutOfMemory", message="m", reproducible=True)] * 3, "the memory limit of the target and placement"),
+        (
+            [ending("ImagePullFailed", message="m")] * 2,
+            "target.image, benchmark.pod.image (absent: the operator's), and the Secrets to pull both",
+        ),
+        ([ending("QueueTimeout", message="m")] * 2, "placement, timeouts.queueSeconds and the namespace's quota"),
+    ],
+)
+def test_a_task_of_a_target_is_told_its_own_fields(endings: list[Ending], field: str) -> None:
+    story = played(*endings)
+    found = common_cause.find(observed(story.task, story.experiments).measured, target=True)
+
+    assert found is not None
+    assert found.message.endswith(f": look at {field}")
 
 
 GOES_ON: list[tuple[str, list[Ending]]] = [
