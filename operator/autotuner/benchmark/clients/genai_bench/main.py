@@ -12,16 +12,14 @@ from autotuner.benchmark.clients.environment import prepare_environment
 from autotuner.benchmark.clients.genai_bench.recorder import Recorder
 from autotuner.benchmark.clients.import_stubs import leave_out
 from autotuner.benchmark.clients.prompts import Prompts
-from autotuner.benchmark.clients.tokenizer_loading import TokenizerError, load_tokenizer, location
+from autotuner.benchmark.clients.tokenizer_loading import location
+from autotuner.benchmark.clients.told_to_runner import failure, loaded_tokenizer
 from autotuner.benchmark.contract.connection import RunnerConnection
 from autotuner.benchmark.contract.messages import (
-    ClientFailed,
     FirstRequest,
     LevelRecorded,
     ReadyForLevel,
     SkipLevel,
-    TokenizerFailed,
-    TokenizerLoaded,
     WarmedUp,
 )
 from autotuner.benchmark.contract.spec import KEY_VARIABLE, RunnerSpec, api_key, load_spec
@@ -166,25 +164,17 @@ def main() -> None:
 
     import locust  # noqa: F401 - gevent must patch sockets and locks before anything else is imported
 
-    try:
-        tokenizer = load_tokenizer(spec.tokenizer, os.environ.get("HF_TOKEN"))
-    except TokenizerError as error:
-        runner.send(TokenizerFailed(message=str(error)))
-        sys.exit(1)
-    runner.send(TokenizerLoaded())
+    tokenizer = loaded_tokenizer(spec.tokenizer, runner)
 
     # After transformers, which looks at what is installed.
     leave_out()
-    try:
+    with failure(runner):
         from genai_bench.cli.cli import cli
 
         from autotuner.benchmark.clients.genai_bench.hooks import install
 
         install(LadderSession(spec, key, tokenizer, runner))
         cli.main(args=arguments(spec), standalone_mode=False)
-    except BaseException as error:
-        runner.send(ClientFailed(message=f"{type(error).__name__}: {error}"[:600]))
-        raise
 
 
 if __name__ == "__main__":

@@ -21,17 +21,14 @@ from autotuner.benchmark.clients.open_loop.orders import Order
 from autotuner.benchmark.clients.open_loop.request_body import request_body
 from autotuner.benchmark.clients.open_loop.workers import Workers
 from autotuner.benchmark.clients.prompts import Prompts
-from autotuner.benchmark.clients.tokenizer_loading import TokenizerError, load_tokenizer
+from autotuner.benchmark.clients.told_to_runner import failure, loaded_tokenizer
 from autotuner.benchmark.contract.connection import RunnerConnection
 from autotuner.benchmark.contract.level_run import Request
 from autotuner.benchmark.contract.messages import (
-    ClientFailed,
     FirstRequest,
     LevelRecorded,
     ReadyForLevel,
     SkipLevel,
-    TokenizerFailed,
-    TokenizerLoaded,
     WarmedUp,
 )
 from autotuner.benchmark.contract.spec import RunnerScenario, RunnerSpec, api_key, load_spec
@@ -172,23 +169,15 @@ def main() -> None:
 
     import locust  # noqa: F401 - gevent must patch sockets and locks before anything else is imported
 
-    try:
-        tokenizer = load_tokenizer(spec.tokenizer, os.environ.get("HF_TOKEN"))
-    except TokenizerError as error:
-        runner.send(TokenizerFailed(message=str(error)))
-        sys.exit(1)
-    runner.send(TokenizerLoaded())
+    tokenizer = loaded_tokenizer(spec.tokenizer, runner)
 
     # After transformers, which looks at what is installed.
     leave_out()
-    try:
+    with failure(runner):
         # The CPU belongs to the workers while they send.
         with contextlib.suppress(OSError):
             os.nice(NICENESS)
         OpenLoop(spec, workers, _sampler(tokenizer), runner).climb()
-    except BaseException as error:
-        runner.send(ClientFailed(message=f"{type(error).__name__}: {error}"[:600]))
-        raise
 
 
 def _sampler(tokenizer: Any) -> Any:
