@@ -71,6 +71,8 @@ class Moments:
         self.note(name, "service exists")
         if event == "DELETED" or "deletionTimestamp" in item["metadata"]:
             self.note(name, "service deleted")
+        if event == "DELETED":
+            self.note(name, "service gone")
 
     def _job(self, _: str, item: Object) -> None:
         name = item["metadata"]["name"]

@@ -24,7 +24,7 @@ from autotuner.kubernetes_object import Object
 from testbed import Testbed
 from testbed.api import Api, install_crds
 from testbed.operator_process import Operator
-from tests.benchmarks.latency import Moments, finished, gaps, task, turnovers
+from tests.benchmarks.latency import Moments, finished, gaps, task
 from tests.e2e.target_kinds import KINDS, TargetKind
 from tests.support.objects import edited
 from tests.support.waiting import wait_for
@@ -113,15 +113,26 @@ def rows(moments: Moments, items: Sequence[Object]) -> dict[str, list[float]]:
     """Seconds of each experiment, by what they tell; the first three are the operator's own."""
     names = [item["metadata"]["name"] for item in items]
     made = gaps(moments, "service exists", "engine scheduled", names)
-    let_go = gaps(moments, "service deleted", "last pod gone", names)
+    let_go = [all_gone(moments, name) - moments.seen[name]["service deleted"] for name in names]
     return {
         "engine's pod scheduled -> benchmark's Job": gaps(moments, "engine scheduled", "job exists", names),
         "Job finished -> root deleted": gaps(moments, "job finished", "service deleted", names),
-        "last pod gone -> next root": turnovers(moments, names),
+        "all gone -> next root": [began_after(moments, one, after) for one, after in pairwise(names)],
         "backend: root -> pod scheduled": made,
-        "backend: root deleted -> last pod gone": let_go,
+        "backend: root deleted -> all gone": let_go,
         "dead time of an experiment": [dead(moments, items[n], after) for n, (_, after) in enumerate(pairwise(names))],
     }
+
+
+def all_gone(moments: Moments, name: str) -> float:
+    """When neither the root of an experiment nor a pod of it was left: a finalizer may hold the root longer."""
+    row = moments.seen[name]
+    return max(row["last pod gone"], row["service gone"])
+
+
+def began_after(moments: Moments, name: str, after: str) -> float:
+    """Seconds from all of an experiment being gone to the next one's root."""
+    return moments.seen[after]["service exists"] - all_gone(moments, name)
 
 
 def dead(moments: Moments, item: Object, after: str) -> float:
