@@ -650,7 +650,7 @@ def test_accepts(changes: Object, around: Object) -> None:
         ),
         (
             {"parameters": [{"name": "disable-radix-cache", "toggle": True}]},
-            [Finding("parameters[disable-radix-cache]", Kind.EFFECT_DEPENDS_ON_TEXT)],
+            [Finding("parameters[disable-radix-cache]", Kind.EFFECT_DEPENDS_ON_PREFIXES)],
         ),
         ({"search": {"strategy": "Bayesian", "maxExperiments": 24, "parallelExperiments": 8}}, []),
         (
