@@ -73,7 +73,7 @@ class Trace(Model):
                 "this format has no times that could be scaled; remove it",
                 fieldPath=".speed",
             ),
-            cel("!self.path.split('/').exists(part, part == '..')", "write a path below the volume", fieldPath=".path"),
+            cel(r"!self.path.matches(r'(^|/)[.][.](/|$)')", "write a path below the volume", fieldPath=".path"),
         )
     )
 

@@ -37,15 +37,26 @@ class Prompts:
         draw: the k-th one.
         expected: how many will be taken.
         clip: shortens one to a context of so many tokens, or leaves it; None: they fit.
+        different: how many there are before they repeat; None: they never do.
+
+    Attributes:
+        clipped: how many were shortened.
+        repeated: how many had been taken before.
     """
 
-    def __init__(self, draw: Draw, expected: int, clip: Callable[[Any, int], bool] | None = None) -> None:
-        self._draw, self._clip = draw, clip
+    def __init__(
+        self,
+        draw: Draw,
+        expected: int,
+        clip: Callable[[Any, int], bool] | None = None,
+        different: int | None = None,
+    ) -> None:
+        self._draw, self._clip, self._different = draw, clip, different
         self._ahead = min(expected, MOST_DRAWN_AHEAD)
         self._drawn: dict[int, Any] = {}
         self._next_drawn = 0
         self._next_given = 0
-        self.clipped = 0
+        self.clipped = self.repeated = 0
 
     def draw_one_ahead(self) -> bool:
         """Draw one more request ahead of its use; False when enough are drawn."""
@@ -66,6 +77,7 @@ class Prompts:
         """The k-th request of the stream."""
         request = self._drawn.pop(k, None) or self._draw(k)
         request.model = model
+        self.repeated += self._different is not None and k >= self._different
         if context and self._clip is not None:
             self.clipped += self._clip(request, context)
         return request

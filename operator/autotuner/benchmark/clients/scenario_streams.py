@@ -47,7 +47,7 @@ class ScenarioStreams:
         ladder = len(self._spec.ladder)
         recorded = self._traces[scenario.name].requests
         draw = TraceRequests(self._sampler, recorded, key, index % ladder, ladder)
-        return Prompts(draw, expected, partial(clip, self._sampler))
+        return Prompts(draw, expected, partial(clip, self._sampler), draw.different)
 
     def _synthetic(self, scenario: RunnerScenario, key: Hashable) -> Draw:
         turns = scenario.turns.count if scenario.turns else 1

@@ -24,6 +24,9 @@ class TraceRequests:
         key: what texts are drawn from.
         level: the number of the level among those of this scenario.
         levels: their count.
+
+    Attributes:
+        different: how many recorded texts the level has before they repeat; None where texts are drawn.
     """
 
     def __init__(
@@ -33,6 +36,8 @@ class TraceRequests:
         # Lengths alone get texts that no other level has.
         has_text = bool(recorded[0].prompt or recorded[0].messages)
         self._level, self._levels = (level, levels) if has_text else (0, 1)
+        own = len(range(self._level, len(recorded), self._levels)) or len(recorded)
+        self.different = own if has_text else None
         self._block = lru_cache(maxsize=_BLOCKS_KEPT)(self._draw_block)
 
     def __call__(self, k: int) -> Any:

@@ -88,6 +88,8 @@ class LevelRun:
     """Between an answer and the next turn of its session, on average."""
     clipped: int = 0
     """Recorded requests that were shortened to what the engine takes."""
+    repeated: int = 0
+    """Recorded requests that were sent a second time, because the trace has too few."""
     counted_completed: int = 0
     counted_errors: int = 0
     client_cpu_seconds: float = 0.0

@@ -280,6 +280,11 @@ def _warnings(run: LevelRun, steady: SteadyPart, level: Level, overloaded: str) 
             f"{where}: {run.clipped} of {len(run.requests)} recorded requests were cut to the context of the engine;"
             " raise its context, or give a trace of shorter ones"
         )
+    if run.repeated:
+        found.append(
+            f"{where}: {run.repeated} of {len(run.requests)} requests repeat recorded ones, which a prefix cache finds;"
+            " give a longer trace, or lower benchmark.maxRequestsPerLevel"
+        )
     if steady.grown:
         found.append(
             f"{where}: the engine did not keep up: {steady.grown} more requests waited at the end than at the start, so"

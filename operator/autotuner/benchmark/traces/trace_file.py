@@ -15,6 +15,8 @@ from autotuner.benchmark.traces.formats import BLOCK_TOKENS, BrokenLineError, Re
 _PIECE = 1 << 16
 # Requests whose lengths a summary of texts is made of: counting the tokens of all of them would take minutes.
 MOST_COUNTED = 1000
+# A level goes on beyond its limit until its steady part is long enough; a fast engine answers many meanwhile.
+_BEYOND = 500
 
 
 class TraceError(Exception):
@@ -45,7 +47,7 @@ def needed(spec: RunnerSpec, scenario: RunnerScenario) -> int:
     timed = scenario.trace.format in TIMED
     # Levels of lengths only draw texts of their own; levels go on beyond their limit while answers take so long.
     levels = 1 if timed else len(spec.ladder)
-    wanted = most if _at_own_times(spec) else 2 * most * levels
+    wanted = most if _at_own_times(spec) else (2 * most + _BEYOND) * levels
     return min(wanted, scenario.trace.max_requests or wanted)
 
 

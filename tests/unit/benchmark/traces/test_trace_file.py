@@ -55,9 +55,9 @@ def test_nothing_is_read_beyond_what_is_needed() -> None:
     ("trace_format", "changes", "expected"),
     [
         ("Azure", {}, 400),
-        ("Azure", {"rates": [1, 2]}, 800),
-        ("ShareGPT", {"rates": [1, 2]}, 1600),
-        ("ShareGPT", {"concurrency": [1, 2, 4]}, 2400),
+        ("Azure", {"rates": [1, 2]}, 1300),
+        ("ShareGPT", {"rates": [1, 2]}, 2600),
+        ("ShareGPT", {"concurrency": [1, 2, 4]}, 3900),
     ],
 )
 def test_so_much_is_needed_as_the_levels_can_use(trace_format: Any, changes: dict[str, Any], expected: int) -> None:

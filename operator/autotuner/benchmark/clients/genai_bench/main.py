@@ -78,8 +78,8 @@ class LadderSession:
         """Record the level that is over and hand it to the runner; the counts are genai-bench's own."""
         if self.running:
             self.running = False
-            clipped = self._stream.clipped if self._stream else 0
-            path = self.recorder.finish(self._spec.work_dir, completed, errors, clipped)
+            clipped, repeated = (self._stream.clipped, self._stream.repeated) if self._stream else (0, 0)
+            path = self.recorder.finish(self._spec.work_dir, completed, errors, clipped, repeated)
             self._runner.send(LevelRecorded(path=path))
 
     def _open_streams(self, environment: Any) -> None:

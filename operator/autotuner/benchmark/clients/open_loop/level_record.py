@@ -67,13 +67,16 @@ class LevelRecord:
         steady = len(self._sent) - in_ramp
         return steady >= max(MIN_STEADY_REQUESTS, in_ramp) and time.monotonic() - ramp_ended >= MIN_STEADY_SECONDS
 
-    def write(self, folder: Path, cpu_seconds: float, clipped: int = 0, stopped: float | None = None) -> Path:
+    def write(
+        self, folder: Path, cpu_seconds: float, clipped: int = 0, repeated: int = 0, stopped: float | None = None
+    ) -> Path:
         """Write the level to a file in the folder and return its path.
 
         Args:
             folder: of the file.
             cpu_seconds: of the busiest process.
             clipped: how many requests were shortened.
+            repeated: how many recorded ones were sent again.
             stopped: when the last request was due, where all were answered; None: when the level was cut off.
         """
         cut = min((request.end for request in self._requests if request.cut), default=time.monotonic())
@@ -87,6 +90,7 @@ class LevelRecord:
             turns=self._turns[0],
             think_seconds=self._turns[1],
             clipped=clipped,
+            repeated=repeated,
             started=self._started,
             stopped=stopped,
             counted_completed=sum(request.ok for request in self._requests),

@@ -155,7 +155,8 @@ class OpenLoop:
         requests, cpu_seconds = self._workers.cut()
         for request in requests:
             record.add(replace(request, answer=""))
-        path = record.write(self._spec.work_dir, cpu_seconds, self._streams[index].clipped, due.last)
+        stream = self._streams[index]
+        path = record.write(self._spec.work_dir, cpu_seconds, stream.clipped, stream.repeated, due.last)
         self._runner.send(LevelRecorded(path=path))
 
     def _drawn_order(self, index: int, number: int, due: float, sessions: Sessions | None) -> Order:
