@@ -1,4 +1,4 @@
-"""A task whose traffic is a trace in a ConfigMap: refused with the line that is broken, then measured at its own times."""
+"""A task whose traffic is a trace in a ConfigMap: refused for a broken line, then measured at its own times."""
 
 from __future__ import annotations
 
