@@ -13,7 +13,7 @@ import pytest
 from autotuner.api.traffic_scenarios import Turns
 from autotuner.benchmark.clients.open_loop.main import drawn_from
 from autotuner.benchmark.clients.open_loop.sessions import SOONEST_SECONDS, think_seconds
-from autotuner.benchmark.clients.prompts import prefix_group, prefix_shares
+from autotuner.benchmark.clients.prompts import TEMPLATE_TOKENS, prefix_group, prefix_shares
 from autotuner.benchmark.contract.level_run import LevelRun
 from autotuner.benchmark.contract.spec import RunnerSpec
 from tests.e2e.benchmark_run import BenchmarkRun, start_benchmark
@@ -146,6 +146,7 @@ def test_a_trace_is_sent_at_its_own_times(start: Start, tmp_path: Path) -> None:
     assert "chat at the trace's own times: " in run.log and "trace of chat: read 30 requests, in 1.5 s" in run.log
 
 
+@pytest.mark.full
 def test_recorded_requests_are_sent_as_they_are(start: Start, tmp_path: Path) -> None:
     lines = [
         json.dumps(
@@ -170,6 +171,7 @@ def test_recorded_requests_are_sent_as_they_are(start: Start, tmp_path: Path) ->
     assert {one.body["top_p"] for one in offered(engine)} == {0.5}
 
 
+@pytest.mark.full
 def test_a_closed_loop_sends_prefixes_and_recorded_texts(start: Start, tmp_path: Path) -> None:
     said = [
         {
@@ -203,7 +205,7 @@ def test_a_closed_loop_sends_prefixes_and_recorded_texts(start: Start, tmp_path:
     ("content", "words"),
     [
         ('{"timestamp": 1, "input_length": 10, "output_length": 3}\n{"timestamp": 0}\n', "line 2 of "),
-        (None, "there is no "),
+        pytest.param(None, "there is no ", marks=pytest.mark.full),
     ],
 )
 def test_a_broken_trace_ends_everything_and_names_the_line(
@@ -215,3 +217,18 @@ def test_a_broken_trace_ends_everything_and_names_the_line(
         assert run.wait() == 1, run.log
     assert (run.result.failure, run.result.ladder, engine.offered) == ("Trace", None, [])
     assert run.result.message.startswith("benchmark.scenarios[chat].trace: ") and words in run.result.message
+
+
+@pytest.mark.full
+def test_what_a_context_does_not_hold_is_cut_and_told(start: Start, tmp_path: Path) -> None:
+    rows = [
+        {"timestamp": 50 * k, "input_length": 900 if k % 3 else 300, "output_length": 4, "hash_ids": []}
+        for k in range(30)
+    ]
+    file = file_of(tmp_path, [json.dumps(row) + "\n" for row in rows])
+    with absorber(ttft=0.02, tpot=0.001) as engine:
+        engine.context = 500 + TEMPLATE_TOKENS
+        run = start(engine.url, {"trace": {"format": "Mooncake", "file": file}}, maxRequestsPerLevel=100)
+        assert_done(run)
+    assert {len(one.prompt) for one in offered(engine)} == {300, 496}
+    assert any("20 of 30 recorded requests were cut to the context" in warning for warning in run.result.warnings)
