@@ -230,5 +230,6 @@ def test_what_a_context_does_not_hold_is_cut_and_told(start: Start, tmp_path: Pa
         engine.context = 500 + TEMPLATE_TOKENS
         run = start(engine.url, {"trace": {"format": "Mooncake", "file": file}}, maxRequestsPerLevel=100)
         assert_done(run)
-    assert {len(one.prompt) for one in offered(engine)} == {300, 496}
+    lengths = sorted(len(one.prompt) for one in offered(engine))
+    assert lengths == [pytest.approx(300, abs=2)] * 10 + [496] * 20
     assert any("20 of 30 recorded requests were cut to the context" in warning for warning in run.result.warnings)
