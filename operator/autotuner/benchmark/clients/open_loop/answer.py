@@ -24,6 +24,7 @@ class Answer:
         usage: whether it did.
         error: what the engine or the stream says is wrong; empty if nothing is.
         whole: whether the engine has said that this is all.
+        around: what stands before and behind the text of the latest event; None where it may mean something else.
     """
 
     def __init__(self) -> None:
@@ -32,13 +33,18 @@ class Answer:
         self.pieces = self.input_tokens = self.output_tokens = 0
         self.usage = self.whole = False
         self.error = ""
-        self._around: tuple[bytes, bytes] | None = None
+        self.around: tuple[bytes, bytes] | None = None
+
+    def take_alike(self, count: int, now: float) -> None:
+        """Take in so many events that arrived now and have text where the latest one has it."""
+        if count:
+            self.last = now
+            self.pieces += count
 
     def take(self, data: bytes, now: float) -> None:
         """Take in the data of an event that arrived now."""
-        if self._around and _fits(data, *self._around):
-            self.last = now
-            self.pieces += 1
+        if self.around and _fits(data, *self.around):
+            self.take_alike(1, now)
             return
         if data == _DONE:
             self.whole = True
@@ -54,7 +60,7 @@ class Answer:
         else:
             self._take_text(event.get("choices") or (), now)
             self._take_usage(event.get("usage"))
-            self._around = around_text(data, event)
+            self.around = around_text(data, event)
 
     def _take_text(self, choices: Any, now: float) -> None:
         for choice in choices:
@@ -82,7 +88,7 @@ def around_text(data: bytes, event: dict[str, Any]) -> tuple[bytes, bytes] | Non
         data: of the event.
         event: the data, parsed.
     """
-    choices = event.get("choices") or ()
+    choices: list[Any] = event.get("choices") or []
     if len(choices) != 1 or choices[0].get("finish_reason") or event.get("usage"):
         return None
     delta = choices[0].get("delta") or {}

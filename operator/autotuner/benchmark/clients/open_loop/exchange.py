@@ -1,9 +1,9 @@
 """A request and its answer on a connection of their own, read as seldom as the figures allow.
 
-To read takes more CPU than all the rest: a call of the system for each token of each answer. But only two moments of an
-answer count, those of its first and of its last token. So the first is waited for; from then on connections are read in
-turns, many tokens at a time; and the last ones are waited for again. When a piece arrived is told by the kernel, however
-late it is read.
+To read takes more CPU than all the rest: a call of the system for each token of each answer. But only two moments of
+an answer count, those of its first and of its last token. So the first is waited for; from then on connections are
+read in turns, many tokens at a time; and the last ones are waited for again. When a piece arrived is told by the
+kernel, however late it is read.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _BUFFER = bytearray(1 << 18)
 _VIEW = memoryview(_BUFFER)
 _TOLD_BYTES = socket.CMSG_SPACE(_TIMESPEC.size)
 # Between two readings of an answer that is neither at its beginning nor at its end.
-_READ_EVERY_SECONDS = 0.2
+_READ_EVERY_SECONDS = 0.5
 _TICK_SECONDS = 0.02
 # So many readings may hold up a request that is due.
 _READ_AT_ONCE = 10
@@ -163,14 +163,17 @@ class Exchange(asyncio.Protocol):
     # What an encrypted connection calls, which the event loop reads.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """It is there: send."""
         self._transport = cast("asyncio.Transport", transport)
         self._transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
+        """Something arrived."""
         self._read_at = time.monotonic()
         self._take(data)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the loop passes it
+        """The server, or this process, closed it."""
         self._read_at = time.monotonic()
         self._take(b"")
 
@@ -182,6 +185,6 @@ def arrival(told: list[tuple[int, int, bytes]]) -> float:
     now = time.monotonic()
     for level, kind, data in told:
         if (level, kind) == (socket.SOL_SOCKET, _SO_TIMESTAMPNS) and len(data) == _TIMESPEC.size:
-            seconds, nanoseconds = _TIMESPEC.unpack(data)
+            seconds, nanoseconds = cast("tuple[int, int]", _TIMESPEC.unpack(data))
             return now - max(0.0, 1e-9 * (wall - 1_000_000_000 * seconds - nanoseconds))
     return now

@@ -40,6 +40,9 @@ class HttpAnswer:
     def feed(self, piece: bytes, now: float) -> None:
         """Take in a piece that arrived now."""
         at = 0
+        if self._between_chunks and self.answer.around:
+            count, at = chunks_alike(piece, *self.answer.around)
+            self.answer.take_alike(count, now)
         while self._between_chunks and (found := event_in_chunk(piece, at)):
             begin, end, at = found
             self.answer.take(piece[begin:end], now)
@@ -113,7 +116,7 @@ class HttpAnswer:
 
 
 def event_in_chunk(piece: bytes, at: int) -> tuple[int, int, int] | None:
-    """Where the data of an event begins and ends, and the chunk, if a whole chunk at this place is one event of one line.
+    """Where the data of an event begins and ends, and its chunk; None where no whole chunk is one event of one line.
 
     Args:
         piece: of a chunked body.
@@ -131,3 +134,35 @@ def event_in_chunk(piece: bytes, at: int) -> tuple[int, int, int] | None:
     if not piece.startswith(b"\n\n\r\n", end) or piece.find(b"\n", begin) != end or piece.find(b"\r", begin, end) >= 0:
         return None
     return begin, end, ends + 2
+
+
+def chunks_alike(piece: bytes, before: bytes, behind: bytes) -> tuple[int, int]:
+    """How many chunks at the beginning are one event of one line that has some text between these, and where they end.
+
+    Args:
+        piece: of a chunked body, from where a chunk begins.
+        before: what the data of such an event has before its text.
+        behind: what it has behind, from the quotation mark on that ends the text.
+    """
+    before, behind = b"data: " + before, behind + b"\n\n\r\n"
+    skipped, rest = len(before) + 2, len(behind)
+    count = at = 0
+    try:
+        while (size_ends := piece.find(b"\r\n", at, at + _LONGEST_SIZE)) > 0:
+            text = size_ends + skipped
+            ends = piece.find(b'"', text)
+            if ends <= text or not piece.startswith(before, size_ends + 2) or not piece.startswith(behind, ends):
+                break
+            if int(piece[at:size_ends], 16) != ends + rest - size_ends - 4:
+                break
+            at, count = ends + rest, count + 1
+    except ValueError:
+        pass
+    # A line that ends within a text, or a character that stands for another one, is told by looking closer.
+    if (
+        piece.count(b"\n", 0, at) != 4 * count
+        or piece.count(b"\r", 0, at) != 2 * count
+        or piece.find(b"\\", 0, at) >= 0
+    ):
+        return 0, 0
+    return count, at

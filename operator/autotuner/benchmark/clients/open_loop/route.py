@@ -39,7 +39,7 @@ class Route:
         """The lines of a POST request but for Content-Length and the empty line."""
         plain_proxy = self._proxy if self._server.scheme == "http" else None
         target = f"{self._server.scheme}://{self._server.netloc}{path}" if plain_proxy else path
-        told = {"Host": self._server.netloc} | headers | (_credentials(plain_proxy) if plain_proxy else {})
+        told = {"Host": self._server.netloc, **headers} | (_credentials(plain_proxy) if plain_proxy else {})
         return _head(f"POST {target}", told)
 
     @property
@@ -108,9 +108,7 @@ class Route:
             self._addresses[host, port] = [(family, address) for family, *_, address in found]
         return self._addresses[host, port]
 
-    async def _through_tunnel(
-        self, proxy: SplitResult, protocol: Callable[[], asyncio.Protocol]
-    ) -> None:
+    async def _through_tunnel(self, proxy: SplitResult, protocol: Callable[[], asyncio.Protocol]) -> None:
         host, port = _address(self._server)
         whom = f"{f'[{host}]' if ':' in host else host}:{port}"
         tunnel = _Tunnel(_head(f"CONNECT {whom}", {"Host": whom} | _credentials(proxy)) + b"\r\n")
@@ -118,9 +116,7 @@ class Route:
         try:
             await tunnel.made
             inner = protocol()
-            found = await asyncio.get_running_loop().start_tls(
-                transport, inner, self._context(), server_hostname=host
-            )
+            found = await asyncio.get_running_loop().start_tls(transport, inner, self._context(), server_hostname=host)
         except BaseException:
             transport.abort()
             raise
@@ -138,13 +134,18 @@ async def _connect(connection: socket.socket, address: Any) -> None:
         connection.connect(address)
     except BlockingIOError:
         loop, connected = asyncio.get_running_loop(), asyncio.get_running_loop().create_future()
-        loop.add_writer(connection.fileno(), lambda: connected.done() or connected.set_result(None))
+        loop.add_writer(connection.fileno(), _done, connected)
         try:
             await connected
         finally:
             loop.remove_writer(connection.fileno())
         if code := connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             raise OSError(code, os.strerror(code)) from None
+
+
+def _done(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 class _Tunnel(asyncio.Protocol):

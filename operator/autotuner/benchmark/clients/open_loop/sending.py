@@ -67,7 +67,9 @@ class Sender:
         start = time.monotonic()
         late = max(0.0, start - order.due)
         body = order.body.encode()
-        exchange = Exchange(self._reading, b"%bContent-Length: %d\r\n\r\n%b" % (self._head, len(body), body), order.asked)
+        exchange = Exchange(
+            self._reading, b"%bContent-Length: %d\r\n\r\n%b" % (self._head, len(body), body), order.asked
+        )
         try:
             error = await self._exchange(exchange)
         except asyncio.CancelledError:
