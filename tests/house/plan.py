@@ -68,6 +68,7 @@ FLOORS = (
     Floor("what may still be spent", ("policy.budget",)),
     Floor("what a task tells", ("policy.recommendation",)),
     Floor("what a task does next", ("policy.task",)),
+    Floor("what a task tells as a page", ("html_report",)),
     Floor("what is counted", ("metrics",)),
     Floor("observe and act", ("controllers",)),
     Floor("the operator's process, and what people run", ("process", "cli")),
@@ -102,7 +103,7 @@ class Ban:
 
 BANS = (
     Ban(
-        ("policy", "search", "scoring", "engines", "presets"),
+        ("policy", "search", "scoring", "engines", "presets", "html_report"),
         (
             *("kopf", "kubernetes", "asyncio", "aiohttp", "socket", "time"),
             *("autotuner.kube", "autotuner.api_server", "autotuner.memory_api"),
