@@ -70,6 +70,7 @@ FLOORS = (
     Floor("what a task does next", ("policy.task",)),
     Floor("what a task tells as a page", ("html_report",)),
     Floor("what is counted", ("metrics",)),
+    Floor("what a task leaves behind", ("controllers.results",)),
     Floor("observe and act", ("controllers",)),
     Floor("the operator's process, and what people run", ("process", "cli")),
     Floor("where programs begin", ("main", "__main__")),
@@ -151,10 +152,13 @@ BANS = (
     Ban(
         tuple(
             f"cli.{name}"
-            for name in ("diagnostics", "documents", "flags", "found_target", "kubectl_yaml", "validate", "what_runs")
+            for name in (
+                *("diagnostics", "documents", "flags", "found_target", "kubectl_yaml", "object_files", "validate"),
+                "what_runs",
+            )
         ),
         ("kubernetes", "autotuner.api_server"),
-        "`create` alone asks a cluster, and it hands the connection over",
+        "`user_cluster` alone opens a cluster, and commands hand it over",
     ),
 )
 
@@ -191,6 +195,10 @@ TWINS = (
     Twins(("engines.memory", "simulator.memory"), "what fits into a GPU: the operator's estimate, the engine's answer"),
     Twins(("engines.sglang", "simulator.sglang"), "SGLang: what the operator knows of it, how it behaves"),
     Twins(("engines.vllm", "simulator.vllm"), "vLLM: what the operator knows of it, how it behaves"),
+    Twins(
+        ("cli.report", "policy.recommendation.report"),
+        "the report of a task: the command that writes it, the text that its recommendation has",
+    ),
     Twins(
         ("main", "benchmark.clients.genai_bench.main", "benchmark.clients.open_loop.main"),
         "where a process begins: the operator, a load client",

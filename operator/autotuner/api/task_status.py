@@ -319,7 +319,7 @@ class FlagEffect(Model):
     """What one parameter of the best does, compared with what runs today."""
 
     name: FlagName = Field(description="The parameter's name.")
-    value: EffectWord = Field(description="Its value in the best, as written; unset without one.")
+    value: EffectWord = Field(description="The value of the parameter in the best, as written; unset without one.")
     before: EffectWord | None = Field(
         default=None, description="The baseline's value; absent where the baseline leaves it to the engine."
     )
@@ -369,6 +369,14 @@ class Recommendation(Model):
             "The name of the ConfigMap that holds the InferenceService to apply, the report that explains it, and all"
             " experiments as CSV."
         )
+    )
+
+
+class KeptReport(Model):
+    """Where to find the report as a page."""
+
+    config_map: ObjectName = Field(
+        description="The name of the ConfigMap that holds the page as report.html.gz, in its binaryData."
     )
 
 
@@ -474,6 +482,10 @@ class TaskStatus(Model):
     search: ExpectedGain | None = None
     recommendation: Recommendation | None = Field(
         default=None, description="Where to find the recommendation, once the task has succeeded."
+    )
+    report: KeptReport | None = Field(
+        default=None,
+        description="Where to find the report that the operator kept, once the task is finished (docs/report.md).",
     )
     preview: Preview | None = Field(
         default=None, description="The result of the dry run, while the task is suspended before its start."

@@ -49,7 +49,7 @@ def effects(found: Sequence[FlagEffect]) -> Markup | None:
     for tick in scale.ticks:
         x = scale.at(tick)
         drawing.add("path", "grid", d=f"M{x:g} {_TOP:g}V{bottom:g}")
-        drawing.add("text", "tick middle", f"{tick:+g}%", x=x, y=bottom + 18)
+        drawing.add("text", "tick middle", f"{tick:+g}%" if tick else "0%", x=x, y=bottom + 18)
     drawing.add("path", "axis", d=f"M{scale.at(0):g} {_TOP:g}V{bottom:g}")
     for number, ((one, percent), margin) in enumerate(zip(known, margins, strict=True)):
         y = _TOP + _ROW * (number + 0.5)

@@ -103,7 +103,7 @@ class Drawing:
         if x is not None:
             self.add("path", "limit", d=f"M{x:g} {TOP:g}V{BOTTOM:g}")
             side = "end" if x > (LEFT + RIGHT) / 2 else "begin"
-            self.add("text", f"limit-words {side}", words, x=x + (-5 if side == "end" else 5), y=TOP + 10)
+            self.add("text", f"limit-words {side}", words, x=x + (-5 if side == "end" else 5), y=BOTTOM - 8)
         if y is not None:
             self.add("path", "limit", d=f"M{LEFT:g} {y:g}H{RIGHT:g}")
             self.add("text", "limit-words end", words, x=RIGHT - 4, y=y - 5 if y > TOP + 20 else y + 13)

@@ -34,7 +34,7 @@ def draw(data: ReportData, wanted: Figure, scenario: str) -> Markup | None:
     offered = "requests per second" if data.open_loop else "users at the same time"
     summary = f"{sum(len(places) for _, places in again)} repeats are shown beside the ladders."
     drawing = Drawing(f"{wanted.name} over {offered}, scenario {scenario}, of baseline and best", summary)
-    drawing.frame(Axis(across, offered, lambda value: f"{value:g}"), Axis(up, wanted.name, wanted.told))
+    drawing.frame(Axis(across, offered, lambda value: f"{value:g}"), Axis(up, wanted.axis, wanted.tick))
     for limit, words in limits:
         drawing.limit(words, y=up.at(limit))
     for kind, _, places in lines:

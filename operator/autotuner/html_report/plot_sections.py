@@ -37,12 +37,13 @@ class Plot:
 
 @dataclass(frozen=True)
 class Table:
-    """The figures of a section as a table, whose first column names the rows."""
+    """The figures of a section as a table, whose first column names the rows; a long one is folded."""
 
     identity: str
     caption: str
     heads: Sequence[str]
     rows: Sequence[Sequence[str]]
+    folded: bool = False
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,7 @@ def _ladder_table(data: ReportData) -> Table:
                 errors = str(level.errors)
                 rows.append([one.name, kind, level.scenario, where, *cells, errors, kept])
     heads = ["Experiment", "Of", "Scenario", "Level", *(one.name for one in figures), "Errors", "Keeps hard SLOs"]
-    return Table("levels", "Levels of baseline and best, repeats included", heads, rows)
+    return Table("levels", "Levels of baseline and best, repeats included", heads, rows, folded=True)
 
 
 def _importance(data: ReportData) -> Section:
@@ -152,7 +153,9 @@ def _importance(data: ReportData) -> Section:
         if found
         else "This is told at the end, where enough experiments gave a value."
     )
-    tables = [Table("importance-table", "Share of the variance", ["Parameter", "Share"], rows)] if found else []
+    tables = (
+        [Table("importance-table", "The shares as a table", ["Parameter", "Share"], rows, folded=True)] if found else []
+    )
     return Section("importance", "Which parameters matter", words, _plots(drawing, "Share of the variance"), tables)
 
 
@@ -172,7 +175,7 @@ def _effects(data: ReportData) -> Section:
     if not found:
         words = "This is told at the end of a task with one objective whose best is not the baseline."
     heads = ["Parameter", "Value", "Baseline", "Effect", "How it is known"]
-    tables = [Table("effects-table", "Effect of each flag", heads, rows)] if found else []
+    tables = [Table("effects-table", "Effect of each flag, and how it is known", heads, rows)] if found else []
     legend = _legend(best="measured", other="estimated", interval="95% interval") if found else ()
     plots = _plots(bar_plots.effects(found), "Gain of each flag, in percent")
     return Section("effects", "What each flag does", words, plots, tables, legend)

@@ -31,7 +31,7 @@ def draw(data: ReportData, over: Literal["experiments", "hours"]) -> Markup | No
     summary = f"The best so far went from {wanted.told(values[0])} to {wanted.told(_last_best(steps))}."
     drawing = Drawing(f"Best {wanted.name} so far over {label}", summary)
     told = (lambda value: f"{value:.3g}") if over == "hours" else (lambda value: f"{value:.0f}")
-    drawing.frame(Axis(across, label, told), Axis(up, wanted.name, wanted.told))
+    drawing.frame(Axis(across, label, told), Axis(up, wanted.axis, wanted.tick))
     drawing.line(
         "series best-line",
         [(across.at(_across(step, over)), up.at(step.best)) for step in steps if step.best is not None],

@@ -35,6 +35,7 @@ from autotuner.scoring.figures import DEFAULT_STATISTIC, figure_name
 
 _LATENCIES_MAX = 3
 _THROUGHPUTS = ("OutputThroughput", "OutputThroughputPerGPU", "TotalThroughput", "RequestThroughput", "Goodput")
+_SHARES = ("ErrorRate", "Attainment")
 _FILES_LEFT_OUT = ("report.md", "experiments.csv")
 
 
@@ -50,9 +51,24 @@ class Figure:
         """The name for people: `TTFT P99`."""
         return figure_name(self.metric, self.statistic)
 
+    @property
+    def axis(self) -> str:
+        """The name with the unit, unless ticks tell that: a latency's are in ms or s."""
+        if self.metric in LATENCY_METRICS:
+            return self.name
+        unit = "%" if self.metric in _SHARES else self.told(100.0).removeprefix("100").strip()
+        return f"{self.name} ({unit})"
+
     def told(self, value: float) -> str:
         """A value of it with its unit."""
         return scoring.format_value(value, self.metric)
+
+    def tick(self, value: float) -> str:
+        """A value of it at an axis: only latencies with their unit."""
+        if value == 0:
+            return "0"
+        share = self.metric in _SHARES
+        return self.told(value) if self.metric in LATENCY_METRICS else f"{value * 100 if share else value:.6g}"
 
 
 @dataclass(frozen=True)
@@ -205,7 +221,7 @@ def read(
         task: as the API server has it.
         experiments: its own.
         now: when the report is made.
-        others: experiments of other tasks that its best or front names.
+        others: experiments of other tasks; those count that its best or front names.
         recommendation: its ConfigMap.
     """
     body = dict(task)
@@ -221,10 +237,17 @@ def read(
         return ReportData(body, None, status, [], files, now, why)
     spec = spec_completion.completed(spec, TaskDefaults.model_validate(status.defaults or {})).spec
     known, unread = _readable(experiments)
-    theirs, _ = _readable(others)
+    named = _named(status)
+    theirs, _ = _readable([one for one in others if one["metadata"]["name"] in named])
     own = retries.judged(measurements.unplaced(known, spec))
     reused = [replace(one, reused=True) for one in measurements.unplaced(theirs, spec)]
     return ReportData(body, spec, status, [*reused, *own], files, now, unread=unread)
+
+
+def _named(status: TaskStatus) -> list[str]:
+    """The experiments that a status names, of which some may be another task's."""
+    best = [status.best.experiment] if status.best else []
+    return [*best, *(point.experiment for point in status.front or ())]
 
 
 def _readable(experiments: Sequence[Mapping[str, Any]]) -> tuple[list[Mapping[str, Any]], tuple[str, ...]]:

@@ -53,7 +53,7 @@ def draw(data: ReportData, latency: Figure, scenario: str) -> Markup | None:
     summary = f"{len(points)} levels, of which {kept} keep the hard SLOs; {len(front)} are on the front."
     drawing = Drawing(f"{data.throughput.name} against {latency.name}, scenario {scenario}", summary)
     drawing.frame(
-        Axis(x, f"{latency.name} (logarithmic)", latency.told), Axis(y, data.throughput.name, data.throughput.told)
+        Axis(x, f"{latency.name} (logarithmic)", latency.tick), Axis(y, data.throughput.axis, data.throughput.tick)
     )
     for limit, words in limits:
         drawing.limit(words, x=x.at(limit))

@@ -167,6 +167,12 @@ def of(story: Story, **changes: Any) -> ReportData:
     return report_data.read(task, story.experiments, after(86_400), recommendation=written)
 
 
+def objects(story: Story) -> list[Object]:
+    """What the API server has of a story: the task, its experiments, and the recommendation."""
+    written = story.plans[-1].write_recommendation
+    return [story.task, *story.experiments, *([written] if written else [])]
+
+
 def large(count: int) -> ReportData:
     """The report of a task with so many experiments, of which the first are those of `finished`."""
     story = finished_story()
