@@ -70,13 +70,14 @@ def _bars(
 ) -> None:
     for span in found:
         left = scale.at((span.start - begin).total_seconds() / 3600)
-        width = max(0.4, scale.at((span.end - begin).total_seconds() / 3600) - left)
+        width = scale.at((span.end - begin).total_seconds() / 3600) - left
         if titled:
+            width = max(0.4, width)
             title = f"{run.name}: {span.stage} {span.seconds:.0f} s"
             drawing.add(
                 "rect", f"stage {span.stage}", title=title, x=left, y=y - height / 2, width=width, height=height
             )
-        else:
+        elif width > 0:
             paths[span.stage].append(f"M{left:g} {y - height / 2:g}h{width:.1f}v{height:g}h-{width:.1f}z")
 
 
