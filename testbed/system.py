@@ -22,7 +22,7 @@ _LOG_LINES = 20
 
 def main() -> int:
     """Install what is missing; returns the exit status."""
-    missing = requirements.missing_packages() + [BROWSER] * (shutil.which(BROWSER) is None)
+    missing = sorted({*requirements.missing_packages(), *([] if shutil.which(BROWSER) else [BROWSER])})
     if not missing:
         print("the system has every package that tests need")
         return 0
