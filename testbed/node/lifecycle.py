@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Protocol
 
 from autotuner.kubernetes_object import Object
+from autotuner.local import podspec
 from testbed import kubeconfig
 from testbed.api import AWAY, ApiError
-from testbed.node import podspec
 from testbed.node.container import Container, Run
 from testbed.node.context import NETWORK, Context
 from testbed.node.images import Environment, ImageError
