@@ -134,8 +134,11 @@ def _tuned(order: Order, *, require_gain: bool) -> int:
 
     from autotuner.cli import screen
     from autotuner.kube import KubeError
-    from autotuner.local.running.tuning import tune, write_answer
+    from autotuner.local.running.tuning import tune, unstartable, write_answer
 
+    if words := unstartable(order):
+        echo(f"autotuner: {words}", err=True)
+        return UNREADABLE
     console = Console(highlight=False, markup=False)
     if not console.is_terminal:
         console.width = 120

@@ -218,6 +218,16 @@ def this_machine(task: Object, known: Presets) -> Machine:
     return simulated(found) if plays else found
 
 
+def unstartable(order: Order) -> str:
+    """Why nothing here can start the task's engine; empty if something can."""
+    programs = order.programs
+    there = programs.engine_python is not None or programs.engine_command or order.containers is not None
+    if there or order.machine.devices:
+        return ""
+    advice = "install the engine and name its Python with --engine-python, or its words with runtime.local.command"
+    return f"{order.task['metadata'].get('name')}: nothing here runs the engine's image; {advice}"
+
+
 def here() -> Machine:
     """Cores and memory."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
