@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 EXAMPLES = (
     "run task.yaml",
-    "run --engine-python /opt/vllm/bin/python task.yaml",
-    "run --parallel 2 --folder /data/chat first.yaml second.yaml",
+    "run --engine-python /usr/bin/python3 task.yaml",
+    "run --parallel 2 --folder results task.yaml",
 )
 
 INVALID, UNREADABLE, FAILED, NO_GAIN, INTERRUPTED = 1, 2, 3, 4, 130
@@ -34,13 +34,15 @@ def run(
     ] = None,
     engine_python: Annotated[
         Path | None,
-        Option(metavar="PATH", help="The Python of an environment with the engine, instead of a container."),
+        Option(metavar="PATH", help="The Python of an environment with the engine."),
     ] = None,
     require_gain: Annotated[
         bool, Option("--require-gain", help="Exit with 4 where no configuration is proved better than the baseline.")
     ] = False,
 ) -> None:
-    """Tune on this machine, without a cluster: engines run as containers, or as processes of an installed engine.
+    """Tune on this machine, without a cluster.
+
+    An engine that is installed runs as a process; so does the simulated one.
 
     Everything is kept in NAME.autotuner. Ctrl-C releases what runs; the same command goes on where it was.
 
