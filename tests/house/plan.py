@@ -70,6 +70,9 @@ FLOORS = (
     Floor("what a task does next", ("policy.task",)),
     Floor("what is counted", ("metrics",)),
     Floor("observe and act", ("controllers",)),
+    Floor("what commands share", ("cli.shared",)),
+    Floor("what people are told of tasks and experiments", ("cli.telling",)),
+    Floor("commands on what a cluster has", ("cli.cluster",)),
     Floor("the operator's process, and what people run", ("process", "cli")),
     Floor("where programs begin", ("main", "__main__")),
 )
@@ -148,12 +151,23 @@ BANS = (
         "the command line is no operator: the API in memory and the policy judge",
     ),
     Ban(
-        tuple(
-            f"cli.{name}"
-            for name in ("diagnostics", "documents", "flags", "found_target", "kubectl_yaml", "validate", "what_runs")
+        (
+            "cli.telling",
+            *(
+                f"cli.{name}"
+                for name in (
+                    "diagnostics",
+                    "documents",
+                    "flags",
+                    "found_target",
+                    "kubectl_yaml",
+                    "validate",
+                    "what_runs",
+                )
+            ),
         ),
         ("kubernetes", "autotuner.api_server"),
-        "`create` alone asks a cluster, and it hands the connection over",
+        "`cli.shared.cluster_access` alone connects to a cluster, and hands the connection over",
     ),
 )
 

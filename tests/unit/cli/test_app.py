@@ -19,6 +19,7 @@ from autotuner import __version__
 from autotuner.cli.app import COMMANDS, main, program_name
 from tests.support.http_api import ApiOverHttp
 from tests.support.public_deployments import chat, nodes
+from tests.unit.cli import searches
 from tests.unit.engines.probed import logged, printed
 
 ROOT = Path(__file__).parents[3]
@@ -41,7 +42,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     (tmp_path / "live.yaml").write_text(yaml.safe_dump_all([*chat("default"), *nodes()]))
     (tmp_path / "job.log").write_text(logged())
     (tmp_path / "flags.json").write_text(printed())
-    with ApiOverHttp([*chat("llm"), *nodes()]) as served:
+    with ApiOverHttp([*chat("llm"), *nodes(), *searches.everything()]) as served:
         (tmp_path / "kubeconfig").write_text(served.kubeconfig)
         yield tmp_path
 
