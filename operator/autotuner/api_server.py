@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from aiohttp import ClientError
 from kubernetes.aio.client.api_client import ApiClient
@@ -17,7 +18,17 @@ from kubernetes.aio.client.rest import RESTResponse
 from kubernetes.aio.config.incluster_config import load_incluster_config
 from kubernetes.aio.config.kube_config import list_kube_config_contexts, load_kube_config
 
-from autotuner.kube import FIELD_MANAGER, POD, ConflictError, KubeError, Obstacle, RejectedError, refusal
+from autotuner.kube import (
+    FIELD_MANAGER,
+    POD,
+    ConflictError,
+    KubeError,
+    Obstacle,
+    PatchType,
+    RejectedError,
+    WatchEvent,
+    refusal,
+)
 from autotuner.kubernetes_object import Object, Resource
 from autotuner.log_excerpt import LogExcerpt
 from autotuner.proxies import proxy_for, without_password
@@ -33,6 +44,12 @@ _PAGE = 500  # objects of an answer; ten thousand experiments in one would be a 
 _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _CHANGED_METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _WATCH_SECONDS = 300
+_PATCHES: Mapping[PatchType, str] = {
+    "strategic": "application/strategic-merge-patch+json",
+    "merge": "application/merge-patch+json",
+    "json": "application/json-patch+json",
+    "apply": "application/apply-patch+yaml",
+}
 
 
 def error(status: int, body: str) -> KubeError:
@@ -50,18 +67,44 @@ def in_cluster(environment: Mapping[str, str] = os.environ) -> bool:
     return "KUBERNETES_SERVICE_HOST" in environment and "KUBECONFIG" not in environment
 
 
-def usual_namespace(environment: Mapping[str, str] = os.environ) -> str:
+class Kubeconfig(NamedTuple):
+    """A kubeconfig that a user names.
+
+    Attributes:
+        file: its path; empty for that of KUBECONFIG or the home folder.
+        context: in it; empty for the current one.
+    """
+
+    file: str = ""
+    context: str = ""
+
+    @property
+    def named(self) -> bool:
+        """Whether a user names anything; then a pod's own cluster is not meant."""
+        return any(self)
+
+
+USUAL = Kubeconfig()
+
+
+def usual_namespace(environment: Mapping[str, str] = os.environ, given: Kubeconfig = USUAL) -> str:
     """The namespace that is meant where nobody says one: the pod's own, else that of the kubeconfig's context.
 
     Raises:
         RuntimeError: there is no kubeconfig that can be read.
     """
-    if in_cluster(environment):
+    if in_cluster(environment) and not given.named:
         return _OWN_NAMESPACE.read_text().strip()
     try:
-        _, current = list_kube_config_contexts()
+        contexts, current = list_kube_config_contexts(config_file=given.file or None)
     except Exception as problem:
         raise RuntimeError(f"no cluster: {problem}; set KUBECONFIG or run inside a cluster") from problem
+    if given.context:
+        found = [one for one in contexts if one["name"] == given.context]
+        if not found:
+            there = ", ".join(one["name"] for one in contexts)
+            raise RuntimeError(f"no cluster: the kubeconfig has no context {given.context}; there are {there}")
+        current = found[0]
     return str(current["context"].get("namespace") or "default")
 
 
@@ -74,23 +117,30 @@ class ApiServer:
         self._client, self._may_write, self._manager = client, may_write, manager
 
     @classmethod
-    async def connect(cls, may_write: Callable[[], bool] = lambda: True, manager: str = FIELD_MANAGER) -> ApiServer:
+    async def connect(
+        cls,
+        may_write: Callable[[], bool] = lambda: True,
+        manager: str = FIELD_MANAGER,
+        given: Kubeconfig = USUAL,
+    ) -> ApiServer:
         """By service account inside a cluster, else by kubeconfig.
 
         Args:
             may_write: asked before anything is written; if it says no, nothing is sent.
             manager: of the fields that are written.
+            given: the kubeconfig that a user names, which wins over a service account.
 
         Raises:
             RuntimeError: neither is there.
             ValueError: the environment names a proxy that is none.
         """
         configuration = Configuration()
-        if in_cluster():
+        if in_cluster() and not given.named:
             load_incluster_config(client_configuration=configuration)
         else:
             try:
-                await load_kube_config(client_configuration=configuration)
+                file, context = given.file or None, given.context or None
+                await load_kube_config(config_file=file, context=context, client_configuration=configuration)
             except Exception as problem:
                 raise RuntimeError(f"no cluster: {problem}; set KUBECONFIG or run inside a cluster") from problem
             configuration.proxy = configuration.proxy or proxy_for(configuration.host)
@@ -106,7 +156,7 @@ class ApiServer:
         method: str,
         path: str,
         query: Mapping[str, str] | None = None,
-        body: Object | None = None,
+        body: Mapping[str, Any] | Sequence[Any] | None = None,
         content_type: str = "application/json",
         accept: str = _JSON,
     ) -> str:
@@ -129,7 +179,7 @@ class ApiServer:
         method: str,
         path: str,
         query: Mapping[str, str] | None,
-        body: Object | None = None,
+        body: Mapping[str, Any] | Sequence[Any] | None = None,
         content_type: str = "application/json",
         accept: str = _JSON,
         seconds: float = REQUEST_SECONDS,
@@ -214,17 +264,30 @@ class ApiServer:
                 yield item["metadata"]
         while True:
             since = {**query, "resourceVersion": version, "watch": "true", "allowWatchBookmarks": "true"}
-            async for event in self._watch(path, {**since, "timeoutSeconds": str(_WATCH_SECONDS)}):
+            async for event in self._watch(
+                path, {**since, "timeoutSeconds": str(_WATCH_SECONDS)}, _CHANGED_METADATA_ONLY
+            ):
                 if event["type"] == "ERROR":
                     raise error(event["object"].get("code", 0), json.dumps(event["object"]))
                 version = event["object"]["metadata"]["resourceVersion"]
                 if event["type"] in ("ADDED", "MODIFIED"):
                     yield event["object"]["metadata"]
 
-    async def _watch(self, path: str, query: Mapping[str, str]) -> AsyncIterator[Object]:
+    async def watch(
+        self, resource: Resource, namespace: str | None, version: str = "", *, labels: str = "", seconds: float = 300
+    ) -> AsyncIterator[WatchEvent]:
+        """See `Watched`."""
+        query = {"watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": f"{seconds:.0f}"}
+        query |= {key: text for key, text in (("labelSelector", labels), ("resourceVersion", version)) if text}
+        async for event in self._watch(resource.path(namespace), query, _JSON):
+            if event["type"] == "ERROR":
+                raise error(event["object"].get("code", 0), json.dumps(event["object"]))
+            yield WatchEvent(event["type"], event["object"])
+
+    async def _watch(self, path: str, query: Mapping[str, str], accept: str) -> AsyncIterator[Object]:
         """The events of a watch until the API server ends it; it breaks off like that, too."""
         seconds = _WATCH_SECONDS + REQUEST_SECONDS
-        response = await self._open("GET", path, query, accept=_CHANGED_METADATA_ONLY, seconds=seconds)
+        response = await self._open("GET", path, query, accept=accept, seconds=seconds)
         if not 200 <= response.status <= 299:
             raise error(response.status, (await response.read()).decode(errors="replace"))
         stream = response.response
@@ -294,6 +357,25 @@ class ApiServer:
         """JSON merge patch, for the few fields of our own objects that change."""
         path, query = resource.path(namespace, name), {"fieldManager": self._manager}
         patched: Object = json.loads(await self.request("PATCH", path, query, body, "application/merge-patch+json"))
+        return patched
+
+    async def patch(
+        self,
+        resource: Resource,
+        namespace: str | None,
+        name: str,
+        body: Mapping[str, Any] | Sequence[Any],
+        kind: PatchType,
+        *,
+        dry_run: bool = False,
+        force: bool = False,
+    ) -> Object:
+        """See `UsersKube`."""
+        query = {"fieldManager": self._manager, "fieldValidation": "Strict"}
+        query |= {"dryRun": "All"} if dry_run else {}
+        query |= {"force": "true"} if force and kind == "apply" else {}
+        text = await self.request("PATCH", resource.path(namespace, name), query, body, _PATCHES[kind])
+        patched: Object = json.loads(text)
         return patched
 
     async def replace(self, resource: Resource, body: Object) -> Object:

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, Protocol
 
 from autotuner.api.common import EXPERIMENTS, GROUP, TASKS, VERSION
 from autotuner.kubernetes_object import Object, Resource
@@ -78,6 +78,17 @@ class Obstacle(NamedTuple):
     absent: bool
 
 
+EventType = Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]
+PatchType = Literal["strategic", "merge", "json", "apply"]
+
+
+class WatchEvent(NamedTuple):
+    """What a watch tells of an object; of a bookmark, nothing but the version up to which everything was told."""
+
+    type: EventType
+    object: Object
+
+
 class Kube(Protocol):
     """What controllers ask of the Kubernetes API: dicts in, dicts out.
 
@@ -140,3 +151,48 @@ class Kube(Protocol):
 
     async def obstacle(self, resources: Iterable[Resource], namespaces: Sequence[str]) -> Obstacle | None:
         """Why these kinds cannot be served yet; None once they can: a watch that starts before stays deaf."""
+
+
+class Watched(Kube, Protocol):
+    """A `Kube` whose changes can be followed."""
+
+    def watch(
+        self, resource: Resource, namespace: str | None, version: str = "", *, labels: str = "", seconds: float = 300
+    ) -> AsyncIterator[WatchEvent]:
+        """What happens to the objects that match after a version, until the seconds are over or the watch breaks off.
+
+        Without a version it begins with what there is, as added.
+
+        Raises:
+            KubeError: no answer or a refusal; 410 when what happened since the version is forgotten.
+        """
+
+
+class UsersKube(Watched, Protocol):
+    """What the command line asks besides: changes of objects that are the user's own."""
+
+    async def patch(
+        self,
+        resource: Resource,
+        namespace: str | None,
+        name: str,
+        body: Mapping[str, Any] | Sequence[Any],
+        kind: PatchType,
+        *,
+        dry_run: bool = False,
+        force: bool = False,
+    ) -> Object:
+        """The object after a patch; with `dry_run` as it would be: all of the admission looks at it.
+
+        Args:
+            resource: its kind.
+            namespace: of the object.
+            name: of the object.
+            body: the patch.
+            kind: of the patch; `apply` is a server-side apply, which creates what is not there.
+            dry_run: keep nothing.
+            force: a server-side apply takes fields that others manage; otherwise it is refused.
+
+        Raises:
+            ConflictError, RejectedError, KubeError: as said there.
+        """

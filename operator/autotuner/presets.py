@@ -11,9 +11,10 @@ from typing import Any, cast, get_args
 import yaml
 
 from autotuner import yaml_text
-from autotuner.api.common import EngineName
+from autotuner.api.common import GROUP, EngineName
 from autotuner.kubernetes_object import Object
 
+LABEL = f"{GROUP}/presets"  # with the value true, of ConfigMaps with presets of an operator's own
 _PACKAGE = Path(__file__).parent
 SIMULATOR_MODULE = "autotuner.simulator"
 # Where the presets shipped expect models; OME's own chart mounts them elsewhere.

@@ -73,6 +73,9 @@ FLOORS = (
     Floor("what is counted", ("metrics",)),
     Floor("what a task leaves behind", ("controllers.results",)),
     Floor("observe and act", ("controllers",)),
+    Floor("what commands share", ("cli.shared",)),
+    Floor("what people are told of tasks and experiments", ("cli.telling",)),
+    Floor("commands on what a cluster has", ("cli.cluster",)),
     Floor("the operator's process", ("process",)),
     Floor("a task on one machine", ("local.running",)),
     Floor("what people run", ("cli",)),
@@ -160,15 +163,24 @@ BANS = (
         "only `run` is an operator; for others the API in memory and the policy judge",
     ),
     Ban(
-        tuple(
-            f"cli.{name}"
-            for name in (
-                *("diagnostics", "documents", "flags", "found_target", "kubectl_yaml", "object_files", "validate"),
-                "what_runs",
-            )
+        (
+            "cli.telling",
+            *(
+                f"cli.{name}"
+                for name in (
+                    "diagnostics",
+                    "documents",
+                    "flags",
+                    "found_target",
+                    "kubectl_yaml",
+                    "object_files",
+                    "validate",
+                    "what_runs",
+                )
+            ),
         ),
         ("kubernetes", "autotuner.api_server"),
-        "`user_cluster` alone opens a cluster, and commands hand it over",
+        "`cli.shared.cluster_access` alone connects to a cluster, and hands the connection over",
     ),
 )
 

@@ -13,7 +13,23 @@ from typing import Annotated, Protocol
 from typer import Exit, Option, Typer, echo
 
 from autotuner import __version__
-from autotuner.cli import create, flags, report, run, validate
+from autotuner.cli import create, flags, list_targets, report, run, validate
+from autotuner.cli.cluster import (
+    apply_winner,
+    cancel_experiment,
+    compare,
+    completion,
+    explain,
+    list_models,
+    list_presets,
+    list_runtimes,
+    list_tasks,
+    logs,
+    resume,
+    shell_candidates,
+    suspend,
+    watch_tasks,
+)
 
 # What people type to run the program, by the name of the file that runs.
 _PROGRAMS = {"__main__": "python -m autotuner", "kubectl-autotuner": "kubectl autotuner"}
@@ -36,8 +52,22 @@ COMMANDS: Mapping[str, CliCommand] = {
     "create": create,
     "validate": validate,
     "run": run,
+    "list": list_tasks,
+    "watch": watch_tasks,
+    "explain": explain,
+    "compare": compare,
     "report": report,
+    "apply": apply_winner,
+    "suspend": suspend,
+    "resume": resume,
+    "cancel": cancel_experiment,
+    "logs": logs,
+    "targets": list_targets,
+    "presets": list_presets,
+    "models": list_models,
+    "runtimes": list_runtimes,
     "flags": flags,
+    "completion": completion,
 }
 
 
@@ -69,6 +99,7 @@ def application(program: str) -> Typer:
         lines = [f"  {program} {example}" for example in command.EXAMPLES]
         # The mark \b keeps the lines of a paragraph apart.
         typer.command(name, epilog="\n".join(["\b", "Examples:", *lines]))(command.run)
+    typer.command("__complete", hidden=True, context_settings={"ignore_unknown_options": True})(shell_candidates.run)
     return typer
 
 

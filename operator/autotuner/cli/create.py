@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from typer import Argument, BadParameter, Exit, Option, echo, prompt
 
+from autotuner.cli.shared.options import Context, Kubeconfig
+
 if TYPE_CHECKING:
     from autotuner.cli.documents import Document
+    from autotuner.cli.shared.cluster_access import Where
     from autotuner.cli.what_runs import Named, WhatRuns
     from autotuner.kubernetes_object import Object
     from autotuner.policy.proposal.recognised import Recognised
@@ -29,9 +32,7 @@ EXAMPLES = (
 )
 
 FAILED = 1
-_INSTALL = (
-    "helm install autotuner helm/autotuner --namespace autotuner-system --create-namespace (docs/installation.md)"
-)
+_OR_FILES = "give the objects with --from FILE"
 
 Meant = TypeVar("Meant")
 
@@ -80,6 +81,8 @@ def run(
     max_gpu_hours: Annotated[float | None, Option(min=0.01, help="The budget; none: what the search takes.")] = None,
     max_hours: Annotated[float | None, Option(min=0.01, help="The longest that it may take; none: 24.")] = None,
     files: _Files = None,
+    context: Context = "",
+    kubeconfig: Kubeconfig = "",
 ) -> None:
     """Write a task that tunes what serves today.
 
@@ -89,6 +92,8 @@ def run(
 
     Exit code: 0 written or applied, 1 it cannot be, 2 wrong usage.
     """
+    from autotuner.cli.shared.cluster_access import Where
+
     if apply and files:
         raise BadParameter("--apply creates the task in the cluster from which the object is read: leave out --from")
     if output not in ("", "-") and Path(output).exists():
@@ -98,7 +103,8 @@ def run(
     wish = replace(said, name=name, tokenizer=tokenizer, resource=resource, allow_shared=allow_shared)
     wish = replace(wish, max_gpus=max_gpus, max_experiments=max_experiments, requests=requests)
     wish = replace(wish, max_gpu_hours=max_gpu_hours, max_hours=max_hours)
-    _create(_Order(_named(what, container, engine, engine_version), namespace, wish, output, apply), files or ())
+    where = Where(namespace, context, kubeconfig)
+    _create(_Order(_named(what, container, engine, engine_version), where, wish, output, apply), files or ())
 
 
 @dataclass(frozen=True)
@@ -106,7 +112,7 @@ class _Order:
     """What is to be created, and where it goes."""
 
     named: Named
-    namespace: str
+    where: Where
     wishes: Wishes
     output: str
     apply: bool
@@ -160,28 +166,29 @@ def _create(order: _Order, files: Sequence[Path]) -> None:
     """Read, propose, check, and write or apply."""
     from autotuner import presets
     from autotuner.cli.object_files import UnreadableError
+    from autotuner.cli.shared.cluster_access import ToldError
     from autotuner.cli.what_runs import of_files
     from autotuner.policy.proposal.recognised import NotRecognisedError
 
     known = presets.load(presets.default_folder())
     try:
-        in_files = of_files(files, order.named, order.namespace, known) if files else None
+        in_files = of_files(files, order.named, order.where.namespace, known) if files else None
         runs = in_files or asyncio.run(_of_cluster(order, known))
         task = _task(runs, order, known)
         if order.apply:
-            asyncio.run(_apply(task, runs.namespace))
-    except (UnreadableError, NotRecognisedError) as problem:
+            asyncio.run(_apply(task, order.where, runs.namespace))
+    except (ToldError, UnreadableError, NotRecognisedError) as problem:
         echo(f"autotuner: {problem}", err=True)
         raise Exit(FAILED) from None
     _tell_next(task, runs, order)
 
 
 async def _of_cluster(order: _Order, known: Presets) -> WhatRuns:
-    from autotuner.cli.user_cluster import connected
+    from autotuner.cli.shared.cluster_access import opened
     from autotuner.cli.what_runs import of_cluster
 
-    async with connected() as (kube, usual):
-        return await of_cluster(kube, order.named, order.namespace or usual, known)
+    async with opened(order.where, _OR_FILES) as (kube, namespace):
+        return await of_cluster(kube, order.named, namespace, known)
 
 
 def _task(runs: WhatRuns, order: _Order, known: Presets) -> Document:
@@ -249,18 +256,18 @@ def _ask(words: str, default: str | None, read: Callable[[str], Meant]) -> Meant
     return answer
 
 
-async def _apply(task: Document, namespace: str) -> None:
+async def _apply(task: Document, where: Where, namespace: str) -> None:
     """Create the task in the cluster.
 
     Raises:
         UnreadableError: the API server refuses it, or does not answer; the message says what to do.
     """
     from autotuner.cli.object_files import UnreadableError
-    from autotuner.cli.user_cluster import connected
+    from autotuner.cli.shared.cluster_access import INSTALL, opened
     from autotuner.kube import TASK, AlreadyExistsError, KubeError
 
     name = task.body["metadata"]["name"]
-    async with connected() as (kube, _):
+    async with opened(where) as (kube, _):
         try:
             await kube.create(TASK, namespace, task.body)
         except AlreadyExistsError as problem:
@@ -268,18 +275,20 @@ async def _apply(task: Document, namespace: str) -> None:
             raise UnreadableError(f"TuningTask {name} exists already in namespace {namespace}: {way}") from problem
         except KubeError as problem:
             if problem.status == 404:
-                raise UnreadableError(f"autotuner is not installed in this cluster: {_INSTALL}") from problem
+                raise UnreadableError(f"autotuner is not installed in this cluster: {INSTALL}") from problem
             raise UnreadableError(f"the API server did not take TuningTask {name}: {problem.message}") from problem
 
 
 def _tell_next(task: Document, runs: WhatRuns, order: _Order) -> None:
     """What people do next."""
+    from autotuner.cli.shared.cluster_access import INSTALL
+
     name, there = task.body["metadata"]["name"], f"--namespace {runs.namespace}"
     lines = []
     if order.apply:
         lines += [f"created TuningTask {name} in namespace {runs.namespace}"]
     elif runs.installed is False:
-        lines += [f"autotuner is not installed in this cluster; first: {_INSTALL}"]
+        lines += [f"autotuner is not installed in this cluster; first: {INSTALL}"]
     if not order.apply:
         lines += [f"start it: kubectl create {there} -f {order.output or 'FILE'}"]
     lines += [

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Exit, Option, echo
 
+from autotuner.cli.shared.options import Context, Kubeconfig
+
 if TYPE_CHECKING:
+    from autotuner.cli.shared.cluster_access import Where
     from autotuner.kube import Kube
     from autotuner.kubernetes_object import Object
 
@@ -45,6 +48,8 @@ def run(
             help="Read the task, its experiments and its ConfigMap from YAML instead of a cluster; may be repeated.",
         ),
     ] = None,
+    context: Context = "",
+    kubeconfig: Kubeconfig = "",
 ) -> None:
     """Write a report of a task as one HTML file.
 
@@ -58,21 +63,23 @@ def run(
 
     from autotuner import clock
     from autotuner.cli.object_files import UnreadableError
+    from autotuner.cli.shared.cluster_access import ToldError, Where
     from autotuner.html_report import page, report_data
 
+    where = Where(namespace, context, kubeconfig)
     try:
-        found = _of_files(name, namespace, files) if files else asyncio.run(_of_cluster(name, namespace))
+        found = _of_files(name, namespace, files) if files else asyncio.run(_of_cluster(name, where))
         data = report_data.read(
             found.task, found.experiments, clock.now(), others=found.others, recommendation=found.recommendation
         )
-    except UnreadableError as problem:
+    except (ToldError, UnreadableError) as problem:
         echo(f"autotuner: {problem}", err=True)
         raise Exit(FAILED) from None
     except ValidationError as problem:
         first = problem.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(step) for step in first["loc"])
+        field = ".".join(str(step) for step in first["loc"])
         way = "use the autotuner of the operator's version"
-        echo(f"autotuner: TuningTask {name}: status.{where}: {first['msg']}; {way}", err=True)
+        echo(f"autotuner: TuningTask {name}: status.{field}: {first['msg']}; {way}", err=True)
         raise Exit(FAILED) from None
     text = page.html(data)
     if output in ("", "-"):
@@ -109,21 +116,13 @@ def _of_files(name: str, namespace: str, files: Sequence[Path]) -> _Read:
     return _Read(task, own, others, maps[0] if maps else None)
 
 
-async def _of_cluster(name: str, namespace: str) -> _Read:
-    from autotuner.cli.object_files import UnreadableError
-    from autotuner.cli.user_cluster import connected
-    from autotuner.kube import TASK, KubeError
+async def _of_cluster(name: str, where: Where) -> _Read:
+    from autotuner.cli.shared.cluster_access import Cluster, opened, told
 
-    async with connected() as (kube, usual):
-        where = namespace or usual
-        try:
-            task = await kube.get(TASK, where, name)
-            if task is None:
-                way = f"kubectl get tuningtasks --namespace {where} lists those that are there"
-                raise UnreadableError(f"there is no TuningTask {name} in namespace {where}: {way}")
-            return await _around(kube, task, where)
-        except KubeError as problem:
-            raise UnreadableError(f"the API server does not show TuningTask {name}: {problem.message}") from problem
+    async with opened(where, "give the objects with --from FILE") as (kube, namespace):
+        task = await Cluster(kube, namespace).task(name)
+        with told(f"TuningTask {name} in namespace {namespace}"):
+            return await _around(kube, task, namespace)
 
 
 async def _around(kube: Kube, task: Object, namespace: str) -> _Read:

@@ -50,7 +50,7 @@ class Named:
             UnreadableError: there is none.
         """
         copying = [backend for backend in BACKENDS if backend.capabilities.snapshots]
-        known = [backend for backend in copying if _may_be_target(backend.capabilities.root)]
+        known = [backend for backend in copying if may_be_target(backend.capabilities.root)]
         found = [backend for backend in known if self.kind.lower() in _names(backend.capabilities.root)]
         if not found:
             kinds = ", ".join(f"{one.plural}.{one.group}" for one in (backend.capabilities.root for backend in known))
@@ -117,7 +117,8 @@ class WhatRuns:
         return Place(self.namespace, selector, why if selector else "", fleet, self.no_nodes or nowhere)
 
 
-def _may_be_target(root: Resource) -> bool:
+def may_be_target(root: Resource) -> bool:
+    """Whether a task may name objects of this kind as its target."""
     fields = Target.model_fields
     return root.api_version in get_args(fields["api_version"].annotation) and root.kind in get_args(
         fields["kind"].annotation
@@ -156,6 +157,21 @@ async def of_cluster(kube: Kube, named: Named, namespace: str, presets: Presets)
     parts = [found.object, *found.parts, *found.pods, *claims, *nodes]
     target, installed = named.target(backend.capabilities.root), await _installed(kube, namespace)
     return WhatRuns(namespace, backend, target, data, parts, nodes, no_nodes, home, installed)
+
+
+async def recognised_in(kube: Kube, backend: Backend, named: Named, namespace: str, presets: Presets) -> Recognised:
+    """What is recognised of one object that is there, without a look at nodes and claims.
+
+    Raises:
+        UnreadableError: it may not be read, or cannot be tuned.
+        NotRecognisedError: nothing can be proposed for its engine.
+    """
+    target = named.target(backend.capabilities.root)
+    try:
+        found = await live_target.find(kube, backend, namespace, named.name)
+    except KubeError as problem:
+        raise UnreadableError(_refused(problem, f"{named.kind} {named.name} in namespace {namespace}")) from problem
+    return WhatRuns(namespace, backend, target, _data(backend, target, found, presets), ()).recognised
 
 
 def of_files(files: Sequence[Path], named: Named, namespace: str, presets: Presets) -> WhatRuns:

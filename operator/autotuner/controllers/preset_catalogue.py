@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable
 
 from autotuner import presets
-from autotuner.api.common import GROUP
 from autotuner.controllers import monotonic_clock
 from autotuner.kube import CONFIG_MAP, Kube
 from autotuner.presets import Presets
@@ -14,7 +13,6 @@ from autotuner.settings import Settings
 
 log = logging.getLogger(__name__)
 
-LABEL = f"{GROUP}/presets"
 _SECONDS = 10.0  # presets change seldom, and a task that waits for one looks again
 
 
@@ -46,7 +44,7 @@ class Catalogue:
 
     async def _all(self) -> Presets:
         current, broken = self._shipped, set()
-        found = await self._kube.list(CONFIG_MAP, self._home, labels=f"{LABEL}=true")
+        found = await self._kube.list(CONFIG_MAP, self._home, labels=f"{presets.LABEL}=true")
         for body in sorted(found, key=lambda body: str(body["metadata"]["name"])):
             try:
                 current = current.under(presets.from_config_map(body, current))

@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import datetime
 
 from autotuner import clock as clocks
-from autotuner.kube import POD, ConflictError, RejectedError
+from autotuner.kube import POD, ConflictError, RejectedError, WatchEvent
 from autotuner.kubernetes_object import Object, Resource
 from autotuner.log_excerpt import LogExcerpt
 from autotuner.memory_api import garbage
-from autotuner.memory_api.history import Change, WatchEvent
+from autotuner.memory_api.history import Change
 from autotuner.memory_api.store import Store
 
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
 
+from autotuner.kube import WatchEvent
 from autotuner.kubernetes_object import Object
 from autotuner.memory_api import answers
 from autotuner.memory_api.object_metadata import with_version
 
 Key = tuple[str, str]
 """Namespace, empty for kinds without them, and name: the order of lists."""
-EventType = Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]
 
 
 @dataclass(frozen=True)
@@ -24,13 +23,6 @@ class Change:
     key: Key
     old: Object | None
     new: Object | None
-
-
-class WatchEvent(NamedTuple):
-    """What a watch tells of an object; of a bookmark, nothing but the version up to which everything was told."""
-
-    type: EventType
-    object: Object
 
 
 class History:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from autotuner.kube import KubeError
+from autotuner.kube import KubeError, WatchEvent
 from autotuner.kubernetes_object import Object
-from autotuner.memory_api.history import WatchEvent, bookmark, told
+from autotuner.memory_api.history import bookmark, told
 from autotuner.memory_api.json_values import copied
 from autotuner.memory_api.table import Table
 

@@ -19,6 +19,7 @@ from autotuner import __version__
 from autotuner.cli.app import COMMANDS, main, program_name
 from tests.support.http_api import ApiOverHttp
 from tests.support.public_deployments import chat, nodes
+from tests.unit.cli import searches
 from tests.unit.engines.probed import logged, printed
 from tests.unit.html_report.searched_task import finished_story, objects
 
@@ -44,7 +45,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     (tmp_path / "flags.json").write_text(printed())
     finished = objects(finished_story())
     (tmp_path / "finished.yaml").write_text(yaml.safe_dump_all(finished))
-    with ApiOverHttp([*chat("llm"), *nodes(), *finished]) as served:
+    with ApiOverHttp([*chat("llm"), *nodes(), *finished, *searches.everything()]) as served:
         (tmp_path / "kubeconfig").write_text(served.kubeconfig)
         yield tmp_path
 

@@ -78,7 +78,7 @@ def test_who_may_not_read_config_maps_has_the_rest(folder: Path, cluster: ApiOve
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("none", "-n", "team"), "there is no TuningTask none in namespace team: kubectl get tuningtasks --namespace"),
+        (("none", "-n", "team"), "no TuningTask is called none in namespace team: there are chat"),
         (("none", "--from", "tasks.yaml"), "TuningTask none is not in tasks.yaml, where there are chat; write them"),
         (("chat", "--from", "absent.yaml"), "absent.yaml: No such file or directory"),
         (("chat", "--from", "bad.yaml"), "bad.yaml:"),
@@ -105,4 +105,4 @@ def test_what_the_api_server_does_not_show_is_told(folder: Path, cluster: ApiOve
     code, _, problem = typed("chat", "--namespace", "team")
 
     assert code == 1
-    assert "the API server does not show TuningTask chat: " in problem
+    assert "you may not do this to TuningTask chat in namespace team: ask for the role view to read" in problem

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +14,7 @@ from autotuner.policy.evidence.observed import ObservedTask
 from autotuner.policy.recommendation import experiments_csv, report
 from autotuner.policy.recommendation.finished_task import FinishedTask
 
-__all__ = ["FinishedTask", "config_map", "name"]
+__all__ = ["PATCH", "FinishedTask", "config_map", "name", "patch_type"]
 
 
 _BYTES = 900_000  # a ConfigMap holds 1 MiB
@@ -29,6 +30,18 @@ _FORMS = {
     "merge": "It is a merge patch, which Kustomize takes too; its lists replace those of the object.",
     "json": "It is a JSON patch; Kustomize takes it with target: {{kind: {kind}, name: {name}}}.",
 }
+
+
+def patch_type(text: str) -> str:
+    """The type of a recommended patch, as kubectl calls it and the patch's own header tells it.
+
+    Raises:
+        ValueError: the text has no such header.
+    """
+    found = re.search(r"^#.* --type (strategic|merge|json) ", text, re.MULTILINE)
+    if found is None:
+        raise ValueError("its header names no --type strategic, merge or json")
+    return found[1]
 
 
 def name(task: Mapping[str, Any]) -> str:

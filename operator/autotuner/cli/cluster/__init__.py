@@ -1,0 +1,1 @@
+"""Commands on tasks, experiments, models, runtimes and what serves in a cluster."""

@@ -1,0 +1,1 @@
+"""What commands share: their options, the connection to a cluster, and how they print."""
