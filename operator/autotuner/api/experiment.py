@@ -357,7 +357,16 @@ class Level(Model):
     requests: Count = Field(
         description="The number of requests that were answered in the steady window, from which the figures come."
     )
-    errors: Count = Field(description="The number of failed requests in the whole level.")
+    errors: Count = Field(
+        description="The number of failed requests in the whole level; answers that were cut short are among them."
+    )
+    shortened: Count | None = Field(
+        default=None,
+        description=(
+            "The number of answers that the engine cut short, because prompt and answer exceed its context or because"
+            " it was stopped; absent: none."
+        ),
+    )
     duration_seconds: Real = Field(description="The length of the steady window, in seconds.")
     output_tokens_per_second: Real = Field(description="Output tokens of all users together per second.")
     total_tokens_per_second: Real = Field(description="Input and output tokens of all users together per second.")

@@ -195,6 +195,7 @@ def _row(level: Level, scenarios: list[str]) -> list[Any]:
         _statistics(level.e2e_latency_seconds),
         _digits(level.output_tokens_mean),
         *_beyond(level),
+        *_named(level),
     ]
 
 
@@ -206,7 +207,15 @@ def _beyond(level: Level) -> list[list[float | None]]:
     return [[_digits(value) for value in values]] if any(value is not None for value in values) else []
 
 
+def _named(level: Level) -> list[dict[str, Any]]:
+    """What few levels have, by name; nothing where a level has none of it."""
+    named = {"shortened": level.shortened}
+    return [found] if (found := {name: value for name, value in named.items() if value is not None}) else []
+
+
 def _level(row: list[Any], scenarios: list[str]) -> Level:
+    named = row[-1] if isinstance(row[-1], dict) else {}
+    row = row[:-1] if named else row
     scenario, concurrency, requests, errors, duration, output, total, answered, ttft, tpot, e2e, mean, *beyond = row
     rate, sent, late, good, *share = beyond[0] if beyond else [None] * 7
     return Level(
@@ -227,6 +236,7 @@ def _level(row: list[Any], scenarios: list[str]) -> Level:
         tpot_seconds=_distribution(tpot),
         e2e_latency_seconds=_distribution(e2e),
         output_tokens_mean=mean,
+        **named,
     )
 
 

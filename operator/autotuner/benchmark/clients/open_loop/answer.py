@@ -16,6 +16,8 @@ class Answer:
     Attributes:
         first: when the first event with text arrived, by the reader's clock; None before.
         last: when the latest one did, or the one that says that the answer is over; None before.
+        pieces: events with text.
+        finish: why the engine ended the answer, in its words; empty as long as it has not.
         input_tokens, output_tokens: as the engine counted them; 0 as long as it has not.
         usage: whether it did.
         error: what the engine or the stream says is wrong; empty if nothing is.
@@ -25,9 +27,9 @@ class Answer:
     def __init__(self) -> None:
         self.first: float | None = None
         self.last: float | None = None
-        self.input_tokens = self.output_tokens = 0
+        self.pieces = self.input_tokens = self.output_tokens = 0
         self.usage = self.whole = False
-        self.error = ""
+        self.error = self.finish = ""
 
     def take(self, data: bytes, now: float) -> None:
         """Take in the data of an event that arrived now."""
@@ -52,9 +54,11 @@ class Answer:
             delta = choice.get("delta") or {}
             if any(delta.get(name) for name in _TEXT):
                 self.last = now
+                self.pieces += 1
                 if self.first is None:
                     self.first = now
-            if choice.get("finish_reason"):
+            if finish := choice.get("finish_reason"):
+                self.finish = str(finish)
                 # The last token may have no text of its own: the rest of a character, or one that ends the answer.
                 self.whole, self.last = True, now
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import aiohttp
 
@@ -89,7 +90,8 @@ class Sender:
             return
         first, last = (end if moment is None else moment for moment in (answer.first, answer.last))
         counts = (answer.input_tokens, answer.output_tokens, order.asked, answer.usage)
-        self._record(Request(order.number, start, first, last, *counts, late=late))
+        answered = Request(order.number, start, first, last, *counts, late=late)
+        self._record(replace(answered, pieces=answer.pieces, finish=answer.finish))
 
     async def _read(self, order: Order, answer: Answer) -> str:
         """Send an order and read its answer; what is wrong with it, or nothing."""
