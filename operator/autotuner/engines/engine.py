@@ -17,6 +17,7 @@ from autotuner.engines.flag_table import Bounds, FlagDocument, FlagTable, Lenien
 from autotuner.engines.flag_validation import Checker
 from autotuner.engines.idle_flags import EffectiveFlags, IdleFlags
 from autotuner.engines.memory import MemoryFlags
+from autotuner.engines.metric_names import MetricNames
 from autotuner.engines.model_rules import ModelRule
 from autotuner.engines.parallelism import ParallelismFlags
 from autotuner.engines.quantization import QuantizationFlags, Words
@@ -86,6 +87,7 @@ class Engine:
         client_backend: what the load client calls the engine's API.
         cache_flush: the path of the call that empties the engine's prefix cache; empty if it has none.
         version_calls: the paths of calls that answer with `version`, of which each release has one.
+        metric_names: under which names it tells on /metrics how it is doing.
         ignores_end_of_text: it goes on past the end of text when asked to, so that answers have the length asked for.
         text_sensitive: parts of the names of flags whose effect depends on what the prompts say.
         flag_documents: gives the flags of the known versions, as packaging/engine_flags.py writes them.
@@ -123,6 +125,7 @@ class Engine:
     client_backend: ClientBackend
     cache_flush: str
     version_calls: tuple[str, ...]
+    metric_names: MetricNames
     ignores_end_of_text: bool
     text_sensitive: tuple[str, ...]
     flag_documents: Callable[[], Iterable[FlagDocument]]

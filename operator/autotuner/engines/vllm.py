@@ -15,6 +15,7 @@ from autotuner.engines.engine import Accelerator, Earlier, Engine, Start
 from autotuner.engines.flag_table import Leniency
 from autotuner.engines.idle_flags import idle_while
 from autotuner.engines.memory import MemoryFlags
+from autotuner.engines.metric_names import MetricNames
 from autotuner.engines.model_rules import ModelConfig, blocks_split, heads_split, model_rule, whole_degree
 from autotuner.engines.parallelism import ParallelismFlags, WordFlag, Words, degree
 from autotuner.engines.quantization import QuantizationFlags, Said
@@ -306,6 +307,19 @@ VLLM = Engine(
     client_backend="vllm",
     cache_flush="",
     version_calls=("/version",),
+    # vllm/v1/metrics/loggers.py and vllm/v1/spec_decode/metrics.py; names with gpu_ are those before 0.10.
+    metric_names=MetricNames(
+        served_by="",
+        preemptions=("vllm:num_preemptions_total",),
+        kv_use=("vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc"),
+        running=("vllm:num_requests_running",),
+        waiting=("vllm:num_requests_waiting",),
+        prompt_tokens=("vllm:prefix_cache_queries_total", "vllm:gpu_prefix_cache_queries_total"),
+        cached_tokens=("vllm:prefix_cache_hits_total", "vllm:gpu_prefix_cache_hits_total"),
+        drafted_tokens=("vllm:spec_decode_num_draft_tokens_total",),
+        accepted_tokens=("vllm:spec_decode_num_accepted_tokens_total",),
+        acceptance=(),
+    ),
     ignores_end_of_text=True,
     text_sensitive=("prefix-caching", "speculative"),
     flag_documents=partial(flag_table.shipped, "vllm"),

@@ -14,6 +14,7 @@ from autotuner.engines.engine import Engine, Start
 from autotuner.engines.flag_table import FlagDocument, Leniency
 from autotuner.engines.idle_flags import idle_while
 from autotuner.engines.memory import MemoryFlags
+from autotuner.engines.metric_names import MetricNames
 from autotuner.engines.model_rules import ModelConfig, heads_split, model_rule, whole_degree
 from autotuner.engines.parallelism import ParallelismFlags, WordFlag, Words, degree
 from autotuner.engines.quantization import QuantizationFlags, Said
@@ -82,6 +83,18 @@ QUILL = Engine(
     client_backend="openai",
     cache_flush="/forget",
     version_calls=("/about",),
+    metric_names=MetricNames(
+        served_by="--gauges",
+        preemptions=(),
+        kv_use=("quill_ink",),
+        running=("quill_busy",),
+        waiting=(),
+        prompt_tokens=(),
+        cached_tokens=(),
+        drafted_tokens=(),
+        accepted_tokens=(),
+        acceptance=(),
+    ),
     ignores_end_of_text=False,
     text_sensitive=("draft",),
     flag_documents=lambda: _FLAGS,

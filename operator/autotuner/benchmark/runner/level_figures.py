@@ -13,11 +13,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from autotuner.api.experiment import Attainment, Distribution, Level
+from autotuner.api.experiment import Attainment, Distribution, EngineFigures, Level
 from autotuner.benchmark.contract.level_run import MIN_STEADY_REQUESTS, MIN_STEADY_SECONDS, LevelRun, Request
 from autotuner.benchmark.contract.result import Failure
 from autotuner.benchmark.contract.spec import RequestLimit
-from autotuner.benchmark.runner import spoiled_answers, steady_part
+from autotuner.benchmark.runner import engine_doubts, spoiled_answers, steady_part
 from autotuner.benchmark.runner.censored_estimates import weighted_mean, weighted_percentiles
 from autotuner.benchmark.runner.steady_part import SteadyPart
 from autotuner.scoring import share_interval
@@ -53,6 +53,8 @@ class LevelLimits:
     """A client that is late or short of CPU is only warned of: the figures are of a simulated engine."""
     of_requests: Sequence[RequestLimit] = ()
     """What a request must keep to count in Goodput and Attainment."""
+    shares_prefixes: bool = False
+    """Prompts have beginnings in common, so that a prefix cache is expected to help."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,14 @@ class Judgement:
     failure: Failure = "Acceptance"
 
 
-def judge(run: LevelRun, limits: LevelLimits) -> Judgement:
-    """Compute the figures of a level from its single requests, or say why it is refused."""
+def judge(run: LevelRun, limits: LevelLimits, engine: EngineFigures | None = None) -> Judgement:
+    """Compute the figures of a level from its single requests, or say why it is refused.
+
+    Args:
+        run: what the load client recorded.
+        limits: what the level is allowed.
+        engine: what the engine said of itself meanwhile; None if it said nothing.
+    """
     steady = steady_part.of(run)
     where = _where(run)
     if unauthorized := _all_failed(run, _UNAUTHORIZED):
@@ -80,12 +88,12 @@ def judge(run: LevelRun, limits: LevelLimits) -> Judgement:
         return Judgement(None, f"{where}: {problem}")
     run, shortened = spoiled_answers.as_failed(run, limits.holds_length)
     steady = steady_part.of(run)
-    level = _figures(run, steady, limits, shortened)
+    level = _figures(run, steady, limits, shortened).model_copy(update={"engine": engine})
     overloaded = _overload(run, level)
     if overloaded and not limits.believes_late_client:
         return Judgement(None, f"{where}: {overloaded}", failure="ClientOverloaded")
     on_time = not overloaded and run.client_lag_seconds <= CLIENT_LAG_SECONDS
-    warnings = _warnings(run, steady, level, overloaded)
+    warnings = _warnings(run, steady, level, overloaded) + engine_doubts.of_level(level, where, limits.shares_prefixes)
     if spoiled_answers.in_one_piece((r for r, _ in steady.answered), on_time):
         level = _without_first_tokens(level, limits)
         warnings.append(
