@@ -9,7 +9,7 @@ from autotuner.api.experiment import EngineFigures
 from autotuner.benchmark.contract.spec import EngineMetrics
 
 # Often enough for a short level, seldom enough to cost nothing: a page takes the engine and us a few milliseconds.
-PERIOD_SECONDS = 2.0
+PERIOD_SECONDS = 1.0
 
 Metrics = Mapping[str, Sequence[float]]
 """Name -> the values of all its series: an engine has one for each of its replicas."""
@@ -41,16 +41,19 @@ def all_names(names: EngineMetrics) -> list[str]:
 
 
 def figures(samples: Sequence[Metrics], names: EngineMetrics) -> EngineFigures | None:
-    """The figures of a level from its pages, the first from its beginning, the last from its end; None without any."""
+    """The figures of a level from its pages, the first from its beginning, the last from its end; None without any.
+
+    Counters are told by these two. At both of them the engine has nothing to do, so gauges are told by those between.
+    """
     if not samples:
         return None
-    first, last = samples[0], samples[-1]
-    kv_use = _clipped(_mean(one, names.kv_use) for one in samples)
-    running = _present(_sum(one, names.running) for one in samples)
-    waiting = _present(_sum(one, names.waiting) for one in samples)
+    first, last, between = samples[0], samples[-1], samples[1:-1]
+    kv_use = _clipped(_mean(one, names.kv_use) for one in between)
+    running = _present(_sum(one, names.running) for one in between)
+    waiting = _present(_sum(one, names.waiting) for one in between)
     preemptions = _grown(first, last, names.preemptions)
     accepted = _share(first, last, names.accepted_tokens, names.drafted_tokens)
-    gauged = [one for one in _clipped(_mean(page, names.acceptance) for page in samples) if one > 0]
+    gauged = [one for one in _clipped(_mean(page, names.acceptance) for page in between) if one > 0]
     found = EngineFigures(
         preemptions=None if preemptions is None else round(preemptions),
         kv_use_mean=_average(kv_use),

@@ -44,6 +44,12 @@ def of_load(load: str) -> Tokens:
     return Tokens(most + most_out, most + most_out)
 
 
+def longest_answer(load: str) -> int:
+    """The most output tokens that requests of a scenario are likely to ask for."""
+    given = [int(figure) for figure in re.findall(r"[0-9]+", load)]
+    return given[-2] + 2 * given[-1] if load.startswith("N") else given[-1]
+
+
 def longest_request(spec: TaskSpec) -> int:
     """The tokens that a configuration must take for every scenario of a task to be measured."""
     return max(of_load(scenario.load).certain for scenario in spec.benchmark.scenarios)

@@ -42,18 +42,19 @@ def test_a_page_is_read() -> None:
 PAGES: list[Metrics] = [
     {"lost": [1.0], "used_before": [0.0, 0.5], "running": [0.0], "waiting": [0.0], "asked": [100.0], "had": [50.0]},
     {"lost": [2.0], "used_before": [0.5, 1.0], "running": [2.0, 4.0], "waiting": [3.0]},
-    {"lost": [4.0], "used_before": [0.0, 1.0], "running": [3.0], "waiting": [0.0], "asked": [300.0], "had": [60.0]},
+    {"lost": [3.0], "used_before": [0.25, 0.5], "running": [4.0], "waiting": [1.0]},
+    {"lost": [4.0], "used_before": [0.0, 1.0], "running": [0.0], "waiting": [0.0], "asked": [300.0], "had": [60.0]},
 ]
 
 
 def test_counters_grow_within_a_level_and_gauges_have_a_mean_and_a_peak() -> None:
     assert figures(PAGES, NAMES) == EngineFigures(
         preemptions=3,
-        kv_use_mean=0.5,
+        kv_use_mean=0.5625,
         kv_use_peak=0.75,
-        running_mean=3.0,
+        running_mean=5.0,
         running_peak=6.0,
-        waiting_mean=1.0,
+        waiting_mean=2.0,
         waiting_peak=3.0,
         prefix_hit_share=0.05,
     )
@@ -68,7 +69,7 @@ def test_counters_grow_within_a_level_and_gauges_have_a_mean_and_a_peak() -> Non
         ([{"lost": [0.0]}, {"lost": [0.0]}], EngineFigures(preemptions=0)),
         ([{"asked": [5.0], "had": [5.0]}] * 2, None),
         ([{"drafted": [0.0], "right": [0.0]}, {"drafted": [8.0], "right": [6.0]}], EngineFigures(acceptance=0.75)),
-        ([{"rate": [0.0]}, {"rate": [0.5]}], EngineFigures(acceptance=0.5)),
+        ([{"rate": [0.0]}, {"rate": [0.5]}, {"rate": [0.0]}], EngineFigures(acceptance=0.5)),
         ([{"rate": [0.0]}] * 3, None),
     ],
     ids=["nothing", "unknown", "began anew", "none lost", "nothing asked", "drafts", "a gauge of drafts", "no drafts"],
