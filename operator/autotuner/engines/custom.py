@@ -38,7 +38,8 @@ CUSTOM = Engine(
     # Many are forks or wrappers of the two.
     metric_names=VLLM.metric_names | SGLANG.metric_names,
     ignores_end_of_text=False,
-    text_sensitive=("radix-cache", "prefix-caching", "speculative"),
+    text_sensitive=("speculative",),
+    prefix_sensitive=("radix-cache", "prefix-caching"),
     flag_documents=tuple,
     json_keys=dict,
     flag_bounds={},

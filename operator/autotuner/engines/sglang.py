@@ -486,7 +486,8 @@ SGLANG = Engine(
         acceptance=("sglang:spec_accept_rate",),
     ),
     ignores_end_of_text=True,
-    text_sensitive=("radix-cache", "speculative"),
+    text_sensitive=("speculative",),
+    prefix_sensitive=("radix-cache",),
     flag_documents=partial(flag_table.shipped, "sglang"),
     # server_args.py and model_executor/model_runner.py.
     json_keys=dict,

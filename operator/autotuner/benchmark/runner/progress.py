@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from autotuner.api.experiment import Ladder, Level
+from autotuner.api.experiment import Ladder, Level, TraceSummary
 from autotuner.benchmark.contract.result import Failure, Result
 
 
@@ -19,6 +19,7 @@ class Progress:
         ladder: how it ended; None as long as it has not.
         note: for people: why it ended early.
         warnings: about levels that are valid.
+        traces: what was read of each.
         note_of_engine: what it could tell of itself, and by which flag; empty if it does.
         engine_version: what the engine says of itself; empty if it says nothing.
         engine_ready, first_request, finished: Unix times in seconds.
@@ -29,6 +30,7 @@ class Progress:
     ladder: Ladder | None = None
     note: str = ""
     warnings: list[str] = field(default_factory=list)
+    traces: list[TraceSummary] = field(default_factory=list)
     note_of_engine: str = ""
     engine_version: str = ""
     engine_ready: float | None = None
@@ -50,6 +52,7 @@ class Progress:
             failure=failure,
             message=message or self.note,
             warnings=tuple(dict.fromkeys(filter(None, (*self.warnings, self.note_of_engine)))),
+            traces=tuple(self.traces),
             engine_version=self.engine_version,
             engine_ready=_rfc3339(self.engine_ready),
             first_request=_rfc3339(self.first_request),

@@ -17,6 +17,8 @@ from autotuner.benchmark.contract.messages import (
     SkipLevel,
     TokenizerFailed,
     TokenizerLoaded,
+    TraceRead,
+    TraceUnusable,
     WarmedUp,
 )
 from autotuner.benchmark.contract.result import Failure
@@ -138,7 +140,7 @@ class Runner:
             if self._spec.cache_flush:
                 self._engine.flush_cache(self._spec.cache_flush)
             self._watch.begin()
-            self._client.send(RunLevel(model=model))
+            self._client.send(RunLevel(model=model, context=self._engine.contexts.get(model, 0)))
             self._accept(self._await_level())
             if stopped := would_stop(self.progress.levels, self._criteria, levels[index + 1 :]):
                 break
@@ -155,7 +157,14 @@ class Runner:
     def _accept(self, run: LevelRun) -> None:
         simulated = self._spec.tokenizer.source == "Builtin"
         spec = self._spec
-        limits = LevelLimits(spec.max_minutes_per_level, spec.holds_length, simulated, spec.request_limits)
+        shares = {one.name: bool(one.prefix or one.turns or one.trace) for one in spec.scenarios}
+        limits = LevelLimits(
+            spec.max_minutes_per_level,
+            spec.holds_length,
+            simulated,
+            spec.request_limits,
+            shares.get(run.scenario, False),
+        )
         judgement = judge(run, limits, self._watch.end())
         self._note_missing_metrics()
         self.progress.levels_seconds += run.stopped - run.started
@@ -221,6 +230,11 @@ class Runner:
                 self._tokenizer_loaded = True
             case TokenizerFailed():
                 raise BenchmarkError("Tokenizer", event.message)
+            case TraceRead():
+                self.progress.traces.append(event.summary)
+                self._log.trace(event.summary)
+            case TraceUnusable():
+                raise BenchmarkError("Trace", event.message)
             case ReadyForLevel():
                 self._ready_for = event.level
             case FirstRequest():

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from autotuner.api.experiment import Attainment, Distribution, EngineFigures, Level
+from autotuner.api.experiment import Attainment, Distribution, EngineFigures, Level, TraceSummary
 from autotuner.benchmark.contract.result import (
     MAX_BYTES,
     Result,
@@ -209,3 +209,22 @@ def test_what_an_engine_said_gives_way_to_figures() -> None:
 def test_a_level_of_an_earlier_release_is_read() -> None:
     one = level("chat", 8)
     assert decode(encode(Result(levels=(one,)))).levels == (one,)
+
+
+def test_what_was_read_of_traces_fits_and_comes_back() -> None:
+    trace = TraceSummary(
+        scenario="day",
+        requests=400,
+        cut=True,
+        seconds=120.0,
+        rates=[3.25] * 8,
+        input_tokens_mean=800.5,
+        input_tokens_max=4000,
+        output_tokens_mean=200.25,
+        output_tokens_max=900,
+        prefix_share=0.4375,
+        digest="3f" * 16,
+    )
+    traces = tuple(trace.model_copy(update={"scenario": f"day-{number}"}) for number in range(12))
+    text = encode(Result(traces=traces))
+    assert len(text) <= 4096 and decode(text).traces == traces
