@@ -10,11 +10,10 @@ from autotuner.engines import reserved
 from autotuner.engines.arguments import Value
 from autotuner.engines.combination_rules import Flags, is_on, number, rule
 from autotuner.engines.diagnosis import LogPatterns
-from autotuner.engines.engine import Engine, Start
+from autotuner.engines.engine import Engine, MetricNames, Start
 from autotuner.engines.flag_table import FlagDocument, Leniency
 from autotuner.engines.idle_flags import idle_while
 from autotuner.engines.memory import MemoryFlags
-from autotuner.engines.metric_names import MetricNames
 from autotuner.engines.model_rules import ModelConfig, heads_split, model_rule, whole_degree
 from autotuner.engines.parallelism import ParallelismFlags, WordFlag, Words, degree
 from autotuner.engines.quantization import QuantizationFlags, Said
