@@ -9,7 +9,7 @@ from pathlib import Path
 import aiohttp
 
 from autotuner.kubernetes_object import Object
-from testbed.node import podspec
+from autotuner.local import podspec
 from testbed.node.container import Run
 
 Outcome = tuple[bool, str]  # passed, and what to say if not

@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from autotuner.kubernetes_object import Object
+from autotuner.local import podspec
 from testbed.api import Api, ApiError
-from testbed.node import podspec
 
 Files = Mapping[str, bytes]
 

@@ -10,9 +10,9 @@ from autotuner import backend_choice, presets
 from autotuner.controllers.workqueue import ObjectKey, Reconcile
 from autotuner.kube import Kube, KubeError
 from autotuner.kubernetes_object import Resource
-from autotuner.main import watches
 from autotuner.presets import Presets
 from autotuner.process.machinery import Machinery
+from autotuner.process.wakes import watches
 from autotuner.settings import Settings
 from tests.simulation import network
 from tests.simulation.cluster import Cluster

@@ -12,10 +12,10 @@ from autotuner.controllers.turn_keeper import TurnKeeper
 from autotuner.controllers.workqueue import ObjectKey, WorkQueue
 from autotuner.kube import EXPERIMENT, JOB, POD, TASK
 from autotuner.kubernetes_object import Object, Resource
-from autotuner.main import watches
 from autotuner.policy.turns import OverallLimits
 from autotuner.process.machinery import Listeners
 from autotuner.process.silent_watches import Watchfulness
+from autotuner.process.wakes import watches
 from tests.unit.builders import controller, make_experiment, merged
 from tests.unit.fake_kube import FakeKube
 from tests.unit.task_builders import conditions, make_task

@@ -11,8 +11,8 @@ from autotuner.api.experiment import ExperimentSpec
 from autotuner.benchmark.contract.spec import RequiredThroughput, RunnerSpec
 from autotuner.benchmark.job import JobSurroundings, benchmark_job
 from autotuner.kubernetes_object import Object
+from autotuner.local.podspec import expand
 from autotuner.serving.backend import Claim, Endpoint, Weights
-from testbed.node.podspec import expand
 from tests.unit.builders import make_experiment
 
 ENGINE_AT = Endpoint("http", "chat-1-engine.team.svc", 30000)

@@ -1,4 +1,4 @@
-"""The testbed's rules for turning pods into processes."""
+"""The rules for turning pods into processes."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from testbed.node import podspec
-from testbed.node.podspec import ConfigError
+from autotuner.local import podspec
+from autotuner.local.podspec import ConfigError
 
 POD: dict[str, Any] = {
     "metadata": {"name": "web-0", "namespace": "team", "uid": "u-1", "labels": {"app": "web"}, "annotations": {}},
