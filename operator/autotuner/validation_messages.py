@@ -358,6 +358,10 @@ class Kind(Enum):
         "a prompt and its answer have {tokens} tokens, but the model's context has {limit}; write shorter requests, or"
         " extend the context by the engine's flags",
     )
+    ANSWERS_UNMEASURABLE = Wording(
+        "InvalidSpec",
+        "answers of this pattern have at most {tokens} tokens, which {loop} cannot measure; ask for at least {least}",
+    )
     LOAD_IN_LOCKSTEP = Wording(
         "Valid",
         "D moves in lock-step and biases TTFT above concurrency {limit}; N or U with the same means does not",

@@ -573,6 +573,11 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
         " the context by the engine's flags",
     ),
     (
+        Kind.ANSWERS_UNMEASURABLE,
+        {"tokens": 1, "loop": "a closed loop", "least": 2},
+        "answers of this pattern have at most 1 tokens, which a closed loop cannot measure; ask for at least 2",
+    ),
+    (
         Kind.LOAD_IN_LOCKSTEP,
         {"limit": 16},
         "D moves in lock-step and biases TTFT above concurrency 16; N or U with the same means does not",

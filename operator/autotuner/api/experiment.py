@@ -342,6 +342,30 @@ class Attainment(Model):
     high: Real = Field(description="The upper bound of its interval.")
 
 
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+class EngineFigures(Model):
+    """What the engine said of itself on /metrics while a level ran. What it does not tell is absent."""
+
+    preemptions: Count | None = Field(
+        default=None,
+        description="How often a request lost its KV cache to others and was computed again; SGLang: retractions.",
+    )
+    kv_use_mean: Share | None = Field(default=None, description="The used share of the KV cache, on average.")
+    kv_use_peak: Share | None = Field(default=None, description="The largest used share of the KV cache.")
+    running_mean: Real | None = Field(default=None, description="Requests that were being answered, on average.")
+    running_peak: Real | None = Field(default=None, description="The most requests that were being answered.")
+    waiting_mean: Real | None = Field(default=None, description="Requests that waited for their turn, on average.")
+    waiting_peak: Real | None = Field(default=None, description="The most requests that waited for their turn.")
+    prefix_hit_share: Share | None = Field(
+        default=None, description="The share of the prompts' tokens that the prefix cache had."
+    )
+    acceptance: Share | None = Field(
+        default=None, description="The share of drafted tokens that were right; absent without speculation."
+    )
+
+
 class Level(Model):
     """The figures of one level (a scenario at one concurrency or rate), in SI units.
 
@@ -358,7 +382,16 @@ class Level(Model):
     requests: Count = Field(
         description="The number of requests that were answered in the steady window, from which the figures come."
     )
-    errors: Count = Field(description="The number of failed requests in the whole level.")
+    errors: Count = Field(
+        description="The number of failed requests in the whole level; answers that were cut short are among them."
+    )
+    shortened: Count | None = Field(
+        default=None,
+        description=(
+            "The number of answers that the engine cut short, because prompt and answer exceed its context or because"
+            " it was stopped; absent: none."
+        ),
+    )
     duration_seconds: Real = Field(description="The length of the steady window, in seconds.")
     output_tokens_per_second: Real = Field(description="Output tokens of all users together per second.")
     total_tokens_per_second: Real = Field(description="Input and output tokens of all users together per second.")
@@ -388,6 +421,7 @@ class Level(Model):
         description=("End-to-end latency: from sending a request to its last token, in seconds."),
     )
     output_tokens_mean: Real = Field(description="The mean number of output tokens of a request.")
+    engine: EngineFigures | None = None
 
     @property
     def offered(self) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from autotuner.benchmark.contract.spec import (
     KEY_VARIABLE,
     SPEC_VARIABLE,
     TERMINATION_LOG_VARIABLE,
+    EngineMetrics,
     RequestLimit,
     RequiredThroughput,
     RunnerArrivals,
@@ -157,6 +158,7 @@ def runner_spec(experiment: Mapping[str, Any], spec: ExperimentSpec, around: Job
         backend=engine.client_backend,
         cache_flush=engine.cache_flush,
         version_calls=list(engine.version_calls),
+        metric_names=EngineMetrics(**asdict(engine.metric_names)),
         holds_length=engine.ignores_end_of_text,
         scenarios=[_scenario(place, one) for place, one in enumerate(benchmark.scenarios)],
         client=OPEN_LOOP_CLIENT if benchmark.concurrency is None else DEFAULT_CLIENT,

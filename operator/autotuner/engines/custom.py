@@ -35,6 +35,8 @@ CUSTOM = Engine(
     client_backend="openai",
     cache_flush="",
     version_calls=(),
+    # Many are forks or wrappers of the two.
+    metric_names=VLLM.metric_names | SGLANG.metric_names,
     ignores_end_of_text=False,
     text_sensitive=("speculative",),
     prefix_sensitive=("radix-cache", "prefix-caching"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
 from autotuner.api.common import ClientBackend, EngineName
@@ -69,6 +69,40 @@ class Start:
 
 
 @dataclass(frozen=True)
+class MetricNames:
+    """Under which names an engine tells on /metrics how it is doing, in all known releases: each has one for a figure.
+
+    Attributes:
+        served_by: the flag without which the engine serves no metrics; empty if it always does.
+        preemptions: counters of requests that lost their place and their KV cache to others.
+        kv_use: gauges of the used share of the KV cache, from 0 to 1.
+        running: gauges of requests that are being answered.
+        waiting: gauges of requests that wait for their turn.
+        prompt_tokens: counters of tokens for which the prefix cache was asked.
+        cached_tokens: counters of those that it had.
+        drafted_tokens: counters of tokens that a draft proposed.
+        accepted_tokens: counters of those that were right.
+        acceptance: gauges of the share of drafted tokens that were right, where there are no such counters.
+    """
+
+    served_by: str
+    preemptions: tuple[str, ...]
+    kv_use: tuple[str, ...]
+    running: tuple[str, ...]
+    waiting: tuple[str, ...]
+    prompt_tokens: tuple[str, ...]
+    cached_tokens: tuple[str, ...]
+    drafted_tokens: tuple[str, ...]
+    accepted_tokens: tuple[str, ...]
+    acceptance: tuple[str, ...]
+
+    def __or__(self, other: MetricNames) -> MetricNames:
+        """The names of both: for engines of which only relatives are known."""
+        names = [field.name for field in fields(self) if field.name != "served_by"]
+        return MetricNames(served_by="", **{name: getattr(self, name) + getattr(other, name) for name in names})
+
+
+@dataclass(frozen=True)
 class Engine:
     """All that is known of an engine's newest release, and how older ones differ.
 
@@ -86,6 +120,7 @@ class Engine:
         client_backend: what the load client calls the engine's API.
         cache_flush: the path of the call that empties the engine's prefix cache; empty if it has none.
         version_calls: the paths of calls that answer with `version`, of which each release has one.
+        metric_names: under which names it tells on /metrics how it is doing.
         ignores_end_of_text: it goes on past the end of text when asked to, so that answers have the length asked for.
         text_sensitive: parts of the names of flags whose effect depends on what the prompts say.
         prefix_sensitive: parts of the names of flags whose effect depends on what prompts have in common.
@@ -124,6 +159,7 @@ class Engine:
     client_backend: ClientBackend
     cache_flush: str
     version_calls: tuple[str, ...]
+    metric_names: MetricNames
     ignores_end_of_text: bool
     text_sensitive: tuple[str, ...]
     prefix_sensitive: tuple[str, ...]

@@ -15,7 +15,7 @@ from autotuner.engines import flag_table, reserved
 from autotuner.engines.arguments import Value
 from autotuner.engines.combination_rules import FlagRule, Flags, is_on, number, rule
 from autotuner.engines.diagnosis import LogPatterns
-from autotuner.engines.engine import Accelerator, Earlier, Engine, Start
+from autotuner.engines.engine import Accelerator, Earlier, Engine, MetricNames, Start
 from autotuner.engines.idle_flags import idle_while
 from autotuner.engines.memory import MemoryFlags
 from autotuner.engines.model_rules import ModelConfig, blocks_split, heads_split, model_rule, whole_degree
@@ -471,6 +471,19 @@ SGLANG = Engine(
     client_backend="sglang",
     cache_flush="/flush_cache",
     version_calls=("/server_info", "/get_server_info"),
+    # The metrics collectors of srt. Its gauge num_retracted_reqs is of the last batch alone, so that it counts nothing.
+    metric_names=MetricNames(
+        served_by="--enable-metrics",
+        preemptions=("sglang:num_retracted_requests_total",),
+        kv_use=("sglang:token_usage",),
+        running=("sglang:num_running_reqs",),
+        waiting=("sglang:num_queue_reqs",),
+        prompt_tokens=("sglang:prompt_tokens_total",),
+        cached_tokens=("sglang:cached_tokens_total",),
+        drafted_tokens=(),
+        accepted_tokens=(),
+        acceptance=("sglang:spec_accept_rate",),
+    ),
     ignores_end_of_text=True,
     text_sensitive=("speculative",),
     prefix_sensitive=("radix-cache",),

@@ -11,7 +11,7 @@ from autotuner.engines import flag_table, json_flags, reserved
 from autotuner.engines.arguments import Value
 from autotuner.engines.combination_rules import Flags, is_on, number, rule
 from autotuner.engines.diagnosis import LogPatterns
-from autotuner.engines.engine import Accelerator, Earlier, Engine, Start
+from autotuner.engines.engine import Accelerator, Earlier, Engine, MetricNames, Start
 from autotuner.engines.flag_table import Leniency
 from autotuner.engines.idle_flags import idle_while
 from autotuner.engines.memory import MemoryFlags
@@ -306,6 +306,19 @@ VLLM = Engine(
     client_backend="vllm",
     cache_flush="",
     version_calls=("/version",),
+    # vllm/v1/metrics/loggers.py and vllm/v1/spec_decode/metrics.py; names with gpu_ are those before 0.10.
+    metric_names=MetricNames(
+        served_by="",
+        preemptions=("vllm:num_preemptions_total",),
+        kv_use=("vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc"),
+        running=("vllm:num_requests_running",),
+        waiting=("vllm:num_requests_waiting",),
+        prompt_tokens=("vllm:prefix_cache_queries_total", "vllm:gpu_prefix_cache_queries_total"),
+        cached_tokens=("vllm:prefix_cache_hits_total", "vllm:gpu_prefix_cache_hits_total"),
+        drafted_tokens=("vllm:spec_decode_num_draft_tokens_total",),
+        accepted_tokens=("vllm:spec_decode_num_accepted_tokens_total",),
+        acceptance=(),
+    ),
     ignores_end_of_text=True,
     text_sensitive=("speculative",),
     prefix_sensitive=("prefix-caching",),

@@ -186,6 +186,13 @@ def figure_name(metric: str, statistic: Statistic | None) -> str:
     return f"{metric} {statistic or DEFAULT_STATISTIC}" if metric in LATENCY_METRICS else metric
 
 
+def not_measured(level: Level, metric: str, statistic: Statistic | None) -> str:
+    """A figure that a level lacks, in words, with the reason where there is only one."""
+    buffered = level.requests > 0 and level.ttft_seconds is None and metric in ("TTFT", "TPOT")
+    why = ": answers arrive in one piece" if buffered else ""
+    return f"{figure_name(metric, statistic)} was not measured at {place(level)}{why}"
+
+
 def place(level: Level) -> str:
     """The name of a level: `chat x 32`, `chat x 4 req/s`."""
     return place_of(level.scenario, level.offered, level.rate is not None)

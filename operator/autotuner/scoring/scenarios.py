@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from autotuner.api.experiment import Level
 from autotuner.api.goals import Objective
 from autotuner.scoring import slos
-from autotuner.scoring.figures import figure, figure_name, minimised, place, place_of
+from autotuner.scoring.figures import figure, minimised, not_measured, place_of
 from autotuner.scoring.goal import Goal
 from autotuner.scoring.slos import Violation
 
@@ -86,7 +86,7 @@ def value(rung: Rung, goal: Goal, objective: Objective, gpus: int) -> tuple[floa
     for level in rung.levels:
         found = figure(level, objective.metric, objective.statistic, gpus, goal.gpu_hour_price)
         if found is None:
-            missing.append(f"{figure_name(objective.metric, objective.statistic)} was not measured at {place(level)}")
+            missing.append(not_measured(level, objective.metric, objective.statistic))
         else:
             values.append((weights[level.scenario], found))
     if missing or not values:

@@ -17,6 +17,7 @@ from autotuner.scoring.figures import (
     figure_name,
     format_excess,
     format_quantity,
+    not_measured,
     place,
 )
 
@@ -81,7 +82,7 @@ def violations(level: Level, slos: Sequence[Slo], gpus: int) -> list[Violation]:
 def unmeasured(level: Level, slos: Sequence[Slo], gpus: int) -> list[str]:
     """The SLOs that cannot be judged at a level, one sentence each."""
     return [
-        f"{figure_name(slo.metric, slo.statistic)} was not measured at {place(level)}"
+        not_measured(level, slo.metric, slo.statistic)
         for slo in slos
         if figure(level, slo.metric, slo.statistic, gpus) is None
         and failed_beyond(level, slo.metric, slo.statistic) is None

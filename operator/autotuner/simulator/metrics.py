@@ -60,7 +60,7 @@ def exposition(dialect: str, served_name: str, engines: Sequence[SimulatedEngine
             ("cached_tokens_total", "counter", cached),
             ("generation_tokens_total", "counter", output),
             ("num_requests_total", "counter", finished),
-            ("num_retracted_reqs", "gauge", preempted),
+            ("num_retracted_requests_total", "counter", preempted),
         ]
     else:
         rows = [

@@ -10,7 +10,7 @@ from autotuner.engines import reserved
 from autotuner.engines.arguments import Value
 from autotuner.engines.combination_rules import Flags, is_on, number, rule
 from autotuner.engines.diagnosis import LogPatterns
-from autotuner.engines.engine import Engine, Start
+from autotuner.engines.engine import Engine, MetricNames, Start
 from autotuner.engines.flag_table import FlagDocument, Leniency
 from autotuner.engines.idle_flags import idle_while
 from autotuner.engines.memory import MemoryFlags
@@ -82,6 +82,18 @@ QUILL = Engine(
     client_backend="openai",
     cache_flush="/forget",
     version_calls=("/about",),
+    metric_names=MetricNames(
+        served_by="--gauges",
+        preemptions=(),
+        kv_use=("quill_ink",),
+        running=("quill_busy",),
+        waiting=(),
+        prompt_tokens=(),
+        cached_tokens=(),
+        drafted_tokens=(),
+        accepted_tokens=(),
+        acceptance=(),
+    ),
     ignores_end_of_text=False,
     text_sensitive=("draft",),
     prefix_sensitive=(),

@@ -90,7 +90,7 @@ def test_an_engine_must_say_everything() -> None:
     parts = {Engine, *(type(getattr(QUILL, field.name)) for field in dataclasses.fields(Engine))}
     checked = {part for part in parts if dataclasses.is_dataclass(part)}
 
-    assert len(checked) == 8
+    assert len(checked) == 9
     for part in checked:
         for field in dataclasses.fields(part):
             assert field.default is field.default_factory is dataclasses.MISSING, f"{part.__name__}.{field.name}"
@@ -225,6 +225,8 @@ def test_the_load_client_is_told_how_to_speak_to_it() -> None:
 
     told = job.runner_spec(body, ours, job.JobSurroundings(ENDPOINT, "benchmark:1"))
     assert (told.backend, told.cache_flush, told.holds_length) == ("openai", "/forget", False)
+    assert told.metric_names is not None
+    assert (told.metric_names.served_by, told.metric_names.kv_use) == ("--gauges", ("quill_ink",))
 
 
 def test_flags_that_depend_on_the_text_are_its_own() -> None:

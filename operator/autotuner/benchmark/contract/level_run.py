@@ -12,6 +12,8 @@ from pathlib import Path
 MIN_STEADY_REQUESTS = 5
 MIN_STEADY_SECONDS = 0.5
 RAMP_SHARE = 0.9
+# Tokens that are sent within this time came in one piece: no engine makes them so fast one by one.
+STREAMED_SECONDS = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,10 @@ class Request:
     cut: bool = False
     late: float = 0.0
     """Seconds from when the request was due to when it was sent; only an open loop has such a time."""
+    pieces: int = 0
+    """Events with text in which the answer came; 0 where the client does not count them."""
+    finish: str = ""
+    """Why the engine ended the answer, in the words of the API: `stop`, `length`, `abort`; empty if it did not say."""
     answer: str = ""
     """The text of the answer, where the next turn of its session needs it; no level's file has it."""
 
@@ -50,10 +56,16 @@ class Request:
 
     @property
     def seconds_per_token(self) -> float | None:
-        """Mean time per output token after the first; None where there is none, or it came in one piece."""
-        if self.output_tokens < 2 or self.end - self.first < 0.001:
+        """Mean time per output token after the first event; None where no token came later than that.
+
+        Engines may send several tokens in an event. The first one then holds more than the first token, about as many
+        as every other event, and what came with it took none of the time since.
+        """
+        tokens = self.output_tokens
+        if tokens < 2 or self.pieces == 1 or self.end - self.first < STREAMED_SECONDS:
             return None
-        return (self.end - self.first) / (self.output_tokens - 1)
+        in_first = tokens / self.pieces if 1 < self.pieces < tokens else 1
+        return (self.end - self.first) / (tokens - in_first)
 
 
 def ramp_seconds(answers: Sequence[float], turns: int = 1, think_seconds: float = 0.0) -> float:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from autotuner.api.experiment import Attainment, Distribution, Ladder, Level, TraceSummary
+from autotuner.api.experiment import Attainment, Distribution, EngineFigures, Ladder, Level, TraceSummary
 
 MAX_BYTES = 4096
 MAX_MESSAGE = 900
@@ -27,6 +27,7 @@ _PIECE = 2000
 _IN_LOG = re.compile(r"^result, part (\d+) of (\d+): (.*)\n?", re.MULTILINE)
 _VERSION = 1
 MAX_VERSION = 32
+_SAID = tuple(EngineFigures.model_fields)
 _STATISTICS = ("mean", "p50", "p90", "p95", "p99")
 
 Failure = Literal[
@@ -84,12 +85,22 @@ class Result(BaseModel):
 
 
 def encode(result: Result) -> str:
-    """The result as text of at most 4096 bytes; figures keep five digits."""
+    """The result as text of at most 4096 bytes; figures keep five digits, those of the engine three.
+
+    What does not fit is left out: warnings first, then what the engine said of itself. Twelve levels with everything
+    fit.
+    """
     text = _as_json(result, MAX_WARNINGS, MAX_MESSAGE)
     if len(text) <= MAX_BYTES:
         return text
-    for warnings, message in ((MAX_WARNINGS, MAX_MESSAGE), (2, 400), (0, 200)):
-        packed = zlib.compress(_as_json(result, warnings, message).encode(), 9)
+    mute = result.model_copy(update={"levels": tuple(one.model_copy(update={"engine": None}) for one in result.levels)})
+    for told, warnings, message in (
+        (result, MAX_WARNINGS, MAX_MESSAGE),
+        (result, 2, 400),
+        (result, 0, 200),
+        (mute, 0, 200),
+    ):
+        packed = zlib.compress(_as_json(told, warnings, message).encode(), 9)
         text = _COMPRESSED + base64.b85encode(packed).decode()
         if len(text) <= MAX_BYTES:
             return text
@@ -200,6 +211,7 @@ def _row(level: Level, scenarios: list[str]) -> list[Any]:
         _statistics(level.e2e_latency_seconds),
         _digits(level.output_tokens_mean),
         *_beyond(level),
+        *_named(level),
     ]
 
 
@@ -211,7 +223,24 @@ def _beyond(level: Level) -> list[list[float | None]]:
     return [[_digits(value) for value in values]] if any(value is not None for value in values) else []
 
 
+def _named(level: Level) -> list[dict[str, Any]]:
+    """What few levels have, by name; nothing where a level has none of it."""
+    said = [_digits(getattr(level.engine, name), 3) for name in _SAID] if level.engine else None
+    named = {"shortened": level.shortened, "engine": said}
+    return [found] if (found := {name: value for name, value in named.items() if value is not None}) else []
+
+
+def _engine(said: list[float | None] | None) -> EngineFigures | None:
+    if said is None:
+        return None
+    found = dict(zip(_SAID, said, strict=True))
+    preemptions = found.pop("preemptions")
+    return EngineFigures(preemptions=None if preemptions is None else round(preemptions), **found)
+
+
 def _level(row: list[Any], scenarios: list[str]) -> Level:
+    named = row[-1] if isinstance(row[-1], dict) else {}
+    row = row[:-1] if named else row
     scenario, concurrency, requests, errors, duration, output, total, answered, ttft, tpot, e2e, mean, *beyond = row
     rate, sent, late, good, *share = beyond[0] if beyond else [None] * 7
     return Level(
@@ -232,6 +261,8 @@ def _level(row: list[Any], scenarios: list[str]) -> Level:
         tpot_seconds=_distribution(tpot),
         e2e_latency_seconds=_distribution(e2e),
         output_tokens_mean=mean,
+        shortened=named.get("shortened"),
+        engine=_engine(named.get("engine")),
     )
 
 
@@ -247,8 +278,8 @@ def _distribution(values: list[float | None] | None) -> Distribution | None:
     return Distribution(**dict(zip(_STATISTICS, values, strict=True))) if values is not None else None
 
 
-def _digits(value: float | None) -> float | None:
-    return None if value is None else float(f"{value:.5g}")
+def _digits(value: float | None, digits: int = 5) -> float | None:
+    return None if value is None else float(f"{value:.{digits}g}")
 
 
 def rounded(body: dict[str, Any]) -> dict[str, Any]:

@@ -90,6 +90,21 @@ class RequestLimit(_Model):
     max: Annotated[float, Field(gt=0)]
 
 
+class EngineMetrics(_Model):
+    """Names of an engine's metrics for each figure, of which a release has one, and the flag that serves them."""
+
+    served_by: str = ""
+    preemptions: tuple[str, ...] = ()
+    kv_use: tuple[str, ...] = ()
+    running: tuple[str, ...] = ()
+    waiting: tuple[str, ...] = ()
+    prompt_tokens: tuple[str, ...] = ()
+    cached_tokens: tuple[str, ...] = ()
+    drafted_tokens: tuple[str, ...] = ()
+    accepted_tokens: tuple[str, ...] = ()
+    acceptance: tuple[str, ...] = ()
+
+
 class RunnerArrivals(_Model):
     """How requests of an open loop arrive, as in a TuningTask."""
 
@@ -114,6 +129,9 @@ class RunnerSpec(_Model):
     cache_flush: str = Field(default="", description="The call that empties the engine's prefix cache; empty for none.")
     version_calls: list[str] = Field(
         default=[], description="Calls that tell the engine's version, of which it has one; empty for none."
+    )
+    metric_names: EngineMetrics | None = Field(
+        default=None, description="What the engine calls its metrics; None: they are not read."
     )
     holds_length: bool = Field(default=True, description="Answers must have the length that was asked for.")
     task: Literal["text-to-text"] = "text-to-text"

@@ -20,6 +20,7 @@ POLL_TIMEOUT_SECONDS = 2.0
 COMPLETION_TIMEOUT_SECONDS = 120.0
 COMPLETION_RETRY_SECONDS = 30.0
 FLUSH_TIMEOUT_SECONDS = 0.7
+METRICS_TIMEOUT_SECONDS = 1.0
 # A front end may answer before its routes and keys are in place, though seldom for long.
 UNAUTHORIZED_SECONDS = 10.0
 MISSING_SECONDS = 30.0
@@ -34,7 +35,12 @@ class NotServingError(Exception):
 
 
 class EngineClient:
-    """A client of one OpenAI-compatible server."""
+    """A client of one OpenAI-compatible server.
+
+    Attributes:
+        last_error: why it has no model list.
+        without_metrics: why it has no page of metrics, in words; empty as long as it may have one.
+    """
 
     def __init__(self, base: str, key: str) -> None:
         self._base = base
@@ -43,6 +49,7 @@ class EngineClient:
             self._headers["Authorization"] = f"Bearer {key}"
         self._refused: tuple[int, float] | None = None  # the status with which it refuses, and since when
         self.last_error = "nothing answered yet"
+        self.without_metrics = ""
         self.contexts: dict[str, int] = {}  # by model, where its entry in the list tells it
 
     def models(self) -> list[str] | None:
@@ -109,6 +116,20 @@ class EngineClient:
         with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
             self._request(path, {}, FLUSH_TIMEOUT_SECONDS)
 
+    def metrics(self) -> str | None:
+        """Its page of metrics, in Prometheus' text format; None where it does not answer, or serves none."""
+        if self.without_metrics:
+            return None
+        try:
+            with self._open("/metrics", None, METRICS_TIMEOUT_SECONDS) as response:
+                return str(response.read().decode(errors="replace"))
+        except urllib.error.HTTPError as error:
+            if error.code in (401, 403, 404):
+                self.without_metrics = f"/metrics: HTTP {error.code}"
+        except (OSError, http.client.HTTPException):
+            pass
+        return None
+
     def _note_refusal(self, code: int) -> None:
         patience = {401: UNAUTHORIZED_SECONDS, 403: UNAUTHORIZED_SECONDS, 404: MISSING_SECONDS}.get(code)
         if patience is None:
@@ -135,10 +156,13 @@ class EngineClient:
         )
 
     def _request(self, path: str, body: dict[str, Any] | None, timeout: float) -> Any:
+        with self._open(path, body, timeout) as response:
+            return json.load(response)
+
+    def _open(self, path: str, body: dict[str, Any] | None, timeout: float) -> Any:
         data = json.dumps(body).encode() if body is not None else None
         request = urllib.request.Request(self._base + path, data=data, headers=self._headers)  # noqa: S310 - http(s) only
-        with urllib.request.urlopen(request, timeout=timeout) as response:  # noqa: S310 - see above
-            return json.load(response)
+        return urllib.request.urlopen(request, timeout=timeout)  # noqa: S310 - see above
 
 
 def _body(error: urllib.error.HTTPError) -> str:

@@ -3,7 +3,8 @@
 What counts of a level, and with which weight, is said by `steady_part`.
 
 A failed request is slower than every answer. Percentiles are of all requests, so that an engine which refuses its
-longest ones does not look faster; a level of which nearly everything is refused is a result too.
+longest ones does not look faster; a level of which nearly everything is refused is a result too. An answer that was cut
+short is a failed request.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from autotuner.api.experiment import Attainment, Distribution, Level
+from autotuner.api.experiment import Attainment, Distribution, EngineFigures, Level
 from autotuner.benchmark.contract.level_run import MIN_STEADY_REQUESTS, MIN_STEADY_SECONDS, LevelRun, Request
 from autotuner.benchmark.contract.result import Failure
 from autotuner.benchmark.contract.spec import RequestLimit
-from autotuner.benchmark.runner import steady_part
+from autotuner.benchmark.runner import engine_doubts, spoiled_answers, steady_part
 from autotuner.benchmark.runner.censored_estimates import weighted_mean, weighted_percentiles
 from autotuner.benchmark.runner.steady_part import SteadyPart
 from autotuner.scoring import share_interval
@@ -39,8 +40,6 @@ CLIENT_LAG_SHARE = 0.1
 # the noise that every verdict allows for; a mean of a latency it moves by far less. A slow engine forgives more.
 LATENESS_SECONDS = 0.01
 LATENESS_SHARE = 0.05
-# Below this an answer came in one piece, and its time per token says nothing.
-STREAMED_SECONDS = 0.001
 
 
 @dataclass(frozen=True)
@@ -54,6 +53,8 @@ class LevelLimits:
     """A client that is late or short of CPU is only warned of: the figures are of a simulated engine."""
     of_requests: Sequence[RequestLimit] = ()
     """What a request must keep to count in Goodput and Attainment."""
+    shares_prefixes: bool = False
+    """Prompts have beginnings in common, so that a prefix cache is expected to help."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,14 @@ class Judgement:
     failure: Failure = "Acceptance"
 
 
-def judge(run: LevelRun, limits: LevelLimits) -> Judgement:
-    """Compute the figures of a level from its single requests, or say why it is refused."""
+def judge(run: LevelRun, limits: LevelLimits, engine: EngineFigures | None = None) -> Judgement:
+    """Compute the figures of a level from its single requests, or say why it is refused.
+
+    Args:
+        run: what the load client recorded.
+        limits: what the level is allowed.
+        engine: what the engine said of itself meanwhile; None if it said nothing.
+    """
     steady = steady_part.of(run)
     where = _where(run)
     if unauthorized := _all_failed(run, _UNAUTHORIZED):
@@ -79,14 +86,32 @@ def judge(run: LevelRun, limits: LevelLimits) -> Judgement:
     few = None if _sheds(run) else _sample_problem(steady, limits)
     if problem := few or _usage_problem(steady) or _count_problem(run):
         return Judgement(None, f"{where}: {problem}")
-    level = _figures(run, steady, limits)
+    run, shortened = spoiled_answers.as_failed(run, limits.holds_length)
+    steady = steady_part.of(run)
+    level = _figures(run, steady, limits, shortened).model_copy(update={"engine": engine})
     overloaded = _overload(run, level)
     if overloaded and not limits.believes_late_client:
         return Judgement(None, f"{where}: {overloaded}", failure="ClientOverloaded")
-    return Judgement(level, None, tuple(_warnings(run, steady, level, overloaded)))
+    on_time = not overloaded and run.client_lag_seconds <= CLIENT_LAG_SECONDS
+    warnings = _warnings(run, steady, level, overloaded) + engine_doubts.of_level(level, where, limits.shares_prefixes)
+    if spoiled_answers.in_one_piece((r for r, _ in steady.answered), on_time):
+        level = _without_first_tokens(level, limits)
+        warnings.append(
+            f"{where}: answers arrive in one piece, so there are no TTFT and no TPOT; something buffers the stream, or"
+            " the engine does not stream"
+        )
+    return Judgement(level, None, tuple(warnings))
 
 
-def _figures(run: LevelRun, steady: SteadyPart, limits: LevelLimits) -> Level:
+def _without_first_tokens(level: Level, limits: LevelLimits) -> Level:
+    """The level without the figures that need to know when a first token came."""
+    gone: dict[str, None] = {"ttft_seconds": None, "tpot_seconds": None}
+    if any(limit.metric == "TTFT" for limit in limits.of_requests):
+        gone |= {"attainment": None, "good_requests_per_second": None}
+    return level.model_copy(update=gone)
+
+
+def _figures(run: LevelRun, steady: SteadyPart, limits: LevelLimits, shortened: int) -> Level:
     answered = [r for r, _ in steady.answered]
     weights = [w for _, w in steady.answered]
     flow = [(r, w * steady.per_second) for r, w in steady.ended]
@@ -98,6 +123,7 @@ def _figures(run: LevelRun, steady: SteadyPart, limits: LevelLimits) -> Level:
         rate=run.rate or None,
         requests=len(answered),
         errors=sum(1 for r in run.requests if r.failed),
+        shortened=shortened or None,
         duration_seconds=steady.seconds,
         output_tokens_per_second=sum(r.output_tokens * w for r, w in flow if r.ok),
         total_tokens_per_second=sum((r.input_tokens + r.output_tokens) * w for r, w in flow if r.ok),
@@ -229,7 +255,7 @@ def _usage_problem(steady: SteadyPart) -> str | None:
 
 
 def _length_problem(steady: SteadyPart, limits: LevelLimits) -> str | None:
-    answered = [r for r, _ in steady.answered if r.usage]
+    answered = [r for r, _ in steady.answered if r.usage and r.finish != spoiled_answers.ABORTED]
     asked = sum(r.asked for r in answered)
     got = sum(r.output_tokens for r in answered if r.asked)
     if not limits.holds_length or not asked or abs(got / asked - 1) <= LENGTH_TOLERANCE:
@@ -300,10 +326,5 @@ def _warnings(run: LevelRun, steady: SteadyPart, level: Level, overloaded: str) 
         found.append(
             f"{where}: the benchmark was late by {run.client_lag_seconds * 1000:.0f} ms (p95), which TTFT includes;"
             " give it a whole core"
-        )
-    whole = sum(1 for r, _ in steady.answered if r.output_tokens > 1 and r.end - r.first < STREAMED_SECONDS)
-    if whole > 0.05 * level.requests:
-        found.append(
-            f"{where}: answers arrive in one piece, so TTFT and TPOT say nothing; something buffers the stream"
         )
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 
-from autotuner.api.experiment import Distribution, Level, TraceSummary
+from autotuner.api.experiment import Distribution, EngineFigures, Level, TraceSummary
 from autotuner.benchmark.contract.result import Result, log_lines, rounded
 from autotuner.scoring.figures import told
 
@@ -32,6 +32,7 @@ class Log:
             f"{level.scenario} at {where}: {level.output_tokens_per_second:.1f} tok/s,"
             f" {level.requests_per_second:.2f} requests/s{_schedule(level)}, TTFT {_told(level.ttft_seconds, 0)}, TPOT"
             f" {_told(level.tpot_seconds, 1)}{_kept(level)} ({level.requests} requests, {level.errors} errors)"
+            f"{_engine(level.engine)}"
         )
         self(json.dumps(rounded(level.dump()), separators=(",", ":")))
 
@@ -59,6 +60,26 @@ def _schedule(level: Level) -> str:
         f", late by {1000 * level.lateness_p99_seconds:.1f} ms (p99)" if level.lateness_p99_seconds is not None else ""
     )
     return f" answered, {level.sent_per_second:.2f} sent{late}"
+
+
+def _engine(said: EngineFigures | None) -> str:
+    """What the engine said: `; engine: KV 62% (peak 97%), 30.1 running, 2.4 waiting (peak 9), 3 preemptions`."""
+    if said is None:
+        return ""
+    words = []
+    if said.kv_use_mean is not None and said.kv_use_peak is not None:
+        words.append(f"KV {said.kv_use_mean:.0%} (peak {said.kv_use_peak:.0%})")
+    if said.running_mean is not None:
+        words.append(f"{said.running_mean:.1f} running")
+    if said.waiting_mean is not None and said.waiting_peak is not None:
+        words.append(f"{said.waiting_mean:.1f} waiting (peak {said.waiting_peak:.0f})")
+    if said.preemptions is not None:
+        words.append(f"{said.preemptions} preemptions")
+    if said.prefix_hit_share is not None:
+        words.append(f"prefix hits {said.prefix_hit_share:.0%}")
+    if said.acceptance is not None:
+        words.append(f"drafts accepted {said.acceptance:.0%}")
+    return f"; engine: {', '.join(words)}" if words else ""
 
 
 def _kept(level: Level) -> str:

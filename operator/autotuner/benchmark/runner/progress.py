@@ -20,6 +20,7 @@ class Progress:
         note: for people: why it ended early.
         warnings: about levels that are valid.
         traces: what was read of each.
+        note_of_engine: what it could tell of itself, and by which flag; empty if it does.
         engine_version: what the engine says of itself; empty if it says nothing.
         engine_ready, first_request, finished: Unix times in seconds.
         warmup_seconds, levels_seconds: spent on warm-up, and on all levels with their ramps.
@@ -30,6 +31,7 @@ class Progress:
     note: str = ""
     warnings: list[str] = field(default_factory=list)
     traces: list[TraceSummary] = field(default_factory=list)
+    note_of_engine: str = ""
     engine_version: str = ""
     engine_ready: float | None = None
     first_request: float | None = None
@@ -49,7 +51,7 @@ class Progress:
             ladder="Broken" if broken else self.ladder,
             failure=failure,
             message=message or self.note,
-            warnings=tuple(dict.fromkeys(self.warnings)),
+            warnings=tuple(dict.fromkeys(filter(None, (*self.warnings, self.note_of_engine)))),
             traces=tuple(self.traces),
             engine_version=self.engine_version,
             engine_ready=_rfc3339(self.engine_ready),

@@ -22,10 +22,11 @@ from autotuner.benchmark.contract.messages import (
     WarmedUp,
 )
 from autotuner.benchmark.contract.result import Failure
-from autotuner.benchmark.contract.spec import RunnerSpec, api_key
+from autotuner.benchmark.contract.spec import EngineMetrics, RunnerSpec, api_key
 from autotuner.benchmark.runner.client_process import ClientGoneError, ClientProcess
 from autotuner.benchmark.runner.early_stop import StopCriteria, Stopped, ladder_top, would_stop
 from autotuner.benchmark.runner.engine_client import EngineClient, NotServingError
+from autotuner.benchmark.runner.engine_metrics import EngineWatch
 from autotuner.benchmark.runner.level_figures import LevelLimits, judge
 from autotuner.benchmark.runner.log import Log
 from autotuner.benchmark.runner.progress import Progress
@@ -58,10 +59,12 @@ class Runner:
             self._engine = EngineClient(spec.api_base, api_key(environment))
         except ValueError as problem:
             raise BenchmarkError("Unauthorized", str(problem)) from None
+        self._watch = EngineWatch(self._engine.metrics, spec.metric_names or EngineMetrics())
         self._started = time.monotonic()
         self._tokenizer_loaded = False
         self._ready_for: int | None = None
         self._recorded: LevelRun | None = None
+        self._missing_metrics_noted = False
         spec.work_dir.mkdir(parents=True, exist_ok=True)
         self._client = ClientProcess(client, spec.work_dir, environment)
 
@@ -79,6 +82,7 @@ class Runner:
             raise BenchmarkError("Internal", f"{error}\n{self._client.tail()}") from error
         finally:
             self.progress.finished = time.time()
+            self._watch.stop()
             self._client.stop()
 
     def _await_engine(self) -> str:
@@ -135,6 +139,7 @@ class Runner:
                 continue
             if self._spec.cache_flush:
                 self._engine.flush_cache(self._spec.cache_flush)
+            self._watch.begin()
             self._client.send(RunLevel(model=model, context=self._engine.contexts.get(model, 0)))
             self._accept(self._await_level())
             if stopped := would_stop(self.progress.levels, self._criteria, levels[index + 1 :]):
@@ -152,8 +157,16 @@ class Runner:
     def _accept(self, run: LevelRun) -> None:
         simulated = self._spec.tokenizer.source == "Builtin"
         spec = self._spec
-        limits = LevelLimits(spec.max_minutes_per_level, spec.holds_length, simulated, spec.request_limits)
-        judgement = judge(run, limits)
+        shares = {one.name: bool(one.prefix or one.turns or one.trace) for one in spec.scenarios}
+        limits = LevelLimits(
+            spec.max_minutes_per_level,
+            spec.holds_length,
+            simulated,
+            spec.request_limits,
+            shares.get(run.scenario, False),
+        )
+        judgement = judge(run, limits, self._watch.end())
+        self._note_missing_metrics()
         self.progress.levels_seconds += run.stopped - run.started
         self.progress.warnings += judgement.warnings
         for warning in judgement.warnings:
@@ -162,6 +175,15 @@ class Runner:
             raise BenchmarkError(judgement.failure, judgement.problem or "a level was not accepted")
         self.progress.levels.append(judgement.level)
         self._log.level(judgement.level)
+
+    def _note_missing_metrics(self) -> None:
+        names = self._spec.metric_names
+        if names and self._engine.without_metrics and not self._missing_metrics_noted:
+            self._missing_metrics_noted = True
+            how = f"; with {names.served_by} among its arguments it does" if names.served_by else ""
+            note = f"the engine does not tell of its KV cache and its queue ({self._engine.without_metrics}){how}"
+            self._log(f"note: {note}")
+            self.progress.note_of_engine = note if names.served_by else ""
 
     def _await_client(self, level: int) -> None:
         self._await(lambda: self._ready_for == level, LEVEL_SLACK_SECONDS, "the load client did not come back")
@@ -219,6 +241,7 @@ class Runner:
                 self.progress.first_request = event.unix_seconds
             case WarmedUp():
                 self.progress.warmup_seconds = event.seconds
+                self._watch.begin()
                 self._log(f"warm-up took {event.seconds:.1f} s" + (f"; {event.error}" if event.error else ""))
             case LevelRecorded():
                 self._recorded = LevelRun.read(event.path)

@@ -8,6 +8,7 @@ from autotuner import engines
 from autotuner.api.benchmark import Traffic, refused_params
 from autotuner.api.goals import Objective
 from autotuner.policy import cost_estimate
+from autotuner.policy.preflight import context
 from autotuner.policy.preflight.checked_task import Case
 from autotuner.validation_messages import Finding, Kind
 
@@ -25,6 +26,7 @@ def problems(case: Case) -> Iterator[Finding]:
     # Tasks made under the definitions of an earlier release may have them still.
     for name, why in refused_params(benchmark.request_params or {}).items():
         yield Finding(f"benchmark.requestParams.{name}", Kind.REQUEST_PARAMETER_REFUSED, {"why": why})
+    yield from _answers(benchmark)
     yield from _tokenizer(case)
     for scenario in benchmark.scenarios:
         if (turns := scenario.turns) and (least := (turns.count - 1) * turns.think_seconds) > (
@@ -42,6 +44,16 @@ def problems(case: Case) -> Iterator[Finding]:
             "limit": limit,
         }
         yield Finding("timeouts.benchmarkSeconds", Kind.LADDER_TOO_LONG, details)
+
+
+def _answers(benchmark: Traffic) -> Iterator[Finding]:
+    """Scenarios whose answers are too short to be measured."""
+    # The load client of the closed loop drops answers of one token; of none there is nothing to time in either.
+    loop, least = ("a closed loop", 2) if benchmark.concurrency is not None else ("an open loop", 1)
+    for scenario in benchmark.scenarios:
+        if scenario.load and (longest := context.longest_answer(scenario.load)) < least:
+            details = {"tokens": longest, "loop": loop, "least": least}
+            yield Finding(f"benchmark.scenarios[{scenario.name}].load", Kind.ANSWERS_UNMEASURABLE, details)
 
 
 def _level(objective: Objective, field: str, benchmark: Traffic) -> Iterator[Finding]:

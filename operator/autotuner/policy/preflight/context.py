@@ -45,6 +45,12 @@ def of_load(load: str) -> Tokens:
     return Tokens(most + most_out, most + most_out)
 
 
+def longest_answer(load: str) -> int:
+    """The most output tokens that requests of a scenario are likely to ask for."""
+    given = [int(figure) for figure in re.findall(r"[0-9]+", load)]
+    return given[-2] + 2 * given[-1] if load.startswith("N") else given[-1]
+
+
 def of_scenario(scenario: Scenario) -> Tokens | None:
     """The tokens of a scenario's longest requests, with shared prefixes and all turns before; None for a trace.
 

@@ -10,11 +10,11 @@ from autotuner.api.experiment import Level
 from autotuner.api.task_status import Best
 from autotuner.policy.confirmation import finalists
 from autotuner.policy.evidence.measurements import Measured
-from autotuner.policy.recommendation import shared_accelerators
+from autotuner.policy.recommendation import bottleneck, shared_accelerators
 from autotuner.policy.recommendation.finished_task import FinishedTask
 from autotuner.policy.recommendation.markdown import code, lines
 from autotuner.scoring import slos
-from autotuner.scoring.figures import figure_name, told
+from autotuner.scoring.figures import figure_name, place, told
 
 _VERDICTS = {
     "Improved": "Measured again in turns with the baseline, it is better: the gain is real.",
@@ -56,7 +56,12 @@ def of(answer: FinishedTask, best: Best) -> Iterator[str]:
     yield _stays(answer, best) if answer.stays else _found(answer, best)
     yield ""
     yield _confidence(answer, best)
-    for paragraph in (shared_accelerators.sentence(answer.winners), _broken_soft(answer), _quality(best)):
+    for paragraph in (
+        shared_accelerators.sentence(answer.winners),
+        _limits(answer, best),
+        _broken_soft(answer),
+        _quality(best),
+    ):
         if paragraph:
             yield ""
             yield paragraph
@@ -135,6 +140,21 @@ def _broken_soft(answer: FinishedTask) -> str:
         return ""
     words = "; ".join(one.text for one in broken)
     return f"**Breaks soft SLOs**: {words}. What that costs is counted in the gain, not in the value."
+
+
+def _limits(answer: FinishedTask, best: Best) -> str:
+    """What limits the winner and the baseline at the level that is shown, where their engines told it."""
+    baseline = answer.seen.baseline
+    runs = [("the best", _levels(answer))]
+    if baseline is not None and not answer.stays:
+        runs.append(("the baseline", _at(baseline, best)))
+    found = [
+        f"{whose} at {place(level)}: {words}"
+        for whose, levels in runs
+        for level in levels
+        if (words := bottleneck.of(level))
+    ]
+    return f"**What limits it**, as the engines tell: {'. '.join(found)}." if found else ""
 
 
 def _quality(best: Best) -> str:

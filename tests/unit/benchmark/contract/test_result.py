@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from autotuner.api.experiment import Attainment, Distribution, Level, TraceSummary
+from autotuner.api.experiment import Attainment, Distribution, EngineFigures, Level, TraceSummary
 from autotuner.benchmark.contract.result import (
     MAX_BYTES,
     Result,
@@ -167,6 +167,48 @@ def test_anything_else_is_refused(text: str) -> None:
 def test_numbers_that_are_none_cannot_be_in_a_level(value: float) -> None:
     with pytest.raises(ValueError, match=r"finite|less than"):
         Distribution(mean=value, p50=1, p90=1, p95=1, p99=1)
+
+
+def said(draw: random.Random) -> EngineFigures:
+    """An engine that tells all that it can, in numbers as long as they get."""
+    shares = {
+        name: float(f"{draw.random():.3g}") for name in ("kv_use_mean", "kv_use_peak", "prefix_hit_share", "acceptance")
+    }
+    counts = {
+        f"{what}_{kind}": float(f"{draw.uniform(1, 999):.3g}")
+        for what in ("running", "waiting")
+        for kind in ("mean", "peak")
+    }
+    return EngineFigures(preemptions=draw.randrange(100, 999), **shares, **counts)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_twelve_levels_with_all_that_engines_say_fit(seed: int) -> None:
+    draw = random.Random(seed)
+    levels = tuple(
+        open_level(("chat", "long", "code")[number // 4], 1 + number, seed * 100 + number).model_copy(
+            update={"engine": said(draw), "shortened": draw.randrange(1, 99)}
+        )
+        for number in range(12)
+    )
+    warnings = tuple(f"{draw.random()} " * 9 for _ in range(6))
+    text = encode(Result(levels=levels, ladder="Complete", message="m" * 900, warnings=warnings))
+
+    assert len(text) <= MAX_BYTES
+    assert decode(text).levels == levels
+
+
+def test_what_an_engine_said_gives_way_to_figures() -> None:
+    draw = random.Random(1)
+    levels = tuple(open_level("chat", 1 + n, n).model_copy(update={"engine": said(draw)}) for n in range(42))
+    found = decode(encode(Result(levels=levels, ladder="Complete")))
+
+    assert [one.model_copy(update={"engine": None}) for one in levels] == list(found.levels)
+
+
+def test_a_level_of_an_earlier_release_is_read() -> None:
+    one = level("chat", 8)
+    assert decode(encode(Result(levels=(one,)))).levels == (one,)
 
 
 def test_what_was_read_of_traces_fits_and_comes_back() -> None:

@@ -9,7 +9,9 @@ from dataclasses import replace
 import pytest
 
 from autotuner.benchmark.contract.level_run import LevelRun, Request
+from autotuner.benchmark.contract.spec import RequestLimit
 from autotuner.benchmark.runner.level_figures import LevelLimits, judge
+from autotuner.scoring.slos import FEW_ERRORS, violations
 
 LIMITS = LevelLimits(max_minutes=2, holds_length=True)
 
@@ -192,6 +194,7 @@ def test_short_answers_are_fine_where_the_engine_may_end_them() -> None:
     [
         (level_run(one_user(), client_lag_seconds=0.015), "late by 15 ms"),
         (level_run(each(lambda r: replace(r, first=r.end - 1e-4))), "arrive in one piece"),
+        (level_run(each(lambda r: replace(r, pieces=1))), "arrive in one piece"),
     ],
 )
 def test_a_level_with_a_reservation_warns(run: LevelRun, words: str) -> None:
@@ -225,3 +228,77 @@ def test_of_a_simulated_engine_it_is_told(run: LevelRun, words: str) -> None:
 
 def test_a_clean_level_does_not_warn() -> None:
     assert judge(level_run(one_user()), LIMITS).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("run", "absent"),
+    [
+        (level_run(each(lambda r: replace(r, first=r.end - 1e-4, pieces=11))), True),
+        (level_run(each(lambda r: replace(r, pieces=1)), client_lag_seconds=0.015), True),
+        (level_run(each(lambda r: replace(r, first=r.end - 1e-4, pieces=11)), client_lag_seconds=0.015), False),
+        (level_run(each(lambda r: replace(r, output_tokens=3, asked=3, pieces=1))), False),
+    ],
+    ids=["at once", "one event, whoever is late", "a late client reads at once", "one step of speculation"],
+)
+def test_answers_in_one_piece_have_no_first_token(run: LevelRun, absent: bool) -> None:
+    judgement = judge(run, replace(LIMITS, of_requests=(RequestLimit(metric="TTFT", max=1.0),)))
+
+    assert judgement.level is not None
+    assert (judgement.level.ttft_seconds is None) == absent
+    assert (judgement.level.attainment is None) == absent
+    assert ("buffers" in " ".join(judgement.warnings)) == absent
+    assert judgement.level.e2e_latency_seconds is not None
+
+
+@pytest.mark.parametrize("per_piece", [1, 3, 8])
+def test_several_tokens_in_a_piece_do_not_shorten_the_time_per_token(per_piece: int) -> None:
+    pieces = 60
+    tokens, step = per_piece * pieces, 0.005
+    shape = {"output_tokens": tokens, "asked": tokens, "pieces": pieces}
+    requests = [replace(r, end=r.first + (tokens - per_piece) * step, **shape) for r in one_user(1)]
+
+    assert requests[0].seconds_per_token == pytest.approx(step)
+
+
+SHORT = {"output_tokens": 8, "finish": "length"}
+
+
+@pytest.mark.parametrize(
+    ("change", "holds_length", "shortened"),
+    [
+        (SHORT, True, True),
+        (SHORT, False, True),
+        ({"output_tokens": 8, "finish": "stop"}, True, True),
+        ({"output_tokens": 8, "finish": "stop"}, False, False),
+        ({"output_tokens": 8, "finish": "abort"}, False, True),
+        ({"output_tokens": 11, "finish": "length"}, True, False),
+        ({"output_tokens": 8, "finish": "length", "usage": False}, True, False),
+    ],
+)
+def test_an_answer_that_was_cut_short_is_a_failed_request(
+    change: dict[str, object], holds_length: bool, shortened: bool
+) -> None:
+    requests = one_user(200)
+    requests[50] = replace(requests[50], **change)  # type: ignore[arg-type]
+    judgement = judge(level_run(requests), replace(LIMITS, holds_length=holds_length))
+
+    assert judgement.level is not None
+    assert (judgement.level.shortened, judgement.level.errors) == ((1, 1) if shortened else (None, 0))
+    assert ("1 of 200 requests failed: the answer was cut short" in " ".join(judgement.warnings)) == shortened
+
+
+def test_a_spoiled_level_counts_for_no_goal() -> None:
+    requests = [replace(r, **SHORT) if i % 20 == 10 else r for i, r in enumerate(one_user(200))]  # type: ignore[arg-type]
+    level = judge(level_run(requests), LIMITS).level
+
+    assert level is not None and level.errors == 10
+    assert violations(level, [FEW_ERRORS], 1), "more than 1 % errors"
+    assert level.output_tokens_per_second < 0.96 * 55, "what was cut short counts as no throughput"
+
+
+def test_an_engine_that_is_stopped_is_not_told_to_have_too_short_a_context() -> None:
+    requests = [replace(r, output_tokens=2, finish="abort") if i % 2 else r for i, r in enumerate(one_user(40))]
+    judgement = judge(level_run(requests), LIMITS)
+
+    assert judgement.failure != "Refused"
+    assert judgement.level is not None and judgement.level.shortened == 20

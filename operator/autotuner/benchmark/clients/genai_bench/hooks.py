@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Protocol, get_args
 
 import gevent
@@ -21,6 +22,7 @@ from locust.runners import LocalRunner
 from autotuner.api.common import ClientBackend
 from autotuner.benchmark.clients import marked_sampler  # noqa: F401 - being imported registers it
 from autotuner.benchmark.clients.genai_bench.recorder import Recorder
+from autotuner.benchmark.clients.genai_bench.watched_response import WatchedResponse
 from autotuner.benchmark.contract.level_run import Request
 
 SUPPORTED_VERSION = "0.0.5"
@@ -85,11 +87,17 @@ class RecordingUser(OpenAIUser):  # type: ignore[misc] # genai-bench has no type
             payload = {k: v for k, v in payload.items() if k != "min_tokens"}
             payload["max_tokens"] = min(payload.get("max_tokens") or WARMUP_TOKENS, WARMUP_TOKENS)
         self.usage_seen = False
+        watched: list[WatchedResponse] = []
+
+        def parse(streamed: Any, *args: Any) -> Any:
+            watched.append(WatchedResponse(streamed))
+            return parse_strategy(watched[-1], *args)
+
         asked = payload.get("max_tokens") or 0
         self.session.sending()
         start = time.monotonic()
         try:
-            response = super().send_request(stream, endpoint, payload, parse_strategy, num_prefill_tokens)
+            response = super().send_request(stream, endpoint, payload, parse, num_prefill_tokens)
         except gevent.GreenletExit:
             self._record(Request(self.number, start, time.monotonic(), time.monotonic(), asked=asked, cut=True))
             raise
@@ -101,7 +109,8 @@ class RecordingUser(OpenAIUser):  # type: ignore[misc] # genai-bench has no type
         if response.status_code == 200:
             first = response.time_at_first_token
             counts = (response.num_prefill_tokens, response.tokens_received, asked, self.usage_seen)
-            self._record(Request(self.number, response.start_time, first, response.end_time, *counts))
+            answered = Request(self.number, response.start_time, first, response.end_time, *counts)
+            self._record(replace(answered, pieces=watched[-1].pieces, finish=watched[-1].finish))
             self.errors_in_a_row = 0
         else:
             text = self._safe(response.error_message)

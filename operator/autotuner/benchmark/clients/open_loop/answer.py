@@ -20,6 +20,7 @@ class Answer:
         first: when the first event with text arrived, by the reader's clock; None before.
         last: when the latest one did, or the one that says that the answer is over; None before.
         pieces: of text, of which each is one token with most engines.
+        finish: why the engine ended the answer, in its words; empty as long as it has not.
         input_tokens, output_tokens: as the engine counted them; 0 as long as it has not.
         usage: whether it did.
         error: what the engine or the stream says is wrong; empty if nothing is.
@@ -38,7 +39,7 @@ class Answer:
         self.last: float | None = None
         self.pieces = self.input_tokens = self.output_tokens = 0
         self.usage = self.whole = False
-        self.error = ""
+        self.error = self.finish = ""
         self.around: tuple[bytes, bytes] | None = None
 
     def take_alike(self, count: int, now: float) -> None:
@@ -83,7 +84,8 @@ class Answer:
                 self.pieces += 1
                 if self.first is None:
                     self.first = now
-            if choice.get("finish_reason"):
+            if finish := choice.get("finish_reason"):
+                self.finish = str(finish)
                 # The last token may have no text of its own: the rest of a character, or one that ends the answer.
                 self.whole, self.last = True, now
 

@@ -6,6 +6,7 @@ import asyncio
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from autotuner.benchmark.clients.open_loop.exchange import Exchange, Reading
 from autotuner.benchmark.clients.open_loop.orders import Order
@@ -83,7 +84,8 @@ class Sender:
             return
         first, last = (end if moment is None else moment for moment in (answer.first, answer.last))
         counts = (answer.input_tokens, answer.output_tokens, order.asked, answer.usage)
-        self._record(Request(order.number, start, first, last, *counts, late=late, answer=answer.text))
+        answered = Request(order.number, start, first, last, *counts, late=late, answer=answer.text)
+        self._record(replace(answered, pieces=answer.pieces, finish=answer.finish))
 
     async def _exchange(self, exchange: Exchange) -> str:
         """Send a request and read its answer; what is wrong with it, or nothing."""

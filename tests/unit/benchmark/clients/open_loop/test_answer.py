@@ -31,6 +31,7 @@ def test_times_are_those_of_text() -> None:
     assert (answer.first, answer.last) == (2.0, 4.0), "neither the role nor an empty rest is a token"
     assert (answer.input_tokens, answer.output_tokens, answer.usage) == (7, 3, True)
     assert answer.whole and not answer.error
+    assert (answer.pieces, answer.finish) == (3, "length")
 
 
 def test_a_last_token_without_text_is_one_all_the_same() -> None:
