@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from testbed import container_engines
 from testbed.real_node import requirements
 
 _POLICY = Path("/usr/sbin/policy-rc.d")
@@ -21,7 +22,7 @@ _LOG_LINES = 20
 
 def main() -> int:
     """Install what is missing; returns the exit status."""
-    missing = requirements.missing_packages()
+    missing = sorted({*requirements.missing_packages(), *container_engines.missing_packages()})
     if not missing:
         print("the system has every package that tests need")
         return 0
