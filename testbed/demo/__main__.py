@@ -17,9 +17,9 @@ from typing import Any
 from rich.console import Console
 from rich.live import Live
 
+from autotuner.cli import screen
 from testbed import Testbed, TestbedError
 from testbed.api import Api, load_documents
-from testbed.demo import screen
 from testbed.operator_process import Operator
 
 ROOT = Path(__file__).parents[2]

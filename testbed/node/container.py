@@ -8,11 +8,11 @@ import os
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from autotuner.kubernetes_object import Object
+from autotuner.local.container_record import ContainerRecord
 from testbed import processes
 
 
@@ -89,70 +89,19 @@ class Run:
 
 
 @dataclass
-class Container:
-    """What a node knows about one container of a pod over all its runs."""
+class Container(ContainerRecord):
+    """A container of a node's process: its runs, their logs."""
 
-    spec: Object
-    init: bool
-    marker: str
-    logs: Path
-    state: Object = field(default_factory=lambda: {"waiting": {"reason": "ContainerCreating"}})
-    last: Object = field(default_factory=dict)
-    restarts: int = 0
-    ready: bool = False
-    started: bool = False
-    image_id: str = ""
+    logs: Path = Path()
     out_of_memory: bool = False
     run: Run | None = None
-
-    @property
-    def name(self) -> str:
-        """The container's name."""
-        return str(self.spec["name"])
 
     @property
     def log(self) -> Path:
         """The log of the present run."""
         return self.logs / f"{self.restarts}.log"
 
-    @property
-    def exit_code(self) -> int | None:
-        """The code of a container that is terminated now."""
-        ended = self.state.get("terminated")
-        return None if ended is None else int(ended["exitCode"])
-
-    def wait_for(self, reason: str, message: str = "") -> None:
-        """Enters the state waiting; a run that ended becomes the last state."""
-        if "terminated" in self.state:
-            self.last = self.state
-        self.state = {"waiting": {"reason": reason, **({"message": message} if message else {})}}
-
-    def begin(self, run: Run) -> None:
+    def begin_run(self, run: Run) -> None:
         """Enters the state running."""
-        if "terminated" in self.state:
-            self.last = self.state
         self.run, self.out_of_memory = run, False
-        self.state = {"running": {"startedAt": run.started_at}}
-
-    def end(self, exit_code: int, reason: str, message: str) -> None:
-        """Enters the state terminated."""
-        self.ready = self.started = False
-        started = self.state.get("running", {}).get("startedAt", "1970-01-01T00:00:00Z")
-        ended = {"exitCode": exit_code, "reason": reason, "startedAt": started, "finishedAt": now()}
-        if self.run is not None:
-            ended["containerID"] = f"local://{self.marker}-{self.restarts}"
-        self.state = {"terminated": {**ended, **({"message": message} if message else {})}}
-
-    def status(self) -> Object:
-        """Returns the entry of containerStatuses."""
-        return {
-            "name": self.name,
-            "image": self.spec["image"],
-            "imageID": self.image_id,
-            "containerID": "" if self.run is None else f"local://{self.marker}-{self.restarts}",
-            "restartCount": self.restarts,
-            "ready": self.exit_code == 0 if self.init else self.ready,
-            "started": self.started,
-            "state": self.state,
-            "lastState": self.last,
-        }
+        self.begin(run.started_at)

@@ -12,7 +12,7 @@ from autotuner.kubernetes_object import Object
 from autotuner.local import podspec
 from testbed import kubeconfig
 from testbed.api import AWAY, ApiError
-from testbed.node.container import Container, Run
+from testbed.node.container import Container, Run, now
 from testbed.node.context import NETWORK, Context
 from testbed.node.images import Environment, ImageError
 from testbed.node.probes import Prober
@@ -107,13 +107,13 @@ class Lifecycle:
         work = container.spec.get("workingDir")
         folder = Path(podspec.localize(work, paths)) if work else home
         try:
-            run = Run(words, variables, folder if folder.is_dir() else home, container.log, container.marker)
+            run = Run(words, variables, folder if folder.is_dir() else home, container.log, container.identity)
         except OSError as error:
             message = f'failed to start container "{container.name}": exec: "{words[0]}": {error.strerror}'
-            container.end(128, "StartError", message)
+            container.end(128, "StartError", message, now())
             return 128
-        container.begin(run)
-        prober = Prober(self._node.probes, self._address, variables, paths, home, container.marker)
+        container.begin_run(run)
+        prober = Prober(self._node.probes, self._address, variables, paths, home, container.identity)
         health = asyncio.create_task(self._health(container, run, prober))
         self._pod.changed()
         try:
@@ -129,7 +129,7 @@ class Lifecycle:
         written = _tail(self._message_file(container), 4096)
         message = podspec.termination_message(policy, code, written, _tail(container.log, 2048))
         reason = "OOMKilled" if container.out_of_memory else "Error" if code else "Completed"
-        container.end(code, reason, message)
+        container.end(code, reason, message, now())
 
     def _message_file(self, container: Container) -> Path:
         return self._folder / "containers" / f"{container.name}.termination"
@@ -163,7 +163,7 @@ class Lifecycle:
                     told = str(error)
                     self._node.warn(self._pod.object, "Failed", f"Error: {error}")
             except (ApiError, *AWAY) as error:
-                log.warning("configuration of %s: %s", container.marker, error)
+                log.warning("configuration of %s: %s", container.identity, error)
             await asyncio.sleep(delay)
             delay = min(2 * delay, 2.0)
 

@@ -10,11 +10,11 @@ import signal
 from collections.abc import Awaitable, Callable, Sequence
 
 from autotuner.kubernetes_object import Object
+from autotuner.local.pod_status import Verdict, conditions, entries, phase
 from testbed.api import AWAY, STRATEGIC, ApiError
 from testbed.node.container import Container, now
 from testbed.node.context import Context, local
 from testbed.node.lifecycle import Lifecycle
-from testbed.node.status import Verdict, conditions, entries, phase
 from testbed.node.volumes import VolumeError, Volumes
 
 log = logging.getLogger(__name__)
@@ -50,11 +50,11 @@ class Pod:
         self._folder = node.folder / self.uid
         logs = node.logs / f"{metadata['namespace']}_{metadata['name']}_{self.uid}"
         self.inits = [
-            Container(spec, True, f"{self.uid}/{spec['name']}", logs / spec["name"])
+            Container(spec, True, f"{self.uid}/{spec['name']}", logs=logs / spec["name"])
             for spec in pod["spec"].get("initContainers") or []
         ]
         self.containers = [
-            Container(spec, False, f"{self.uid}/{spec['name']}", logs / spec["name"])
+            Container(spec, False, f"{self.uid}/{spec['name']}", logs=logs / spec["name"])
             for spec in pod["spec"]["containers"]
         ]
         if self.inits:

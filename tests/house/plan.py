@@ -72,7 +72,9 @@ FLOORS = (
     Floor("what a task does next", ("policy.task",)),
     Floor("what is counted", ("metrics",)),
     Floor("observe and act", ("controllers",)),
-    Floor("the operator's process, and what people run", ("process", "cli")),
+    Floor("the operator's process", ("process",)),
+    Floor("a task on one machine", ("local.running",)),
+    Floor("what people run", ("cli",)),
     Floor("where programs begin", ("main", "__main__")),
 )
 
@@ -144,10 +146,17 @@ BANS = (
         ("autotuner.benchmark.clients", "autotuner.benchmark.runner"),
         "these run in the benchmark's pod alone",
     ),
+    Ban(("cli", "local"), ("kopf", "autotuner.main"), "whatever people run, no cluster is watched by it"),
     Ban(
-        ("cli",),
-        ("kopf", "autotuner.controllers", "autotuner.process", "autotuner.main"),
-        "the command line is no operator: the API in memory and the policy judge",
+        tuple(
+            f"cli.{name}"
+            for name in (
+                *("create", "diagnostics", "documents", "flags", "found_target", "kubectl_yaml", "screen", "validate"),
+                "what_runs",
+            )
+        ),
+        ("autotuner.controllers", "autotuner.process"),
+        "only `run` is an operator; for others the API in memory and the policy judge",
     ),
     Ban(
         tuple(

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, StringConstraints
 
 from autotuner.api.common import (
+    ATOMIC,
     Arguments,
     EngineName,
     Environment,
@@ -204,6 +205,20 @@ class Target(Model):
     )
 
 
+class LocalProgram(Model):
+    """An engine that is installed on the machine where `autotuner run` runs."""
+
+    command: Annotated[
+        list[Annotated[str, StringConstraints(min_length=1, max_length=4096)]],
+        Field(min_length=1, max_length=16, json_schema_extra=ATOMIC),
+    ] = Field(
+        description=(
+            "The words that start the engine, instead of the runtime's own up to its first flag. Example:"
+            ' ["/opt/vllm/bin/vllm", "serve"].'
+        )
+    )
+
+
 class TaskRuntime(Model):
     """The serving runtime, and the settings that all experiments of the task have in common."""
 
@@ -301,5 +316,12 @@ class TaskRuntime(Model):
             " for its flags, and the task's are judged by them. For SGLang and VLLM. A flag that the image does not"
             " have ends the task before an accelerator is used. If the probe fails, the task goes on with the flags"
             " that the operator knows and says so."
+        ),
+    )
+    local: LocalProgram | None = Field(
+        default=None,
+        description=(
+            "For `autotuner run` on one machine: an engine that is installed there, instead of a container. A cluster"
+            " ignores it."
         ),
     )

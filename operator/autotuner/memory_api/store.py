@@ -69,6 +69,14 @@ class Store:
         """Call this with every change, at once."""
         self._listeners.append(listener)
 
+    def restore(self, resource: Resource, body: Object, ownership: Ownership) -> None:
+        """Take an object as an earlier process kept it, with its uid and version; nobody is told."""
+        meta, table = body["metadata"], self.table(resource)
+        version, key = int(meta["resourceVersion"]), (meta.get("namespace", ""), meta["name"])
+        table.put(Record(key, body, ownership), version)
+        self.owners.noted(Place(resource, key), None, body)
+        self._version = max(self._version, version)
+
     # Reading.
 
     def find(self, resource: Resource, namespace: str | None, name: str) -> Object | None:

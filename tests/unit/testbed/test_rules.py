@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from autotuner.local.pod_status import conditions, phase
 from testbed.controlplane import PROGRAMS, ControlPlane, find_programs
 from testbed.gomodule import SetupError
 from testbed.kubernetes import VERSIONS, Version, build, chosen
@@ -15,7 +16,6 @@ from testbed.node.container import Container
 from testbed.node.context import Addresses, local
 from testbed.node.images import ImageError, Images
 from testbed.node.proxy import Directory, UnreachableError, rewrite
-from testbed.node.status import conditions, phase
 from testbed.supervisor import ROOT, _listened_nets, foreign_kubeconfig
 
 RUNNING: dict[str, Any] = {"running": {}}
@@ -23,7 +23,7 @@ WAITING: dict[str, Any] = {"waiting": {"reason": "ContainerCreating"}}
 
 
 def container(state: dict[str, Any], last: dict[str, Any] | None = None, ready: bool = False) -> Container:
-    return Container({"name": "c", "image": "i"}, False, "m", Path("logs"), state=state, last=last or {}, ready=ready)
+    return Container({"name": "c", "image": "i"}, False, "m", state=state, last=last or {}, ready=ready)
 
 
 def ended(code: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What the demo shows: pure, from the objects of the API to lines and tables."""
+"""What people see of a task while it runs and at its end: pure, from the objects of the API to lines and tables."""
 
 from __future__ import annotations
 

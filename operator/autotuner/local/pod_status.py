@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from autotuner.kubernetes_object import Object
-from testbed.node.container import Container
+from autotuner.local.container_record import ContainerRecord
 
 MESSAGE_BYTES = 12 * 1024  # of all containers of a pod together
 
 
-def entries(containers: Sequence[Container], of_pod: int) -> list[Object]:
+def entries(containers: Sequence[ContainerRecord], of_pod: int) -> list[Object]:
     """Returns containers' statuses; each termination message is cut to its share, as the kubelet's status manager does.
 
     Args:
@@ -35,7 +35,7 @@ class Verdict:
     message: str
 
 
-def phase(policy: str, inits: Sequence[Container], containers: Sequence[Container], final: bool) -> str:
+def phase(policy: str, inits: Sequence[ContainerRecord], containers: Sequence[ContainerRecord], final: bool) -> str:
     """Returns a pod's phase.
 
     Args:
@@ -62,7 +62,11 @@ def phase(policy: str, inits: Sequence[Container], containers: Sequence[Containe
 
 
 def conditions(
-    pod_phase: str, inits: Sequence[Container], containers: Sequence[Container], old: Sequence[Object], time: str
+    pod_phase: str,
+    inits: Sequence[ContainerRecord],
+    containers: Sequence[ContainerRecord],
+    old: Sequence[Object],
+    time: str,
 ) -> list[Object]:
     """Returns the conditions that a kubelet owns; one that did not change keeps its time."""
     done = pod_phase in ("Succeeded", "Failed")
