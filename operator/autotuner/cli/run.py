@@ -134,14 +134,15 @@ def _tuned(order: Order, *, require_gain: bool) -> int:
 
     from autotuner.cli import screen
     from autotuner.kube import KubeError
-    from autotuner.local.running.tuning import tune, write_answer
+    from autotuner.local.running.equipment import tune_with_equipment
+    from autotuner.local.running.tuning import write_answer
 
     console = Console(highlight=False, markup=False)
     if not console.is_terminal:
         console.width = 120
     try:
         with _shown(console) as (show, tell):
-            outcome = asyncio.run(tune(order, show, tell))
+            outcome = asyncio.run(tune_with_equipment(order, show, tell))
     except KubeError as problem:
         echo(f"autotuner: {order.task['metadata'].get('name', '?')}: {problem.message}", err=True)
         return INVALID

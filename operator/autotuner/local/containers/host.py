@@ -33,7 +33,7 @@ class Containers:
     """
 
     def __init__(self, api: DockerApi, engine: Engine) -> None:
-        self._api, self.engine = api, engine
+        self._api, self.engine, self._introduced = api, engine, False
         self._ids: dict[str, str] = {}
         self._watches: dict[str, MemoryWatch] = {}
         self._start_errors: dict[str, str] = {}
@@ -56,6 +56,9 @@ class Containers:
 
     async def prepare(self, workload: Workload, progress: Callable[[str], None]) -> None:
         """See `Host`."""
+        if not self._introduced:
+            self._introduced = True
+            progress(f"images run in {self.engine}")
         try:
             if await self._get(f"/images/{quote(workload.image, safe='')}/json") is None:
                 await self._pull(workload.image, progress)
@@ -176,6 +179,10 @@ class Containers:
         """See `Host`."""
         found = await self._listed(f"{container_config.RUN}={run}")
         return sorted(str(one["Labels"][container_config.WORKLOAD]) for one in found)
+
+    async def ids(self, run: str) -> Sequence[str]:
+        """The ids of a run's containers."""
+        return [str(one["Id"]) for one in await self._listed(f"{container_config.RUN}={run}")]
 
     async def _container(self, uid: str) -> str | None:
         """The id of a workload's container; None if there is none."""

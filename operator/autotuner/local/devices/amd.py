@@ -6,22 +6,22 @@ of the package index fits no installed ROCm for sure, so it is no dependency.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from autotuner.local.devices import process_owner
 from autotuner.local.devices.found import Accelerators, Device, User, holders, usable
+from autotuner.local.devices.process_owner import ANYBODY, Whose
 
 RESOURCE = "amd.com/gpu"
 _MIB = 1024**2
 
 
-def look(smi: Any, owner: Callable[[int, int], User] = process_owner.look) -> Accelerators:
+def look(smi: Any, whose: Whose = ANYBODY) -> Accelerators:
     """The accelerators of this machine.
 
     Args:
         smi: the module `amdsmi`.
-        owner: who runs a process, by its id and the memory that it uses.
+        whose: tells whose a process is.
     """
     try:
         smi.amdsmi_init()
@@ -29,7 +29,7 @@ def look(smi: Any, owner: Callable[[int, int], User] = process_owner.look) -> Ac
         return Accelerators()
     try:
         handles = smi.amdsmi_get_processor_handles()
-        found = usable([_device(smi, handle, index, owner) for index, handle in enumerate(handles)])
+        found = usable([_device(smi, handle, index, whose) for index, handle in enumerate(handles)])
         labels = _labels(smi, handles, found.devices) if found.devices else {}
     except smi.AmdSmiException as problem:
         return Accelerators(notes=[f"AMD's accelerators cannot be read ({problem}): `amd-smi list` says more"])
@@ -38,21 +38,21 @@ def look(smi: Any, owner: Callable[[int, int], User] = process_owner.look) -> Ac
     return Accelerators("amd", RESOURCE, found.devices, labels, found.notes) if handles else Accelerators()
 
 
-def _device(smi: Any, handle: Any, index: int, owner: Callable[[int, int], User]) -> Device:
+def _device(smi: Any, handle: Any, index: int, whose: Whose) -> Device:
     memory = smi.amdsmi_get_gpu_vram_usage(handle)  # MiB
     product = smi.amdsmi_get_gpu_asic_info(handle)["market_name"]
     product = product.replace("(", "").replace(")", "").replace(" ", "_")
-    users = holders(_users(smi, handle, owner), int(memory["vram_used"]) * _MIB)
+    users = holders(_users(smi, handle, whose), int(memory["vram_used"]) * _MIB, whose.own)
     # ROCm pins by the number of a device: its unique id is another text than AMD SMI's.
     return Device(str(index), str(index), product, int(memory["vram_total"]), users=users)
 
 
-def _users(smi: Any, handle: Any, owner: Callable[[int, int], User]) -> Sequence[User]:
+def _users(smi: Any, handle: Any, whose: Whose) -> Sequence[User]:
     try:
         running = smi.amdsmi_get_gpu_process_list(handle)
     except smi.AmdSmiException:
         return ()
-    return [owner(int(one["pid"]), int(one.get("mem", 0) or 0)) for one in running]
+    return [whose.owner(int(one["pid"]), int(one.get("mem", 0) or 0)) for one in running]
 
 
 def _labels(smi: Any, handles: Sequence[Any], devices: Sequence[Device]) -> dict[str, str]:

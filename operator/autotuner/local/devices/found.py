@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 _MIB = 1024**2
@@ -126,6 +126,15 @@ def _listed(devices: Sequence[Device]) -> str:
     return f"accelerator{'s' * (len(devices) > 1)} {', '.join(device.index for device in devices)}"
 
 
-def holders(users: Sequence[User], used_bytes: int) -> Sequence[User]:
-    """Who uses an accelerator: the processes that the driver shows, or else whoever holds so much memory."""
-    return users or ([User(0, used_bytes=used_bytes)] if used_bytes >= IDLE_BYTES else [])
+def holders(users: Sequence[User], used_bytes: int, own: Callable[[int], bool]) -> Sequence[User]:
+    """Who else uses an accelerator: the processes that the driver shows, or else whoever holds so much memory.
+
+    Args:
+        users: as the driver shows them.
+        used_bytes: of its memory.
+        own: whether a process belongs to the run that asks, as that of an engine does which an earlier start left.
+    """
+    others = [user for user in users if not own(user.pid)]
+    if users and not others:
+        return ()
+    return others or ([User(0, used_bytes=used_bytes)] if used_bytes >= IDLE_BYTES else [])

@@ -7,14 +7,19 @@ from typing import Any
 
 from autotuner.local.devices import amd, nvidia
 from autotuner.local.devices.found import Accelerators
+from autotuner.local.devices.process_owner import ANYBODY, Whose
 
 
-def look() -> Accelerators:
-    """NVIDIA's, or else AMD's; none where no driver answers. Blocks for as long as a driver takes to wake up."""
+def look(whose: Whose = ANYBODY) -> Accelerators:
+    """NVIDIA's, or else AMD's; none where no driver answers. Blocks for as long as a driver takes to wake up.
+
+    Args:
+        whose: tells whose a process is.
+    """
     notes: list[str] = []
     for library, read in (("pynvml", nvidia.look), ("amdsmi", amd.look)):
         module = _imported(library)
-        found = read(module) if module is not None else Accelerators()
+        found = read(module, whose) if module is not None else Accelerators()
         if found.vendor:
             return found
         notes += found.notes

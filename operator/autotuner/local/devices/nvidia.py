@@ -6,22 +6,22 @@ beside them are the resource nvidia.com/gpu, with the slice's product and memory
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from autotuner.local.devices import process_owner
 from autotuner.local.devices.found import Accelerators, Device, User, holders, usable
+from autotuner.local.devices.process_owner import ANYBODY, Whose
 
 RESOURCE = "nvidia.com/gpu"
 _MIB = 1024**2
 
 
-def look(nvml: Any, owner: Callable[[int, int], User] = process_owner.look) -> Accelerators:
+def look(nvml: Any, whose: Whose = ANYBODY) -> Accelerators:
     """The accelerators of this machine.
 
     Args:
         nvml: the module `pynvml`.
-        owner: who runs a process, by its id and the memory that it uses.
+        whose: tells whose a process is.
     """
     try:
         nvml.nvmlInit()
@@ -30,19 +30,19 @@ def look(nvml: Any, owner: Callable[[int, int], User] = process_owner.look) -> A
     except nvml.NVMLError as problem:
         return Accelerators(notes=[f"NVIDIA's driver does not answer ({problem}): `nvidia-smi` says more"])
     try:
-        return _read(nvml, owner)
+        return _read(nvml, whose)
     except nvml.NVMLError as problem:
         return Accelerators(notes=[f"NVIDIA's accelerators cannot be read ({problem}): `nvidia-smi` says more"])
     finally:
         nvml.nvmlShutdown()
 
 
-def _read(nvml: Any, owner: Callable[[int, int], User]) -> Accelerators:
+def _read(nvml: Any, whose: Whose) -> Accelerators:
     devices: list[Device] = []
     handles = [nvml.nvmlDeviceGetHandleByIndex(index) for index in range(nvml.nvmlDeviceGetCount())]
     for index, handle in enumerate(handles):
         devices += (
-            _slices(nvml, handle, index, owner) if _sliced(nvml, handle) else [_whole(nvml, handle, index, owner)]
+            _slices(nvml, handle, index, whose) if _sliced(nvml, handle) else [_whole(nvml, handle, index, whose)]
         )
     found = usable(devices)
     if not found.devices:
@@ -51,15 +51,15 @@ def _read(nvml: Any, owner: Callable[[int, int], User]) -> Accelerators:
     return Accelerators("nvidia", RESOURCE, found.devices, labels, found.notes)
 
 
-def _whole(nvml: Any, handle: Any, index: int, owner: Callable[[int, int], User]) -> Device:
+def _whole(nvml: Any, handle: Any, index: int, whose: Whose) -> Device:
     memory = nvml.nvmlDeviceGetMemoryInfo(handle)
-    users = holders(_users(nvml, handle, owner), memory.used)
+    users = holders(_users(nvml, handle, whose), memory.used, whose.own)
     return Device(
         _text(nvml.nvmlDeviceGetUUID(handle)), str(index), _product(nvml, handle), memory.total // _MIB, "", users
     )
 
 
-def _slices(nvml: Any, handle: Any, index: int, owner: Callable[[int, int], User]) -> Iterator[Device]:
+def _slices(nvml: Any, handle: Any, index: int, whose: Whose) -> Iterator[Device]:
     for number in range(nvml.nvmlDeviceGetMaxMigDeviceCount(handle)):
         try:
             part = nvml.nvmlDeviceGetMigDeviceHandleByIndex(handle, number)
@@ -73,7 +73,7 @@ def _slices(nvml: Any, handle: Any, index: int, owner: Callable[[int, int], User
             f"{_product(nvml, handle)}-MIG-{profile}",
             memory.total // _MIB,
             profile,
-            holders(_users(nvml, part, owner), memory.used),
+            holders(_users(nvml, part, whose), memory.used, whose.own),
         )
 
 
@@ -84,12 +84,12 @@ def _sliced(nvml: Any, handle: Any) -> bool:
         return False
 
 
-def _users(nvml: Any, handle: Any, owner: Callable[[int, int], User]) -> Sequence[User]:
+def _users(nvml: Any, handle: Any, whose: Whose) -> Sequence[User]:
     try:
         running = nvml.nvmlDeviceGetComputeRunningProcesses(handle)
     except (nvml.NVMLError_NotSupported, nvml.NVMLError_NoPermission):
         return ()
-    return [owner(int(one.pid), int(one.usedGpuMemory or 0)) for one in running]
+    return [whose.owner(int(one.pid), int(one.usedGpuMemory or 0)) for one in running]
 
 
 def _gigabytes(mebibytes: int) -> int:

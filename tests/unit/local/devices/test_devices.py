@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from autotuner.local.devices import amd, machine_devices, nvidia, process_owner
 from autotuner.local.devices.found import Accelerators, User
+from autotuner.local.devices.process_owner import Whose
 from autotuner.serving import accelerators as node_labels
 from tests.unit.local.devices.fake_nvml import GIB, Card, Nvml
 
@@ -21,8 +23,12 @@ def _owner(pid: int, used: int) -> User:
     return User(pid, "ann", "python train.py", used)
 
 
+OWN = 4712
+WHOSE = Whose(_owner, lambda pid: pid == OWN)
+
+
 def _found(*cards: Card) -> Accelerators:
-    return nvidia.look(Nvml(list(cards)), _owner)
+    return nvidia.look(Nvml(list(cards)), WHOSE)
 
 
 def test_two_free_ones_are_a_node_with_two() -> None:
@@ -63,6 +69,21 @@ def test_a_busy_one_is_refused_with_whose_process(card: Card, words: str) -> Non
     assert found.labels["nvidia.com/gpu.count"] == "1"
     assert [words in note for note in found.notes] == [True], found.notes
     assert "accelerator 1 (NVIDIA-H100-80GB-HBM3) is not used" in found.notes[0]
+
+
+def test_what_an_earlier_start_left_is_no_stranger() -> None:
+    own = ((OWN, 70 * GIB),)
+    assert _found(Card(processes=own, used=70 * GIB)).uuids == ["GPU-0"]
+    assert _found(Card(processes=own + BUSY)).uuids == []
+
+
+def test_a_process_of_a_run_is_known_by_its_environment_or_its_container(tmp_path: Path) -> None:
+    for pid, environ, group in ((1, b"A=1\0RUN=r\0", "0::/"), (2, b"", "0::/docker/abc"), (3, b"RUN=rr\0", "0::/")):
+        (tmp_path / str(pid)).mkdir()
+        (tmp_path / str(pid) / "environ").write_bytes(environ)
+        (tmp_path / str(pid) / "cgroup").write_text(group)
+    found = [pid for pid in range(1, 5) if process_owner.of_run(pid, "RUN=r", ["abc"], tmp_path)]
+    assert found == [1, 2]
 
 
 def test_where_all_are_busy_there_is_none_but_the_words() -> None:
@@ -154,7 +175,7 @@ def test_amds_are_told_as_its_labeller_does() -> None:
 
 
 def test_a_busy_one_of_amd_is_refused() -> None:
-    found = amd.look(_smi(processes=[{"pid": 7, "mem": 2 * GIB}]), _owner)
+    found = amd.look(_smi(processes=[{"pid": 7, "mem": 2 * GIB}]), WHOSE)
     assert found.uuids == ["0"]
     assert "process 7 of ann (python train.py), 2,048 MiB holds it" in found.notes[0]
     assert amd.look(_smi(used_mib=4096)).uuids == ["0"]
