@@ -23,6 +23,8 @@ PACKAGES = {"dockerd": "docker.io", "podman": "podman", "runc": "runc", "busybox
 ENGINES = ("docker", "podman")
 IMAGE = "localhost/autotuner-busybox:latest"
 _START_SECONDS = 60.0
+# Takes all memory, and ends in order when that is refused, as a front end does whose worker was killed.
+_GREEDY = b"#!/bin/sh\ntail /dev/zero\nexit 0\n"
 _LIMITS = '[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]\n'
 
 
@@ -114,6 +116,9 @@ def busybox_archive() -> bytes:
         entry = tarfile.TarInfo("bin/busybox")
         entry.size, entry.mode = len(program), 0o755
         archive.addfile(entry, io.BytesIO(program))
+        entry = tarfile.TarInfo("bin/greedy")
+        entry.size, entry.mode = len(_GREEDY), 0o755
+        archive.addfile(entry, io.BytesIO(_GREEDY))
         for name in ("sh", "grep", "sleep", "echo", "cat", "head", "tail", "true", "seq", "kill"):
             entry = tarfile.TarInfo(f"bin/{name}")
             entry.type, entry.linkname = tarfile.SYMTYPE, "busybox"
