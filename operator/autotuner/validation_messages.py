@@ -309,8 +309,11 @@ class Kind(Enum):
     LEVEL_OF_OTHER_LOOP = Wording("InvalidSpec", "the ladder is benchmark.{given}; write {instead} instead")
     USERS_IN_OPEN_LOOP = Wording(
         "InvalidSpec",
-        "MaxConcurrency counts users, of which benchmark.rates has none; give benchmark.concurrency, or choose"
+        "MaxConcurrency counts users, of which an open loop has none; give benchmark.concurrency, or choose"
         " RequestThroughput or Goodput",
+    )
+    LEVEL_OF_A_TRACE = Wording(
+        "InvalidSpec", "a trace at its own times has one level, at which everything is judged; remove this"
     )
     REQUEST_PARAMETER_REFUSED = Wording("InvalidSpec", "{why}")
     TOKENIZER_COUNTS_BYTES = Wording(
@@ -334,6 +337,12 @@ class Kind(Enum):
         "the ladder may take {needed:.0f} s ({scenarios} scenarios x {levels} levels x {minutes} min), but {limit} s"
         " are allowed; allow more, or measure less",
     )
+    SESSIONS_TOO_LONG = Wording(
+        "InvalidSpec",
+        "a session takes {needed:.0f} s of thinking alone, but of a level's {minutes} min only {limit:.0f} s may pass"
+        " until there are as many sessions as later; raise benchmark.maxMinutesPerLevel, or lower count or"
+        " thinkSeconds",
+    )
     REQUESTS_TOO_LONG = Wording(
         "InvalidSpec",
         "a prompt and its answer have {tokens} tokens, but {flag} in {where} allows {limit}; raise it, or write shorter"
@@ -354,7 +363,14 @@ class Kind(Enum):
         "D moves in lock-step and biases TTFT above concurrency {limit}; N or U with the same means does not",
     )
     EFFECT_DEPENDS_ON_TEXT = Wording(
-        "Valid", "its effect depends on the text of the prompts; the benchmark's is artificial"
+        "Valid",
+        "its effect depends on the text of the prompts, and the benchmark's is no language; measure a trace of real"
+        " ones (ShareGPT, OpenAI)",
+    )
+    EFFECT_DEPENDS_ON_PREFIXES = Wording(
+        "Valid",
+        "its effect depends on what prompts share, and the benchmark's share nothing; give the scenarios prefix or"
+        " turns, or a trace with prompts or block hashes (Mooncake)",
     )
 
     # Goals.

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from autotuner.cli.run import EXAMPLES
 from testbed import processes
 from testbed.operator_process import ROOT
 from tests.support.objects import edited
@@ -103,3 +104,16 @@ def test_a_second_run_is_told_who_has_the_folder(tmp_path: Path) -> None:
 
     assert run.returncode == 2
     assert f"process 4711 runs in {folder}" in printed
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_the_examples_of_its_help_work(tmp_path: Path, example: str) -> None:
+    task(tmp_path)
+    help_text = subprocess.run([sys.executable, "-m", "autotuner", "run", "-h"], capture_output=True, text=True).stdout
+    assert f"autotuner {example}\n" in help_text
+
+    words = [sys.executable, "-m", "autotuner", *example.split()]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=200)
+
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"

@@ -41,7 +41,7 @@ FLOORS = (
     Floor("why an engine ended", ("engines.diagnosis",)),
     Floor("engines, and what a measurement is worth", ("engines", "scoring")),
     Floor("what a serving object is, what is said to a benchmark", ("serving", "benchmark.contract")),
-    Floor("what serves already", ("serving.target",)),
+    Floor("what serves already, what was recorded", ("serving.target", "benchmark.traces")),
     Floor(
         "backends, the benchmark, the space that is searched",
         (

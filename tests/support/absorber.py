@@ -49,6 +49,7 @@ class Absorber:
     ttft: float
     tpot: float
     port: int = 0
+    context: int = 0
     offered: list[Offered] = field(default_factory=list)
     most_connections: int = 0
     _open: int = 0
@@ -63,7 +64,7 @@ class Absorber:
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).decode()
             if head.startswith("GET"):
-                await self._plain(writer, {"data": [{"id": "model"}]})
+                await self._plain(writer, {"data": [{"id": "model", "max_model_len": self.context or None}]})
                 return
             length = next(int(line.split(":")[1]) for line in head.lower().split("\r\n") if "content-length" in line)
             body = json.loads(await reader.readexactly(length))

@@ -18,6 +18,7 @@ class Listed(NamedTuple):
 
 _BENCHMARK, _PLACEMENT = "spec.benchmark", "spec.placement"
 _PARAMS = f"{_BENCHMARK}.requestParams"
+_TRACE = f"{_BENCHMARK}.scenarios[0].trace"
 _FIRST = "spec.parameters[0]"
 _SECOND_CHOICE = "spec.parameters[2].choices[2]"
 _TOLERATION = f"{_PLACEMENT}.tolerations[0]"
@@ -32,6 +33,15 @@ _OPEN: Object = {
     "tokenizer": {"source": "Builtin"},
 }
 _OF_REQUESTS: Object = {"metric": "TTFT", "max": "500ms", "perRequest": True}
+
+
+def _trace(**changes: Any) -> Object:
+    return {"format": "Mooncake", "configMap": "traces", "path": "day.jsonl", **changes}
+
+
+def _sends(scenario: Object, **more: Any) -> Object:
+    """The edit of a benchmark that has this scenario alone and no ladder of its own."""
+    return {_BENCHMARK: {"scenarios": [{"name": "chat", **scenario}], "tokenizer": {"source": "Builtin"}, **more}}
 
 
 def _task(name: str, edits: Object, *fields: str) -> Listed:
@@ -94,6 +104,44 @@ LISTED: list[Listed] = [
     _task("neither rates nor users", {_BENCHMARK: {**_OPEN, "rates": None}}, _BENCHMARK),
     _task("a rate of nothing", {_BENCHMARK: {**_OPEN, "rates": [0]}}, f"{_BENCHMARK}.rates[0]"),
     _task("thirteen rates", {_BENCHMARK: {**_OPEN, "rates": list(range(1, 14))}}, f"{_BENCHMARK}.rates"),
+    # Prefixes, sessions, traces.
+    _task("a trace at its own times", _sends({"trace": _trace(speed=2, maxRequests=100)})),
+    _task(
+        "a trace of a claim by rates", _sends({"trace": _trace(configMap=None, claim="c", path="a/b.csv")}, rates=[1])
+    ),
+    _task("conversations of users", _sends({"trace": _trace(format="ShareGPT")}, concurrency=[1])),
+    _task("prefixes of users", _sends({"load": "D(10,10)", "prefix": {"tokens": 5, "groups": 2}}, concurrency=[1])),
+    _task("sessions", _sends({"load": "D(10,10)", "turns": {"count": 3, "thinkSeconds": 1.5}}, rates=[1])),
+    _task("neither load nor trace", _sends({}, rates=[1]), f"{_BENCHMARK}.scenarios[0]"),
+    _task("load and trace", _sends({"load": "D(1,1)", "trace": _trace()}, rates=[1]), f"{_BENCHMARK}.scenarios[0]"),
+    _task("own times where there are none", _sends({"trace": _trace(format="ShareGPT")}), _BENCHMARK),
+    _task("speed of a ladder", _sends({"trace": _trace(speed=2)}, rates=[1]), f"{_BENCHMARK}.scenarios"),
+    _task(
+        "sessions of users",
+        _sends({"load": "D(9,9)", "turns": {"count": 2}}, concurrency=[1]),
+        f"{_BENCHMARK}.scenarios",
+    ),
+    _task("requests of users", _sends({"trace": _trace(format="OpenAI")}, concurrency=[1]), f"{_BENCHMARK}.scenarios"),
+    _task(
+        "prefixes of a trace", _sends({"trace": _trace(), "prefix": {"tokens": 5}}), f"{_BENCHMARK}.scenarios[0].prefix"
+    ),
+    _task("turns of a trace", _sends({"trace": _trace(), "turns": {"count": 2}}), f"{_BENCHMARK}.scenarios[0].turns"),
+    _task(
+        "one turn",
+        _sends({"load": "D(9,9)", "turns": {"count": 1}}, rates=[1]),
+        f"{_BENCHMARK}.scenarios[0].turns.count",
+    ),
+    _task("a trace of nowhere", _sends({"trace": _trace(configMap=None)}), f"{_TRACE}"),
+    _task("a trace of two places", _sends({"trace": _trace(claim="c")}), f"{_TRACE}"),
+    _task("a folder of a ConfigMap", _sends({"trace": _trace(path="a/b")}), f"{_TRACE}.path"),
+    _task("a path upwards", _sends({"trace": _trace(configMap=None, claim="c", path="../b")}), f"{_TRACE}.path"),
+    _task("a path from the root", _sends({"trace": _trace(configMap=None, claim="c", path="/b")}), f"{_TRACE}.path"),
+    _task(
+        "speed of a text",
+        _sends({"trace": _trace(format="OpenAI", speed=2)}, rates=[1]),
+        f"{_BENCHMARK}.scenarios",
+        f"{_TRACE}.speed",
+    ),
     _task("arrivals of users", {f"{_BENCHMARK}.arrivals": {"process": "Constant"}}, f"{_BENCHMARK}.arrivals"),
     _task(
         "bursts of a Poisson process",

@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from autotuner import backend_choice, clock
-from autotuner.api.benchmark import Scenario
 from autotuner.api.common import DerivedMetric, LatencyMetric, Statistic, ThroughputMetric
 from autotuner.api.experiment import Distribution, ExperimentSpec, ExperimentStatus, Level
 from autotuner.api.goals import Objective, Slo
 from autotuner.api.parameters import SearchParameter
 from autotuner.api.task_status import TaskStatus
+from autotuner.api.traffic_scenarios import Scenario
 from autotuner.benchmark.contract.result import Result, encode
 from autotuner.kubernetes_object import Object
 from autotuner.ownership import controlled_by

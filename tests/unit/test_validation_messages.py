@@ -507,8 +507,13 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
     (
         Kind.USERS_IN_OPEN_LOOP,
         {},
-        "MaxConcurrency counts users, of which benchmark.rates has none; give benchmark.concurrency, or choose"
+        "MaxConcurrency counts users, of which an open loop has none; give benchmark.concurrency, or choose"
         " RequestThroughput or Goodput",
+    ),
+    (
+        Kind.LEVEL_OF_A_TRACE,
+        {},
+        "a trace at its own times has one level, at which everything is judged; remove this",
     ),
     (
         Kind.REQUEST_PARAMETER_REFUSED,
@@ -544,6 +549,12 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
         " measure less",
     ),
     (
+        Kind.SESSIONS_TOO_LONG,
+        {"needed": 90.0, "minutes": 2, "limit": 60.0},
+        "a session takes 90 s of thinking alone, but of a level's 2 min only 60 s may pass until there are as many"
+        " sessions as later; raise benchmark.maxMinutesPerLevel, or lower count or thinkSeconds",
+    ),
+    (
         Kind.REQUESTS_TOO_LONG,
         {"tokens": 1280, "flag": "max-model-len", "limit": 1024, "where": "runtime.extraArgs"},
         "a prompt and its answer have 1280 tokens, but max-model-len in runtime.extraArgs allows 1024; raise it, or"
@@ -569,7 +580,14 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
     (
         Kind.EFFECT_DEPENDS_ON_TEXT,
         {},
-        "its effect depends on the text of the prompts; the benchmark's is artificial",
+        "its effect depends on the text of the prompts, and the benchmark's is no language; measure a trace of real"
+        " ones (ShareGPT, OpenAI)",
+    ),
+    (
+        Kind.EFFECT_DEPENDS_ON_PREFIXES,
+        {},
+        "its effect depends on what prompts share, and the benchmark's share nothing; give the scenarios prefix or"
+        " turns, or a trace with prompts or block hashes (Mooncake)",
     ),
     (
         Kind.OBJECTIVE_REPEATED,
@@ -843,6 +861,7 @@ REASONS = {
         Kind.BATCH_LEARNS_LITTLE,
         Kind.BENCHMARKS_SHARE_NODES,
         Kind.EFFECT_DEPENDS_ON_TEXT,
+        Kind.EFFECT_DEPENDS_ON_PREFIXES,
         Kind.ACCELERATORS_SHARED_KNOWINGLY,
         Kind.EXPERIMENTS_SHARE_ACCELERATORS,
         Kind.RESOURCE_NOWHERE,

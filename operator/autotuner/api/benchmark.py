@@ -23,30 +23,39 @@ from autotuner.api.common import (
     Reserved,
     ResourceMap,
     SecretKey,
-    ShortName,
     Tolerations,
     cel,
-    explained,
     list_map,
     rules,
 )
+from autotuner.api.traffic_scenarios import Scenario
 
-LOAD_PATTERN = (
-    r"^(D\([0-9]{1,6},[0-9]{1,6}\)"
-    r"|N\([0-9]{1,6},[0-9]{1,6}\)/\([0-9]{1,6},[0-9]{1,6}\)"
-    r"|U\([0-9]{1,6},[0-9]{1,6}\)(/\([0-9]{1,6},[0-9]{1,6}\))?)$"
-)
+OWN_TIMES = 0.0
+"""What is offered at the only level of a trace that is sent at its own times: no users and no rate of ours."""
 LADDER_RULES = (
     cel(
-        "has(self.concurrency) != has(self.rates)",
-        "give exactly one of concurrency (users in a closed loop) and rates (requests per second in an open loop)",
+        "has(self.concurrency) != has(self.rates) || (!has(self.concurrency) && !has(self.rates) &&"
+        " self.scenarios.all(s, has(s.trace) && s.trace.format in ['Mooncake', 'Azure', 'BurstGPT']))",
+        "give exactly one of concurrency (users in a closed loop) and rates (requests per second in an open loop);"
+        " neither where every scenario is a trace with times of its own (Mooncake, Azure, BurstGPT)",
     ),
     cel(
         "self.scenarios.size() * (has(self.concurrency) ? self.concurrency.size() :"
-        " has(self.rates) ? self.rates.size() : 0) <= 12",
+        " has(self.rates) ? self.rates.size() : 1) <= 12",
         "scenarios x concurrency or rates make more than 12 levels; measure fewer of one",
     ),
     cel("!has(self.arrivals) || has(self.rates)", "only with rates", fieldPath=".arrivals"),
+    cel(
+        "!(has(self.concurrency) || has(self.rates)) || !self.scenarios.exists(s, has(s.trace) && has(s.trace.speed))",
+        "speed scales a trace's own times, which concurrency and rates replace; remove speed, or the ladder",
+        fieldPath=".scenarios",
+    ),
+    cel(
+        "!has(self.concurrency) || !self.scenarios.exists(s, has(s.turns) ||"
+        " (has(s.trace) && s.trace.format == 'OpenAI'))",
+        "the load client of concurrency sends single prompts; for turns and OpenAI requests write rates instead",
+        fieldPath=".scenarios",
+    ),
 )
 ArrivalProcess = Literal["Poisson", "Constant", "Gamma"]
 Burstiness = Annotated[float, Field(ge=0.01, le=100, allow_inf_nan=False)]
@@ -93,24 +102,6 @@ _PARAMS_SCHEMA = {
     ),
 }
 RequestParams = Annotated[dict[str, Any], WithJsonSchema(_PARAMS_SCHEMA)]
-
-
-class Scenario(Model):
-    """One kind of traffic: a distribution of prompt and output lengths."""
-
-    name: ShortName = Field(description="The scenario's name in results and reports, for example chat.")
-    load: Annotated[str, StringConstraints(pattern=LOAD_PATTERN, max_length=64)] = Field(
-        json_schema_extra=explained("write N(mean,sd)/(mean,sd), U(min,max)/(min,max) or D(in,out)"),
-        description=(
-            "Input and output tokens of a request, as genai-bench writes them. N(1024,128)/(256,32) draws them from"
-            " normal distributions (mean, standard deviation), U(min,max)/(min,max) from uniform ones. D(in,out) sends"
-            " requests of one fixed size, which move in lock-step and bias TTFT at high concurrency."
-        ),
-    )
-    weight: Annotated[float, Field(ge=0.01, le=1000)] = Field(
-        default=1.0,
-        description="The weight of this scenario in the objective, relative to the weights of the other scenarios.",
-    )
 
 
 class Tokenizer(Model):
@@ -273,7 +264,7 @@ class Traffic(Model):
         description=(
             "The ladder of a closed loop: for each level, how many users send requests at the same time. Each user"
             " sends the next request when the last one is answered. Example: [1, 8, 32, 128]. Exactly one of"
-            " concurrency and rates is required."
+            " concurrency and rates is required, but where every scenario is a trace with times of its own."
         ),
     )
     rates: Annotated[list[Rate], Field(min_length=1, max_length=12, json_schema_extra={**ATOMIC, **UNIQUE})] | None = (
@@ -312,13 +303,15 @@ class Traffic(Model):
 
     @property
     def ladder(self) -> list[float]:
-        """What is offered at each level: users, or requests per second."""
-        return list(self.rates or self.concurrency or ())
+        """What is offered at each level: users, or requests per second; OWN_TIMES where traces say it themselves."""
+        return list(self.rates or self.concurrency or (OWN_TIMES,))
 
     def on(self, ladder: Sequence[float]) -> Self:
         """Copy the traffic with other levels of the same kind."""
         if self.rates is not None:
             return self.model_copy(update={"rates": list(ladder)})
+        if self.concurrency is None:
+            return self
         return self.model_copy(update={"concurrency": [int(users) for users in ladder]})
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, StringConstraints
 
 from autotuner.api import quantity
-from autotuner.api.benchmark import LADDER_RULES, Timeouts, Traffic
+from autotuner.api.benchmark import LADDER_RULES, OWN_TIMES, Timeouts, Traffic
 from autotuner.api.common import (
     ATOMIC,
     EXPERIMENT_NAME_MAX,
@@ -215,6 +215,7 @@ class Benchmark(Traffic):
     )
 
 
+TRACE_PARTS = 8
 THRESHOLD_MIN, THRESHOLD_MAX = 0.001, 1e15
 NOISE_MARGIN = 0.06
 
@@ -390,8 +391,8 @@ class Level(Model):
 
     @property
     def offered(self) -> float:
-        """What was offered: users in a closed loop, requests per second in an open one."""
-        return self.rate or self.concurrency or 0
+        """What was offered: users of a closed loop, requests per second of an open one, or OWN_TIMES of a trace."""
+        return self.rate or self.concurrency or OWN_TIMES
 
 
 # No map: concurrency or rate is its second key, and a key is never absent.
@@ -439,6 +440,33 @@ class Hashes(Model):
 
     model: Digest = Field(description="The hash of the model's spec.")
     runtime: Digest = Field(description="The hash of the runtime's spec.")
+
+
+class TraceSummary(Model):
+    """What the benchmark read of a scenario's trace, as far as its levels need it."""
+
+    scenario: ShortName = Field(description="The name of the scenario.")
+    requests: Count = Field(description="The requests that were read.")
+    skipped: Count = Field(default=0, description="The recorded requests without a prompt or an answer, left out.")
+    cut: Switch = Field(default=False, description="Whether the file has more, beyond the limits of the benchmark.")
+    seconds: Real | None = Field(
+        default=None, description="From the first request to the last one as they are sent; absent without times."
+    )
+    rates: Annotated[list[Real], Field(max_length=TRACE_PARTS, json_schema_extra=ATOMIC)] | None = Field(
+        default=None, description="The requests per second in equal parts of that time; absent without times."
+    )
+    input_tokens_mean: Real | None = Field(default=None, description="The mean tokens of a prompt, if known.")
+    input_tokens_max: Count | None = Field(default=None, description="The tokens of the longest prompt, if known.")
+    output_tokens_mean: Real = Field(description="The mean output tokens that a request asks for.")
+    output_tokens_max: Count = Field(description="The most output tokens that a request asks for.")
+    prefix_share: Real | None = Field(
+        default=None,
+        description=(
+            "The share of prompt tokens in blocks that an earlier request had too, from 0 to 1: what a prefix cache"
+            " without limit finds. Absent where the format has no blocks."
+        ),
+    )
+    digest: Digest = Field(description="The hash of the requests that were read.")
 
 
 class Evidence(Model):
@@ -495,6 +523,9 @@ class ExperimentStatus(Model):
     levels: Levels | None = Field(
         default=None,
         description="The figures of every level that was measured: each scenario at each concurrency or rate.",
+    )
+    traces: Annotated[list[TraceSummary], Field(max_length=12, json_schema_extra=list_map("scenario"))] | None = Field(
+        default=None, description="What the benchmark read of the traces; absent without traces."
     )
     ladder: Ladder | None = Field(
         default=None,

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
+from autotuner.api.benchmark import OWN_TIMES
 from autotuner.api.common import (
     ATOMIC,
     Arguments,
@@ -196,8 +197,8 @@ class BestLevel(Model):
 
     @property
     def offered(self) -> float:
-        """What was offered: users in a closed loop, requests per second in an open one."""
-        return self.rate or self.concurrency or 0
+        """What was offered: users of a closed loop, requests per second of an open one, or OWN_TIMES of a trace."""
+        return self.rate or self.concurrency or OWN_TIMES
 
 
 class Confidence(Model):
@@ -274,8 +275,8 @@ class ObjectiveValue(Model):
 
     @property
     def offered(self) -> float:
-        """What was offered: users in a closed loop, requests per second in an open one."""
-        return self.rate or self.concurrency or 0
+        """What was offered: users of a closed loop, requests per second of an open one, or OWN_TIMES of a trace."""
+        return self.rate or self.concurrency or OWN_TIMES
 
 
 class Columns(Model):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from autotuner.api.benchmark import Arrivals, BenchmarkPod
 from autotuner.api.common import EXPERIMENT_UID_LABEL, Volume
 from autotuner.api.experiment import NOISE_MARGIN, ExperimentSpec
 from autotuner.api.goals import Slo
+from autotuner.api.traffic_scenarios import Scenario
 from autotuner.benchmark.container_resources import cores, fitted
 from autotuner.benchmark.contract.load_clients import DEFAULT_CLIENT, OPEN_LOOP_CLIENT
 from autotuner.benchmark.contract.spec import (
@@ -25,6 +26,7 @@ from autotuner.benchmark.contract.spec import (
     RunnerArrivals,
     RunnerScenario,
     RunnerSpec,
+    RunnerTrace,
     SloBound,
     TokenizerSource,
 )
@@ -37,6 +39,7 @@ from autotuner.serving.volumes import claim_mount, claim_volume
 
 CONTAINER = "benchmark"
 WORK_DIR = "/var/run/autotuner-benchmark"
+TRACES = "/var/run/autotuner-traces"
 GRACE_SECONDS = 10
 USER = 65532  # of the image, and its group; not on platforms that choose one
 # Beyond all clocks of the operator, which name the cause; this one only catches a Job that nobody watches any more.
@@ -90,7 +93,7 @@ def benchmark_job(experiment: Mapping[str, Any], spec: ExperimentSpec, around: J
         env=_environment(runner_spec(experiment, spec, around), spec, around),
         resources=_resources(pod, around),
         work_dir=WORK_DIR,
-        model=_model(spec, around) if reads_model else None,
+        mounts=[*([_model(spec, around)] if reads_model else []), *_traces(benchmark.scenarios)],
     )
 
 
@@ -155,8 +158,8 @@ def runner_spec(experiment: Mapping[str, Any], spec: ExperimentSpec, around: Job
         cache_flush=engine.cache_flush,
         version_calls=list(engine.version_calls),
         holds_length=engine.ignores_end_of_text,
-        scenarios=[RunnerScenario(name=s.name, load=s.load, weight=s.weight) for s in benchmark.scenarios],
-        client=DEFAULT_CLIENT if benchmark.rates is None else OPEN_LOOP_CLIENT,
+        scenarios=[_scenario(place, one) for place, one in enumerate(benchmark.scenarios)],
+        client=OPEN_LOOP_CLIENT if benchmark.concurrency is None else DEFAULT_CLIENT,
         concurrency=benchmark.concurrency,
         rates=benchmark.rates,
         arrivals=RunnerArrivals.model_validate((benchmark.arrivals or Arrivals()).dump()),
@@ -180,6 +183,44 @@ def runner_spec(experiment: Mapping[str, Any], spec: ExperimentSpec, around: Job
         startup_seconds=spec.timeouts.pull_seconds + spec.timeouts.startup_seconds,
         work_dir=Path(WORK_DIR),
     )
+
+
+def _scenario(place: int, one: Scenario) -> RunnerScenario:
+    trace = one.trace
+    if trace is None:
+        return RunnerScenario(name=one.name, load=one.load, prefix=one.prefix, turns=one.turns, weight=one.weight)
+    source = f"key {trace.path} in ConfigMap {trace.config_map}"
+    if trace.claim:
+        source = f"file {trace.path} on PersistentVolumeClaim {trace.claim}"
+    return RunnerScenario(
+        name=one.name,
+        trace=RunnerTrace(
+            format=trace.format,
+            file=f"{_trace_folder(place)}/{trace.path}",
+            source=source,
+            speed=trace.speed or 1.0,
+            max_requests=trace.max_requests,
+        ),
+        weight=one.weight,
+    )
+
+
+def _trace_folder(place: int) -> str:
+    return f"{TRACES}/{place}"
+
+
+def _traces(scenarios: Sequence[Scenario]) -> Iterator[Object]:
+    """How the benchmark's pod mounts the traces of scenarios, read-only."""
+    for place, one in enumerate(scenarios):
+        if one.trace is None:
+            continue
+        name = f"trace-{place}"
+        # A ConfigMap that is missing is for the runner to tell: a pod that waits for it says nothing of use.
+        volume: Object = {"configMap": {"name": one.trace.config_map, "optional": True}}
+        if one.trace.claim:
+            volume = {"persistentVolumeClaim": {"claimName": one.trace.claim, "readOnly": True}}
+        mount = {"name": name, "mountPath": _trace_folder(place), "readOnly": True}
+        yield {"volume": {"name": name, **volume}, "mount": mount}
 
 
 def _in_si(slo: Slo, gpus: int) -> SloBound:

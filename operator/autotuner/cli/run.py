@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 EXAMPLES = (
     "run task.yaml",
-    "run --engine-python /opt/vllm/bin/python task.yaml",
-    "run --parallel 2 --folder /data/chat first.yaml second.yaml",
+    "run --engine-python /usr/bin/python3 task.yaml",
+    "run --parallel 2 --folder results task.yaml",
 )
 
 INVALID, UNREADABLE, FAILED, NO_GAIN, INTERRUPTED = 1, 2, 3, 4, 130
@@ -34,29 +34,40 @@ def run(
     ] = None,
     engine_python: Annotated[
         Path | None,
-        Option(metavar="PATH", help="The Python of an environment with the engine, instead of a container."),
+        Option(metavar="PATH", help="The Python of an environment with the engine."),
     ] = None,
     require_gain: Annotated[
         bool, Option("--require-gain", help="Exit with 4 where no configuration is proved better than the baseline.")
     ] = False,
 ) -> None:
-    """Tune on this machine, without a cluster: engines run as containers, or as processes of an installed engine.
+    """Tune on this machine, without a cluster.
+
+    An engine that is installed runs as a process; so does the simulated one.
 
     Everything is kept in NAME.autotuner. Ctrl-C releases what runs; the same command goes on where it was.
 
     Exit code: 0 succeeded, 1 a spec is wrong, 2 a file, a folder or an environment cannot be used, 3 the task failed,
     4 see --require-gain, 130 interrupted. Of several tasks the first that is not 0 counts, and ends the run.
     """
+    from autotuner.local.containers.finding import NoEngineError
     from autotuner.local.running.benchmark_environment import NoBenchmarkEnvironmentError
     from autotuner.local.running.kept_objects import DamagedFolderError
     from autotuner.local.running.run_folder import FolderInUseError
     from autotuner.local.running.tuning import ChangedTaskError
 
+    unusable = (
+        OSError,
+        NoBenchmarkEnvironmentError,
+        NoEngineError,
+        FolderInUseError,
+        DamagedFolderError,
+        ChangedTaskError,
+    )
     try:
         orders = _orders(files, parallel, (folder or Path()).absolute(), engine_python)
         codes = (_tuned(order, require_gain=require_gain) for order in orders)
         code = next((code for code in codes if code), 0)
-    except (OSError, NoBenchmarkEnvironmentError, FolderInUseError, DamagedFolderError, ChangedTaskError) as problem:
+    except unusable as problem:
         echo(f"autotuner: {problem}", err=True)
         raise Exit(UNREADABLE) from None
     if code:

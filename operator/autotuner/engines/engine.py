@@ -88,6 +88,7 @@ class Engine:
         version_calls: the paths of calls that answer with `version`, of which each release has one.
         ignores_end_of_text: it goes on past the end of text when asked to, so that answers have the length asked for.
         text_sensitive: parts of the names of flags whose effect depends on what the prompts say.
+        prefix_sensitive: parts of the names of flags whose effect depends on what prompts have in common.
         flag_documents: gives the flags of the known versions, as packaging/engine_flags.py writes them.
         json_keys: gives, for each version that is known, JSON flag -> all keys that the engine takes in it.
         flag_bounds: flag, by any name that its package gives it -> bounds that the engine's code keeps and its parser
@@ -125,6 +126,7 @@ class Engine:
     version_calls: tuple[str, ...]
     ignores_end_of_text: bool
     text_sensitive: tuple[str, ...]
+    prefix_sensitive: tuple[str, ...]
     flag_documents: Callable[[], Iterable[FlagDocument]]
     json_keys: Callable[[], Mapping[str, Mapping[str, frozenset[str]]]]
     flag_bounds: Mapping[str, Bounds]

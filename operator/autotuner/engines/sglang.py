@@ -472,7 +472,8 @@ SGLANG = Engine(
     cache_flush="/flush_cache",
     version_calls=("/server_info", "/get_server_info"),
     ignores_end_of_text=True,
-    text_sensitive=("radix-cache", "speculative"),
+    text_sensitive=("speculative",),
+    prefix_sensitive=("radix-cache",),
     flag_documents=partial(flag_table.shipped, "sglang"),
     # server_args.py and model_executor/model_runner.py.
     json_keys=dict,

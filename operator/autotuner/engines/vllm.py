@@ -307,7 +307,8 @@ VLLM = Engine(
     cache_flush="",
     version_calls=("/version",),
     ignores_end_of_text=True,
-    text_sensitive=("prefix-caching", "speculative"),
+    text_sensitive=("speculative",),
+    prefix_sensitive=("prefix-caching",),
     flag_documents=partial(flag_table.shipped, "vllm"),
     # vllm/config/parallel.py: what the number of processes is the product of.
     json_keys=partial(json_flags.shipped, "vllm"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from autotuner.api.benchmark import OWN_TIMES
 from autotuner.api.common import LATENCY_METRICS, Statistic
 from autotuner.api.experiment import Distribution, Level
 
@@ -191,12 +192,16 @@ def place(level: Level) -> str:
 
 
 def place_of(scenario: str, offered: float, open_loop: bool) -> str:
-    """The name of a level by its scenario and what is offered there: `chat x 32`, `chat x 4 req/s`."""
+    """The name of a level by its scenario and what is offered there: `chat x 32`, `chat x 4 req/s`, `chat`."""
+    if offered == OWN_TIMES:
+        return scenario
     return f"{scenario} x {offered:g} req/s" if open_loop else f"{scenario} x {offered:g}"
 
 
 def told(offered: float, open_loop: bool) -> str:
-    """What is offered at a level, in words: `concurrency 32`, `4 req/s`."""
+    """What is offered at a level, in words: `concurrency 32`, `4 req/s`, `the trace's own times`."""
+    if offered == OWN_TIMES:
+        return "the trace's own times"
     return f"{offered:g} req/s" if open_loop else f"concurrency {offered:g}"
 
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
-from autotuner.api.benchmark import Scenario
 from autotuner.api.goals import Objective, Slo
 from autotuner.api.task import TaskSpec
+from autotuner.api.traffic_scenarios import Scenario
 from autotuner.scoring import slos
 
 

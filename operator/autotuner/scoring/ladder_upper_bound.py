@@ -143,7 +143,7 @@ def most(
             below = [at for scenario, at in measured if scenario == name and at <= offered]
             if below:
                 nearest = max(below)
-                speed = throughput(measured[name, nearest]) * offered / nearest
+                speed = throughput(measured[name, nearest]) * (offered / nearest if nearest else 1.0)
                 time += weight / speed if speed > 0 else math.inf
         if time == 0:
             return None

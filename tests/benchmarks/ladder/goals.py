@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autotuner.api.benchmark import Scenario
 from autotuner.api.experiment import Distribution, Level
 from autotuner.api.goals import Objective, Slo
+from autotuner.api.traffic_scenarios import Scenario
 from autotuner.scoring import Goal
 from tests.benchmarks.search.surfaces import Floats, Surface
 

@@ -20,9 +20,9 @@ import numpy as np
 import numpy.typing as npt
 
 from autotuner import scoring
-from autotuner.api.benchmark import Scenario
 from autotuner.api.experiment import Distribution, Ladder, Level
 from autotuner.api.goals import Objective, Slo
+from autotuner.api.traffic_scenarios import Scenario
 from autotuner.scoring import Goal
 from autotuner.search import enumeration_orders
 from autotuner.search.space.configuration import Configuration

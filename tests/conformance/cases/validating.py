@@ -23,8 +23,8 @@ BAD_SHAPES: dict[str, tuple[Edits, tuple[str, str]]] = {
     "an object": ({"spec.search": "x"}, ("FieldValueTypeInvalid", "spec.search")),
     "required": ({"spec.search": None}, ("FieldValueRequired", "spec.search")),
     "required, in a list": (
-        {"spec.benchmark.scenarios.0": {"name": "chat"}},
-        ("FieldValueRequired", "spec.benchmark.scenarios[0].load"),
+        {"spec.benchmark.scenarios.0": {"load": "D(9,9)"}},
+        ("FieldValueRequired", "spec.benchmark.scenarios[0].name"),
     ),
     "an enumeration": ({"spec.search.strategy": "Guess"}, ("FieldValueNotSupported", "spec.search.strategy")),
     "a string that is too long": ({"spec.model.preset": "x" * 300}, ("FieldValueTooLong", "spec.model.preset")),

@@ -354,6 +354,40 @@ class TestPod:
         assert runner_spec(pod_of()).model == ""
 
 
+class TestTraces:
+    def test_are_mounted_for_reading_and_found_there(self) -> None:
+        trace = {"format": "Mooncake", "configMap": "traces", "path": "day.jsonl", "speed": 2}
+        files = {"format": "ShareGPT", "claim": "files", "path": "a/chats.json", "maxRequests": 9}
+        scenarios = [
+            {"name": "day", "trace": trace},
+            {"name": "made", "load": "D(9,9)"},
+            {"name": "text", "trace": files},
+        ]
+        pod = pod_of(benchmark={"scenarios": scenarios, "concurrency": None, "rates": [1]})
+        day, _, text = runner_spec(pod).scenarios
+
+        assert pod["volumes"][1:] == [
+            {"name": "trace-0", "configMap": {"name": "traces", "optional": True}},
+            {"name": "trace-2", "persistentVolumeClaim": {"claimName": "files", "readOnly": True}},
+        ]
+        mounts = pod["containers"][0]["volumeMounts"][1:]
+        assert [(mount["name"], mount["readOnly"]) for mount in mounts] == [("trace-0", True), ("trace-2", True)]
+        assert day.trace and text.trace
+        assert day.trace.file == f"{mounts[0]['mountPath']}/day.jsonl" and day.trace.speed == 2
+        assert text.trace.file == f"{mounts[1]['mountPath']}/a/chats.json" and text.trace.max_requests == 9
+        assert (day.trace.source, text.trace.source) == (
+            "key day.jsonl in ConfigMap traces",
+            "file a/chats.json on PersistentVolumeClaim files",
+        )
+
+    def test_at_their_own_times_are_a_level_of_an_open_loop(self) -> None:
+        trace = {"format": "Azure", "configMap": "traces", "path": "a.csv"}
+        scenarios = [{"name": "day", "trace": trace}]
+        spec = runner_spec(pod_of(benchmark={"scenarios": scenarios, "concurrency": None}))
+
+        assert (spec.client, spec.rates, spec.concurrency, list(spec.ladder)) == ("open-loop", None, None, [0])
+
+
 ENGINE: Object = {
     "labelSelector": {
         "matchLabels": {"autotuner.io/experiment-uid": "uid-chat-1"},

@@ -75,7 +75,8 @@ def test_help_repeats_what_was_typed(path: str, program: str) -> None:
     assert program_name(path) == program
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+# Those of `run` measure for a minute: tests/e2e/test_one_machine.py runs them.
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "run"])
 def test_help_ends_with_examples_that_work(name: str, folder: Path) -> None:
     ended = shell(f"autotuner {name} --help")
     printed = ended.stdout.partition("Examples:\n")[2].splitlines()

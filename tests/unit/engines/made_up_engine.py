@@ -84,6 +84,7 @@ QUILL = Engine(
     version_calls=("/about",),
     ignores_end_of_text=False,
     text_sensitive=("draft",),
+    prefix_sensitive=(),
     flag_documents=lambda: _FLAGS,
     json_keys=dict,
     flag_bounds={"share": {"gt": 0, "lt": 1}},

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from autotuner.api.benchmark import Scenario
 from autotuner.api.experiment import Ladder, Level
 from autotuner.api.goals import Objective, Slo
+from autotuner.api.traffic_scenarios import Scenario
 from autotuner.scoring import Goal, Score, score
 from autotuner.scoring.judged_rungs import FARTHEST, JudgedRung, UserBoundary
 from tests.unit.builders import make_level, make_objective, make_scenario, make_slo, make_soft_slo

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autotuner import scoring
-from autotuner.api.benchmark import Scenario
 from autotuner.api.experiment import Ladder, Level
 from autotuner.api.goals import Objective, Slo
+from autotuner.api.traffic_scenarios import Scenario
 from autotuner.scoring import Goal, Score, score
 from autotuner.scoring.pareto import dominates
 from tests.unit.builders import make_level, make_objective, make_scenario, make_slo, make_soft_slo

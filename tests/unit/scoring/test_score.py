@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from autotuner import scoring
-from autotuner.api.benchmark import Scenario
 from autotuner.api.experiment import Level
 from autotuner.api.goals import Slo
+from autotuner.api.traffic_scenarios import Scenario
 from autotuner.scoring import Goal, Score, score
 from autotuner.scoring.slos import violations
 from tests.unit.builders import make_level, make_objective, make_scenario, make_slo

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from genai_bench.protocol import UserChatRequest
 from genai_bench.sampling.text import TextSampler
 
 from autotuner.benchmark.clients.prompts import LineMemory
@@ -20,6 +21,32 @@ class MarkedSampler(TextSampler):  # type: ignore[misc] # genai-bench has no typ
         """A request whose prompt begins with the mark, unless it is too short for one."""
         self._mark = mark
         return self.sample(scenario)
+
+    def text(self, tokens: int, mark: str) -> str:
+        """A text of so many tokens that begins with the mark, unless it is too short for one."""
+        self._mark = mark
+        return self._generate_text_from_dataset(tokens)
+
+    def chat_request(self, prompt: str, tokens: int | None, asked: int) -> UserChatRequest:
+        """A request with a given prompt of so many tokens (None: to be counted), and an answer of the length asked."""
+        counted = self.count(prompt) if tokens is None else tokens
+        more = {**self.additional_request_params, "ignore_eos": True}
+        return UserChatRequest(
+            model=self.model,
+            prompt=prompt,
+            num_prefill_tokens=counted,
+            max_tokens=asked,
+            additional_request_params=more,
+        )
+
+    def count(self, text: str) -> int:
+        """The tokens of a text."""
+        return len(self.tokenizer.encode(text, add_special_tokens=False))
+
+    def cut(self, text: str, tokens: int) -> str:
+        """The first so many tokens of a text."""
+        ids = self.tokenizer.encode(text, add_special_tokens=False)
+        return str(self.tokenizer.decode(ids[:tokens], skip_special_tokens=True))
 
     def _generate_text_from_dataset(self, num_tokens: int, rng: Any = None) -> str:
         mark = len(self.tokenizer.encode(self._mark, add_special_tokens=False))

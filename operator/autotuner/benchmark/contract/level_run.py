@@ -35,6 +35,8 @@ class Request:
     cut: bool = False
     late: float = 0.0
     """Seconds from when the request was due to when it was sent; only an open loop has such a time."""
+    answer: str = ""
+    """The text of the answer, where the next turn of its session needs it; no level's file has it."""
 
     @property
     def ok(self) -> bool:
@@ -54,13 +56,18 @@ class Request:
         return (self.end - self.first) / (self.output_tokens - 1)
 
 
-def ramp_seconds(answers: Sequence[float]) -> float:
+def ramp_seconds(answers: Sequence[float], turns: int = 1, think_seconds: float = 0.0) -> float:
     """How long the first requests of an open loop find an engine that is emptier than later: 90 % of answers end in it.
+
+    Sessions are as many as later only once the first ones have come to their last turn.
 
     Args:
         answers: the durations of requests, in ascending order.
+        turns: of a session.
+        think_seconds: between an answer and the next turn.
     """
-    return answers[int(RAMP_SHARE * (len(answers) - 1))] if answers else 0.0
+    longest = answers[int(RAMP_SHARE * (len(answers) - 1))] if answers else 0.0
+    return turns * longest + (turns - 1) * think_seconds
 
 
 @dataclass(frozen=True)
@@ -74,7 +81,15 @@ class LevelRun:
     started: float
     stopped: float
     rate: float = 0.0
-    """Requests per second that were asked for in an open loop; 0 in a closed one."""
+    """Requests per second that were asked for in an open loop; 0 in a closed one, and at a trace's own times."""
+    turns: int = 1
+    """Of a session."""
+    think_seconds: float = 0.0
+    """Between an answer and the next turn of its session, on average."""
+    clipped: int = 0
+    """Recorded requests that were shortened to what the engine takes."""
+    repeated: int = 0
+    """Recorded requests that were sent a second time, because the trace has too few."""
     counted_completed: int = 0
     counted_errors: int = 0
     client_cpu_seconds: float = 0.0
@@ -86,6 +101,11 @@ class LevelRun:
     outage: str = ""
     """What happened, if in the end the engine did not answer any more."""
     requests: list[Request] = field(default_factory=list)
+
+    @property
+    def open_loop(self) -> bool:
+        """Whether requests were sent by a schedule, and not by users who wait for answers."""
+        return not self.concurrency
 
     def write(self, path: Path) -> None:
         """Write this run to a file, so that a reader sees all or nothing."""

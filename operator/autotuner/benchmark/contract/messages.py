@@ -4,7 +4,7 @@ The runner starts the load client as a process of its own: `client_command` says
 client works in the spec's work folder and finds the spec and the API key in the same variables as the runner. Over one
 pipe it sends events, over another it receives commands, as lines of JSON:
 
-1. TokenizerLoaded, or TokenizerFailed and the end.
+1. TokenizerLoaded, or TokenizerFailed and the end. Then TraceRead for each trace, or TraceUnusable and the end.
 2. For each of the spec's levels, in their order: ReadyForLevel. The runner answers RunLevel or SkipLevel, once the
    engine serves; no level starts without its leave, so it can end the ladder at any point.
 3. During RunLevel: FirstRequest once, WarmedUp once, then LevelRecorded.
@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from autotuner.api.experiment import TraceSummary
 
 
 class _Message(BaseModel):
@@ -35,6 +37,20 @@ class TokenizerFailed(_Message):
     """Event: the tokenizer cannot be loaded; the message names the field and says what to do."""
 
     event: Literal["TokenizerFailed"] = "TokenizerFailed"
+    message: str
+
+
+class TraceRead(_Message):
+    """Event: a scenario's trace was read."""
+
+    event: Literal["TraceRead"] = "TraceRead"
+    summary: TraceSummary
+
+
+class TraceUnusable(_Message):
+    """Event: a scenario's trace cannot be used; the message names the field, the line, and what to do."""
+
+    event: Literal["TraceUnusable"] = "TraceUnusable"
     message: str
 
 
@@ -79,6 +95,8 @@ class RunLevel(_Message):
 
     command: Literal["RunLevel"] = "RunLevel"
     model: str
+    context: int = 0
+    """The tokens of the longest sequence that the engine takes; 0 where it does not say."""
 
 
 class SkipLevel(_Message):
@@ -87,7 +105,17 @@ class SkipLevel(_Message):
     command: Literal["SkipLevel"] = "SkipLevel"
 
 
-ClientEvent = TokenizerLoaded | TokenizerFailed | ReadyForLevel | FirstRequest | WarmedUp | LevelRecorded | ClientFailed
+ClientEvent = (
+    TokenizerLoaded
+    | TokenizerFailed
+    | TraceRead
+    | TraceUnusable
+    | ReadyForLevel
+    | FirstRequest
+    | WarmedUp
+    | LevelRecorded
+    | ClientFailed
+)
 RunnerCommand = RunLevel | SkipLevel
 
 _EVENT: TypeAdapter[ClientEvent] = TypeAdapter(Annotated[ClientEvent, Field(discriminator="event")])

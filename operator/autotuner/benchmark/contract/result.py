@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from autotuner.api.experiment import Attainment, Distribution, Ladder, Level
+from autotuner.api.experiment import Attainment, Distribution, Ladder, Level, TraceSummary
 
 MAX_BYTES = 4096
 MAX_MESSAGE = 900
@@ -31,6 +31,7 @@ _STATISTICS = ("mean", "p50", "p90", "p95", "p99")
 
 Failure = Literal[
     "Tokenizer",
+    "Trace",
     "EngineNotServing",
     "Unauthorized",
     "ModelNameAmbiguous",
@@ -52,6 +53,7 @@ class Result(BaseModel):
         failure: the kind of failure, None if the result is accepted.
         message: for people: why it failed, or why the ladder ended early.
         warnings: about levels that are valid.
+        traces: what was read of each.
         engine_version: what the engine says of itself; empty if it says nothing.
         engine_ready, first_request, benchmark_finished: RFC 3339, as the runner saw them. first_request is the load
             client's first one, warm-up included.
@@ -66,6 +68,7 @@ class Result(BaseModel):
     failure: Failure | None = None
     message: str = ""
     warnings: tuple[str, ...] = ()
+    traces: tuple[TraceSummary, ...] = ()
     engine_version: str = ""
     engine_ready: str | None = None
     first_request: str | None = None
@@ -115,6 +118,7 @@ def decode(text: str) -> Result:
             failure=body["failure"],
             message=body["message"],
             warnings=tuple(body["warnings"]),
+            traces=tuple(TraceSummary.model_validate(one) for one in body.get("r", ())),
             engine_version=body.get("e", ""),
             engine_ready=ready,
             first_request=first,
@@ -173,6 +177,7 @@ def _as_json(result: Result, warnings: int, message: int) -> str:
         "e": _short(result.engine_version, MAX_VERSION),
         "t": [result.engine_ready, result.first_request, result.benchmark_finished],
         "d": [_digits(result.warmup_seconds), _digits(result.levels_seconds), _digits(result.overhead_seconds)],
+        **({"r": [rounded(one.dump()) for one in result.traces]} if result.traces else {}),
         "s": scenarios,
         "l": [_row(level, scenarios) for level in result.levels],
     }

@@ -9,9 +9,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
-from autotuner.api.benchmark import LOAD_PATTERN, ArrivalProcess, Burstiness, refused_params
+from autotuner.api.benchmark import OWN_TIMES, ArrivalProcess, Burstiness, refused_params
 from autotuner.api.common import ClientBackend, Concurrency, LatencyMetric, Rate, ShortName, Statistic
 from autotuner.api.experiment import NOISE_MARGIN
+from autotuner.api.traffic_scenarios import LOAD_PATTERN, TIMED, Prefix, TraceFormat, Turns
 from autotuner.benchmark.contract.load_clients import DEFAULT_CLIENT
 
 SPEC_VARIABLE = "AUTOTUNER_BENCHMARK"
@@ -28,12 +29,31 @@ class _Model(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
 
 
+class RunnerTrace(_Model):
+    """A trace as the benchmark's pod has it."""
+
+    format: TraceFormat
+    file: str = Field(description="Its path in this container.")
+    source: str = Field(default="", description="Where it comes from, in words for people.")
+    speed: Annotated[float, Field(gt=0)] = 1.0
+    max_requests: Annotated[int, Field(ge=1)] | None = None
+
+
 class RunnerScenario(_Model):
     """One kind of traffic; `load` is written as in a TuningTask (LOAD_PATTERN)."""
 
     name: ShortName
-    load: Annotated[str, StringConstraints(pattern=LOAD_PATTERN)]
+    load: Annotated[str, StringConstraints(pattern=LOAD_PATTERN)] | None = None
+    prefix: Prefix | None = None
+    turns: Turns | None = None
+    trace: RunnerTrace | None = None
     weight: Annotated[float, Field(gt=0)] = 1.0
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.load is None) == (self.trace is None):
+            raise ValueError("give exactly one of load and trace")
+        return self
 
 
 class TokenizerSource(_Model):
@@ -128,8 +148,10 @@ class RunnerSpec(_Model):
 
     @model_validator(mode="after")
     def _one_loop(self) -> Self:
-        if (self.concurrency is None) == (self.rates is None):
-            raise ValueError("give exactly one of concurrency and rates")
+        timed = all(one.trace is not None and one.trace.format in TIMED for one in self.scenarios)
+        given = (self.concurrency is not None) + (self.rates is not None)
+        if given != 1 and not (timed and given == 0):
+            raise ValueError("give exactly one of concurrency and rates, or only traces with times of their own")
         return self
 
     @field_validator("scenarios")
@@ -148,8 +170,8 @@ class RunnerSpec(_Model):
 
     @property
     def ladder(self) -> Sequence[float]:
-        """What is offered at each level, upwards: users of a closed loop, or requests per second of an open one."""
-        return self.rates or self.concurrency or []
+        """What is offered at each level, upwards: users, requests per second, or OWN_TIMES of traces."""
+        return self.rates or self.concurrency or [OWN_TIMES]
 
     @property
     def levels(self) -> list[tuple[RunnerScenario, float]]:

@@ -43,6 +43,7 @@ class EngineClient:
             self._headers["Authorization"] = f"Bearer {key}"
         self._refused: tuple[int, float] | None = None  # the status with which it refuses, and since when
         self.last_error = "nothing answered yet"
+        self.contexts: dict[str, int] = {}  # by model, where its entry in the list tells it
 
     def models(self) -> list[str] | None:
         """Names of the models that the engine serves, at least one; None while it does not answer or lists none.
@@ -53,13 +54,15 @@ class EngineClient:
         try:
             body = self._request("/v1/models", None, POLL_TIMEOUT_SECONDS)
             names = [str(model["id"]) for model in body["data"]]
+            told = ((str(model["id"]), model.get("max_model_len")) for model in body["data"])
+            self.contexts = {name: tokens for name, tokens in told if isinstance(tokens, int) and tokens > 0}
             self._refused = None
             self.last_error = "/v1/models: an empty list"
             return names or None
         except urllib.error.HTTPError as error:
             self._note_refusal(error.code)
             self.last_error = f"/v1/models: HTTP {error.code}"
-        except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
+        except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError, AttributeError) as error:
             self._refused = None
             self.last_error = f"/v1/models: {getattr(error, 'reason', error)}"
         return None

@@ -134,14 +134,14 @@ def _keeps(request: Request, limit: RequestLimit) -> bool:
 
 def _lateness(run: LevelRun) -> float | None:
     """How late requests of an open loop were sent (P99); None in a closed one."""
-    if not run.rate or not run.requests:
+    if not run.open_loop or not run.requests:
         return None
     late = [request.late for request in run.requests]
     return weighted_percentiles(late, [1.0] * len(late), (99,))[0]
 
 
 def _where(run: LevelRun) -> str:
-    return f"{run.scenario} at {told(run.rate or run.concurrency, bool(run.rate))}"
+    return f"{run.scenario} at {told(run.rate or run.concurrency, run.open_loop)}"
 
 
 def _distribution(weighted: Sequence[tuple[float, float]], lost: Sequence[float]) -> Distribution | None:
@@ -250,7 +250,7 @@ def _overload(run: LevelRun, level: Level) -> str:
             f"the benchmark itself was the bottleneck ({busy:.0%} of a core, {level.requests_per_second:.0f}"
             " requests/s); the engine can do better"
         )
-    if run.rate:
+    if run.open_loop:
         return _late(level)
     latency = level.e2e_latency_seconds
     if latency and run.client_lag_seconds > max(CLIENT_LAG_SECONDS, CLIENT_LAG_SHARE * latency.mean):
@@ -275,6 +275,16 @@ def _late(level: Level) -> str:
 def _warnings(run: LevelRun, steady: SteadyPart, level: Level, overloaded: str) -> list[str]:
     where = _where(run)
     found = [f"{where}: {_failures(run)}"] if _failures(run) else []
+    if run.clipped:
+        found.append(
+            f"{where}: {run.clipped} of {len(run.requests)} recorded requests were cut to the context of the engine;"
+            " raise its context, or give a trace of shorter ones"
+        )
+    if run.repeated:
+        found.append(
+            f"{where}: {run.repeated} of {len(run.requests)} requests repeat recorded ones, which a prefix cache finds;"
+            " give a longer trace, or lower benchmark.maxRequestsPerLevel"
+        )
     if steady.grown:
         found.append(
             f"{where}: the engine did not keep up: {steady.grown} more requests waited at the end than at the start, so"
@@ -284,7 +294,7 @@ def _warnings(run: LevelRun, steady: SteadyPart, level: Level, overloaded: str) 
         found.append(f"{where}: {overloaded}")
     elif (
         level.ttft_seconds
-        and not run.rate
+        and not run.open_loop
         and run.client_lag_seconds > max(CLIENT_LAG_SECONDS, CLIENT_LAG_SHARE * level.ttft_seconds.mean)
     ):
         found.append(

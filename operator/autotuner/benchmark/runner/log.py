@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 
-from autotuner.api.experiment import Distribution, Level
+from autotuner.api.experiment import Distribution, Level, TraceSummary
 from autotuner.benchmark.contract.result import Result, log_lines, rounded
 from autotuner.scoring.figures import told
 
@@ -34,6 +34,10 @@ class Log:
             f" {_told(level.tpot_seconds, 1)}{_kept(level)} ({level.requests} requests, {level.errors} errors)"
         )
         self(json.dumps(rounded(level.dump()), separators=(",", ":")))
+
+    def trace(self, summary: TraceSummary) -> None:
+        """Write to the log what was read of a trace."""
+        self(_trace(summary))
 
     def result(self, result: Result, encoded: str) -> None:
         """Write to the log how the benchmark ended: for programs, then for people."""
@@ -66,3 +70,18 @@ def _told(latency: Distribution | None, digits: int) -> str:
     """Its median and P99 for people: `p50 190 ms p99 410 ms`; `-` for what no answer tells."""
     found = [(name, getattr(latency, name, None)) for name in ("p50", "p99")]
     return " ".join(f"{name} {'-' if value is None else f'{1000 * value:.{digits}f} ms'}" for name, value in found)
+
+
+def _trace(one: TraceSummary) -> str:
+    """A trace in words."""
+    words = [f"read {one.requests} requests" + (" and no more: the levels need none" if one.cut else "")]
+    if one.skipped:
+        words.append(f"left out {one.skipped} without a prompt or an answer")
+    if one.seconds is not None and one.rates:
+        words.append(f"in {one.seconds:.1f} s, {min(one.rates):.3g} to {max(one.rates):.3g} requests/s")
+    if one.input_tokens_mean is not None:
+        words.append(f"prompts of {one.input_tokens_mean:.0f} tokens (at most {one.input_tokens_max})")
+    words.append(f"answers of {one.output_tokens_mean:.0f} (at most {one.output_tokens_max})")
+    if one.prefix_share is not None:
+        words.append(f"{one.prefix_share:.0%} of the prompts' tokens were in earlier ones")
+    return f"trace of {one.scenario}: {', '.join(words)}"

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from autotuner.api.experiment import Ladder, Level
+from autotuner.api.experiment import Ladder, Level, TraceSummary
 from autotuner.benchmark.contract.result import Failure, Result
 
 
@@ -19,6 +19,7 @@ class Progress:
         ladder: how it ended; None as long as it has not.
         note: for people: why it ended early.
         warnings: about levels that are valid.
+        traces: what was read of each.
         engine_version: what the engine says of itself; empty if it says nothing.
         engine_ready, first_request, finished: Unix times in seconds.
         warmup_seconds, levels_seconds: spent on warm-up, and on all levels with their ramps.
@@ -28,6 +29,7 @@ class Progress:
     ladder: Ladder | None = None
     note: str = ""
     warnings: list[str] = field(default_factory=list)
+    traces: list[TraceSummary] = field(default_factory=list)
     engine_version: str = ""
     engine_ready: float | None = None
     first_request: float | None = None
@@ -48,6 +50,7 @@ class Progress:
             failure=failure,
             message=message or self.note,
             warnings=tuple(dict.fromkeys(self.warnings)),
+            traces=tuple(self.traces),
             engine_version=self.engine_version,
             engine_ready=_rfc3339(self.engine_ready),
             first_request=_rfc3339(self.first_request),

@@ -17,6 +17,8 @@ from autotuner.benchmark.contract.messages import (
     SkipLevel,
     TokenizerFailed,
     TokenizerLoaded,
+    TraceRead,
+    TraceUnusable,
     WarmedUp,
 )
 from autotuner.benchmark.contract.result import Failure
@@ -133,7 +135,7 @@ class Runner:
                 continue
             if self._spec.cache_flush:
                 self._engine.flush_cache(self._spec.cache_flush)
-            self._client.send(RunLevel(model=model))
+            self._client.send(RunLevel(model=model, context=self._engine.contexts.get(model, 0)))
             self._accept(self._await_level())
             if stopped := would_stop(self.progress.levels, self._criteria, levels[index + 1 :]):
                 break
@@ -206,6 +208,11 @@ class Runner:
                 self._tokenizer_loaded = True
             case TokenizerFailed():
                 raise BenchmarkError("Tokenizer", event.message)
+            case TraceRead():
+                self.progress.traces.append(event.summary)
+                self._log.trace(event.summary)
+            case TraceUnusable():
+                raise BenchmarkError("Trace", event.message)
             case ReadyForLevel():
                 self._ready_for = event.level
             case FirstRequest():

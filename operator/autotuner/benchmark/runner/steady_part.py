@@ -59,7 +59,7 @@ class SteadyPart:
 
 def of(run: LevelRun) -> SteadyPart:
     """The part of a level that counts."""
-    return _open(run) if run.rate else _closed(run)
+    return _open(run) if run.open_loop else _closed(run)
 
 
 def _closed(run: LevelRun) -> SteadyPart:
@@ -83,7 +83,8 @@ def _closed(run: LevelRun) -> SteadyPart:
 
 
 def _open(run: LevelRun) -> SteadyPart:
-    ramp = ramp_seconds(sorted(r.end - r.start for r in run.requests if not r.cut))
+    answers = sorted(r.end - r.start for r in run.requests if not r.cut)
+    ramp = ramp_seconds(answers, run.turns, run.think_seconds)
     begins = run.started + min(ramp, (run.stopped - run.started) / 2)
     sent = [r for r in run.requests if r.start >= begins]
     counted = [r for r in sent if not r.cut]

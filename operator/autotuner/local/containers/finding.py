@@ -12,8 +12,7 @@ _VARIABLES = ("DOCKER_HOST", "CONTAINER_HOST")
 _UNIX = "unix://"
 _WAY_OUT = (
     "start Docker (`sudo systemctl start docker`; your user must be in the group docker) or Podman's socket "
-    "(`systemctl --user start podman.socket`), or name one by DOCKER_HOST=unix:///PATH; an engine that is installed "
-    "needs neither: --engine-python PATH"
+    "(`systemctl --user start podman.socket`), or name one by DOCKER_HOST=unix:///PATH"
 )
 
 

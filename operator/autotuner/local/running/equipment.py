@@ -14,14 +14,20 @@ from autotuner.local.devices import machine_devices, process_owner
 from autotuner.local.devices.process_owner import Whose
 from autotuner.local.machine import Machine
 from autotuner.local.processes import RUN
-from autotuner.local.running.tuning import Order, Outcome, Show, tune
+from autotuner.local.running.tuning import Order, Outcome, Show, tune, unstartable
 
 _ANY_IMAGE = "engine"
 
 
 async def tune_with_equipment(order: Order, show: Show, tell: Callable[[str], None]) -> Outcome:
-    """Tune with all that this machine has; errors as `tune` has them."""
+    """Tune with all that this machine has; errors as `tune` has them.
+
+    Raises:
+        NoEngineError: nothing here runs the engine.
+    """
     async with equipped(order, tell) as ready:
+        if words := unstartable(ready):
+            raise NoEngineError(words)
         return await tune(ready, show, tell)
 
 

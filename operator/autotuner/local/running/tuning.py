@@ -218,6 +218,18 @@ def this_machine(task: Object, known: Presets) -> Machine:
     return simulated(found) if plays else found
 
 
+def unstartable(order: Order) -> str:
+    """Why nothing here can start the task's engine; empty if something can."""
+    programs = order.programs
+    there = programs.engine_python is not None or programs.engine_command or order.containers is not None
+    played = order.machine.devices and not order.machine.vendor
+    if there or played:
+        return ""
+    advice = "install the engine and name its Python with --engine-python, or its words with runtime.local.command"
+    words = f"nothing here runs the engine's image: {order.why_no_containers}; or {advice}"
+    return f"{order.task['metadata'].get('name')}: {words}"
+
+
 def here() -> Machine:
     """Cores and memory."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -23,6 +23,9 @@ def difference(first: ExperimentStatus, other: ExperimentStatus) -> str:
     here, there = other.accelerator_product, first.accelerator_product
     if here and there and here != there:
         return f"ran on {here} instead of {there}"
+    read, expected = ({one.scenario: one.digest for one in status.traces or ()} for status in (other, first))
+    if changed := [name for name in read if name in expected and read[name] != expected[name]]:
+        return f"read other requests from the trace of scenario {changed[0]} than those"
     if other.node and first.node and other.accelerator_sharing != first.accelerator_sharing:
         return f"ran on {_shared(other)} instead of {_shared(first)}"
     return ""

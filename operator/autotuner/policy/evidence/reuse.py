@@ -81,7 +81,12 @@ def _answer(item: Object, status: ExperimentStatus, common: Ingredients, first: 
         # Whatever the other task calls it and wherever it may run: from here on it is as if it were this task's.
         spec = experiment_spec.specification(common, "Search", configuration)
         expected = fingerprint(
-            spec, first.hashes, first.image_id or "", first.accelerator_product, first.accelerator_sharing
+            spec,
+            first.hashes,
+            first.image_id or "",
+            first.accelerator_product,
+            first.accelerator_sharing,
+            first.traces or (),
         )
         if expected == status.fingerprint:
             outcome, score = scored(spec, status, common.spec)

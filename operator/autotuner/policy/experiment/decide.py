@@ -232,6 +232,7 @@ def _end(seen: ObservedExperiment, ending: Ending, now: datetime) -> Plan:
             "message": shorten(ending.message),
             "times": times,
             "levels": list(result.levels) if result and result.levels else None,
+            "traces": list(result.traces) if result and result.traces else None,
             "ladder": result.ladder if result else None,
             "engine_version": _version(seen, result),
             "evidence": evidence,
@@ -261,7 +262,8 @@ def _fingerprint(seen: ObservedExperiment, ending: Ending, status: ExperimentSta
         return None
     if status.hashes is None or status.hashes != hashes(seen.model, seen.runtime):
         return None
-    return fingerprint(seen.spec, status.hashes, status.image_id or "", status.accelerator_product, seen.sharing)
+    read = ending.result.traces if ending.result else ()
+    return fingerprint(seen.spec, status.hashes, status.image_id or "", status.accelerator_product, seen.sharing, read)
 
 
 def judge(seen: ObservedExperiment, ending: Ending) -> Ending:

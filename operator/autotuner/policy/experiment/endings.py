@@ -26,6 +26,7 @@ _FAILURES: Mapping[Failure, str] = {
     "EngineNotServing": "EngineNotServing",
     "Refused": "InvalidArguments",
     "Tokenizer": "TokenizerUnavailable",
+    "Trace": "TraceUnusable",
     "ClientOverloaded": "ClientOverloaded",
     "Unauthorized": "Unauthorized",
     "ModelNameAmbiguous": "ModelNameAmbiguous",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from autotuner import engines
-from autotuner.api.experiment import ExperimentSpec, Hashes
+from autotuner.api.experiment import ExperimentSpec, Hashes, TraceSummary
 from autotuner.hashing import digest
 from autotuner.kubernetes_object import Object, content
 from autotuner.search.space.command_line import by_flag
@@ -25,7 +27,12 @@ def image_digest(image_id: str) -> str:
 
 
 def fingerprint(
-    spec: ExperimentSpec, hashes: Hashes, image_id: str, product: str | None, sharing: str | None = None
+    spec: ExperimentSpec,
+    hashes: Hashes,
+    image_id: str,
+    product: str | None,
+    sharing: str | None = None,
+    traces: Sequence[TraceSummary] = (),
 ) -> str:
     """A hash that is equal exactly when figures may be compared: of all that matters but seed and block.
 
@@ -35,6 +42,7 @@ def fingerprint(
         image_id: of the engine's container.
         product: of the accelerator, if its node says.
         sharing: how others may use the accelerator too; None if it is the engine's own.
+        traces: what the benchmark read of traces, whose content the spec only names.
     """
     service, benchmark = spec.service.dump(), spec.benchmark.dump()
     pod = benchmark.pop("pod", {})
@@ -55,6 +63,8 @@ def fingerprint(
                 **{key: pod[key] for key in _MEASURES_BY if pod.get(key)},
             },
             **served,
+            # A ConfigMap's or a claim's content may change under its name.
+            **({"traces": [[one.scenario, one.digest] for one in traces]} if traces else {}),
         },
         32,
     )

@@ -62,6 +62,7 @@ REASONS: Mapping[str, Meaning] = {
     "AcceleratorShared": _FOR_ALL,
     "JobRefused": _FOR_ALL,
     "TokenizerUnavailable": _FOR_ALL,
+    "TraceUnusable": _FOR_ALL,
     "Unauthorized": _FOR_ALL,
     "ModelNameAmbiguous": _FOR_ALL,
     "NamespaceDeleted": Meaning("nobody", "stop"),

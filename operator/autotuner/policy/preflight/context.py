@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from autotuner import engines
 from autotuner.api.task import TaskSpec
+from autotuner.api.traffic_scenarios import Scenario
 from autotuner.engines.combination_rules import number
 from autotuner.engines.model_rules import ModelConfig
 from autotuner.policy.preflight.checked_task import Case
@@ -44,17 +45,31 @@ def of_load(load: str) -> Tokens:
     return Tokens(most + most_out, most + most_out)
 
 
+def of_scenario(scenario: Scenario) -> Tokens | None:
+    """The tokens of a scenario's longest requests, with shared prefixes and all turns before; None for a trace.
+
+    What does not fit of a trace is cut, and told with the results.
+    """
+    if scenario.load is None:
+        return None
+    one = of_load(scenario.load)
+    turns, prefix = (scenario.turns.count if scenario.turns else 1), (scenario.prefix.tokens if scenario.prefix else 0)
+    # The sum of many drawn lengths is near the sum of their means.
+    return Tokens(prefix + turns * one.certain, prefix + (turns - 1) * one.certain + one.likely)
+
+
 def longest_request(spec: TaskSpec) -> int:
-    """The tokens that a configuration must take for every scenario of a task to be measured."""
-    return max(of_load(scenario.load).certain for scenario in spec.benchmark.scenarios)
+    """The tokens that a configuration must take for every scenario of a task to be measured; 0 if unknown."""
+    known = [tokens.certain for scenario in spec.benchmark.scenarios if (tokens := of_scenario(scenario))]
+    return max(known, default=0)
 
 
 def problems(case: Case) -> Iterator[Finding]:
     """Scenarios that do not fit where every configuration, or the baseline, has one context."""
     for where, limit in _limits(case):
         for scenario in case.spec.benchmark.scenarios:
-            tokens = of_load(scenario.load)
-            if tokens.certain > limit:
+            tokens = of_scenario(scenario)
+            if tokens and tokens.certain > limit:
                 details = {"tokens": tokens.certain, "flag": _flag(case), "limit": limit, "where": where}
                 yield Finding(f"benchmark.scenarios[{scenario.name}].load", Kind.REQUESTS_TOO_LONG, details)
 
@@ -63,7 +78,9 @@ def warnings(case: Case) -> Iterator[Finding]:
     """Scenarios of which some requests do not fit, or of which nobody knows."""
     limits = list(_limits(case))
     for scenario in case.spec.benchmark.scenarios:
-        field, tokens = f"benchmark.scenarios[{scenario.name}].load", of_load(scenario.load)
+        field, tokens = f"benchmark.scenarios[{scenario.name}].load", of_scenario(scenario)
+        if tokens is None:
+            continue
         for where, limit in limits:
             if tokens.certain <= limit < tokens.likely:
                 details = {"tokens": tokens.likely, "flag": _flag(case), "limit": limit, "where": where}

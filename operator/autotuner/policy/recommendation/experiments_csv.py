@@ -104,7 +104,7 @@ def _offered(spec: TaskSpec) -> str:
 
 def _at_levels(spec: TaskSpec) -> tuple[str, ...]:
     """The headings of a level's figures, without those that none of the task's levels has."""
-    open_loop = _OPEN_LOOP if spec.benchmark.rates is not None else ()
+    open_loop = _OPEN_LOOP if spec.benchmark.concurrency is None else ()
     return (*_FIGURES, *open_loop, *(_OF_REQUESTS if of_requests(spec.slos or ()) else ()), *_DISTRIBUTIONS)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from autotuner import scoring
+from autotuner.api.task_status import ObjectiveValue
 from autotuner.policy.recommendation import best_per_value, flag_effects, markdown, shared_accelerators, summary
 from autotuner.policy.recommendation.finished_task import FinishedTask
 from autotuner.policy.recommendation.flag_effects import FlagEffect
@@ -32,6 +33,12 @@ def text(answer: FinishedTask, left_out: int) -> str:
     return "\n\n".join("\n".join(part) for part in map(list, parts) if part) + "\n"
 
 
+def _at(value: ObjectiveValue) -> str:
+    """A value and where it was measured; a trace at its own times has one place only."""
+    told = scoring.format_value(value.value, value.metric)
+    return f"{told} at {value.offered:g}" if value.offered else told
+
+
 def _front(answer: FinishedTask) -> Iterator[str]:
     objectives = answer.seen.spec.objectives
     count = len(answer.front or ())
@@ -49,14 +56,16 @@ def _front(answer: FinishedTask) -> Iterator[str]:
     rows = [
         [
             point.experiment,
-            *(f"{scoring.format_value(one.value, one.metric)} at {one.offered:g}" for one in point.values),
+            *(_at(one) for one in point.values),
             *("; ".join(one.text for one in broken.get(point.experiment, ())) or "-" for _ in soft),
             markdown.code_cell(" ".join(point.args)),
         ]
         for point in answer.front or ()
     ]
-    offered = "number of users" if answer.seen.spec.benchmark.rates is None else "requests per second"
-    yield f"Each value is told with the {offered} at which it was measured."
+    benchmark = answer.seen.spec.benchmark
+    if benchmark.rates or benchmark.concurrency:
+        offered = "requests per second" if benchmark.rates else "number of users"
+        yield f"Each value is told with the {offered} at which it was measured."
     yield ""
     yield from markdown.lines(["Experiment", *heads, "Arguments"], rows)
     if sharing := shared_accelerators.sentence(answer.winners):

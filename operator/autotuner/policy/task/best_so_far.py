@@ -84,7 +84,7 @@ def front(measured: Iterable[Measured], objectives: Sequence[Objective]) -> list
 
 
 def _front_point(one: Measured, score: scoring.Score, objectives: Sequence[Objective]) -> FrontPoint:
-    open_loop = one.spec.benchmark.rates is not None
+    benchmark = one.spec.benchmark
     return FrontPoint(
         experiment=one.name,
         parameters=one.spec.parameters or None,
@@ -93,8 +93,8 @@ def _front_point(one: Measured, score: scoring.Score, objectives: Sequence[Objec
             ObjectiveValue(
                 metric=objective.metric,
                 statistic=objective.statistic,
-                concurrency=None if open_loop else int(at),
-                rate=at if open_loop else None,
+                concurrency=int(at) if benchmark.concurrency is not None else None,
+                rate=at if benchmark.rates is not None else None,
                 value=value,
             )
             for objective, value, at in zip(objectives, score.values, score.at, strict=True)

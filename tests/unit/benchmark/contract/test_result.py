@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from autotuner.api.experiment import Attainment, Distribution, Level
+from autotuner.api.experiment import Attainment, Distribution, Level, TraceSummary
 from autotuner.benchmark.contract.result import (
     MAX_BYTES,
     Result,
@@ -167,3 +167,22 @@ def test_anything_else_is_refused(text: str) -> None:
 def test_numbers_that_are_none_cannot_be_in_a_level(value: float) -> None:
     with pytest.raises(ValueError, match=r"finite|less than"):
         Distribution(mean=value, p50=1, p90=1, p95=1, p99=1)
+
+
+def test_what_was_read_of_traces_fits_and_comes_back() -> None:
+    trace = TraceSummary(
+        scenario="day",
+        requests=400,
+        cut=True,
+        seconds=120.0,
+        rates=[3.25] * 8,
+        input_tokens_mean=800.5,
+        input_tokens_max=4000,
+        output_tokens_mean=200.25,
+        output_tokens_max=900,
+        prefix_share=0.4375,
+        digest="3f" * 16,
+    )
+    traces = tuple(trace.model_copy(update={"scenario": f"day-{number}"}) for number in range(12))
+    text = encode(Result(traces=traces))
+    assert len(text) <= 4096 and decode(text).traces == traces

@@ -17,7 +17,14 @@ from tests.unit.builders import after, condition, make_level, make_model, make_r
 from tests.unit.task_builders import Ending, Story, ended, ending, live_model, live_runtime, observed, reaching, started
 
 HASHES = {"model": "0" * 32, "runtime": "1" * 32}
-FIRST = {"hashes": HASHES, "imageID": "docker.io/engine@sha256:aa", "acceleratorProduct": "H100", "node": "node-a"}
+TRACE = {"scenario": "day", "requests": 9, "outputTokensMean": 2.5, "outputTokensMax": 4, "digest": "3" * 32}
+FIRST = {
+    "traces": [TRACE],
+    "hashes": HASHES,
+    "imageID": "docker.io/engine@sha256:aa",
+    "acceleratorProduct": "H100",
+    "node": "node-a",
+}
 DEPLOYED = fingerprint.hashes(live_model(), live_runtime())
 
 
@@ -41,6 +48,13 @@ DIFFERENCES: list[tuple[str, Object, str]] = [
         {"acceleratorSharing": "mps, 4 clients"},
         "ran on shared accelerators (mps, 4 clients) instead of accelerators of its own",
     ),
+    ("the same trace", {"traces": [TRACE]}, ""),
+    (
+        "a trace that was edited",
+        {"traces": [{**TRACE, "digest": "4" * 32}]},
+        "read other requests from the trace of scenario day than those",
+    ),
+    ("no trace yet", {"traces": None}, ""),
     ("an engine that never started", {"imageID": None, "acceleratorProduct": None}, ""),
     ("an experiment of an older operator", {"hashes": None}, ""),
 ]

@@ -530,6 +530,22 @@ ENDINGS: list[tuple[str, Object, str, str]] = [
         "benchmark.tokenizer.id: gated",
     ),
     (
+        "the tokenizer cannot be loaded",
+        {
+            **OURS,
+            "engine": [READY],
+            "benchmark": [
+                make_pod(
+                    "benchmark", ended=make_result(failure="Trace", message="benchmark.scenarios[chat].trace: line 3")
+                )
+            ],
+            "experiment": ENDED,
+            "now": 63.0,
+        },
+        "TraceUnusable",
+        "benchmark.scenarios[chat].trace: line 3",
+    ),
+    (
         "the engine wants a key",
         {
             **OURS,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from autotuner.api.experiment import ExperimentSpec, Hashes
+from autotuner.api.experiment import ExperimentSpec, Hashes, TraceSummary
 from autotuner.policy.experiment.fingerprint import fingerprint
 from tests.unit.builders import make_experiment
 
@@ -41,3 +41,15 @@ def pod(**fields: Any) -> Any:
 )
 def test_what_may_change_the_figures_is_in_it(spec: Any, comparable: bool) -> None:
     assert (mark(**spec) == mark()) is comparable
+
+
+def test_the_content_of_a_trace_is_in_it() -> None:
+    def with_trace(digest: str) -> str:
+        read = ExperimentSpec.model_validate(make_experiment()["spec"])
+        trace = TraceSummary(
+            scenario="day", requests=9, output_tokens_mean=2.5, output_tokens_max=4, digest=digest * 32
+        )
+        return fingerprint(read, HASHES, "sha256:1", "H100", None, [trace])
+
+    assert with_trace("3") == with_trace("3") != with_trace("4")
+    assert mark() not in (with_trace("3"), with_trace("4"))

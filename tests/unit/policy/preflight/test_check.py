@@ -21,6 +21,9 @@ CUSTOM_MODEL: Object = {"name": "own", "spec": {"storage": {"storageUri": "hf://
 SECOND_BENCHMARK = {"scenarios": [{"name": "chat", "load": "D(100,250)"}], "concurrency": [4, 8]}
 
 OPEN_LOOP: Object = {"concurrency": None, "rates": [0.5, 2]}
+CHAT: Object = {"name": "chat", "load": "D(100,50)"}
+TRACE: Object = {"format": "Mooncake", "configMap": "traces", "path": "a"}
+OWN_TIMES: Object = {"concurrency": None, "scenarios": [{"name": "chat", "trace": TRACE}]}
 
 
 def serving(runtime: Object | None) -> Object | None:
@@ -211,6 +214,34 @@ WRONG: list[tuple[str, Object, Object, str, Kind, Object]] = [
         "objectives[0].concurrency",
         Kind.LEVEL_OF_OTHER_LOOP,
         {"given": "rates", "instead": "rate"},
+    ),
+    (
+        "a latency at a rate of a trace",
+        {"benchmark": OWN_TIMES, "objectives": [{"metric": "TTFT", "rate": 1}]},
+        {},
+        "objectives[0].rate",
+        Kind.LEVEL_OF_A_TRACE,
+        {},
+    ),
+    (
+        "users of a trace",
+        {
+            "benchmark": OWN_TIMES,
+            "objectives": [{"metric": "MaxConcurrency"}],
+            "slos": [{"metric": "TTFT", "max": "1s"}],
+        },
+        {},
+        "objectives[0].metric",
+        Kind.USERS_IN_OPEN_LOOP,
+        {},
+    ),
+    (
+        "sessions that a level has no time for",
+        {"benchmark": {**OPEN_LOOP, "scenarios": [{**CHAT, "turns": {"count": 4, "thinkSeconds": 30}}]}},
+        {},
+        "benchmark.scenarios[chat].turns",
+        Kind.SESSIONS_TOO_LONG,
+        {"needed": 90.0, "minutes": 2, "limit": 60.0},
     ),
     (
         "a latency at a rate of a closed loop",
@@ -638,6 +669,38 @@ def test_accepts(changes: Object, around: Object) -> None:
 
 
 @pytest.mark.parametrize(
+    ("scenarios", "ladder", "kinds"),
+    [
+        ([CHAT], OPEN_LOOP, [Kind.EFFECT_DEPENDS_ON_PREFIXES, Kind.EFFECT_DEPENDS_ON_TEXT]),
+        ([{**CHAT, "prefix": {"tokens": 9}}], OPEN_LOOP, [Kind.EFFECT_DEPENDS_ON_TEXT]),
+        ([{**CHAT, "turns": {"count": 2}}], OPEN_LOOP, [Kind.EFFECT_DEPENDS_ON_TEXT]),
+        ([{"name": "a", "trace": TRACE}], {"concurrency": None}, [Kind.EFFECT_DEPENDS_ON_TEXT]),
+        (
+            [{"name": "a", "trace": {**TRACE, "format": "Azure"}}],
+            {"concurrency": None},
+            [Kind.EFFECT_DEPENDS_ON_PREFIXES, Kind.EFFECT_DEPENDS_ON_TEXT],
+        ),
+        ([{"name": "a", "trace": {**TRACE, "format": "ShareGPT"}}], OPEN_LOOP, []),
+        (
+            [{"name": "a", "trace": {**TRACE, "format": "OpenAI"}}, CHAT],
+            OPEN_LOOP,
+            [Kind.EFFECT_DEPENDS_ON_PREFIXES, Kind.EFFECT_DEPENDS_ON_TEXT],
+        ),
+    ],
+)
+def test_what_prompts_do_not_show_is_told(scenarios: list[Object], ladder: Object, kinds: list[Kind]) -> None:
+    parameters = [
+        {"name": "disable-radix-cache", "toggle": True},
+        {"name": "speculative-num-steps", "values": [1, 2]},
+    ]
+    spec = make_spec(parameters=parameters, benchmark={**ladder, "scenarios": scenarios})
+    told = {Kind.EFFECT_DEPENDS_ON_PREFIXES, Kind.EFFECT_DEPENDS_ON_TEXT}
+    assert [
+        one.kind for one in warnings(spec, shipped(), Surroundings(OME, live_model(), None)) if one.kind in told
+    ] == kinds
+
+
+@pytest.mark.parametrize(
     ("changes", "want"),
     [
         ({}, []),
@@ -650,7 +713,7 @@ def test_accepts(changes: Object, around: Object) -> None:
         ),
         (
             {"parameters": [{"name": "disable-radix-cache", "toggle": True}]},
-            [Finding("parameters[disable-radix-cache]", Kind.EFFECT_DEPENDS_ON_TEXT)],
+            [Finding("parameters[disable-radix-cache]", Kind.EFFECT_DEPENDS_ON_PREFIXES)],
         ),
         ({"search": {"strategy": "Bayesian", "maxExperiments": 24, "parallelExperiments": 8}}, []),
         (

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from autotuner.api.traffic_scenarios import Scenario
 from autotuner.backend_choice import DEFAULT as OME
 from autotuner.kubernetes_object import Object
 from autotuner.policy.preflight import Surroundings, check, context, space, warnings
@@ -28,6 +29,26 @@ FIELD = "benchmark.scenarios[chat].load"
 )
 def test_the_tokens_of_a_load(load: str, tokens: tuple[int, int]) -> None:
     assert context.of_load(load) == tokens
+
+
+@pytest.mark.parametrize(
+    ("more", "tokens"),
+    [
+        ({}, (1250, 1550)),
+        ({"prefix": {"tokens": 500}}, (1750, 2050)),
+        ({"prefix": {"tokens": 500}, "turns": {"count": 3}}, (4250, 4550)),
+    ],
+)
+def test_the_longest_request_of_a_scenario(more: Object, tokens: tuple[int, int]) -> None:
+    scenario = Scenario.model_validate({"name": "chat", "load": "N(1000,100)/(250,50)", **more})
+    assert context.of_scenario(scenario) == tokens
+
+
+def test_nobody_knows_the_requests_of_a_trace() -> None:
+    trace = {"format": "Azure", "configMap": "traces", "path": "a"}
+    scenario = {"name": "chat", "trace": trace}
+    assert context.of_scenario(Scenario.model_validate(scenario)) is None
+    assert context.longest_request(make_spec(benchmark={"scenarios": [scenario], "concurrency": None})) == 0
 
 
 def found(load: str, extra: list[str], **changes: Any) -> tuple[list[Finding], list[Finding]]:

@@ -12,8 +12,9 @@ from autotuner.benchmark.clients.environment import prepare_environment
 from autotuner.benchmark.clients.genai_bench.recorder import Recorder
 from autotuner.benchmark.clients.import_stubs import leave_out
 from autotuner.benchmark.clients.prompts import Prompts
+from autotuner.benchmark.clients.scenario_streams import ScenarioStreams
 from autotuner.benchmark.clients.tokenizer_loading import location
-from autotuner.benchmark.clients.told_to_runner import failure, loaded_tokenizer
+from autotuner.benchmark.clients.told_to_runner import failure, loaded_tokenizer, read_traces
 from autotuner.benchmark.contract.connection import RunnerConnection
 from autotuner.benchmark.contract.messages import (
     FirstRequest,
@@ -41,14 +42,14 @@ class LadderSession:
         self._spec, self._runner = spec, runner
         self._streams: list[Prompts] = []
         self._stream: Prompts | None = None
-        self._model = ""
+        self._model, self._context = "", 0
         self._next_level = 0
         self._sent = False
 
     def next_request(self) -> Any:
         """The next request of the level or warm-up that is running."""
         assert self._stream is not None, "requests are only sent between before_level and after_level"
-        return self._stream.take(self._model)
+        return self._stream.take(self._model, self._context)
 
     def sending(self) -> None:
         """Tell the runner that a request is about to be sent, if it is the first."""
@@ -66,7 +67,7 @@ class LadderSession:
         if isinstance(command, SkipLevel):
             return False
         if not self._model:
-            self._model = command.model
+            self._model, self._context = command.model, command.context
             self._warm_up(environment, concurrency)
         self._stream = self._streams[index + 1]
         self.running = True
@@ -77,20 +78,21 @@ class LadderSession:
         """Record the level that is over and hand it to the runner; the counts are genai-bench's own."""
         if self.running:
             self.running = False
-            path = self.recorder.finish(self._spec.work_dir, completed, errors)
+            clipped, repeated = (self._stream.clipped, self._stream.repeated) if self._stream else (0, 0)
+            path = self.recorder.finish(self._spec.work_dir, completed, errors, clipped, repeated)
             self._runner.send(LevelRecorded(path=path))
 
     def _open_streams(self, environment: Any) -> None:
         import gevent
-        from genai_bench.scenarios import Scenario
 
-        spec = self._spec
-        warmup = ("warm-up", spec.levels[0][0], spec.levels[0][1])
-        for purpose, scenario, concurrency in [warmup, *(("level", s, c) for s, c in spec.levels)]:
-            key = (spec.seed, spec.block, purpose, scenario.name, scenario.load, concurrency)
-            expected = int(concurrency) + (FEWEST_WARMUPS if purpose == "warm-up" else spec.max_requests_per_level)
-            shape = Scenario.from_string(scenario.load)
-            self._streams.append(Prompts(environment.sampler, shape, key, expected))
+        spec, sampler = self._spec, environment.sampler
+        streams = ScenarioStreams(spec, sampler, read_traces(spec, sampler.count, self._runner))
+        first, users = spec.levels[0]
+        warm_up = (spec.seed, spec.block, "warm-up", first.name, first.load, users)
+        self._streams.append(streams.warm_up(warm_up, int(users) + FEWEST_WARMUPS))
+        for index, (scenario, users) in enumerate(spec.levels):
+            key = (spec.seed, spec.block, "level", scenario.name, scenario.load, users)
+            self._streams.append(streams.level(index, key, int(users) + spec.max_requests_per_level))
         gevent.spawn(self._draw_ahead)
 
     def _draw_ahead(self) -> None:
@@ -147,7 +149,7 @@ def arguments(spec: RunnerSpec) -> list[str]:
         ("--experiment-folder-name", "genai-bench"),
         ("--log-dir", str(spec.work_dir / "log")),
         *(("--num-concurrency", str(c)) for c in spec.ladder),
-        *(("--traffic-scenario", s.load) for s in spec.scenarios),
+        *(("--traffic-scenario", s.load or f"D(1,{place})") for place, s in enumerate(spec.scenarios, 1)),
         ("--additional-request-params", json.dumps(spec.request_params)),
         ("--metrics-refresh-interval", "1000"),
     ]

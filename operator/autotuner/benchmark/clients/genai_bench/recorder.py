@@ -66,7 +66,7 @@ class Recorder:
             and self._steady_user_seconds >= MIN_STEADY_SECONDS * self._concurrency
         )
 
-    def finish(self, folder: Path, completed: int, errors: int) -> Path:
+    def finish(self, folder: Path, completed: int, errors: int, clipped: int = 0, repeated: int = 0) -> Path:
         """Write the level to a file in the folder and return its path; the counts are genai-bench's own."""
         stopped = min((r.end for r in self._requests if r.cut), default=time.monotonic())
         lateness = sorted(self._lateness)
@@ -81,6 +81,8 @@ class Recorder:
             client_cpu_seconds=time.process_time() - self._cpu,
             client_lag_seconds=lateness[int(0.95 * (len(lateness) - 1))] if lateness else 0.0,
             client_capacity=CLIENT_CAPACITY,
+            clipped=clipped,
+            repeated=repeated,
             outage=self.outage or "",
             requests=self._requests,
         )

@@ -20,14 +20,24 @@ class Answer:
         usage: whether it did.
         error: what the engine or the stream says is wrong; empty if nothing is.
         whole: whether the engine has said that this is all.
+        text: what it says, if it is kept; without what is only thought.
+
+    Args:
+        keep: whether to keep the text.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, keep: bool = False) -> None:
+        self._pieces: list[str] | None = [] if keep else None
         self.first: float | None = None
         self.last: float | None = None
         self.input_tokens = self.output_tokens = 0
         self.usage = self.whole = False
         self.error = ""
+
+    @property
+    def text(self) -> str:
+        """What it says so far, if it is kept."""
+        return "".join(self._pieces or ())
 
     def take(self, data: bytes, now: float) -> None:
         """Take in the data of an event that arrived now."""
@@ -50,6 +60,8 @@ class Answer:
     def _take_text(self, choices: Any, now: float) -> None:
         for choice in choices:
             delta = choice.get("delta") or {}
+            if self._pieces is not None:
+                self._pieces.append(delta.get("content") or "")
             if any(delta.get(name) for name in _TEXT):
                 self.last = now
                 if self.first is None:

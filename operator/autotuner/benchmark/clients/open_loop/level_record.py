@@ -7,6 +7,7 @@ from bisect import bisect_left, insort
 from dataclasses import replace
 from pathlib import Path
 
+from autotuner.api.traffic_scenarios import Turns
 from autotuner.benchmark.clients.outage import OutageWatch
 from autotuner.benchmark.contract.level_run import (
     MIN_STEADY_REQUESTS,
@@ -26,9 +27,13 @@ class LevelRecord:
         rate: requests per second that are asked for.
         max_requests: after which the level ends.
         started: when it did, by the monotonic clock.
+        turns: of its sessions, if it has such.
     """
 
-    def __init__(self, index: int, scenario: str, rate: float, max_requests: int, started: float) -> None:
+    def __init__(
+        self, index: int, scenario: str, rate: float, max_requests: int, started: float, turns: Turns | None = None
+    ) -> None:
+        self._turns = (turns.count, turns.think_seconds) if turns else (1, 0.0)
         self._index, self._scenario, self._rate, self._started = index, scenario, rate, started
         self._max_requests = max_requests
         self._requests: list[Request] = []
@@ -57,20 +62,35 @@ class LevelRecord:
         """Whether the limit of requests is reached, with as many behind the ramp as in it: else the level is no use."""
         if len(self._answers) < self._max_requests:
             return False
-        ramp_ended = self._started + ramp_seconds(self._answers)
+        ramp_ended = self._started + ramp_seconds(self._answers, *self._turns)
         in_ramp = bisect_left(self._sent, ramp_ended)
         steady = len(self._sent) - in_ramp
         return steady >= max(MIN_STEADY_REQUESTS, in_ramp) and time.monotonic() - ramp_ended >= MIN_STEADY_SECONDS
 
-    def write(self, folder: Path, cpu_seconds: float) -> Path:
-        """Write the level to a file in the folder and return its path; the CPU time is that of the busiest process."""
-        stopped = min((request.end for request in self._requests if request.cut), default=time.monotonic())
+    def write(
+        self, folder: Path, cpu_seconds: float, clipped: int = 0, repeated: int = 0, stopped: float | None = None
+    ) -> Path:
+        """Write the level to a file in the folder and return its path.
+
+        Args:
+            folder: of the file.
+            cpu_seconds: of the busiest process.
+            clipped: how many requests were shortened.
+            repeated: how many recorded ones were sent again.
+            stopped: when the last request was due, where all were answered; None: when the level was cut off.
+        """
+        cut = min((request.end for request in self._requests if request.cut), default=time.monotonic())
+        stopped = cut if stopped is None else min(stopped, cut)
         late = sorted(request.late for request in self._requests)
         run = LevelRun(
             index=self._index,
             scenario=self._scenario,
             concurrency=0,
             rate=self._rate,
+            turns=self._turns[0],
+            think_seconds=self._turns[1],
+            clipped=clipped,
+            repeated=repeated,
             started=self._started,
             stopped=stopped,
             counted_completed=sum(request.ok for request in self._requests),

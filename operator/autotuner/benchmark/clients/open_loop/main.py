@@ -7,10 +7,13 @@ prompts are those of the closed loop: the same text, lengths and tokenizer.
 from __future__ import annotations
 
 import contextlib
+import heapq
+import math
 import os
 import sys
 import time
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from autotuner.benchmark.clients.environment import prepare_environment
@@ -19,11 +22,12 @@ from autotuner.benchmark.clients.open_loop.arrivals import due_times
 from autotuner.benchmark.clients.open_loop.level_record import LevelRecord
 from autotuner.benchmark.clients.open_loop.orders import Order
 from autotuner.benchmark.clients.open_loop.request_body import request_body
+from autotuner.benchmark.clients.open_loop.sessions import Sessions
 from autotuner.benchmark.clients.open_loop.workers import Workers
-from autotuner.benchmark.clients.prompts import Prompts
-from autotuner.benchmark.clients.told_to_runner import failure, loaded_tokenizer
+from autotuner.benchmark.clients.scenario_streams import ScenarioStreams
+from autotuner.benchmark.clients.told_to_runner import failure, loaded_tokenizer, read_traces
 from autotuner.benchmark.contract.connection import RunnerConnection
-from autotuner.benchmark.contract.level_run import Request
+from autotuner.benchmark.contract.level_run import MIN_STEADY_SECONDS, Request
 from autotuner.benchmark.contract.messages import (
     FirstRequest,
     LevelRecorded,
@@ -32,6 +36,7 @@ from autotuner.benchmark.contract.messages import (
     WarmedUp,
 )
 from autotuner.benchmark.contract.spec import RunnerScenario, RunnerSpec, api_key, load_spec
+from autotuner.benchmark.traces.trace_file import ReadTrace, rates
 
 WARMUPS = 4
 # Output tokens of a warm-up request: compilation and graph capture happen in the first steps.
@@ -51,20 +56,29 @@ NICENESS = 10
 
 
 class OpenLoop:
-    """One ladder of rates, under the runner's commands."""
+    """One ladder of rates, or traces at their own times, under the runner's commands."""
 
-    def __init__(self, spec: RunnerSpec, workers: Workers, sampler: Any, runner: RunnerConnection) -> None:
+    def __init__(
+        self,
+        spec: RunnerSpec,
+        workers: Workers,
+        streams: ScenarioStreams,
+        traces: Mapping[str, ReadTrace],
+        runner: RunnerConnection,
+    ) -> None:
         self._spec, self._workers, self._runner = spec, workers, runner
-        warmup_scenario, warmup_rate = spec.levels[0]
-        self._warmup = self._stream(sampler, "warm-up", warmup_scenario, warmup_rate, WARMUPS)
+        scenario, rate = spec.levels[0]
+        self._warmup = streams.warm_up(drawn_from(spec, "warm-up", scenario, rate), WARMUPS)
+        self._times = [own_times(spec, scenario, traces) for scenario, _ in spec.levels]
         self._streams = [
-            self._stream(sampler, "level", scenario, rate, _expected(spec, rate)) for scenario, rate in spec.levels
+            streams.level(index, drawn_from(spec, "level", scenario, rate), self._expected(index, rate))
+            for index, (scenario, rate) in enumerate(spec.levels)
         ]
         self._drawing_seconds, self._drawn = 0.0, 0
+        self._model, self._context = "", 0
 
     def climb(self) -> None:
         """Run the levels that the runner wants."""
-        model = ""
         for index, (scenario, rate) in enumerate(self._spec.levels):
             self._runner.send(ReadyForLevel(level=index))
             while not self._runner.commanded(0.0) and self._draw_one_ahead():
@@ -72,17 +86,15 @@ class OpenLoop:
             command = self._runner.receive()
             if isinstance(command, SkipLevel):
                 continue
-            if not model:
-                model = command.model
-                self._warm_up(model)
+            if not self._model:
+                self._model, self._context = command.model, command.context
+                self._warm_up()
             self._draw_before(index, rate)
-            self._run(index, scenario, rate, model)
+            self._run(index, scenario, rate)
 
-    def _stream(self, sampler: Any, purpose: str, scenario: RunnerScenario, rate: float, expected: int) -> Prompts:
-        from genai_bench.scenarios import Scenario
-
-        key = drawn_from(self._spec, purpose, scenario, rate)
-        return Prompts(sampler, Scenario.from_string(scenario.load), key, expected)
+    def _expected(self, index: int, rate: float) -> int:
+        times = self._times[index]
+        return _expected(self._spec, rate) if times is None else len(times)
 
     def _draw_one_ahead(self) -> bool:
         """Draw one more prompt ahead of its use; False when enough are drawn."""
@@ -97,17 +109,23 @@ class OpenLoop:
     def _draw_before(self, index: int, rate: float) -> None:
         """Draw what cannot be drawn beside the sending: it would take the CPU that keeps requests in time."""
         each = self._drawing_seconds / self._drawn if self._drawn else 0.0
-        if not self._drawn or each * rate > DRAWING_SHARE:
+        if not self._drawn or each * self._highest_rate(index, rate) > DRAWING_SHARE:
             deadline = time.monotonic() + LONGEST_DRAWING_SECONDS
             while time.monotonic() < deadline and self._streams[index].draw_one_ahead():
                 pass
 
-    def _warm_up(self, model: str) -> None:
+    def _highest_rate(self, index: int, rate: float) -> float:
+        times = self._times[index]
+        return rate if times is None else max(rates(times), default=float(len(times)))
+
+    def _warm_up(self) -> None:
         """A few requests of the first level's shape, at once, that nobody counts."""
         started = time.monotonic()
         self._runner.send(FirstRequest(unix_seconds=time.time()))
         for number in range(WARMUPS):
-            self._workers.send(self._order(number, started, self._warmup, model, WARMUP_TOKENS))
+            request = self._warmup.take(self._model)
+            asked = min(request.max_tokens, WARMUP_TOKENS)
+            self._workers.send(self._order(number, started, asked, request.prompt))
         over: list[Request] = []
         while len(over) < WARMUPS and time.monotonic() - started < LONGEST_WARMUP_SECONDS:
             over += self._workers.over(TICK_SECONDS)
@@ -116,36 +134,109 @@ class OpenLoop:
         error = f"{len(bad)} of {len(over)} failed: {bad[-1].error or 'no answer in time'}" if bad else ""
         self._runner.send(WarmedUp(seconds=time.monotonic() - started, error=error))
 
-    def _run(self, index: int, scenario: RunnerScenario, rate: float, model: str) -> None:
+    def _run(self, index: int, scenario: RunnerScenario, rate: float) -> None:
         started = time.monotonic() + HEAD_START_SECONDS
-        record = LevelRecord(index, scenario.name, rate, self._spec.max_requests_per_level, started)
-        orders = self._orders(index, scenario, rate, model, started)
-        order = next(orders)
+        most = self._spec.max_requests_per_level
+        record = LevelRecord(index, scenario.name, rate, most, started, scenario.turns)
+        due = _Due(self._times[index], self._spec, scenario, rate, started)
         ends = started + 60 * self._spec.max_minutes_per_level
-        while (now := time.monotonic()) < ends and not record.enough and not record.outage:
-            if order.due < now + LEAD_SECONDS:
-                self._workers.send(order)
-                order = next(orders)
+        sent = over = 0
+        while (now := time.monotonic()) < ends and not record.outage and not (due.endless and record.enough):
+            if due.next < now + LEAD_SECONDS:
+                self._workers.send(self._drawn_order(index, *due.take(), due.sessions))
+                sent += 1
+            elif sent == over and due.over:
+                break
             # While there is more to send, nothing is waited for.
-            for request in self._workers.over(0.0 if order.due < now + LEAD_SECONDS else TICK_SECONDS):
-                record.add(request)
+            for request in self._workers.over(0.0 if due.next < now + LEAD_SECONDS else TICK_SECONDS):
+                over += 1
+                due.answered(request)
+                record.add(replace(request, answer=""))
         requests, cpu_seconds = self._workers.cut()
         for request in requests:
-            record.add(request)
-        path = record.write(self._spec.work_dir, cpu_seconds)
+            record.add(replace(request, answer=""))
+        stream = self._streams[index]
+        path = record.write(self._spec.work_dir, cpu_seconds, stream.clipped, stream.repeated, due.last)
         self._runner.send(LevelRecorded(path=path))
 
-    def _orders(self, index: int, scenario: RunnerScenario, rate: float, model: str, started: float) -> Iterator[Order]:
-        """The requests of a level without end, each written just before it is needed."""
-        times = due_times(self._spec.arrivals, rate, drawn_from(self._spec, "level", scenario, rate))
-        for number, due in enumerate(times):
-            yield self._order(number, started + due, self._streams[index], model)
+    def _drawn_order(self, index: int, number: int, due: float, sessions: Sessions | None) -> Order:
+        """A request of a level, written just before it is needed."""
+        request = self._streams[index].take_number(number, self._model, self._context)
+        more = request.additional_request_params
+        if sessions is not None:
+            return self._order(number, due, request.max_tokens, sessions.messages(number, request.prompt), keep=True)
+        if "messages" in more:
+            params = {name: value for name, value in more.items() if name != "messages"}
+            return self._order(number, due, request.max_tokens, more["messages"], params)
+        return self._order(number, due, request.max_tokens, request.prompt)
 
-    def _order(self, number: int, due: float, stream: Prompts, model: str, most: int = sys.maxsize) -> Order:
-        request = stream.take(model)
-        asked = min(request.max_tokens, most)
-        body = request_body(model, request.prompt, asked, self._spec.request_params, self._spec.backend)
-        return Order(number, due, asked, body)
+    def _order(
+        self,
+        number: int,
+        due: float,
+        asked: int,
+        prompt: str | list[dict[str, Any]],
+        recorded: Mapping[str, Any] | None = None,
+        keep: bool = False,
+    ) -> Order:
+        params = {**(recorded or {}), **self._spec.request_params}
+        return Order(number, due, asked, request_body(self._model, prompt, asked, params, self._spec.backend), keep)
+
+
+class _Due:
+    """What is due when at a level: by a schedule or a trace, and the next turns of sessions.
+
+    Attributes:
+        endless: whether there are always more.
+        last: when the last request of a trace is due, if that is late enough to tell a rate; else None.
+        sessions: of the level, if it has such.
+    """
+
+    def __init__(
+        self, times: Sequence[float] | None, spec: RunnerSpec, scenario: RunnerScenario, rate: float, started: float
+    ) -> None:
+        key = drawn_from(spec, "level", scenario, rate)
+        self._turns = scenario.turns.count if scenario.turns else 1
+        self.sessions = Sessions(scenario.turns, key) if scenario.turns else None
+        self.endless = times is None
+        firsts = due_times(spec.arrivals, rate / self._turns, key) if times is None else iter(times)
+        self._firsts = ((number * self._turns, started + due) for number, due in enumerate(firsts))
+        self._turns_due: list[tuple[float, int]] = []
+        self._first = next(self._firsts, None)
+        self.last = started + times[-1] if times and times[-1] >= MIN_STEADY_SECONDS else None
+
+    @property
+    def next(self) -> float:
+        """When the next request is due; infinite if none is known."""
+        turn = self._turns_due[0][0] if self._turns_due else math.inf
+        return min(turn, self._first[1] if self._first else math.inf)
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing will be due any more, unless an answer is followed by a turn."""
+        return self._first is None and not self._turns_due
+
+    def take(self) -> tuple[int, float]:
+        """The number of the request that is due next, and when."""
+        if self._turns_due and (self._first is None or self._turns_due[0][0] <= self._first[1]):
+            due, number = heapq.heappop(self._turns_due)
+            return number, due
+        assert self._first is not None, "asked only if something is due"
+        found, self._first = self._first, next(self._firsts, None)
+        return found
+
+    def answered(self, request: Request) -> None:
+        """Take in that a request is over: the next turn of its session may follow."""
+        if self.sessions is not None and (turn := self.sessions.next_turn(request)):
+            number, seconds = turn
+            heapq.heappush(self._turns_due, (time.monotonic() + seconds, number))
+
+
+def own_times(spec: RunnerSpec, scenario: RunnerScenario, traces: Mapping[str, ReadTrace]) -> list[float] | None:
+    """The times of a trace at its own times, in seconds; None where a schedule is drawn."""
+    if spec.rates is not None:
+        return None
+    return [one.at or 0.0 for one in traces[scenario.name].requests]
 
 
 def drawn_from(spec: RunnerSpec, purpose: str, scenario: RunnerScenario, rate: float) -> Hashable:
@@ -174,10 +265,12 @@ def main() -> None:
     # After transformers, which looks at what is installed.
     leave_out()
     with failure(runner):
+        sampler = _sampler(tokenizer)
+        traces = read_traces(spec, sampler.count, runner)
         # The CPU belongs to the workers while they send.
         with contextlib.suppress(OSError):
             os.nice(NICENESS)
-        OpenLoop(spec, workers, _sampler(tokenizer), runner).climb()
+        OpenLoop(spec, workers, ScenarioStreams(spec, sampler, traces), traces, runner).climb()
 
 
 def _sampler(tokenizer: Any) -> Any:

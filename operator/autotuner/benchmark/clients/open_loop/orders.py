@@ -15,12 +15,14 @@ class Order:
         due: when it is to be sent, in seconds of this machine's monotonic clock.
         asked: output tokens that it asks for.
         body: JSON.
+        keep: whether the text of the answer is told, for the next turn of a session.
     """
 
     number: int
     due: float
     asked: int
     body: str
+    keep: bool = False
 
 
 CUT = "cut"

@@ -71,7 +71,7 @@ class Sender:
         task.add_done_callback(self._running.discard)
 
     async def _send(self, order: Order) -> None:
-        start, answer, error = time.monotonic(), Answer(), ""
+        start, answer, error = time.monotonic(), Answer(order.keep), ""
         late = max(0.0, start - order.due)
         try:
             error = await self._read(order, answer)
@@ -89,7 +89,7 @@ class Sender:
             return
         first, last = (end if moment is None else moment for moment in (answer.first, answer.last))
         counts = (answer.input_tokens, answer.output_tokens, order.asked, answer.usage)
-        self._record(Request(order.number, start, first, last, *counts, late=late))
+        self._record(Request(order.number, start, first, last, *counts, late=late, answer=answer.text))
 
     async def _read(self, order: Order, answer: Answer) -> str:
         """Send an order and read its answer; what is wrong with it, or nothing."""
