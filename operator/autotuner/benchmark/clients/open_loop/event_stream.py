@@ -31,15 +31,19 @@ class EventStream:
                 self._data = []
         return events
 
+    @property
+    def between_events(self) -> bool:
+        """Whether nothing has come of an event that is not over."""
+        return not (self._incomplete or self._data or self._after_return)
+
     def end(self) -> list[bytes]:
         """The data of an event whose empty line is missing at the end of the stream, if there is one."""
         return self.feed(b"\n\n")
 
     def _plain(self, piece: bytes) -> bool:
         """Whether the piece is one whole event of one line: nearly all are, and there are thousands each second."""
-        begun = self._incomplete or self._data or self._after_return
         whole = piece.startswith(b"data: ") and piece.endswith(b"\n\n") and b"\r" not in piece
-        return whole and not begun and piece.count(b"\n") == 2
+        return whole and self.between_events and piece.count(b"\n") == 2
 
     def _with_line_feeds(self, piece: bytes) -> bytes:
         """The piece with every end of a line as LF; a CR may end one piece, and its LF begin the next."""

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 
-import aiohttp
-
-from autotuner.benchmark.clients.open_loop.answer import Answer
-from autotuner.benchmark.clients.open_loop.event_stream import EventStream
+from autotuner.benchmark.clients.open_loop.exchange import Exchange, Reading
 from autotuner.benchmark.clients.open_loop.orders import Order
+from autotuner.benchmark.clients.open_loop.route import Route
 from autotuner.benchmark.contract.level_run import Request
-from autotuner.proxies import proxy_for
 
 LONGEST_ERROR = 300
-_READ_BUFFER = 1 << 16
+_PATH = "/v1/chat/completions"
 
 
 class Sender:
@@ -25,44 +23,39 @@ class Sender:
     error of the engine; the load client of the closed loop makes a new one for each request too.
 
     Args:
-        base: the engine's URL, `http://host:port`.
+        route: to the engine.
         key: of the engine's API; empty for none.
         record: is told every request that is over.
     """
 
-    def __init__(self, base: str, key: str, record: Callable[[Request], None]) -> None:
-        self._url, self._key, self._record = f"{base}/v1/chat/completions", key, record
-        self._proxy = proxy_for(base)
+    def __init__(self, route: Route, key: str, record: Callable[[Request], None]) -> None:
+        self._route, self._key, self._record = route, key, record
         self._due: dict[int, asyncio.TimerHandle] = {}
+        self._reading = Reading()
         self._running: set[asyncio.Task[None]] = set()
         # A stream that is compressed comes in blocks of the compression.
-        headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, force_close=True, ttl_dns_cache=None),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
-            headers=headers | ({"Authorization": f"Bearer {key}"} if key else {}),
-            read_bufsize=_READ_BUFFER,
-        )
+        headers = {"Content-Type": "application/json", "Accept": "*/*", "Accept-Encoding": "identity"}
+        headers |= {"Connection": "close"} | ({"Authorization": f"Bearer {key}"} if key else {})
+        self._head = route.head(_PATH, headers)
 
     def take(self, order: Order) -> None:
         """Take an order; it is sent when it is due, at once if that is over."""
         loop = asyncio.get_running_loop()
-        self._due[order.number] = loop.call_at(order.due, self._start, order)
+        # The loop rounds to the nearest millisecond, which would be too early half of the time.
+        self._due[order.number] = loop.call_at(math.ceil(order.due * 1000) / 1000, self._start, order)
 
     async def cut(self) -> None:
         """Drop what is not due yet, and cut off every answer that is still coming."""
         for timer in self._due.values():
             timer.cancel()
         self._due.clear()
+        self._reading.read_all()
+        # What was read may have been the end of an answer.
+        await asyncio.sleep(0)
         running = list(self._running)
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
-
-    async def close(self) -> None:
-        """Close what is open."""
-        await self.cut()
-        await self._session.close()
 
     def _start(self, order: Order) -> None:
         self._due.pop(order.number, None)
@@ -71,18 +64,19 @@ class Sender:
         task.add_done_callback(self._running.discard)
 
     async def _send(self, order: Order) -> None:
-        start, answer, error = time.monotonic(), Answer(order.keep), ""
+        start = time.monotonic()
         late = max(0.0, start - order.due)
+        body = order.body.encode()
+        request = b"%bContent-Length: %d\r\n\r\n%b" % (self._head, len(body), body)
+        exchange = Exchange(self._reading, request, order.asked, order.keep)
         try:
-            error = await self._read(order, answer)
+            error = await self._exchange(exchange)
         except asyncio.CancelledError:
-            now = time.monotonic()
-            first = now if answer.first is None else answer.first
+            now, first = time.monotonic(), exchange.response.answer.first
+            first = now if first is None else first
             self._record(Request(order.number, start, first, now, asked=order.asked, cut=True, late=late))
             return
-        except (aiohttp.ClientError, OSError, ValueError) as problem:
-            error = f"Connection error: {type(problem).__name__}: {problem}"
-        end = time.monotonic()
+        end, answer = time.monotonic(), exchange.response.answer
         if error:
             told = self._safe(error)
             self._record(Request(order.number, start, end, end, asked=order.asked, error=told, late=late))
@@ -91,19 +85,16 @@ class Sender:
         counts = (answer.input_tokens, answer.output_tokens, order.asked, answer.usage)
         self._record(Request(order.number, start, first, last, *counts, late=late, answer=answer.text))
 
-    async def _read(self, order: Order, answer: Answer) -> str:
-        """Send an order and read its answer; what is wrong with it, or nothing."""
-        async with self._session.post(self._url, data=order.body.encode(), proxy=self._proxy) as response:
-            if response.status != 200:
-                return f"HTTP {response.status}: {(await response.text(errors='replace')).strip()}"
-            events = EventStream()
-            while piece := await response.content.readany():
-                now = time.monotonic()
-                for data in events.feed(piece):
-                    answer.take(data, now)
-            for data in events.end():
-                answer.take(data, time.monotonic())
-        return answer.error or ("" if answer.whole else "the stream ended before the answer did")
+    async def _exchange(self, exchange: Exchange) -> str:
+        """Send a request and read its answer; what is wrong with it, or nothing."""
+        try:
+            await exchange.send(self._route)
+            await exchange.over
+        except (OSError, ValueError) as problem:
+            return f"Connection error: {type(problem).__name__}: {problem}"
+        finally:
+            exchange.close()
+        return exchange.response.problem
 
     def _safe(self, text: str) -> str:
         """The text without the key, which a server may echo."""

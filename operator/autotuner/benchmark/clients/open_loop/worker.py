@@ -15,13 +15,19 @@ import resource
 import socket
 import sys
 import time
-from dataclasses import astuple
+from dataclasses import fields
+from operator import attrgetter
+
+import uvloop
 
 from autotuner.benchmark.clients.open_loop.orders import LONGEST_LINE, Order, decode
+from autotuner.benchmark.clients.open_loop.route import Route
 from autotuner.benchmark.clients.open_loop.sending import Sender
 from autotuner.benchmark.contract.connection import die_with
 from autotuner.benchmark.contract.level_run import Request
 from autotuner.benchmark.contract.spec import KEY_VARIABLE, SPEC_VARIABLE, api_key, load_spec
+
+_FIELDS = attrgetter(*(field.name for field in fields(Request)))
 
 
 async def serve(connection: socket.socket, base: str, key: str) -> None:
@@ -32,9 +38,9 @@ async def serve(connection: socket.socket, base: str, key: str) -> None:
         writer.write(json.dumps(what).encode() + b"\n")
 
     def record(request: Request) -> None:
-        tell(astuple(request))
+        tell(_FIELDS(request))
 
-    sender = Sender(base, key, record)
+    sender = Sender(Route(base), key, record)
     used = time.process_time()
     while line := await reader.readline():
         order = decode(line)
@@ -44,7 +50,7 @@ async def serve(connection: socket.socket, base: str, key: str) -> None:
             await sender.cut()
             tell(time.process_time() - used)
             used = time.process_time()
-    await sender.close()
+    await sender.cut()
 
 
 def main() -> None:
@@ -59,7 +65,7 @@ def main() -> None:
     gc.collect()
     gc.freeze()
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(serve(socket.socket(fileno=descriptor), spec.api_base, key))
+        uvloop.run(serve(socket.socket(fileno=descriptor), spec.api_base, key))
 
 
 def _allow_connections() -> None:
