@@ -87,7 +87,8 @@ class Exchange(asyncio.Protocol):
         self._socket: socket.socket | None = None
         self._waiting = False
         self._read_at = 0.0
-        self._told_when = False
+        # What is kept is answered to, so that its end is waited for even where it comes early.
+        self._in_turns = not keep
 
     async def send(self, route: Route) -> None:
         """Connect and send the request.
@@ -120,7 +121,7 @@ class Exchange(asyncio.Protocol):
         except OSError:
             piece, told = b"", []
         # A sandbox's kernel may not say when; then every token is waited for.
-        self._told_when = bool(told)
+        self._in_turns = self._in_turns and bool(told)
         self._read_at = max(self._read_at, arrival(told))
         self._take(piece)
 
@@ -157,8 +158,8 @@ class Exchange(asyncio.Protocol):
 
     @property
     def _between(self) -> bool:
-        """Whether neither the first nor the last token is what comes next, and the kernel tells when others came."""
-        return self._told_when and 0 < self.response.answer.pieces < self._asked - _LAST_PIECES
+        """Whether what comes next needs not be read at once: it is neither the first token nor one of the last."""
+        return self._in_turns and 0 < self.response.answer.pieces < self._asked - _LAST_PIECES
 
     def _take(self, piece: bytes) -> None:
         if piece:
