@@ -119,7 +119,7 @@ def busybox_archive() -> bytes:
         entry = tarfile.TarInfo("bin/greedy")
         entry.size, entry.mode = len(_GREEDY), 0o755
         archive.addfile(entry, io.BytesIO(_GREEDY))
-        for name in ("sh", "grep", "sleep", "echo", "cat", "head", "tail", "true", "seq", "kill"):
+        for name in ("sh", "grep", "readlink", "sleep", "echo", "cat", "head", "tail", "true", "seq", "kill"):
             entry = tarfile.TarInfo(f"bin/{name}")
             entry.type, entry.linkname = tarfile.SYMTYPE, "busybox"
             archive.addfile(entry)

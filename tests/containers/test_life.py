@@ -32,7 +32,7 @@ async def test_it_sees_what_it_was_given(host: Containers, run: str, tmp_path: P
     (tmp_path / "weights").write_text("weights of the model\n")
     script = (
         'cat /models/weights; echo more >/models/more; echo "variable $WORD"; '
-        "head -n1 /proc/net/route >/dev/null; grep -c . /proc/net/dev; grep Cpus_allowed_list /proc/self/status; "
+        "readlink /proc/self/ns/net; grep Cpus_allowed_list /proc/self/status; "
         "grep /dev/shm /proc/mounts"
     )
     one = workload(
@@ -50,7 +50,7 @@ async def test_it_sees_what_it_was_given(host: Containers, run: str, tmp_path: P
     assert "Read-only file system" in said
     assert not (tmp_path / "more").exists()
     assert "variable two words\n" in said
-    assert f"\n{len(Path('/proc/net/dev').read_text().splitlines())}\n" in said, "the host's network"
+    assert str(Path("/proc/self/ns/net").readlink()) in said, "the network of this machine"
     assert "Cpus_allowed_list:\t1\n" in said
     assert "size=32768k" in said
 
