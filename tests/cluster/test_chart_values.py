@@ -165,6 +165,7 @@ def test_settings_reach_the_operator() -> None:
         "AUTOTUNER_BACKENDS": "ome,deployment",
         "AUTOTUNER_BENCHMARK_IMAGE": "registry.example/mirror/benchmark:1.2.3",
         "AUTOTUNER_CLUSTER_OBJECTS": "true",
+        "AUTOTUNER_KEEP_REPORTS": "true",
         "AUTOTUNER_HEALTH_PORT": "8081",
         "AUTOTUNER_HUB_ENDPOINT": "https://hub.example",
         "AUTOTUNER_LEADER_ELECTION": "true",

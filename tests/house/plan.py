@@ -70,7 +70,9 @@ FLOORS = (
     Floor("what may still be spent", ("policy.budget",)),
     Floor("what a task tells", ("policy.recommendation",)),
     Floor("what a task does next", ("policy.task",)),
+    Floor("what a task tells as a page", ("html_report",)),
     Floor("what is counted", ("metrics",)),
+    Floor("what a task leaves behind", ("controllers.results",)),
     Floor("observe and act", ("controllers",)),
     Floor("the operator's process", ("process",)),
     Floor("a task on one machine", ("local.running",)),
@@ -106,7 +108,7 @@ class Ban:
 
 BANS = (
     Ban(
-        ("policy", "search", "scoring", "engines", "presets"),
+        ("policy", "search", "scoring", "engines", "presets", "html_report"),
         (
             *("kopf", "kubernetes", "asyncio", "aiohttp", "socket", "time"),
             *("autotuner.kube", "autotuner.api_server", "autotuner.memory_api"),
@@ -161,10 +163,13 @@ BANS = (
     Ban(
         tuple(
             f"cli.{name}"
-            for name in ("diagnostics", "documents", "flags", "found_target", "kubectl_yaml", "validate", "what_runs")
+            for name in (
+                *("diagnostics", "documents", "flags", "found_target", "kubectl_yaml", "object_files", "validate"),
+                "what_runs",
+            )
         ),
         ("kubernetes", "autotuner.api_server"),
-        "`create` alone asks a cluster, and it hands the connection over",
+        "`user_cluster` alone opens a cluster, and commands hand it over",
     ),
 )
 
@@ -201,6 +206,10 @@ TWINS = (
     Twins(("engines.memory", "simulator.memory"), "what fits into a GPU: the operator's estimate, the engine's answer"),
     Twins(("engines.sglang", "simulator.sglang"), "SGLang: what the operator knows of it, how it behaves"),
     Twins(("engines.vllm", "simulator.vllm"), "vLLM: what the operator knows of it, how it behaves"),
+    Twins(
+        ("cli.report", "policy.recommendation.report"),
+        "the report of a task: the command that writes it, the text that its recommendation has",
+    ),
     Twins(
         ("main", "benchmark.clients.genai_bench.main", "benchmark.clients.open_loop.main"),
         "where a process begins: the operator, a load client",

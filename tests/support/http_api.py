@@ -11,10 +11,10 @@ from typing import Any, Self
 
 import yaml
 
-from autotuner.kube import DEPLOYMENT, EXPERIMENT, NODE, PERSISTENT_VOLUME_CLAIM, POD, TASK
+from autotuner.kube import CONFIG_MAP, DEPLOYMENT, EXPERIMENT, NODE, PERSISTENT_VOLUME_CLAIM, POD, TASK
 from autotuner.kubernetes_object import Object
 
-_KINDS = (DEPLOYMENT, NODE, PERSISTENT_VOLUME_CLAIM, POD, TASK, EXPERIMENT)
+_KINDS = (CONFIG_MAP, DEPLOYMENT, NODE, PERSISTENT_VOLUME_CLAIM, POD, TASK, EXPERIMENT)
 
 
 class ApiOverHttp:

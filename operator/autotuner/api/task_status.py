@@ -59,6 +59,8 @@ Breaks = Annotated[
         ),
     ),
 ]
+EFFECT_WORD_MAX = 253
+EffectWord = Annotated[str, StringConstraints(max_length=EFFECT_WORD_MAX)]
 TaskPhase = Literal["Pending", "Running", "Confirming", "Succeeded", "Failed", "Suspended"]
 
 
@@ -314,6 +316,36 @@ class Importance(Model):
     )
 
 
+class FlagEffect(Model):
+    """What one parameter of the best does, compared with what runs today."""
+
+    name: FlagName = Field(description="The parameter's name.")
+    value: EffectWord = Field(description="The value of the parameter in the best, as written; unset without one.")
+    before: EffectWord | None = Field(
+        default=None, description="The baseline's value; absent where the baseline leaves it to the engine."
+    )
+    source: Literal["Measured", "Estimated", "Unknown"] = Field(
+        description=(
+            "Measured: two experiments differ in this alone. Estimated: by the additive model. Unknown: too little was"
+            " measured."
+        )
+    )
+    compared_with: Literal["Baseline", "Average"] = Field(
+        default="Baseline",
+        description="Baseline: its value there. Average: that of the values searched, where the baseline's is none.",
+    )
+    percent: Real | None = Field(
+        default=None,
+        description="The gain in the objective, in percent, with what broken soft SLOs cost; positive is better.",
+    )
+    margin: Real | None = Field(
+        default=None, description="Half of the 95 % interval of an estimate, in percentage points."
+    )
+    experiment: ObjectName | None = Field(
+        default=None, description="The experiment that a measured effect is compared with."
+    )
+
+
 class ExpectedGain(Model):
     """What going on is expected to gain, as of the last proposal of the search."""
 
@@ -338,6 +370,14 @@ class Recommendation(Model):
             "The name of the ConfigMap that holds the InferenceService to apply, the report that explains it, and all"
             " experiments as CSV."
         )
+    )
+
+
+class KeptReport(Model):
+    """Where to find the report as a page."""
+
+    config_map: ObjectName = Field(
+        description="The name of the ConfigMap that holds the page as report.html.gz, in its binaryData."
     )
 
 
@@ -433,9 +473,20 @@ class TaskStatus(Model):
             " interaction and noise. Absent until the end, or if too little was measured."
         ),
     )
+    flag_effects: Annotated[list[FlagEffect], Field(max_length=32, json_schema_extra=list_map("name"))] | None = Field(
+        default=None,
+        description=(
+            "What each parameter in which the best differs from the baseline does (docs/results.md). Absent until the"
+            " end, with several objectives, and where the best is the baseline."
+        ),
+    )
     search: ExpectedGain | None = None
     recommendation: Recommendation | None = Field(
         default=None, description="Where to find the recommendation, once the task has succeeded."
+    )
+    report: KeptReport | None = Field(
+        default=None,
+        description="Where to find the report that the operator kept, once the task is finished (docs/report.md).",
     )
     preview: Preview | None = Field(
         default=None, description="The result of the dry run, while the task is suspended before its start."

@@ -13,7 +13,7 @@ from typing import Annotated, Protocol
 from typer import Exit, Option, Typer, echo
 
 from autotuner import __version__
-from autotuner.cli import create, flags, run, validate
+from autotuner.cli import create, flags, report, run, validate
 
 # What people type to run the program, by the name of the file that runs.
 _PROGRAMS = {"__main__": "python -m autotuner", "kubectl-autotuner": "kubectl autotuner"}
@@ -32,7 +32,13 @@ class CliCommand(Protocol):
 
 
 # In the order of the help.
-COMMANDS: Mapping[str, CliCommand] = {"create": create, "validate": validate, "run": run, "flags": flags}
+COMMANDS: Mapping[str, CliCommand] = {
+    "create": create,
+    "validate": validate,
+    "run": run,
+    "report": report,
+    "flags": flags,
+}
 
 
 def main() -> None:

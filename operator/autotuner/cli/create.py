@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import re
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -14,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 from typer import Argument, BadParameter, Exit, Option, echo, prompt
 
 if TYPE_CHECKING:
-    from autotuner.api_server import ApiServer
     from autotuner.cli.documents import Document
     from autotuner.cli.what_runs import Named, WhatRuns
     from autotuner.kubernetes_object import Object
@@ -34,8 +32,6 @@ FAILED = 1
 _INSTALL = (
     "helm install autotuner helm/autotuner --namespace autotuner-system --create-namespace (docs/installation.md)"
 )
-
-_MANAGER = "kubectl-autotuner"  # of the fields that a user wrote by this program
 
 Meant = TypeVar("Meant")
 
@@ -163,7 +159,8 @@ def _limits(option: str, texts: Sequence[str]) -> list[Object]:
 def _create(order: _Order, files: Sequence[Path]) -> None:
     """Read, propose, check, and write or apply."""
     from autotuner import presets
-    from autotuner.cli.what_runs import UnreadableError, of_files
+    from autotuner.cli.object_files import UnreadableError
+    from autotuner.cli.what_runs import of_files
     from autotuner.policy.proposal.recognised import NotRecognisedError
 
     known = presets.load(presets.default_folder())
@@ -180,30 +177,11 @@ def _create(order: _Order, files: Sequence[Path]) -> None:
 
 
 async def _of_cluster(order: _Order, known: Presets) -> WhatRuns:
+    from autotuner.cli.user_cluster import connected
     from autotuner.cli.what_runs import of_cluster
 
-    async with _connected() as (kube, usual):
+    async with connected() as (kube, usual):
         return await of_cluster(kube, order.named, order.namespace or usual, known)
-
-
-@contextlib.asynccontextmanager
-async def _connected() -> AsyncIterator[tuple[ApiServer, str]]:
-    """The cluster of the kubeconfig, and the namespace that it names."""
-    from autotuner.cli.what_runs import UnreadableError
-
-    try:
-        from autotuner.api_server import ApiServer, usual_namespace
-    except ImportError as problem:
-        way = "install it (pip install 'autotuner[operator]'), or give the objects with --from FILE"
-        raise UnreadableError(f"the client of Kubernetes is not installed: {way}") from problem
-    try:
-        kube, usual = await ApiServer.connect(manager=_MANAGER), usual_namespace()
-    except (RuntimeError, ValueError) as problem:
-        raise UnreadableError(f"{problem}; or give the objects with --from FILE") from problem
-    try:
-        yield kube, usual
-    finally:
-        await kube.close()
 
 
 def _task(runs: WhatRuns, order: _Order, known: Presets) -> Document:
@@ -277,11 +255,12 @@ async def _apply(task: Document, namespace: str) -> None:
     Raises:
         UnreadableError: the API server refuses it, or does not answer; the message says what to do.
     """
-    from autotuner.cli.what_runs import UnreadableError
+    from autotuner.cli.object_files import UnreadableError
+    from autotuner.cli.user_cluster import connected
     from autotuner.kube import TASK, AlreadyExistsError, KubeError
 
     name = task.body["metadata"]["name"]
-    async with _connected() as (kube, _):
+    async with connected() as (kube, _):
         try:
             await kube.create(TASK, namespace, task.body)
         except AlreadyExistsError as problem:

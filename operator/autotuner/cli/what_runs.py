@@ -10,8 +10,8 @@ from typing import Any, get_args
 from autotuner import engines, live_target
 from autotuner.api.model_and_runtime import Target
 from autotuner.backend_choice import BACKENDS
-from autotuner.cli import documents, found_target
-from autotuner.cli.kubectl_yaml import NotYamlError
+from autotuner.cli import found_target, object_files
+from autotuner.cli.object_files import UnreadableError
 from autotuner.engines import EngineVersion
 from autotuner.kube import NODE, PERSISTENT_VOLUME_CLAIM, POD, TASK, Kube, KubeError, RejectedError
 from autotuner.kubernetes_object import Object, Resource
@@ -22,10 +22,6 @@ from autotuner.presets import Presets
 from autotuner.serving import accelerators
 from autotuner.serving.backend import Backend, FoundTarget, UnusableTargetError
 from autotuner.serving.target import reading, shared_claims
-
-
-class UnreadableError(Exception):
-    """What runs cannot be read, or is nothing that can be tuned; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +164,7 @@ def of_files(files: Sequence[Path], named: Named, namespace: str, presets: Prese
     Raises:
         UnreadableError: it is not there, cannot be read, or cannot be tuned.
     """
-    objects = [body for path in files for body in _bodies(path) if _lies_in(body, namespace)]
+    objects = [body for path in files for body in object_files.read(path) if _lies_in(body, namespace)]
     for backend in named.backends:
         root = backend.capabilities.root
         live = next((one for one in _of_kind(objects, root) if one["metadata"]["name"] == named.name), None)
@@ -196,16 +192,6 @@ def _data(backend: Backend, target: Target, found: FoundTarget, presets: Presets
     except UnusableTargetError as problem:
         hint = "; here: --container NAME, --engine SGLang or VLLM" if "target.container" in str(problem) else ""
         raise UnreadableError(f"{problem}{hint}") from problem
-
-
-def _bodies(path: Path) -> list[Object]:
-    try:
-        found = [document.body for document in documents.read(path.read_text())]
-    except (OSError, UnicodeDecodeError) as problem:
-        raise UnreadableError(f"{path}: {getattr(problem, 'strerror', None) or problem}") from problem
-    except NotYamlError as problem:
-        raise UnreadableError(f"{path}: {problem}") from problem
-    return [body for body in found if isinstance(body.get("metadata"), dict) and body["metadata"].get("name")]
 
 
 def _lies_in(body: Object, namespace: str) -> bool:

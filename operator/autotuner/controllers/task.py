@@ -14,6 +14,7 @@ from autotuner.controllers.observe import Observer
 from autotuner.controllers.own_writes import OwnWrites
 from autotuner.controllers.preset_catalogue import Catalogue
 from autotuner.controllers.recent_reads import RecentReads
+from autotuner.controllers.results import own_config_maps, report_keeper
 from autotuner.controllers.turn_keeper import Asking, TurnKeeper
 from autotuner.controllers.workqueue import ObjectKey
 from autotuner.kube import (
@@ -27,7 +28,7 @@ from autotuner.kube import (
     RejectedError,
 )
 from autotuner.kubernetes_object import Object
-from autotuner.ownership import WITHDRAWN_ANNOTATION, controlled_by
+from autotuner.ownership import WITHDRAWN_ANNOTATION
 from autotuner.policy import trouble
 from autotuner.policy.evidence.observed import ObservedTask
 from autotuner.policy.task.decide import decide, finished, refuse
@@ -77,6 +78,8 @@ class TaskController:
             seen, plan = corrected, decide(corrected, now)
         if plan.waits_for_turn:
             turn.wait()
+        if self._settings.keep_reports:
+            plan = await report_keeper.keep(self._kube, seen, plan)
         await self._record(seen, plan)
         for name in plan.withdraw:
             await self._withdraw(key.namespace, name)
@@ -115,7 +118,7 @@ class TaskController:
         if plan.write_preview is not None:
             await self._kube.apply(CONFIG_MAP, plan.write_preview)
         if plan.write_recommendation is not None and (
-            obstacle := await self._recommend(seen, plan.write_recommendation)
+            obstacle := await own_config_maps.write(self._kube, plan.write_recommendation, "recommendation")
         ):
             return replace(seen, recommendation_obstacle=obstacle)
         return None
@@ -142,18 +145,6 @@ class TaskController:
             if not problem.server_failed:
                 raise
             return replace(seen, unanswered=(resource.kind, problem.message))
-
-    async def _recommend(self, seen: ObservedTask, body: Object) -> str:
-        """Write the recommendation; returns why that is impossible, empty if it was done."""
-        name = body["metadata"]["name"]
-        found = await self._kube.get(CONFIG_MAP, seen.namespace, name)
-        if found is not None and not controlled_by(found, seen.object["metadata"]["uid"]):
-            return f"ConfigMap {name} belongs to somebody else and is not overwritten, so there is no recommendation"
-        try:
-            await self._kube.apply(CONFIG_MAP, body)
-        except RejectedError as problem:
-            return f"the API server refused ConfigMap {name} with the recommendation: {problem.message}"
-        return ""
 
     async def _holder(self, namespace: str, name: str) -> str:
         found = await self._kube.get(EXPERIMENT, namespace, name)

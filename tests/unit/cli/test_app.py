@@ -20,6 +20,7 @@ from autotuner.cli.app import COMMANDS, main, program_name
 from tests.support.http_api import ApiOverHttp
 from tests.support.public_deployments import chat, nodes
 from tests.unit.engines.probed import logged, printed
+from tests.unit.html_report.searched_task import finished_story, objects
 
 ROOT = Path(__file__).parents[3]
 SCRIPTS = Path(sysconfig.get_path("scripts"))
@@ -41,7 +42,9 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     (tmp_path / "live.yaml").write_text(yaml.safe_dump_all([*chat("default"), *nodes()]))
     (tmp_path / "job.log").write_text(logged())
     (tmp_path / "flags.json").write_text(printed())
-    with ApiOverHttp([*chat("llm"), *nodes()]) as served:
+    finished = objects(finished_story())
+    (tmp_path / "finished.yaml").write_text(yaml.safe_dump_all(finished))
+    with ApiOverHttp([*chat("llm"), *nodes(), *finished]) as served:
         (tmp_path / "kubeconfig").write_text(served.kubeconfig)
         yield tmp_path
 

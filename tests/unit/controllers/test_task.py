@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
+from collections.abc import Callable
+
 import pytest
 
 from autotuner import backend_choice, clock
@@ -305,21 +309,27 @@ async def test_never_touches_an_inference_service() -> None:
     assert "InferenceService" not in {kind for _, kind in kube.calls}
 
 
-class TestRecommendation:
+class Finishing:
+    """A task that is passed over until it is over."""
+
     def world(self, *more: Object) -> FakeKube:
         return world(started(search={"confirm": {"maxRepeats": 0}}), live_model(), live_runtime(), *more)
 
-    async def finish(self, kube: FakeKube) -> None:
-        """Pass until the task is over; whatever is created is measured at once."""
+    async def finish(
+        self, kube: FakeKube, settings: Settings | None = None, ending: Callable[[Object], Object] = ended
+    ) -> None:
+        """Pass until the task is over; whatever is created ends at once."""
         for _ in range(20):
             if status_of(kube).get("completionTime"):
                 return
-            await passed(kube)
+            await passed(kube, settings)
             for key, body in list(kube.objects.items()):
                 if body["kind"] == "TuningExperiment" and not body.get("status"):
-                    kube.objects[key] = ended(body)
+                    kube.objects[key] = ending(body)
         raise AssertionError(status_of(kube)["message"])
 
+
+class TestRecommendation(Finishing):
     async def test_is_there_before_the_status_says_that_the_task_is_over(self) -> None:
         kube = self.world()
         await self.finish(kube)
@@ -463,3 +473,40 @@ async def test_a_model_that_is_made_again_is_made_once() -> None:
 
     assert kube.writes.count("create ClusterBaseModel") == 1
     assert kube.events.count("Recreated") == 1
+
+
+class TestKeptReport(Finishing):
+    async def test_is_there_before_the_status_says_that_the_task_is_over(self) -> None:
+        kube = self.world()
+        await self.finish(kube)
+
+        assert kube.writes[-3:] == ["apply ConfigMap", "apply ConfigMap", "status TuningTask"]
+        assert status_of(kube)["report"] == {"configMap": "chat-report"}
+        written = kube.objects["ConfigMap", "chat-report"]
+        page = gzip.decompress(base64.b64decode(written["binaryData"]["report.html.gz"])).decode()
+        assert "<h1>" in page
+        assert status_of(kube)["best"]["experiment"] in page
+        assert written["metadata"]["ownerReferences"][0]["uid"] == "uid-chat"
+
+    async def test_can_be_switched_off(self) -> None:
+        kube = self.world()
+        await self.finish(kube, Settings(keep_reports=False))
+
+        assert "report" not in status_of(kube)
+        assert ("ConfigMap", "chat-report") not in kube.objects
+
+    async def test_never_overwrites_what_is_somebody_elses(self) -> None:
+        kube = self.world({"kind": "ConfigMap", "metadata": {"name": "chat-report"}, "data": {"mine": "1"}})
+        await self.finish(kube)
+
+        assert kube.objects["ConfigMap", "chat-report"]["data"] == {"mine": "1"}
+        assert "report" not in status_of(kube)
+        assert status_of(kube)["recommendation"] == {"configMap": "chat-best"}
+        assert "ReportNotKept" in kube.events
+
+    async def test_is_kept_of_a_task_that_failed_too(self) -> None:
+        kube = self.world()
+        await self.finish(kube, ending=lambda body: ended(body, "ModelUnsupported", message="no such architecture"))
+
+        assert status_of(kube)["phase"] == "Failed"
+        assert status_of(kube)["report"] == {"configMap": "chat-report"}

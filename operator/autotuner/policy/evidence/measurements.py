@@ -178,6 +178,17 @@ class Readings:
         return sorted(read, key=lambda one: one.index)
 
 
+def unplaced(objects: Sequence[Mapping[str, Any]], task: TaskSpec) -> list[Measured]:
+    """The task's experiments by index, scored, without their places in a space: for those who only show them.
+
+    Args:
+        objects: the experiments.
+        task: whose they are.
+    """
+    first = settled(objects)
+    return sorted((_read(item, task, None, first, None) for item in objects), key=lambda one: one.index)
+
+
 def _version(item: Mapping[str, Any]) -> str:
     """What tells an object at one time from all others at all times; empty where the API server did not say."""
     meta = item["metadata"]
@@ -185,7 +196,7 @@ def _version(item: Mapping[str, Any]) -> str:
 
 
 def _read(
-    item: Mapping[str, Any], task: TaskSpec, space: Space, first: Settled | None, today: Configuration | None
+    item: Mapping[str, Any], task: TaskSpec, space: Space | None, first: Settled | None, today: Configuration | None
 ) -> Measured:
     spec = ExperimentSpec.model_validate(item["spec"])
     status = ExperimentStatus.model_validate(item.get("status") or {})
@@ -199,7 +210,7 @@ def _read(
         object=_identity(item),
         spec=spec,
         status=status,
-        configuration=today if _of_baseline(spec) else space.read(spec.parameters or []),
+        configuration=today if space is None or _of_baseline(spec) else space.read(spec.parameters or []),
         outcome=outcome,
         score=score,
         withdrawn=outcome == "nothing" and annotations.get(WITHDRAWN_ANNOTATION) == "true",

@@ -39,6 +39,16 @@ _ONCE = " This one was measured well only once: measure it again before you use 
 _ALWAYS = (("OutputThroughput", None), ("TTFT", None), ("TPOT", None))
 
 
+def verdict_words(verdict: str, stays: bool) -> str:
+    """What a verdict means for people; empty for one of a newer version.
+
+    Args:
+        verdict: of the confirmation.
+        stays: the best is what runs today.
+    """
+    return (_STAYS if stays else _VERDICTS).get(verdict) or _VERDICTS.get(verdict, "")
+
+
 def of(answer: FinishedTask, best: Best) -> Iterator[str]:
     """The lines of the summary."""
     yield f"# {answer.seen.object['metadata']['name']}: {_headline(answer, best)}"
@@ -97,7 +107,7 @@ def _stays(answer: FinishedTask, best: Best) -> str:
 def _confidence(answer: FinishedTask, best: Best) -> str:
     """The verdict in words, with its interval where there is one, and the repeats that failed."""
     found = best.confidence
-    words = (_STAYS if answer.stays else _VERDICTS).get(found.verdict) or _VERDICTS.get(found.verdict, "")
+    words = verdict_words(found.verdict, answer.stays)
     if found.verdict in ("BaselineInfeasible", "BaselineFailed"):
         words += _AGAIN if found.repeats else _ONCE
     if found.low is not None and found.high is not None:

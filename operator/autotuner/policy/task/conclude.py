@@ -7,13 +7,24 @@ from dataclasses import dataclass
 from typing import Literal
 
 from autotuner import engines, scoring
-from autotuner.api.task_status import BaselineResult, Best, FrontPoint, Recommendation
+from autotuner.api.task_status import (
+    EFFECT_WORD_MAX,
+    BaselineResult,
+    Best,
+    FlagEffect,
+    FrontPoint,
+    Recommendation,
+)
 from autotuner.policy import recommendation
+from autotuner.policy.conditions import shorten
 from autotuner.policy.events import Event
 from autotuner.policy.evidence.observed import ObservedTask
-from autotuner.policy.recommendation import broken_slos, quality_warning, shared_accelerators
+from autotuner.policy.recommendation import broken_slos, flag_effects, quality_warning, shared_accelerators
+from autotuner.policy.recommendation.finished_task import FinishedTask
 from autotuner.policy.task import best_so_far, confirmed_best, status_message
 from autotuner.policy.task.plan import PlanBuilder, TaskPlan
+
+PERCENT_MAX = 1e12  # beyond it a percentage says only that it is enormous
 
 
 @dataclass(frozen=True)
@@ -101,11 +112,36 @@ def _recommend(builder: PlanBuilder, reason: str, message: str) -> TaskPlan:
     seen = builder.seen
     finished = recommendation.FinishedTask(seen, builder.changes["best"], builder.changes["front"], builder.now)
     builder.changes["importance"] = finished.importance or None
+    builder.changes["flag_effects"] = _flag_effects(finished) or None
     if obstacle := seen.recommendation_obstacle:
         builder.events.append(Event("Warning", "RecommendationNotWritten", obstacle))
         return builder.end(True, reason, f"{message}; {obstacle}")
     builder.changes["recommendation"] = Recommendation(config_map=recommendation.name(seen.object))
     return builder.end(True, reason, message, write_recommendation=recommendation.config_map(finished))
+
+
+def _flag_effects(finished: FinishedTask) -> list[FlagEffect]:
+    """What each flag of the best does, for the status."""
+    winners = finished.winners if finished.best else []
+    return [
+        FlagEffect(
+            name=one.name,
+            value=shorten(one.value, EFFECT_WORD_MAX),
+            before=shorten(one.before, EFFECT_WORD_MAX) or None,
+            source=one.source,
+            compared_with="Average" if one.compared == "average" else "Baseline",
+            percent=_bounded(one.percent),
+            margin=_bounded(one.margin),
+            experiment=one.pair or None,
+        )
+        for winner in winners
+        for one in flag_effects.of(finished, winner)
+    ]
+
+
+def _bounded(percent: float | None) -> float | None:
+    """A percentage that fits into the status, rounded to what is shown."""
+    return None if percent is None else max(-PERCENT_MAX, min(PERCENT_MAX, round(percent, 2)))
 
 
 def _ladder_advice(seen: ObservedTask, best: Best) -> str:
