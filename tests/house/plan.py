@@ -62,6 +62,7 @@ FLOORS = (
         ("backend_choice", "benchmark.clients.genai_bench", "benchmark.clients.open_loop", "search"),
     ),
     Floor("what runs on one machine for a pod", ("local",)),
+    Floor("containers of one machine, and its accelerators", ("local.containers", "local.devices")),
     Floor("what all decisions share", ("policy",)),
     Floor("one experiment, and a task before its first", ("policy.experiment", "policy.preflight")),
     Floor("what a task knows, and a task that is proposed", ("policy.evidence", "policy.proposal")),

@@ -49,16 +49,25 @@ def run(
     Exit code: 0 succeeded, 1 a spec is wrong, 2 a file, a folder or an environment cannot be used, 3 the task failed,
     4 see --require-gain, 130 interrupted. Of several tasks the first that is not 0 counts, and ends the run.
     """
+    from autotuner.local.containers.finding import NoEngineError
     from autotuner.local.running.benchmark_environment import NoBenchmarkEnvironmentError
     from autotuner.local.running.kept_objects import DamagedFolderError
     from autotuner.local.running.run_folder import FolderInUseError
     from autotuner.local.running.tuning import ChangedTaskError
 
+    unusable = (
+        OSError,
+        NoBenchmarkEnvironmentError,
+        NoEngineError,
+        FolderInUseError,
+        DamagedFolderError,
+        ChangedTaskError,
+    )
     try:
         orders = _orders(files, parallel, (folder or Path()).absolute(), engine_python)
         codes = (_tuned(order, require_gain=require_gain) for order in orders)
         code = next((code for code in codes if code), 0)
-    except (OSError, NoBenchmarkEnvironmentError, FolderInUseError, DamagedFolderError, ChangedTaskError) as problem:
+    except unusable as problem:
         echo(f"autotuner: {problem}", err=True)
         raise Exit(UNREADABLE) from None
     if code:
@@ -136,17 +145,15 @@ def _tuned(order: Order, *, require_gain: bool) -> int:
 
     from autotuner.cli import screen
     from autotuner.kube import KubeError
-    from autotuner.local.running.tuning import tune, unstartable, write_answer
+    from autotuner.local.running.equipment import tune_with_equipment
+    from autotuner.local.running.tuning import write_answer
 
-    if words := unstartable(order):
-        echo(f"autotuner: {words}", err=True)
-        return UNREADABLE
     console = Console(highlight=False, markup=False)
     if not console.is_terminal:
         console.width = 120
     try:
         with _shown(console) as (show, tell):
-            outcome = asyncio.run(tune(order, show, tell))
+            outcome = asyncio.run(tune_with_equipment(order, show, tell))
     except KubeError as problem:
         echo(f"autotuner: {order.task['metadata'].get('name', '?')}: {problem.message}", err=True)
         return INVALID

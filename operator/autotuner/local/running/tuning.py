@@ -222,10 +222,12 @@ def unstartable(order: Order) -> str:
     """Why nothing here can start the task's engine; empty if something can."""
     programs = order.programs
     there = programs.engine_python is not None or programs.engine_command or order.containers is not None
-    if there or order.machine.devices:
+    played = order.machine.devices and not order.machine.vendor
+    if there or played:
         return ""
     advice = "install the engine and name its Python with --engine-python, or its words with runtime.local.command"
-    return f"{order.task['metadata'].get('name')}: nothing here runs the engine's image; {advice}"
+    words = f"nothing here runs the engine's image: {order.why_no_containers}; or {advice}"
+    return f"{order.task['metadata'].get('name')}: {words}"
 
 
 def here() -> Machine:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed import system
+from testbed import container_engines, system
 from testbed.real_node import requirements
 from testbed.real_node.configuration import commands
 from testbed.real_node.namespaces import alive, end, inside
@@ -92,10 +92,12 @@ def test_what_stands_against_a_node_is_told(
 def test_nobody_but_root_installs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setattr(requirements, "PACKAGES", {"no-such-program": "some-package"})
+    monkeypatch.setattr(container_engines, "PACKAGES", {"nor-this": "another-package"})
     monkeypatch.setattr("shutil.which", lambda name: "/usr/bin/apt-get" if name == "apt-get" else None)
 
     assert system.main() == 1
-    assert capsys.readouterr().err == "chromium, some-package: not installed, it needs root\n"
+    assert capsys.readouterr().err == "another-package, chromium, some-package: not installed, it needs root\n"
     monkeypatch.setattr(requirements, "PACKAGES", {})
+    monkeypatch.setattr(container_engines, "PACKAGES", {})
     monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
     assert system.main() == 0

@@ -1,0 +1,1 @@
+"""Workloads as containers of this machine, by the API that Docker and Podman share."""
