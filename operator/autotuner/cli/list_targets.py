@@ -90,8 +90,9 @@ def _ours(body: Object) -> bool:
 
 
 async def _row(cluster: Cluster, backend: Backend, body: Object, known: Presets) -> TargetRow:
+    from autotuner.cli.object_files import UnreadableError
     from autotuner.cli.shared.records import TargetRow
-    from autotuner.cli.what_runs import Named, UnreadableError, recognised_in
+    from autotuner.cli.what_runs import Named, recognised_in
     from autotuner.policy.proposal.recognised import NotRecognisedError
 
     root, meta = backend.capabilities.root, body["metadata"]

@@ -81,7 +81,10 @@ def run(
         way = "use the autotuner of the operator's version"
         echo(f"autotuner: TuningTask {name}: status.{field}: {first['msg']}; {way}", err=True)
         raise Exit(FAILED) from None
-    text = page.html(data)
+    _write(page.html(data), output)
+
+
+def _write(text: str, output: str) -> None:
     if output in ("", "-"):
         echo(text, nl=False)
         return

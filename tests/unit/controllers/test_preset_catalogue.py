@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from autotuner.controllers.preset_catalogue import LABEL, Catalogue, shipped
+from autotuner.controllers.preset_catalogue import Catalogue, shipped
 from autotuner.kube import KubeError
 from autotuner.kubernetes_object import Object
+from autotuner.presets import LABEL
 from autotuner.settings import Settings
 from tests.unit.fake_kube import FakeKube
 
