@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import commands
 import reference
 import yaml
 
@@ -66,6 +67,16 @@ def preset_page() -> Files:
         runtimes.append(f"| `{name}` | {preset.engine} | {needs} | `{args}` | {serves} | `{template.image}` |")
     text = (ROOT / "packaging" / "presets.md").read_text()
     return {ROOT / "docs" / "presets.md": text.format(models="\n".join(models), runtimes="\n".join(runtimes))}
+
+
+def reference_pages() -> Files:
+    """Pages and schemas of docs that follow from the code."""
+    docs = ROOT / "docs"
+    return {
+        docs / "api.md": reference.page(),
+        docs / "commands.md": commands.page(),
+        docs / "output.schema.json": commands.output_schema(),
+    }
 
 
 def manifests(helm: str) -> Files:
@@ -125,7 +136,7 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="write nothing; fail if something is out of date")
     parser.add_argument("--helm", help="the helm program; without it the manifests are left alone")
     options = parser.parse_args()
-    wanted = chart_files() | preset_page() | {ROOT / "docs" / "api.md": reference.page()}
+    wanted = chart_files() | preset_page() | reference_pages()
     differing = _bring(wanted, check=options.check)
     if options.helm:
         rendered = manifests(options.helm)
