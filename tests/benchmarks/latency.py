@@ -51,6 +51,7 @@ class Moments:
         }
         self.seen: dict[str, dict[str, float]] = defaultdict(dict)
         self.results: dict[str, Result] = {}
+        self._scheduled: set[str] = set()
 
     def note(self, experiment: str, what: str, last: bool = False) -> None:
         """Remember the first moment (or, if `last`, the latest)."""
@@ -89,8 +90,10 @@ class Moments:
             return
         if "batch.kubernetes.io/job-name" not in item["metadata"]["labels"]:
             conditions = {c["type"]: c["status"] for c in item.get("status", {}).get("conditions", [])}
-            if conditions.get("PodScheduled") == "True":
-                self.note(name, "engine scheduled")
+            if conditions.get("PodScheduled") == "True" and item["metadata"]["uid"] not in self._scheduled:
+                # Of several pods that are one engine, the last counts.
+                self._scheduled.add(item["metadata"]["uid"])
+                self.note(name, "engine scheduled", last=True)
             if conditions.get("Ready") == "True":
                 self.note(name, "engine ready")
             return
