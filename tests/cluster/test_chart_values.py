@@ -10,9 +10,9 @@ import yaml
 
 from autotuner import presets
 from autotuner.api.task_defaults import TaskDefaults
-from autotuner.controllers.preset_catalogue import LABEL
 from autotuner.kubernetes_object import Object
 from autotuner.local.podspec import expand
+from autotuner.presets import LABEL
 from autotuner.settings import from_environment
 from tests.support.chart import CHART, ROOT, helm, is_hook, objects, render, value_sets
 from tests.tools import tool
