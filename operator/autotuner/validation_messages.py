@@ -309,8 +309,23 @@ class Kind(Enum):
     LEVEL_OF_OTHER_LOOP = Wording("InvalidSpec", "the ladder is benchmark.{given}; write {instead} instead")
     USERS_IN_OPEN_LOOP = Wording(
         "InvalidSpec",
-        "MaxConcurrency counts users, of which benchmark.rates has none; give benchmark.concurrency, or choose"
-        " RequestThroughput or Goodput",
+        "MaxConcurrency counts users, of which an open loop has none; give benchmark.concurrencySearch, or choose"
+        " MaxRequestRate",
+    )
+    RATE_IN_CLOSED_LOOP = Wording(
+        "InvalidSpec",
+        "MaxRequestRate is a rate, which a closed loop does not have; give benchmark.rateSearch, or choose"
+        " MaxConcurrency",
+    )
+    LEVEL_OF_SEARCH = Wording(
+        "InvalidSpec",
+        "{metric} is judged at one level, and benchmark.{search} measures others for each configuration; give"
+        " benchmark.{ladder} instead, or choose a throughput, MaxConcurrency or MaxRequestRate",
+    )
+    SEARCH_WITHOUT_LIMIT = Wording(
+        "InvalidSpec",
+        "it looks for the level at which a hard SLO breaks, and there is none; add one to slos, with the max of a"
+        " latency or the min of Attainment",
     )
     REQUEST_PARAMETER_REFUSED = Wording("InvalidSpec", "{why}")
     TOKENIZER_COUNTS_BYTES = Wording(
@@ -348,6 +363,11 @@ class Kind(Enum):
         "Valid",
         "a prompt and its answer have {tokens} tokens, but the model's context has {limit}; write shorter requests, or"
         " extend the context by the engine's flags",
+    )
+    LADDER_WITH_GAPS = Wording(
+        "Valid",
+        "between {low} and {high} nothing is measured, and the SLOs may hold nearly up to {high}: what is reported can"
+        " lie far below what is possible, and differences can be those of the ladder; {instead} finds the boundary",
     )
     LOAD_IN_LOCKSTEP = Wording(
         "Valid",

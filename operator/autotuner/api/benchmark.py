@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
@@ -36,17 +37,30 @@ LOAD_PATTERN = (
     r"|N\([0-9]{1,6},[0-9]{1,6}\)/\([0-9]{1,6},[0-9]{1,6}\)"
     r"|U\([0-9]{1,6},[0-9]{1,6}\)(/\([0-9]{1,6},[0-9]{1,6}\))?)$"
 )
+LEVELS_MAX = 12
+"""The most levels of a ladder, over all scenarios."""
 LADDER_RULES = (
     cel(
-        "has(self.concurrency) != has(self.rates)",
-        "give exactly one of concurrency (users in a closed loop) and rates (requests per second in an open loop)",
+        "[has(self.concurrency), has(self.concurrencySearch), has(self.rates), has(self.rateSearch)]"
+        ".filter(x, x).size() == 1",
+        "give exactly one of concurrency and concurrencySearch (users in a closed loop), rates and rateSearch (requests"
+        " per second in an open loop)",
+    ),
+    cel(
+        "(!has(self.concurrencySearch) && !has(self.rateSearch)) || self.scenarios.size() <= 3",
+        "a search for the boundary measures at most 3 scenarios; give fewer, or a ladder",
+        fieldPath=".scenarios",
     ),
     cel(
         "self.scenarios.size() * (has(self.concurrency) ? self.concurrency.size() :"
         " has(self.rates) ? self.rates.size() : 0) <= 12",
         "scenarios x concurrency or rates make more than 12 levels; measure fewer of one",
     ),
-    cel("!has(self.arrivals) || has(self.rates)", "only with rates", fieldPath=".arrivals"),
+    cel(
+        "!has(self.arrivals) || has(self.rates) || has(self.rateSearch)",
+        "only with rates or rateSearch",
+        fieldPath=".arrivals",
+    ),
 )
 ArrivalProcess = Literal["Poisson", "Constant", "Gamma"]
 Burstiness = Annotated[float, Field(ge=0.01, le=100, allow_inf_nan=False)]
@@ -257,6 +271,58 @@ class Arrivals(Model):
     )
 
 
+MOST_SEARCHED = 12
+"""The most levels that a search for the boundary measures of each scenario."""
+_SEARCH_RULES = rules(cel("self.min < self.max", "must be above min", fieldPath=".max"))
+Precision = Annotated[
+    str, StringConstraints(pattern=r"^(([1-9]|[1-4][0-9])(\.[0-9]{1,2})?|50)%$", max_length=8)
+]
+
+
+def _share(precision: str) -> float:
+    return float(precision.removesuffix("%")) / 100
+
+
+class ConcurrencySearch(Model):
+    """The search for the largest number of users that keeps the hard SLOs, in place of a ladder."""
+
+    model_config = ConfigDict(json_schema_extra=_SEARCH_RULES)
+
+    min: Concurrency = Field(default=1, description="The fewest users that are tried.")
+    max: Concurrency = Field(default=256, description="The most users that are tried.")
+    precision: Precision = Field(
+        default="10%", description="How close to each other the last two levels are: from 1% to 50%."
+    )
+
+    @property
+    def grid(self) -> list[float]:
+        """The levels that may be tried, upwards; equal for every configuration of a task."""
+        found = [self.min]
+        while found[-1] < self.max:
+            found.append(min(self.max, max(found[-1] + 1, math.floor(found[-1] * (1 + _share(self.precision))))))
+        return [float(users) for users in found]
+
+
+class RateSearch(Model):
+    """The search for the largest rate that keeps the hard SLOs, in place of a ladder."""
+
+    model_config = ConfigDict(json_schema_extra=_SEARCH_RULES)
+
+    min: Rate = Field(description="The lowest rate that is tried, in requests per second.")
+    max: Rate = Field(description="The highest rate that is tried, in requests per second.")
+    precision: Precision = Field(
+        default="5%", description="How close to each other the last two levels are: from 1% to 50%."
+    )
+
+    @property
+    def grid(self) -> list[float]:
+        """The levels that may be tried, upwards; equal for every configuration of a task."""
+        steps = max(1, math.ceil(math.log(self.max / self.min) / math.log1p(_share(self.precision)) - 1e-9))
+        growth = (self.max / self.min) ** (1 / steps)
+        inner = (float(f"{self.min * growth**step:.4g}") for step in range(1, steps))
+        return sorted({self.min, *(rate for rate in inner if self.min < rate < self.max), self.max})
+
+
 class Traffic(Model):
     """The requests that the benchmark sends to the engine; they are equal for every experiment of a task."""
 
@@ -273,7 +339,14 @@ class Traffic(Model):
         description=(
             "The ladder of a closed loop: for each level, how many users send requests at the same time. Each user"
             " sends the next request when the last one is answered. Example: [1, 8, 32, 128]. Exactly one of"
-            " concurrency and rates is required."
+            " concurrency, concurrencySearch, rates and rateSearch is required."
+        ),
+    )
+    concurrency_search: ConcurrencySearch | None = Field(
+        default=None,
+        description=(
+            "Instead of a ladder: the range in which the largest number of users that keeps the hard SLOs is searched"
+            " for, by doubling or halving and then by bisection."
         ),
     )
     rates: Annotated[list[Rate], Field(min_length=1, max_length=12, json_schema_extra={**ATOMIC, **UNIQUE})] | None = (
@@ -285,8 +358,15 @@ class Traffic(Model):
             ),
         )
     )
+    rate_search: RateSearch | None = Field(
+        default=None,
+        description=(
+            "Instead of a ladder: the range in which the largest rate that keeps the hard SLOs is searched for, by"
+            " doubling or halving and then by bisection."
+        ),
+    )
     arrivals: Arrivals | None = Field(
-        default=None, description="How the requests of rates arrive; absent: as a Poisson process."
+        default=None, description="How the requests of an open loop arrive; absent: as a Poisson process."
     )
     max_minutes_per_level: Annotated[int, Field(ge=1, le=120)] = Field(
         default=2,
@@ -312,14 +392,28 @@ class Traffic(Model):
 
     @property
     def ladder(self) -> list[float]:
-        """What is offered at each level: users, or requests per second."""
-        return list(self.rates or self.concurrency or ())
+        """What is offered at each level: users, or requests per second; of a search all that it may try."""
+        return self.search.grid if self.search else list(self.rates or self.concurrency or ())
+
+    @property
+    def search(self) -> ConcurrencySearch | RateSearch | None:
+        """The search for the boundary; None where a ladder is measured."""
+        return self.concurrency_search or self.rate_search
+
+    @property
+    def open_loop(self) -> bool:
+        """Whether levels are requests per second, and not users."""
+        return self.rates is not None or self.rate_search is not None
+
+    @property
+    def most_levels(self) -> int:
+        """The most levels that are measured of each scenario."""
+        return min(len(self.ladder), MOST_SEARCHED) if self.search else len(self.ladder)
 
     def on(self, ladder: Sequence[float]) -> Self:
-        """Copy the traffic with other levels of the same kind."""
-        if self.rates is not None:
-            return self.model_copy(update={"rates": list(ladder)})
-        return self.model_copy(update={"concurrency": [int(users) for users in ladder]})
+        """Copy the traffic with a ladder of these levels, of the same loop."""
+        given = {"rates": list(ladder)} if self.open_loop else {"concurrency": [int(users) for users in ladder]}
+        return self.model_copy(update={"concurrency_search": None, "rate_search": None, **given})
 
 
 class Timeouts(Model):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 from pydantic.alias_generators import to_camel
@@ -244,7 +244,9 @@ JUDGED_AT_A_LEVEL = (*LATENCY_METRICS, "Attainment")
 # What counts requests that keep the SLOs marked perRequest.
 PER_REQUEST_METRICS = ("Goodput", "Attainment")
 # Of objectives, which say more than levels do.
-DerivedMetric = Literal["CostPerMillionTokens", "MaxConcurrency"]
+BoundaryMetric = Literal["MaxConcurrency", "MaxRequestRate"]
+BOUNDARY_METRICS: tuple[BoundaryMetric, ...] = get_args(BoundaryMetric)
+DerivedMetric = Literal["CostPerMillionTokens", BoundaryMetric]
 
 
 # Who judges an object by its generation has to see that nobody has looked at a new one: an absent number would pass.

@@ -14,6 +14,7 @@ from autotuner.api.common import (
     WITH_DEFAULTS,
     Arguments,
     BackendName,
+    BoundaryMetric,
     Concurrency,
     Conditions,
     Count,
@@ -181,6 +182,15 @@ class Service(Model):
     )
 
 
+class Boundary(Model):
+    """Where the hard SLOs begin to break: users, or requests per second."""
+
+    kept: Real | None = Field(default=None, description="The largest level that keeps all of them; absent: none does.")
+    broken: Real | None = Field(
+        default=None, description="The smallest level above that breaks one; absent: none was found."
+    )
+
+
 class RequestLimit(Model):
     """The most that a latency of a single request may be, for the request to count in Goodput and Attainment."""
 
@@ -240,14 +250,23 @@ class Stop(Model):
             " full."
         ),
     )
-    metric: ThroughputMetric | None = Field(
-        default=None, description="The throughput that threshold is about, for example OutputThroughput."
+    metric: ThroughputMetric | BoundaryMetric | None = Field(
+        default=None,
+        description="The throughput, or the boundary, that threshold is about, for example OutputThroughput.",
     )
     threshold: Annotated[float, Field(ge=THRESHOLD_MIN, le=THRESHOLD_MAX, allow_inf_nan=False)] | None = Field(
         default=None,
         description=(
             "The value of metric that makes the experiment worth while. The benchmark skips the remaining levels when"
             " even a throughput that grows in proportion to the users would stay below it by more than noiseMargin."
+            " A search for the boundary ends once it must lie below."
+        ),
+    )
+    start_at: Rate | None = Field(
+        default=None,
+        description=(
+            "Where a search for the boundary begins: the users or the rate at which the best experiment so far keeps"
+            " the SLOs; absent: in the middle of its range."
         ),
     )
     noise_margin: Annotated[float, Field(ge=0, le=0.5)] = Field(
@@ -259,7 +278,7 @@ class Stop(Model):
 _STOP_UNCHANGED = " && ".join(
     [
         unchanged_items("slos", SLO_TEXTS, root="stop."),
-        *(unchanged(field, root="stop.", optional=True) for field in ("metric", "threshold")),
+        *(unchanged(field, root="stop.", optional=True) for field in ("metric", "threshold", "startAt")),
         unchanged("noiseMargin", root="stop."),
     ]
 )
@@ -387,6 +406,16 @@ class Level(Model):
         description=("End-to-end latency: from sending a request to its last token, in seconds."),
     )
     output_tokens_mean: Real = Field(description="The mean number of output tokens of a request.")
+    ended: Literal["Saturated"] | None = Field(
+        default=None,
+        description=(
+            "Why the level ended before its time. Saturated: the engine cannot keep up with the rate, so that requests"
+            " queue without end; the level breaks every hard SLO. Absent: it did not."
+        ),
+    )
+    evidence: Annotated[str, StringConstraints(max_length=160)] | None = Field(
+        default=None, description="What showed that, in words."
+    )
 
     @property
     def offered(self) -> float:
@@ -395,7 +424,7 @@ class Level(Model):
 
 
 # No map: concurrency or rate is its second key, and a key is never absent.
-Levels = Annotated[list[Level], Field(max_length=12, json_schema_extra=ATOMIC)]
+Levels = Annotated[list[Level], Field(max_length=36, json_schema_extra=ATOMIC)]
 
 
 class Times(Model):
@@ -496,6 +525,7 @@ class ExperimentStatus(Model):
         default=None,
         description="The figures of every level that was measured: each scenario at each concurrency or rate.",
     )
+    boundary: Boundary | None = None
     ladder: Ladder | None = Field(
         default=None,
         description=(

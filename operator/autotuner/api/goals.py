@@ -122,7 +122,7 @@ Slos = Annotated[list[Slo], Field(max_length=SLOS_MAX, json_schema_extra=ATOMIC)
 
 
 class Objective(Model):
-    """A figure to optimise. The search maximises throughput and users, and minimises latency and cost."""
+    """A figure to optimise. The search maximises throughput, users and rate, and minimises latency and cost."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -139,8 +139,8 @@ class Objective(Model):
     metric: Literal[ThroughputMetric, LatencyMetric, ShareMetric, DerivedMetric] = Field(
         description=(
             "The figure to optimise. CostPerMillionTokens is the cost of a million output tokens and needs"
-            " gpuHourPrice. MaxConcurrency is the highest number of users within the hard SLOs and needs a hard SLO"
-            " with max. Goodput is the requests per second, and Attainment the share of requests, that keep every SLO"
+            " gpuHourPrice. MaxConcurrency is the highest number of users, and"
+            " MaxRequestRate the highest rate, within the hard SLOs; they need one. Goodput is the requests per second, and Attainment the share of requests, that keep every SLO"
             " marked perRequest."
         )
     )

@@ -303,10 +303,10 @@ class TaskSpec(Model):
                 fieldPath=".objectives",
             ),
             cel(
-                "!self.objectives.exists(o, o.metric == 'MaxConcurrency')"
-                " || (has(self.slos) && self.slos.exists(s, has(s.max)"
+                "!self.objectives.exists(o, o.metric in ['MaxConcurrency', 'MaxRequestRate'])"
+                " || (has(self.slos) && self.slos.exists(s, (has(s.max) || s.metric == 'Attainment')"
                 " && (!has(s.enforcement) || s.enforcement == 'Hard') && (!has(s.perRequest) || !s.perRequest)))",
-                "the objective MaxConcurrency counts the users within the hard SLOs: give one with max",
+                "MaxConcurrency and MaxRequestRate are the users and the rate within the hard SLOs: give one with max",
                 fieldPath=".objectives",
             ),
             cel(

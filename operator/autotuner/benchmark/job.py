@@ -10,7 +10,7 @@ from typing import Any
 from autotuner import engines
 from autotuner.api import quantity
 from autotuner.api.benchmark import Arrivals, BenchmarkPod
-from autotuner.api.common import EXPERIMENT_UID_LABEL, Volume
+from autotuner.api.common import BOUNDARY_METRICS, EXPERIMENT_UID_LABEL, Volume
 from autotuner.api.experiment import NOISE_MARGIN, ExperimentSpec
 from autotuner.api.goals import Slo
 from autotuner.benchmark.container_resources import cores, fitted
@@ -156,9 +156,13 @@ def runner_spec(experiment: Mapping[str, Any], spec: ExperimentSpec, around: Job
         version_calls=list(engine.version_calls),
         holds_length=engine.ignores_end_of_text,
         scenarios=[RunnerScenario(name=s.name, load=s.load, weight=s.weight) for s in benchmark.scenarios],
-        client=DEFAULT_CLIENT if benchmark.rates is None else OPEN_LOOP_CLIENT,
+        client=OPEN_LOOP_CLIENT if benchmark.open_loop else DEFAULT_CLIENT,
         concurrency=benchmark.concurrency,
         rates=benchmark.rates,
+        concurrency_search=benchmark.concurrency_search,
+        rate_search=benchmark.rate_search,
+        start_at=spec.stop.start_at if spec.stop else None,
+        required_boundary=_required_boundary(spec),
         arrivals=RunnerArrivals.model_validate((benchmark.arrivals or Arrivals()).dump()),
         processes=cores(_resources(benchmark.pod or BenchmarkPod(), around)),
         request_limits=[
@@ -195,7 +199,7 @@ def _in_si(slo: Slo, gpus: int) -> SloBound:
 
 def _required_throughput(spec: ExperimentSpec) -> RequiredThroughput | None:
     stop = spec.stop
-    if stop is None or stop.metric is None or stop.threshold is None:
+    if stop is None or stop.metric is None or stop.threshold is None or stop.metric in BOUNDARY_METRICS:
         return None
     factor = spec.service.accelerator.count if stop.metric == "OutputThroughputPerGPU" else 1
     return RequiredThroughput.model_validate(
@@ -204,6 +208,10 @@ def _required_throughput(spec: ExperimentSpec) -> RequiredThroughput | None:
             "threshold": stop.threshold * factor,
         }
     )
+
+
+def _required_boundary(spec: ExperimentSpec) -> float | None:
+    return spec.stop.threshold if spec.stop and spec.stop.metric in BOUNDARY_METRICS else None
 
 
 def _of_the_engine(metric: str) -> str:

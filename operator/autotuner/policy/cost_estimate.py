@@ -19,8 +19,8 @@ _RARE = 0.9
 
 
 def benchmark_seconds(spec: TaskSpec) -> float:
-    """The longest that a whole ladder can take, in seconds."""
-    levels = len(spec.benchmark.scenarios) * len(spec.benchmark.ladder)
+    """The longest that a whole ladder, or a search for the boundary, can take, in seconds."""
+    levels = len(spec.benchmark.scenarios) * spec.benchmark.most_levels
     return levels * spec.benchmark.max_minutes_per_level * 60.0
 
 

@@ -14,7 +14,7 @@ from autotuner.scoring.figures import (
 from autotuner.scoring.goal import Goal
 from autotuner.scoring.pareto import front, spread
 from autotuner.scoring.repeats import together
-from autotuner.scoring.score import Score, needed_levels, score
+from autotuner.scoring.score import Score, kept_and_broken, needed_levels, score
 from autotuner.scoring.slos import Violation, broken_soft, hard
 from autotuner.scoring.stop_threshold import stop
 
@@ -31,6 +31,7 @@ __all__ = [
     "front",
     "gain_percent",
     "hard",
+    "kept_and_broken",
     "minimised",
     "needed_levels",
     "over",

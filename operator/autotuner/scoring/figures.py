@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from autotuner.api.common import LATENCY_METRICS, Statistic
+from autotuner.api.common import BOUNDARY_METRICS, LATENCY_METRICS, Statistic
 from autotuner.api.experiment import Distribution, Level
 
 DEFAULT_STATISTIC: Statistic = "P99"
@@ -23,6 +23,7 @@ _UNITS = {
     "ErrorRate": "%",
     "CostPerMillionTokens": "per 1M tokens",
     "MaxConcurrency": "users",
+    "MaxRequestRate": "req/s",
     "Goodput": "req/s",
     "Attainment": "%",
 }
@@ -35,7 +36,7 @@ def figure(
 
     Args:
         level: what was measured.
-        metric: of an SLO, or of an objective other than MaxConcurrency, which takes more than one level.
+        metric: of an SLO, or of an objective other than a boundary, which takes more than one level.
             ErrorRate is failed requests / all requests; CostPerMillionTokens that of a million output tokens; Goodput
             and Attainment were not measured where there were no limits of a request.
         statistic: of a latency; P99 if None.
@@ -148,8 +149,8 @@ def over(percent: float, what: str) -> str:
 
 
 def saturated(value: float, metric: str, ladder: Sequence[float]) -> bool:
-    """Whether a value is only a lower bound: the users at which no SLO broke, because the ladder ends there."""
-    return metric == "MaxConcurrency" and value >= max(ladder, default=math.inf)
+    """Whether a value is only a lower bound: the users or the rate at which no SLO broke, where the ladder ends."""
+    return metric in BOUNDARY_METRICS and value >= max(ladder, default=math.inf)
 
 
 def format_value(value: float, metric: str, ladder: Sequence[float] = ()) -> str:
@@ -158,7 +159,7 @@ def format_value(value: float, metric: str, ladder: Sequence[float] = ()) -> str
     With the ladder that it was measured on: `32 users or more` (`saturated`).
     """
     if saturated(value, metric, ladder):
-        return f"{value:.0f} users or more"
+        return f"{value:.0f} users or more" if metric == "MaxConcurrency" else f"{_number(value)} req/s or more"
     number, unit = _scaled(value, metric)
     return number + unit if unit == "%" else f"{number} {unit}"
 

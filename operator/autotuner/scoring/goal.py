@@ -23,6 +23,7 @@ class Goal:
         slos: hard and soft promises; each scenario must keep all hard ones at a level for it to count.
         gpu_hour_price: of one accelerator, for CostPerMillionTokens.
         open_loop: the ladder is one of rates.
+        searches: the boundary is searched for, so that few levels of the ladder are measured, and all of them count.
     """
 
     scenarios: Sequence[Scenario]
@@ -31,6 +32,7 @@ class Goal:
     slos: Sequence[Slo] = ()
     gpu_hour_price: float | None = None
     open_loop: bool = False
+    searches: bool = False
 
     @classmethod
     def of(cls, spec: TaskSpec) -> Self:
@@ -41,12 +43,13 @@ class Goal:
             objectives=spec.objectives,
             slos=slos.counted(spec.slos or ()),
             gpu_hour_price=float(spec.gpu_hour_price) if spec.gpu_hour_price else None,
-            open_loop=spec.benchmark.rates is not None,
+            open_loop=spec.benchmark.open_loop,
+            searches=spec.benchmark.search is not None,
         )
 
     def on(self, ladder: Sequence[float]) -> Goal:
         """Copy the goal for another ladder: repeats are measured at one level."""
-        return replace(self, ladder=tuple(ladder))
+        return replace(self, ladder=tuple(ladder), searches=False)
 
     def judged_at(self, objective: Objective) -> float:
         """The users or the rate at which a latency or Attainment is judged; 0 if there is none."""

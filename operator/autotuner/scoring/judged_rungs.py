@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from autotuner.api import quantity
-from autotuner.api.common import JUDGED_AT_A_LEVEL
+from autotuner.api.common import BOUNDARY_METRICS, JUDGED_AT_A_LEVEL
 from autotuner.api.experiment import Level
 from autotuner.api.goals import Objective, Slo
 from autotuner.scoring import scenarios, slos
@@ -42,13 +42,13 @@ class JudgedRung:
 
 
 @dataclass(frozen=True)
-class UserBoundary:
-    """The number of users at which the first hard SLO breaks.
+class LoadBoundary:
+    """The number of users, or the rate, at which the first hard SLO breaks.
 
     Attributes:
         value: estimated.
-        low: the most users that are known to keep all of them; 0 if none do.
-        high: the fewest that are known to break one; infinite if none do.
+        low: the most that is known to keep all of them; 0 if none do.
+        high: the least that is known to break one; infinite if none do.
     """
 
     value: float
@@ -75,25 +75,27 @@ def judged(steps: Sequence[Rung], goal: Goal, gpus: int) -> tuple[JudgedRung, ..
     return tuple(found)
 
 
-def boundary(steps: Sequence[Rung], users: float | None, shortfall: float) -> UserBoundary | None:
+def boundary(steps: Sequence[Rung], found: float | None, shortfall: float) -> LoadBoundary | None:
     """Where the hard SLOs break, of an experiment whose objective that is.
 
     Args:
         steps: the rungs of the ladder.
-        users: the boundary that was found; None if no rung keeps the SLOs.
-        shortfall: then, how far the nearest rung is beyond its limit: latencies grow in proportion to the users.
+        found: the boundary that was found; None if no rung keeps the SLOs, or the search ended early.
+        shortfall: then, how far the nearest rung is beyond its limit: latencies grow in proportion to the load.
     """
     kept = [step.offered for step in steps if step.kept]
     broken = [step.offered for step in steps if step.broken]
     low, high = float(max(kept, default=0)), float(min(broken, default=math.inf))
-    if users is not None:
-        return UserBoundary(users, low, max(high, users))
-    return UserBoundary(high / (1 + shortfall), 0.0, high) if broken else None
+    if found is not None:
+        return LoadBoundary(found, low, max(high, found))
+    if not broken:
+        return None
+    return LoadBoundary(math.sqrt(low * high) if low else high / (1 + shortfall), low, high)
 
 
 def _worth(step: Rung, goal: Goal, objective: Objective, gpus: int) -> float | None:
     elsewhere = objective.metric in JUDGED_AT_A_LEVEL and step.offered != goal.judged_at(objective)
-    if elsewhere or objective.metric == "MaxConcurrency":
+    if elsewhere or objective.metric in BOUNDARY_METRICS:
         return None
     value, _ = scenarios.value(step, goal, objective, gpus)
     worth = scenarios.worth(value, step.cost, objective.metric) if value is not None else 0.0

@@ -44,12 +44,21 @@ def of_goal(levels: Sequence[Level], goal: Goal, gpus: int) -> float | None:
     found = most(
         levels,
         {scenario.name: scenario.weight for scenario in goal.scenarios},
-        goal.ladder,
+        _reachable(levels, goal, hard, gpus) if goal.searches else goal.ladder,
         throughput=lambda level: _speed(level, metric, gpus),
         broken=lambda level: bool(slos.violations(level, hard, gpus)),
         top=top(levels, lambda level: _lost(level, hard, gpus)),
     )
     return cost_per_million(found, goal.gpu_hour_price) if costs and found is not None else found
+
+
+def _reachable(levels: Sequence[Level], goal: Goal, hard: Sequence[Slo], gpus: int) -> list[float]:
+    """The levels that a search might have come to: from the largest that was kept up to the first that was not."""
+    broken = {level.offered for level in levels if slos.violations(level, hard, gpus)}
+    high = min(broken, default=math.inf)
+    kept = [level.offered for level in levels if level.offered < high]
+    low = max(kept, default=0.0)
+    return [offered for offered in goal.ladder if low <= offered < high]
 
 
 def _speed(level: Level, metric: str, gpus: int) -> float:

@@ -54,8 +54,10 @@ class Rung:
 
 
 def build(levels: Sequence[Level], goal: Goal, gpus: int) -> list[Rung]:
-    """The rungs of the goal's ladder, upwards."""
+    """The rungs of the goal's ladder, upwards; where the boundary is searched for, those that were measured."""
     measured = {(level.scenario, level.offered): level for level in levels}
+    if goal.searches and measured:
+        return [_rung(measured, offered, goal, gpus) for offered in sorted({offered for _, offered in measured})]
     return [_rung(measured, offered, goal, gpus) for offered in sorted(goal.ladder)]
 
 
@@ -75,7 +77,7 @@ def _rung(measured: Mapping[tuple[str, float], Level], offered: float, goal: Goa
 
 
 def value(rung: Rung, goal: Goal, objective: Objective, gpus: int) -> tuple[float | None, tuple[str, ...]]:
-    """The objective's mean over the scenarios, not for MaxConcurrency; None with the reasons if something is missing.
+    """The objective's mean over the scenarios, not for boundaries; None with the reasons if something is missing.
 
     Throughputs are averaged harmonically, because a mix of requests takes the sum of their times; latencies, costs and
     shares arithmetically.

@@ -1,23 +1,24 @@
 """The score of an experiment: from its levels to values and feasibility.
 
 A throughput is that of the best level at which every scenario keeps every hard SLO. A latency is judged at one level.
-MaxConcurrency is the number of users at which the first hard SLO breaks. Nothing is averaged over levels, and what was
-not measured never becomes a number: the explanation says what is missing.
+MaxConcurrency and MaxRequestRate are the number of users and the rate at which the first hard SLO breaks. Nothing is
+averaged over levels, and what was not measured never becomes a number: the explanation says what is missing.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from autotuner.api.common import JUDGED_AT_A_LEVEL
+from autotuner.api.common import BOUNDARY_METRICS, JUDGED_AT_A_LEVEL
 from autotuner.api.experiment import Ladder, Level
 from autotuner.api.goals import Objective
 from autotuner.scoring import judged_rungs, ladder_upper_bound, scenarios, slos
 from autotuner.scoring.figures import better, figure, told
 from autotuner.scoring.goal import Goal
-from autotuner.scoring.judged_rungs import JudgedRung, UserBoundary
+from autotuner.scoring.judged_rungs import JudgedRung, LoadBoundary
 from autotuner.scoring.scenarios import Rung
 from autotuner.scoring.slos import Violation
 
@@ -36,7 +37,7 @@ class Score:
         worths: the same with the cost of broken soft SLOs, which is what comparisons and the search go by.
         rungs: what was measured, rung by rung, for the search's model; of any outcome but unknown.
         boundary: if the objective is one, where it lies, for the search's model too.
-        at: the users or the rate that each value was measured at; of MaxConcurrency the last that keeps the hard SLOs.
+        at: the users or the rate that each value was measured at; of a boundary the last that keeps the hard SLOs.
         level: scenario and users or rate that the first value was measured at (the first scenario), or that came
             nearest to the SLOs (the scenario of its worst violation); None if nothing can be said.
         metrics: that level.
@@ -50,7 +51,7 @@ class Score:
     worths: tuple[float, ...] = ()
     at: tuple[float, ...] = ()
     rungs: tuple[JudgedRung, ...] = ()
-    boundary: UserBoundary | None = None
+    boundary: LoadBoundary | None = None
     level: tuple[str, float] | None = None
     metrics: Level | None = None
     shortfall: float = 0.0
@@ -98,20 +99,21 @@ def score(
     found = _scored(steps, levels, goal, gpus, ladder, at)
     if found.outcome == "unknown":
         return found
-    rungs = judged_rungs.judged(steps, goal, gpus)
+    # A search measures each configuration at other levels, of which its model could learn nothing.
+    rungs = () if goal.searches else judged_rungs.judged(steps, goal, gpus)
     edge = judged_rungs.boundary(steps, found.worth, found.shortfall) if _is_boundary(goal) else None
     return replace(found, rungs=rungs, boundary=edge)
 
 
 def _is_boundary(goal: Goal) -> bool:
-    return len(goal.objectives) == 1 and goal.objectives[0].metric == "MaxConcurrency"
+    return len(goal.objectives) == 1 and goal.objectives[0].metric in BOUNDARY_METRICS
 
 
 def _scored(
     steps: Sequence[Rung], levels: Sequence[Level], goal: Goal, gpus: int, ladder: Ladder | None, at: float | None
 ) -> Score:
     if ladder == "StoppedHopeless":
-        limit = ladder_upper_bound.of_goal(levels, goal, gpus)
+        limit = _least_broken(steps) if _is_boundary(goal) else ladder_upper_bound.of_goal(levels, goal, gpus)
         # Zero: all that counts breaks an SLO, which is told as such.
         if limit:
             why = "the ladder ended early: it could not become good enough"
@@ -133,6 +135,18 @@ def _scored(
     )
 
 
+def kept_and_broken(levels: Sequence[Level], goal: Goal, gpus: int) -> tuple[float | None, float | None]:
+    """The largest level that keeps the hard SLOs below all that break one, and the smallest of these."""
+    steps = scenarios.build(levels, goal, gpus)
+    broken = _least_broken(steps)
+    kept = [step.offered for step in steps if step.kept and (broken is None or step.offered < broken)]
+    return max(kept, default=None), broken
+
+
+def _least_broken(steps: Sequence[Rung]) -> float | None:
+    return min((step.offered for step in steps if step.broken), default=None)
+
+
 def needed_levels(levels: Sequence[Level], goal: Goal, gpus: int) -> tuple[float, ...]:
     """The users or rates that the values of an experiment come from: what to measure again; empty if infeasible."""
     steps = scenarios.build(levels, goal, gpus)
@@ -143,15 +157,15 @@ def needed_levels(levels: Sequence[Level], goal: Goal, gpus: int) -> tuple[float
             return ()
         at = found.rung.offered
         above = [step.offered for step in steps if step.offered > at]
-        needed |= {at, *(above[:1] if objective.metric == "MaxConcurrency" else ())}
+        needed |= {at, *(above[:1] if objective.metric in BOUNDARY_METRICS else ())}
     return tuple(sorted(needed))
 
 
 def _judge(
     steps: Sequence[Rung], goal: Goal, objective: Objective, gpus: int, at: float | None = None
 ) -> _Found | Score:
-    if objective.metric == "MaxConcurrency":
-        return _most_users(steps, goal, gpus)
+    if objective.metric in BOUNDARY_METRICS:
+        return _boundary(steps, goal, objective, gpus)
     counted = list(steps)
     wanted = goal.judged_at(objective) if objective.metric in JUDGED_AT_A_LEVEL else at
     if wanted is not None:
@@ -172,25 +186,27 @@ def _judge(
     return best or _without(goal, steps, counted, missing)
 
 
-def _most_users(steps: Sequence[Rung], goal: Goal, gpus: int) -> _Found | Score:
+def _boundary(steps: Sequence[Rung], goal: Goal, objective: Objective, gpus: int) -> _Found | Score:
     """The last rung that keeps the hard SLOs, and how far it is from there to the first promise that breaks."""
     kept = [number for number, step in enumerate(steps) if step.kept]
     if not kept:
         return _without(goal, steps, steps, [reason for step in steps for reason in step.missing])
     last = steps[kept[-1]]
-    users = last.offered
+    edge = last.offered
     if kept[-1] + 1 < len(steps):
         beyond = steps[kept[-1] + 1]
-        if beyond.missing:
+        if beyond.missing and not (goal.searches and beyond.broken):
             return Score("unknown", explanation="; ".join(beyond.missing))
-        users = _crossing(last, beyond, goal, gpus)
-    return _Found(last, users, scenarios.worth(users, last.cost, "MaxConcurrency"))
+        edge = _crossing(last, beyond, goal, gpus)
+    return _Found(last, edge, scenarios.worth(edge, last.cost, objective.metric))
 
 
 def _crossing(last: Rung, beyond: Rung, goal: Goal, gpus: int) -> float:
     """Where the first hard SLO breaks between two rungs, if figures grow in proportion in between."""
     shares = []
-    for before, after in zip(last.levels, beyond.levels, strict=True):
+    before_by_scenario = {level.scenario: level for level in last.levels}
+    for after in beyond.levels:
+        before = before_by_scenario[after.scenario]
         for slo in slos.hard(goal.slos):
             broken = slos.violation(after, slo, gpus)
             if broken is None:
@@ -198,6 +214,9 @@ def _crossing(last: Rung, beyond: Rung, goal: Goal, gpus: int) -> float:
             start = figure(before, slo.metric, slo.statistic, gpus)
             assert start is not None, "a rung that lacks it is not kept"
             shares.append((broken.limit - start) / (broken.actual - start))
+    if not shares:
+        # The engine did not keep up: no figure says how near it was.
+        return math.sqrt(last.offered * beyond.offered)
     return last.offered + min(shares) * (beyond.offered - last.offered)
 
 

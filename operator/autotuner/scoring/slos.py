@@ -75,7 +75,17 @@ def soft(slos: Sequence[Slo]) -> list[Slo]:
 
 def violations(level: Level, slos: Sequence[Slo], gpus: int) -> list[Violation]:
     """The SLOs that a level is known to break; one whose figure was not measured is not among them."""
-    return [found for slo in slos if (found := violation(level, slo, gpus)) is not None]
+    found = [found for slo in slos if (found := violation(level, slo, gpus)) is not None]
+    promised = any(slo.enforcement == "Hard" and slo != FEW_ERRORS for slo in slos)
+    return [*found, _saturated(level)] if level.ended is not None and promised and level.rate else found
+
+
+def _saturated(level: Level) -> Violation:
+    """How far a level that the engine cannot keep up with is beyond what it can: its latencies grow without end."""
+    rate, answered = level.rate or 0.0, level.requests_per_second
+    excess = max(rate / answered - 1, 0.01) if answered > 0 else 1.0
+    text = f"the engine did not keep up at {place(level)}: {level.evidence or 'requests queued without end'}"
+    return Violation("RequestThroughput", None, rate, answered, excess, text, "the engine did not keep up")
 
 
 def unmeasured(level: Level, slos: Sequence[Slo], gpus: int) -> list[str]:

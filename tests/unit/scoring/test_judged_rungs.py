@@ -12,7 +12,7 @@ from autotuner.api.benchmark import Scenario
 from autotuner.api.experiment import Ladder, Level
 from autotuner.api.goals import Objective, Slo
 from autotuner.scoring import Goal, Score, score
-from autotuner.scoring.judged_rungs import FARTHEST, JudgedRung, UserBoundary
+from autotuner.scoring.judged_rungs import FARTHEST, JudgedRung, LoadBoundary
 from tests.unit.builders import make_level, make_objective, make_scenario, make_slo, make_soft_slo
 
 CHAT = [make_scenario("chat")]
@@ -207,17 +207,17 @@ class TestOutcomes:
 
 
 USERS = [make_objective("MaxConcurrency")]
-BOUNDARIES: list[tuple[str, list[Level], UserBoundary]] = [
-    ("no rung breaks a limit", rising(0.1, 0.2, 0.3), UserBoundary(64, 64, math.inf)),
-    ("the first one breaks it", rising(0.75), UserBoundary(8 / 1.5, 0, 8)),
-    ("all break it", rising(0.55, 0.6, 0.9), UserBoundary(8 / 1.1, 0, 8)),
-    ("it breaks between two rungs", rising(0.1, 0.4, 0.6), UserBoundary(48, 32, 64)),
+BOUNDARIES: list[tuple[str, list[Level], LoadBoundary]] = [
+    ("no rung breaks a limit", rising(0.1, 0.2, 0.3), LoadBoundary(64, 64, math.inf)),
+    ("the first one breaks it", rising(0.75), LoadBoundary(8 / 1.5, 0, 8)),
+    ("all break it", rising(0.55, 0.6, 0.9), LoadBoundary(8 / 1.1, 0, 8)),
+    ("it breaks between two rungs", rising(0.1, 0.4, 0.6), LoadBoundary(48, 32, 64)),
 ]
 
 
 class TestUsers:
     @pytest.mark.parametrize(("levels", "want"), [row[1:] for row in BOUNDARIES], ids=[row[0] for row in BOUNDARIES])
-    def test_end_where(self, levels: list[Level], want: UserBoundary) -> None:
+    def test_end_where(self, levels: list[Level], want: LoadBoundary) -> None:
         found = scored(levels, USERS).boundary
         assert found is not None
         assert (found.value, found.low, found.high) == pytest.approx((want.value, want.low, want.high))

@@ -83,6 +83,8 @@ class LevelRun:
     """95th percentile of how late the client's event loop was; an open loop's requests say it themselves."""
     client_capacity: float | None = None
     """Requests per second from which on the client's own delay shows in TTFT; None if it is not known."""
+    saturated: str = ""
+    """What showed that the engine does not keep up with the rate, for which the level ended early; else empty."""
     outage: str = ""
     """What happened, if in the end the engine did not answer any more."""
     requests: list[Request] = field(default_factory=list)

@@ -5,8 +5,8 @@ client works in the spec's work folder and finds the spec and the API key in the
 pipe it sends events, over another it receives commands, as lines of JSON:
 
 1. TokenizerLoaded, or TokenizerFailed and the end.
-2. For each of the spec's levels, in their order: ReadyForLevel. The runner answers RunLevel or SkipLevel, once the
-   engine serves; no level starts without its leave, so it can end the ladder at any point.
+2. Again and again: ReadyForLevel. The runner answers RunLevel, once the engine serves, and says which level that is:
+   one of the spec's ladder, or of the grid of its search, each at most once. It ends the ladder at any point.
 3. During RunLevel: FirstRequest once, WarmedUp once, then LevelRecorded.
 
 ClientFailed may be sent at any time, before the process ends. The runner ends the process when it needs no more levels.
@@ -39,7 +39,7 @@ class TokenizerFailed(_Message):
 
 
 class ReadyForLevel(_Message):
-    """Event: everything is loaded for this level (its index in RunnerSpec.levels); the client awaits a command."""
+    """Event: everything is loaded for the level of this number, counted from 0; the client awaits a command."""
 
     event: Literal["ReadyForLevel"] = "ReadyForLevel"
     level: int
@@ -75,23 +75,19 @@ class ClientFailed(_Message):
 
 
 class RunLevel(_Message):
-    """Command: run the level that was announced, against this served model."""
+    """Command: run this level against this served model: users of a closed loop, or requests per second."""
 
     command: Literal["RunLevel"] = "RunLevel"
     model: str
-
-
-class SkipLevel(_Message):
-    """Command: leave the level out that was announced."""
-
-    command: Literal["SkipLevel"] = "SkipLevel"
+    scenario: str
+    offered: float
 
 
 ClientEvent = TokenizerLoaded | TokenizerFailed | ReadyForLevel | FirstRequest | WarmedUp | LevelRecorded | ClientFailed
-RunnerCommand = RunLevel | SkipLevel
+RunnerCommand = RunLevel
 
 _EVENT: TypeAdapter[ClientEvent] = TypeAdapter(Annotated[ClientEvent, Field(discriminator="event")])
-_COMMAND: TypeAdapter[RunnerCommand] = TypeAdapter(Annotated[RunnerCommand, Field(discriminator="command")])
+_COMMAND: TypeAdapter[RunnerCommand] = TypeAdapter(RunnerCommand)
 
 
 def encode(message: ClientEvent | RunnerCommand) -> bytes:

@@ -198,17 +198,20 @@ def _row(level: Level, scenarios: list[str]) -> list[Any]:
     ]
 
 
-def _beyond(level: Level) -> list[list[float | None]]:
+def _beyond(level: Level) -> list[Any]:
     """What only open loops and limits of requests have; nothing where a level has neither, as in earlier releases."""
     attained = level.attainment
     share = (attained.share, attained.low, attained.high) if attained else (None, None, None)
     values = (level.rate, level.sent_per_second, level.lateness_p99_seconds, level.good_requests_per_second, *share)
-    return [[_digits(value) for value in values]] if any(value is not None for value in values) else []
+    figures = [[_digits(value) for value in values]] if any(value is not None for value in values) else []
+    # Only levels of an open loop, which has figures, end like this.
+    return [*figures, [level.ended, level.evidence]] if figures and level.ended else figures
 
 
 def _level(row: list[Any], scenarios: list[str]) -> Level:
     scenario, concurrency, requests, errors, duration, output, total, answered, ttft, tpot, e2e, mean, *beyond = row
     rate, sent, late, good, *share = beyond[0] if beyond else [None] * 7
+    ended, evidence = beyond[1] if len(beyond) > 1 else (None, None)
     return Level(
         scenario=scenarios[scenario],
         concurrency=concurrency,
@@ -227,6 +230,8 @@ def _level(row: list[Any], scenarios: list[str]) -> Level:
         tpot_seconds=_distribution(tpot),
         e2e_latency_seconds=_distribution(e2e),
         output_tokens_mean=mean,
+        ended=ended,
+        evidence=evidence,
     )
 
 

@@ -9,9 +9,18 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
-from autotuner.api.benchmark import LOAD_PATTERN, ArrivalProcess, Burstiness, refused_params
+from autotuner.api.benchmark import (
+    LOAD_PATTERN,
+    MOST_SEARCHED,
+    ArrivalProcess,
+    Burstiness,
+    ConcurrencySearch,
+    RateSearch,
+    refused_params,
+)
 from autotuner.api.common import ClientBackend, Concurrency, LatencyMetric, Rate, ShortName, Statistic
 from autotuner.api.experiment import NOISE_MARGIN
+from autotuner.benchmark.contract.boundary_search import next_level
 from autotuner.benchmark.contract.load_clients import DEFAULT_CLIENT
 
 SPEC_VARIABLE = "AUTOTUNER_BENCHMARK"
@@ -104,6 +113,12 @@ class RunnerSpec(_Model):
     rates: Annotated[list[Rate], Field(min_length=1, max_length=12)] | None = Field(
         default=None, description="The ladder of an open loop, in requests per second."
     )
+    concurrency_search: ConcurrencySearch | None = None
+    rate_search: RateSearch | None = None
+    start_at: Rate | None = Field(default=None, description="Where a search begins; None: in the middle.")
+    required_boundary: Rate | None = Field(
+        default=None, description="Where the best so far has its boundary; a search that must end below is hopeless."
+    )
     arrivals: RunnerArrivals = RunnerArrivals()
     processes: Annotated[int, Field(ge=1, le=64)] = Field(
         default=1, description="Processes that send the requests of an open loop: one for each core of the pod."
@@ -128,8 +143,9 @@ class RunnerSpec(_Model):
 
     @model_validator(mode="after")
     def _one_loop(self) -> Self:
-        if (self.concurrency is None) == (self.rates is None):
-            raise ValueError("give exactly one of concurrency and rates")
+        given = (self.concurrency, self.rates, self.concurrency_search, self.rate_search)
+        if sum(one is not None for one in given) != 1:
+            raise ValueError("give exactly one of concurrency, concurrencySearch, rates and rateSearch")
         return self
 
     @field_validator("scenarios")
@@ -149,7 +165,31 @@ class RunnerSpec(_Model):
     @property
     def ladder(self) -> Sequence[float]:
         """What is offered at each level, upwards: users of a closed loop, or requests per second of an open one."""
-        return self.rates or self.concurrency or []
+        search = self.concurrency_search or self.rate_search
+        return search.grid if search else self.rates or self.concurrency or []
+
+    @property
+    def searches(self) -> bool:
+        """Whether the boundary is searched for, so that nobody knows beforehand which levels are measured."""
+        return (self.concurrency_search or self.rate_search) is not None
+
+    @property
+    def open_loop(self) -> bool:
+        """Whether levels are requests per second, and not users."""
+        return (self.rates or self.rate_search) is not None
+
+    @property
+    def most_levels(self) -> int:
+        """The most levels that are measured of each scenario."""
+        return min(len(self.ladder), MOST_SEARCHED) if self.searches else len(self.ladder)
+
+    @property
+    def planned(self) -> list[tuple[RunnerScenario, float]]:
+        """The levels that are likely to be measured, in that order: the client gets them ready while it waits."""
+        if not self.searches:
+            return self.levels
+        first = next_level(self.ladder, {}, self.start_at, self.most_levels)
+        return [(scenario, first) for scenario in self.scenarios if first is not None]
 
     @property
     def levels(self) -> list[tuple[RunnerScenario, float]]:

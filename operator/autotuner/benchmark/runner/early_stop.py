@@ -64,6 +64,8 @@ def would_stop(levels: Sequence[Level], criteria: StopCriteria, remaining: Itera
 
 def lost_ceiling(level: Level, criteria: StopCriteria) -> str | None:
     """The first ceiling, or floor of Attainment, that the level breaks for all levels above it, in words."""
+    if criteria.slos and level.ended is not None:
+        return f"the engine did not keep up ({level.scenario} at {told(level.offered, level.rate is not None)})"
     for slo in criteria.slos:
         value = _measured(level, slo)
         if value is None:
@@ -100,7 +102,7 @@ def _hopeless(levels: Sequence[Level], criteria: StopCriteria, highest: float | 
         criteria.weights,
         criteria.ladder,
         throughput=lambda level: figure(level, required.metric, None, 1) or 0.0,
-        broken=lambda level: any(_broken(level, slo) for slo in criteria.slos),
+        broken=lambda level: breaks(level, criteria.slos),
         top=highest,
     )
     if best is None or best >= required.threshold * (1 - criteria.noise_margin):
@@ -110,6 +112,11 @@ def _hopeless(levels: Sequence[Level], criteria: StopCriteria, highest: float | 
         f"{required.metric} would not reach {wanted} less {criteria.noise_margin:.0%} any more, but {possible} at most,"
         " even in proportion to the load"
     )
+
+
+def breaks(level: Level, slos: Sequence[SloBound]) -> bool:
+    """Whether a level is known to break a hard SLO; one at which the engine did not keep up breaks all."""
+    return bool(slos) and (level.ended is not None or any(_broken(level, slo) for slo in slos))
 
 
 def _broken(level: Level, slo: SloBound) -> bool:

@@ -30,6 +30,7 @@ _UNAUTHORIZED = re.compile(r"HTTP (401|403)\b")
 # What no load and no other request changes.
 _REFUSED_FOR_GOOD = re.compile(r"HTTP (400|413|422)\b")
 LENGTH_TOLERANCE = 0.1
+MAX_EVIDENCE = 160
 COUNT_TOLERANCE = 0.02
 CLIENT_BUSY_SHARE = 0.85
 # Measured: with a core to itself the client is late by 2 ms (p95) at 45 requests/s, and TTFT is right.
@@ -76,7 +77,7 @@ def judge(run: LevelRun, limits: LevelLimits) -> Judgement:
         return Judgement(None, f"{where}: {refused}", failure="Refused")
     if silent := _silence(run, limits):
         return Judgement(None, f"{where}: {silent}", failure="EngineNotServing")
-    few = None if _sheds(run) else _sample_problem(steady, limits)
+    few = None if _sheds(run) or run.saturated else _sample_problem(steady, limits)
     if problem := few or _usage_problem(steady) or _count_problem(run):
         return Judgement(None, f"{where}: {problem}")
     level = _figures(run, steady, limits)
@@ -109,6 +110,8 @@ def _figures(run: LevelRun, steady: SteadyPart, limits: LevelLimits) -> Level:
         ttft_seconds=_distribution([(r.first - r.start, w) for r, w in steady.answered], steady.lost),
         tpot_seconds=_distribution(paced, steady.lost),
         e2e_latency_seconds=_distribution([(r.end - r.start, w) for r, w in steady.answered], steady.lost),
+        ended="Saturated" if run.saturated else None,
+        evidence=run.saturated[:MAX_EVIDENCE] or None,
         output_tokens_mean=weighted_mean([float(r.output_tokens) for r in answered], weights) if answered else 0.0,
     )
 
@@ -275,7 +278,9 @@ def _late(level: Level) -> str:
 def _warnings(run: LevelRun, steady: SteadyPart, level: Level, overloaded: str) -> list[str]:
     where = _where(run)
     found = [f"{where}: {_failures(run)}"] if _failures(run) else []
-    if steady.grown:
+    if run.saturated:
+        found.append(f"{where}: the engine did not keep up, so that the level ended early: {run.saturated}")
+    elif steady.grown:
         found.append(
             f"{where}: the engine did not keep up: {steady.grown} more requests waited at the end than at the start, so"
             " that latencies depend on how long the level was"

@@ -14,7 +14,6 @@ from autotuner.benchmark.contract.messages import (
     LevelRecorded,
     ReadyForLevel,
     RunLevel,
-    SkipLevel,
     TokenizerFailed,
     TokenizerLoaded,
     WarmedUp,
@@ -22,9 +21,9 @@ from autotuner.benchmark.contract.messages import (
 from autotuner.benchmark.contract.result import Failure
 from autotuner.benchmark.contract.spec import RunnerSpec, api_key
 from autotuner.benchmark.runner.client_process import ClientGoneError, ClientProcess
-from autotuner.benchmark.runner.early_stop import StopCriteria, Stopped, ladder_top, would_stop
 from autotuner.benchmark.runner.engine_client import EngineClient, NotServingError
 from autotuner.benchmark.runner.level_figures import LevelLimits, judge
+from autotuner.benchmark.runner.level_order import Ended, next_step
 from autotuner.benchmark.runner.log import Log
 from autotuner.benchmark.runner.progress import Progress
 
@@ -49,8 +48,6 @@ class Runner:
 
     def __init__(self, spec: RunnerSpec, client: str, environment: Mapping[str, str], log: Log) -> None:
         self._spec, self._log = spec, log
-        weights = {scenario.name: scenario.weight for scenario in spec.scenarios}
-        self._criteria = StopCriteria(spec.ladder, weights, spec.slos, spec.required_throughput, spec.noise_margin)
         self.progress = Progress()
         try:
             self._engine = EngineClient(spec.api_base, api_key(environment))
@@ -64,7 +61,7 @@ class Runner:
         self._client = ClientProcess(client, spec.work_dir, environment)
 
     def run(self) -> None:
-        """Measure the ladder; the findings are in `progress`.
+        """Measure the ladder, or search for the boundary; the findings are in `progress`.
 
         Raises:
             BenchmarkError: the benchmark failed; the levels that finished before are in `progress`.
@@ -124,28 +121,16 @@ class Runner:
         )
 
     def _climb(self, model: str) -> None:
-        levels = [(scenario.name, offered) for scenario, offered in self._spec.levels]
-        stopped: Stopped | None = None
-        for index, (_, offered) in enumerate(levels):
-            self._await_client(index)
-            if not self._wanted(offered):
-                self._client.send(SkipLevel())
-                continue
+        number = 0
+        while not isinstance(step := next_step(self.progress.levels, self._spec), Ended):
+            self._await_client(number)
             if self._spec.cache_flush:
                 self._engine.flush_cache(self._spec.cache_flush)
-            self._client.send(RunLevel(model=model))
+            scenario, offered = step
+            self._client.send(RunLevel(model=model, scenario=scenario, offered=offered))
             self._accept(self._await_level())
-            if stopped := would_stop(self.progress.levels, self._criteria, levels[index + 1 :]):
-                break
-        top = ladder_top(self.progress.levels, self._criteria)
-        if stopped is None and top is not None and len(self.progress.levels) < len(levels):
-            stopped = Stopped("StoppedSLO", top[1])
-        self.progress.ladder = stopped.ladder if stopped else "Complete"
-        self.progress.note = f"the ladder ended early: {stopped.why}" if stopped else ""
-
-    def _wanted(self, offered: float) -> bool:
-        top = ladder_top(self.progress.levels, self._criteria)
-        return top is None or offered <= top[0]
+            number += 1
+        self.progress.ladder, self.progress.note = step.ladder, step.note
 
     def _accept(self, run: LevelRun) -> None:
         simulated = self._spec.tokenizer.source == "Builtin"

@@ -84,7 +84,7 @@ def ends_confirmation(seen: ObservedTask, race: Race, step: Measure, now: dateti
         return ""
     pace, coming = learned(seen.measured), Cost()
     if pace is not None:
-        levels = _levels(seen, race.ladder)
+        levels = _levels(seen, len(race.ladder))
         for key in step.keys:
             coming += pace.cost(levels, race.original(key).held)
     return _limit_reached(budget, Cost(_used(seen.measured, now), _elapsed(seen, now)), coming, "block of repeats")
@@ -144,7 +144,7 @@ def gpu_hours(seen: ObservedTask, experiments: int, accelerators: int) -> float 
     pace = learned(_before_repeats(seen.measured))
     if pace is None:
         return None
-    one = pace.cost(_levels(seen, seen.spec.benchmark.ladder), accelerators)
+    one = pace.cost(_levels(seen, seen.spec.benchmark.most_levels), accelerators)
     return one.times(experiments).gpu_seconds / _HOUR
 
 
@@ -264,9 +264,9 @@ def _used(measured: Iterable[Measured], now: datetime) -> float:
 
 def _side_by_side(seen: ObservedTask, pace: Pace, starting: Sequence[int], now: datetime) -> Cost:
     """The cost of what starts now beside what is still to come of what is running: the clock runs for all at once."""
-    whole = [pace.cost(_levels(seen, seen.spec.benchmark.ladder), each) for each in starting]
+    whole = [pace.cost(_levels(seen, seen.spec.benchmark.most_levels), each) for each in starting]
     for one in seen.running:
-        cost = pace.cost(_levels(seen, one.spec.benchmark.ladder), one.held)
+        cost = pace.cost(_levels(seen, one.spec.benchmark.most_levels), one.held)
         gone = clock.seconds_between(one.begun, clock.stamp(now)) or 0.0
         whole.append(Cost(max(0.0, cost.gpu_seconds - _used([one], now)), max(0.0, cost.seconds - gone)))
     return Cost(sum(cost.gpu_seconds for cost in whole), max(cost.seconds for cost in whole))
@@ -322,12 +322,12 @@ def _paid(seen: ObservedTask, searched: Sequence[Measured], pace: Pace | None, n
 def _block(seen: ObservedTask, race: Race, pace: Pace, leaders: Iterable[int]) -> Cost:
     """The cost of a block: a run of each leader, by their accelerators, and of a baseline to compare with."""
     today = [race.baseline.held] if race.standing.comparable else []
-    levels = _levels(seen, race.ladder)
+    levels = _levels(seen, len(race.ladder))
     return sum((pace.cost(levels, each) for each in (*leaders, *today)), Cost())
 
 
-def _levels(seen: ObservedTask, ladder: Sequence[float]) -> int:
-    return len(seen.spec.benchmark.scenarios) * len(ladder)
+def _levels(seen: ObservedTask, of_each: int) -> int:
+    return len(seen.spec.benchmark.scenarios) * of_each
 
 
 def _number(hours: float) -> str:

@@ -13,7 +13,8 @@ from functools import cached_property, lru_cache
 from statistics import geometric_mean
 
 from autotuner import engines, scoring
-from autotuner.api.common import EngineName
+from autotuner.api.benchmark import LEVELS_MAX
+from autotuner.api.common import BOUNDARY_METRICS, EngineName
 from autotuner.api.task import TaskSpec
 from autotuner.policy.confirmation.rule import (
     ConfigurationKey,
@@ -203,6 +204,8 @@ def _leaders(spec: TaskSpec, measured: Iterable[Measured], baseline: Measured) -
 
 def _ladder(spec: TaskSpec, leaders: Iterable[Measured], baseline: Measured) -> tuple[float, ...]:
     goal = scoring.Goal.of(spec)
+    if goal.searches:
+        return _near_boundaries(spec, goal, [baseline, *leaders])
     wanted = {
         level
         for one in (*leaders, baseline)
@@ -210,9 +213,30 @@ def _ladder(spec: TaskSpec, leaders: Iterable[Measured], baseline: Measured) -> 
     }
     if wanted and _doubtful(baseline) and baseline.score is not None and baseline.score.level is not None:
         wanted.add(baseline.score.level[1])
-    if spec.objectives[0].metric == "MaxConcurrency" and wanted:
+    if spec.objectives[0].metric in BOUNDARY_METRICS and wanted:
         # It is found between two neighbours of the ladder, and may be found between others next time.
         wanted |= {level for level in goal.ladder if min(wanted) < level < max(wanted)}
+    return tuple(sorted(wanted))
+
+
+def _near_boundaries(spec: TaskSpec, goal: scoring.Goal, all_of_them: Iterable[Measured]) -> tuple[float, ...]:
+    """The levels at and next to the boundaries that were found: the search itself is not repeated.
+
+    A level just within the SLOs may break them the next time; the one below then says what the configuration is worth.
+    """
+    beyond = spec.objectives[0].metric in BOUNDARY_METRICS
+    most = LEVELS_MAX // len(goal.scenarios)
+    wanted: set[float] = set()
+    for one in all_of_them:
+        at = one.score.at if one.score is not None and one.score.feasible else ()
+        level = one.score.level if one.score is not None else None
+        found = at[0] if at else level[1] if level is not None and _doubtful(one) else None
+        if found is None:
+            continue
+        place = goal.ladder.index(found)
+        near = set(goal.ladder[max(0, place - 1) : place + (2 if beyond else 1)])
+        if len(wanted | near) <= most:
+            wanted |= near
     return tuple(sorted(wanted))
 
 

@@ -146,13 +146,21 @@ def experiment(
     purpose: Purpose,
     configuration: Configuration | None,
     best: float | None = None,
+    at: float | None = None,
 ) -> Object:
-    """The TuningExperiment to create; given the worth of the best so far, its ladder ends when it cannot reach that."""
-    return _object(common.task, index, specification(common, purpose, configuration, best))
+    """The TuningExperiment to create; given the worth of the best so far, its ladder ends when it cannot reach that.
+
+    A search for the boundary begins at the level of the best so far, `at`.
+    """
+    return _object(common.task, index, specification(common, purpose, configuration, best, at))
 
 
 def specification(
-    common: Ingredients, purpose: Purpose, configuration: Configuration | None, best: float | None = None
+    common: Ingredients,
+    purpose: Purpose,
+    configuration: Configuration | None,
+    best: float | None = None,
+    at: float | None = None,
 ) -> ExperimentSpec:
     """The spec of the TuningExperiment that measures a configuration."""
     spec = common.spec
@@ -161,7 +169,7 @@ def specification(
         parameters=configuration.parameters() if configuration is not None else None,
         service=_service(common, configuration),
         benchmark=_benchmark(common),
-        stop=scoring.stop(scoring.Goal.of(spec), best),
+        stop=scoring.stop(scoring.Goal.of(spec), best, at),
         timeouts=spec.timeouts,
     )
 

@@ -9,8 +9,8 @@ from typing import Literal, get_args
 
 from autotuner import engines, scoring
 from autotuner.api.common import FINISHED_LABEL
-from autotuner.api.experiment import EnginePod, Evidence, ExperimentPhase, ExperimentStatus, Times
-from autotuner.api.goals import Objective
+from autotuner.api.experiment import Boundary, EnginePod, Evidence, ExperimentPhase, ExperimentStatus, Times
+from autotuner.api.goals import Objective, Slo
 from autotuner.benchmark.contract.result import Result
 from autotuner.policy import trouble
 from autotuner.policy.conditions import ConditionSet, is_true, shorten, steady
@@ -203,7 +203,10 @@ def _benchmark_progress(seen: ObservedExperiment) -> str:
         return "engine ready; the benchmark's pod is gone"
     if not pod.started:
         return f"engine ready; benchmark {pod.waiting_reason or 'starting'} on {pod.node}"
-    levels = len(seen.spec.benchmark.scenarios) * len(seen.spec.benchmark.ladder)
+    benchmark = seen.spec.benchmark
+    levels = len(benchmark.scenarios) * benchmark.most_levels
+    if benchmark.search:
+        return f"searching for the boundary in up to {levels} levels; kubectl logs job/{seen.name} shows each"
     return f"benchmarking {levels} level{'s' if levels != 1 else ''}; kubectl logs job/{seen.name} shows each"
 
 
@@ -232,6 +235,7 @@ def _end(seen: ObservedExperiment, ending: Ending, now: datetime) -> Plan:
             "message": shorten(ending.message),
             "times": times,
             "levels": list(result.levels) if result and result.levels else None,
+            "boundary": _boundary(seen, result),
             "ladder": result.ladder if result else None,
             "engine_version": _version(seen, result),
             "evidence": evidence,
@@ -264,20 +268,35 @@ def _fingerprint(seen: ObservedExperiment, ending: Ending, status: ExperimentSta
     return fingerprint(seen.spec, status.hashes, status.image_id or "", status.accelerator_product, seen.sharing)
 
 
+def _goal(seen: ObservedExperiment, slos: Sequence[Slo]) -> scoring.Goal:
+    """What is judged of an experiment: whether some level keeps these SLOs."""
+    benchmark = seen.spec.benchmark
+    return scoring.Goal(
+        benchmark.scenarios,
+        benchmark.ladder,
+        [Objective(metric="OutputThroughput")],
+        slos,
+        open_loop=benchmark.open_loop,
+        searches=benchmark.search is not None,
+    )
+
+
+def _boundary(seen: ObservedExperiment, result: Result | None) -> Boundary | None:
+    """Where a search found the hard SLOs to break; None where none was made."""
+    slos = scoring.hard((seen.spec.stop.slos if seen.spec.stop else None) or [])
+    if result is None or not result.levels or seen.spec.benchmark.search is None:
+        return None
+    kept, broken = scoring.kept_and_broken(result.levels, _goal(seen, slos), seen.spec.service.accelerator.count)
+    return Boundary(kept=kept, broken=broken)
+
+
 def judge(seen: ObservedExperiment, ending: Ending) -> Ending:
     """The ending of a complete benchmark: Completed, or SLOViolated if no level keeps the hard SLOs."""
     slos = scoring.hard((seen.spec.stop.slos if seen.spec.stop else None) or [])
     if ending.reason != "Completed" or ending.result is None or not slos:
         return ending
-    benchmark = seen.spec.benchmark
-    goal = scoring.Goal(
-        benchmark.scenarios,
-        benchmark.ladder,
-        [Objective(metric="OutputThroughput")],
-        slos,
-        open_loop=benchmark.rates is not None,
-    )
-    score = scoring.score(ending.result.levels, goal, seen.spec.service.accelerator.count, ending.result.ladder)
+    gpus = seen.spec.service.accelerator.count
+    score = scoring.score(ending.result.levels, _goal(seen, slos), gpus, ending.result.ladder)
     if score.outcome != "infeasible":
         return ending
     return Ending("SLOViolated", f"no level keeps the SLOs; nearest: {score.explanation}", ending.result)

@@ -33,7 +33,7 @@ def _objectives(spec: TaskSpec) -> Iterator[Finding]:
         earlier = first.setdefault((one.metric, _statistic(one), level), number)
         if earlier != number:
             kind = Kind.LATENCY_OBJECTIVE_REPEATED if at_a_level else Kind.OBJECTIVE_REPEATED
-            where = told(level, spec.benchmark.rates is not None)
+            where = told(level, spec.benchmark.open_loop)
             details = {"figure": figure_name(one.metric, one.statistic), "where": where, "earlier": earlier}
             yield Finding(f"objectives[{number}]", kind, details)
 

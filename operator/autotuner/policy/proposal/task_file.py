@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from autotuner import yaml_text
-from autotuner.api.common import API_VERSION, RESERVED_ENDINGS, TASK_NAME_MAX
+from autotuner.api.common import API_VERSION, JUDGED_AT_A_LEVEL, RESERVED_ENDINGS, TASK_NAME_MAX
 from autotuner.api.task import TaskSpec
 from autotuner.policy import cost_estimate, preflight
 from autotuner.policy.preflight import Surroundings
@@ -196,19 +196,27 @@ def _benchmark(choices: _Choices) -> Iterator[Entry]:
         tuple(Entry("", dict(one)) for one in scenarios),
         (words,) if wishes.scenarios else (words, default),
     )
-    yield Entry(
-        "concurrency",
-        list(wishes.users or LADDER),
-        (
-            "Users who send a request as soon as their last one is answered."
-            + ("" if wishes.users else " Each level has twice as many as the one before; write up to what you expect."),
-        ),
-    )
+    yield _levels(wishes)
     if wishes.requests is not None:
         yield Entry("maxRequestsPerLevel", wishes.requests)
     yield _tokenizer(found, wishes)
     if ways := found.ways_to_hub:
         yield Entry("pod", {"env": [dict(one) for one in ways]}, ("The engine's own way to the hub.",))
+
+
+def _levels(wishes: Wishes) -> Entry:
+    """The users that are measured: a ladder where somebody wants one, or nothing says where a search would end."""
+    users = "Users who send a request as soon as their last one is answered."
+    limits = [slo(one) for one in SLOS] if wishes.slos is None else wishes.slos
+    hard = any("max" in one and one.get("enforcement") != "Soft" and not one.get("perRequest") for one in limits)
+    at_a_level = (wishes.objective or {}).get("metric") in JUDGED_AT_A_LEVEL
+    if wishes.users:
+        return Entry("concurrency", list(wishes.users), (users,))
+    if not hard or at_a_level:
+        more = " Each level has twice as many as the one before; write up to what you expect."
+        return Entry("concurrency", list(LADDER), (users + more,))
+    why = "The most of them within the SLOs are searched for, from 1 to max; write more than you expect."
+    return Entry("concurrencySearch", {"min": 1, "max": 2 * LADDER[-1], "precision": "10%"}, (users, why))
 
 
 def _tokenizer(found: Recognised, wishes: Wishes) -> Entry:

@@ -99,12 +99,12 @@ def text(
 
 def _offered(spec: TaskSpec) -> str:
     """The heading of what is offered at a level."""
-    return "concurrency" if spec.benchmark.rates is None else "rate"
+    return "rate" if spec.benchmark.open_loop else "concurrency"
 
 
 def _at_levels(spec: TaskSpec) -> tuple[str, ...]:
     """The headings of a level's figures, without those that none of the task's levels has."""
-    open_loop = _OPEN_LOOP if spec.benchmark.rates is not None else ()
+    open_loop = _OPEN_LOOP if spec.benchmark.open_loop else ()
     return (*_FIGURES, *open_loop, *(_OF_REQUESTS if of_requests(spec.slos or ()) else ()), *_DISTRIBUTIONS)
 
 

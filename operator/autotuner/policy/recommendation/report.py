@@ -55,7 +55,7 @@ def _front(answer: FinishedTask) -> Iterator[str]:
         ]
         for point in answer.front or ()
     ]
-    offered = "number of users" if answer.seen.spec.benchmark.rates is None else "requests per second"
+    offered = "requests per second" if answer.seen.spec.benchmark.open_loop else "number of users"
     yield f"Each value is told with the {offered} at which it was measured."
     yield ""
     yield from markdown.lines(["Experiment", *heads, "Arguments"], rows)

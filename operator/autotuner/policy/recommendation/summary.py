@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from autotuner import scoring
+from autotuner.api.common import BOUNDARY_METRICS
 from autotuner.api.experiment import Level
 from autotuner.api.task_status import Best
 from autotuner.policy.confirmation import finalists
@@ -141,7 +142,7 @@ def _scenarios(answer: FinishedTask) -> Iterator[str]:
     """The table of what each scenario measured at the level that counts."""
     spec = answer.seen.spec
     asked = [(one.metric, one.statistic) for one in (*spec.objectives, *(spec.slos or ()))]
-    written = {figure_name(*each): each for each in (*asked, *_ALWAYS) if each[0] != "MaxConcurrency"}
+    written = {figure_name(*each): each for each in (*asked, *_ALWAYS) if each[0] not in BOUNDARY_METRICS}
     gpus = answer.winners[0].accelerators if answer.winners else 1
     price = scoring.Goal.of(spec).gpu_hour_price
     weights = {scenario.name: scenario.weight for scenario in spec.benchmark.scenarios}
@@ -178,11 +179,10 @@ def _distance(levels: Sequence[Level], shown: Level) -> float:
 
 def _where(answer: FinishedTask, best: Best) -> str:
     scenarios = answer.seen.spec.benchmark.scenarios
-    if answer.objective.metric == "MaxConcurrency" and best.value > best.level.offered:
-        # The value lies between two levels.
-        others = f"all other figures are those of {best.level.concurrency} users, the last level within"
-        return f"the first broken SLO ({others})"
     where = told(best.level.offered, best.level.rate is not None)
+    if answer.objective.metric in BOUNDARY_METRICS and best.value > best.level.offered:
+        # The value lies between two levels.
+        return f"the first broken SLO (all other figures are those of {where}, the last level within)"
     if len(scenarios) == 1:
         return f"scenario {best.level.scenario}, {where}"
     weighted = ", ".join(f"{one.name} ({one.weight:g})" for one in scenarios)

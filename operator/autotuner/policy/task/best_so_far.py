@@ -84,7 +84,7 @@ def front(measured: Iterable[Measured], objectives: Sequence[Objective]) -> list
 
 
 def _front_point(one: Measured, score: scoring.Score, objectives: Sequence[Objective]) -> FrontPoint:
-    open_loop = one.spec.benchmark.rates is not None
+    open_loop = one.spec.benchmark.open_loop
     return FrontPoint(
         experiment=one.name,
         parameters=one.spec.parameters or None,

@@ -110,13 +110,18 @@ def _recommend(builder: PlanBuilder, reason: str, message: str) -> TaskPlan:
 
 def _ladder_advice(seen: ObservedTask, best: Best) -> str:
     """The advice where the best is at the end of the ladder, and others may be too: nobody knows which is better."""
-    metric, ladder = seen.spec.objectives[0].metric, seen.spec.benchmark.ladder
+    benchmark = seen.spec.benchmark
+    metric, ladder = seen.spec.objectives[0].metric, benchmark.ladder
     if not scoring.saturated(best.value, metric, ladder):
         return ""
     known = [one.value for one in seen.measured if not one.is_repeat and one.score is not None and one.score.feasible]
     count = sum(scoring.saturated(value, metric, ladder) for value in known)
     equal = f", and {count} of {len(known)} configurations reach it" if count > 1 else ""
-    return f"the ladder ends there{equal}: add higher concurrencies to benchmark.concurrency"
+    field = "rate" if benchmark.open_loop else "concurrency"
+    if benchmark.search:
+        return f"the search ends there{equal}: raise benchmark.{field}Search.max"
+    more = "rates to benchmark.rates" if benchmark.open_loop else "concurrencies to benchmark.concurrency"
+    return f"the ladder ends there{equal}: add higher {more}"
 
 
 def _searched(seen: ObservedTask, end: SearchEnd) -> str:

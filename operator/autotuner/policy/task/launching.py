@@ -157,6 +157,7 @@ def _body(builder: PlanBuilder, place: int, purpose: Purpose, configuration: Con
         purpose=purpose,
         configuration=configuration,
         best=leader.worth if leader and purpose != "Baseline" else None,
+        at=leader.score.at[0] if leader and leader.score and purpose != "Baseline" else None,
     )
 
 

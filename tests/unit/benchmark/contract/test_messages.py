@@ -12,7 +12,6 @@ from autotuner.benchmark.contract.messages import (
     ReadyForLevel,
     RunLevel,
     RunnerCommand,
-    SkipLevel,
     TokenizerFailed,
     TokenizerLoaded,
     WarmedUp,
@@ -40,14 +39,14 @@ def test_an_event_arrives_as_it_was_sent_in_one_line(event: ClientEvent) -> None
     assert decode_event(line.rstrip(b"\n")) == event
 
 
-@pytest.mark.parametrize("command", [RunLevel(model="org/model"), SkipLevel()])
+@pytest.mark.parametrize("command", [RunLevel(model="org/model", scenario="chat", offered=0.5)])
 def test_a_command_arrives_as_it_was_sent_in_one_line(command: RunnerCommand) -> None:
     line = encode(command)
     assert line.endswith(b"\n") and line.count(b"\n") == 1
     assert decode_command(line.rstrip(b"\n")) == command
 
 
-@pytest.mark.parametrize("line", [b"", b"{}", b"hello", encode(SkipLevel()), b'{"event":"ReadyForLevel"}'])
+@pytest.mark.parametrize("line", [b"", b"{}", b"hello", b'{"command":"SkipLevel"}', b'{"event":"ReadyForLevel"}'])
 def test_anything_else_is_no_event(line: bytes) -> None:
     with pytest.raises(ValueError, match="1 validation error"):
         decode_event(line)

@@ -5,6 +5,7 @@ The variable FAKE_CLIENT says what it does in the second level, or instead of lo
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import sys
@@ -18,7 +19,6 @@ from autotuner.benchmark.contract.messages import (
     FirstRequest,
     LevelRecorded,
     ReadyForLevel,
-    SkipLevel,
     TokenizerFailed,
     TokenizerLoaded,
     WarmedUp,
@@ -43,11 +43,9 @@ def main() -> None:
         connection.send(TokenizerFailed(message="benchmark.tokenizer: it is made up"))
         return
     connection.send(TokenizerLoaded())
-    for index, (scenario, concurrency) in enumerate(spec.levels):
+    for index in itertools.count():
         connection.send(ReadyForLevel(level=index))
         command = connection.receive()
-        if isinstance(command, SkipLevel):
-            continue
         if index == 0:
             connection.send(FirstRequest(unix_seconds=time.time()))
             connection.send(WarmedUp(seconds=0.5, error=f"{command.model} was cold"))
@@ -56,7 +54,7 @@ def main() -> None:
         error = "HTTP 503: busy" if index == 1 and behaviour == "record errors" else ""
         outage = "Connection error: gone" if index == 1 and behaviour == "record an outage" else ""
         path = spec.work_dir / f"level-{index}.json"
-        make_up(index, scenario.name, concurrency, error, outage).write(path)
+        make_up(index, command.scenario, int(command.offered), error, outage).write(path)
         connection.send(LevelRecorded(path=path))
 
 

@@ -47,8 +47,8 @@ class Session(Protocol):
     def sending(self) -> None:
         """Note that a request is about to be sent."""
 
-    def before_level(self, environment: Any, concurrency: int) -> bool:
-        """Get ready for the next level; False skips it."""
+    def before_level(self, environment: Any) -> int:
+        """Get ready for the next level; how many users it has."""
 
     def after_level(self, completed: int, errors: int) -> None:
         """Take in that a level is over; the counts are genai-bench's own."""
@@ -155,9 +155,10 @@ def install(session: Session) -> None:
 
     start = LocalRunner.start
 
-    def gated_start(runner: Any, user_count: int, spawn_rate: float, **more: Any) -> None:
-        if session.before_level(runner.environment, user_count):
-            start(runner, user_count, spawn_rate, **more)
+    def gated_start(runner: Any, *_: Any, **__: Any) -> None:
+        # genai-bench only counts the levels; all users of a level start within a second.
+        users = session.before_level(runner.environment)
+        start(runner, users, float(users))
 
     LocalRunner.start = gated_start
 

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from autotuner.benchmark.clients.environment import prepare_environment
@@ -19,16 +20,16 @@ from autotuner.benchmark.contract.messages import (
     FirstRequest,
     LevelRecorded,
     ReadyForLevel,
-    SkipLevel,
     WarmedUp,
 )
-from autotuner.benchmark.contract.spec import KEY_VARIABLE, RunnerSpec, api_key, load_spec
+from autotuner.benchmark.contract.spec import KEY_VARIABLE, RunnerScenario, RunnerSpec, api_key, load_spec
 
 # genai-bench insists on a key and writes it into its files; it gets this one.
 PLACEHOLDER_KEY = "none"
 PLACEHOLDER_MODEL = "model"
 FEWEST_WARMUPS = 3
 LONGEST_WARMUP_SECONDS = 60.0
+LONGEST_DRAWING_SECONDS = 10.0
 
 
 class LadderSession:
@@ -39,7 +40,9 @@ class LadderSession:
         self.recorder = Recorder(spec.max_requests_per_level)
         self.warming = self.running = False
         self._spec, self._runner = spec, runner
-        self._streams: list[Prompts] = []
+        self._streams: dict[tuple[str, int], Prompts] = {}
+        self._warmup: Prompts | None = None
+        self._sampler: Any = None
         self._stream: Prompts | None = None
         self._model = ""
         self._next_level = 0
@@ -56,22 +59,28 @@ class LadderSession:
             self._sent = True
             self._runner.send(FirstRequest(unix_seconds=time.time()))
 
-    def before_level(self, environment: Any, concurrency: int) -> bool:
-        """Announce the next level to the runner and get ready for it; False if the runner leaves it out."""
+    def before_level(self, environment: Any) -> int:
+        """Announce the next level to the runner and get ready for the one that it names: how many users it has."""
         index, self._next_level = self._next_level, self._next_level + 1
         if index == 0:
             self._open_streams(environment)
         self._runner.send(ReadyForLevel(level=index))
         command = self._runner.receive()
-        if isinstance(command, SkipLevel):
-            return False
+        concurrency = int(command.offered)
+        level = (command.scenario, concurrency)
+        if level not in self._streams:
+            self._streams[level] = self._level_stream(command.scenario, concurrency)
+            # Nothing is drawn yet, and drawing would hold up the event loop while the level runs.
+            deadline = time.monotonic() + LONGEST_DRAWING_SECONDS
+            while time.monotonic() < deadline and self._streams[level].draw_one_ahead():
+                pass
         if not self._model:
             self._model = command.model
             self._warm_up(environment, concurrency)
-        self._stream = self._streams[index + 1]
+        self._stream = self._streams[level]
         self.running = True
-        self.recorder.begin(index, self._spec.levels[index][0].name, concurrency)
-        return True
+        self.recorder.begin(index, command.scenario, concurrency)
+        return concurrency
 
     def after_level(self, completed: int, errors: int) -> None:
         """Record the level that is over and hand it to the runner; the counts are genai-bench's own."""
@@ -82,22 +91,29 @@ class LadderSession:
 
     def _open_streams(self, environment: Any) -> None:
         import gevent
+
+        self._sampler = environment.sampler
+        scenario, offered = self._spec.planned[0]
+        self._warmup = self._prompts("warm-up", scenario, int(offered), int(offered) + FEWEST_WARMUPS)
+        for each, users in self._spec.planned:
+            self._streams[each.name, int(users)] = self._level_stream(each.name, int(users))
+        gevent.spawn(self._draw_ahead, [self._warmup, *self._streams.values()])
+
+    def _level_stream(self, name: str, concurrency: int) -> Prompts:
+        scenario = next(one for one in self._spec.scenarios if one.name == name)
+        return self._prompts("level", scenario, concurrency, self._spec.max_requests_per_level)
+
+    def _prompts(self, purpose: str, scenario: RunnerScenario, concurrency: int, expected: int) -> Prompts:
         from genai_bench.scenarios import Scenario
 
-        spec = self._spec
-        warmup = ("warm-up", spec.levels[0][0], spec.levels[0][1])
-        for purpose, scenario, concurrency in [warmup, *(("level", s, c) for s, c in spec.levels)]:
-            key = (spec.seed, spec.block, purpose, scenario.name, scenario.load, concurrency)
-            expected = int(concurrency) + (FEWEST_WARMUPS if purpose == "warm-up" else spec.max_requests_per_level)
-            shape = Scenario.from_string(scenario.load)
-            self._streams.append(Prompts(environment.sampler, shape, key, expected))
-        gevent.spawn(self._draw_ahead)
+        key = (self._spec.seed, self._spec.block, purpose, scenario.name, scenario.load, concurrency)
+        return Prompts(self._sampler, Scenario.from_string(scenario.load), key, expected)
 
-    def _draw_ahead(self) -> None:
+    def _draw_ahead(self, streams: Sequence[Prompts]) -> None:
         """Draw prompts whenever no level runs: drawing holds up the event loop, which would show in TTFT."""
         import gevent
 
-        for stream in self._streams:
+        for stream in streams:
             while True:
                 while self.running:
                     gevent.sleep(0.1)
@@ -111,7 +127,7 @@ class LadderSession:
 
         from autotuner.benchmark.clients.genai_bench.hooks import RecordingUser
 
-        self._stream, self.warming, started = self._streams[0], True, time.monotonic()
+        self._stream, self.warming, started = self._warmup, True, time.monotonic()
         rounds = -(-FEWEST_WARMUPS // concurrency)
         answers: list[Any] = []
 
@@ -146,8 +162,9 @@ def arguments(spec: RunnerSpec) -> list[str]:
         ("--experiment-base-dir", str(spec.work_dir)),
         ("--experiment-folder-name", "genai-bench"),
         ("--log-dir", str(spec.work_dir / "log")),
-        *(("--num-concurrency", str(c)) for c in spec.ladder),
-        *(("--traffic-scenario", s.load) for s in spec.scenarios),
+        # As many runs as there may be levels; the runner says which level each of them is.
+        *(("--num-concurrency", str(n + 1)) for n in range(spec.most_levels * len(spec.scenarios))),
+        ("--traffic-scenario", spec.scenarios[0].load),
         ("--additional-request-params", json.dumps(spec.request_params)),
         ("--metrics-refresh-interval", "1000"),
     ]

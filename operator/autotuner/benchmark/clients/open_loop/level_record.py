@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left, insort
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from autotuner.benchmark.clients.open_loop import saturation
 from autotuner.benchmark.clients.outage import OutageWatch
 from autotuner.benchmark.contract.level_run import (
     MIN_STEADY_REQUESTS,
@@ -34,7 +36,9 @@ class LevelRecord:
         self._requests: list[Request] = []
         self._answers: list[float] = []
         self._sent: list[float] = []
+        self._over: list[tuple[float, float]] = []
         self._watch = OutageWatch(1)
+        self._saturated = ""
 
     def add(self, request: Request) -> None:
         """Record a request that was answered, failed or was cut off; one that hung until then has failed."""
@@ -46,11 +50,22 @@ class LevelRecord:
         self._watch.add(request)
         insort(self._answers, request.end - request.start)
         insort(self._sent, request.start)
+        self._over.append((request.start - self._started, request.end - self._started))
 
     @property
     def outage(self) -> str | None:
         """What is wrong, if for a while there was nothing but errors, or nothing at all; else None."""
         return self._watch.outage
+
+    def saturates(self, due: Sequence[float], now: float) -> bool:
+        """Whether the engine does not keep up with the rate; the record then says what showed it.
+
+        Args:
+            due: when the requests sent so far were due, in seconds from the start of the level.
+            now: by the monotonic clock.
+        """
+        self._saturated = saturation.evidence(due, self._over, now - self._started)
+        return bool(self._saturated)
 
     @property
     def enough(self) -> bool:
@@ -77,6 +92,7 @@ class LevelRecord:
             counted_errors=sum(request.failed for request in self._requests),
             client_cpu_seconds=cpu_seconds,
             client_lag_seconds=late[int(0.95 * (len(late) - 1))] if late else 0.0,
+            saturated=self._saturated,
             outage=self.outage or "",
             requests=self._requests,
         )

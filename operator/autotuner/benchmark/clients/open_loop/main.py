@@ -7,9 +7,11 @@ prompts are those of the closed loop: the same text, lengths and tokenizer.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import sys
 import time
+from bisect import bisect_right
 from collections.abc import Hashable, Iterator
 from typing import Any
 
@@ -28,7 +30,6 @@ from autotuner.benchmark.contract.messages import (
     FirstRequest,
     LevelRecorded,
     ReadyForLevel,
-    SkipLevel,
     WarmedUp,
 )
 from autotuner.benchmark.contract.spec import RunnerScenario, RunnerSpec, api_key, load_spec
@@ -42,6 +43,8 @@ HEAD_START_SECONDS = 0.2
 # Orders reach the workers so long before they are due: this process may be held up by prompts that long.
 LEAD_SECONDS = 2.0
 TICK_SECONDS = 0.05
+# Between two looks at whether the engine keeps up.
+SATURATION_SECONDS = 2.0
 # Beyond its limit of requests a level sends on for the answers that take so long.
 DRAWN_BEYOND_SECONDS = 10.0
 # Where drawing takes more of a core than this, it is done before the level and not during it.
@@ -55,51 +58,56 @@ class OpenLoop:
 
     def __init__(self, spec: RunnerSpec, workers: Workers, sampler: Any, runner: RunnerConnection) -> None:
         self._spec, self._workers, self._runner = spec, workers, runner
-        warmup_scenario, warmup_rate = spec.levels[0]
-        self._warmup = self._stream(sampler, "warm-up", warmup_scenario, warmup_rate, WARMUPS)
-        self._streams = [
-            self._stream(sampler, "level", scenario, rate, _expected(spec, rate)) for scenario, rate in spec.levels
-        ]
+        self._sampler = sampler
+        warmup_scenario, warmup_rate = spec.planned[0]
+        self._warmup = self._stream("warm-up", warmup_scenario, warmup_rate, WARMUPS)
+        self._streams = {
+            (scenario.name, rate): self._stream("level", scenario, rate, _expected(spec, rate))
+            for scenario, rate in spec.planned
+        }
         self._drawing_seconds, self._drawn = 0.0, 0
 
     def climb(self) -> None:
         """Run the levels that the runner wants."""
         model = ""
-        for index, (scenario, rate) in enumerate(self._spec.levels):
+        scenarios = {scenario.name: scenario for scenario in self._spec.scenarios}
+        for index in itertools.count():
             self._runner.send(ReadyForLevel(level=index))
             while not self._runner.commanded(0.0) and self._draw_one_ahead():
                 pass
             command = self._runner.receive()
-            if isinstance(command, SkipLevel):
-                continue
+            scenario, rate = scenarios[command.scenario], command.offered
+            level = (scenario.name, rate)
+            if level not in self._streams:
+                self._streams[level] = self._stream("level", scenario, rate, _expected(self._spec, rate))
             if not model:
                 model = command.model
                 self._warm_up(model)
-            self._draw_before(index, rate)
+            self._draw_before(self._streams[level], rate)
             self._run(index, scenario, rate, model)
 
-    def _stream(self, sampler: Any, purpose: str, scenario: RunnerScenario, rate: float, expected: int) -> Prompts:
+    def _stream(self, purpose: str, scenario: RunnerScenario, rate: float, expected: int) -> Prompts:
         from genai_bench.scenarios import Scenario
 
         key = drawn_from(self._spec, purpose, scenario, rate)
-        return Prompts(sampler, Scenario.from_string(scenario.load), key, expected)
+        return Prompts(self._sampler, Scenario.from_string(scenario.load), key, expected)
 
     def _draw_one_ahead(self) -> bool:
         """Draw one more prompt ahead of its use; False when enough are drawn."""
         started = time.monotonic()
-        for stream in (self._warmup, *self._streams):
+        for stream in (self._warmup, *self._streams.values()):
             if stream.draw_one_ahead():
                 self._drawing_seconds += time.monotonic() - started
                 self._drawn += 1
                 return True
         return False
 
-    def _draw_before(self, index: int, rate: float) -> None:
+    def _draw_before(self, stream: Prompts, rate: float) -> None:
         """Draw what cannot be drawn beside the sending: it would take the CPU that keeps requests in time."""
         each = self._drawing_seconds / self._drawn if self._drawn else 0.0
         if not self._drawn or each * rate > DRAWING_SHARE:
             deadline = time.monotonic() + LONGEST_DRAWING_SECONDS
-            while time.monotonic() < deadline and self._streams[index].draw_one_ahead():
+            while time.monotonic() < deadline and stream.draw_one_ahead():
                 pass
 
     def _warm_up(self, model: str) -> None:
@@ -119,12 +127,19 @@ class OpenLoop:
     def _run(self, index: int, scenario: RunnerScenario, rate: float, model: str) -> None:
         started = time.monotonic() + HEAD_START_SECONDS
         record = LevelRecord(index, scenario.name, rate, self._spec.max_requests_per_level, started)
-        orders = self._orders(index, scenario, rate, model, started)
+        orders = self._orders(scenario, rate, model, started)
         order = next(orders)
         ends = started + 60 * self._spec.max_minutes_per_level
+        looked = started
+        due: list[float] = []
         while (now := time.monotonic()) < ends and not record.enough and not record.outage:
+            if now - looked >= SATURATION_SECONDS:
+                looked = now
+                if record.saturates(due[: bisect_right(due, now - started)], now):
+                    break
             if order.due < now + LEAD_SECONDS:
                 self._workers.send(order)
+                due.append(order.due - started)
                 order = next(orders)
             # While there is more to send, nothing is waited for.
             for request in self._workers.over(0.0 if order.due < now + LEAD_SECONDS else TICK_SECONDS):
@@ -135,11 +150,12 @@ class OpenLoop:
         path = record.write(self._spec.work_dir, cpu_seconds)
         self._runner.send(LevelRecorded(path=path))
 
-    def _orders(self, index: int, scenario: RunnerScenario, rate: float, model: str, started: float) -> Iterator[Order]:
+    def _orders(self, scenario: RunnerScenario, rate: float, model: str, started: float) -> Iterator[Order]:
         """The requests of a level without end, each written just before it is needed."""
+        stream = self._streams[scenario.name, rate]
         times = due_times(self._spec.arrivals, rate, drawn_from(self._spec, "level", scenario, rate))
         for number, due in enumerate(times):
-            yield self._order(number, started + due, self._streams[index], model)
+            yield self._order(number, started + due, stream, model)
 
     def _order(self, number: int, due: float, stream: Prompts, model: str, most: int = sys.maxsize) -> Order:
         request = stream.take(model)
