@@ -507,8 +507,26 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
     (
         Kind.USERS_IN_OPEN_LOOP,
         {},
-        "MaxConcurrency counts users, of which benchmark.rates has none; give benchmark.concurrency, or choose"
-        " RequestThroughput or Goodput",
+        "MaxConcurrency counts users, of which an open loop has none; give benchmark.concurrencySearch, or choose"
+        " MaxRequestRate",
+    ),
+    (
+        Kind.RATE_IN_CLOSED_LOOP,
+        {},
+        "MaxRequestRate is a rate, which a closed loop does not have; give benchmark.rateSearch, or choose"
+        " MaxConcurrency",
+    ),
+    (
+        Kind.LEVEL_OF_SEARCH,
+        {"metric": "TTFT", "search": "rateSearch", "ladder": "rates"},
+        "TTFT is judged at one level, and benchmark.rateSearch measures others for each configuration; give"
+        " benchmark.rates instead, or choose a throughput, MaxConcurrency or MaxRequestRate",
+    ),
+    (
+        Kind.SEARCH_WITHOUT_LIMIT,
+        {},
+        "it looks for the level at which a hard SLO breaks, and there is none; add one to slos, with the max of a"
+        " latency or the min of Attainment",
     ),
     (
         Kind.REQUEST_PARAMETER_REFUSED,
@@ -560,6 +578,13 @@ TEXTS: list[tuple[Kind, dict[str, object], str]] = [
         {"tokens": 1280, "limit": 1024},
         "a prompt and its answer have 1280 tokens, but the model's context has 1024; write shorter requests, or extend"
         " the context by the engine's flags",
+    ),
+    (
+        Kind.LADDER_WITH_GAPS,
+        {"low": "32", "high": "128", "instead": "benchmark.concurrencySearch"},
+        "between 32 and 128 nothing is measured, and the SLOs may hold nearly up to 128: what is reported can lie far"
+        " below what is possible, and differences can be those of the ladder; benchmark.concurrencySearch finds the"
+        " boundary",
     ),
     (
         Kind.LOAD_IN_LOCKSTEP,
@@ -838,6 +863,7 @@ REASONS = {
         Kind.VOLUME_NOT_READ,
         Kind.SOME_REQUESTS_TOO_LONG,
         Kind.REQUESTS_BEYOND_MODEL,
+        Kind.LADDER_WITH_GAPS,
         Kind.LOAD_IN_LOCKSTEP,
         Kind.MORE_SLOTS_THAN_GPUS,
         Kind.BATCH_LEARNS_LITTLE,

@@ -250,7 +250,7 @@ class Stop(Model):
             " full."
         ),
     )
-    metric: ThroughputMetric | BoundaryMetric | None = Field(
+    metric: Literal[ThroughputMetric, BoundaryMetric] | None = Field(
         default=None,
         description="The throughput, or the boundary, that threshold is about, for example OutputThroughput.",
     )

@@ -53,5 +53,5 @@ def test_anything_else_is_no_event(line: bytes) -> None:
 
 
 def test_an_event_is_no_command() -> None:
-    with pytest.raises(ValueError, match="command"):
+    with pytest.raises(ValueError, match="RunLevel"):
         decode_command(encode(TokenizerLoaded()))

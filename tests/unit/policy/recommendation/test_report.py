@@ -63,8 +63,8 @@ CASES: list[tuple[str, str, list[str], list[str]]] = [
         "a number of users between two levels, whose figures are those of the lower one",
         report(levels(0.3, 0.9), levels(0.2, 0.6), repeats=0, **USERS),
         [
-            "has the best MaxConcurrency that keeps the SLOs, at the first broken SLO (all other figures are those of 8"
-            " users, the last level within).",
+            "has the best MaxConcurrency that keeps the SLOs, at the first broken SLO (all other figures are those of"
+            " concurrency 8, the last level within).",
         ],
         ["or more"],
     ),
