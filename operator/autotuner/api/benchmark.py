@@ -274,9 +274,7 @@ class Arrivals(Model):
 MOST_SEARCHED = 12
 """The most levels that a search for the boundary measures of each scenario."""
 _SEARCH_RULES = rules(cel("self.min < self.max", "must be above min", fieldPath=".max"))
-Precision = Annotated[
-    str, StringConstraints(pattern=r"^(([1-9]|[1-4][0-9])(\.[0-9]{1,2})?|50)%$", max_length=8)
-]
+Precision = Annotated[str, StringConstraints(pattern=r"^(([1-9]|[1-4][0-9])(\.[0-9]{1,2})?|50)%$", max_length=8)]
 
 
 def _share(precision: str) -> float:

@@ -139,9 +139,9 @@ class Objective(Model):
     metric: Literal[ThroughputMetric, LatencyMetric, ShareMetric, DerivedMetric] = Field(
         description=(
             "The figure to optimise. CostPerMillionTokens is the cost of a million output tokens and needs"
-            " gpuHourPrice. MaxConcurrency is the highest number of users, and"
-            " MaxRequestRate the highest rate, within the hard SLOs; they need one. Goodput is the requests per second, and Attainment the share of requests, that keep every SLO"
-            " marked perRequest."
+            " gpuHourPrice. MaxConcurrency is the highest number of users, and MaxRequestRate the highest rate, within"
+            " the hard SLOs; they need one with max. Goodput is the requests per second, and Attainment the share of"
+            " requests, that keep every SLO marked perRequest."
         )
     )
     statistic: Statistic | None = Field(

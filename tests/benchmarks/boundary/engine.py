@@ -109,7 +109,7 @@ def rate(config: EngineConfig, load: Load, per_second: float, seed: str, prompts
     now, looked, words, enough = 0.0, 0.0, "", 0
     due: list[float] = []
     while now < 60 * load.minutes:
-        if now - looked >= _LOOK_SECONDS:
+        if now - looked >= max(_LOOK_SECONDS, now / 20):
             looked = now
             if words := saturation.evidence(due, [(one.start, one.end) for one in run.over], now):
                 break

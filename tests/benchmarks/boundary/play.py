@@ -84,6 +84,6 @@ def _spec(goal: Goal, best: Score | None, search: ConcurrencySearch | RateSearch
             "requiredThroughput": required,
             "slos": [_in_si(slo, 1) for slo in stop.slos or []],
             "tokenizer": {"source": "Builtin"},
-            "workDir": Path("/tmp"),  # noqa: S108 - nothing is written
+            "workDir": Path("/tmp"),
         }
     )

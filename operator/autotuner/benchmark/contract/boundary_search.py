@@ -48,9 +48,7 @@ def bracket(verdicts: Mapping[float, bool]) -> Bracket:
     return Bracket(max(kept, default=None), broken)
 
 
-def next_level(
-    grid: Sequence[float], verdicts: Mapping[float, bool], start: float | None, most: int
-) -> float | None:
+def next_level(grid: Sequence[float], verdicts: Mapping[float, bool], start: float | None, most: int) -> float | None:
     """The level to measure next; None if the boundary is found, or as many levels as may be were measured.
 
     Args:
