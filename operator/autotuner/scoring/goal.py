@@ -49,7 +49,7 @@ class Goal:
 
     def on(self, ladder: Sequence[float]) -> Goal:
         """Copy the goal for another ladder: repeats are measured at one level."""
-        return replace(self, ladder=tuple(ladder), searches=False)
+        return replace(self, ladder=tuple(ladder))
 
     def judged_at(self, objective: Objective) -> float:
         """The users or the rate at which a latency or Attainment is judged; 0 if there is none."""

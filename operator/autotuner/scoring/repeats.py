@@ -17,8 +17,8 @@ def together(runs: Sequence[Sequence[Level]], goal: Goal, gpus: int) -> list[Sco
 
     Taking each run's own best one would mix two levels into one mean, and take the luckier one each time. Of the
     levels that keep the hard SLOs in more than half of the runs, the one with the best geometric mean counts; if
-    there is none, that which keeps them most often, so that one bad run of two is no verdict. A boundary lies
-    between levels, and is found anew in each run.
+    there is none, that which keeps them most often, so that one bad run of two is no verdict. A boundary, and
+    what a search says of it, lies between levels and is found anew in each run.
 
     Args:
         runs: what each measured; nothing of one that failed.
@@ -29,7 +29,7 @@ def together(runs: Sequence[Sequence[Level]], goal: Goal, gpus: int) -> list[Sco
         One for each run.
     """
     metric = goal.objectives[0].metric
-    if metric in BOUNDARY_METRICS:
+    if metric in BOUNDARY_METRICS or goal.searches:
         return [score(levels, goal, gpus) for levels in runs]
     candidates = [[score(levels, goal, gpus, at=at) for levels in runs] for at in sorted(goal.ladder)]
     # Of equal ones the lowest level wins.

@@ -183,7 +183,27 @@ def _judge(
         # Of equal ones the lowest level wins.
         if best is None or better(worth, best.worth, objective.metric):
             best = _Found(step, value, worth)
+    if best is not None and goal.searches:
+        return _at_boundary(best, steps, goal, objective, gpus)
     return best or _without(goal, steps, counted, missing)
+
+
+def _at_boundary(best: _Found, steps: Sequence[Rung], goal: Goal, objective: Objective, gpus: int) -> _Found:
+    """What the best level is worth where the first hard SLO breaks, between it and the next one.
+
+    Of two equal configurations chance lets one keep a level that the other just breaks: a value that steps from level
+    to level would tell them apart by a whole step, in every repeat.
+    """
+    beyond = next((step for step in steps if step.offered > best.rung.offered), None)
+    if beyond is None or not beyond.broken or beyond.missing:
+        return best
+    value, _ = scenarios.value(beyond, goal, objective, gpus)
+    if not value or best.value <= 0 or not better(value, best.value, objective.metric):
+        return best
+    edge = _crossing(best.rung, beyond, goal, gpus)
+    share = (edge - best.rung.offered) / (beyond.offered - best.rung.offered)
+    found = best.value * (value / best.value) ** share
+    return _Found(best.rung, found, scenarios.worth(found, best.rung.cost, objective.metric))
 
 
 def _boundary(steps: Sequence[Rung], goal: Goal, objective: Objective, gpus: int) -> _Found | Score:

@@ -193,7 +193,7 @@ def _improved(goal: Goal, task: int) -> bool:
 
 def _near(goal: Goal, at: float) -> Sequence[float]:
     place = goal.ladder.index(at)
-    return goal.ladder[max(0, place - 1) : place + 1] if goal.searches else [at]
+    return goal.ladder[max(0, place - 1) : place + 2] if goal.searches else [at]
 
 
 def _decided(runs: Sequence[Sequence[Sequence[Level]]], goal: Goal, block: int) -> bool:

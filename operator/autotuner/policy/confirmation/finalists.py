@@ -205,7 +205,7 @@ def _leaders(spec: TaskSpec, measured: Iterable[Measured], baseline: Measured) -
 def _ladder(spec: TaskSpec, leaders: Iterable[Measured], baseline: Measured) -> tuple[float, ...]:
     goal = scoring.Goal.of(spec)
     if goal.searches:
-        return _near_boundaries(spec, goal, [baseline, *leaders])
+        return _near_boundaries(goal, [baseline, *leaders])
     wanted = {
         level
         for one in (*leaders, baseline)
@@ -219,12 +219,11 @@ def _ladder(spec: TaskSpec, leaders: Iterable[Measured], baseline: Measured) -> 
     return tuple(sorted(wanted))
 
 
-def _near_boundaries(spec: TaskSpec, goal: scoring.Goal, all_of_them: Iterable[Measured]) -> tuple[float, ...]:
+def _near_boundaries(goal: scoring.Goal, all_of_them: Iterable[Measured]) -> tuple[float, ...]:
     """The levels at and next to the boundaries that were found: the search itself is not repeated.
 
     A level just within the SLOs may break them the next time; the one below then says what the configuration is worth.
     """
-    beyond = spec.objectives[0].metric in BOUNDARY_METRICS
     most = LEVELS_MAX // len(goal.scenarios)
     wanted: set[float] = set()
     for one in all_of_them:
@@ -234,7 +233,7 @@ def _near_boundaries(spec: TaskSpec, goal: scoring.Goal, all_of_them: Iterable[M
         if found is None:
             continue
         place = goal.ladder.index(found)
-        near = set(goal.ladder[max(0, place - 1) : place + (2 if beyond else 1)])
+        near = set(goal.ladder[max(0, place - 1) : place + 2])
         if len(wanted | near) <= most:
             wanted |= near
     return tuple(sorted(wanted))
