@@ -41,6 +41,7 @@ class Testbed:
         kserve: bool = False,
         lws: bool = False,
         llmisvc: bool = False,
+        usual_limits: bool = False,
     ) -> Testbed:
         """Starts a testbed and returns when it can be used: seconds, but minutes when the control plane is not built.
 
@@ -54,13 +55,21 @@ class Testbed:
             kserve: with the stand-in for KServe's controller of InferenceServices.
             lws: with the stand-in for LWS's controller of LeaderWorkerSets.
             llmisvc: with the stand-in for its controller of LLMInferenceServices.
+            usual_limits: the controller manager's and scheduler's clients are limited as Kubernetes has it, 20
+                requests a second; else 500, for tests that are not about it.
             folder: its folder, which must be empty; a new temporary one by default.
 
         Raises:
             TestbedError: it did not start.
         """
         flags = {"--no-ome": not ome, "--audit": audit, "--keep": keep, "--vllm": vllm, "--kueue": kueue}
-        flags |= {"--ipv6": ipv6, "--kserve": kserve, "--llmisvc": llmisvc, "--lws": lws}
+        flags |= {
+            "--usual-limits": usual_limits,
+            "--ipv6": ipv6,
+            "--kserve": kserve,
+            "--llmisvc": llmisvc,
+            "--lws": lws,
+        }
         words = [sys.executable, "-m", "testbed", "up", "--control", *(flag for flag, on in flags.items() if on)]
         if folder is not None:
             words += ["--dir", str(folder)]

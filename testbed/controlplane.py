@@ -70,10 +70,13 @@ class ControlPlane:
     tokens: dict[str, str]
     audit: bool
     ipv6: bool
+    usual_limits: bool
     version: Version
 
     @classmethod
-    def prepare(cls, folder: Path, version: Version, audit: bool = False, ipv6: bool = False) -> ControlPlane:
+    def prepare(
+        cls, folder: Path, version: Version, audit: bool = False, ipv6: bool = False, usual_limits: bool = False
+    ) -> ControlPlane:
         """Chooses ports and tokens and writes what the API server reads at its start."""
         users = {
             "admin": "system:masters",
@@ -89,7 +92,10 @@ class ControlPlane:
             folder,
             *(free_port(), free_port(), free_port()),
             {user: secrets.token_hex(16) for user in users},
-            *(audit, ipv6, version),
+            audit,
+            ipv6,
+            usual_limits,
+            version,
         )
         plane.keys.mkdir(mode=0o700)
         lines = (f'{plane.tokens[user]},{user},{user},"{group}"\n' for user, group in users.items())
@@ -126,7 +132,8 @@ class ControlPlane:
         etcd = f"http://127.0.0.1:{self.etcd_port}"
         peer = f"http://127.0.0.1:{self.etcd_peer_port}"
         # Defaults made for shared clusters make a burst of Jobs wait for minutes.
-        fast = ["--leader-elect=false", "--secure-port=0", "--kube-api-qps=500", "--kube-api-burst=1000"]
+        limits = [] if self.usual_limits else ["--kube-api-qps=500", "--kube-api-burst=1000"]
+        fast = ["--leader-elect=false", "--secure-port=0", *limits]
         return {
             "etcd": [
                 f"--data-dir={self.folder / 'etcd'}",

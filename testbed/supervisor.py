@@ -49,6 +49,7 @@ class Options:
     vllm: bool = False
     kueue: bool = False
     ipv6: bool = False
+    usual_limits: bool = False
     kserve: bool = False
     lws: bool = False
     llmisvc: bool = False
@@ -232,7 +233,9 @@ class Supervisor:
     async def _start_apiserver(self) -> None:
         programs = await asyncio.to_thread(find_programs)
         options = self._options
-        plane = self._plane = ControlPlane.prepare(self.folder, chosen(), options.audit, options.ipv6)
+        plane = self._plane = ControlPlane.prepare(
+            self.folder, chosen(), options.audit, options.ipv6, options.usual_limits
+        )
         configs = {user: plane.keys / f"{user.replace(':', '-')}.kubeconfig" for user in plane.tokens}
         configs["admin"] = self.kubeconfig
         flags = plane.flags(configs)

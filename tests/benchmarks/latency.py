@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 
-from autotuner.benchmark.contract.result import decode
+from autotuner.benchmark.contract.result import Result, decode
 from autotuner.kubernetes_object import Object
 from testbed import Testbed
 from testbed.api import Api
@@ -50,8 +50,7 @@ class Moments:
             "pod": f"/api/v1/namespaces/{NAMESPACE}/pods",
         }
         self.seen: dict[str, dict[str, float]] = defaultdict(dict)
-        self.overheads: list[float] = []
-        self._pods: dict[str, str] = {}
+        self.results: dict[str, Result] = {}
 
     def note(self, experiment: str, what: str, last: bool = False) -> None:
         """Remember the first moment (or, if `last`, the latest)."""
@@ -97,11 +96,8 @@ class Moments:
             return
         for status in item.get("status", {}).get("containerStatuses", []):
             ended = status["state"].get("terminated")
-            if ended and item["metadata"]["uid"] not in self._pods:
-                self._pods[item["metadata"]["uid"]] = name
-                overhead = decode(ended["message"]).overhead_seconds
-                if overhead is not None:
-                    self.overheads.append(overhead)
+            if ended and name not in self.results:
+                self.results[name] = decode(ended["message"])
 
     def _experiment(self, _: str, item: Object) -> None:
         self.note(item["metadata"]["name"], "experiment exists")
@@ -153,6 +149,12 @@ def first_requests(items: list[Object], moments: Moments) -> list[float]:
         for item in items
         if "firstRequest" in item["status"].get("times", {})
     ]
+
+
+def overheads(moments: Moments) -> list[float]:
+    """Seconds of each benchmark that were neither warm-up nor levels."""
+    spent = (result.overhead_seconds for result in moments.results.values())
+    return [seconds for seconds in spent if seconds is not None]
 
 
 def idle_share(item: Object, moments: Moments) -> float | None:
@@ -246,7 +248,7 @@ def rows(moments: Moments, quick: list[Object], slow: list[Object]) -> list[tupl
         ("last pod gone -> next InferenceService exists", turnovers(moments, names), 1.0),
         (f"engine ready after {SLOW_START} s -> first request", first_requests(slow, moments), 2.0),
         ("engine ready at once -> first request (genai-bench still loads)", first_requests(quick, moments), None),
-        ("first request -> benchmark's end, less ramps and levels", moments.overheads, 6.0),
+        ("first request -> benchmark's end, less ramps and levels", overheads(moments), 6.0),
         ("share of an experiment that neither starts nor measures", shares, None),
     ]
 

@@ -1,12 +1,14 @@
 """What each kind of serving object costs an experiment: `python -m tests.benchmarks.latency_by_backend`.
 
-One task after the other on the testbed, each of the same experiments on a simulated engine that starts at once:
-presets by OME's stand-in and by Deployments, and every kind of target that there is a story for. The stand-ins' delays
-are those that were measured of the real controllers; Deployments have their real controllers. Moments are when a watch
-beside the operator's own saw a change.
+One task after the other on the testbed, each of the same experiments on a simulated engine that starts in 5 seconds:
+presets by OME's stand-in and by Deployments, and every kind of target that there is a story for. The stand-ins do what
+was measured of the real controllers; Deployments have their real controllers. Those ask the API server as seldom as
+Kubernetes' own limits let them: that is why an object with many children goes slowly. Moments are when a watch beside
+the operator's own saw a change.
 
-Dead time is what an experiment takes from its root's creation to the next one's, less the engine's start and the
-measured levels. The backend's part of it is what the serving product takes to make a pod and to let go of everything.
+Dead time is what an experiment takes from its root's creation to the next one's, less the engine's start, the warm-up
+and the levels. The benchmark's own start lies within the engine's. The backend's part of it is what the serving product
+takes to make a pod and to let go of everything.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from autotuner import clock
 from autotuner.kubernetes_object import Object
 from testbed import Testbed
 from testbed.api import Api, install_crds
@@ -31,6 +34,7 @@ from tests.support.waiting import wait_for
 
 NAMESPACE = "latency"
 BAR = 0.5
+_START = ["--sim-startup-seconds=5"]
 _TASK = "quick"
 
 
@@ -67,6 +71,7 @@ PRESETS = [
 def of_target(kind: TargetKind) -> Served:
     """How copies of a target are served."""
     target = {"apiVersion": kind.api_version, "kind": kind.kind, "name": "chat", "engine": kind.engine}
+    target |= {"extraArgs": _START, "allowUnknownFlags": True}
     edits = {"spec.target": target, "spec.model": None, "spec.runtime": None, "spec.parameters.0.name": kind.parameter}
     name = f"target {kind.backend}"
     return Served(name, kind.collection(NAMESPACE), {"ome": False, **kind.testbed}, edits, kind)
@@ -83,7 +88,7 @@ async def measure(bed: Testbed, served: Served, experiments: int) -> dict[str, l
             await serve(api, served.kind)
         watches = [asyncio.create_task(moments.watch(api, kind)) for kind in moments.collections]
         with Operator(bed.kubeconfig, bed.logs / "operator.log"):
-            body = edited(task(_TASK, experiments, [2], []), served.edits)
+            body = edited(task(_TASK, experiments, [2], _START), served.edits)
             await api.create(f"/apis/autotuner.io/v1alpha1/namespaces/{NAMESPACE}/tuningtasks", body)
             await finished(api, _TASK)
         for watch in watches:
@@ -136,11 +141,13 @@ def began_after(moments: Moments, name: str, after: str) -> float:
 
 
 def dead(moments: Moments, item: Object, after: str) -> float:
-    """Seconds from an experiment's root to the next one's in which its engine neither starts nor is measured."""
+    """Seconds from an experiment's root to the next one's in which its engine neither starts nor is loaded."""
     row = moments.seen[item["metadata"]["name"]]
-    starting = row["engine ready"] - row["engine scheduled"]
-    measured = sum(level["durationSeconds"] for level in item["status"].get("levels", []))
-    return moments.seen[after]["service exists"] - row["service exists"] - starting - float(measured)
+    result = moments.results[item["metadata"]["name"]]
+    assert result.engine_ready is not None
+    starting = clock.parse(result.engine_ready).timestamp() - row["engine scheduled"]
+    whole = moments.seen[after]["service exists"] - row["service exists"]
+    return whole - starting - result.warmup_seconds - result.levels_seconds
 
 
 def p95(values: Sequence[float]) -> float:
@@ -159,13 +166,14 @@ def report(found: Mapping[str, Mapping[str, Sequence[float]]]) -> bool:
     kept = slowest < BAR
     if "OME" in found and "Deployment" in found:
         spent = {name: sum(map(statistics.median, (found[name][t] for t in titles[3:5]))) for name in PRESET_NAMES}
-        share = spent["Deployment"] / spent["OME"]
-        kept &= share <= BAR
-        whole = statistics.median(found["Deployment"][titles[5]]) / statistics.median(found["OME"][titles[5]])
-        print(
-            f"Deployment to OME, the backends' part: {share:.2f} (bar {BAR:g}): {'kept' if share <= BAR else 'MISSED'}"
-        )
-        print(f"Deployment to OME, all dead time, the benchmark's own start included: {whole:.2f}")
+        shares = {
+            "the backends' part": spent["Deployment"] / spent["OME"],
+            "all dead time": statistics.median(found["Deployment"][titles[5]])
+            / statistics.median(found["OME"][titles[5]]),
+        }
+        kept &= max(shares.values()) <= BAR
+        for what, share in shares.items():
+            print(f"Deployment to OME, {what}: {share:.2f} (bar {BAR:g}): {'kept' if share <= BAR else 'MISSED'}")
     return kept
 
 
@@ -182,7 +190,7 @@ def main() -> int:
     found = {}
     for name in options.only:
         print(f"measuring {name}", file=sys.stderr)
-        with Testbed.start(**every[name].testbed) as bed:
+        with Testbed.start(usual_limits=True, **every[name].testbed) as bed:
             found[name] = asyncio.run(measure(bed, every[name], options.experiments))
     return 0 if report(found) else 1
 

@@ -161,6 +161,48 @@ def _leader_worker_set() -> Object:
     }
 
 
+# OME's own container; a model and a runtime of the namespace's own, since several stories have the same names.
+_OME_FORMAT: Object = {
+    "modelFormat": {"name": "safetensors", "version": "1.0.0"},
+    "modelFramework": {"name": "transformers", "version": "4.45.0"},
+    "modelArchitecture": "LlamaForCausalLM",
+}
+
+
+def _ome_inference_service() -> Object:
+    runner = {"name": "ome-container", "args": TUNED, "resources": {"limits": {"nvidia.com/gpu": "1"}}}
+    return {
+        "apiVersion": "ome.io/v1beta1",
+        "kind": "InferenceService",
+        "metadata": {"name": "chat", "labels": {"app": "chat", "team": "x"}},
+        "spec": {
+            "model": {"kind": "BaseModel", "name": "llama"},
+            "runtime": {"kind": "ServingRuntime", "name": "simulated"},
+            "engine": {"minReplicas": 1, "maxReplicas": 1, "runner": runner},
+        },
+    }
+
+
+def _ome_model_and_runtime() -> Mapping[str, Object]:
+    api: Object = {"apiVersion": "ome.io/v1beta1"}
+    storage = {"storageUri": "vendor://simulated", "path": "/models/llama-3-2-1b"}
+    runner = container("ome-container", [*COMMAND, *KEPT], [])
+    runtime = {
+        "supportedModelFormats": [{**_OME_FORMAT, "name": "safetensors"}],
+        "modelSizeRange": {"min": "1M", "max": "2000B"},
+        "engineConfig": {"runner": runner},
+    }
+    return {
+        "basemodels": {
+            **api,
+            "kind": "BaseModel",
+            "metadata": {"name": "llama"},
+            "spec": {"storage": storage, **_OME_FORMAT},
+        },
+        "servingruntimes": {**api, "kind": "ServingRuntime", "metadata": {"name": "simulated"}, "spec": runtime},
+    }
+
+
 KINDS = [
     TargetKind(
         "Deployment",
@@ -206,5 +248,17 @@ KINDS = [
         {"spec": {"leaderWorkerTemplate": {"leaderTemplate": {"spec": {"terminationGracePeriodSeconds": 3}}}}},
         {"lws": True},
         tuned=tuple(_OVER_TWO),
+    ),
+    TargetKind(
+        "OMEInferenceService",
+        "ome.io/v1beta1",
+        "InferenceService",
+        "inferenceservices",
+        _ome_inference_service,
+        "application/merge-patch+json",
+        {"spec": {"engine": {"terminationGracePeriodSeconds": 3}}},
+        {"ome": True},
+        needs=_ome_model_and_runtime,
+        selected={"team": "x"},
     ),
 ]

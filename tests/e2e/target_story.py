@@ -119,7 +119,7 @@ class TargetPlace:
     @contextlib.contextmanager
     def of(cls, kind: TargetKind) -> Iterator[Self]:
         """Start both; they are stopped at the end."""
-        with Testbed.start(ome=False, **kind.testbed) as bed:
+        with Testbed.start(**{"ome": False, **kind.testbed}) as bed:
             asyncio.run(_install_our_kinds(bed))
             with Operator(bed.kubeconfig, bed.logs / "operator.log", _SETTINGS) as operator:
                 yield cls(kind, bed, operator)

@@ -6,7 +6,9 @@ import asyncio
 import json
 import os
 import sys
+import sysconfig
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 import yaml
@@ -20,9 +22,17 @@ from tests.support.waiting import wait_for
 
 UNKNOWN_IMAGE = "testbed/unknown:1"
 LABELS = {"app": "chat", "team": "x"}
+TRAFFIC = ["--scenario=N(100,20)/(20,4)", "--concurrency=4", "--requests=10", "--slo=ErrorRate=1%"]
 
 
-@pytest.fixture(scope="module", params=KINDS, ids=lambda kind: kind.backend)
+# OME's stand-in takes longest; the other stories of the normal run serve by it already.
+ALWAYS = [kind for kind in KINDS if not kind.testbed.get("ome")]
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(kind, id=kind.backend, marks=[] if kind in ALWAYS else pytest.mark.full) for kind in KINDS],
+)
 def kind(request: pytest.FixtureRequest) -> TargetKind:
     found: TargetKind = request.param
     return found
@@ -100,6 +110,20 @@ async def behind_service(story: TargetStory) -> set[str]:
     path = f"/apis/discovery.k8s.io/v1/namespaces/{story.namespace}/endpointslices"
     slices = (await story.api.list(path, labelSelector="kubernetes.io/service-name=users"))["items"]
     return {one["targetRef"]["uid"] for item in slices for one in item.get("endpoints") or ()}
+
+
+@pytest.mark.full
+async def test_one_command_proposes_a_task_that_is_measured(story: TargetStory) -> None:
+    program = Path(sysconfig.get_path("scripts")) / "autotuner"
+    what = f"{story.kind.kind}.{story.kind.api_version.split('/')[0]}/chat".lower()
+    words = ["create", what, "-n", story.namespace, f"--engine={story.kind.engine}", *TRAFFIC, "--apply"]
+    environment = {**os.environ, "KUBECONFIG": str(story.bed.kubeconfig)}
+    process = await asyncio.create_subprocess_exec(program, *words, env=environment, stderr=asyncio.subprocess.PIPE)
+    _, told = await process.communicate()
+    assert process.returncode == 0, told.decode()
+    baseline = await story.experiment_finished("tune-chat-0", 120)
+    assert baseline["status"]["reason"] == "Completed", baseline["status"]["message"]
+    assert baseline["spec"]["service"]["args"] == list(story.kind.tuned)
 
 
 @pytest.mark.full

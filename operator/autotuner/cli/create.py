@@ -225,10 +225,13 @@ def _task(runs: WhatRuns, order: _Order, known: Presets) -> Document:
     verdict = judge(task, AtHand([task, *objects], known, {}))
     file = order.output if order.output not in ("", "-") else "task"
     checked = Checked(file, task, True, verdict.diagnostics, verdict.summary)
-    echo(Answer([checked], []).text, nl=False, err=True)
     if checked.errors:
-        echo("autotuner: nothing was written: give other options, or correct what serves", err=True)
+        # Lines of a file that is not written would lead nowhere.
+        said = [f"autotuner: {one.field}: {one.message}" for one in verdict.diagnostics if one.severity == "error"]
+        said.append("autotuner: nothing was written: give other options, or correct what serves")
+        echo("\n".join(said), err=True)
         raise Exit(FAILED)
+    echo(Answer([checked], []).text, nl=False, err=True)
     if order.output not in ("", "-"):
         Path(order.output).write_text(text)
     elif not order.apply or order.output:

@@ -143,6 +143,7 @@ REFUSED: list[tuple[list[str], Mapping[str, Any], str]] = [
     ([], {"command": ["envoy"], "args": ["-c"]}, "here: --container NAME, --engine SGLang or VLLM"),
     ([], {"args": ["/models/x"]}, "with --tokenizer ORGANISATION/MODEL"),
     (["--slo=TTFT=1kg"], {}, "nothing was written: give other options"),
+    (["--slo=TTFT=1kg"], {}, "autotuner: spec.slos[0]: write a number and the metric's unit"),
     (["--scenario=N(200000,1)/(10,1)"], {"args": ["org/m", "--max-model-len=4096"]}, "spec.benchmark.scenarios"),
 ]
 
