@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from autotuner.api.benchmark import ConcurrencySearch, RateSearch
@@ -45,5 +47,5 @@ def test_a_level_kept_above_one_that_broke_is_chance() -> None:
 def test_neighbours_of_a_grid_are_within_its_precision() -> None:
     rates = RateSearch(min=0.5, max=20, precision="5%").grid
     assert (rates[0], rates[-1]) == (0.5, 20)
-    assert all(1 < b / a <= 1.0505 for a, b in zip(rates, rates[1:], strict=False))
-    assert all(b - a == 1 or b / a <= 1.1 for a, b in zip(GRID, GRID[1:], strict=False))
+    assert all(1 < b / a <= 1.0505 for a, b in pairwise(rates))
+    assert all(b - a == 1 or b / a <= 1.1 for a, b in pairwise(GRID))
