@@ -510,3 +510,11 @@ class TestKeptReport(Finishing):
 
         assert status_of(kube)["phase"] == "Failed"
         assert status_of(kube)["report"] == {"configMap": "chat-report"}
+
+    async def test_goes_with_its_namespace_without_a_word(self) -> None:
+        kube = self.world()
+        await self.finish(kube, ending=lambda body: ended(body, "NamespaceDeleted", message="namespace team goes"))
+
+        assert status_of(kube)["phase"] == "Failed"
+        assert ("ConfigMap", "chat-report") not in kube.objects
+        assert "ReportNotKept" not in kube.events

@@ -20,7 +20,7 @@ async def keep(kube: Kube, seen: ObservedTask, plan: TaskPlan) -> TaskPlan:
 
     A report that cannot be kept never holds up the end: the command `report` makes it of the experiments.
     """
-    if not finished(plan.status) or finished(seen.status):
+    if not finished(plan.status) or finished(seen.status) or _goes_with_its_namespace(plan):
         return plan
     task = {**seen.object, "status": plan.status.dump()}
     ended = clock.parse(plan.status.completion_time) if plan.status.completion_time else clock.now()
@@ -37,3 +37,8 @@ async def keep(kube: Kube, seen: ObservedTask, plan: TaskPlan) -> TaskPlan:
         return replace(plan, events=(*plan.events, Event("Warning", "ReportNotKept", obstacle)))
     status = plan.status.model_copy(update={"report": KeptReport(config_map=name)})
     return replace(plan, status=status)
+
+
+def _goes_with_its_namespace(plan: TaskPlan) -> bool:
+    """Whether nothing can be kept, which needs no words of its own."""
+    return any(one.type == "Succeeded" and one.reason == "NamespaceDeleted" for one in plan.status.conditions or ())
