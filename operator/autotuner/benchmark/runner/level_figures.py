@@ -94,11 +94,17 @@ def judge(run: LevelRun, limits: LevelLimits, engine: EngineFigures | None = Non
         return Judgement(None, f"{where}: {overloaded}", failure="ClientOverloaded")
     on_time = not overloaded and run.client_lag_seconds <= CLIENT_LAG_SECONDS
     warnings = _warnings(run, steady, level, overloaded) + engine_doubts.of_level(level, where, limits.shares_prefixes)
-    if spoiled_answers.in_one_piece((r for r, _ in steady.answered), on_time):
+    share = spoiled_answers.in_one_piece((r for r, _ in steady.answered), on_time)
+    if share > spoiled_answers.MOST_IN_ONE_PIECE:
         level = _without_first_tokens(level, limits)
         warnings.append(
             f"{where}: answers arrive in one piece, so there are no TTFT and no TPOT; something buffers the stream, or"
             " the engine does not stream"
+        )
+    elif share > spoiled_answers.SOME_IN_ONE_PIECE:
+        warnings.append(
+            f"{where}: {share:.0%} of the answers arrive in one piece, whose first token is as late as the last; an"
+            " engine that is short of CPU does that"
         )
     return Judgement(level, None, tuple(warnings))
 

@@ -12,7 +12,8 @@ _CUT = "length"
 CUT_SHORT = "the answer was cut short"
 # Fewer tokens may come from a single step of the engine, if it speculates.
 _FEWEST_TOKENS = 9
-ONE_PIECE_SHARE = 0.05
+# So many answers in one piece are told; so many leave nobody to say when first tokens come.
+SOME_IN_ONE_PIECE, MOST_IN_ONE_PIECE = 0.05, 0.5
 
 
 def cut_short(request: Request, holds_length: bool) -> str:
@@ -44,8 +45,11 @@ def as_failed(run: LevelRun, holds_length: bool) -> tuple[LevelRun, int]:
     return replace(run, requests=requests), sum(1 for why in words if why)
 
 
-def in_one_piece(answered: Iterable[Request], client_on_time: bool) -> bool:
-    """Whether answers arrive at once, so that nobody knows when their first token was ready.
+def in_one_piece(answered: Iterable[Request], client_on_time: bool) -> float:
+    """The share of answers that arrive at once, so that nobody knows when their first token was ready.
+
+    An engine that is short of CPU sends some answers so, and its users wait for their first token as long as for the
+    last; where most arrive so, something buffers the stream.
 
     Args:
         answered: requests that were answered.
@@ -53,7 +57,7 @@ def in_one_piece(answered: Iterable[Request], client_on_time: bool) -> bool:
             clock tells nothing; then only answers of a single event are such.
     """
     several = [one for one in answered if one.output_tokens >= _FEWEST_TOKENS]
-    return len(_whole(several, client_on_time)) > ONE_PIECE_SHARE * len(several)
+    return len(_whole(several, client_on_time)) / len(several) if several else 0.0
 
 
 def _whole(answered: Sequence[Request], client_on_time: bool) -> list[Request]:

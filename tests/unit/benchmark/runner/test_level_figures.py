@@ -250,6 +250,16 @@ def test_answers_in_one_piece_have_no_first_token(run: LevelRun, absent: bool) -
     assert judgement.level.e2e_latency_seconds is not None
 
 
+def test_where_some_answers_arrive_in_one_piece_their_users_wait() -> None:
+    requests = [replace(r, pieces=1, first=r.end) if n % 4 == 0 else r for n, r in enumerate(one_user())]
+    judgement = judge(level_run(requests), LIMITS)
+
+    assert judgement.level is not None
+    assert judgement.level.ttft_seconds is not None
+    assert "buffers" not in " ".join(judgement.warnings)
+    assert "% of the answers arrive in one piece" in " ".join(judgement.warnings)
+
+
 @pytest.mark.parametrize("per_piece", [1, 3, 8])
 def test_several_tokens_in_a_piece_do_not_shorten_the_time_per_token(per_piece: int) -> None:
     pieces = 60
