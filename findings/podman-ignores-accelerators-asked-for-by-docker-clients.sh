@@ -9,6 +9,9 @@
 #   about CUDA, or serves on the CPU and is measured there.
 # Needs root, podman, runc, busybox-static and curl.
 set -euo pipefail
+pinned="podman version 4.3.1"
+version=$(podman --version)
+[ "$version" = "$pinned" ] || { echo "$version is here, and $pinned is meant: apt-get install podman=4.3.1*" >&2; exit 1; }
 folder=$(mktemp -d)
 server=
 trap '[ -z "$server" ] || { kill "$server"; wait "$server" || true; } 2>/dev/null; rm -rf "$folder"' EXIT
@@ -26,7 +29,6 @@ ask() { curl --silent --unix-socket "$folder/api.sock" "$@"; }
 for _ in $(seq 100); do ask --fail http://d/_ping >/dev/null && break; sleep 0.1; done
 ask --fail --data-binary "@$folder/image.tar" -H 'Content-Type: application/x-tar' \
   'http://d/v1.41/images/create?fromSrc=-&repo=localhost/tiny' >/dev/null
-version=$(podman --version)
 created=$(ask -o "$folder/made" -w '%{http_code}' -H 'Content-Type: application/json' -d '{"Image": "localhost/tiny:latest",
   "Cmd": ["/bin/true"], "HostConfig": {"NetworkMode": "host",
   "DeviceRequests": [{"Driver": "nvidia", "DeviceIDs": ["GPU-1"], "Capabilities": [["gpu"]]}]}}' http://d/v1.41/containers/create?name=one)

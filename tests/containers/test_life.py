@@ -122,7 +122,8 @@ async def test_an_end_that_nobody_saw_is_told_later(engine: Engine, host: Contai
     one = workload(run, "sleep 0.5; echo last words; exit 7")
     await host.start(one)
     await host.close()
-    await asyncio.sleep(1)
+    async with DockerApi(engine.place.socket) as api:
+        await ended(Containers(api, engine), one.uid)
 
     async with DockerApi(engine.place.socket) as api:
         later = Containers(api, engine)
