@@ -74,9 +74,9 @@ def test_a_container_as_a_process() -> None:
     container = {
         "name": "c",
         "image": BENCHMARK,
-        "command": ["python", "--out=/dev/termination-log", "/work/x"],
-        "env": [{"name": "PLACE", "value": "/work"}],
-        "volumeMounts": [{"name": "w", "mountPath": "/work"}],
+        "command": ["python", "--out=/dev/termination-log", "/scratch/x"],
+        "env": [{"name": "PLACE", "value": "/scratch"}],
+        "volumeMounts": [{"name": "w", "mountPath": "/scratch"}],
     }
     programs = Programs(Path("/b/bin/python"))
     around = Surroundings("run", {"PYTHONPATH": "/x", "A": "1"}, programs, {"w": "/here"}, "/end")
